@@ -1,0 +1,118 @@
+# Everything a contributor runs. The first target that needs .venv makes it.
+# Works with GNU make 3.81 and a POSIX sh; safe with -j.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+PYTHON ?= $(VENV_PYTHON)
+RUN = "$(PYTHON)" -m
+# shellcheck and zizmor are programs, not modules: they stand where that Python has its scripts.
+BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
+READY := $(VENV)/.ready
+JOBS ?= 2
+
+# What the machine itself calls python3 comes first.
+CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
+SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: help setup check lint types workflows docs test test-quick coverage demo picture audit hooks clean
+
+help:
+	@echo 'make setup       make .venv with everything below (each target does it when needed)'
+	@echo 'make check       lint, types, workflows and documentation; no tests'
+	@echo 'make test        every test'
+	@echo 'make test-quick  the tests that install nothing, $(JOBS) at a time'
+	@echo 'make coverage    the quick tests with coverage by branch'
+	@echo 'make demo        render an application, install it, run three jobs for some seconds'
+	@echo 'make picture     make the picture in the README from a real run'
+	@echo 'make docs        build the documentation into site/; a broken link fails'
+	@echo 'make audit       look for known vulnerabilities in what is installed'
+	@echo 'make hooks       install the git hooks'
+	@echo 'make clean       remove what these targets made'
+
+setup: $(READY)
+
+ifeq ($(PYTHON),$(VENV_PYTHON))
+$(READY): pyproject.toml
+	@if ! "$(PYTHON)" -c '$(SUITABLE)' >/dev/null 2>&1; then \
+		found=; \
+		for candidate in $(CANDIDATES); do \
+			if "$$candidate" -c '$(SUITABLE)' >/dev/null 2>&1; then found=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo 'No suitable Python found: 3.11 or newer is needed, with the venv and ensurepip' \
+				'modules (on Debian and Ubuntu: apt install python3-venv).' >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$("$$found" --version)"; \
+		rm -rf "$(VENV)" && "$$found" -m venv "$(VENV)" || exit 1; \
+	fi
+	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade pip uv
+	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --upgrade --group dev || { \
+		echo 'uv could not install the tools; trying pip.' >&2; \
+		$(RUN) pip install --quiet --upgrade --group dev; \
+	}
+	@touch "$@"
+else
+# A Python of your own is taken as it is: it must have the dev group of pyproject.toml installed.
+.PHONY: $(READY)
+$(READY):
+	@:
+endif
+
+check: lint types workflows docs
+
+lint: $(READY)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	"$(BIN)/shellcheck" .ci/run
+
+# Two runs, since test files of the template and of this repository may share a name.
+types: $(READY)
+	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests
+	$(RUN) mypy --cache-dir .mypy_cache/repository tests scripts
+
+# The workflows that users get are checked as they are rendered.
+workflows: $(READY)
+	@rm -rf build/ci
+	"$(PYTHON)" scripts/render.py build/ci/github --data ci=github
+	"$(PYTHON)" scripts/render.py build/ci/gitlab --data ci=gitlab
+	$(RUN) check_jsonschema --builtin-schema vendor.github-workflows \
+		.github/workflows/*.yml build/ci/github/.github/workflows/*.yml
+	$(RUN) check_jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
+		build/ci/gitlab/.gitlab-ci.yml
+	"$(BIN)/zizmor" --offline --no-progress --config .github/zizmor.yml \
+		.github/workflows/*.yml build/ci/github/.github/workflows/*.yml
+
+docs: $(READY)
+	@rm -rf site
+	$(RUN) zensical build --strict --clean
+	"$(PYTHON)" scripts/check_site.py site README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md
+
+test: $(READY)
+	$(RUN) pytest
+
+test-quick: $(READY)
+	$(RUN) pytest -m "not full" -n $(JOBS)
+
+coverage: $(READY)
+	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term
+
+demo: $(READY)
+	@"$(PYTHON)" scripts/demo.py
+
+picture: $(READY)
+	"$(PYTHON)" scripts/picture.py docs/images/first-run.svg
+
+audit: $(READY)
+	@"$(PYTHON)" scripts/audit.py
+
+hooks: $(READY)
+	$(RUN) pre_commit install --hook-type pre-commit --hook-type pre-push
+
+clean:
+	rm -rf "$(VENV)" build site .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find scripts template tests -type d -name __pycache__ -prune -exec rm -rf {} +

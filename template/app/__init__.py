@@ -1,0 +1,1 @@
+"""The application: tasks in `services`, their schedule in `components/scheduler/main.py`."""

@@ -1,0 +1,243 @@
+"""The commands of `python -m app`.
+
+What a command needs is imported when it is called, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    help="Run the schedule and look at what became of it.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def main() -> None:
+    """Run a command. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
+    from app.components.scheduler.runtime.errors import ConfigurationError, LedgerError
+
+    try:
+        app(prog_name=None if sys.argv[0].endswith(("app", "-script.py")) else _program())
+    except ConfigurationError as problem:
+        _stop(problem, 2)
+    except LedgerError as problem:
+        _stop(problem, 1)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@app.command()
+def run() -> None:
+    """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
+    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.settings import settings
+    from app.core.log import configure_logging, logger
+
+    chosen = settings()
+    configure_logging(chosen.log_level, chosen.log_format)
+    for sentence in chosen.unknown_variables():
+        logger.warning("{}", sentence)
+    scheduler = load_schedule()
+
+    from app.components.scheduler.runtime.service import run_until_stopped
+
+    raise typer.Exit(run_until_stopped(scheduler))
+
+
+@app.command()
+def jobs(as_json: AsJson = False) -> None:
+    """Show the jobs of the schedule and when they run next."""
+    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.reading import job_rows
+
+    scheduler = load_schedule()
+    rows = job_rows(scheduler.get_jobs(), scheduler.ledger)
+    if as_json:
+        _print_json(rows)
+        return
+    zone = scheduler.timezone
+    _print_table(
+        f"{len(rows)} job(s), times in {zone}",
+        ["id", "name", "trigger", "next run", "last outcome"],
+        [
+            [row["id"], row["name"], row["trigger"], _next(row, zone), row["last_state"] or "-"]
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    job: Annotated[str | None, typer.Option(help="Only those of the job with this id.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what ran and what was skipped, newest first."""
+    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.reading import run_rows
+
+    scheduler = load_schedule()
+    rows = run_rows(scheduler.ledger, limit, job, state)
+    if as_json:
+        _print_json(rows)
+        return
+    zone = scheduler.timezone
+    _print_table(
+        f"{len(rows)} run(s), newest first, times in {zone}",
+        ["run", "job", "tick", "state", "attempt", "started", "seconds", "error"],
+        [
+            [
+                str(row["run_id"]),
+                row["job_id"],
+                _tick(row, zone),
+                row["state"] + (f" ({row['reason']})" if row["reason"] else ""),
+                str(row["attempt"]),
+                _local(row["started_at"], zone),
+                "-" if row["duration"] is None else f"{row['duration']:.3f}",
+                row["error"] or "",
+            ]
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def plan(
+    begin: Annotated[
+        str | None, typer.Option("--from", help="First date or time (default now).")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Last, not included (default a day on).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is due between two times. Times without an offset are in the scheduler's zone."""
+    from itertools import islice
+
+    from app.components.scheduler.runtime import plan as planning
+    from app.components.scheduler.runtime import ticks
+    from app.components.scheduler.runtime.errors import ConfigurationError
+    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.reading import iso, job_rows
+
+    scheduler = load_schedule()
+    zone = scheduler.timezone
+    first = ticks.now() if begin is None else _parse("--from", begin, zone)
+    last = first + ticks.DAY if end is None else _parse("--to", end, zone)
+    if last <= first:
+        raise ConfigurationError("--to must be later than --from")
+    declared = scheduler.get_jobs()
+    paused = {row["id"] for row in job_rows(declared, scheduler.ledger) if row["paused"]}
+    found = list(islice(planning.plan(declared, first, last), limit + 1))
+    rows = [
+        {
+            "job_id": planned.job_id,
+            "tick": str(iso(planned.tick)),
+            "note": "; ".join(
+                filter(None, ["paused" if planned.job_id in paused else "", planned.note])
+            ),
+        }
+        for planned in found[:limit]
+    ]
+    if len(found) > limit:
+        print(f"only the first {limit} are shown; see --limit", file=sys.stderr)
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        f"{len(rows)} tick(s), times in {zone}",
+        ["when", "job", "note"],
+        [[_local(row["tick"], zone), row["job_id"], row["note"]] for row in rows],
+    )
+
+
+def _parse(option: str, text: str, zone: Any) -> int:
+    from datetime import datetime
+
+    from app.components.scheduler.runtime import ticks
+    from app.components.scheduler.runtime.errors import ConfigurationError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
+        ) from None
+    return ticks.instant(moment) if moment.tzinfo else ticks.instant_of_wall(moment, zone)
+
+
+def _next(row: dict[str, Any], zone: Any) -> str:
+    if row["paused"]:
+        return "paused"
+    if row["next_run"]:
+        return _local(row["next_run"], zone)
+    return "at each start" if row["runs_at_each_start"] else "never again"
+
+
+def _tick(row: dict[str, Any], zone: Any) -> str:
+    if row["tick"] is None:
+        return str(row["kind"])
+    if "last_tick" in row:
+        number = "?" if row["count"] is None else row["count"]
+        return f"{_local(row['tick'], zone)} to {_local(row['last_tick'], zone)} ({number})"
+    return _local(row["tick"], zone)
+
+
+def _local(text: str | None, zone: Any) -> str:
+    from datetime import datetime
+
+    if text is None:
+        return "-"
+    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    print(json.dumps(rows, indent=2))
+
+
+def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # As text, never as markup: a name or an error may hold square brackets.
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console()
+
+
+def _program() -> str:
+    from app.components.scheduler.runtime.loading import application
+
+    return application()[0]
+
+
+def _stop(problem: Exception, code: int) -> None:
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(code)

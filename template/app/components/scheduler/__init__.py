@@ -1,0 +1,1 @@
+"""The schedule (`main.py`, yours) and the machinery that keeps it (`runtime`)."""

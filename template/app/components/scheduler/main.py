@@ -1,0 +1,43 @@
+"""Your schedule: what runs when. The functions are in `app/services/`."""
+
+from app.components.scheduler.runtime import AsyncIOScheduler
+from app.services.my_tasks import backup_database, cleanup_temp_files, send_daily_report
+
+
+def create_scheduler() -> AsyncIOScheduler:
+    """Create and configure the scheduler with all jobs."""
+    scheduler = AsyncIOScheduler()
+
+    # Add your scheduled tasks here:
+
+    # Daily report at 9 AM
+    scheduler.add_job(
+        send_daily_report,
+        trigger="cron",
+        hour=9,
+        minute=0,
+        id="daily_report",
+        name="Daily Report Generation",
+    )
+
+    # Clean temp files every 4 hours
+    scheduler.add_job(
+        cleanup_temp_files,
+        trigger="interval",
+        hours=4,
+        id="temp_cleanup",
+        name="Temporary Files Cleanup",
+    )
+
+    # Weekly database backup on Sundays at 2 AM
+    scheduler.add_job(
+        backup_database,
+        trigger="cron",
+        day_of_week="sun",
+        hour=2,
+        minute=0,
+        id="weekly_backup",
+        name="Weekly Database Backup",
+    )
+
+    return scheduler

@@ -1,0 +1,50 @@
+"""The scheduler's machinery. User code imports from here, and only the names in `__all__`.
+
+The rooms, in the order in which a tick passes through them:
+
+- `triggers`: what was declared with APScheduler, checked and brought into a canonical form
+- `declaration`: one `add_job(...)` call: function, id, options, the line it stands on
+- `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
+- `catch_up`: which of the due ticks run and which are skipped, and why
+- `clock`: wakes at the next tick, and claims all that is due in one transaction
+- `ledger`: what became of each tick
+- `runner`: one claimed run, from its start to its outcome
+- `presence`: who is alive, and what a dead process left behind
+- `process`: start, drain and stop of all this in one process
+- `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
+- `loading`, `plan`, `reading`: what the commands show
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import ConfigurationError, LedgerError, ScheduleError
+    from .scheduler import AsyncIOScheduler
+    from .settings import SchedulerSettings
+
+__all__ = [
+    "AsyncIOScheduler",
+    "ConfigurationError",
+    "LedgerError",
+    "ScheduleError",
+    "SchedulerSettings",
+]
+
+_ROOM = {
+    "AsyncIOScheduler": "scheduler",
+    "ConfigurationError": "errors",
+    "LedgerError": "errors",
+    "ScheduleError": "errors",
+    "SchedulerSettings": "settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, so that reading the settings does not load APScheduler.
+    if name not in _ROOM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_ROOM[name]}", __name__), name)

@@ -1,0 +1,75 @@
+"""Which of the ticks that are due run, and which are skipped, and why (rule R5). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import ticks
+from .declaration import Job
+
+# Up to so many skipped ticks get a row each; more are one range row.
+_ROWS = 10
+# Counting further is not done here, where the schedule waits for the answer.
+_COUNT_LIMIT = 1_000
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Ticks that will not run: one, or all from `first` to `last` (`count` None: not known)."""
+
+    first: int
+    last: int
+    count: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of all ticks in (`seen`, `upto`]."""
+
+    job: Job
+    seen: int
+    upto: int
+    run: tuple[int, ...]
+    skip: tuple[Skip, ...]
+
+
+def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | None:
+    """Decide about the ticks of `job` after `seen` and up to `now`; None when there are none.
+
+    `reason` is what ticks beyond their grace are recorded with: `missed`, or `outage` for those that
+    fell into a time when nothing was up.
+    """
+    schedule = job.schedule.ticks
+    first = schedule.next(seen)
+    if first is None or first > now:
+        return None
+    second = schedule.next(first)
+    if second is None or second > now:
+        candidates = [first]
+    else:
+        limit = 1 if job.options.coalesce else job.options.max_catch_up
+        candidates = ticks.newest(schedule, seen, now, limit)
+    run = tuple(tick for tick in candidates if not job.too_late(job.due(tick), now))
+    last = candidates[-1]
+    skip = list(_skipped(job, seen, (run[0] if run else last + 1) - 1, now, reason))
+    return Decision(job, seen, last, run, tuple(skip))
+
+
+def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Skip]:
+    """Return what is recorded for the ticks in (after, until]."""
+    schedule = job.schedule.ticks
+    number = ticks.count(schedule, after, until, _COUNT_LIMIT)
+    if number == 0:
+        return []
+    if number is None or number > _ROWS:
+        first = schedule.next(after)
+        last = ticks.newest(schedule, after, until, 1)[0]
+        assert first is not None
+        return [Skip(first, last, number, reason)]
+    skipped = ticks.newest(schedule, after, until, _ROWS)
+    # Still within its grace: it would have run, had a newer one not taken its place.
+    return [
+        Skip(tick, tick, 1, reason if job.too_late(job.due(tick), now) else "coalesced")
+        for tick in skipped
+    ]

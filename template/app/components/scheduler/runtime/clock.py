@@ -1,0 +1,176 @@
+"""Wakes at the next tick and claims all that is due, for all jobs together, in one transaction.
+
+A job is always in exactly one place: in the heap, waiting for its next tick, or in a claim under way. When a
+claim fails because the ledger does not answer, the job goes back into the heap and is decided anew with the
+time of then; so nothing starts unrecorded and nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from itertools import count
+
+from loguru import logger
+
+from . import ticks
+from .catch_up import Decision, decide
+from .declaration import Job
+from .errors import LedgerUnavailable
+from .ledger import operations
+from .ledger.operations import Answer, Claim, Identity
+from .ledger.writer import Writer
+from .listeners import Listeners
+
+# Sleeping longer would notice a clock that was set forward too late (R10).
+_LONGEST_SLEEP = 30.0
+_RETRY = ticks.SECOND
+
+
+class Clock:
+    """The loop over ticks of one process. Lives on the event loop; never raises into it."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        me: Identity,
+        writer: Writer,
+        dispatch: Callable[[list[Claim]], None],
+        listeners: Listeners,
+    ) -> None:
+        self._jobs = {job.id: job for job in jobs}
+        self._me, self._writer = me, writer
+        self._dispatch, self._listeners = dispatch, listeners
+        self._heap: list[tuple[int, int, str]] = []
+        self._order = count()
+        self._seen: dict[str, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+        self._claiming = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self, watermarks: dict[str, int]) -> None:
+        """Begin with each job where the ledger stands: what was missed while nothing was up is an outage."""
+        self._loop = asyncio.get_running_loop()
+        self._seen = dict(watermarks)
+        now = ticks.now()
+        missed = [d for job in self._jobs.values() if (d := self._decide(job, now, "outage"))]
+        self._claim(missed)
+        waiting = self._jobs.keys() - {decision.job.id for decision in missed}
+        for job_id in waiting:
+            self._wait_for_next(job_id)
+        self._arm()
+
+    async def stop(self) -> None:
+        """Claim nothing more; return when the claims under way are settled."""
+        self._stopped = True
+        if self._timer:
+            self._timer.cancel()
+        await self._idle.wait()
+
+    def _wake(self) -> None:
+        if self._stopped:
+            return
+        now = ticks.now()
+        due: list[Decision] = []
+        while self._heap and self._heap[0][0] <= now:
+            job = self._jobs[heapq.heappop(self._heap)[2]]
+            decision = self._decide(job, now)
+            if decision:
+                due.append(decision)
+            else:
+                self._wait_for_next(job.id)
+        self._claim(due)
+        self._arm()
+
+    def _decide(self, job: Job, now: int, reason: str = "missed") -> Decision | None:
+        try:
+            return decide(job, self._seen[job.id], now, reason)
+        except Exception:
+            # One job's trouble must not stop the clock for the others (R12).
+            logger.exception("job {}: its ticks could not be computed", job.id)
+            heapq.heappush(self._heap, (now + 60 * ticks.SECOND, next(self._order), job.id))
+            return None
+
+    def _claim(self, decisions: list[Decision]) -> None:
+        if not decisions:
+            return
+        self._claiming += 1
+        self._idle.clear()
+        me = self._me
+        future = self._writer.submit(lambda connection: operations.claim(connection, me, decisions))
+        future.add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done)
+        )
+
+    def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:
+        """Go on after the commit: dispatch what was won, and wait for the next ticks."""
+        self._claiming -= 1
+        if not self._claiming:
+            self._idle.set()
+        problem = done.exception()
+        if problem is not None:
+            if not isinstance(problem, LedgerUnavailable):
+                logger.opt(exception=problem).error("a claim failed; trying again")
+            again = ticks.now() + _RETRY
+            for decision in decisions:
+                heapq.heappush(self._heap, (again, next(self._order), decision.job.id))
+        else:
+            for answer in done.result():
+                self._answered(answer)
+        self._arm()
+
+    def _answered(self, answer: Answer) -> None:
+        job = answer.decision.job
+        if answer.verdict == "removed" or answer.verdict == "changed":
+            what = "is no longer part of" if answer.verdict == "removed" else "was changed in"
+            logger.warning(
+                "job {} {} the schedule of a newer start; this process leaves it", job.id, what
+            )
+            return
+        if answer.verdict == "paused":
+            # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
+            self._push(job, answer.decision.upto)
+            return
+        self._seen[job.id] = answer.watermark
+        if answer.verdict == "claimed":
+            self._report(answer)
+            if answer.claims:
+                for claim in answer.claims:
+                    self._listeners.submitted(claim)
+                self._dispatch(answer.claims)
+        self._wait_for_next(job.id)
+
+    def _report(self, answer: Answer) -> None:
+        job = answer.decision.job
+        if answer.overlapped:
+            logger.bind(job=job.id).warning(
+                "skipped: {} is still running and max_instances={}",
+                job.name,
+                job.options.max_instances,
+            )
+            self._listeners.overlapped(job.id, answer.overlapped)
+        for skip in answer.decision.skip:
+            when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+            number = "several" if skip.count is None else skip.count
+            logger.bind(job=job.id).warning(
+                "skipped ({}): {} tick(s) from {}", skip.reason, number, when
+            )
+
+    def _wait_for_next(self, job_id: str) -> None:
+        self._push(self._jobs[job_id], self._seen[job_id])
+
+    def _push(self, job: Job, after: int) -> None:
+        tick = job.next_tick(after)
+        if tick is not None:
+            heapq.heappush(self._heap, (tick, next(self._order), job.id))
+
+    def _arm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._heap and not self._stopped:
+            wait = (self._heap[0][0] - ticks.now()) / ticks.SECOND
+            self._timer = self._loop.call_later(min(max(0.0, wait), _LONGEST_SLEEP), self._wake)

@@ -1,0 +1,242 @@
+"""One `add_job(...)` call: its function, its id, its options, and the line on which it stands."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import apscheduler
+
+from . import ticks
+from .errors import ScheduleError
+from .settings import APP_ROOT
+from .triggers import Schedule
+
+_MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent))
+
+# `next_run_time=datetime.now()` is evaluated a moment before it is read; a little later means "soon".
+_NOW_TOLERANCE = 60 * ticks.SECOND
+_SOON = 3_600 * ticks.SECOND
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a job may ask for beyond its trigger. Times are seconds.
+
+    misfire_grace_time: how late a run may still start; None for any time.
+    coalesce: of several missed ticks run only the newest.
+    max_instances: runs of this job at once, over all processes.
+    max_catch_up: with coalesce=False, how many missed ticks are made up for.
+    """
+
+    misfire_grace_time: float | None
+    coalesce: bool = True
+    max_instances: int = 1
+    max_catch_up: int = 10
+
+    def check(self) -> None:
+        """Raise ValueError for a value that cannot be meant."""
+        grace = self.misfire_grace_time
+        if grace is not None and (not _is_number(grace) or grace <= 0):
+            raise ValueError(
+                f"misfire_grace_time={grace!r} must be seconds above 0, or None for no limit"
+            )
+        if not isinstance(self.coalesce, bool):
+            raise ValueError(f"coalesce={self.coalesce!r} must be True or False")
+        for name in ("max_instances", "max_catch_up"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r} must be a whole number, 1 or more")
+
+    @property
+    def grace(self) -> int | None:
+        """The grace in microseconds."""
+        return (
+            None if self.misfire_grace_time is None else int(self.misfire_grace_time * ticks.SECOND)
+        )
+
+
+@dataclass
+class Job:
+    """A declared job. `where` is the file and line of its declaration."""
+
+    id: str
+    name: str
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    schedule: Schedule
+    options: Options
+    where: str
+    paused_at_first: bool = False
+    startup_delay: int | None = None
+    reference: str = field(default="", kw_only=True)
+
+    @property
+    def definition(self) -> str:
+        """What decides the ticks: trigger, zone and anchor, not function, name or options (R8)."""
+        return self.schedule.ticks.canonical
+
+    def due(self, tick: int) -> int:
+        """Return the instant from which the run of `tick` may start: the tick and its jitter."""
+        return tick + ticks.jitter(self.id, tick, self.schedule.jitter)
+
+    def too_late(self, due: int, now: int) -> bool:
+        """Return whether a run due at `due` is beyond its grace at `now`."""
+        grace = self.options.grace
+        return grace is not None and now > due + grace
+
+    def next_tick(self, after: int) -> int | None:
+        """Return the first tick later than `after`, or None when there is none."""
+        return self.schedule.ticks.next(after)
+
+
+def call_site() -> str:
+    """Return `file:line` of the nearest caller that is not part of the machinery."""
+    frame = sys._getframe(1)
+    while frame.f_back and is_machinery(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def is_machinery(filename: str) -> bool:
+    """Return whether a file belongs to this runtime or to APScheduler."""
+    return filename.startswith(_MACHINERY)
+
+
+def shown_path(filename: str) -> str:
+    """Return a file's path as a person at the app's root would write it."""
+    path = Path(filename)
+    return path.relative_to(APP_ROOT).as_posix() if path.is_relative_to(APP_ROOT) else filename
+
+
+def resolve(function: Any) -> Callable[..., Any]:
+    """Return the callable that `function` is or, as `package.module:name`, refers to."""
+    if isinstance(function, str):
+        module, _, name = function.partition(":")
+        if not name:
+            raise ValueError(
+                f"{function!r} is not a reference such as 'app.services.my_tasks:backup_database'"
+            )
+        try:
+            found: Any = import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except Exception as problem:
+            raise ValueError(f"{function!r} cannot be imported: {problem}") from None
+        function = found
+    if inspect.iscoroutine(function):
+        function.close()
+        raise ValueError("the function was called instead of given: leave the parentheses away")
+    if not callable(function):
+        raise ValueError(f"{function!r} is not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Raise ValueError if `function(*args, **kwargs)` could not be called."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as problem:
+        raise ValueError(
+            f"{function_name(function)} cannot be called with these arguments: {problem}"
+        ) from None
+
+
+def function_name(function: Any) -> str:
+    """Return a short name for people."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return str(name).rpartition(".<locals>.")[2]
+
+
+def reference(function: Any) -> str:
+    """Return `module:name` of a function, as it is shown."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '?')}:{name}"
+
+
+def derive_id(function: Callable[..., Any], schedule: Schedule, args: Any, kwargs: Any) -> str:
+    """Return an id that is the same at every start, from function, trigger and arguments.
+
+    Raises ValueError when one of them has no canonical form; then the user must give an id.
+    """
+    canonical = [_canonical(function), schedule.ticks.canonical, _json(args), _json(kwargs)]
+    digest = hashlib.sha256(json.dumps(canonical).encode()).hexdigest()[:8]
+    return f"{function_name(function).strip('<>').replace('.', '_')}-{digest}"
+
+
+def _canonical(function: Any) -> str:
+    if isinstance(function, functools.partial):
+        return f"{_canonical(function.func)}({_json(function.args)}, {_json(function.keywords)})"
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not inspect.isclass(owner) and not inspect.ismodule(owner):
+        raise ValueError(
+            f"a method of a {type(owner).__name__} object has no name that lasts: give it an id="
+        )
+    if getattr(function, "__closure__", None):
+        raise ValueError(
+            f"{function_name(function)} is a closure, which has no name that lasts: give it an id="
+        )
+    if not hasattr(function, "__qualname__"):
+        raise ValueError(
+            f"a {type(function).__name__} object has no name that lasts: give it an id="
+        )
+    return reference(function)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "its arguments are not plain data, so no lasting id can be derived: give it an id="
+        ) from None
+
+
+def read_next_run_time(value: Any, zones: Mapping[str, Any]) -> int:
+    """Return the delay after each start, in microseconds, that `next_run_time=value` asks for."""
+    if not isinstance(value, datetime):
+        raise ValueError(
+            f"next_run_time={value!r} must be None (paused at first) or datetime.now()"
+        )
+    now = ticks.now()
+    # A naive now() is the host's wall clock; also take one that was meant in the scheduler's zone.
+    readings = (
+        [value]
+        if value.tzinfo
+        else [value.astimezone(), *(value.replace(tzinfo=zone) for zone in zones.values())]
+    )
+    for reading in readings:
+        delay = ticks.instant(reading) - now
+        if -_NOW_TOLERANCE <= delay <= _SOON:
+            return max(0, delay)
+    raise ValueError(
+        f"next_run_time={value} is neither now nor within the next hour: for a first date give the trigger a"
+        " start_date=, for a single run use trigger='date', run_date=..."
+    )
+
+
+def fail(where: str, job: str | None, problem: object) -> ScheduleError:
+    """Return the error for a declaration: place, job, what is wrong."""
+    return ScheduleError(f"{where}: {f'job {job!r}: ' if job else ''}{problem}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,29 @@
+"""The errors that a person is meant to read: one sentence each, never a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong. The message names the variable and what would be right (exit code 2)."""
+
+
+class ScheduleError(ConfigurationError):
+    """A declaration in the schedule is wrong. The message begins with its file and line."""
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used. The message names the file and what to do (exit code 1)."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger did not answer this time (locked, full, away); trying again may help."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the closest of `known`, or an empty string."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""

@@ -1,0 +1,8 @@
+"""The ledger: what became of each tick.
+
+- `schema`, `migrations`: the tables (SQLAlchemy, Alembic); loaded only to create or upgrade a ledger
+- `database`: where the ledger is; opening, checking and upgrading it
+- `statements`: every SQL statement of the claim and finish path, for SQLite and PostgreSQL
+- `operations`: what is done in a transaction: register, claim, finish, release, beat
+- `writer`: the one thread that does it, many operations in one commit
+"""

@@ -1,0 +1,168 @@
+"""Where the ledger is: opening, checking and upgrading it.
+
+A ledger that cannot be used is a LedgerError with one sentence; a damaged or foreign file is never
+written to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from urllib.parse import unquote, urlsplit
+
+from ..errors import ConfigurationError, LedgerError
+from ..settings import APP_ROOT
+
+# The migration that this code is written for; a test holds it equal to Alembic's head.
+REVISION = "0001"
+
+_VARIABLE = "SCHEDULER_DATABASE_URL"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 5.0
+# Up to this size a damaged page anywhere is found at the start, within some 10 ms.
+_FULL_CHECK_BYTES = 8 * 1024 * 1024
+
+
+class Ledger:
+    """A ledger's place. Nothing is opened before it is asked for."""
+
+    def __init__(self, url: str) -> None:
+        self.path = _path(url)
+
+    def __str__(self) -> str:
+        return f"sqlite {_shown(self.path)}"
+
+    def exists(self) -> bool:
+        """Return whether a ledger was ever written here."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def prepare(self) -> None:
+        """Create the ledger or bring it up to date; check that it can be written.
+
+        Raises:
+            LedgerError: it is damaged, not ours, newer than this code, or cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise LedgerError(
+                f"the ledger's folder {self.path.parent} cannot be made: {problem.strerror}"
+                f" (set {_VARIABLE} to another place)"
+            ) from None
+        self._guard(self._prepare)
+
+    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+        """Open a connection in autocommit mode: the caller says BEGIN and COMMIT."""
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def check_readable(self) -> None:
+        """Raise LedgerError unless this code can read the ledger as it is."""
+        self._guard(self._check_readable)
+
+    def _prepare(self) -> None:
+        connection = self.connect()
+        try:
+            if self.path.stat().st_size <= _FULL_CHECK_BYTES:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise LedgerError(self._damaged(found))
+            if self._revision(connection) != REVISION:
+                upgrade(self)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+
+    def _check_readable(self) -> None:
+        connection = self.connect(read_only=True)
+        try:
+            revision = self._revision(connection)
+        finally:
+            connection.close()
+        if revision != REVISION:
+            raise LedgerError(
+                f"{_shown(self.path)} holds no up-to-date ledger yet: start the application once"
+            )
+
+    def _revision(self, connection: sqlite3.Connection) -> str | None:
+        """Return the ledger's version, None before the first; refuse one that is not known here."""
+        named = "SELECT 1 FROM sqlite_master WHERE name = 'scheduler_ledger_version'"
+        if not connection.execute(named).fetchone():
+            return None
+        row = connection.execute("SELECT version_num FROM scheduler_ledger_version").fetchone()
+        revision = str(row[0]) if row else None
+        known = {file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
+        if revision is not None and revision not in known:
+            raise LedgerError(
+                f"{_shown(self.path)} was written by a newer version of the application (ledger {revision},"
+                f" this code knows {REVISION}): deploy that version again, or set {_VARIABLE} to another ledger"
+            )
+        return revision
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except sqlite3.OperationalError as problem:
+            raise LedgerError(
+                f"the ledger {_shown(self.path)} cannot be opened for writing: {problem}"
+                f" (see the file's permissions, or set {_VARIABLE} to another place)"
+            ) from None
+        except sqlite3.DatabaseError as problem:
+            raise LedgerError(self._damaged(problem)) from None
+
+    def _damaged(self, problem: object) -> str:
+        return (
+            f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it is:"
+            f" put a backup in its place, or move it away to begin with an empty ledger"
+        )
+
+
+def upgrade(ledger: Ledger) -> None:
+    """Run the migrations that are missing, in one transaction, alone on the ledger."""
+    # Loaded here, since an up-to-date ledger needs neither.
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
+    engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
+    # IMMEDIATE: of two processes that start together the second waits, then finds nothing to do.
+    sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def _path(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.scheme.split("+")[0] in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"{_VARIABLE}: this version keeps its ledger in SQLite; use sqlite:///path/to/ledger.db"
+        )
+    if parts.scheme != "sqlite" or not url.startswith("sqlite:///"):
+        # The URL itself is not repeated: it may hold a password.
+        raise ConfigurationError(
+            f"{_VARIABLE} must be sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        )
+    name = unquote(url.removeprefix("sqlite:///"))
+    if not name or name == ":memory:":
+        raise ConfigurationError(
+            f"{_VARIABLE}: a ledger in memory would forget every tick at a restart; name a file"
+        )
+    return APP_ROOT / name
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(APP_ROOT).as_posix() if path.is_relative_to(APP_ROOT) else str(path)

@@ -1,0 +1,93 @@
+"""The tables. All instants are microseconds since 1970-01-01 UTC (`..._us`).
+
+Names begin with `scheduler_`, so that the ledger can live in a database that holds other things.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+VERSION_TABLE = "scheduler_ledger_version"
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column of exactly the type INTEGER.
+RunId = BigInteger().with_variant(Integer, "sqlite")
+
+jobs = Table(
+    "scheduler_jobs",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("function", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    # The canonical definition: equal text means equal ticks.
+    Column("definition", Text, nullable=False),
+    Column("registered_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    # Every tick up to here is accounted for; a claim moves it on and is refused behind it.
+    Column("watermark_us", BigInteger, nullable=False),
+    Column("paused_us", BigInteger),
+    Column("pause_note", Text),
+    # Set while the job is not in the code any more.
+    Column("removed_us", BigInteger),
+)
+
+runs = Table(
+    "scheduler_runs",
+    metadata,
+    Column("run_id", RunId, Identity(), primary_key=True),
+    Column("job_id", Text, nullable=False),
+    # scheduled, manual or startup
+    Column("kind", Text, nullable=False),
+    Column("tick_us", BigInteger),
+    # A range row stands for all ticks from tick_us to last_tick_us; tick_count may be unknown.
+    Column("last_tick_us", BigInteger),
+    Column("tick_count", BigInteger),
+    # Which start of the schedule a startup run belongs to.
+    Column("start_number", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("attempt", Integer, nullable=False),
+    # Not to be started before (the tick with its jitter).
+    Column("due_us", BigInteger, nullable=False),
+    # The process that holds the lease; with `attempt` it is the token of every later write.
+    Column("process_id", Text),
+    Column("claimed_us", BigInteger),
+    Column("started_us", BigInteger),
+    Column("finished_us", BigInteger),
+    Column("error", Text),
+    Column("traceback", Text),
+    UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
+    UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
+)
+
+_HELD = text("state IN ('claimed', 'running')")
+Index("scheduler_runs_held", runs.c.job_id, sqlite_where=_HELD, postgresql_where=_HELD)
+_QUEUED = text("state = 'queued'")
+Index("scheduler_runs_queued", runs.c.due_us, sqlite_where=_QUEUED, postgresql_where=_QUEUED)
+
+processes = Table(
+    "scheduler_processes",
+    metadata,
+    Column("process_id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    # Counted up by the living; others time how long it stays the same, each by its own clock.
+    Column("beat", BigInteger, nullable=False),
+    Column("beat_us", BigInteger, nullable=False),
+    Column("start_number", BigInteger, nullable=False),
+)

@@ -1,0 +1,161 @@
+"""The one thread that writes to the ledger.
+
+Operations that arrive while a commit is under way are done together in the next one (group commit), so
+that durability costs one disk write for many runs. The thread also beats the process's heart: it does not
+stop when a coroutine of the user's blocks the event loop (R12).
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from loguru import logger
+
+from ..errors import LedgerUnavailable
+
+Operation = Callable[[sqlite3.Connection], Any]
+
+_BATCH = 1_000
+_RETRY_SECONDS = 1.0
+
+
+@dataclass
+class _Task:
+    operation: Operation
+    keep: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """Runs operations in transactions on a thread of its own.
+
+    `pulse` is called about once a second between transactions.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        pulse: Callable[[sqlite3.Connection], None] | None = None,
+        pulse_seconds: float = 1.0,
+    ) -> None:
+        self._connect = connect
+        self._pulse, self._pulse_seconds = pulse, pulse_seconds
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._kept: list[_Task] = []
+        self._retry_at = 0.0
+        self._troubled = False
+        self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, operation: Operation, *, keep: bool = False) -> Future[Any]:
+        """Do `operation(connection)` soon; the future has its result, set after the commit.
+
+        When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
+        kept and tried again until it is taken: for outcomes, which must not be lost.
+        """
+        task = _Task(operation, keep)
+        self._queue.put(task)
+        return task.future
+
+    def close(self, patience: float = 10.0) -> int:
+        """Do what is queued, stop, and return how many kept operations could not be done."""
+        self._patience_ends = time.monotonic() + patience
+        self._queue.put(None)
+        self._thread.join(patience + 15)
+        return len(self._kept)
+
+    def _work(self) -> None:
+        connection = self._connect()
+        next_pulse = time.monotonic() + self._pulse_seconds
+        closing = False
+        while True:
+            batch, asked_to_close = self._take(next_pulse)
+            closing = closing or asked_to_close
+            if batch:
+                self._commit(connection, batch)
+            if closing and not self._queue.qsize():
+                if not self._kept or time.monotonic() > self._patience_ends:
+                    break
+                continue
+            if time.monotonic() >= next_pulse:
+                next_pulse = time.monotonic() + self._pulse_seconds
+                self._beat(connection)
+        connection.close()
+
+    def _take(self, until: float) -> tuple[list[_Task], bool]:
+        """Return the next operations (those kept for another try first), and whether to close."""
+        batch: list[_Task] = []
+        wait_until = min(until, self._retry_at) if self._kept else until
+        try:
+            task = self._queue.get(timeout=max(0.0, wait_until - time.monotonic()))
+            while task is not None:
+                batch.append(task)
+                if len(batch) >= _BATCH:
+                    break
+                task = self._queue.get_nowait()
+            closing = task is None
+        except queue.Empty:
+            closing = False
+        if self._kept and time.monotonic() >= self._retry_at:
+            batch, self._kept = self._kept + batch, []
+        return batch, closing
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Task]) -> None:
+        try:
+            results = self._transaction(connection, batch)
+        except sqlite3.OperationalError as problem:
+            self._postpone(batch, problem)
+        except Exception as problem:
+            if len(batch) > 1:
+                # One of them is at fault: alone, it does not take the others with it.
+                for task in batch:
+                    self._commit(connection, [task])
+            else:
+                batch[0].future.set_exception(problem)
+        else:
+            if self._troubled:
+                self._troubled = False
+                logger.info("the ledger answers again")
+            for task, result in zip(batch, results, strict=True):
+                task.future.set_result(result)
+
+    def _transaction(self, connection: sqlite3.Connection, batch: list[_Task]) -> list[Any]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            results = [task.operation(connection) for task in batch]
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return results
+
+    def _postpone(self, batch: list[_Task], problem: sqlite3.OperationalError) -> None:
+        if not self._troubled:
+            self._troubled = True
+            logger.error("the ledger does not answer ({}); trying again every second", problem)
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        for task in batch:
+            if task.keep:
+                self._kept.append(task)
+            else:
+                task.future.set_exception(LedgerUnavailable(str(problem)))
+
+    def _beat(self, connection: sqlite3.Connection) -> None:
+        if self._pulse is None:
+            return
+        try:
+            self._pulse(connection)
+        except sqlite3.OperationalError as problem:
+            self._postpone([], problem)
+        except Exception:
+            logger.exception("the ledger's pulse failed")

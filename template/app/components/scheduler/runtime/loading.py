@@ -1,0 +1,68 @@
+"""Finding the user's schedule, and telling in one sentence when it cannot be had."""
+
+from __future__ import annotations
+
+import traceback
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .declaration import is_machinery, shown_path
+from .errors import ConfigurationError, LedgerError, ScheduleError
+from .settings import APP_ROOT, project
+
+if TYPE_CHECKING:
+    from .scheduler import AsyncIOScheduler
+
+_MODULE = "app.components.scheduler.main"
+_FILE = "app/components/scheduler/main.py"
+
+
+def load_schedule() -> AsyncIOScheduler:
+    """Return what `create_scheduler()` in `main.py` returns.
+
+    Raises:
+        ScheduleError: it cannot be imported or run, or returns something else; with file and line.
+    """
+    from .scheduler import AsyncIOScheduler
+
+    try:
+        scheduler = import_module(_MODULE).create_scheduler()
+    except (ConfigurationError, LedgerError):
+        raise
+    except Exception as problem:
+        kind = (
+            "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
+        )
+        message = problem.msg if isinstance(problem, SyntaxError) else problem
+        raise ScheduleError(f"{_place(problem)}: {kind}{message}") from None
+    if not isinstance(scheduler, AsyncIOScheduler):
+        found = f"{type(scheduler).__module__}.{type(scheduler).__qualname__}"
+        raise ScheduleError(
+            f"{_FILE}: create_scheduler() returned {found}, which keeps no ledger:"
+            " import AsyncIOScheduler from app.components.scheduler.runtime and return that"
+        )
+    return scheduler
+
+
+def application() -> tuple[str, str]:
+    """Return the application's name and version."""
+    name = str(project()["name"])
+    try:
+        return name, version(name)
+    except PackageNotFoundError:
+        return name, "(not installed)"
+
+
+def _place(problem: BaseException) -> str:
+    """Return `file:line` of the user's code that a problem came from."""
+    if isinstance(problem, SyntaxError) and problem.filename:
+        return f"{shown_path(problem.filename)}:{problem.lineno}"
+    for frame in reversed(traceback.extract_tb(problem.__traceback__)):
+        own = (
+            Path(frame.filename).is_relative_to(APP_ROOT) and "site-packages" not in frame.filename
+        )
+        if own and not is_machinery(frame.filename):
+            return f"{shown_path(frame.filename)}:{frame.lineno}"
+    return _FILE

@@ -1,0 +1,133 @@
+"""Start, drain and stop of the scheduler in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from apscheduler import events
+from loguru import logger
+
+from .clock import Clock
+from .declaration import Job
+from .ledger import operations
+from .ledger import statements as sql
+from .ledger.database import Ledger
+from .ledger.operations import Claim, Identity, Registration
+from .ledger.writer import Writer
+from .listeners import Listeners
+from .presence import Presence
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from .settings import SchedulerSettings
+
+_JOIN_SECONDS = 60.0
+
+
+class Process:
+    """One start of the scheduler: opened (blocking), begun on an event loop, drained, closed."""
+
+    def __init__(
+        self, jobs: Sequence[Job], settings: SchedulerSettings, listeners: Listeners
+    ) -> None:
+        self.ledger = Ledger(settings.database_url)
+        self.jobs = jobs
+        self._settings = settings
+        self._me = Identity.new()
+        self._listeners = listeners
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._presence = Presence(self._me, jobs, self._take_over)
+        self.writer = Writer(self.ledger.connect, self._presence.pulse)
+        self._runner = Runner(
+            jobs, self._me, self.writer, settings.scheduler_max_workers, listeners
+        )
+        self._clock = Clock(jobs, self._me, self.writer, self._runner.dispatch, listeners)
+        self._registration: Registration | None = None
+
+    def open(self) -> Registration:
+        """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
+
+        Raises:
+            LedgerError: the ledger cannot be used; nothing was started.
+        """
+        self.ledger.prepare()
+        operations.ALIVE_HERE.add(self._me.process_id)
+        self.writer.start()
+        try:
+            joining = self.writer.submit(
+                lambda connection: operations.register(connection, self._me, self.jobs)
+            )
+            self._registration = joining.result(_JOIN_SECONDS)
+        except BaseException:
+            self._close_ledger()
+            raise
+        self._presence.joined(self._registration)
+        return self._registration
+
+    def begin(self) -> None:
+        """Let the clock run on the running event loop."""
+        assert self._registration is not None, "open() comes first"
+        self._loop = asyncio.get_running_loop()
+        self._take_over_now(self._registration.claims)
+        self._clock.start(self._registration.watermarks)
+        self._presence.taking = True
+        self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
+
+    async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
+        """Stop claiming, give back what was reserved, let runs end, write it all down, leave (R11).
+
+        `ending`: the interpreter exits next, so functions that still run are recorded as interrupted. Without it
+        their leases are kept until their threads end. Returns how many runs had to be cut.
+        """
+        self._presence.taking = False
+        await self._clock.stop()
+        grace = self._settings.scheduler_shutdown_grace_time
+        cut = await self._runner.drain(grace, hurry or asyncio.Event())
+        if ending:
+            self._runner.interrupt_threads_left()
+        self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
+        if self._runner.threads_left and not ending:
+            logger.warning(
+                "{} function(s) still run; their leases are kept", len(self._runner.threads_left)
+            )
+            threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
+        else:
+            await asyncio.to_thread(self._close)
+        return cut
+
+    def _close_after_threads(self) -> None:
+        for future in self._runner.threads_left:
+            future.exception()
+        self._close()
+
+    def _close(self) -> None:
+        self._listeners.close()
+        self.writer.submit(
+            lambda connection: connection.execute(sql.LEAVE, {"process_id": self._me.process_id})
+        )
+        self._close_ledger()
+
+    def _close_ledger(self) -> None:
+        unsaved = self.writer.close()
+        operations.ALIVE_HERE.discard(self._me.process_id)
+        if unsaved:
+            logger.error("{} outcome(s) could not be written to the ledger", unsaved)
+
+    def _take_over(self, claims: list[Claim]) -> None:
+        """Called on the ledger's thread with runs that others gave back."""
+        if self._loop is None or self._loop.is_closed():
+            me = self._me
+            self.writer.submit(
+                lambda connection: operations.release(connection, me, claims), keep=True
+            )
+        else:
+            self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
+
+    def _take_over_now(self, claims: list[Claim]) -> None:
+        for claim in claims:
+            self._listeners.submitted(claim)
+            self._runner.dispatch([claim])

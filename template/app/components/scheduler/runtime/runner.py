@@ -1,0 +1,274 @@
+"""One claimed run, from its start to its outcome.
+
+At most `max_workers` runs are under way at once, coroutines and plain functions together (R13). Coroutines run
+on the event loop; plain functions on threads that nothing else uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from apscheduler import events
+from loguru import logger
+
+from . import ticks
+from .declaration import Job
+from .ledger import operations
+from .ledger.operations import Claim, Identity, Outcome
+from .ledger.writer import Writer
+from .listeners import Listeners
+
+# A run shorter than this is written once, with its outcome; a longer one is first shown as running.
+_SHOW_AFTER_SECONDS = 0.25
+# How long a coroutine that was cancelled may take to clean up.
+_CANCEL_SECONDS = 5.0
+
+
+class Runner:
+    """Runs what was claimed. Lives on the event loop."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        me: Identity,
+        writer: Writer,
+        max_workers: int,
+        listeners: Listeners,
+    ) -> None:
+        self._jobs = {job.id: job for job in jobs}
+        self._me, self._writer, self._listeners = me, writer, listeners
+        self._max_workers = max_workers
+        # Claimed, but not due yet (jitter, a delayed start), or due and waiting for a free slot.
+        self._early: dict[int, tuple[asyncio.TimerHandle, list[Claim]]] = {}
+        self._waiting: deque[list[Claim]] = deque()
+        self._slots: set[asyncio.Task[None]] = set()
+        self._under_way: dict[int, tuple[Claim, int]] = {}
+        self._in_thread: dict[int, Future[Any]] = {}
+        self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="scheduler-task")
+        self._draining = self._cutting = False
+
+    @property
+    def running(self) -> int:
+        """How many slots are in use."""
+        return len(self._slots)
+
+    def dispatch(self, claims: list[Claim]) -> None:
+        """Run these claims of one job one after another, when they are due and a slot is free."""
+        if self._draining:
+            self._release(claims)
+            return
+        wait = (claims[0].due - ticks.now()) / ticks.SECOND
+        if wait > 0:
+            timer = asyncio.get_running_loop().call_later(wait, self._come_due, claims[0].run_id)
+            self._early[claims[0].run_id] = (timer, claims)
+        else:
+            self._waiting.append(claims)
+            self._fill_slots()
+
+    async def drain(self, grace: float, hurry: asyncio.Event) -> int:
+        """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
+
+        What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
+        plain function cannot be cancelled: see `threads_left`.
+        """
+        self._draining = True
+        for timer, claims in self._early.values():
+            timer.cancel()
+            self._release(claims)
+        for claims in self._waiting:
+            self._release(claims)
+        self._early.clear()
+        self._waiting.clear()
+        if self._slots:
+            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(self._slots))
+            await self._until_done(grace, hurry)
+        cut = len(self._under_way)
+        self._cutting = True
+        for task in self._slots:
+            task.cancel()
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=_CANCEL_SECONDS)
+        self._give_up_on_deaf()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return cut
+
+    @property
+    def threads_left(self) -> list[Future[Any]]:
+        """Functions that still run on their threads after a drain."""
+        return [future for future in self._in_thread.values() if not future.done()]
+
+    def interrupt_threads_left(self) -> None:
+        """Record functions that are still running as interrupted: the process is about to end."""
+        for claim, started in list(self._under_way.values()):
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+
+    def _come_due(self, run_id: int) -> None:
+        self._waiting.append(self._early.pop(run_id)[1])
+        self._fill_slots()
+
+    def _fill_slots(self) -> None:
+        while self._waiting and len(self._slots) < self._max_workers and not self._draining:
+            task = asyncio.get_running_loop().create_task(self._slot(self._waiting.popleft()))
+            self._slots.add(task)
+            task.add_done_callback(self._slot_is_free)
+
+    def _slot_is_free(self, task: asyncio.Task[None]) -> None:
+        self._slots.discard(task)
+        if not task.cancelled() and task.exception():
+            logger.opt(exception=task.exception()).error("a slot of the runner failed")
+        self._fill_slots()
+
+    async def _slot(self, claims: list[Claim]) -> None:
+        for number, claim in enumerate(claims):
+            if self._draining:
+                self._release(claims[number:])
+                return
+            await self._run(claim)
+
+    async def _run(self, claim: Claim) -> None:
+        job = self._jobs[claim.job_id]
+        started = ticks.now()
+        if claim.kind == "scheduled" and job.too_late(claim.due, started):
+            self._miss(claim, job)
+            return
+        self._under_way[claim.run_id] = (claim, started)
+        show = asyncio.get_running_loop().call_later(
+            _SHOW_AFTER_SECONDS, self._show, claim, started
+        )
+        tick = (
+            None if claim.tick is None else ticks.moment(claim.tick, job.schedule.zone).isoformat()
+        )
+        with logger.contextualize(job=job.id, tick=tick or claim.kind, attempt=claim.attempt):
+            try:
+                value = await self._call(job, claim)
+            except asyncio.CancelledError as problem:
+                self._cancelled(claim, started, problem)
+            # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
+            except BaseException as problem:
+                logger.opt(exception=problem).error("{} failed", job.name)
+                self._end(claim, started, "failed", problem=problem)
+            else:
+                logger.debug("{} succeeded", job.name)
+                self._end(claim, started, "succeeded", value=value)
+            finally:
+                show.cancel()
+
+    async def _call(self, job: Job, claim: Claim) -> Any:
+        if _is_coroutine_function(job.func):
+            return await job.func(*job.args, **job.kwargs)
+        call = functools.partial(job.func, *job.args, **job.kwargs)
+        future = self._threads.submit(contextvars.copy_context().run, call)
+        self._in_thread[claim.run_id] = future
+        try:
+            # Shielded: cancelling the waiting must not look like a cancelled function.
+            value = await asyncio.shield(asyncio.wrap_future(future))
+        finally:
+            if future.done():
+                self._in_thread.pop(claim.run_id, None)
+        # A plain function (a lambda, a callable object) may hand back a coroutine.
+        return await value if inspect.isawaitable(value) else value
+
+    def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
+        thread = self._in_thread.get(claim.run_id)
+        if thread is not None and not thread.done():
+            # It goes on, and so does its lease, until the thread ends.
+            thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
+        elif self._cutting:
+            logger.warning("interrupted: the process is stopping")
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        else:
+            self._end(claim, started, "cancelled", problem=problem)
+
+    def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
+        self._in_thread.pop(claim.run_id, None)
+        problem = done.exception()
+        state = "succeeded" if problem is None else "failed"
+        self._end(claim, started, state, problem=problem)
+
+    def _give_up_on_deaf(self) -> None:
+        """Record coroutines that did not let themselves be cancelled as interrupted."""
+        for claim, started in list(self._under_way.values()):
+            if claim.run_id not in self._in_thread:
+                logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
+                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+
+    async def _until_done(self, grace: float, hurry: asyncio.Event) -> None:
+        hurried = asyncio.ensure_future(hurry.wait())
+        ended = asyncio.ensure_future(asyncio.wait(set(self._slots)))
+        await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in (hurried, ended):
+            waiter.cancel()
+
+    def _show(self, claim: Claim, started: int) -> None:
+        me = self._me
+        self._writer.submit(lambda connection: operations.start(connection, me, claim, started))
+
+    def _miss(self, claim: Claim, job: Job) -> None:
+        logger.bind(job=job.id).warning("skipped (missed): no slot was free within its grace time")
+        self._write(Outcome(claim, "skipped", "missed", finished=ticks.now()))
+        self._listeners.ended(claim, events.EVENT_JOB_MISSED)
+
+    def _end(
+        self,
+        claim: Claim,
+        started: int,
+        state: str,
+        *,
+        value: Any = None,
+        problem: BaseException | None = None,
+        error: str | None = None,
+    ) -> None:
+        if self._under_way.pop(claim.run_id, None) is None:
+            return
+        trace = None
+        if problem is not None:
+            error = _one_line(problem)
+            trace = "".join(traceback.format_exception(problem))
+        self._write(Outcome(claim, state, None, started, ticks.now(), error, trace))
+        code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
+        self._listeners.ended(claim, code, value, problem, trace)
+
+    def _write(self, outcome: Outcome) -> None:
+        me = self._me
+        future = self._writer.submit(
+            lambda connection: operations.finish(connection, me, outcome), keep=True
+        )
+        future.add_done_callback(functools.partial(_check_written, outcome.claim))
+
+    def _release(self, claims: Sequence[Claim]) -> None:
+        me = self._me
+        self._writer.submit(
+            lambda connection: operations.release(connection, me, claims), keep=True
+        )
+
+
+_INTERRUPTED = "the process was stopped before the run had ended"
+
+
+def _check_written(claim: Claim, future: Future[bool]) -> None:
+    if future.exception():
+        logger.opt(exception=future.exception()).error(
+            "the outcome of run {} was refused", claim.run_id
+        )
+    elif not future.result():
+        logger.error("run {} had lost its lease: its outcome is not recorded", claim.run_id)
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)
+    )
+
+
+def _one_line(problem: BaseException) -> str:
+    return " ".join("".join(traceback.format_exception_only(problem)).split())

@@ -1,0 +1,99 @@
+"""The scheduler as a process of its own: `python -m app run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from loguru import logger
+
+from . import ticks
+from .declaration import Job
+from .loading import application
+from .scheduler import AsyncIOScheduler
+
+_SHOWN_JOBS = 5
+
+
+def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
+    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short (R11).
+
+    Returns 0 after a clean drain, 1 if a run had to be cut.
+
+    Raises:
+        LedgerError: the ledger cannot be used; nothing was started.
+    """
+    with asyncio.Runner() as runner:
+        cut = runner.run(_serve(scheduler))
+        if cut:
+            logger.error("stopped; {} run(s) had to be cut and are recorded as interrupted", cut)
+            # What was cut may sit on a thread for ever; all that matters is in the ledger.
+            logger.complete()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
+    logger.info("stopped")
+    return 0
+
+
+async def _serve(scheduler: AsyncIOScheduler) -> int:
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    _on_signals(asked)
+    async with scheduler:
+        logger.info("{}", start_line(scheduler))
+        _tell_changes(scheduler)
+        await stop.wait()
+        logger.info("stopping")
+        return await scheduler.drain(hurry, ending=True)
+
+
+def start_line(scheduler: AsyncIOScheduler) -> str:
+    """Return the one line that says what is running: version, zone, ledger, jobs and their next ticks."""
+    name, version = application()
+    now = ticks.now()
+    coming = sorted(
+        ((tick, job) for job in scheduler.get_jobs() if (tick := job.next_tick(now)) is not None),
+        key=lambda pair: pair[0],
+    )
+    shown = ", ".join(f"{job.id} {_when(tick, job)}" for tick, job in coming[:_SHOWN_JOBS])
+    more = f", and {len(coming) - _SHOWN_JOBS} more" if len(coming) > _SHOWN_JOBS else ""
+    number = len(scheduler.get_jobs())
+    jobs = f"{number} job{'' if number == 1 else 's'}" + (f", next: {shown}{more}" if shown else "")
+    return f"{name} {version} | zone {scheduler.timezone} | ledger {scheduler.ledger} | {jobs}"
+
+
+def _when(tick: int, job: Job) -> str:
+    return f"{ticks.moment(tick, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _tell_changes(scheduler: AsyncIOScheduler) -> None:
+    found = scheduler.registration
+    for what, job_ids in (
+        ("new", found.added),
+        ("changed", found.changed),
+        ("removed", found.removed),
+    ):
+        if job_ids:
+            logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
+    if found.lost:
+        logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
+
+
+def _on_signals(asked: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, asked)
+        except NotImplementedError:
+            # Windows: no signals on its event loop.
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))

@@ -1,0 +1,171 @@
+"""The scheduler's settings: environment variables first, then `.env` at the app's root."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import ConfigurationError, nearest
+
+_CODE_ROOT = Path(__file__).resolve().parents[4]
+
+# An installed (not editable) package has no project folder around it: then it is the working directory.
+APP_ROOT = _CODE_ROOT if (_CODE_ROOT / "pyproject.toml").exists() else Path.cwd()
+
+_PROJECT_FILE = Path(__file__).resolve().parents[3] / "core" / "project.toml"
+
+
+@cache
+def project() -> dict[str, Any]:
+    """Return what `app/core/project.toml` says (`name`, `timezone`), with fall-backs."""
+    found: dict[str, Any] = {"name": "app", "timezone": "UTC"}
+    if _PROJECT_FILE.exists():
+        try:
+            found |= tomllib.loads(_PROJECT_FILE.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as problem:
+            raise ConfigurationError(f"{_PROJECT_FILE}: not valid TOML: {problem}") from None
+    return found
+
+
+def without_comment(value: str) -> str:
+    """Undo what `docker --env-file` and systemd leave in: a trailing ` # comment`, outer quotes."""
+    value = value.strip()
+    quoted = re.fullmatch(r"""(['"])(.*?)\1(?:\s+#.*)?""", value)
+    if quoted:
+        return quoted[2]
+    return re.sub(r"(^|\s+)#.*$", "", value).strip()
+
+
+class SchedulerSettings(BaseSettings):
+    """What the runtime reads. `app.core.config.Settings` derives from it and adds your own fields.
+
+    Every field is the environment variable of the same name in upper case.
+
+    Raises:
+        ConfigurationError: a value is wrong; one sentence that names the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=APP_ROOT / ".env", env_file_encoding="utf-8", extra="ignore"
+    )
+
+    scheduler_timezone: str = Field(
+        default_factory=lambda: str(project()["timezone"]),
+        description="IANA name of the zone in which the schedule is read",
+    )
+    scheduler_max_workers: int = Field(
+        default=10, ge=1, le=10_000, description="runs at once in one process, coroutines and functions"
+    )
+    scheduler_misfire_grace_time: int = Field(
+        default=600, ge=1, description="seconds after its tick in which a run may still start"
+    )
+    scheduler_database_url: str = Field(
+        default="", description="where the ledger is; empty: data/ledger.db under the app's root"
+    )
+    scheduler_shutdown_grace_time: float = Field(
+        default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
+    )
+    log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    _own_prefix: ClassVar[str] = "SCHEDULER_"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as problem:
+            raise ConfigurationError(_sentence(problem)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        cleaned = {k: without_comment(v) if isinstance(v, str) else v for k, v in values.items()}
+        # An empty variable (`SCHEDULER_TIMEZONE=`) means the default, as in a shell script.
+        return {k: v for k, v in cleaned.items() if v != "" or k not in cls.model_fields}
+
+    @field_validator("scheduler_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            hint = nearest(name, available_timezones())
+            raise ValueError(
+                f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}"
+            ) from None
+        return name
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The scheduler's zone."""
+        return ZoneInfo(self.scheduler_timezone)
+
+    @property
+    def database_url(self) -> str:
+        """The ledger's URL with the default filled in."""
+        return self.scheduler_database_url or f"sqlite:///{APP_ROOT / 'data' / 'ledger.db'}"
+
+    def unknown_variables(self) -> list[str]:
+        """Return one sentence for each `SCHEDULER_...` variable that nothing reads.
+
+        They are reported, not refused: an orchestrator may set such names for a service that
+        happens to be called "scheduler".
+        """
+        known = {name.upper() for name in type(self).model_fields}
+        seen = {name.upper() for name in os.environ} | _names_in(APP_ROOT / ".env")
+        strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
+        ours = [n for n in known if n.startswith(self._own_prefix)]
+        return [
+            f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange
+        ]
+
+
+def _names_in(path: Path) -> set[str]:
+    from dotenv import dotenv_values
+
+    return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
+
+
+def _sentence(problem: ValidationError) -> str:
+    first = problem.errors()[0]
+    variable = str(first["loc"][0]).upper() if first["loc"] else "the settings"
+    value = first["input"]
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{variable}: {reason}"
+    if first["type"] == "missing":
+        return f"{variable}: this setting is required and has no value"
+    return f"{variable}={value}: {reason[0].lower()}{reason[1:]}"
+
+
+@cache
+def settings() -> SchedulerSettings:
+    """Return the application's settings: the instance in `app/core/config.py`."""
+    from app.core import config
+
+    found = config.settings
+    if not isinstance(found, SchedulerSettings):
+        raise ConfigurationError(
+            "app/core/config.py: `settings` must derive from SchedulerSettings"
+        )
+    return found

@@ -1,0 +1,293 @@
+"""What was declared with APScheduler's triggers, checked and brought into a canonical form.
+
+APScheduler fills what was not said with the host's zone and the moment of the call, and keeps no trace of
+having done so. Importing this module makes its trigger classes remember what they were given, so that
+here the scheduler's zone and a fixed anchor are meant instead (rule R9).
+
+Every function raises ValueError with a sentence that says what would be right.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+from zoneinfo import available_timezones
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import astimezone
+
+from . import ticks
+from .errors import nearest
+
+BY_NAME: dict[str, type[BaseTrigger]] = {
+    "cron": CronTrigger,
+    "interval": IntervalTrigger,
+    "date": DateTrigger,
+    "calendarinterval": CalendarIntervalTrigger,
+    "or": OrTrigger,
+    "and": AndTrigger,
+}
+_ANCHOR = datetime(2000, 1, 1)
+_SHORTEST = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a job runs, in canonical form."""
+
+    ticks: ticks.Ticks
+    text: str
+    zone: tzinfo
+    jitter: int = 0
+    at_each_start: bool = False
+
+
+def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) -> BaseTrigger:
+    """Return the trigger object that `add_job(trigger=..., **arguments)` means.
+
+    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
+    """
+    if isinstance(trigger, BaseTrigger):
+        if arguments:
+            extra = ", ".join(f"{name}=" for name in arguments)
+            raise ValueError(
+                f"{extra} beside a trigger object has no effect: give it to {type(trigger).__name__}(...)"
+            )
+        return trigger
+    if trigger is None:
+        trigger = "date"
+    if not isinstance(trigger, str) or trigger not in BY_NAME:
+        hint = nearest(str(trigger), BY_NAME)
+        raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
+    cls = BY_NAME[trigger]
+    known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+    for name in arguments:
+        if name not in known:
+            hint = nearest(name, known | known_options)
+            raise ValueError(
+                f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}"
+            )
+    if cls is CronTrigger:
+        _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
+    except KeyError:
+        raise ValueError(_bad_zone(arguments.get("timezone"))) from None
+
+
+def compile_trigger(trigger: BaseTrigger, default_zone: tzinfo) -> Schedule:
+    """Return the canonical form of a trigger object; what it was not given comes from here."""
+    if isinstance(trigger, OrTrigger | AndTrigger):
+        return _combined(trigger, default_zone)
+    for cls, compiler in _COMPILERS.items():
+        if isinstance(trigger, cls):
+            given = getattr(trigger, "given", None)
+            if given is None:
+                raise ValueError(
+                    f"this {cls.__name__} object was made before the scheduler's runtime was imported, so its"
+                    " zone cannot be known: make it inside create_scheduler()"
+                )
+            return compiler(trigger, given, default_zone)
+    raise ValueError(
+        f"{type(trigger).__name__} is a trigger of your own, whose ticks could not be found again after a"
+        f" restart: use or combine {', '.join(BY_NAME)}"
+    )
+
+
+def _cron(trigger: CronTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+    weekday = str(given.get("day_of_week", "*"))
+    if "crontab" in given and re.search(r"\d", weekday):
+        raise ValueError(
+            f"from_crontab({given['crontab']!r}): the weekday number {weekday} means another day in"
+            " APScheduler (0 is Monday) than in a crontab (0 is Sunday): write names, such as mon or mon-fri"
+        )
+    fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
+    _check_fields(fields)
+    zone = _zone(given, default)
+    start, end = _instant(given, "start_date", zone), _instant(given, "end_date", zone)
+    found = ticks.CronTicks(fields, zone, start, end)
+    return Schedule(found, str(trigger), zone, _jitter(given))
+
+
+def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+    units = ("weeks", "days", "hours", "minutes", "seconds")
+    step = timedelta(**{unit: given[unit] for unit in units if unit in given})
+    if step < _SHORTEST:
+        said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
+        raise ValueError(f"an interval of {said} is too short: it must be at least 0.1 seconds")
+    zone = _zone(given, default)
+    start, end = _instant(given, "start_date", zone), _instant(given, "end_date", zone)
+    anchor = start if start is not None else ticks.instant_of_wall(_ANCHOR, zone)
+    found = ticks.IntervalTicks(step // timedelta(microseconds=1), anchor, start, end)
+    return Schedule(found, str(trigger), zone, _jitter(given))
+
+
+def _date(trigger: DateTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+    zone = _zone(given, default)
+    at = _instant(given, "run_date", zone)
+    if at is None:
+        return Schedule(ticks.DateTicks(None), "date[at each start]", zone, at_each_start=True)
+    return Schedule(
+        ticks.DateTicks(at), f"date[{ticks.moment(at, zone):%Y-%m-%d %H:%M:%S %Z}]", zone
+    )
+
+
+def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+    amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
+    for unit, amount in amounts.items():
+        if not isinstance(amount, int) or amount < 0:
+            raise ValueError(
+                f"{unit}={amount} of a calendarinterval must be a whole number, 0 or more"
+            )
+    zone = _zone(given, default)
+    at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
+    start = trigger.start_date if "start_date" in given else _ANCHOR.date()
+    days = amounts["weeks"] * 7 + amounts["days"]
+    found = ticks.CalendarTicks(
+        amounts["years"], amounts["months"], days, at, zone, start, trigger.end_date
+    )
+    every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
+    return Schedule(found, f"calendarinterval[{every}, time={at}]", zone, _jitter(given))
+
+
+def _combined(trigger: OrTrigger | AndTrigger, default: tzinfo) -> Schedule:
+    word = "or" if isinstance(trigger, OrTrigger) else "and"
+    if not trigger.triggers:
+        raise ValueError(f"an '{word}' trigger needs at least one trigger in its list")
+    parts = [compile_trigger(part, default) for part in trigger.triggers]
+    if any(part.jitter for part in parts):
+        raise ValueError(
+            f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own"
+        )
+    if any(part.at_each_start for part in parts):
+        raise ValueError(f"a date trigger without a date cannot be a part of an '{word}' trigger")
+    combine = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
+    text = f"{word}[{', '.join(part.text for part in parts)}]"
+    found = combine([part.ticks for part in parts])
+    return Schedule(found, text, parts[0].zone, _jitter({"jitter": trigger.jitter}))
+
+
+_COMPILERS: dict[type[BaseTrigger], Callable[..., Schedule]] = {
+    CronTrigger: _cron,
+    IntervalTrigger: _interval,
+    DateTrigger: _date,
+    CalendarIntervalTrigger: _calendar,
+}
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse what APScheduler's patterns take although they do not match to the end."""
+    for name, value in fields.items():
+        if value is None:
+            continue
+        try:
+            CronTrigger.FIELDS_MAP[name](name, value)
+        except ValueError as problem:
+            reason = re.sub(r"^Error validating expression .*?: ", "", str(problem))
+            raise ValueError(f"{name}={value!r} is not a cron field: {reason}") from None
+        for part in re.split(" *, *", str(value).strip()):
+            compilers = CronTrigger.FIELDS_MAP[name].COMPILERS
+            if not any(compiler.value_re.fullmatch(part) for compiler in compilers):
+                raise ValueError(f"{name}={value!r} is not a cron field: {_right(name, part)}")
+
+
+def _right(field: str, part: str) -> str:
+    nth = re.fullmatch(r"([a-z]{3})#([1-5])", part, re.IGNORECASE)
+    if nth:
+        ordinal = ("1st", "2nd", "3rd", "4th", "5th")[int(nth[2]) - 1]
+        return f"for the {ordinal} {nth[1]} of the month write day='{ordinal} {nth[1]}'"
+    if "/" in part:
+        return f"a step needs numbers, so write the names in a list instead of {part!r}"
+    if part.lower().startswith("last"):
+        return "write day='last' or, for a weekday, day='last fri'"
+    return f"{part!r} is not understood; write for example 5, 1-5, */10, or in '{field}' a name"
+
+
+def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
+    named = given.get("timezone")
+    if named is None:
+        for name in ("start_date", "end_date"):
+            value = given.get(name)
+            if isinstance(value, datetime) and value.tzinfo:
+                named = value.tzinfo
+                break
+    try:
+        return default if named is None else astimezone(named)
+    except (KeyError, ValueError, TypeError, OSError):
+        raise ValueError(_bad_zone(named)) from None
+
+
+def _bad_zone(name: Any) -> str:
+    hint = nearest(str(name), available_timezones())
+    return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
+
+
+def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(
+                f"{name}={value!r} is not a date such as '2027-01-31 09:30:00'"
+            ) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
+    return ticks.instant(value) if value.tzinfo else ticks.instant_of_wall(value, zone)
+
+
+def _jitter(given: Mapping[str, Any]) -> int:
+    seconds = given.get("jitter") or 0
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more")
+    return int(seconds * ticks.SECOND)
+
+
+def _remember_arguments(cls: type[BaseTrigger]) -> None:
+    """Let calls of `cls` make a subclass that has an attribute `given`: its explicit arguments."""
+    signature = inspect.signature(cls)
+
+    class Remembering(cls):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            bound = signature.bind(*args, **kwargs).arguments
+            self.given = {name: value for name, value in bound.items() if value is not None}
+
+    Remembering.__name__, Remembering.__qualname__ = cls.__name__, cls.__qualname__
+
+    def new(wanted: type[BaseTrigger], *_args: Any, **_kwargs: Any) -> Any:
+        return object.__new__(Remembering if wanted is cls else wanted)
+
+    cls.__new__ = staticmethod(new)  # type: ignore[assignment]
+
+
+def _remember_crontab() -> None:
+    original = CronTrigger.from_crontab.__func__
+
+    def from_crontab(cls: type[CronTrigger], expr: str, timezone: Any = None) -> Any:
+        trigger = original(cls, expr, timezone)
+        if hasattr(trigger, "given"):
+            trigger.given["crontab"] = expr
+        return trigger
+
+    CronTrigger.from_crontab = classmethod(from_crontab)
+
+
+for _cls in _COMPILERS:
+    _remember_arguments(_cls)
+_remember_crontab()

@@ -1,0 +1,1 @@
+"""Your tasks: plain functions that know nothing of the scheduler."""
