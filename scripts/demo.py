@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -23,7 +24,8 @@ def demonstrate(folder: Path) -> None:
     """Go the way of a new user, from nothing to recorded runs."""
     say(f"1. Render the template with its defaults into {folder}")
     render(folder, answers_for_this_python())
-    app = AppSession(folder)
+    width = shutil.get_terminal_size(fallback=(120, 24)).columns
+    app = AppSession(folder, {"COLUMNS": str(width)})
 
     say("2. Install the application into its own .venv")
     say(f"   done with `{app.install()}`")

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from app_session import AppSession, SessionError, answers_for_this_python, fresh_folder, render
 
-WIDTH = 110
-LOG_LINES = 14
+WIDTH = 118
+LOG_LINES = 12
 # Both libraries of the application are told that they write to a terminal of this width: Rich by
 # FORCE_COLOR and COLUMNS, loguru 0.7 by the only variable it looks at.
 TERMINAL = {

@@ -60,7 +60,7 @@ def run_rows(
     `last_tick` and `count` (null while it is not known).
 
     Raises:
-        ConfigurationError: there is no such state.
+        ConfigurationError: there is no such state, or the ledger never heard of the job.
     """
     if state is not None and state not in STATES:
         hint = nearest(state, STATES)
@@ -77,7 +77,12 @@ def run_rows(
     engine = _engine(ledger)
     with engine.connect() as connection:
         found = [_run_row(row) for row in connection.execute(query)]
+        known = [] if found else list(connection.scalars(select(schema.jobs.c.job_id)))
     engine.dispose()
+    if not found and job_id is not None and job_id not in known:
+        raise ConfigurationError(
+            f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}"
+        )
     return found
 
 

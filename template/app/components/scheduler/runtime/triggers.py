@@ -13,7 +13,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -23,7 +23,7 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from apscheduler.util import astimezone
+from apscheduler.util import astimezone, convert_to_datetime
 
 from . import ticks
 from .errors import nearest
@@ -37,6 +37,8 @@ BY_NAME: dict[str, type[BaseTrigger]] = {
     "and": AndTrigger,
 }
 _ANCHOR = datetime(2000, 1, 1)
+# Marks what was written without an offset; never used to compute anything.
+_NAIVE = timezone(timedelta(seconds=1))
 _SHORTEST = timedelta(milliseconds=100)
 
 
@@ -78,6 +80,9 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
             )
     if cls is CronTrigger:
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    if cls is not CalendarIntervalTrigger:
+        for name in ("run_date", "start_date", "end_date"):
+            _instant(arguments, name, UTC)
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as problem:
@@ -238,17 +243,25 @@ def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
     if value is None:
         return None
     if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError(
-                f"{name}={value!r} is not a date such as '2027-01-31 09:30:00'"
-            ) from None
+        value = _parse(name, value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
     return ticks.instant(value) if value.tzinfo else ticks.instant_of_wall(value, zone)
+
+
+def _parse(name: str, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        # APScheduler also takes dates without leading zeros; one without an offset stays naive.
+        found: datetime = convert_to_datetime(text, _NAIVE, name)
+    except ValueError:
+        raise ValueError(f"{name}={text!r} is not a date such as '2027-01-31 09:30:00'") from None
+    return found.replace(tzinfo=None) if found.tzinfo is _NAIVE else found
 
 
 def _jitter(given: Mapping[str, Any]) -> int:

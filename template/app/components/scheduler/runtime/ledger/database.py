@@ -75,7 +75,7 @@ class Ledger:
             if self.path.stat().st_size <= _FULL_CHECK_BYTES:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
-                    raise LedgerError(self._damaged(found))
+                    raise LedgerError(self._damaged(" ".join(found.split())))
             if self._revision(connection) != REVISION:
                 upgrade(self)
             connection.execute("BEGIN IMMEDIATE")

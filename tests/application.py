@@ -1,0 +1,155 @@
+"""An application as it stands on a user's disk, run as a process: what the stories act on.
+
+It is the template's own Python tree next to a `pyproject.toml`, so that nothing has to be installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = Path(__file__).parents[1] / "template"
+PATIENCE = 30.0
+
+HEADER = "from app.components.scheduler.runtime import AsyncIOScheduler\n"
+
+
+def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Return the first true value of `condition()`; fail with `what` when patience ends."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience:g} s in vain for {what}")
+
+
+class Application:
+    """An application folder and its commands."""
+
+    def __init__(self, folder: Path, name: str = "story-app") -> None:
+        self.folder = folder
+        shutil.copytree(
+            TEMPLATE / "app",
+            folder / "app",
+            ignore=shutil.ignore_patterns("__pycache__", "*.jinja"),
+        )
+        (folder / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        self.project_file = folder / "app/core/project.toml"
+        self.project_file.write_text(f'name = "{name}"\ntimezone = "UTC"\n')
+        self.main_file = folder / "app/components/scheduler/main.py"
+        self.tasks_file = folder / "app/services/my_tasks.py"
+        self.ledger_file = folder / "data/ledger.db"
+        self.environment: dict[str, str] = {}
+
+    def schedule(self, body: str, imports: str = "") -> None:
+        """Write `main.py`: `body` is what stands in create_scheduler(), between its first and last line."""
+        lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+        self.main_file.write_text(
+            f"{HEADER}{imports}\n\ndef create_scheduler() -> AsyncIOScheduler:\n"
+            f"    scheduler = AsyncIOScheduler()\n{lines}    return scheduler\n"
+        )
+
+    def tasks(self, text: str) -> None:
+        """Write `my_tasks.py`."""
+        self.tasks_file.write_text(text)
+
+    def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `python -m app ...` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=cwd or self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Return what a command prints as JSON."""
+        done = self.command(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def runs(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the ledger's runs, newest first."""
+        found: list[dict[str, Any]] = self.json("runs", *arguments)
+        return found
+
+    def recorded(self, *states: str) -> list[dict[str, Any]]:
+        """Return the ledger's rows themselves, oldest first: cheap enough to wait on."""
+        if not self.ledger_file.exists():
+            return []
+        with closing(sqlite3.connect(self.ledger_file)) as connection:
+            connection.row_factory = sqlite3.Row
+            try:
+                rows = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id").fetchall()
+            except sqlite3.OperationalError:
+                return []
+        return [dict(row) for row in rows if not states or row["state"] in states]
+
+    @contextmanager
+    def running(self, *, expect: int = 0) -> Iterator[Running]:
+        """Run the scheduler inside the block; stop it with SIGTERM at its end and check the exit code."""
+        process = self.start()
+        try:
+            yield process
+            if process.popen.poll() is None:
+                process.popen.send_signal(signal.SIGTERM)
+            code = process.popen.wait(60)
+            assert code == expect, f"exit code {code}\n{process.log()}"
+        finally:
+            process.popen.kill()
+            process.popen.wait()
+
+    def start(self) -> Running:
+        """Start `python -m app run` and wait until it says that it runs."""
+        log = self.folder / f"run-{time.monotonic_ns()}.log"
+        with log.open("wb") as stream:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "app", "run"],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        process = Running(popen, log)
+        wait_for(lambda: "| ledger " in process.log() or popen.poll() is not None, "the start line")
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
+        }
+        return {**clean, "COLUMNS": "200", "PYTHONUTF8": "1", **self.environment}
+
+
+class Running:
+    """A scheduler that runs as a process."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], log_file: Path) -> None:
+        self.popen = popen
+        self._log_file = log_file
+
+    def log(self) -> str:
+        """Return what it has printed so far."""
+        return self._log_file.read_text("utf-8", errors="replace")
+
+    def says(self, text: str) -> None:
+        """Wait until it has printed `text`."""
+        wait_for(lambda: text in self.log(), f"{text!r} in the log:\n{self.log()}")

@@ -1,0 +1,284 @@
+"""Bad input stops `run` before anything is started: one sentence, exit code 2 (or 1), nothing lost."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.components.scheduler.runtime import ScheduleError
+from application import Application
+
+TASK = "from app.services.my_tasks import task\n"
+MAIN = "app/components/scheduler/main.py"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    made = Application(tmp_path)
+    made.tasks("def task(word: str = '') -> None: ...\n")
+    made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', TASK)
+    return made
+
+
+def refused(app: Application, code: int = 2) -> str:
+    """Run, expect to be refused in one line, and return the line."""
+    done = app.command("run")
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0].removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ('task, "cron", hour=25', "hour=25 is not a cron field: the last value (25) is higher than"),
+        ('task, "crom", hour=5', "unknown trigger 'crom': use one of cron, interval, date, "),
+        ('task, "crom", hour=5', "did you mean 'cron'?"),
+        ('task, "interval", seconds=0', "an interval of seconds=0 is too short"),
+        ('task, "interval", seconds=0.05', "must be at least 0.1 seconds"),
+        ('task, "interval", minutes=-5', "an interval of minutes=-5 is too short"),
+        ('task, "interval", minute=5', "minute= is neither an option of add_job nor of the interval"),
+        ('task, "interval", minute=5', "did you mean 'minutes'?"),
+        ('task, "cron", hour=5, misfire_grace_tme=3', "did you mean 'misfire_grace_time'?"),
+        ('task, "cron", hour=5, max_instances=0', "max_instances=0 must be a whole number, 1 or more"),
+        ('task, "cron", hour=5, misfire_grace_time=-1', "misfire_grace_time=-1 must be seconds above 0"),
+        ('task, "cron", hour=5, coalesce="no"', "coalesce='no' must be True or False"),
+        ('task, "cron", day_of_week="mon#1"', "for the 1st mon of the month write day='1st mon'"),
+        ('task, "cron", day="lastfoo"', "write day='last'"),
+        ('task, "cron", day_of_week="mon-fri/2"', "a step needs numbers"),
+        ('task, "cron", minute="*/60"', "the step value (60) is higher"),
+        ('task, "cron", hour=5, timezone="Europe/Berlni"', "did you mean 'Europe/Berlin'?"),
+        ('task, "date", run_date="tomorrow"', "run_date='tomorrow' is not a date such as"),
+        ('"app.services.nope:task", "date"', "'app.services.nope:task' cannot be imported"),
+        ('"app.services.my_tasks:nope", "date"', "'app.services.my_tasks:nope' cannot be imported"),
+        ('"task", "date"', "is not a reference such as"),
+        ('task(), "date"', "None is not a function"),
+        ('task, "date", args=[1, 2, 3]', "cannot be called with these arguments"),
+        ('task, "date", id=7', "id=7 must be text"),
+        ('task, "date", jobstore="redis"', "jobstore='redis' cannot work with a ledger"),
+        ('task, "date", executor="processpool"', "executor='processpool' cannot work with a ledger"),
+        ('task, "cron", hour=5, next_run_time="now"', "must be None (paused at first) or datetime.now()"),
+        ('task, CronTrigger(hour=5), timezone="UTC"', "timezone= beside a trigger object has no effect"),
+        ('task, CronTrigger.from_crontab("0 9 * * 1")', "the weekday number 1 means another day"),
+        ("task, Own()", "Own is a trigger of your own"),
+        ('task, "date", args=[object()]', "give it an id="),
+        ("lambda: captured, 'date'", "is a closure, which has no name that lasts: give it an id="),
+        ("Some().method, 'date'", "a method of a Some object has no name that lasts: give it an id="),
+        ("task, OrTrigger([])", "an 'or' trigger needs at least one trigger"),
+    ],
+)
+def test_a_wrong_declaration_names_its_line(app: Application, call: str, sentence: str) -> None:
+    imports = (
+        "from apscheduler.triggers.base import BaseTrigger\n"
+        "from apscheduler.triggers.combining import OrTrigger\n"
+        "from apscheduler.triggers.cron import CronTrigger\n"
+        "def task(word: str = '') -> None: ...\n"
+        "class Own(BaseTrigger):\n"
+        "    def get_next_fire_time(self, previous, now): return now\n"
+        "class Some:\n"
+        "    def method(self) -> None: ...\n"
+    )
+    app.schedule(f"captured = 1\nscheduler.add_job({call})", imports)
+    line = app.main_file.read_text().splitlines().index(f"    scheduler.add_job({call})") + 1
+    with pytest.raises(ScheduleError) as refusal:
+        runpy.run_path(str(app.main_file))["create_scheduler"]()
+    assert str(refusal.value).startswith(f"{app.main_file}:{line}: ")
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_run_refuses_a_wrong_schedule_before_it_touches_anything(app: Application) -> None:
+    app.schedule('scheduler.add_job(task, "cron", hour=25, id="late")', TASK)
+    said = refused(app)
+    assert said.startswith(f"{MAIN}:7: job 'late': hour=25 is not a cron field")
+    assert not app.ledger_file.exists()
+
+
+def test_two_jobs_with_one_id_name_both_lines(app: Application) -> None:
+    app.schedule(
+        'scheduler.add_job(task, "cron", hour=1, id="same")\n'
+        'scheduler.add_job(task, "cron", hour=2, id="same")',
+        TASK,
+    )
+    said = refused(app)
+    assert said.startswith(f"{MAIN}:8: ")
+    assert f"the id 'same' is taken by the job declared at {MAIN}:7" in said
+
+
+def test_two_identical_calls_need_an_id(app: Application) -> None:
+    app.schedule(
+        'for _ in range(2):\n    scheduler.add_job(task, "cron", hour=1)', TASK
+    )
+    assert "was derived for an identical call" in refused(app)
+
+
+def test_a_syntax_error_names_its_line(app: Application) -> None:
+    app.schedule("scheduler.add_job(task,, 'date')", TASK)
+    assert refused(app).startswith(f"{MAIN}:7: ")
+
+
+def test_an_import_that_fails_names_the_line_of_the_import(app: Application) -> None:
+    app.schedule("pass", "from app.services.my_tasks import missing\n")
+    said = refused(app)
+    assert said.startswith(f"{MAIN}:2: cannot import name 'missing'")
+
+
+def test_an_exception_in_the_users_code_names_its_line(app: Application) -> None:
+    app.schedule("{}['x']", TASK)
+    assert refused(app) == f"{MAIN}:7: KeyError: 'x'"
+
+
+@pytest.mark.parametrize("value", ["None", "42", "ApsScheduler()"])
+def test_something_else_than_our_scheduler_is_refused(app: Application, value: str) -> None:
+    app.main_file.write_text(
+        "from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApsScheduler\n"
+        f"def create_scheduler():\n    return {value}\n"
+    )
+    assert "import AsyncIOScheduler from app.components.scheduler.runtime" in refused(app)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SCHEDULER_TIMEZONE", "Europe/Berln", "did you mean 'Europe/Berlin'?"),
+        ("SCHEDULER_TIMEZONE", "../../etc/passwd", "is not an IANA time zone"),
+        ("SCHEDULER_MAX_WORKERS", "many", "SCHEDULER_MAX_WORKERS=many: input should be a valid integer"),
+        ("SCHEDULER_MAX_WORKERS", "0", "greater than or equal to 1"),
+        ("SCHEDULER_MISFIRE_GRACE_TIME", "-1", "greater than or equal to 1"),
+        ("SCHEDULER_SHUTDOWN_GRACE_TIME", "soon", "input should be a valid number"),
+        ("SCHEDULER_DATABASE_URL", "ledger.db", "must be sqlite:///relative/path.db"),
+        ("SCHEDULER_DATABASE_URL", "sqlite://", "must be sqlite:///relative/path.db"),
+        ("SCHEDULER_DATABASE_URL", "sqlite:///:memory:", "would forget every tick"),
+        ("SCHEDULER_DATABASE_URL", "postgresql://me:secret@db/x", "keeps its ledger in SQLite"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD"),
+    ],
+)
+def test_a_wrong_setting_names_its_variable(
+    app: Application, variable: str, value: str, sentence: str
+) -> None:
+    app.environment[variable] = value
+    said = refused(app)
+    assert said.startswith(variable)
+    assert sentence in said
+    assert "secret" not in said
+
+
+def test_values_may_arrive_with_their_comment_or_quotes(app: Application) -> None:
+    app.environment |= {
+        "SCHEDULER_MISFIRE_GRACE_TIME": "600  # 10 minutes",
+        "SCHEDULER_TIMEZONE": '"Asia/Tokyo"   # over there',
+        "SCHEDULER_MAX_WORKERS": "",
+    }
+    with app.running() as process:
+        process.says("zone Asia/Tokyo")
+
+
+def test_the_environment_goes_before_the_dotenv_file_which_is_found_from_the_root(
+    app: Application, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (app.folder / ".env").write_text(
+        "SCHEDULER_TIMEZONE=Asia/Tokyo  # comment\nSCHEDULER_DATABASE_URL=sqlite:///elsewhere/my.db\n"
+    )
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    app.environment["PYTHONPATH"] = str(app.folder)
+    assert "Asia/Tokyo" in app.command("jobs", cwd=elsewhere).stdout
+    with app.running():
+        pass
+    assert (app.folder / "elsewhere/my.db").exists()
+    app.environment["SCHEDULER_TIMEZONE"] = "Asia/Seoul"
+    assert "Asia/Seoul" in app.command("jobs", cwd=elsewhere).stdout
+
+
+def test_an_unknown_setting_is_reported_with_the_nearest_real_one(app: Application) -> None:
+    app.environment["SCHEDULER_MAX_WORKER"] = "4"
+    (app.folder / ".env").write_text("SCHEDULER_TIME_ZONE=UTC\n")
+    with app.running() as process:
+        process.says("SCHEDULER_MAX_WORKER is not a setting")
+        process.says("did you mean 'SCHEDULER_MAX_WORKERS'?")
+        process.says("did you mean 'SCHEDULER_TIMEZONE'?")
+
+
+def test_your_own_settings_are_checked_in_the_same_way(app: Application) -> None:
+    config = app.folder / "app/core/config.py"
+    config.write_text(
+        config.read_text().replace(
+            '    """The settings of this application."""',
+            '    """The settings of this application."""\n\n    smtp_port: int',
+        )
+    )
+    assert refused(app) == "SMTP_PORT: this setting is required and has no value"
+    app.environment["SMTP_PORT"] = "25"
+    with app.running():
+        pass
+
+
+def test_a_damaged_ledger_is_refused_and_left_as_it_is(app: Application) -> None:
+    app.ledger_file.parent.mkdir()
+    app.ledger_file.write_bytes(b"this is not a database" * 1000)
+    before = app.ledger_file.read_bytes()
+    said = refused(app, code=1)
+    assert "data/ledger.db is damaged or not an SQLite file" in said
+    assert app.ledger_file.read_bytes() == before
+
+
+def test_a_ledger_with_torn_pages_is_refused_and_left_as_it_is(app: Application) -> None:
+    with app.running():
+        pass
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = app.ledger_file.read_bytes()
+    torn = whole[:8192] + os.urandom(len(whole) - 8192)
+    app.ledger_file.write_bytes(torn)
+    assert "is damaged" in refused(app, code=1)
+    assert app.ledger_file.read_bytes() == torn
+
+
+def test_a_ledger_of_a_newer_version_is_refused_with_what_to_do(app: Application) -> None:
+    with app.running():
+        pass
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("UPDATE scheduler_ledger_version SET version_num = '9999'")
+        connection.commit()
+    assert "was written by a newer version of the application (ledger 9999" in refused(app, code=1)
+    done = app.command("runs")
+    assert done.returncode == 1
+    assert "newer version" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["blocked/ledger.db", "folder.db"])
+def test_a_ledger_that_cannot_be_written_is_refused(app: Application, place: str) -> None:
+    (app.folder / "blocked").write_text("a file where a folder should be")
+    (app.folder / "folder.db").mkdir()
+    app.environment["SCHEDULER_DATABASE_URL"] = f"sqlite:///{place}"
+    said = refused(app, code=1)
+    assert "cannot be" in said
+    assert "SCHEDULER_DATABASE_URL" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["runs", "--state", "suceeded"], "did you mean 'succeeded'?"),
+        (["plan", "--from", "yesterday"], "--from 'yesterday' is not a date or time"),
+        (["plan", "--from", "2026-01-02", "--to", "2026-01-01"], "--to must be later than --from"),
+        (["runs", "--job", "fin"], "did you mean 'fine'?"),
+    ],
+)
+def test_wrong_usage_is_a_sentence(app: Application, arguments: list[str], sentence: str) -> None:
+    with app.running():
+        pass
+    done = app.command(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_command_exits_with_2(app: Application) -> None:
+    assert app.command("jbos").returncode == 2

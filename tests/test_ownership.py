@@ -1,0 +1,382 @@
+"""Whose file is whose: what an update may touch, merge, and must leave alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+
+from rendering import Project, TemplateHistory, contents, files, fresh_folder, git, render
+from test_questions import BRACES, HOSTILE
+from test_render import SHARED, ownership, row_of
+
+SEPARATOR = "go below this line; updates leave them alone\n"
+MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+SERVICE = "app/services/my_tasks.py"
+SCHEDULE = "app/components/scheduler/main.py"
+
+
+def add(text: str) -> Callable[[str], str]:
+    """Return an edit that appends."""
+    return lambda old: old + text
+
+
+def put(before: str, text: str) -> Callable[[str], str]:
+    """Return an edit that puts a text before another."""
+    return lambda old: old.replace(before, text + before, 1)
+
+
+def change_every_file(history: TemplateHistory, text: str) -> None:
+    """Make a version in which no file of the template is as it was."""
+    for name in files(history.folder / "template"):
+        history.edit(f"template/{name}", add(f"# {text}\n"))
+
+
+def conflicts(project: Project) -> list[str]:
+    """Return the files that an update left unfinished."""
+    return [
+        name
+        for name, data in contents(project.folder).items()
+        if name.endswith(".rej") or MARKER.search(data)
+    ]
+
+
+def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
+    """Run make in the application, with the Copier of these tests on PATH, or another one."""
+    found = f"{path or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=project.folder,
+        env=os.environ | {"PATH": found, "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+    )
+
+
+# --- what is the user's
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        pytest.param({"ci": "gitlab", "licence": "Apache-2.0"}, marks=pytest.mark.full),
+        pytest.param({"ci": "none", "licence": "none"}, marks=pytest.mark.full),
+    ],
+    ids=["github-MIT", "gitlab-Apache", "none-none"],
+)
+def test_an_update_changes_exactly_what_the_table_says(answers: dict[str, str]) -> None:
+    history = TemplateHistory(whole=True)
+    history.release("1.0.0")
+    project = history.copy(**answers)
+    before = contents(project.folder)
+    rows = ownership(project.folder)
+
+    change_every_file(history, "second release")
+    history.release("2.0.0")
+    project.update()
+
+    after = contents(project.folder)
+    assert set(after) == set(before)
+    changed = {name for name in before if after[name] != before[name]}
+    theirs = {name for name in before if rows[row_of(name, rows)[0]] != "yours"}
+    assert changed == theirs
+    assert conflicts(project) == []
+
+
+def test_edited_and_deleted_files_of_the_user_stay_so_through_every_update(
+    history: TemplateHistory, project: Project
+) -> None:
+    project.edit(SERVICE, add("\n\ndef mine() -> None:\n    pass\n"))
+    project.edit(SCHEDULE, lambda old: old.replace("hour=9", "hour=7"))
+    project.edit("app/core/config.py", add("\n# mine\n"))
+    project.edit("app/core/project.toml", add("# mine\n"))
+    project.edit("app/services/later.py", add('"""A file that a later version also ships."""\n'))
+    gone = ["README.md", "LICENSE", ".github/workflows/ci.yml", "tests/test_my_tasks.py"]
+    for name in gone:
+        (project.folder / name).unlink()
+    project.commit("mine")
+    rows = ownership(history.copy().folder)
+    mine = {
+        name: data
+        for name, data in contents(project.folder).items()
+        if rows[row_of(name, rows)[0]] == "yours"
+    }
+    assert len(mine) > 4
+
+    change_every_file(history, "second release")
+    history.edit("template/app/services/later.py", add('"""The template\'s."""\n'))
+    history.release("2.0.0")
+    project.update()
+    project.commit("second")
+    check_that_only_mine_is_there(project, mine, gone)
+
+    # The template drops, moves and rewrites what is the user's.
+    (history.folder / "template" / SERVICE).unlink()
+    (history.folder / "template" / SCHEDULE).rename(
+        history.folder / "template/app/components/scheduler/schedule.py"
+    )
+    change_every_file(history, "third release")
+    history.release("3.0.0")
+    project.update()
+    check_that_only_mine_is_there(project, mine, gone)
+
+
+def check_that_only_mine_is_there(
+    project: Project, mine: dict[str, bytes], gone: list[str]
+) -> None:
+    """Compare the user's files with what the user left."""
+    there = contents(project.folder)
+    assert {name: there.get(name) for name in mine} == mine
+    assert [name for name in gone if name in there] == []
+    assert conflicts(project) == []
+
+
+@pytest.mark.full
+def test_turning_a_part_off_keeps_the_users_files(
+    history: TemplateHistory, project: Project
+) -> None:
+    project.edit(".github/workflows/ci.yml", add("# mine\n"))
+    project.commit("mine")
+    before = contents(project.folder)
+    history.release("2.0.0")
+    project.update(data={"ci": "none", "licence": "none"})
+    after = contents(project.folder)
+    for name in (".github/workflows/ci.yml", "LICENSE"):
+        assert after[name] == before[name]
+
+
+# --- what is shared
+
+# What a user adds below each separator, and what the template changes right above it.
+BELOW = {
+    "Makefile": ["\ndeploy: ## put it on the server\n\t@echo deployed\n"],
+    ".gitignore": ["/secrets/\n"],
+    ".env.example": ["\n# The door bell.\n# BELL=1\n"],
+    "pyproject.toml": [
+        '    "httpx>=0.28",\n',
+        '    "hypothesis>=6",\n',
+        '\n[tool.ruff.lint.per-file-ignores]\n"tests/*" = ["S101"]\n',
+    ],
+}
+
+
+def below_the_separators(texts: list[str]) -> Callable[[str], str]:
+    """Return an edit that puts one text below each separator of a file."""
+
+    def change(old: str) -> str:
+        parts = old.split(SEPARATOR)
+        assert len(parts) == len(texts) + 1
+        return parts[0] + "".join(
+            SEPARATOR + text + part for text, part in zip(texts, parts[1:], strict=True)
+        )
+
+    return change
+
+
+def test_what_is_below_a_separator_never_conflicts(
+    history: TemplateHistory, project: Project
+) -> None:
+    assert set(BELOW) == SHARED
+    for name, texts in BELOW.items():
+        project.edit(name, below_the_separators(texts))
+    project.commit("mine")
+
+    for number in (2, 3):
+        history.edit("template/Makefile", put("\n# yours: targets", f"\n# release {number}\n"))
+        history.edit("template/.gitignore", put("\n# yours: patterns", f"/release-{number}/\n"))
+        history.edit(
+            "template/.env.example.jinja", put("\n# yours: settings", f"# RELEASE_{number}=1\n")
+        )
+        pyproject = "template/pyproject.toml.jinja"
+        history.edit(pyproject, put("    # yours: packages", f'    "release-{number}",\n'))
+        history.edit(pyproject, put("    # yours: tools", f'    "release-{number}",\n'))
+        history.edit(pyproject, put("\n# yours: settings", f"release = {number}\n"))
+        history.release(f"{number}.0.0")
+        project.update()
+        assert conflicts(project) == []
+        project.commit(f"update {number}")
+
+    fresh = history.copy()
+    for name, texts in BELOW.items():
+        theirs = (fresh.folder / name).read_text(encoding="utf-8")
+        merged = (project.folder / name).read_text(encoding="utf-8")
+        assert "elease" in theirs.replace("RELEASE", "elease")
+        assert merged == below_the_separators(texts)(theirs)
+
+
+def test_edits_elsewhere_in_the_templates_files_are_merged(
+    history: TemplateHistory, project: Project
+) -> None:
+    project.edit("app/core/log.py", add("\n# mine, at the end\n"))
+    project.edit("pyproject.toml", lambda old: old.replace('"0.1.0"', '"0.2.0"'))
+    project.commit("mine")
+    history.edit("template/app/core/log.py", lambda old: f"# theirs, at the start\n{old}")
+    history.edit("template/pyproject.toml.jinja", lambda old: old.replace("loguru>=", "loguru>"))
+    history.release("2.0.0")
+    project.update()
+
+    log = (project.folder / "app/core/log.py").read_text(encoding="utf-8")
+    assert log.startswith("# theirs, at the start\n")
+    assert log.endswith("\n# mine, at the end\n")
+    pyproject = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"0.2.0"' in pyproject
+    assert "loguru>0" in pyproject
+    assert conflicts(project) == []
+
+
+# --- make update
+
+
+def both_change_a_line(history: TemplateHistory, project: Project) -> None:
+    """Let the user and the next release change the same line of two files."""
+    for name in ("app/core/log.py", ".editorconfig"):
+        project.edit(name, lambda old: f"# mine\n{old}")
+        history.edit(f"template/{name}", lambda old: f"# theirs\n{old}")
+    project.commit("mine")
+    history.release("2.0.0")
+
+
+def test_make_update_takes_the_newest_version(history: TemplateHistory, project: Project) -> None:
+    history.edit("template/app/core/log.py", add("\n# theirs\n"))
+    history.release("2.0.0")
+    done = make(project, "update")
+    assert done.returncode == 0, done.stderr
+    assert project.answers()["_commit"] == "2.0.0"
+    assert "then run: make check test" in done.stderr.replace("Then", "then")
+
+
+def test_make_update_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> None:
+    history.release("2.0.0")
+    project.edit("notes.txt", add("not committed\n"))
+    done = make(project, "update")
+    assert done.returncode != 0
+    assert "Commit or stash your changes first" in done.stderr
+    assert "notes.txt" in done.stderr
+    assert project.answers()["_commit"] == "1.0.0"
+
+
+def test_make_update_fails_with_the_list_of_conflicts(
+    history: TemplateHistory, project: Project
+) -> None:
+    both_change_a_line(history, project)
+    done = make(project, "update")
+    assert done.returncode != 0
+    sentence = "You and the template changed the same lines. Decide in these files, then commit:\n"
+    assert done.stderr.partition(sentence)[2].splitlines()[:2] == [
+        ".editorconfig",
+        "app/core/log.py",
+    ]
+    for name in ("app/core/log.py", ".editorconfig"):
+        text = (project.folder / name).read_text(encoding="utf-8")
+        assert "# mine\n" in text
+        assert "# theirs\n" in text
+
+
+@pytest.mark.full
+def test_make_update_fails_with_the_list_of_rejected_changes(
+    history: TemplateHistory, project: Project
+) -> None:
+    both_change_a_line(history, project)
+    folder = fresh_folder("bin")
+    (folder / "copier").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m copier "$@" --conflict rej\n', encoding="utf-8"
+    )
+    (folder / "copier").chmod(0o755)
+    done = make(project, "update", path=folder)
+    assert done.returncode != 0
+    assert ".editorconfig.rej\napp/core/log.py.rej\n" in done.stderr
+
+
+def test_make_update_needs_git() -> None:
+    done = make(Project(render(fresh_folder("no-git") / "app")), "update")
+    assert done.returncode != 0
+    assert "An update needs git: run git init, then commit everything." in done.stderr
+
+
+# --- the answers
+
+
+def test_answers_come_back_at_every_update() -> None:
+    history = TemplateHistory()
+    history.release("1.0.0")
+    project = history.copy(
+        project_description=HOSTILE,
+        author_name=BRACES,
+        timezone="Asia/Tokyo",
+        copyright_year="1999",
+    )
+    before = project.answers()
+    history.edit("copier.yml", lambda old: old.replace("default('UTC')", "default('Asia/Dubai')"))
+    history.edit("copier.yml", lambda old: old.replace('default: "3.12"', 'default: "3.15"'))
+    history.edit("copier.yml", lambda old: old.replace("default: MIT", "default: none"))
+    history.edit("template/Makefile", add("# second release\n"))
+    history.release("2.0.0")
+    project.update()
+
+    assert project.answers() == before | {"_commit": "2.0.0"}
+    assert conflicts(project) == []
+    copier.run_recopy(project.folder, defaults=True, overwrite=True, quiet=True)
+    assert project.answers() == before | {"_commit": "2.0.0"}
+    assert "1999" in (project.folder / "LICENSE").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_a_later_version_may_ask_more_and_leave_a_part_out(
+    history: TemplateHistory, project: Project
+) -> None:
+    history.edit(
+        "copier.yml",
+        lambda old: (
+            old.replace(
+                "  # What is the user's",
+                '  - "{% if not (extra | default(false)) %}/extra.txt{% endif %}"\n'
+                "  # What is the user's",
+            )
+            + "\nextra:\n  type: bool\n  help: An extra\n  default: false\n"
+        ),
+    )
+    history.edit("template/extra.txt", add("extra\n"))
+    history.release("2.0.0")
+    project.update()
+    assert project.answers()["extra"] is False
+    assert not (project.folder / "extra.txt").exists()
+    project.commit("second")
+    history.release("3.0.0")
+    project.update(data={"extra": True})
+    assert (project.folder / "extra.txt").exists()
+
+
+def test_an_answer_that_a_later_version_refuses_stops_the_update() -> None:
+    history = TemplateHistory()
+    history.release("1.0.0")
+    project = history.copy(project_name="weather")
+    history.edit("includes/taken-names.txt", add("weather\n"))
+    history.release("2.0.0")
+    with pytest.raises(ValueError, match="Choose another name, for example my-weather: weather is"):
+        project.update()
+    assert git(project.folder, "status", "--porcelain") == ""
+    project.update(data={"project_name": "my-weather"})
+    assert 'name = "my-weather"' in (project.folder / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_a_template_without_tags_can_be_copied_and_updated() -> None:
+    history = TemplateHistory()
+    history.release("1.0.0")
+    git(history.folder, "tag", "--delete", "1.0.0")
+    project = history.copy()
+    project.edit(SERVICE, add("# mine\n"))
+    project.commit("mine")
+    change_every_file(history, "later")
+    git(history.folder, "commit", "--quiet", "--all", "--message", "later")
+    project.update(vcs_ref="HEAD")
+    assert "# later" in (project.folder / "Makefile").read_text(encoding="utf-8")
+    assert "# later" not in (project.folder / SERVICE).read_text(encoding="utf-8")

@@ -1,0 +1,265 @@
+"""Every combination of answers: what must be there, what must not, and nothing left over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
+
+from app.components.scheduler.runtime.settings import SchedulerSettings
+from rendering import ROOT, choices, combinations, contents, files, fresh_folder, render, rendered
+
+CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+LICENCES = {
+    "MIT": ("MIT License\n", "Permission is hereby granted, free of charge", 21),
+    "BSD-3-Clause": ("BSD 3-Clause License\n", "Redistribution and use in source and binary", 28),
+    "Apache-2.0": ("Apache License\n", "END OF TERMS AND CONDITIONS", 201),
+}
+OWNERS = {"yours", "shared", "the template's"}
+SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore"}
+
+
+def name_of(combination: dict[str, str]) -> str:
+    """Return what pytest shows."""
+    return "-".join(combination.values())
+
+
+def ownership(folder: Path) -> dict[str, str]:
+    """Return who owns which path, by the table in the README; a folder ends with a slash."""
+    found: dict[str, str] = {}
+    for line in (folder / "README.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[1] in OWNERS:
+            for path in re.findall(r"`([^`]+)`", cells[0]):
+                assert path not in found, f"{path} has two rows"
+                found[path] = cells[1]
+    return found
+
+
+def row_of(path: str, rows: dict[str, str]) -> list[str]:
+    """Return the rows that speak of a file."""
+    return [row for row in rows if row == path or (row.endswith("/") and path.startswith(row))]
+
+
+def tree(folder: Path) -> str:
+    """Return a hash of what the checks of the Python files depend on."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(project["project"]["requires-python"].encode())
+    digest.update(json.dumps(project["tool"], sort_keys=True).encode())
+    for name in files(folder):
+        if name.endswith(".py"):
+            digest.update(f"\0{name}\0".encode() + (folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def check(folder: Path, *command: str) -> str:
+    """Run a tool in a rendered application; return what it says, nothing when it is content."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def mypy(folder: Path, version: str) -> str:
+    """Check the types as that Python would see them, with one cache for all renders."""
+    cache = ROOT / ".cache" / "mypy"
+    return check(folder, "mypy", "--cache-dir", str(cache), "--python-version", version)
+
+
+# --- every combination
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=name_of)
+def test_a_combination_renders_what_was_asked_for_and_nothing_else(
+    combination: dict[str, str],
+) -> None:
+    folder = rendered(**combination)
+    there = contents(folder)
+
+    assert set(there) == expected_files(combination)
+    for name, data in there.items():
+        check_leftovers(name, data.decode("utf-8"))
+        check_syntax(name, data.decode("utf-8"))
+    check_project(tomllib.loads(there["pyproject.toml"].decode()), combination)
+    check_licence(there, combination["licence"])
+    check_ci(there, combination)
+
+    rows = ownership(folder)
+    assert {name: len(row_of(name, rows)) for name in there} == dict.fromkeys(there, 1)
+    assert [row for row in rows if not any(row_of(name, {row: ""}) for name in there)] == []
+    assert {name for name, owner in rows.items() if owner == "shared"} == SHARED
+
+    # The checks below run once for each Python; this ties all other combinations to them.
+    assert tree(folder) == tree(rendered(python_version=combination["python_version"]))
+
+
+def expected_files(combination: dict[str, str]) -> set[str]:
+    """Return the template's files less the parts that were not asked for."""
+    template = ROOT / "template"
+    found = {name.removesuffix(".jinja") for name in files(template) if not is_trace(name)}
+    found.remove("{{_copier_conf.answers_file}}")
+    found.add(".copier-answers.yml")
+    for ci, name in CI_FILES.items():
+        if combination["ci"] != ci:
+            found.remove(name)
+    if combination["licence"] == "none":
+        found.remove("LICENSE")
+    return found
+
+
+def is_trace(name: str) -> bool:
+    """Tell what running the template in place leaves."""
+    return name.endswith(".pyc") or "_cache/" in name or name.startswith(("data/", ".venv/"))
+
+
+def check_leftovers(name: str, text: str) -> None:
+    """Find what a template forgets. Python files are no templates: they may hold any braces."""
+    python = name.endswith((".py", ".py.mako"))
+    assert ".jinja" not in name
+    for mark in () if python else (".jinja", "{{", "{%", "{#", "%}"):
+        assert mark not in text, f"{name} has a left-over {mark}"
+    assert text.endswith("\n") or not text, f"{name} does not end with a newline"
+    assert not text.endswith("\n\n"), f"{name} ends with empty lines"
+    assert not text.startswith("\n"), f"{name} begins with an empty line"
+    for number, line in enumerate(text.split("\n"), 1):
+        assert line == line.rstrip(), f"{name}:{number} has trailing blanks"
+    if not python:
+        assert "\n\n\n" not in text, f"{name} has empty lines in a row"
+
+
+def check_syntax(name: str, text: str) -> None:
+    """Parse what has a parser."""
+    parsers: dict[str, Callable[[str], Any]] = {
+        "toml": tomllib.loads,
+        "yml": yaml.safe_load,
+        "json": json.loads,
+    }
+    if parser := parsers.get(name.rsplit(".", 1)[-1]):
+        assert parser(text), f"{name} is empty"
+    if name.endswith(".py"):
+        compile(text, name, "exec")
+
+
+def check_project(project: dict[str, Any], combination: dict[str, str]) -> None:
+    """Compare the package's description with the answers."""
+    said = project["project"]
+    assert said["requires-python"] == f">={combination['python_version']}"
+    assert said.get("license", "none") == combination["licence"]
+    assert said["scripts"] == {said["name"]: "app.cli:main"}
+    assert "authors" not in said
+
+
+def check_licence(there: dict[str, bytes], licence: str) -> None:
+    """Compare the licence's text and where it is named with the answer."""
+    readme = there["README.md"].decode()
+    assert ("## Licence" in readme) == ("LICENSE" in readme) == (licence != "none")
+    if licence != "none":
+        begin, phrase, lines = LICENCES[licence]
+        text = there["LICENSE"].decode()
+        assert text.lstrip().startswith(begin)
+        assert phrase in text
+        assert len(text.splitlines()) == lines
+        assert re.search(r"Copyright (\(c\) )?20\d\d,? the my-scheduler authors\n", text)
+
+
+def check_ci(there: dict[str, bytes], combination: dict[str, str]) -> None:
+    """Compare the pipeline with the answers: it runs the same targets as a person."""
+    if combination["ci"] != "none":
+        text = there[CI_FILES[combination["ci"]]].decode()
+        assert combination["python_version"] in text
+        assert re.findall(r"make (\w+)", text) == ["install", "check", "test"]
+    for name in CI_FILES.values():
+        assert (name in there["README.md"].decode()) == (name in there)
+
+
+# --- each distinct tree of Python files
+
+
+@pytest.mark.parametrize("version", choices("python_version"))
+def test_a_fresh_render_is_formatted_and_free_of_lint(version: str) -> None:
+    folder = rendered(python_version=version)
+    for command in (["check"], ["format", "--check"]):
+        said = check(folder, "ruff", *command, "--no-cache", ".")
+        assert not said, said
+
+
+def test_a_fresh_render_has_correct_types_on_the_oldest_python() -> None:
+    said = mypy(rendered(python_version="3.11"), "3.11")
+    assert not said, said
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", choices("python_version")[1:])
+def test_a_fresh_render_has_correct_types_on_every_python(version: str) -> None:
+    said = mypy(rendered(python_version=version), version)
+    assert not said, said
+
+
+def test_the_checks_of_a_rendered_application_find_what_is_planted() -> None:
+    folder = render(fresh_folder() / "app", python_version="3.11")
+    bad = "import os\n\n\ndef twice(number):\n    return number*2\n"
+    (folder / "app" / "services" / "bad.py").write_text(bad, encoding="utf-8")
+    assert "F401" in check(folder, "ruff", "check", "--no-cache", ".")
+    assert "bad.py" in check(folder, "ruff", "format", "--no-cache", "--check", ".")
+    assert "bad.py:4: error: Function is missing a type annotation" in mypy(folder, "3.11")
+
+
+# --- what belongs together
+
+
+def test_python_files_are_copied_as_they_are() -> None:
+    for name, data in contents(rendered()).items():
+        if name.endswith(".py"):
+            assert data == (ROOT / "template" / name).read_bytes()
+
+
+def test_no_file_name_of_the_template_has_a_condition() -> None:
+    names = [name for name in files(ROOT / "template") if not is_trace(name)]
+    assert [name for name in names if "{%" in name] == []
+    assert [name for name in names if name.endswith((".py.jinja", ".pyi.jinja"))] == []
+
+
+def test_every_setting_is_explained_with_its_default() -> None:
+    folder = rendered(timezone="Asia/Tokyo", project_name="engine")
+    example = (folder / ".env.example").read_text(encoding="utf-8")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^# [^\n]+\.\n# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    table = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", readme, re.MULTILINE))
+    fields = {name.upper(): field for name, field in SchedulerSettings.model_fields.items()}
+
+    assert list(explained) == list(table)
+    assert set(explained) == set(fields)
+    assert Counter(re.findall(r"[A-Z]+_[A-Z_]+", example)).most_common(1)[0][1] == 1
+    for name, field in fields.items():
+        if name == "SCHEDULER_TIMEZONE":
+            assert explained[name] == table[name] == "Asia/Tokyo"
+        elif name == "SCHEDULER_DATABASE_URL":
+            assert explained[name].startswith("sqlite:////")
+            assert table[name] == "data/ledger.db"
+        else:
+            assert explained[name] == table[name] == str(field.default)
+
+
+def test_this_repository_checks_the_template_as_a_user_will() -> None:
+    here = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    there = tomllib.loads((rendered() / "pyproject.toml").read_text(encoding="utf-8"))
+    assert here["tool"]["ruff"]["line-length"] == there["tool"]["ruff"]["line-length"]
+    assert here["tool"]["ruff"]["lint"]["select"] == there["tool"]["ruff"]["lint"]["select"]
+    needed = there["project"]["dependencies"] + there["dependency-groups"]["dev"]
+    assert set(needed) - set(here["dependency-groups"]["dev"]) == set()
+
+
+def test_the_name_and_the_zone_reach_the_running_application() -> None:
+    folder = rendered(project_name="engine", timezone="Asia/Tokyo")
+    text = (folder / "app" / "core" / "project.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text) == {"name": "engine", "timezone": "Asia/Tokyo"}

@@ -1,0 +1,317 @@
+"""The application as a process: it runs the schedule, records every run, and stops when it is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from application import Application, wait_for
+
+DOCUMENT = Path(__file__).parent / "document"
+
+TICKING = """\
+from app.core.log import logger
+
+async def tick() -> None:
+    logger.info("tick 📊")
+
+def tock() -> None:
+    logger.info("tock")
+
+def broken() -> None:
+    raise RuntimeError("the mail server said no")
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    return Application(tmp_path)
+
+
+@pytest.fixture
+def ticking(app: Application) -> Application:
+    app.tasks(TICKING)
+    app.schedule(
+        'scheduler.add_job(tick, "interval", seconds=0.5, id="tick")\n'
+        'scheduler.add_job(tock, "interval", seconds=0.5, id="tock")\n'
+        'scheduler.add_job(broken, "interval", seconds=0.5, id="broken")',
+        "from app.services.my_tasks import broken, tick, tock\n",
+    )
+    return app
+
+
+def test_runs_of_a_real_schedule_are_recorded_with_their_outcome(ticking: Application) -> None:
+    with ticking.running() as process:
+        wait_for(lambda: len(ticking.recorded("succeeded", "failed")) >= 6, "six runs")
+        log = process.log()
+    runs = ticking.runs()
+    succeeded = [run for run in runs if run["job_id"] == "tick" and run["state"] == "succeeded"]
+    assert succeeded
+    for run in succeeded:
+        assert run["kind"] == "scheduled"
+        assert run["attempt"] == 1
+        assert run["error"] is None
+        tick, started = (datetime.fromisoformat(run[name]) for name in ("tick", "started_at"))
+        assert timedelta(0) <= started - tick < timedelta(seconds=5)
+        assert datetime.fromisoformat(run["finished_at"]) >= started
+    failed = [run for run in runs if run["job_id"] == "broken"]
+    assert {run["state"] for run in failed} == {"failed"}
+    assert failed[0]["error"] == "RuntimeError: the mail server said no"
+    assert "Traceback" in failed[0]["traceback"]
+    assert [run["run_id"] for run in runs] == sorted((run["run_id"] for run in runs), reverse=True)
+    ticks = [(run["job_id"], run["tick"]) for run in runs]
+    assert len(ticks) == len(set(ticks))
+    # A line of a run carries its job and its tick.
+    assert re.search(r"INFO +tick \d{4}-\d\d-\d\dT\S+ tick 📊", log), log
+
+
+def test_the_start_is_one_line_that_says_what_runs(ticking: Application) -> None:
+    with ticking.running() as process:
+        process.says("3 jobs, next: ")
+    line = next(line for line in process.log().splitlines() if "| ledger " in line)
+    assert "story-app" in line
+    assert "zone UTC" in line
+    assert "sqlite data/ledger.db" in line
+    assert "UTC, tock " in line or "UTC, tick " in line or "UTC, broken " in line
+
+
+def test_a_restart_goes_on_where_the_ledger_stands(ticking: Application) -> None:
+    with ticking.running():
+        wait_for(lambda: ticking.recorded("succeeded"), "a run")
+    first = ticking.runs("--limit", "500")
+    with ticking.running():
+        wait_for(lambda: len(ticking.recorded()) > len(first) + 3, "more runs")
+    runs = ticking.runs("--limit", "500", "--job", "tick")
+    ticks = [run["tick"] for run in runs if "count" not in run]
+    assert len(ticks) == len(set(ticks))
+    assert {run["run_id"] for run in first} <= {
+        run["run_id"] for run in ticking.runs("--limit", "500")
+    }
+
+
+def test_sigterm_lets_a_running_job_end(app: Application) -> None:
+    app.tasks(
+        "import asyncio\n"
+        "from app.core.log import logger\n"
+        "async def slow() -> None:\n"
+        "    logger.info('slow began')\n"
+        "    await asyncio.sleep(1.5)\n"
+    )
+    app.schedule(
+        'scheduler.add_job(slow, "date", id="slow")', "from app.services.my_tasks import slow\n"
+    )
+    with app.running() as process:
+        process.says("slow began")
+    [run] = app.runs()
+    assert (run["kind"], run["tick"], run["state"]) == ("startup", None, "succeeded")
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_what_outlives_the_grace_time_is_cut_recorded_and_exits_1(
+    app: Application, kind: str
+) -> None:
+    app.tasks(
+        "import asyncio, time\n"
+        "from app.core.log import logger\n"
+        f"{kind} endless() -> None:\n"
+        "    logger.info('endless began')\n"
+        f"    {'await asyncio.sleep(600)' if kind == 'async def' else 'time.sleep(600)'}\n"
+    )
+    app.schedule(
+        'scheduler.add_job(endless, "date", id="endless")',
+        "from app.services.my_tasks import endless\n",
+    )
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0.3"
+    with app.running(expect=1) as process:
+        process.says("endless began")
+    [run] = app.runs()
+    assert run["state"] == "interrupted"
+    assert run["error"]
+
+
+def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> None:
+    app.tasks(
+        "import asyncio\n"
+        "from app.core.log import logger\n"
+        "async def endless() -> None:\n"
+        "    logger.info('endless began')\n"
+        "    await asyncio.sleep(600)\n"
+    )
+    app.schedule(
+        'scheduler.add_job(endless, "date", id="endless")',
+        "from app.services.my_tasks import endless\n",
+    )
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
+    with app.running(expect=1) as process:
+        process.says("endless began")
+        process.popen.send_signal(signal.SIGINT)
+        process.says("waiting up to 600 s")
+        process.popen.send_signal(signal.SIGINT)
+        process.popen.wait(30)
+    assert app.runs()[0]["state"] == "interrupted"
+
+
+def test_what_a_killed_process_ran_is_recorded_as_lost_by_the_next_start(app: Application) -> None:
+    app.tasks(
+        "import asyncio\n"
+        "from app.core.log import logger\n"
+        "async def endless() -> None:\n"
+        "    logger.info('endless began')\n"
+        "    await asyncio.sleep(600)\n"
+    )
+    app.schedule(
+        'scheduler.add_job(endless, "interval", seconds=0.5, id="endless")',
+        "from app.services.my_tasks import endless\n",
+    )
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
+    killed = app.start()
+    killed.says("endless began")
+    killed.popen.kill()
+    killed.popen.wait()
+    with app.running(expect=1) as process:
+        process.says("recorded as lost")
+        # It does not count as an instance any more: the job runs again.
+        process.says("endless began")
+    assert [run["state"] for run in app.runs("--state", "lost")] == ["lost"]
+
+
+def test_two_processes_on_one_ledger_run_each_tick_once(ticking: Application) -> None:
+    with ticking.running(), ticking.running():
+        wait_for(lambda: len(ticking.recorded()) >= 15, "fifteen runs")
+    ticks = [(run["job_id"], run["tick_us"]) for run in ticking.recorded()]
+    assert len(ticks) == len(set(ticks))
+
+
+def test_commands_work_before_the_first_run(app: Application) -> None:
+    assert app.runs() == []
+    jobs = app.json("jobs")
+    assert [job["id"] for job in jobs] == ["daily_report", "temp_cleanup", "weekly_backup"]
+    for job in jobs:
+        assert {"id", "name", "trigger", "next_run", "paused"} <= set(job)
+        assert datetime.fromisoformat(job["next_run"]).utcoffset() == timedelta(0)
+        assert job["paused"] is False
+    # Reading never registers and never creates a ledger.
+    assert not app.ledger_file.exists()
+
+
+def test_plan_lists_what_is_due_in_the_schedulers_zone(app: Application) -> None:
+    app.environment["SCHEDULER_TIMEZONE"] = "Europe/Berlin"
+    rows = app.json("plan", "--from", "2026-03-29", "--to", "2026-03-30")
+    assert {"job_id": "daily_report", "tick": "2026-03-29T07:00:00+00:00", "note": ""} in rows
+    [backup] = [row for row in rows if row["job_id"] == "weekly_backup"]
+    # 02:00 does not exist on this Sunday; it is due when the clock jumps to 03:00.
+    assert backup["tick"] == "2026-03-29T01:00:00+00:00"
+    assert "jumps" in backup["note"]
+    assert [row["tick"] for row in rows] == sorted(row["tick"] for row in rows)
+
+
+def test_plan_says_when_it_shows_only_a_part(app: Application) -> None:
+    done = app.command(
+        "plan", "--from", "2026-01-01", "--to", "2027-01-01", "--limit", "5", "--json"
+    )
+    assert len(json.loads(done.stdout)) == 5
+    assert "only the first 5" in done.stderr
+
+
+def test_a_job_paused_at_first_stays_so_over_restarts(ticking: Application) -> None:
+    ticking.schedule(
+        'scheduler.add_job(tick, "interval", seconds=0.5, id="tick", next_run_time=None)\n'
+        'scheduler.add_job(tock, "interval", seconds=0.5, id="tock")',
+        "from app.services.my_tasks import tick, tock\n",
+    )
+    for _ in range(2):
+        before = len(ticking.recorded())
+        with ticking.running():
+            wait_for(lambda before=before: len(ticking.recorded()) >= before + 2, "tocks")
+    assert {run["job_id"] for run in ticking.recorded()} == {"tock"}
+    paused = {job["id"]: (job["paused"], job["next_run"]) for job in ticking.json("jobs")}
+    assert paused["tick"] == (True, None)
+    assert paused["tock"][0] is False
+
+
+def test_the_sample_tasks_do_what_they_say(app: Application) -> None:
+    app.schedule(
+        'scheduler.add_job(send_daily_report, "interval", seconds=0.5, id="report")\n'
+        'scheduler.add_job(cleanup_temp_files, "date", id="clean")\n'
+        'scheduler.add_job(backup_database, "date", id="backup")',
+        "from app.services.my_tasks import backup_database, cleanup_temp_files, send_daily_report\n",
+    )
+    old, new = app.folder / "data/tmp/old.txt", app.folder / "data/tmp/new.txt"
+    old.parent.mkdir(parents=True)
+    for path in (old, new):
+        path.write_text("x")
+    os.utime(old, (0, 0))
+    with app.running() as process:
+        process.says("Removed 1 file(s)")
+        process.says("Saved ")
+        wait_for(
+            lambda: re.search(r"Daily report: \d+ succeeded", process.log()), "a counting report"
+        )
+    assert not old.exists()
+    assert new.exists()
+    [copy] = (app.folder / "data/backups").glob("*.db")
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM scheduler_jobs").fetchone() == (3,)
+
+
+def test_json_logs_hold_the_run(ticking: Application) -> None:
+    ticking.environment["LOG_FORMAT"] = "json"
+    with ticking.running() as process:
+        process.says('"text": ')
+        wait_for(lambda: "tock" in process.log(), "a run's line")
+        wait_for(lambda: len(ticking.recorded()) >= 4, "runs")
+    records = [json.loads(line)["record"] for line in process.log().splitlines()]
+    extra = next(record["extra"] for record in records if record["message"] == "tock")
+    assert extra["job"] == "tock"
+    assert datetime.fromisoformat(extra["tick"])
+    assert extra["attempt"] == 1
+
+
+def test_an_emoji_does_not_fail_on_a_terminal_that_is_not_utf_8(ticking: Application) -> None:
+    ticking.environment |= {
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    with ticking.running() as process:
+        process.says("tick \\U0001f4ca")
+    assert "UnicodeEncodeError" not in process.log()
+
+
+def test_standard_logging_comes_out_the_same_way(app: Application) -> None:
+    app.tasks(
+        "import logging\n"
+        "def task() -> None:\n"
+        "    logging.getLogger('some.library').warning('said by a library')\n"
+    )
+    app.schedule(
+        'scheduler.add_job(task, "date", id="t")', "from app.services.my_tasks import task\n"
+    )
+    with app.running() as process:
+        process.says("said by a library")
+    assert re.search(r"WARNING +t startup said by a library", process.log()), process.log()
+
+
+def test_help_imports_next_to_nothing(app: Application) -> None:
+    probe = (
+        "import sys; sys.argv = ['app', '--help']\n"
+        "from app.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('apscheduler','sqlalchemy','alembic','pydantic','loguru') if m in sys.modules])"
+    )
+    (app.folder / "probe.py").write_text(probe)
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "probe.py"], cwd=app.folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout[-500:]
