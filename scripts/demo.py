@@ -52,16 +52,12 @@ def demonstrate(folder: Path) -> None:
 def main() -> int:
     """Run the demonstration; a failure is told in one sentence with the output that shows it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--into", type=Path, help="an empty or new folder; default: a temporary one"
-    )
+    parser.add_argument("--into", type=Path, help="an empty or new folder; default: a temporary one")
     arguments = parser.parse_args()
     # An emoji in a log line must not fail on a terminal that is not UTF-8.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    folder = (
-        arguments.into or Path(tempfile.mkdtemp(prefix="copier-scheduler-demo-")) / "my-scheduler"
-    )
+    folder = arguments.into or Path(tempfile.mkdtemp(prefix="copier-scheduler-demo-")) / "my-scheduler"
     try:
         demonstrate(folder.resolve())
     except SessionError as problem:

@@ -101,6 +101,10 @@ class Application:
                 return []
         return [dict(row) for row in rows if not states or row["state"] in states]
 
+    def records(self, number: int, *states: str) -> None:
+        """Wait until the ledger has so many rows."""
+        wait_for(lambda: len(self.recorded(*states)) >= number, f"{number} rows in the ledger")
+
     @contextmanager
     def running(self, *, expect: int = 0) -> Iterator[Running]:
         """Run the scheduler inside the block; stop it with SIGTERM at its end and check the exit code."""

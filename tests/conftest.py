@@ -21,7 +21,8 @@ os.environ |= {
 
 import pytest  # noqa: E402
 
-from rendering import Project, TemplateHistory, fresh_folder  # noqa: E402
+from pythons import found_pythons  # noqa: E402
+from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
 
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
@@ -40,3 +41,13 @@ def history() -> TemplateHistory:
 def project(history: TemplateHistory) -> Project:
     """An application with all defaults, made from release 1.0.0."""
     return history.copy()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which Pythons the generated application was not tried on, where it was tried."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    tried = any("test_the_applications_own_tests_pass" in report.nodeid for report in reports)
+    missing = [version for version in choices("python_version") if version not in found_pythons()]
+    if tried and missing:
+        terminalreporter.section("Pythons that this machine lacks", yellow=True)
+        terminalreporter.line(f"The generated application was NOT tried on: {', '.join(missing)}.")

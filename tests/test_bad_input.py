@@ -113,9 +113,7 @@ def test_two_jobs_with_one_id_name_both_lines(app: Application) -> None:
 
 
 def test_two_identical_calls_need_an_id(app: Application) -> None:
-    app.schedule(
-        'for _ in range(2):\n    scheduler.add_job(task, "cron", hour=1)', TASK
-    )
+    app.schedule('for _ in range(2):\n    scheduler.add_job(task, "cron", hour=1)', TASK)
     assert "was derived for an identical call" in refused(app)
 
 

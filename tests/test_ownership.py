@@ -129,9 +129,7 @@ def test_edited_and_deleted_files_of_the_user_stay_so_through_every_update(
     check_that_only_mine_is_there(project, mine, gone)
 
 
-def check_that_only_mine_is_there(
-    project: Project, mine: dict[str, bytes], gone: list[str]
-) -> None:
+def check_that_only_mine_is_there(project: Project, mine: dict[str, bytes], gone: list[str]) -> None:
     """Compare the user's files with what the user left."""
     there = contents(project.folder)
     assert {name: there.get(name) for name in mine} == mine
@@ -140,9 +138,7 @@ def check_that_only_mine_is_there(
 
 
 @pytest.mark.full
-def test_turning_a_part_off_keeps_the_users_files(
-    history: TemplateHistory, project: Project
-) -> None:
+def test_turning_a_part_off_keeps_the_users_files(history: TemplateHistory, project: Project) -> None:
     project.edit(".github/workflows/ci.yml", add("# mine\n"))
     project.commit("mine")
     before = contents(project.folder)
@@ -181,9 +177,7 @@ def below_the_separators(texts: list[str]) -> Callable[[str], str]:
     return change
 
 
-def test_what_is_below_a_separator_never_conflicts(
-    history: TemplateHistory, project: Project
-) -> None:
+def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, project: Project) -> None:
     assert set(BELOW) == SHARED
     for name, texts in BELOW.items():
         project.edit(name, below_the_separators(texts))
@@ -192,9 +186,7 @@ def test_what_is_below_a_separator_never_conflicts(
     for number in (2, 3):
         history.edit("template/Makefile", put("\n# yours: targets", f"\n# release {number}\n"))
         history.edit("template/.gitignore", put("\n# yours: patterns", f"/release-{number}/\n"))
-        history.edit(
-            "template/.env.example.jinja", put("\n# yours: settings", f"# RELEASE_{number}=1\n")
-        )
+        history.edit("template/.env.example.jinja", put("\n# yours: settings", f"# RELEASE_{number}=1\n"))
         pyproject = "template/pyproject.toml.jinja"
         history.edit(pyproject, put("    # yours: packages", f'    "release-{number}",\n'))
         history.edit(pyproject, put("    # yours: tools", f'    "release-{number}",\n'))
@@ -212,6 +204,7 @@ def test_what_is_below_a_separator_never_conflicts(
         assert merged == below_the_separators(texts)(theirs)
 
 
+@pytest.mark.full
 def test_edits_elsewhere_in_the_templates_files_are_merged(
     history: TemplateHistory, project: Project
 ) -> None:
@@ -244,6 +237,7 @@ def both_change_a_line(history: TemplateHistory, project: Project) -> None:
     history.release("2.0.0")
 
 
+@pytest.mark.full
 def test_make_update_takes_the_newest_version(history: TemplateHistory, project: Project) -> None:
     history.edit("template/app/core/log.py", add("\n# theirs\n"))
     history.release("2.0.0")
@@ -263,9 +257,7 @@ def test_make_update_refuses_a_dirty_tree(history: TemplateHistory, project: Pro
     assert project.answers()["_commit"] == "1.0.0"
 
 
-def test_make_update_fails_with_the_list_of_conflicts(
-    history: TemplateHistory, project: Project
-) -> None:
+def test_make_update_fails_with_the_list_of_conflicts(history: TemplateHistory, project: Project) -> None:
     both_change_a_line(history, project)
     done = make(project, "update")
     assert done.returncode != 0
@@ -304,6 +296,7 @@ def test_make_update_needs_git() -> None:
 # --- the answers
 
 
+@pytest.mark.full
 def test_answers_come_back_at_every_update() -> None:
     history = TemplateHistory()
     history.release("1.0.0")
@@ -337,8 +330,7 @@ def test_a_later_version_may_ask_more_and_leave_a_part_out(
         lambda old: (
             old.replace(
                 "  # What is the user's",
-                '  - "{% if not (extra | default(false)) %}/extra.txt{% endif %}"\n'
-                "  # What is the user's",
+                '  - "{% if not (extra | default(false)) %}/extra.txt{% endif %}"\n  # What is the user\'s',
             )
             + "\nextra:\n  type: bool\n  help: An extra\n  default: false\n"
         ),
@@ -354,6 +346,7 @@ def test_a_later_version_may_ask_more_and_leave_a_part_out(
     assert (project.folder / "extra.txt").exists()
 
 
+@pytest.mark.full
 def test_an_answer_that_a_later_version_refuses_stops_the_update() -> None:
     history = TemplateHistory()
     history.release("1.0.0")

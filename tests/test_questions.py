@@ -74,9 +74,7 @@ def test_a_question_has_a_default_a_line_of_help_and_a_check(question: str) -> N
 
 def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "copier", "copy", "--defaults", str(source()), "an app"]
-    done = subprocess.run(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # The quick way in which the other tests render gives the same.
     expected = contents(rendered())
@@ -129,9 +127,7 @@ def test_a_project_cannot_have_the_name_of_something_that_it_needs() -> None:
     with pytest.raises(ValueError, match="Choose another name, for example my-loguru: loguru is"):
         render(fresh_folder("refused") / "app", project_name="loguru")
     for name in included("taken-names.txt"):
-        assert refusal("project_name", name).startswith(
-            f"Choose another name, for example my-{name}"
-        )
+        assert refusal("project_name", name).startswith(f"Choose another name, for example my-{name}")
 
 
 def test_every_package_that_the_application_draws_in_is_among_the_taken_names() -> None:
@@ -254,9 +250,7 @@ def test_a_wrong_address_is_answered_with_a_right_one(address: str) -> None:
 
 
 @pytest.mark.parametrize("question", ["project_description", "author_name"])
-@pytest.mark.parametrize(
-    "evil", ["\n", "\r", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e"]
-)
+@pytest.mark.parametrize("evil", ["\n", "\r", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e"])
 def test_line_breaks_and_control_characters_are_refused(question: str, evil: str) -> None:
     assert refusal(question, f"one{evil}two") == (
         "Write it on one line, without line breaks or other control characters."
@@ -276,9 +270,7 @@ def test_a_wrong_year_is_answered_with_a_right_one(year: str) -> None:
     assert refusal("copyright_year", year) == "Write a year in four digits, such as 2026."
 
 
-@pytest.mark.parametrize(
-    "text", [HOSTILE, BRACES, "- list", "1. one", "# head", "> quote", "''", '"']
-)
+@pytest.mark.parametrize("text", [HOSTILE, BRACES, "- list", "1. one", "# head", "> quote", "''", '"'])
 def test_hostile_text_arrives_as_it_was_typed(text: str) -> None:
     folder = render(
         fresh_folder() / "app",

@@ -64,9 +64,7 @@ def tree(folder: Path) -> str:
 
 def check(folder: Path, *command: str) -> str:
     """Run a tool in a rendered application; return what it says, nothing when it is content."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

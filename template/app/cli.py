@@ -99,15 +99,13 @@ def runs(
     zone = scheduler.timezone
     _print_table(
         f"{len(rows)} run(s), newest first, times in {zone}",
-        ["run", "job", "tick", "state", "attempt", "started", "seconds", "error"],
+        ["run", "job", "tick", "outcome", "seconds", "error"],
         [
             [
                 str(row["run_id"]),
                 row["job_id"],
                 _tick(row, zone),
                 row["state"] + (f" ({row['reason']})" if row["reason"] else ""),
-                str(row["attempt"]),
-                _local(row["started_at"], zone),
                 "-" if row["duration"] is None else f"{row['duration']:.3f}",
                 row["error"] or "",
             ]
@@ -118,12 +116,8 @@ def runs(
 
 @app.command()
 def plan(
-    begin: Annotated[
-        str | None, typer.Option("--from", help="First date or time (default now).")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", help="Last, not included (default a day on).")
-    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last, not included (default a day on).")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
@@ -149,9 +143,7 @@ def plan(
         {
             "job_id": planned.job_id,
             "tick": str(iso(planned.tick)),
-            "note": "; ".join(
-                filter(None, ["paused" if planned.job_id in paused else "", planned.note])
-            ),
+            "note": "; ".join(filter(None, ["paused" if planned.job_id in paused else "", planned.note])),
         }
         for planned in found[:limit]
     ]
@@ -179,7 +171,7 @@ def _parse(option: str, text: str, zone: Any) -> int:
         raise ConfigurationError(
             f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
         ) from None
-    return ticks.instant(moment) if moment.tzinfo else ticks.instant_of_wall(moment, zone)
+    return ticks.instant_in(moment, zone)
 
 
 def _next(row: dict[str, Any], zone: Any) -> str:
@@ -204,7 +196,7 @@ def _local(text: str | None, zone: Any) -> str:
 
     if text is None:
         return "-"
-    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _print_json(rows: list[dict[str, Any]]) -> None:
@@ -212,10 +204,11 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -26,7 +26,9 @@ def outcome_counts(since: timedelta) -> dict[str, int]:
     from_us = (time.time_ns() // 1000) - since // timedelta(microseconds=1)
     ledger = _ledger()
     ledger.check_readable()
-    statement = "SELECT state, count(*) FROM scheduler_runs WHERE finished_us >= ? GROUP BY state ORDER BY state"
+    statement = (
+        "SELECT state, count(*) FROM scheduler_runs WHERE finished_us >= ? GROUP BY state ORDER BY state"
+    )
     with closing(ledger.connect(read_only=True)) as connection:
         return dict(connection.execute(statement, (from_us,)).fetchall())
 

@@ -70,6 +70,5 @@ def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Sk
     skipped = ticks.newest(schedule, after, until, _ROWS)
     # Still within its grace: it would have run, had a newer one not taken its place.
     return [
-        Skip(tick, tick, 1, reason if job.too_late(job.due(tick), now) else "coalesced")
-        for tick in skipped
+        Skip(tick, tick, 1, reason if job.too_late(job.due(tick), now) else "coalesced") for tick in skipped
     ]

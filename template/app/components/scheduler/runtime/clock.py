@@ -102,9 +102,7 @@ class Clock:
         self._idle.clear()
         me = self._me
         future = self._writer.submit(lambda connection: operations.claim(connection, me, decisions))
-        future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done)
-        )
+        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
 
     def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:
         """Go on after the commit: dispatch what was won, and wait for the next ticks."""
@@ -127,9 +125,7 @@ class Clock:
         job = answer.decision.job
         if answer.verdict == "removed" or answer.verdict == "changed":
             what = "is no longer part of" if answer.verdict == "removed" else "was changed in"
-            logger.warning(
-                "job {} {} the schedule of a newer start; this process leaves it", job.id, what
-            )
+            logger.warning("job {} {} the schedule of a newer start; this process leaves it", job.id, what)
             return
         if answer.verdict == "paused":
             # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
@@ -156,9 +152,7 @@ class Clock:
         for skip in answer.decision.skip:
             when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
             number = "several" if skip.count is None else skip.count
-            logger.bind(job=job.id).warning(
-                "skipped ({}): {} tick(s) from {}", skip.reason, number, when
-            )
+            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, when)
 
     def _wait_for_next(self, job_id: str) -> None:
         self._push(self._jobs[job_id], self._seen[job_id])

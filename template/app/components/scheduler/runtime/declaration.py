@@ -47,9 +47,7 @@ class Options:
         """Raise ValueError for a value that cannot be meant."""
         grace = self.misfire_grace_time
         if grace is not None and (not _is_number(grace) or grace <= 0):
-            raise ValueError(
-                f"misfire_grace_time={grace!r} must be seconds above 0, or None for no limit"
-            )
+            raise ValueError(f"misfire_grace_time={grace!r} must be seconds above 0, or None for no limit")
         if not isinstance(self.coalesce, bool):
             raise ValueError(f"coalesce={self.coalesce!r} must be True or False")
         for name in ("max_instances", "max_catch_up"):
@@ -60,9 +58,7 @@ class Options:
     @property
     def grace(self) -> int | None:
         """The grace in microseconds."""
-        return (
-            None if self.misfire_grace_time is None else int(self.misfire_grace_time * ticks.SECOND)
-        )
+        return None if self.misfire_grace_time is None else int(self.misfire_grace_time * ticks.SECOND)
 
 
 @dataclass
@@ -98,6 +94,20 @@ class Job:
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
         return self.schedule.ticks.next(after)
+
+    def ticks_between(self, begin: datetime, end: datetime) -> list[datetime]:
+        """Return the ticks from `begin` (included) to `end` (not included), in the job's zone.
+
+        A datetime without a zone is read in the job's zone. For tests of a schedule.
+        """
+        zone = self.schedule.zone
+        first, last = (ticks.instant_in(moment, zone) for moment in (begin, end))
+        found = []
+        tick = self.next_tick(first - 1)
+        while tick is not None and tick < last:
+            found.append(ticks.moment(tick, zone))
+            tick = self.next_tick(tick)
+        return found
 
 
 def call_site() -> str:
@@ -195,9 +205,7 @@ def _canonical(function: Any) -> str:
             f"{function_name(function)} is a closure, which has no name that lasts: give it an id="
         )
     if not hasattr(function, "__qualname__"):
-        raise ValueError(
-            f"a {type(function).__name__} object has no name that lasts: give it an id="
-        )
+        raise ValueError(f"a {type(function).__name__} object has no name that lasts: give it an id=")
     return reference(function)
 
 
@@ -213,9 +221,7 @@ def _json(value: Any) -> str:
 def read_next_run_time(value: Any, zones: Mapping[str, Any]) -> int:
     """Return the delay after each start, in microseconds, that `next_run_time=value` asks for."""
     if not isinstance(value, datetime):
-        raise ValueError(
-            f"next_run_time={value!r} must be None (paused at first) or datetime.now()"
-        )
+        raise ValueError(f"next_run_time={value!r} must be None (paused at first) or datetime.now()")
     now = ticks.now()
     # A naive now() is the host's wall clock; also take one that was meant in the scheduler's zone.
     readings = (

@@ -34,9 +34,7 @@ class Listeners:
         if not self.wanted(event.code):
             return
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._work, name="scheduler-listeners", daemon=True
-            )
+            self._thread = threading.Thread(target=self._work, name="scheduler-listeners", daemon=True)
             self._thread.start()
         self._queue.put(event)
 
@@ -44,11 +42,7 @@ class Listeners:
         """Tell that a run was claimed and goes to its executor."""
         if self.wanted(events.EVENT_JOB_SUBMITTED):
             times = [_time(claim)]
-            self.emit(
-                events.JobSubmissionEvent(
-                    events.EVENT_JOB_SUBMITTED, claim.job_id, "default", times
-                )
-            )
+            self.emit(events.JobSubmissionEvent(events.EVENT_JOB_SUBMITTED, claim.job_id, "default", times))
 
     def overlapped(self, job_id: str, skipped: tuple[int, ...]) -> None:
         """Tell that ticks were skipped because `max_instances` runs were under way."""
@@ -68,9 +62,7 @@ class Listeners:
         """Tell how a run ended: EVENT_JOB_EXECUTED, EVENT_JOB_ERROR or EVENT_JOB_MISSED."""
         if self.wanted(code):
             self.emit(
-                events.JobExecutionEvent(
-                    code, claim.job_id, "default", _time(claim), value, error, traceback
-                )
+                events.JobExecutionEvent(code, claim.job_id, "default", _time(claim), value, error, traceback)
             )
 
     def close(self, patience: float = 5.0) -> None:
@@ -87,9 +79,7 @@ class Listeners:
                     try:
                         callback(event)
                     except Exception:
-                        logger.exception(
-                            "the listener {} failed", getattr(callback, "__name__", callback)
-                        )
+                        logger.exception("the listener {} failed", getattr(callback, "__name__", callback))
 
 
 def _time(claim: Claim) -> datetime:

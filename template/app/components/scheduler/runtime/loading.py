@@ -32,9 +32,7 @@ def load_schedule() -> AsyncIOScheduler:
     except (ConfigurationError, LedgerError):
         raise
     except Exception as problem:
-        kind = (
-            "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
-        )
+        kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
         message = problem.msg if isinstance(problem, SyntaxError) else problem
         raise ScheduleError(f"{_place(problem)}: {kind}{message}") from None
     if not isinstance(scheduler, AsyncIOScheduler):
@@ -60,9 +58,7 @@ def _place(problem: BaseException) -> str:
     if isinstance(problem, SyntaxError) and problem.filename:
         return f"{shown_path(problem.filename)}:{problem.lineno}"
     for frame in reversed(traceback.extract_tb(problem.__traceback__)):
-        own = (
-            Path(frame.filename).is_relative_to(APP_ROOT) and "site-packages" not in frame.filename
-        )
+        own = Path(frame.filename).is_relative_to(APP_ROOT) and "site-packages" not in frame.filename
         if own and not is_machinery(frame.filename):
             return f"{shown_path(frame.filename)}:{frame.lineno}"
     return _FILE

@@ -26,9 +26,7 @@ LEASE_SECONDS = 15.0
 class Presence:
     """The pulse of one process, called about once a second by the ledger's writer thread."""
 
-    def __init__(
-        self, me: Identity, jobs: Sequence[Job], take: Callable[[list[Claim]], None]
-    ) -> None:
+    def __init__(self, me: Identity, jobs: Sequence[Job], take: Callable[[list[Claim]], None]) -> None:
         self._me, self._jobs, self._take = me, jobs, take
         self._known = {job.id for job in jobs}
         self._watched: dict[str, tuple[int, float]] = {}
@@ -72,9 +70,7 @@ class Presence:
         me = self._me
         connection.execute(sql.BEAT, {"process_id": me.process_id, "now": ticks.now()})
         claims: list[Claim] = []
-        for process_id, host, pid, beat, _number in connection.execute(
-            sql.LIST_PROCESSES
-        ).fetchall():
+        for process_id, host, pid, beat, _number in connection.execute(sql.LIST_PROCESSES).fetchall():
             if process_id != me.process_id and self._is_dead(process_id, host, pid, beat):
                 claims += self._bury(connection, process_id, beat)
         return claims

@@ -31,9 +31,7 @@ _JOIN_SECONDS = 60.0
 class Process:
     """One start of the scheduler: opened (blocking), begun on an event loop, drained, closed."""
 
-    def __init__(
-        self, jobs: Sequence[Job], settings: SchedulerSettings, listeners: Listeners
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], settings: SchedulerSettings, listeners: Listeners) -> None:
         self.ledger = Ledger(settings.database_url)
         self.jobs = jobs
         self._settings = settings
@@ -42,9 +40,7 @@ class Process:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._presence = Presence(self._me, jobs, self._take_over)
         self.writer = Writer(self.ledger.connect, self._presence.pulse)
-        self._runner = Runner(
-            jobs, self._me, self.writer, settings.scheduler_max_workers, listeners
-        )
+        self._runner = Runner(jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
         self._clock = Clock(jobs, self._me, self.writer, self._runner.dispatch, listeners)
         self._registration: Registration | None = None
 
@@ -80,8 +76,8 @@ class Process:
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
         """Stop claiming, give back what was reserved, let runs end, write it all down, leave (R11).
 
-        `ending`: the interpreter exits next, so functions that still run are recorded as interrupted. Without it
-        their leases are kept until their threads end. Returns how many runs had to be cut.
+        `ending`: the interpreter exits next, so functions that still run are recorded as interrupted.
+        Without it their leases are kept until their threads end. Returns how many runs had to be cut.
         """
         self._presence.taking = False
         await self._clock.stop()
@@ -91,9 +87,7 @@ class Process:
             self._runner.interrupt_threads_left()
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
         if self._runner.threads_left and not ending:
-            logger.warning(
-                "{} function(s) still run; their leases are kept", len(self._runner.threads_left)
-            )
+            logger.warning("{} function(s) still run; their leases are kept", len(self._runner.threads_left))
             threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
         else:
             await asyncio.to_thread(self._close)
@@ -121,9 +115,7 @@ class Process:
         """Called on the ledger's thread with runs that others gave back."""
         if self._loop is None or self._loop.is_closed():
             me = self._me
-            self.writer.submit(
-                lambda connection: operations.release(connection, me, claims), keep=True
-            )
+            self.writer.submit(lambda connection: operations.release(connection, me, claims), keep=True)
         else:
             self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
 

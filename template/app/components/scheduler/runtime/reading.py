@@ -56,8 +56,8 @@ def run_rows(
 ) -> list[dict[str, Any]]:
     """Return runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
-    `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks, has also
-    `last_tick` and `count` (null while it is not known).
+    `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
+    has also `last_tick` and `count` (null while it is not known).
 
     Raises:
         ConfigurationError: there is no such state, or the ledger never heard of the job.
@@ -80,9 +80,7 @@ def run_rows(
         known = [] if found else list(connection.scalars(select(schema.jobs.c.job_id)))
     engine.dispose()
     if not found and job_id is not None and job_id not in known:
-        raise ConfigurationError(
-            f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}"
-        )
+        raise ConfigurationError(f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}")
     return found
 
 
@@ -90,9 +88,7 @@ def iso(instant: int | None) -> str | None:
     """Return an instant as ISO 8601 in UTC."""
     if instant is None:
         return None
-    return ticks.moment(instant).isoformat(
-        timespec="microseconds" if instant % ticks.SECOND else "seconds"
-    )
+    return ticks.moment(instant).isoformat(timespec="microseconds" if instant % ticks.SECOND else "seconds")
 
 
 def _run_row(row: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One claimed run, from its start to its outcome.
 
-At most `max_workers` runs are under way at once, coroutines and plain functions together (R13). Coroutines run
-on the event loop; plain functions on threads that nothing else uses.
+At most `max_workers` runs are under way at once, coroutines and plain functions together (R13).
+Coroutines run on the event loop; plain functions on threads that nothing else uses.
 """
 
 from __future__ import annotations
@@ -140,12 +140,8 @@ class Runner:
             self._miss(claim, job)
             return
         self._under_way[claim.run_id] = (claim, started)
-        show = asyncio.get_running_loop().call_later(
-            _SHOW_AFTER_SECONDS, self._show, claim, started
-        )
-        tick = (
-            None if claim.tick is None else ticks.moment(claim.tick, job.schedule.zone).isoformat()
-        )
+        show = asyncio.get_running_loop().call_later(_SHOW_AFTER_SECONDS, self._show, claim, started)
+        tick = None if claim.tick is None else ticks.moment(claim.tick, job.schedule.zone).isoformat()
         with logger.contextualize(job=job.id, tick=tick or claim.kind, attempt=claim.attempt):
             try:
                 value = await self._call(job, claim)
@@ -238,16 +234,12 @@ class Runner:
 
     def _write(self, outcome: Outcome) -> None:
         me = self._me
-        future = self._writer.submit(
-            lambda connection: operations.finish(connection, me, outcome), keep=True
-        )
+        future = self._writer.submit(lambda connection: operations.finish(connection, me, outcome), keep=True)
         future.add_done_callback(functools.partial(_check_written, outcome.claim))
 
     def _release(self, claims: Sequence[Claim]) -> None:
         me = self._me
-        self._writer.submit(
-            lambda connection: operations.release(connection, me, claims), keep=True
-        )
+        self._writer.submit(lambda connection: operations.release(connection, me, claims), keep=True)
 
 
 _INTERRUPTED = "the process was stopped before the run had ended"
@@ -255,9 +247,7 @@ _INTERRUPTED = "the process was stopped before the run had ended"
 
 def _check_written(claim: Claim, future: Future[bool]) -> None:
     if future.exception():
-        logger.opt(exception=future.exception()).error(
-            "the outcome of run {} was refused", claim.run_id
-        )
+        logger.opt(exception=future.exception()).error("the outcome of run {} was refused", claim.run_id)
     elif not future.result():
         logger.error("run {} had lost its lease: its outcome is not recorded", claim.run_id)
 
@@ -265,9 +255,7 @@ def _check_written(claim: Claim, future: Future[bool]) -> None:
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)
-    )
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _one_line(problem: BaseException) -> str:

@@ -1,7 +1,8 @@
 """`AsyncIOScheduler`: APScheduler's class for those who declare, with the ledger behind it.
 
-The class takes what people write for APScheduler 3. What cannot work durably is refused with a sentence when
-it is declared. APScheduler's own loop, job stores and executors are not used: see `clock`, `ledger`, `runner`.
+The class takes what people write for APScheduler 3. What cannot work durably is refused with a sentence
+when it is declared. APScheduler's own loop, job stores and executors are not used: see `clock`, `ledger`
+and `runner`.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     """A schedule, and, once started, what keeps it.
 
     Args:
-        gconfig, options: as in APScheduler; `timezone` and `job_defaults` are used, what would bypass the ledger
-            (`jobstores`, `executors`) is refused.
+        gconfig, options: as in APScheduler; `timezone` and `job_defaults` are used, what would bypass the
+            ledger (`jobstores`, `executors`) is refused.
 
     Use `async with create_scheduler():` inside an asyncio application, or `python -m app run`.
 
@@ -51,7 +52,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners))
 
-    # --- declaring -------------------------------------------------------------------------------------------
+    # --- declaring ---
 
     def _configure(self, config: dict[str, Any]) -> None:
         where = call_site()
@@ -65,9 +66,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._options = config.pop("job_defaults", None) or {}
         for name in self._options:
             if name not in _OPTION_NAMES:
-                raise fail(
-                    where, None, f"job_defaults has no {name!r}{nearest(name, _OPTION_NAMES)}"
-                )
+                raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, _OPTION_NAMES)}")
         zone = config.pop("timezone", None)
         try:
             self._given_zone = astimezone(zone)
@@ -119,9 +118,10 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
 
         Args:
             func: a function, a coroutine function, or text `package.module:name`.
-            trigger: `cron`, `interval`, `date`, `calendarinterval`, `and`, `or`, or a trigger object; None, like
-                `date` without a date, means once at each start.
-            id: what the ledger knows the job by. Without it, one is derived from function, trigger and arguments.
+            trigger: `cron`, `interval`, `date`, `calendarinterval`, `and`, `or`, or a trigger object; None,
+                like `date` without a date, means once at each start.
+            id: what the ledger knows the job by. Without it, one is derived from function, trigger and
+                arguments.
             misfire_grace_time: seconds after its tick in which a run may still start; None for any time.
             next_run_time: None to begin paused; datetime.now() to run at each start as well.
             replace_existing: accepted; a declaration always replaces what the ledger knew.
@@ -142,9 +142,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             raise fail(where, label, "jobs are declared before the start, in create_scheduler()")
         for given, argument in ((jobstore, "jobstore"), (executor, "executor")):
             if given != "default":
-                self._refuse(
-                    where, f"{argument}={given!r}", "the ledger keeps the jobs and runs them itself"
-                )
+                self._refuse(where, f"{argument}={given!r}", "the ledger keeps the jobs and runs them itself")
         try:
             job = self._job(func, trigger, args, kwargs, id, name, options, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
@@ -154,12 +152,8 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             raise fail(where, label, problem) from None
         if job.id in self._declared:
             first = self._declared[job.id].where
-            what = (
-                "is taken by the job declared at" if id else "was derived for an identical call at"
-            )
-            raise fail(
-                where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own"
-            )
+            what = "is taken by the job declared at" if id else "was derived for an identical call at"
+            raise fail(where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
         self._declared[job.id] = job
         self.listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         return job
@@ -184,9 +178,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
         """Take back a declaration, before the start."""
         if self.running or job_id not in self._declared:
-            raise fail(
-                call_site(), job_id, "only a declared job can be removed, and only before the start"
-            )
+            raise fail(call_site(), job_id, "only a declared job can be removed, and only before the start")
         del self._declared[job_id]
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
@@ -200,9 +192,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self._process is None:
             job.paused_at_first = True
         else:
-            self._process.writer.submit(
-                lambda connection: operations.pause(connection, job_id, None)
-            )
+            self._process.writer.submit(lambda connection: operations.pause(connection, job_id, None))
 
     def resume_job(self, job_id: str, jobstore: str | None = None) -> None:
         """Resume a paused job. What fell into the pause is recorded and not caught up."""
@@ -212,7 +202,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         else:
             self._process.writer.submit(lambda connection: operations.resume(connection, job))
 
-    # --- running ---------------------------------------------------------------------------------------------
+    # --- running ---
 
     def start(self, paused: bool = False) -> None:
         """Start on the running event loop. Blocks for the moment that opening the ledger takes.
@@ -270,7 +260,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._process = process
         self.state = STATE_RUNNING
 
-    # --- what APScheduler offers and a durable schedule cannot -----------------------------------------------
+    # --- what APScheduler offers and a durable schedule cannot ---
 
     def pause(self) -> NoReturn:
         self._refuse(call_site(), "pause()", "pause single jobs: a pause must last over restarts")
@@ -279,9 +269,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._refuse(call_site(), "resume()", "resume single jobs with resume_job()")
 
     def add_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(
-            call_site(), "add_jobstore()", "the ledger keeps the jobs (SCHEDULER_DATABASE_URL)"
-        )
+        self._refuse(call_site(), "add_jobstore()", "the ledger keeps the jobs (SCHEDULER_DATABASE_URL)")
 
     def add_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._refuse(
@@ -296,7 +284,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     def reschedule_job(self, job_id: str, *args: Any, **trigger_args: Any) -> NoReturn:
         self._refuse(call_site(), "reschedule_job()", "change the job's add_job() call")
 
-    # --- inside ----------------------------------------------------------------------------------------------
+    # --- inside ---
 
     def _dispatch_event(self, event: Any) -> None:
         self.listeners.emit(event)
@@ -355,9 +343,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
 
     def _known(self, job_id: str) -> Job:
         if job_id not in self._declared:
-            raise fail(
-                call_site(), job_id, f"there is no such job{nearest(job_id, self._declared)}"
-            )
+            raise fail(call_site(), job_id, f"there is no such job{nearest(job_id, self._declared)}")
         return self._declared[job_id]
 
     def _refuse(self, where: str, what: str, instead: str) -> NoReturn:

@@ -53,9 +53,7 @@ class SchedulerSettings(BaseSettings):
         ConfigurationError: a value is wrong; one sentence that names the variable.
     """
 
-    model_config = SettingsConfigDict(
-        env_file=APP_ROOT / ".env", env_file_encoding="utf-8", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_file=APP_ROOT / ".env", env_file_encoding="utf-8", extra="ignore")
 
     scheduler_timezone: str = Field(
         default_factory=lambda: str(project()["timezone"]),
@@ -100,9 +98,7 @@ class SchedulerSettings(BaseSettings):
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
             hint = nearest(name, available_timezones())
-            raise ValueError(
-                f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}"
-            ) from None
+            raise ValueError(f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}") from None
         return name
 
     @field_validator("log_level", mode="before")
@@ -135,9 +131,7 @@ class SchedulerSettings(BaseSettings):
         seen = {name.upper() for name in os.environ} | _names_in(APP_ROOT / ".env")
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
-        return [
-            f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange
-        ]
+        return [f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange]
 
 
 def _names_in(path: Path) -> set[str]:
@@ -165,7 +159,5 @@ def settings() -> SchedulerSettings:
 
     found = config.settings
     if not isinstance(found, SchedulerSettings):
-        raise ConfigurationError(
-            "app/core/config.py: `settings` must derive from SchedulerSettings"
-        )
+        raise ConfigurationError("app/core/config.py: `settings` must derive from SchedulerSettings")
     return found

@@ -18,14 +18,13 @@ import bisect
 import hashlib
 import time as clock
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta, tzinfo
-from datetime import timezone as fixed_zone
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Protocol
 
 from apscheduler.triggers.cron import CronTrigger
 
-UTC = fixed_zone.utc
+UTC = UTC
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -41,6 +40,11 @@ def now() -> int:
 def instant(moment: datetime) -> int:
     """Return an aware datetime as microseconds since the epoch."""
     return (moment - EPOCH) // _MICROSECOND
+
+
+def instant_in(moment: datetime, zone: tzinfo) -> int:
+    """Return a datetime as an instant; one without a zone is a wall-clock time in `zone`."""
+    return instant(moment) if moment.tzinfo else instant_of_wall(moment, zone)
 
 
 def moment(instant: int, zone: tzinfo = UTC) -> datetime:
@@ -70,9 +74,7 @@ class CronTicks:
         self.canonical = f"cron {written} zone={zone}{_bounds(start, end)}"
         hours = self._cron.fields[self._cron.FIELD_NAMES.index("hour")]
         noon = datetime(2000, 1, 1)
-        self._every_hour = all(
-            hours.get_next_value(noon.replace(hour=hour)) == hour for hour in range(24)
-        )
+        self._every_hour = all(hours.get_next_value(noon.replace(hour=hour)) == hour for hour in range(24))
 
     def next(self, after: int) -> int | None:
         if self._start is not None:
@@ -127,9 +129,7 @@ class CronTicks:
 class IntervalTicks:
     """Elapsed time, counted in whole steps from a fixed anchor."""
 
-    def __init__(
-        self, step: int, anchor: int, start: int | None = None, end: int | None = None
-    ) -> None:
+    def __init__(self, step: int, anchor: int, start: int | None = None, end: int | None = None) -> None:
         self.step, self._anchor = step, anchor
         self._start, self._end = start, end
         self.canonical = f"interval {step}us from {anchor}{_bounds(start, end)}"
@@ -183,9 +183,7 @@ class CalendarTicks:
         self._days = days
         self._at, self._zone, self._begin, self._end = at, zone, start, end
         until = f" until {end}" if end else ""
-        self.canonical = (
-            f"calendarinterval {self._months}m{days}d {at} from {start}{until} zone={zone}"
-        )
+        self.canonical = f"calendarinterval {self._months}m{days}d {at} from {start}{until} zone={zone}"
         self._dates = [start]
         self._more = self._walk()
 
@@ -253,9 +251,7 @@ class UnionTicks:
         return min(found, default=None)
 
     def note(self, tick: int) -> str:
-        return next(
-            (n for p in self._parts if p.next(tick - 1) == tick and (n := p.note(tick))), ""
-        )
+        return next((n for p in self._parts if p.next(tick - 1) == tick and (n := p.note(tick))), "")
 
 
 class IntersectionTicks:
@@ -321,9 +317,7 @@ def jitter(job_id: str, tick: int, at_most: int) -> int:
 
 
 def _bounds(start: int | None, end: int | None) -> str:
-    return (f" start={start}" if start is not None else "") + (
-        f" end={end}" if end is not None else ""
-    )
+    return (f" start={start}" if start is not None else "") + (f" end={end}" if end is not None else "")
 
 
 def _wall(instant: int, zone: tzinfo) -> datetime:

@@ -75,9 +75,7 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
     for name in arguments:
         if name not in known:
             hint = nearest(name, known | known_options)
-            raise ValueError(
-                f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}"
-            )
+            raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
     if cls is CronTrigger:
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
     if cls is not CalendarIntervalTrigger:
@@ -143,25 +141,19 @@ def _date(trigger: DateTrigger, given: dict[str, Any], default: tzinfo) -> Sched
     at = _instant(given, "run_date", zone)
     if at is None:
         return Schedule(ticks.DateTicks(None), "date[at each start]", zone, at_each_start=True)
-    return Schedule(
-        ticks.DateTicks(at), f"date[{ticks.moment(at, zone):%Y-%m-%d %H:%M:%S %Z}]", zone
-    )
+    return Schedule(ticks.DateTicks(at), f"date[{ticks.moment(at, zone):%Y-%m-%d %H:%M:%S %Z}]", zone)
 
 
 def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
         if not isinstance(amount, int) or amount < 0:
-            raise ValueError(
-                f"{unit}={amount} of a calendarinterval must be a whole number, 0 or more"
-            )
+            raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number, 0 or more")
     zone = _zone(given, default)
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
     start = trigger.start_date if "start_date" in given else _ANCHOR.date()
     days = amounts["weeks"] * 7 + amounts["days"]
-    found = ticks.CalendarTicks(
-        amounts["years"], amounts["months"], days, at, zone, start, trigger.end_date
-    )
+    found = ticks.CalendarTicks(amounts["years"], amounts["months"], days, at, zone, start, trigger.end_date)
     every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
     return Schedule(found, f"calendarinterval[{every}, time={at}]", zone, _jitter(given))
 
@@ -172,9 +164,7 @@ def _combined(trigger: OrTrigger | AndTrigger, default: tzinfo) -> Schedule:
         raise ValueError(f"an '{word}' trigger needs at least one trigger in its list")
     parts = [compile_trigger(part, default) for part in trigger.triggers]
     if any(part.jitter for part in parts):
-        raise ValueError(
-            f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own"
-        )
+        raise ValueError(f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own")
     if any(part.at_each_start for part in parts):
         raise ValueError(f"a date trigger without a date cannot be a part of an '{word}' trigger")
     combine = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
@@ -248,7 +238,7 @@ def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
-    return ticks.instant(value) if value.tzinfo else ticks.instant_of_wall(value, zone)
+    return ticks.instant_in(value, zone)
 
 
 def _parse(name: str, text: str) -> datetime:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError, LedgerError
@@ -105,7 +104,7 @@ class Ledger:
         if revision is not None and revision not in known:
             raise LedgerError(
                 f"{_shown(self.path)} was written by a newer version of the application (ledger {revision},"
-                f" this code knows {REVISION}): deploy that version again, or set {_VARIABLE} to another ledger"
+                f" this code knows {REVISION}): deploy that version again, or set {_VARIABLE} to another"
             )
         return revision
 
@@ -122,8 +121,8 @@ class Ledger:
 
     def _damaged(self, problem: object) -> str:
         return (
-            f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it is:"
-            f" put a backup in its place, or move it away to begin with an empty ledger"
+            f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it"
+            " is: put a backup in its place, or move it away to begin with an empty ledger"
         )
 
 

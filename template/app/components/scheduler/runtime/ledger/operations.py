@@ -113,9 +113,7 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
     return found
 
 
-def startup_runs(
-    connection: Connection, me: Identity, jobs: Iterable[Job], start_number: int
-) -> list[Claim]:
+def startup_runs(connection: Connection, me: Identity, jobs: Iterable[Job], start_number: int) -> list[Claim]:
     """Claim the startup runs of a start; none that another process has claimed for the same start."""
     now = ticks.now()
     claims = []
@@ -185,10 +183,7 @@ def resume(connection: Connection, job: Job) -> bool:
     """Resume a job. What fell into the pause becomes one range row and is never caught up (R1)."""
     now = ticks.now()
     row = connection.execute(sql.READ_JOB, {"job_id": job.id}).fetchone()
-    if (
-        row is None
-        or connection.execute(sql.RESUME_JOB, {"job_id": job.id, "now": now}).rowcount != 1
-    ):
+    if row is None or connection.execute(sql.RESUME_JOB, {"job_id": job.id, "now": now}).rowcount != 1:
         return False
     first = job.next_tick(row[1])
     if first is not None and first <= now:
@@ -204,9 +199,7 @@ def forget_process(connection: Connection, process_id: str, beat: int) -> int | 
     return _lose_runs(connection, process_id, ticks.now()) if gone.rowcount == 1 else None
 
 
-def process_is_dead(
-    host: str, pid: int, process_id: str, me: Identity, here: Iterable[str]
-) -> bool:
+def process_is_dead(host: str, pid: int, process_id: str, me: Identity, here: Iterable[str]) -> bool:
     """Return whether a process is *provably* gone: of this very host, and without its pid."""
     if host != me.host or os.name != "posix":
         return False
@@ -265,9 +258,7 @@ def _define(connection: Connection, jobs: Sequence[Job], now: int, found: Regist
         connection.execute(sql.UPDATE_JOB, values)
         # A job that was away is like a changed one: nothing was promised for the time between.
         if definition != job.definition or removed is not None:
-            connection.execute(
-                sql.REDEFINE_JOB, {"job_id": job.id, "definition": job.definition, "now": now}
-            )
+            connection.execute(sql.REDEFINE_JOB, {"job_id": job.id, "definition": job.definition, "now": now})
             watermark = now
             (found.changed if removed is None else found.added).append(job.id)
         found.watermarks[job.id] = watermark
@@ -290,9 +281,7 @@ def _claim(connection: Connection, me: Identity, decision: Decision) -> Answer:
         return _refused(connection, decision)
     for skip in decision.skip:
         _insert_skipped(connection, job.id, skip.first, skip.last, skip.count, skip.reason, now)
-    held = (
-        connection.execute(sql.COUNT_HELD, {"job_id": job.id}).fetchone()[0] if decision.run else 0
-    )
+    held = connection.execute(sql.COUNT_HELD, {"job_id": job.id}).fetchone()[0] if decision.run else 0
     answer = Answer(decision, "claimed", decision.upto)
     if held >= job.options.max_instances:
         for tick in decision.run:
