@@ -62,23 +62,18 @@ def copy_source(destination: Path) -> Path:
     return destination
 
 
-def render(destination: Path, answers: Mapping[str, Any]) -> None:
+def render(destination: Path, answers: Mapping[str, Any] | None = None) -> None:
     """Render the template of the working tree, with the defaults where no answer is given."""
     import copier
 
     with fresh_folder("copier-scheduler-source-") as source:
         copy_source(source)
         try:
-            copier.run_copy(str(source), destination, data=dict(answers), defaults=True, quiet=True)
+            copier.run_copy(str(source), destination, data=dict(answers or {}), defaults=True, quiet=True)
         except Exception as problem:
             raise SessionError(
                 f"The template does not render: {type(problem).__name__}.", str(problem)
             ) from problem
-
-
-def answers_for_this_python() -> dict[str, str]:
-    """Return the defaults, with a lower minimum Python where this one is older than the default."""
-    return {"python_version": "3.11"} if sys.version_info < (3, 12) else {}
 
 
 class AppSession:

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from app_session import AppSession, SessionError, answers_for_this_python, render
+from app_session import AppSession, SessionError, render
 
 WANTED_RUNS = 6
 SECONDS = 60.0
@@ -23,7 +23,7 @@ def say(text: str = "") -> None:
 def demonstrate(folder: Path) -> None:
     """Go the way of a new user, from nothing to recorded runs."""
     say(f"1. Render the template with its defaults into {folder}")
-    render(folder, answers_for_this_python())
+    render(folder)
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     app = AppSession(folder, {"COLUMNS": str(width)})
 

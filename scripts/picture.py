@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from app_session import AppSession, SessionError, answers_for_this_python, fresh_folder, render
+from app_session import AppSession, SessionError, fresh_folder, render
 
 WIDTH = 118
 LOG_LINES = 12
@@ -29,7 +29,7 @@ def transcript() -> list[tuple[str, str]]:
     """Run a rendered application and return each command with its output."""
     with fresh_folder("copier-scheduler-picture-") as folder:
         app = AppSession(folder / "my-scheduler", TERMINAL)
-        render(app.folder, answers_for_this_python())
+        render(app.folder)
         app.install()
         app.add_demo_jobs()
         app.run_until(6, seconds=60)

@@ -13,6 +13,7 @@ from typing import Any
 import copier
 import pytest
 
+from pythons import uv
 from rendering import Project, TemplateHistory, contents, files, fresh_folder, git, render
 from test_questions import BRACES, HOSTILE
 from test_render import SHARED, ownership, row_of
@@ -204,6 +205,18 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
         assert merged == below_the_separators(texts)(theirs)
 
 
+def test_uv_add_puts_packages_below_the_separators() -> None:
+    project = Project(render(fresh_folder() / "app"))
+    before = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
+    for group in ([], ["--dev"]):
+        for package in ("aiohttp>=3", "zope-interface>=7", "httpx>=0.28"):
+            uv(project.folder, "add", "--frozen", *group, package)
+
+    added = "".join(f'    "{name}",\n' for name in ("aiohttp>=3", "zope-interface>=7", "httpx>=0.28"))
+    after = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
+    assert after == below_the_separators([added, added, ""])(before)
+
+
 @pytest.mark.full
 def test_edits_elsewhere_in_the_templates_files_are_merged(
     history: TemplateHistory, project: Project
@@ -308,7 +321,7 @@ def test_answers_come_back_at_every_update() -> None:
     )
     before = project.answers()
     history.edit("copier.yml", lambda old: old.replace("default('UTC')", "default('Asia/Dubai')"))
-    history.edit("copier.yml", lambda old: old.replace('default: "3.12"', 'default: "3.15"'))
+    history.edit("copier.yml", lambda old: old.replace('default: "3.11"', 'default: "3.15"'))
     history.edit("copier.yml", lambda old: old.replace("default: MIT", "default: none"))
     history.edit("template/Makefile", add("# second release\n"))
     history.release("2.0.0")

@@ -51,6 +51,7 @@ def test_the_documented_blocks_work_as_they_are(app: Application) -> None:
     assert "error" not in process.log().lower()
 
 
+@pytest.mark.full
 def test_the_documented_tasks_run(app: Application) -> None:
     app.tasks(block("my_tasks"))
     app.schedule(
@@ -189,6 +190,7 @@ def test_a_zone_is_the_schedulers_unless_the_trigger_has_its_own(app: Applicatio
     assert nine.count("00:17") == 1
 
 
+@pytest.mark.full
 def test_startup_runs_come_once_at_each_start(app: Application) -> None:
     app.tasks("def hello() -> None: ...\n")
     app.schedule('scheduler.add_job(hello, "date", id="hello")', "from app.services.my_tasks import hello\n")
@@ -198,6 +200,7 @@ def test_startup_runs_come_once_at_each_start(app: Application) -> None:
     assert [run["kind"] for run in app.runs()] == ["startup", "startup"]
 
 
+@pytest.mark.full
 def test_processes_started_together_make_one_startup_run(app: Application) -> None:
     app.tasks("def hello() -> None: ...\n")
     app.schedule('scheduler.add_job(hello, "date", id="hello")', "from app.services.my_tasks import hello\n")

@@ -144,8 +144,6 @@ def check_syntax(name: str, text: str) -> None:
     }
     if parser := parsers.get(name.rsplit(".", 1)[-1]):
         assert parser(text), f"{name} is empty"
-    if name.endswith(".py"):
-        compile(text, name, "exec")
 
 
 def check_project(project: dict[str, Any], combination: dict[str, str]) -> None:

@@ -71,6 +71,7 @@ def test_runs_of_a_real_schedule_are_recorded_with_their_outcome(ticking: Applic
     assert re.search(r"INFO +tick \d{4}-\d\d-\d\dT\S+ tick 📊", log), log
 
 
+@pytest.mark.full
 def test_the_start_is_one_line_that_says_what_runs(ticking: Application) -> None:
     with ticking.running() as process:
         process.says("3 jobs, next: ")
@@ -129,6 +130,7 @@ def test_what_outlives_the_grace_time_is_cut_recorded_and_exits_1(app: Applicati
     assert run["error"]
 
 
+@pytest.mark.full
 def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> None:
     app.tasks(
         "import asyncio\n"
@@ -151,6 +153,7 @@ def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> N
     assert app.runs()[0]["state"] == "interrupted"
 
 
+@pytest.mark.full
 def test_what_a_killed_process_ran_is_recorded_as_lost_by_the_next_start(app: Application) -> None:
     app.tasks(
         "import asyncio\n"
@@ -175,6 +178,7 @@ def test_what_a_killed_process_ran_is_recorded_as_lost_by_the_next_start(app: Ap
     assert [run["state"] for run in app.runs("--state", "lost")] == ["lost"]
 
 
+@pytest.mark.full
 def test_two_processes_on_one_ledger_run_each_tick_once(ticking: Application) -> None:
     with ticking.running(), ticking.running():
         wait_for(lambda: len(ticking.recorded()) >= 15, "fifteen runs")
@@ -211,6 +215,7 @@ def test_plan_says_when_it_shows_only_a_part(app: Application) -> None:
     assert "only the first 5" in done.stderr
 
 
+@pytest.mark.full
 def test_a_job_paused_at_first_stays_so_over_restarts(ticking: Application) -> None:
     ticking.schedule(
         'scheduler.add_job(tick, "interval", seconds=0.5, id="tick", next_run_time=None)\n'
@@ -250,6 +255,7 @@ def test_the_sample_tasks_do_what_they_say(app: Application) -> None:
         assert connection.execute("SELECT count(*) FROM scheduler_jobs").fetchone() == (3,)
 
 
+@pytest.mark.full
 def test_json_logs_hold_the_run(ticking: Application) -> None:
     ticking.environment["LOG_FORMAT"] = "json"
     with ticking.running() as process:
@@ -274,6 +280,7 @@ def test_an_emoji_does_not_fail_on_a_terminal_that_is_not_utf_8(ticking: Applica
     assert "UnicodeEncodeError" not in process.log()
 
 
+@pytest.mark.full
 def test_standard_logging_comes_out_the_same_way(app: Application) -> None:
     app.tasks(
         "import logging\n"

@@ -367,6 +367,7 @@ async def test_pausing_and_resuming_is_durable_and_recorded(scheduler: AsyncIOSc
     assert len(ticks) == len(set(ticks))
 
 
+@pytest.mark.full
 async def test_a_locked_ledger_delays_and_loses_nothing(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     scheduler.add_job(

@@ -24,12 +24,12 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def main() -> None:
+def main(program: str | None = None) -> None:
     """Run a command. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
     from app.components.scheduler.runtime.errors import ConfigurationError, LedgerError
 
     try:
-        app(prog_name=None if sys.argv[0].endswith(("app", "-script.py")) else _program())
+        app(prog_name=program)
     except ConfigurationError as problem:
         _stop(problem, 2)
     except LedgerError as problem:
@@ -88,15 +88,16 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """Show what ran and what was skipped, newest first."""
-    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.ledger.database import Ledger
     from app.components.scheduler.runtime.reading import run_rows
+    from app.components.scheduler.runtime.settings import settings
 
-    scheduler = load_schedule()
-    rows = run_rows(scheduler.ledger, limit, job, state)
+    # Not by way of the schedule: what happened can be read while that is broken.
+    rows = run_rows(Ledger(settings().database_url), limit, job, state)
     if as_json:
         _print_json(rows)
         return
-    zone = scheduler.timezone
+    zone = settings().zone
     _print_table(
         f"{len(rows)} run(s), newest first, times in {zone}",
         ["run", "job", "tick", "outcome", "seconds", "error"],
@@ -223,12 +224,6 @@ def _console() -> Console:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     return Console()
-
-
-def _program() -> str:
-    from app.components.scheduler.runtime.loading import application
-
-    return application()[0]
 
 
 def _stop(problem: Exception, code: int) -> None:

@@ -71,6 +71,8 @@ class Process:
         self._take_over_now(self._registration.claims)
         self._clock.start(self._registration.watermarks)
         self._presence.taking = True
+        for job in self.jobs:
+            self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:

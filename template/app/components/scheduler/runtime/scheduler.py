@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Self
 from zoneinfo import ZoneInfo
 
-from apscheduler import events
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
@@ -155,7 +154,6 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             what = "is taken by the job declared at" if id else "was derived for an identical call at"
             raise fail(where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
         self._declared[job.id] = job
-        self.listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         return job
 
     def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:

@@ -57,11 +57,12 @@ class Ledger:
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
+        else:
+            # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
         return connection
 
     def check_readable(self) -> None:
