@@ -177,6 +177,18 @@ def test_run_refuses_a_wrong_setting_before_it_touches_anything(app: Application
     assert not app.ledger_file.exists()
 
 
+def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application) -> None:
+    app.project_file.write_text('name = "x"\ntimezone = "Nowhere"\n')
+    assert refused(app).startswith("SCHEDULER_TIMEZONE: 'Nowhere' is not an IANA time zone")
+    app.project_file.write_text("name = \n")
+    assert "project.toml: not valid TOML" in refused(app)
+
+
+def test_a_dotenv_file_that_is_not_text_is_a_sentence(app: Application) -> None:
+    (app.folder / ".env").write_bytes(b"LOG_LEVEL=\xff\xfe\n")
+    assert refused(app).endswith(".env is not UTF-8 text")
+
+
 def test_values_may_arrive_with_their_comment_or_quotes(app: Application) -> None:
     app.environment |= {
         "SCHEDULER_MISFIRE_GRACE_TIME": "600  # 10 minutes",

@@ -407,6 +407,10 @@ async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: 
         lambda s: s.pause(),
         lambda s: s.resume(),
         lambda s: s.modify_job("job", name="x"),
+        lambda s: s.remove_jobstore("default"),
+        lambda s: s.remove_executor("default"),
+        lambda s: s.import_jobs("jobs.json"),
+        lambda s: s.export_jobs("jobs.json"),
         lambda s: s.reschedule_job("job", trigger="cron"),
         lambda s: s.remove_job("nope"),
         lambda s: s.pause_job("nope"),
@@ -430,3 +434,18 @@ async def test_declaring_while_running_is_refused(scheduler: AsyncIOScheduler) -
     async with scheduler:
         with pytest.raises(ScheduleError, match="before the start"):
             scheduler.add_job(lambda: None, "date", id="job")
+
+
+def test_declared_jobs_can_be_listed_as_in_apscheduler(
+    scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = scheduler.add_job(lambda: None, "cron", hour=9, id="nine")
+    assert scheduler.get_jobs() == [job]
+    assert scheduler.get_job("nine") is job
+    assert scheduler.get_job("ten") is None
+    assert job.next_run_time is not None
+    assert job.next_run_time.hour == 9
+    scheduler.print_jobs()
+    assert "nine: " in capsys.readouterr().out
+    scheduler.remove_all_jobs()
+    assert scheduler.get_jobs() == []

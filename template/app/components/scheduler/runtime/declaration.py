@@ -82,6 +82,17 @@ class Job:
         """What decides the ticks: trigger, zone and anchor, not function, name or options (R8)."""
         return self.schedule.ticks.canonical
 
+    @property
+    def trigger(self) -> str:
+        """The trigger as text."""
+        return self.schedule.text
+
+    @property
+    def next_run_time(self) -> datetime | None:
+        """The next tick from now on, in the job's zone; the ledger may know that the job is paused."""
+        tick = self.next_tick(ticks.now())
+        return None if tick is None else ticks.moment(tick, self.schedule.zone)
+
     def due(self, tick: int) -> int:
         """Return the instant from which the run of `tick` may start: the tick and its jitter."""
         return tick + ticks.jitter(self.id, tick, self.schedule.jitter)

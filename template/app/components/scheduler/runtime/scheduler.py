@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TextIO
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
@@ -29,6 +29,8 @@ from .settings import SchedulerSettings
 from .settings import settings as application_settings
 
 _OPTION_NAMES = {field.name for field in dataclasses.fields(Options)}
+_NO_JOBSTORES = "it keeps the jobs itself (SCHEDULER_DATABASE_URL says where)"
+_NO_EXECUTORS = "coroutines run on the event loop, functions on SCHEDULER_MAX_WORKERS threads"
 _DECLARING_NAMES = {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 
@@ -139,9 +141,10 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         label = id if isinstance(id, str) else None
         if self.running:
             raise fail(where, label, "jobs are declared before the start, in create_scheduler()")
-        for given, argument in ((jobstore, "jobstore"), (executor, "executor")):
-            if given != "default":
-                self._refuse(where, f"{argument}={given!r}", "the ledger keeps the jobs and runs them itself")
+        if jobstore != "default":
+            self._refuse(where, f"jobstore={jobstore!r}", _NO_JOBSTORES)
+        if executor != "default":
+            self._refuse(where, f"executor={executor!r}", _NO_EXECUTORS)
         try:
             job = self._job(func, trigger, args, kwargs, id, name, options, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
@@ -172,6 +175,11 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a declared job, or None."""
         return self._declared.get(job_id)
+
+    def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
+        """Print the declared jobs, one a line, to `out` or standard output."""
+        for job in self._declared.values():
+            print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
 
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
         """Take back a declaration, before the start."""
@@ -267,13 +275,27 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._refuse(call_site(), "resume()", "resume single jobs with resume_job()")
 
     def add_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(call_site(), "add_jobstore()", "the ledger keeps the jobs (SCHEDULER_DATABASE_URL)")
+        self._refuse(call_site(), "add_jobstore()", _NO_JOBSTORES)
 
     def add_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._refuse(
             call_site(),
             "add_executor()",
             "SCHEDULER_MAX_WORKERS says how many runs there are at once",
+        )
+
+    def remove_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(call_site(), "remove_jobstore()", "there are none")
+
+    def remove_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(call_site(), "remove_executor()", "there are none")
+
+    def import_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(call_site(), "import_jobs()", "declare the jobs in create_scheduler()")
+
+    def export_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(
+            call_site(), "export_jobs()", "the schedule is its own file; the ledger holds what became of it"
         )
 
     def modify_job(self, job_id: str, *args: Any, **changes: Any) -> NoReturn:

@@ -53,7 +53,9 @@ class SchedulerSettings(BaseSettings):
         ConfigurationError: a value is wrong; one sentence that names the variable.
     """
 
-    model_config = SettingsConfigDict(env_file=APP_ROOT / ".env", env_file_encoding="utf-8", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=APP_ROOT / ".env", env_file_encoding="utf-8", extra="ignore", validate_default=True
+    )
 
     scheduler_timezone: str = Field(
         default_factory=lambda: str(project()["timezone"]),
@@ -81,6 +83,8 @@ class SchedulerSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as problem:
             raise ConfigurationError(_sentence(problem)) from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{APP_ROOT / '.env'} is not UTF-8 text") from None
 
     @model_validator(mode="before")
     @classmethod
