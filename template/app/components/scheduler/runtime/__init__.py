@@ -9,6 +9,7 @@ The rooms, in the order in which a tick passes through them:
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
 - `runner`: one claimed run, from its start to its outcome
+- `context`: what a task may ask of its run
 - `presence`: who is alive, and what a dead process left behind
 - `process`: start, drain and stop of all this in one process
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
@@ -20,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .context import Run, current_run
     from .errors import ConfigurationError, LedgerError, ScheduleError
     from .scheduler import AsyncIOScheduler
     from .settings import SchedulerSettings
@@ -28,16 +30,20 @@ __all__ = [
     "AsyncIOScheduler",
     "ConfigurationError",
     "LedgerError",
+    "Run",
     "ScheduleError",
     "SchedulerSettings",
+    "current_run",
 ]
 
 _ROOM = {
     "AsyncIOScheduler": "scheduler",
     "ConfigurationError": "errors",
     "LedgerError": "errors",
+    "Run": "context",
     "ScheduleError": "errors",
     "SchedulerSettings": "settings",
+    "current_run": "context",
 }
 
 

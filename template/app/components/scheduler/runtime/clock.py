@@ -19,8 +19,8 @@ from . import ticks
 from .catch_up import Decision, decide
 from .declaration import Job
 from .errors import LedgerUnavailable
-from .ledger import operations
-from .ledger.operations import Answer, Claim, Identity
+from .ledger import runs
+from .ledger.records import Answer, Claim, Identity
 from .ledger.writer import Writer
 from .listeners import Listeners
 
@@ -38,11 +38,12 @@ class Clock:
         me: Identity,
         writer: Writer,
         dispatch: Callable[[list[Claim]], None],
+        free: Callable[[], int],
         listeners: Listeners,
     ) -> None:
         self._jobs = {job.id: job for job in jobs}
         self._me, self._writer = me, writer
-        self._dispatch, self._listeners = dispatch, listeners
+        self._dispatch, self._free, self._listeners = dispatch, free, listeners
         self._heap: list[tuple[int, int, str]] = []
         self._order = count()
         self._seen: dict[str, int] = {}
@@ -100,8 +101,8 @@ class Clock:
             return
         self._claiming += 1
         self._idle.clear()
-        me = self._me
-        future = self._writer.submit(lambda connection: operations.claim(connection, me, decisions))
+        me, free = self._me, self._free()
+        future = self._writer.submit(lambda connection: runs.claim(connection, me, decisions, free))
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
 
     def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:

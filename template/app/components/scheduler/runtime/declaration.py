@@ -26,6 +26,7 @@ _MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent)
 # `next_run_time=datetime.now()` is evaluated a moment before it is read; a little later means "soon".
 _NOW_TOLERANCE = 60 * ticks.SECOND
 _SOON = 3_600 * ticks.SECOND
+_LONGEST_RETRY_DELAY = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,39 @@ class Options:
     coalesce: of several missed ticks run only the newest.
     max_instances: runs of this job at once, over all processes.
     max_catch_up: with coalesce=False, how many missed ticks are made up for.
+    timeout: how long an attempt may take; None for any time.
+    retries: how often a failed or timed out run is tried again.
+    retry_delay: how long until the first retry; each further one waits twice as long, at most an hour,
+        and up to a tenth more, so that many do not come back at once.
+    on_crash: what becomes of a run whose process died or was stopped: `rerun`, within its grace and at most
+        three times, or `skip`.
     """
 
     misfire_grace_time: float | None
     coalesce: bool = True
     max_instances: int = 1
     max_catch_up: int = 10
+    timeout: float | None = None
+    retries: int = 0
+    retry_delay: float = 10
+    on_crash: str = "rerun"
 
     def check(self) -> None:
         """Raise ValueError for a value that cannot be meant."""
-        grace = self.misfire_grace_time
-        if grace is not None and (not _is_number(grace) or grace <= 0):
-            raise ValueError(f"misfire_grace_time={grace!r} must be seconds above 0, or None for no limit")
+        for name in ("misfire_grace_time", "timeout"):
+            value = getattr(self, name)
+            if value is not None and (not _is_number(value) or value <= 0):
+                raise ValueError(f"{name}={value!r} must be seconds above 0, or None for no limit")
+        if not _is_number(self.retry_delay) or self.retry_delay < 0:
+            raise ValueError(f"retry_delay={self.retry_delay!r} must be seconds, 0 or more")
         if not isinstance(self.coalesce, bool):
             raise ValueError(f"coalesce={self.coalesce!r} must be True or False")
-        for name in ("max_instances", "max_catch_up"):
+        for name, least in (("max_instances", 1), ("max_catch_up", 1), ("retries", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name}={value!r} must be a whole number, 1 or more")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
+        if self.on_crash not in ("rerun", "skip"):
+            raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
 
     @property
     def grace(self) -> int | None:
@@ -101,6 +117,14 @@ class Job:
         """Return whether a run due at `due` is beyond its grace at `now`."""
         grace = self.options.grace
         return grace is not None and now > due + grace
+
+    def retry_at(self, run_id: int, tries: int, now: int) -> int | None:
+        """Return when a run that failed for the `tries`-th time is tried again; None for not at all."""
+        if tries > self.options.retries:
+            return None
+        seconds = min(self.options.retry_delay * 2.0 ** (tries - 1), _LONGEST_RETRY_DELAY)
+        delay = int(seconds * ticks.SECOND)
+        return now + delay + ticks.jitter(f"{self.id}/{run_id}", tries, delay // 10)
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""

@@ -12,7 +12,7 @@ from apscheduler import events
 from loguru import logger
 
 from . import ticks
-from .ledger.operations import Claim
+from .ledger.records import Claim
 
 Listener = tuple[Callable[[Any], Any], int]
 

@@ -15,25 +15,40 @@ from loguru import logger
 
 from . import ticks
 from .declaration import Job
-from .ledger import operations
+from .ledger import members, runs
 from .ledger import statements as sql
-from .ledger.operations import Claim, Identity, Registration
+from .ledger.records import Claim, Identity, Registration
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 15.0
+_PRUNE_SECONDS = 60.0
+_PRUNE_PIECE = 500
 
 
 class Presence:
-    """The pulse of one process, called about once a second by the ledger's writer thread."""
+    """The pulse of one process, called about once a second by the ledger's writer thread.
 
-    def __init__(self, me: Identity, jobs: Sequence[Job], take: Callable[[list[Claim]], None]) -> None:
-        self._me, self._jobs, self._take = me, jobs, take
-        self._known = {job.id for job in jobs}
+    `take` receives runs that were taken over; `free` tells how many could begin.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        jobs: Sequence[Job],
+        history_days: float,
+        take: Callable[[list[Claim]], None],
+        free: Callable[[], int],
+    ) -> None:
+        self._me, self._take, self._free = me, take, free
+        self._jobs = {job.id: job for job in jobs}
+        self._history = int(history_days * ticks.DAY)
+        # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
+        # Those found at the start, as long as none of them has shown a sign of life.
         self._doubtful: set[str] = set()
         self._start_number = 0
-        self._next_beat = 0.0
-        # Set while runs that others gave back can be taken over: not before the start, not in a drain.
+        self._last_beat = self._last_prune = time.monotonic()
+        # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
 
     def joined(self, registration: Registration) -> None:
@@ -42,12 +57,18 @@ class Presence:
         self._start_number = registration.start_number
 
     def pulse(self, connection: sqlite3.Connection) -> None:
-        """Take over runs that were given back; beat, and look after the others, when it is time."""
-        if self.taking and connection.execute(sql.LIST_QUEUED, {"now": ticks.now()}).fetchone():
-            self._in_transaction(connection, self._take_queued)
-        if time.monotonic() >= self._next_beat:
-            self._next_beat = time.monotonic() + BEAT_SECONDS
+        """Take over waiting runs; beat, look after the others, and prune, when it is time."""
+        now = time.monotonic()
+        free = self._free() if self.taking else 0
+        if free and connection.execute(sql.LIST_WAITING, {"now": ticks.now()}).fetchone():
+            self._in_transaction(
+                connection, lambda inside: runs.take_waiting(inside, self._me, self._jobs, free)
+            )
+        if now >= self._last_beat + BEAT_SECONDS:
             self._in_transaction(connection, self._beat)
+        if now >= self._last_prune + _PRUNE_SECONDS:
+            self._last_prune = now
+            self._in_transaction(connection, self._prune)
 
     def _in_transaction(
         self, connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], list[Claim]]
@@ -63,22 +84,24 @@ class Presence:
         if claims:
             self._take(claims)
 
-    def _take_queued(self, connection: sqlite3.Connection) -> list[Claim]:
-        return operations.take_queued(connection, self._me, self._known)
-
     def _beat(self, connection: sqlite3.Connection) -> list[Claim]:
-        me = self._me
-        connection.execute(sql.BEAT, {"process_id": me.process_id, "now": ticks.now()})
+        now = time.monotonic()
+        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
+            # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
+            self._watched.clear()
+        if not members.beat(connection, self._me, self._start_number):
+            logger.warning("this process had been declared dead; what it ran then may have been run again")
+        self._last_beat = now
         claims: list[Claim] = []
-        for process_id, host, pid, beat, _number in connection.execute(sql.LIST_PROCESSES).fetchall():
-            if process_id != me.process_id and self._is_dead(process_id, host, pid, beat):
-                claims += self._bury(connection, process_id, beat)
+        rows = connection.execute(sql.LIST_PROCESSES).fetchall()
+        for process_id, host, pid, beat, beat_us, _number in rows:
+            if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
+                claims += self._bury(connection, process_id, beat, beat_us)
         return claims
 
-    def _is_dead(self, process_id: str, host: str, pid: int, beat: int) -> bool:
-        if operations.process_is_dead(host, pid, process_id, self._me, operations.ALIVE_HERE):
+    def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
+        if members.is_provably_dead(self._me, process_id, host, pid):
             return True
-        now = time.monotonic()
         before = self._watched.get(process_id)
         if before is None or before[0] != beat:
             if before is not None:
@@ -88,12 +111,12 @@ class Presence:
             return False
         return now - before[1] >= LEASE_SECONDS
 
-    def _bury(self, connection: sqlite3.Connection, process_id: str, beat: int) -> list[Claim]:
-        lost = operations.forget_process(connection, process_id, beat)
+    def _bury(self, connection: sqlite3.Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
+        lost = members.bury(connection, process_id, beat, beat_us)
         self._watched.pop(process_id, None)
         if lost is None:
             return []
-        logger.warning("process {} died; {} of its runs are recorded as lost", process_id[:8], lost)
+        logger.warning("process {} died; {} run(s) were lost with it", process_id[:8], lost)
         if process_id not in self._doubtful:
             return []
         self._doubtful.remove(process_id)
@@ -102,4 +125,10 @@ class Presence:
         # All that were there were dead already: joining them was in truth a start of the schedule.
         # Others who found the same count to the same number, so that it has its startup runs once.
         number = self._start_number + 1
-        return operations.startup_runs(connection, self._me, self._jobs, number)
+        return runs.claim_startup(connection, self._me, self._jobs.values(), number)
+
+    def _prune(self, connection: sqlite3.Connection) -> list[Claim]:
+        if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
+            # There is more: go on with the next pulse.
+            self._last_prune = 0.0
+        return []

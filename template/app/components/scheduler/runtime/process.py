@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,14 +14,14 @@ from loguru import logger
 
 from .clock import Clock
 from .declaration import Job
-from .ledger import operations
-from .ledger import statements as sql
+from .ledger import members, runs
 from .ledger.database import Ledger
-from .ledger.operations import Claim, Identity, Registration
+from .ledger.records import Claim, Identity, Registration
 from .ledger.writer import Writer
 from .listeners import Listeners
 from .presence import Presence
 from .runner import Runner
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from .settings import SchedulerSettings
@@ -38,10 +39,15 @@ class Process:
         self._me = Identity.new()
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._presence = Presence(self._me, jobs, self._take_over)
-        self.writer = Writer(self.ledger.connect, self._presence.pulse)
+        self._watchdog: Watchdog | None = None
+        self._presence = Presence(
+            self._me, jobs, settings.scheduler_history_days, self._take_over, lambda: self._runner.free
+        )
+        self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
-        self._clock = Clock(jobs, self._me, self.writer, self._runner.dispatch, listeners)
+        self._clock = Clock(
+            jobs, self._me, self.writer, self._runner.dispatch, lambda: self._runner.free, listeners
+        )
         self._registration: Registration | None = None
 
     def open(self) -> Registration:
@@ -51,12 +57,10 @@ class Process:
             LedgerError: the ledger cannot be used; nothing was started.
         """
         self.ledger.prepare()
-        operations.ALIVE_HERE.add(self._me.process_id)
+        members.ALIVE_HERE.add(self._me.process_id)
         self.writer.start()
         try:
-            joining = self.writer.submit(
-                lambda connection: operations.register(connection, self._me, self.jobs)
-            )
+            joining = self.writer.submit(lambda connection: members.register(connection, self._me, self.jobs))
             self._registration = joining.result(_JOIN_SECONDS)
         except BaseException:
             self._close_ledger()
@@ -68,6 +72,7 @@ class Process:
         """Let the clock run on the running event loop."""
         assert self._registration is not None, "open() comes first"
         self._loop = asyncio.get_running_loop()
+        self._watchdog = Watchdog(self._loop)
         self._take_over_now(self._registration.claims)
         self._clock.start(self._registration.watermarks)
         self._presence.taking = True
@@ -82,6 +87,7 @@ class Process:
         Without it their leases are kept until their threads end. Returns how many runs had to be cut.
         """
         self._presence.taking = False
+        self._watchdog = None
         await self._clock.stop()
         grace = self._settings.scheduler_shutdown_grace_time
         cut = await self._runner.drain(grace, hurry or asyncio.Event())
@@ -95,6 +101,11 @@ class Process:
             await asyncio.to_thread(self._close)
         return cut
 
+    def _pulse(self, connection: sqlite3.Connection) -> None:
+        if self._watchdog is not None:
+            self._watchdog.look()
+        self._presence.pulse(connection)
+
     def _close_after_threads(self) -> None:
         for future in self._runner.threads_left:
             future.exception()
@@ -102,14 +113,12 @@ class Process:
 
     def _close(self) -> None:
         self._listeners.close()
-        self.writer.submit(
-            lambda connection: connection.execute(sql.LEAVE, {"process_id": self._me.process_id})
-        )
+        self.writer.submit(lambda connection: members.leave(connection, self._me))
         self._close_ledger()
 
     def _close_ledger(self) -> None:
         unsaved = self.writer.close()
-        operations.ALIVE_HERE.discard(self._me.process_id)
+        members.ALIVE_HERE.discard(self._me.process_id)
         if unsaved:
             logger.error("{} outcome(s) could not be written to the ledger", unsaved)
 
@@ -117,7 +126,7 @@ class Process:
         """Called on the ledger's thread with runs that others gave back."""
         if self._loop is None or self._loop.is_closed():
             me = self._me
-            self.writer.submit(lambda connection: operations.release(connection, me, claims), keep=True)
+            self.writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
         else:
             self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
 

@@ -14,9 +14,9 @@ from .errors import ConfigurationError, nearest
 from .ledger import schema
 from .ledger.database import Ledger
 
-STATES = (
-    "queued", "claimed", "running", "succeeded", "failed", "cancelled", "interrupted", "lost", "skipped",
-)  # fmt: skip
+WAITING_STATES = ("queued", "claimed", "running", "retrying")
+FINAL_STATES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped")
+STATES = (*WAITING_STATES, *FINAL_STATES)
 
 
 def job_rows(jobs: Sequence[Job], ledger: Ledger) -> list[dict[str, Any]]:

@@ -14,20 +14,21 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from apscheduler import events
 from loguru import logger
 
 from . import ticks
+from .context import Run, set_current_run
 from .declaration import Job
-from .ledger import operations
-from .ledger.operations import Claim, Identity, Outcome
+from .ledger import runs
+from .ledger.members import MOST_CRASHES
+from .ledger.records import Claim, Identity, Outcome
 from .ledger.writer import Writer
 from .listeners import Listeners
 
-# A run shorter than this is written once, with its outcome; a longer one is first shown as running.
-_SHOW_AFTER_SECONDS = 0.25
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 
@@ -56,9 +57,9 @@ class Runner:
         self._draining = self._cutting = False
 
     @property
-    def running(self) -> int:
-        """How many slots are in use."""
-        return len(self._slots)
+    def free(self) -> int:
+        """How many more runs could begin at once."""
+        return max(0, self._max_workers - len(self._slots) - len(self._waiting))
 
     def dispatch(self, claims: list[Claim]) -> None:
         """Run these claims of one job one after another, when they are due and a slot is free."""
@@ -116,7 +117,9 @@ class Runner:
 
     def _fill_slots(self) -> None:
         while self._waiting and len(self._slots) < self._max_workers and not self._draining:
-            task = asyncio.get_running_loop().create_task(self._slot(self._waiting.popleft()))
+            claims = self._waiting.popleft()
+            # The name is what the watchdog tells of a coroutine that blocks the loop.
+            task = asyncio.create_task(self._slot(claims), name=f"job {claims[0].job_id}")
             self._slots.add(task)
             task.add_done_callback(self._slot_is_free)
 
@@ -135,27 +138,48 @@ class Runner:
 
     async def _run(self, claim: Claim) -> None:
         job = self._jobs[claim.job_id]
-        started = ticks.now()
-        if claim.kind == "scheduled" and job.too_late(claim.due, started):
+        if claim.kind == "scheduled" and claim.attempt == 1 and job.too_late(claim.due, ticks.now()):
             self._miss(claim, job)
             return
+        if not claim.started and not await self._start(claim):
+            return
+        started = ticks.now()
         self._under_way[claim.run_id] = (claim, started)
-        show = asyncio.get_running_loop().call_later(_SHOW_AFTER_SECONDS, self._show, claim, started)
-        tick = None if claim.tick is None else ticks.moment(claim.tick, job.schedule.zone).isoformat()
-        with logger.contextualize(job=job.id, tick=tick or claim.kind, attempt=claim.attempt):
+        run = self._describe(claim, job, started)
+        set_current_run(run)
+        tick = claim.kind if run.tick is None else run.tick.isoformat()
+        with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
             try:
-                value = await self._call(job, claim)
+                async with asyncio.timeout(job.options.timeout) as limit:
+                    value = await self._call(job, claim)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
             except BaseException as problem:
-                logger.opt(exception=problem).error("{} failed", job.name)
-                self._end(claim, started, "failed", problem=problem)
+                if limit.expired():
+                    await self._timed_out(claim, job, started)
+                else:
+                    logger.opt(exception=problem).error("{} failed", job.name)
+                    self._end(claim, started, "failed", problem=problem)
             else:
                 logger.debug("{} succeeded", job.name)
                 self._end(claim, started, "succeeded", value=value)
-            finally:
-                show.cancel()
+
+    async def _start(self, claim: Claim) -> bool:
+        """Record that a run which had to wait is about to be entered; False if it was taken away."""
+        me = self._me
+        starting = self._writer.submit(lambda connection: runs.start(connection, me, claim), keep=True)
+        if await asyncio.wrap_future(starting):
+            return True
+        logger.bind(job=claim.job_id).warning("run {} was taken over by another process", claim.run_id)
+        return False
+
+    @staticmethod
+    def _describe(claim: Claim, job: Job, started: int) -> Run:
+        zone, timeout = job.schedule.zone, job.options.timeout
+        tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
+        ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
+        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends)
 
     async def _call(self, job: Job, claim: Claim) -> Any:
         if _is_coroutine_function(job.func):
@@ -163,14 +187,26 @@ class Runner:
         call = functools.partial(job.func, *job.args, **job.kwargs)
         future = self._threads.submit(contextvars.copy_context().run, call)
         self._in_thread[claim.run_id] = future
-        try:
-            # Shielded: cancelling the waiting must not look like a cancelled function.
-            value = await asyncio.shield(asyncio.wrap_future(future))
-        finally:
-            if future.done():
-                self._in_thread.pop(claim.run_id, None)
+        # Shielded: cancelling the waiting must not look like a cancelled function.
+        value = await asyncio.shield(asyncio.wrap_future(future))
         # A plain function (a lambda, a callable object) may hand back a coroutine.
         return await value if inspect.isawaitable(value) else value
+
+    async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
+        limit = f"{job.options.timeout:g} s"
+        logger.error("{} took longer than its timeout of {}", job.name, limit)
+        thread = self._in_thread.get(claim.run_id)
+        if thread is not None and not thread.done():
+            # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
+            try:
+                await asyncio.shield(asyncio.wrap_future(thread))
+            except asyncio.CancelledError as problem:
+                if not thread.done():
+                    self._cancelled(claim, started, problem)
+                    return
+            except BaseException:
+                logger.debug("{} failed after its timeout", job.name)
+        self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
 
     def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
         thread = self._in_thread.get(claim.run_id)
@@ -184,7 +220,6 @@ class Runner:
             self._end(claim, started, "cancelled", problem=problem)
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
-        self._in_thread.pop(claim.run_id, None)
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
         self._end(claim, started, state, problem=problem)
@@ -203,10 +238,6 @@ class Runner:
         for waiter in (hurried, ended):
             waiter.cancel()
 
-    def _show(self, claim: Claim, started: int) -> None:
-        me = self._me
-        self._writer.submit(lambda connection: operations.start(connection, me, claim, started))
-
     def _miss(self, claim: Claim, job: Job) -> None:
         logger.bind(job=job.id).warning("skipped (missed): no slot was free within its grace time")
         self._write(Outcome(claim, "skipped", "missed", finished=ticks.now()))
@@ -224,22 +255,41 @@ class Runner:
     ) -> None:
         if self._under_way.pop(claim.run_id, None) is None:
             return
+        self._in_thread.pop(claim.run_id, None)
         trace = None
         if problem is not None:
             error = _one_line(problem)
             trace = "".join(traceback.format_exception(problem))
-        self._write(Outcome(claim, state, None, started, ticks.now(), error, trace))
+        now = ticks.now()
+        outcome = Outcome(claim, state, None, started, now, error, trace)
+        self._write(self._with_next_attempt(outcome, self._jobs[claim.job_id], now))
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         self._listeners.ended(claim, code, value, problem, trace)
 
+    @staticmethod
+    def _with_next_attempt(outcome: Outcome, job: Job, now: int) -> Outcome:
+        """Say when a failed run is tried again, or until when one that was cut off may be."""
+        claim = outcome.claim
+        if outcome.state in ("failed", "timed_out"):
+            retry_at = job.retry_at(claim.run_id, claim.attempt - claim.crashes, now)
+            if retry_at is not None:
+                seconds = (retry_at - now) / ticks.SECOND
+                logger.bind(job=job.id).warning("will be tried again in {:.1f} s", seconds)
+            return replace(outcome, retry_at=retry_at)
+        again = job.options.on_crash == "rerun" and claim.crashes < MOST_CRASHES
+        if outcome.state == "interrupted" and again:
+            grace = job.options.grace
+            return replace(outcome, rerun_until=ticks.FOREVER if grace is None else now + grace)
+        return outcome
+
     def _write(self, outcome: Outcome) -> None:
         me = self._me
-        future = self._writer.submit(lambda connection: operations.finish(connection, me, outcome), keep=True)
+        future = self._writer.submit(lambda connection: runs.finish(connection, me, outcome), keep=True)
         future.add_done_callback(functools.partial(_check_written, outcome.claim))
 
     def _release(self, claims: Sequence[Claim]) -> None:
         me = self._me
-        self._writer.submit(lambda connection: operations.release(connection, me, claims), keep=True)
+        self._writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
 
 
 _INTERRUPTED = "the process was stopped before the run had ended"

@@ -21,7 +21,7 @@ from apscheduler.util import astimezone, undefined
 from . import declaration, triggers
 from .declaration import Job, Options, call_site, fail
 from .errors import ScheduleError, nearest
-from .ledger import operations
+from .ledger import definitions
 from .ledger.database import Ledger
 from .listeners import Listeners
 from .process import Process
@@ -113,6 +113,10 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         replace_existing: bool = False,
         *,
         max_catch_up: Any = undefined,
+        timeout: Any = undefined,
+        retries: Any = undefined,
+        retry_delay: Any = undefined,
+        on_crash: Any = undefined,
         **trigger_args: Any,
     ) -> Job:
         """Declare a job, with APScheduler's own arguments and a few more.
@@ -123,7 +127,8 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
                 like `date` without a date, means once at each start.
             id: what the ledger knows the job by. Without it, one is derived from function, trigger and
                 arguments.
-            misfire_grace_time: seconds after its tick in which a run may still start; None for any time.
+            misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
+                on_crash: see `declaration.Options`.
             next_run_time: None to begin paused; datetime.now() to run at each start as well.
             replace_existing: accepted; a declaration always replaces what the ledger knew.
             trigger_args: what the trigger takes; `timezone` as an IANA name or tzinfo.
@@ -137,6 +142,10 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             "coalesce": coalesce,
             "max_instances": max_instances,
             "max_catch_up": max_catch_up,
+            "timeout": timeout,
+            "retries": retries,
+            "retry_delay": retry_delay,
+            "on_crash": on_crash,
         }
         label = id if isinstance(id, str) else None
         if self.running:
@@ -198,7 +207,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self._process is None:
             job.paused_at_first = True
         else:
-            self._process.writer.submit(lambda connection: operations.pause(connection, job_id, None))
+            self._process.writer.submit(lambda connection: definitions.pause(connection, job_id, None))
 
     def resume_job(self, job_id: str, jobstore: str | None = None) -> None:
         """Resume a paused job. What fell into the pause is recorded and not caught up."""
@@ -206,7 +215,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self._process is None:
             job.paused_at_first = False
         else:
-            self._process.writer.submit(lambda connection: operations.resume(connection, job))
+            self._process.writer.submit(lambda connection: definitions.resume(connection, job))
 
     # --- running ---
 

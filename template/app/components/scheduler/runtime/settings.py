@@ -73,6 +73,9 @@ class SchedulerSettings(BaseSettings):
     scheduler_shutdown_grace_time: float = Field(
         default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
     )
+    scheduler_history_days: float = Field(
+        default=30, gt=0, description="days for which runs that ended are kept in the ledger"
+    )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

@@ -28,6 +28,8 @@ UTC = UTC
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+# Later than anything; fits into 64 bits.
+FOREVER = 2**62
 _LAST = int((datetime(9990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 _MICROSECOND = timedelta(microseconds=1)
 

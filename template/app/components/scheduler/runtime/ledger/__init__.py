@@ -3,6 +3,7 @@
 - `schema`, `migrations`: the tables (SQLAlchemy, Alembic); loaded only to create or upgrade a ledger
 - `database`: where the ledger is; opening, checking and upgrading it
 - `statements`: every SQL statement of the claim and finish path, for SQLite and PostgreSQL
-- `operations`: what is done in a transaction: register, claim, finish, release, beat
+- `records`: what goes in and out of the operations
+- `runs`, `definitions`, `members`: the operations, each done inside of a transaction
 - `writer`: the one thread that does it, many operations in one commit
 """

@@ -37,6 +37,14 @@ class Ledger:
         """Return whether a ledger was ever written here."""
         return self.path.exists() and self.path.stat().st_size > 0
 
+    def file_identity(self) -> tuple[int, int] | None:
+        """Return what tells this file from another of the same name; None if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def prepare(self) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
 

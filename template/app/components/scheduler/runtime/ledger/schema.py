@@ -39,6 +39,9 @@ jobs = Table(
     Column("changed_us", BigInteger, nullable=False),
     # Every tick up to here is accounted for; a claim moves it on and is refused behind it.
     Column("watermark_us", BigInteger, nullable=False),
+    # What a rescuer needs to know of a job that it may not have in its own code.
+    Column("on_crash", Text, nullable=False),
+    Column("grace_us", BigInteger),
     Column("paused_us", BigInteger),
     Column("pause_note", Text),
     # Set while the job is not in the code any more.
@@ -61,6 +64,10 @@ runs = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("attempt", Integer, nullable=False),
+    # How many of the attempts ended with the death or the stop of their process.
+    Column("crashes", Integer, nullable=False),
+    # Set on a run that was lost or interrupted: until then it may begin its next attempt.
+    Column("rerun_until_us", BigInteger),
     # Not to be started before (the tick with its jitter).
     Column("due_us", BigInteger, nullable=False),
     # The process that holds the lease; with `attempt` it is the token of every later write.
@@ -76,8 +83,24 @@ runs = Table(
 
 _HELD = text("state IN ('claimed', 'running')")
 Index("scheduler_runs_held", runs.c.job_id, sqlite_where=_HELD, postgresql_where=_HELD)
-_QUEUED = text("state = 'queued'")
-Index("scheduler_runs_queued", runs.c.due_us, sqlite_where=_QUEUED, postgresql_where=_QUEUED)
+_WAITING = text("state IN ('queued', 'retrying')")
+Index("scheduler_runs_waiting", runs.c.due_us, sqlite_where=_WAITING, postgresql_where=_WAITING)
+_CUT = text("rerun_until_us IS NOT NULL")
+Index("scheduler_runs_cut", runs.c.rerun_until_us, sqlite_where=_CUT, postgresql_where=_CUT)
+
+# The attempts of a run before its latest, which stands in the run itself.
+attempts = Table(
+    "scheduler_attempts",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("process_id", Text),
+    Column("started_us", BigInteger),
+    Column("finished_us", BigInteger),
+    Column("error", Text),
+    Column("traceback", Text),
+)
 
 processes = Table(
     "scheduler_processes",

@@ -5,7 +5,9 @@ INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_u
 VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number)
 """
 
-LIST_PROCESSES = "SELECT process_id, host, pid, beat, start_number FROM scheduler_processes"
+LIST_PROCESSES = """
+SELECT process_id, host, pid, beat, beat_us, start_number FROM scheduler_processes
+"""
 
 BEAT = """
 UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now WHERE process_id = :process_id
@@ -31,13 +33,15 @@ SELECT job_id, definition, watermark_us, paused_us, removed_us FROM scheduler_jo
 
 INSERT_JOB = """
 INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us,
-                            changed_us, watermark_us, paused_us, pause_note)
-VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :now, :paused_us, :note)
+                            changed_us, watermark_us, on_crash, grace_us, paused_us, pause_note)
+VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :now,
+        :on_crash, :grace, :paused_us, :note)
 """
 
 UPDATE_JOB = """
 UPDATE scheduler_jobs
-SET name = :name, function = :function, trigger = :trigger, zone = :zone, removed_us = NULL
+SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
+    grace_us = :grace, removed_us = NULL
 WHERE job_id = :job_id
 """
 
@@ -77,30 +81,49 @@ COUNT_HELD = """
 SELECT count(*) FROM scheduler_runs WHERE job_id = :job_id AND state IN ('claimed', 'running')
 """
 
+# A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUN = """
-INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, due_us,
-                            process_id, claimed_us)
-VALUES (:job_id, :kind, :tick, :start_number, 'claimed', 1, :due, :process_id, :now)
+INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, crashes, due_us,
+                            process_id, claimed_us, started_us)
+VALUES (:job_id, :kind, :tick, :start_number, :state, 1, 0, :due, :process_id, :now, :started)
 ON CONFLICT DO NOTHING
 RETURNING run_id
 """
 
 INSERT_SKIPPED = """
 INSERT INTO scheduler_runs (job_id, kind, tick_us, last_tick_us, tick_count, state, reason, attempt,
-                            due_us, finished_us)
-VALUES (:job_id, 'scheduled', :tick, :last_tick, :count, 'skipped', :reason, 0, :tick, :now)
+                            crashes, due_us, finished_us)
+VALUES (:job_id, 'scheduled', :tick, :last_tick, :count, 'skipped', :reason, 0, 0, :tick, :now)
 ON CONFLICT DO NOTHING
 """
 
-# A run that its process gave back before it started: whoever is alive takes it.
-LIST_QUEUED = """
-SELECT run_id, job_id, kind, tick_us, attempt, due_us FROM scheduler_runs
-WHERE state = 'queued' AND due_us <= :now ORDER BY due_us, run_id
+# Runs that whoever is alive may take: given back before they started, due for a retry, or cut off.
+LIST_WAITING = """
+SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, 0 AS cut FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND due_us <= :now
+UNION ALL
+SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, 1 AS cut FROM scheduler_runs
+WHERE rerun_until_us >= :now
+ORDER BY due_us, run_id
 """
 
-TAKE_QUEUED = """
+TAKE_WAITING = """
 UPDATE scheduler_runs SET state = 'claimed', process_id = :process_id, claimed_us = :now
-WHERE run_id = :run_id AND state = 'queued'
+WHERE run_id = :run_id AND state IN ('queued', 'retrying')
+"""
+
+TAKE_CUT = """
+UPDATE scheduler_runs
+SET state = 'claimed', attempt = attempt + 1, crashes = crashes + 1, rerun_until_us = NULL,
+    process_id = :process_id, claimed_us = :now, started_us = NULL, finished_us = NULL
+WHERE run_id = :run_id AND rerun_until_us >= :now
+"""
+
+ARCHIVE_ATTEMPT = """
+INSERT INTO scheduler_attempts
+SELECT run_id, attempt, state, process_id, started_us, finished_us, error, traceback
+FROM scheduler_runs WHERE run_id = :run_id
+ON CONFLICT DO NOTHING
 """
 
 _HOLDING = """
@@ -108,7 +131,7 @@ WHERE run_id = :run_id AND process_id = :process_id AND attempt = :attempt
   AND state IN ('claimed', 'running')
 """
 
-RELEASE_RUN = "UPDATE scheduler_runs SET state = 'queued', process_id = NULL" + _HOLDING
+RELEASE_RUN = "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL" + _HOLDING
 
 START_RUN = "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING
 
@@ -116,12 +139,43 @@ FINISH_RUN = (
     """
 UPDATE scheduler_runs
 SET state = :state, reason = :reason, started_us = :started, finished_us = :finished,
-    error = :error, traceback = :traceback
+    error = :error, traceback = :traceback, rerun_until_us = :rerun_until
 """
     + _HOLDING
 )
 
-LOSE_RUNS = """
-UPDATE scheduler_runs SET state = 'lost', finished_us = :now, error = :error
-WHERE process_id = :process_id AND state IN ('claimed', 'running')
+RETRY_RUN = """
+UPDATE scheduler_runs
+SET state = 'retrying', attempt = attempt + 1, due_us = :retry_at, process_id = NULL,
+    started_us = NULL, finished_us = NULL
+WHERE run_id = :run_id
+"""
+
+# What a dead process held: reserved runs are given back, started ones are lost, and may begin their next
+# attempt within the job's grace after the process's last sign of life.
+RELEASE_RUNS_OF = """
+UPDATE scheduler_runs SET state = 'queued', process_id = NULL
+WHERE process_id = :process_id AND state = 'claimed'
+"""
+
+LOSE_RUNS_OF = """
+UPDATE scheduler_runs
+SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
+    SELECT CASE WHEN scheduler_jobs.on_crash <> 'rerun' OR scheduler_runs.crashes >= :most THEN NULL
+                WHEN scheduler_jobs.grace_us IS NULL THEN :forever
+                ELSE :beat_us + scheduler_jobs.grace_us END
+    FROM scheduler_jobs WHERE scheduler_jobs.job_id = scheduler_runs.job_id)
+WHERE process_id = :process_id AND state = 'running'
+"""
+
+# A bounded piece from the oldest end, so that pruning never holds up a claim.
+PRUNE_ATTEMPTS = """
+DELETE FROM scheduler_attempts WHERE run_id IN (
+    SELECT run_id FROM (SELECT run_id, finished_us FROM scheduler_runs ORDER BY run_id LIMIT :piece) AS oldest
+    WHERE finished_us < :before)
+"""
+PRUNE_RUNS = """
+DELETE FROM scheduler_runs WHERE run_id IN (
+    SELECT run_id FROM (SELECT run_id, finished_us FROM scheduler_runs ORDER BY run_id LIMIT :piece) AS oldest
+    WHERE finished_us < :before)
 """

@@ -19,6 +19,7 @@ from typing import Any
 from loguru import logger
 
 from ..errors import LedgerUnavailable
+from .database import Ledger
 
 Operation = Callable[[sqlite3.Connection], Any]
 
@@ -41,11 +42,11 @@ class Writer:
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
+        ledger: Ledger,
         pulse: Callable[[sqlite3.Connection], None] | None = None,
         pulse_seconds: float = 1.0,
     ) -> None:
-        self._connect = connect
+        self._ledger = ledger
         self._pulse, self._pulse_seconds = pulse, pulse_seconds
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._kept: list[_Task] = []
@@ -74,7 +75,8 @@ class Writer:
         return len(self._kept)
 
     def _work(self) -> None:
-        connection = self._connect()
+        connection = self._ledger.connect()
+        self._file = self._ledger.file_identity()
         next_pulse = time.monotonic() + self._pulse_seconds
         closing = False
         while True:
@@ -129,6 +131,7 @@ class Writer:
                 task.future.set_result(result)
 
     def _transaction(self, connection: sqlite3.Connection, batch: list[_Task]) -> list[Any]:
+        self._check_file()
         connection.execute("BEGIN IMMEDIATE")
         try:
             results = [task.operation(connection) for task in batch]
@@ -138,6 +141,13 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return results
+
+    def _check_file(self) -> None:
+        """Refuse to go on writing into a file that is no longer the ledger (R12)."""
+        if self._ledger.file_identity() != self._file:
+            raise sqlite3.OperationalError(
+                f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
+            )
 
     def _postpone(self, batch: list[_Task], problem: sqlite3.OperationalError) -> None:
         if not self._troubled:
@@ -154,6 +164,7 @@ class Writer:
         if self._pulse is None:
             return
         try:
+            self._check_file()
             self._pulse(connection)
         except sqlite3.OperationalError as problem:
             self._postpone([], problem)

@@ -1,4 +1,4 @@
-"""The first ledger: jobs, runs, processes."""
+"""The first ledger: jobs, runs, attempts, processes."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Create the tables."""
     _create_jobs()
     _create_runs()
+    _create_attempts()
     _create_processes()
 
 
@@ -30,6 +31,8 @@ def _create_jobs() -> None:
         sa.Column("registered_us", sa.BigInteger, nullable=False),
         sa.Column("changed_us", sa.BigInteger, nullable=False),
         sa.Column("watermark_us", sa.BigInteger, nullable=False),
+        sa.Column("on_crash", sa.Text, nullable=False),
+        sa.Column("grace_us", sa.BigInteger),
         sa.Column("paused_us", sa.BigInteger),
         sa.Column("pause_note", sa.Text),
         sa.Column("removed_us", sa.BigInteger),
@@ -50,6 +53,8 @@ def _create_runs() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
         sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("crashes", sa.Integer, nullable=False),
+        sa.Column("rerun_until_us", sa.BigInteger),
         sa.Column("due_us", sa.BigInteger, nullable=False),
         sa.Column("process_id", sa.Text),
         sa.Column("claimed_us", sa.BigInteger),
@@ -60,21 +65,26 @@ def _create_runs() -> None:
         sa.UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
         sa.UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
     )
-    held = sa.text("state IN ('claimed', 'running')")
-    queued = sa.text("state = 'queued'")
-    op.create_index(
-        "scheduler_runs_held",
-        "scheduler_runs",
-        ["job_id"],
-        sqlite_where=held,
-        postgresql_where=held,
-    )
-    op.create_index(
-        "scheduler_runs_queued",
-        "scheduler_runs",
-        ["due_us"],
-        sqlite_where=queued,
-        postgresql_where=queued,
+    for name, column, condition in (
+        ("scheduler_runs_held", "job_id", "state IN ('claimed', 'running')"),
+        ("scheduler_runs_waiting", "due_us", "state IN ('queued', 'retrying')"),
+        ("scheduler_runs_cut", "rerun_until_us", "rerun_until_us IS NOT NULL"),
+    ):
+        where = sa.text(condition)
+        op.create_index(name, "scheduler_runs", [column], sqlite_where=where, postgresql_where=where)
+
+
+def _create_attempts() -> None:
+    op.create_table(
+        "scheduler_attempts",
+        sa.Column("run_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("attempt", sa.Integer, primary_key=True),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("process_id", sa.Text),
+        sa.Column("started_us", sa.BigInteger),
+        sa.Column("finished_us", sa.BigInteger),
+        sa.Column("error", sa.Text),
+        sa.Column("traceback", sa.Text),
     )
 
 

@@ -1,0 +1,37 @@
+"""Which run is this? For tasks that want to know, without a parameter."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run in which a task finds itself. Datetimes are in the job's zone.
+
+    tick: the instant for which it runs; None for kinds `manual` and `startup`.
+    attempt: 1, and one more for each retry and each new start after a crash.
+    deadline: when the job's `timeout` ends the attempt; None without one.
+    """
+
+    run_id: int
+    job_id: str
+    kind: str
+    tick: datetime | None
+    attempt: int
+    deadline: datetime | None
+
+
+_run: ContextVar[Run] = ContextVar("scheduler_run")
+
+set_current_run = _run.set
+
+
+def current_run() -> Run | None:
+    """Return the run that called this, also from functions and threads of `asyncio.to_thread` below it.
+
+    None outside of any run, as in a test that calls the task itself.
+    """
+    return _run.get(None)
