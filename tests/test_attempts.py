@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,15 @@ def endless(app: Application, options: str = "") -> None:
     )
 
 
+def once_soon(app: Application, task: str) -> None:
+    """Schedule a task for one instant in some seconds: the same declaration at each start."""
+    at = datetime.now(UTC) + timedelta(seconds=4)
+    app.schedule(
+        f'scheduler.add_job({task}, "date", run_date="{at.isoformat()}", id="{task}")',
+        f"from app.services.my_tasks import {task}\n",
+    )
+
+
 def marks(app: Application) -> list[list[str]]:
     file = app.folder / "marks.txt"
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
@@ -270,18 +279,7 @@ def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Applicat
         "    open('marks.txt', 'a').write('start\\n')\n"
         "    os._exit(7)\n"
     )
-    app.schedule(
-        'scheduler.add_job(deadly, "date", run_date=datetime.now() + timedelta(seconds=1.5), id="deadly")',
-        "from datetime import datetime, timedelta\nfrom app.services.my_tasks import deadly\n",
-    )
-    # The declaration must be the same at each start.
-    text = app.main_file.read_text()
-    at = datetime.now(UTC).timestamp() + 4
-    app.main_file.write_text(
-        text.replace(
-            "datetime.now() + timedelta(seconds=1.5)", f"'{datetime.fromtimestamp(at, UTC).isoformat()}'"
-        )
-    )
+    once_soon(app, "deadly")
     for number in range(1, 5):
         process = app.start()
         process.popen.wait(30)
@@ -294,7 +292,8 @@ def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Applicat
 
 @pytest.mark.full
 def test_a_stopped_process_finds_its_lease_gone_and_its_outcome_void(app: Application) -> None:
-    endless(app)
+    app.tasks(ENDLESS)
+    once_soon(app, "long")
     stopped = app.start()
     try:
         wait_for(lambda: marks(app), "the first start")
@@ -306,8 +305,7 @@ def test_a_stopped_process_finds_its_lease_gone_and_its_outcome_void(app: Applic
             stopped.says("had lost its lease")
             wait_for(lambda: app.recorded("succeeded"), "the outcome of the second attempt")
             assert str(other.popen.pid) == next(mark[3] for mark in marks(app) if mark[2] == "2")
-        # To the second process the stopped one was dead, so it was a start with a startup run of its own.
-        run = app.recorded()[0]
+        [run] = app.recorded()
         assert (run["attempt"], run["state"]) == (2, "succeeded")
     finally:
         stopped.popen.kill()
