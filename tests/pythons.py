@@ -16,7 +16,8 @@ from tempfile import mkdtemp
 
 from uv import find_uv_bin
 
-from rendering import ROOT, choices
+from app_session import ROOT
+from rendering import choices
 
 ENVIRONMENTS = ROOT / ".cache" / "envs"
 # What a process of the application must not see of the one that tests it.

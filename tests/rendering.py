@@ -24,9 +24,7 @@ import jinja2
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from plumbum import local
 
-ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("copier.yml", "includes", "template")
-TRACES = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv", "*.pyc", "data", "*.egg-info")
+from app_session import ROOT, copy_source
 
 _TEMPORARY = TemporaryDirectory(prefix="copier-scheduler-tests-")
 _numbers = itertools.count()
@@ -56,16 +54,6 @@ def fresh_folder(name: str = "") -> Path:
     folder = Path(_TEMPORARY.name).resolve() / f"{next(_numbers)}{'-' if name else ''}{name}"
     folder.mkdir()
     return folder
-
-
-def copy_source(destination: Path) -> Path:
-    """Copy what makes the template, as it is now: Copier would take what is committed."""
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, destination / part, ignore=TRACES)
-        else:
-            shutil.copy2(ROOT / part, destination / part)
-    return destination
 
 
 @cache

@@ -274,10 +274,7 @@ def test_with_on_crash_skip_it_stays_lost(app: Application) -> None:
 
 def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Application) -> None:
     app.tasks(
-        "import os\n"
-        "def deadly() -> None:\n"
-        "    open('marks.txt', 'a').write('start\\n')\n"
-        "    os._exit(7)\n"
+        "import os\ndef deadly() -> None:\n    open('marks.txt', 'a').write('start\\n')\n    os._exit(7)\n"
     )
     once_soon(app, "deadly")
     for number in range(1, 5):

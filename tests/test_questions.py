@@ -21,8 +21,9 @@ from jinja2.sandbox import SandboxedEnvironment
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
+from app_session import ROOT
 from lists import time_zones
-from rendering import QUESTIONS, ROOT, SETTINGS, contents, fresh_folder, render, rendered, source
+from rendering import QUESTIONS, SETTINGS, contents, fresh_folder, render, rendered, source
 
 HOSTILE = (
     """O'Neil "the\\ \\n" <b>&amp;</b> *x* _y_ `z` [a](b) # | ~~s~~ $1 %s {0} """

@@ -17,7 +17,8 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from app.components.scheduler.runtime.settings import SchedulerSettings
-from rendering import ROOT, choices, combinations, contents, files, fresh_folder, render, rendered
+from app_session import ROOT
+from rendering import choices, combinations, contents, files, fresh_folder, render, rendered
 
 CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
 LICENCES = {
