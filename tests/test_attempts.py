@@ -243,21 +243,33 @@ def marks(app: Application) -> list[list[str]]:
 
 
 def test_a_run_whose_process_was_killed_begins_its_next_attempt(app: Application) -> None:
-    endless(app)
+    app.tasks(ENDLESS)
+    once_soon(app, "long")
     killed = app.start()
     wait_for(lambda: marks(app), "the first start")
     killed.popen.kill()
     killed.popen.wait()
     with app.running():
-        # The start of the schedule has its own startup run; max_instances keeps the two apart.
-        wait_for(lambda: len(marks(app)) >= 2, "another start")
+        wait_for(lambda: len(marks(app)) == 2, "another start")
         (app.folder / "release").touch()
-        wait_for(lambda: len(app.recorded("succeeded")) == 2, "two outcomes")
-    first = app.recorded()[0]
-    assert (first["state"], first["attempt"], first["crashes"]) == ("succeeded", 2, 1)
+        app.records(1, "succeeded")
+    [run] = app.recorded()
+    assert (run["state"], run["attempt"], run["crashes"]) == ("succeeded", 2, 1)
     [before] = attempts(app.ledger_file)
     assert (before["attempt"], before["state"]) == (1, "lost")
     assert before["error"] == "the process that ran it died"
+
+
+def test_a_startup_run_that_was_cut_off_is_replaced_by_that_of_the_next_start(app: Application) -> None:
+    endless(app)
+    killed = app.start()
+    wait_for(lambda: marks(app), "the first start")
+    killed.popen.kill()
+    killed.popen.wait()
+    (app.folder / "release").touch()
+    with app.running():
+        app.records(1, "succeeded")
+    assert [(row["start_number"], row["state"]) for row in app.recorded()] == [(1, "lost"), (2, "succeeded")]
 
 
 def test_with_on_crash_skip_it_stays_lost(app: Application) -> None:

@@ -56,6 +56,14 @@ def refused(app: Application, code: int = 2) -> str:
         ('task, "cron", day_of_week="mon-fri/2"', "a step needs numbers"),
         ('task, "cron", minute="*/60"', "the step value (60) is higher"),
         ('task, "cron", hour=5, timezone="Europe/Berlni"', "did you mean 'Europe/Berlin'?"),
+        ('task, "cron", hour=5, misfire_grace_time=float("inf")', "(at most a century)"),
+        ('task, "cron", hour=5, timeout=1e300', "(at most a century)"),
+        ('task, "cron", hour=5, on_crash="again"', "on_crash='again' must be 'rerun' or 'skip'"),
+        ('task, "cron", hour=5, retrys=3', "did you mean 'retries'?"),
+        ('task, "interval", seconds=1e10', "is too long"),
+        ('task, "interval", weeks=10**30', "numbers as large as these"),
+        ('task, "calendarinterval", days=10_000_000', "must be a whole number"),
+        ('task, "interval", hours=1, start_date=datetime.now()', "computed from the present moment"),
         ('task, "date", run_date="tomorrow"', "run_date='tomorrow' is not a date such as"),
         ('"app.services.nope:task", "date"', "'app.services.nope:task' cannot be imported"),
         ('"app.services.my_tasks:nope", "date"', "'app.services.my_tasks:nope' cannot be imported"),
@@ -77,6 +85,7 @@ def refused(app: Application, code: int = 2) -> str:
 )
 def test_a_wrong_declaration_names_its_line(app: Application, call: str, sentence: str) -> None:
     imports = (
+        "from datetime import datetime\n"
         "from apscheduler.triggers.base import BaseTrigger\n"
         "from apscheduler.triggers.combining import OrTrigger\n"
         "from apscheduler.triggers.cron import CronTrigger\n"
@@ -155,6 +164,8 @@ def test_something_else_than_our_scheduler_is_refused(app: Application, value: s
         ("SCHEDULER_DATABASE_URL", "ledger.db", "must be sqlite:///relative/path.db"),
         ("SCHEDULER_DATABASE_URL", "sqlite://", "must be sqlite:///relative/path.db"),
         ("SCHEDULER_DATABASE_URL", "sqlite:///:memory:", "would forget every tick"),
+        ("SCHEDULER_DATABASE_URL", "http://[bad", "must be sqlite:///relative/path.db"),
+        ("SCHEDULER_DATABASE_URL", "postgresql://u:p[x@h/db", "keeps its ledger in SQLite"),
         ("SCHEDULER_DATABASE_URL", "postgresql://me:secret@db/x", "keeps its ledger in SQLite"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD"),
     ],
@@ -257,6 +268,59 @@ def test_a_ledger_with_torn_pages_is_refused_and_left_as_it_is(app: Application)
     app.ledger_file.write_bytes(torn)
     assert "is damaged" in refused(app, code=1)
     assert app.ledger_file.read_bytes() == torn
+
+
+def test_a_damaged_ledger_is_not_touched_whatever_its_journal_mode(app: Application) -> None:
+    with app.running():
+        pass
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    whole = app.ledger_file.read_bytes()
+    torn = whole[:8192] + os.urandom(len(whole) - 8192)
+    app.ledger_file.write_bytes(torn)
+    assert "is damaged" in refused(app, code=1)
+    assert app.ledger_file.read_bytes() == torn
+    for command in ("jobs", "runs", "plan"):
+        done = app.command(command)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: "), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_damage_in_a_large_ledger_is_a_sentence_too(app: Application) -> None:
+    with app.running():
+        pass
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("CREATE TABLE bulk (data BLOB)")
+        connection.executemany("INSERT INTO bulk VALUES (?)", [(os.urandom(100_000),)] * 100)
+        connection.commit()
+        pages = "SELECT rootpage FROM sqlite_master WHERE name = 'scheduler_jobs'"
+        [(page,)] = connection.execute(pages).fetchall()
+        [(size,)] = connection.execute("PRAGMA page_size").fetchall()
+    with app.ledger_file.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(os.urandom(size))
+    assert "is damaged" in refused(app, code=1)
+
+
+def test_settings_of_your_own_are_read_as_they_are(app: Application) -> None:
+    config = app.folder / "app/core/config.py"
+    config.write_text(
+        config.read_text().replace(
+            '    """The settings of this application."""',
+            '    """The settings of this application."""\n\n'
+            '    smtp_password: str\n    channel: str = "none"',
+        )
+    )
+    (app.folder / ".env").write_text('SMTP_PASSWORD="pa #ss"\nCHANNEL="#general"\n')
+    app.tasks(
+        "from app.core.config import settings\nfrom app.core.log import logger\n"
+        "def task() -> None:\n    logger.info('{} {}', settings.smtp_password, settings.channel)\n"
+    )
+    app.schedule('scheduler.add_job(task, "date", id="t")', TASK)
+    with app.running() as process:
+        process.says("pa #ss #general")
 
 
 def test_a_ledger_of_a_newer_version_is_refused_with_what_to_do(app: Application) -> None:

@@ -95,6 +95,17 @@ def say(word: str = "", *, loud: bool = False) -> str:
     return word
 
 
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+
+
+@logged
+def shout() -> None: ...
+
+
 class Mailer:
     def send(self) -> None:
         logger.info("said by a method")
@@ -138,6 +149,8 @@ def create_scheduler() -> AsyncIOScheduler:
         say, "interval", hours=6, id="soon", args=["at the start"],
         next_run_time=datetime.now(), replace_existing=True,
     )
+    scheduler.add_job(say, "date", run_date=datetime.now() + timedelta(seconds=1), args=["soon"])
+    scheduler.add_job(shout, "cron", hour=3)
     scheduler.add_job(say, "interval", hours=6, id="resting", next_run_time=None)
     scheduler.add_job("app.components.scheduler.main:say", "date", id="by_reference", args=["by name"])
     scheduler.add_job(lambda: say("lambda"), "date", id="lambda")
@@ -153,7 +166,7 @@ def create_scheduler() -> AsyncIOScheduler:
 def test_code_written_for_apscheduler_keeps_working(app: Application) -> None:
     app.main_file.write_text(APSCHEDULER_CODE)
     jobs = {job["id"]: job for job in app.json("jobs")}
-    assert len(jobs) == 19
+    assert len(jobs) == 21
     assert jobs["own_zone"]["timezone"] == "America/New_York"
     assert jobs["resting"]["paused"] is True
     assert jobs["once"]["next_run"] == "2030-01-01T06:00:00+00:00"
@@ -170,12 +183,13 @@ def test_code_written_for_apscheduler_keeps_working(app: Application) -> None:
             "said by a nested function",
             "said by name",
             "said lambda",
+            "said soon",
             "heard by_reference by name",
         ):
             process.says(text)
     runs = app.runs("--limit", "100")
     startup = {run["job_id"].split("-")[0] for run in runs if run["kind"] == "startup"}
-    assert startup == {"soon", "method", "nested", "by_reference", "lambda"}
+    assert startup == {"soon", "method", "nested", "by_reference", "lambda", "say"}
     assert all(run["tick"] is None for run in runs if run["kind"] == "startup")
 
 

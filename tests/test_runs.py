@@ -455,3 +455,73 @@ def test_declared_jobs_can_be_listed_as_in_apscheduler(
     assert "nine: " in capsys.readouterr().out
     scheduler.remove_all_jobs()
     assert scheduler.get_jobs() == []
+
+
+async def test_a_paused_job_has_no_startup_run(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "date", id="job")
+    scheduler.pause_job("job")
+    for _ in range(2):
+        async with scheduler:
+            assert scheduler.registration.paused == {"job"}
+    assert not calls
+    assert rows(scheduler) == []
+
+
+async def test_a_startup_run_that_was_given_back_does_not_add_up(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    scheduler.add_job(lambda: calls.append(1), "interval", hours=9, id="job", next_run_time=soon)
+    for _ in range(3):
+        async with scheduler:
+            pass
+    scheduler.get_jobs()[0].startup_delay = 0
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        await asyncio.sleep(1.5)
+    assert [row["state"] for row in rows(scheduler)] == ["skipped"] * 3 + ["succeeded"]
+    assert calls == [1]
+
+
+async def test_resuming_never_moves_a_job_back_in_time(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.2, id="job", misfire_grace_time=None)
+    # As after a clock that was an hour ahead.
+    await was_down(scheduler, "job", -3_600)
+    async with scheduler:
+        scheduler.pause_job("job")
+        scheduler.resume_job("job")
+        await asyncio.sleep(1)
+    assert not calls
+
+
+async def test_a_job_whose_ticks_cannot_be_computed_does_not_stop_the_others(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    bad = scheduler.add_job(lambda: calls.append(-1), "interval", seconds=0.2, id="bad")
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.2, id="good")
+    asked: list[int] = []
+    real = bad.schedule.ticks.next
+
+    def broken(after: int) -> int | None:
+        asked.append(after)
+        if len(asked) > 3:
+            raise OverflowError("beyond reckoning")
+        return real(after)
+
+    monkeypatch.setattr(bad.schedule.ticks, "next", broken)
+    async with scheduler:
+        await until(lambda: calls.count(1) >= 5)
+    # Asked again after a minute, not at once and for ever.
+    assert len(asked) < 20
+
+
+async def test_ticks_that_were_missed_are_told_to_listeners(scheduler: AsyncIOScheduler) -> None:
+    heard: list[Any] = []
+    scheduler.add_listener(heard.append, events.EVENT_JOB_MISSED)
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job", misfire_grace_time=1)
+    await was_down(scheduler, "job", 3_601 if datetime.now(UTC).minute == 0 else 3_600)
+    async with scheduler:
+        pass
+    assert [event.job_id for event in heard] == ["job"]

@@ -45,12 +45,10 @@ def run() -> None:
     """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
     from app.components.scheduler.runtime.loading import load_schedule
     from app.components.scheduler.runtime.settings import settings
-    from app.core.log import configure_logging, logger
+    from app.core.log import configure_logging
 
     chosen = settings()
     configure_logging(chosen.log_level, chosen.log_format)
-    for sentence in chosen.unknown_variables():
-        logger.warning("{}", sentence)
     scheduler = load_schedule()
 
     from app.components.scheduler.runtime.service import run_until_stopped

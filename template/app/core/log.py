@@ -30,7 +30,9 @@ def configure_logging(level: str = "INFO", log_format: str = "text") -> None:
         logger.add(sys.stderr, level=level, serialize=True, diagnose=False)
     else:
         logger.add(sys.stderr, level=level, format=_line, diagnose=False)
-    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
+    # Tells of each migration step; the scheduler says itself what it does to the ledger.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _line(record: Record) -> str:

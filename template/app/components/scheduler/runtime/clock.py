@@ -58,11 +58,10 @@ class Clock:
         self._loop = asyncio.get_running_loop()
         self._seen = dict(watermarks)
         now = ticks.now()
-        missed = [d for job in self._jobs.values() if (d := self._decide(job, now, "outage"))]
+        missed: list[Decision] = []
+        for job in self._jobs.values():
+            missed += self._decide(job, now, "outage")
         self._claim(missed)
-        waiting = self._jobs.keys() - {decision.job.id for decision in missed}
-        for job_id in waiting:
-            self._wait_for_next(job_id)
         self._arm()
 
     async def stop(self) -> None:
@@ -79,22 +78,22 @@ class Clock:
         due: list[Decision] = []
         while self._heap and self._heap[0][0] <= now:
             job = self._jobs[heapq.heappop(self._heap)[2]]
-            decision = self._decide(job, now)
-            if decision:
-                due.append(decision)
-            else:
-                self._wait_for_next(job.id)
+            due += self._decide(job, now)
         self._claim(due)
         self._arm()
 
-    def _decide(self, job: Job, now: int, reason: str = "missed") -> Decision | None:
+    def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
+        """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""
         try:
-            return decide(job, self._seen[job.id], now, reason)
+            decision = decide(job, self._seen[job.id], now, reason)
+            if decision is None:
+                self._wait_for_next(job.id)
+            return [decision] if decision else []
         except Exception:
             # One job's trouble must not stop the clock for the others (R12).
-            logger.exception("job {}: its ticks could not be computed", job.id)
+            logger.exception("job {}: its ticks could not be computed; trying again in a minute", job.id)
             heapq.heappush(self._heap, (now + 60 * ticks.SECOND, next(self._order), job.id))
-            return None
+            return []
 
     def _claim(self, decisions: list[Decision]) -> None:
         if not decisions:
@@ -154,6 +153,8 @@ class Clock:
             when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
             number = "several" if skip.count is None else skip.count
             logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, when)
+            if skip.reason != "coalesced":
+                self._listeners.missed(job.id, skip.last)
 
     def _wait_for_next(self, job_id: str) -> None:
         self._push(self._jobs[job_id], self._seen[job_id])

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -23,10 +23,9 @@ from .triggers import Schedule
 
 _MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent))
 
-# `next_run_time=datetime.now()` is evaluated a moment before it is read; a little later means "soon".
-_NOW_TOLERANCE = 60 * ticks.SECOND
-_SOON = 3_600 * ticks.SECOND
 _LONGEST_RETRY_DELAY = 3_600.0
+# A century in seconds: more is a mistake, and instants must fit into 64 bits.
+_LONGEST = 100 * 366 * 86_400
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,11 @@ class Options:
         """Raise ValueError for a value that cannot be meant."""
         for name in ("misfire_grace_time", "timeout"):
             value = getattr(self, name)
-            if value is not None and (not _is_number(value) or value <= 0):
-                raise ValueError(f"{name}={value!r} must be seconds above 0, or None for no limit")
-        if not _is_number(self.retry_delay) or self.retry_delay < 0:
+            if value is not None and not (_is_number(value) and 0 < value <= _LONGEST):
+                raise ValueError(
+                    f"{name}={value!r} must be seconds above 0 (at most a century), or None for no limit"
+                )
+        if not _is_number(self.retry_delay) or not 0 <= self.retry_delay <= _LONGEST:
             raise ValueError(f"retry_delay={self.retry_delay!r} must be seconds, 0 or more")
         if not isinstance(self.coalesce, bool):
             raise ValueError(f"coalesce={self.coalesce!r} must be True or False")
@@ -231,17 +232,27 @@ def _canonical(function: Any) -> str:
     if isinstance(function, functools.partial):
         return f"{_canonical(function.func)}({_json(function.args)}, {_json(function.keywords)})"
     owner = getattr(function, "__self__", None)
-    if owner is not None and not inspect.isclass(owner) and not inspect.ismodule(owner):
+    if inspect.isclass(owner):
+        return f"{reference(owner)}.{function.__name__}"
+    if owner is not None and not inspect.ismodule(owner):
         raise ValueError(
             f"a method of a {type(owner).__name__} object has no name that lasts: give it an id="
         )
-    if getattr(function, "__closure__", None):
+    if getattr(function, "__closure__", None) and not _is_importable(function):
         raise ValueError(
             f"{function_name(function)} is a closure, which has no name that lasts: give it an id="
         )
     if not hasattr(function, "__qualname__"):
         raise ValueError(f"a {type(function).__name__} object has no name that lasts: give it an id=")
     return reference(function)
+
+
+def _is_importable(function: Any) -> bool:
+    """Return whether a function stands under its own name in its module, as a decorated one does."""
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function
 
 
 def _json(value: Any) -> str:
@@ -251,27 +262,6 @@ def _json(value: Any) -> str:
         raise ValueError(
             "its arguments are not plain data, so no lasting id can be derived: give it an id="
         ) from None
-
-
-def read_next_run_time(value: Any, zones: Mapping[str, Any]) -> int:
-    """Return the delay after each start, in microseconds, that `next_run_time=value` asks for."""
-    if not isinstance(value, datetime):
-        raise ValueError(f"next_run_time={value!r} must be None (paused at first) or datetime.now()")
-    now = ticks.now()
-    # A naive now() is the host's wall clock; also take one that was meant in the scheduler's zone.
-    readings = (
-        [value]
-        if value.tzinfo
-        else [value.astimezone(), *(value.replace(tzinfo=zone) for zone in zones.values())]
-    )
-    for reading in readings:
-        delay = ticks.instant(reading) - now
-        if -_NOW_TOLERANCE <= delay <= _SOON:
-            return max(0, delay)
-    raise ValueError(
-        f"next_run_time={value} is neither now nor within the next hour: for a first date give the trigger a"
-        " start_date=, for a single run use trigger='date', run_date=..."
-    )
 
 
 def fail(where: str, job: str | None, problem: object) -> ScheduleError:

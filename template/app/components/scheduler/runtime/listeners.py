@@ -51,6 +51,12 @@ class Listeners:
             code = events.EVENT_JOB_MAX_INSTANCES
             self.emit(events.JobSubmissionEvent(code, job_id, "default", times))
 
+    def missed(self, job_id: str, tick: int) -> None:
+        """Tell that a tick was too late to run; of a long gap, its last one."""
+        if self.wanted(events.EVENT_JOB_MISSED):
+            code = events.EVENT_JOB_MISSED
+            self.emit(events.JobExecutionEvent(code, job_id, "default", ticks.moment(tick)))
+
     def ended(
         self,
         claim: Claim,
@@ -59,7 +65,7 @@ class Listeners:
         error: BaseException | None = None,
         traceback: str | None = None,
     ) -> None:
-        """Tell how a run ended: EVENT_JOB_EXECUTED, EVENT_JOB_ERROR or EVENT_JOB_MISSED."""
+        """Tell how a run ended: EVENT_JOB_EXECUTED or EVENT_JOB_ERROR."""
         if self.wanted(code):
             self.emit(
                 events.JobExecutionEvent(code, claim.job_id, "default", _time(claim), value, error, traceback)

@@ -14,7 +14,8 @@ from loguru import logger
 
 from .clock import Clock
 from .declaration import Job
-from .ledger import members, runs
+from .errors import LedgerError
+from .ledger import joining, members, runs
 from .ledger.database import Ledger
 from .ledger.records import Claim, Identity, Registration
 from .ledger.writer import Writer
@@ -60,10 +61,14 @@ class Process:
         members.ALIVE_HERE.add(self._me.process_id)
         self.writer.start()
         try:
-            joining = self.writer.submit(lambda connection: members.register(connection, self._me, self.jobs))
-            self._registration = joining.result(_JOIN_SECONDS)
-        except BaseException:
+            registering = self.writer.submit(
+                lambda connection: joining.register(connection, self._me, self.jobs)
+            )
+            self._registration = registering.result(_JOIN_SECONDS)
+        except BaseException as problem:
             self._close_ledger()
+            if isinstance(problem, sqlite3.DatabaseError):
+                raise LedgerError(self.ledger.damaged(problem)) from None
             raise
         self._presence.joined(self._registration)
         return self._registration

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 
 from . import ticks
 from .declaration import Job
-from .errors import ConfigurationError, nearest
+from .errors import ConfigurationError, LedgerError, nearest
 from .ledger import schema
 from .ledger.database import Ledger
 
@@ -74,11 +75,9 @@ def run_rows(
         query = query.where(runs.job_id == job_id)
     if state is not None:
         query = query.where(runs.state == state)
-    engine = _engine(ledger)
-    with engine.connect() as connection:
+    with _connect(ledger) as connection:
         found = [_run_row(row) for row in connection.execute(query)]
         known = [] if found else list(connection.scalars(select(schema.jobs.c.job_id)))
-    engine.dispose()
     if not found and job_id is not None and job_id not in known:
         raise ConfigurationError(f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}")
     return found
@@ -128,13 +127,21 @@ def _ledger_rows(ledger: Ledger) -> tuple[dict[str, Any], dict[str, Any]]:
         .scalar_subquery()
     )
     ended = select(runs.c.job_id, runs.c.state, runs.c.finished_us).where(runs.c.run_id.in_(newest))
-    engine = _engine(ledger)
-    with engine.connect() as connection:
+    with _connect(ledger) as connection:
         known = {row.job_id: row for row in connection.execute(select(jobs))}
         last = {row.job_id: row for row in connection.execute(ended)}
-    engine.dispose()
     return known, last
 
 
-def _engine(ledger: Ledger) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine("sqlite://", creator=lambda: ledger.connect(read_only=True))
+@contextmanager
+def _connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: ledger.connect(read_only=True))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sqlalchemy.exc.OperationalError as problem:
+        raise LedgerError(f"the ledger does not answer: {problem.orig}") from None
+    except sqlalchemy.exc.DatabaseError as problem:
+        raise LedgerError(ledger.damaged(problem.orig)) from None
+    finally:
+        engine.dispose()

@@ -241,7 +241,7 @@ class Runner:
     def _miss(self, claim: Claim, job: Job) -> None:
         logger.bind(job=job.id).warning("skipped (missed): no slot was free within its grace time")
         self._write(Outcome(claim, "skipped", "missed", finished=ticks.now()))
-        self._listeners.ended(claim, events.EVENT_JOB_MISSED)
+        self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
 
     def _end(
         self,

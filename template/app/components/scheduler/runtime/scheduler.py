@@ -17,10 +17,12 @@ from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRun
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from apscheduler.util import astimezone, undefined
+from loguru import logger
 
 from . import declaration, triggers
 from .declaration import Job, Options, call_site, fail
 from .errors import ScheduleError, nearest
+from .from_now import read_next_run_time
 from .ledger import definitions
 from .ledger.database import Ledger
 from .listeners import Listeners
@@ -266,6 +268,8 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._draining = asyncio.get_running_loop().create_task(self.drain(hurry))
 
     def _open(self) -> Process:
+        for sentence in self.settings.unknown_variables():
+            logger.warning("{}", sentence)
         process = Process(self.get_jobs(), self.settings, self.listeners)
         self.registration = process.open()
         return process
@@ -349,7 +353,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             schedule=schedule,
             options=self._checked_options(options),
             where=where,
-            startup_delay=0 if schedule.at_each_start else None,
+            startup_delay=schedule.startup_delay,
             reference=declaration.reference(function),
         )
 
@@ -367,8 +371,8 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if value is None:
             job.paused_at_first = True
         else:
-            zones = {"scheduler": self.timezone, "job": job.schedule.zone}
-            job.startup_delay = declaration.read_next_run_time(value, zones)
+            zones = [self.timezone, job.schedule.zone]
+            job.startup_delay = read_next_run_time(value, zones)
 
     def _known(self, job_id: str) -> Job:
         if job_id not in self._declared:

@@ -15,7 +15,7 @@ from .declaration import Job
 from .loading import application
 from .scheduler import AsyncIOScheduler
 
-_SHOWN_JOBS = 5
+_SHOWN_JOBS = 10
 
 
 def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
@@ -57,20 +57,25 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
 def start_line(scheduler: AsyncIOScheduler) -> str:
     """Return the one line that says what is running: version, zone, ledger, jobs and their next ticks."""
     name, version = application()
+    jobs = scheduler.get_jobs()
     now = ticks.now()
-    coming = sorted(
-        ((tick, job) for job in scheduler.get_jobs() if (tick := job.next_tick(now)) is not None),
-        key=lambda pair: pair[0],
-    )
-    shown = ", ".join(f"{job.id} {_when(tick, job)}" for tick, job in coming[:_SHOWN_JOBS])
-    more = f", and {len(coming) - _SHOWN_JOBS} more" if len(coming) > _SHOWN_JOBS else ""
-    number = len(scheduler.get_jobs())
-    jobs = f"{number} job{'' if number == 1 else 's'}" + (f", next: {shown}{more}" if shown else "")
-    return f"{name} {version} | zone {scheduler.timezone} | ledger {scheduler.ledger} | {jobs}"
+    coming = [(job.next_tick(now) or ticks.FOREVER, job) for job in jobs]
+    coming.sort(key=lambda pair: pair[0])
+    paused = scheduler.registration.paused
+    shown = [f"{job.id} {_when(tick, job, job.id in paused)}" for tick, job in coming[:_SHOWN_JOBS]]
+    if len(jobs) > _SHOWN_JOBS:
+        shown.append(f"and {len(jobs) - _SHOWN_JOBS} more")
+    number = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}" + (": " if jobs else "")
+    zone, ledger = scheduler.timezone, scheduler.ledger
+    return f"{name} {version} | zone {zone} | ledger {ledger} | {number}{', '.join(shown)}"
 
 
-def _when(tick: int, job: Job) -> str:
-    return f"{ticks.moment(tick, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+def _when(tick: int, job: Job, paused: bool) -> str:
+    if paused:
+        return "paused"
+    if tick != ticks.FOREVER:
+        return f"{ticks.moment(tick, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+    return "at each start" if job.startup_delay is not None else "never again"
 
 
 def _tell_changes(scheduler: AsyncIOScheduler) -> None:

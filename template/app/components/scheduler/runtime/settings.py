@@ -94,9 +94,14 @@ class SchedulerSettings(BaseSettings):
     def _clean(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        cleaned = {k: without_comment(v) if isinstance(v, str) else v for k, v in values.items()}
+        # Only the runtime's own fields: a `#` in a password of yours is part of the password.
+        own = SchedulerSettings.model_fields
+        cleaned = {
+            name: without_comment(value) if name in own and isinstance(value, str) else value
+            for name, value in values.items()
+        }
         # An empty variable (`SCHEDULER_TIMEZONE=`) means the default, as in a shell script.
-        return {k: v for k, v in cleaned.items() if v != "" or k not in cls.model_fields}
+        return {name: value for name, value in cleaned.items() if value != "" or name not in own}
 
     @field_validator("scheduler_timezone")
     @classmethod

@@ -30,7 +30,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # Later than anything; fits into 64 bits.
 FOREVER = 2**62
-_LAST = int((datetime(9990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
+# Instants beyond this are not reckoned with.
+LAST = int((datetime(9990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -81,7 +82,7 @@ class CronTicks:
     def next(self, after: int) -> int | None:
         if self._start is not None:
             after = max(after, self._start - 1)
-        if after >= _LAST:
+        if after >= LAST:
             return None
         find = self._next_occurrence if self._every_hour else self._next_wall_time
         tick = find(after)
@@ -140,7 +141,7 @@ class IntervalTicks:
         if self._start is not None:
             after = max(after, self._start - 1)
         tick = self._anchor + ((after - self._anchor) // self.step + 1) * self.step
-        return None if self._end is not None and tick > self._end else tick
+        return None if tick > (LAST if self._end is None else self._end) else tick
 
     def count(self, after: int, until: int) -> int:
         """Return how many ticks lie in (after, until]."""
@@ -190,7 +191,7 @@ class CalendarTicks:
         self._more = self._walk()
 
     def next(self, after: int) -> int | None:
-        if after >= _LAST:
+        if after >= LAST:
             return None
         day = max(_wall(after, self._zone).date() - timedelta(days=2), self._begin)
         for candidate in self._from(day):

@@ -27,6 +27,7 @@ from apscheduler.util import astimezone, convert_to_datetime
 
 from . import ticks
 from .errors import nearest
+from .from_now import delay_from_now
 
 BY_NAME: dict[str, type[BaseTrigger]] = {
     "cron": CronTrigger,
@@ -40,6 +41,7 @@ _ANCHOR = datetime(2000, 1, 1)
 # Marks what was written without an offset; never used to compute anything.
 _NAIVE = timezone(timedelta(seconds=1))
 _SHORTEST = timedelta(milliseconds=100)
+_LONGEST = timedelta(days=36_600)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Schedule:
     text: str
     zone: tzinfo
     jitter: int = 0
-    at_each_start: bool = False
+    startup_delay: int | None = None
 
 
 def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) -> BaseTrigger:
@@ -83,6 +85,8 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
             _instant(arguments, name, UTC)
     try:
         return cls(**arguments)
+    except OverflowError:
+        raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
@@ -125,9 +129,14 @@ def _cron(trigger: CronTrigger, given: dict[str, Any], default: tzinfo) -> Sched
 
 def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     units = ("weeks", "days", "hours", "minutes", "seconds")
-    step = timedelta(**{unit: given[unit] for unit in units if unit in given})
+    said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
+    try:
+        step = timedelta(**{unit: given[unit] for unit in units if unit in given})
+    except OverflowError:
+        step = timedelta.max
+    if step > _LONGEST:
+        raise ValueError(f"an interval of {said} is too long: it must be at most a century")
     if step < _SHORTEST:
-        said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
         raise ValueError(f"an interval of {said} is too short: it must be at least 0.1 seconds")
     zone = _zone(given, default)
     start, end = _instant(given, "start_date", zone), _instant(given, "end_date", zone)
@@ -138,16 +147,19 @@ def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) 
 
 def _date(trigger: DateTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     zone = _zone(given, default)
+    # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
+    delay = 0 if given.get("run_date") is None else delay_from_now(given["run_date"], zone)
+    if delay is not None:
+        return Schedule(ticks.DateTicks(None), "date[at each start]", zone, startup_delay=delay)
     at = _instant(given, "run_date", zone)
-    if at is None:
-        return Schedule(ticks.DateTicks(None), "date[at each start]", zone, at_each_start=True)
-    return Schedule(ticks.DateTicks(at), f"date[{ticks.moment(at, zone):%Y-%m-%d %H:%M:%S %Z}]", zone)
+    text = f"date[{ticks.moment(at or 0, zone):%Y-%m-%d %H:%M:%S %Z}]"
+    return Schedule(ticks.DateTicks(at), text, zone)
 
 
 def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
-        if not isinstance(amount, int) or amount < 0:
+        if not isinstance(amount, int) or not 0 <= amount <= _LONGEST.days:
             raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number, 0 or more")
     zone = _zone(given, default)
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
@@ -165,7 +177,7 @@ def _combined(trigger: OrTrigger | AndTrigger, default: tzinfo) -> Schedule:
     parts = [compile_trigger(part, default) for part in trigger.triggers]
     if any(part.jitter for part in parts):
         raise ValueError(f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own")
-    if any(part.at_each_start for part in parts):
+    if any(part.startup_delay is not None for part in parts):
         raise ValueError(f"a date trigger without a date cannot be a part of an '{word}' trigger")
     combine = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
     text = f"{word}[{', '.join(part.text for part in parts)}]"
@@ -232,13 +244,21 @@ def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
     value = given.get(name)
     if value is None:
         return None
+    if name != "run_date" and delay_from_now(value, zone) is not None:
+        raise ValueError(
+            f"{name} is computed from the present moment, so that every start would move the schedule: write"
+            " a fixed date, or leave it away"
+        )
     if isinstance(value, str):
         value = _parse(name, value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
-    return ticks.instant_in(value, zone)
+    found = ticks.instant_in(value, zone)
+    if not -ticks.LAST < found < ticks.LAST:
+        raise ValueError(f"{name}={value} is too far away")
+    return found
 
 
 def _parse(name: str, text: str) -> datetime:

@@ -4,6 +4,6 @@
 - `database`: where the ledger is; opening, checking and upgrading it
 - `statements`: every SQL statement of the claim and finish path, for SQLite and PostgreSQL
 - `records`: what goes in and out of the operations
-- `runs`, `definitions`, `members`: the operations, each done inside of a transaction
+- `runs`, `definitions`, `members`, `joining`: the operations, each done inside of a transaction
 - `writer`: the one thread that does it, many operations in one commit
 """

@@ -1,7 +1,7 @@
 """Where the ledger is: opening, checking and upgrading it.
 
-A ledger that cannot be used is a LedgerError with one sentence; a damaged or foreign file is never
-written to.
+A ledger that cannot be used is a LedgerError with one sentence; a damaged file is never written to. A
+database that holds other tables is welcome: the ledger's own names begin with `scheduler_`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
@@ -49,7 +49,7 @@ class Ledger:
         """Create the ledger or bring it up to date; check that it can be written.
 
         Raises:
-            LedgerError: it is damaged, not ours, newer than this code, or cannot be written.
+            LedgerError: it is damaged, newer than this code, or cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,9 +61,17 @@ class Ledger:
         self._guard(self._prepare)
 
     def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        """Open a connection in autocommit mode: the caller says BEGIN and COMMIT."""
+        """Open a connection in autocommit mode: the caller says BEGIN and COMMIT.
+
+        With `read_only` nothing is ever written, not even an empty file where there was none.
+        """
+        mode = "rw" if read_only else "rwc"
         connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
         )
         if read_only:
             connection.execute("PRAGMA query_only=ON")
@@ -74,20 +82,31 @@ class Ledger:
         return connection
 
     def check_readable(self) -> None:
-        """Raise LedgerError unless this code can read the ledger as it is."""
+        """Raise LedgerError unless there is a ledger that this code can read as it is."""
+        if not self.exists():
+            raise LedgerError(f"there is no ledger at {_shown(self.path)} yet: start the application once")
         self._guard(self._check_readable)
 
     def _prepare(self) -> None:
+        revision = self._inspect() if self.exists() else None
+        if revision != REVISION:
+            upgrade(self)
         connection = self.connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+
+    def _inspect(self) -> str | None:
+        """Look for damage before anything is written; return the ledger's version."""
+        connection = self.connect(read_only=True)
         try:
             if self.path.stat().st_size <= _FULL_CHECK_BYTES:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
-                    raise LedgerError(self._damaged(" ".join(found.split())))
-            if self._revision(connection) != REVISION:
-                upgrade(self)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+                    raise LedgerError(self.damaged(" ".join(found.split())))
+            return self._revision(connection)
         finally:
             connection.close()
 
@@ -126,9 +145,10 @@ class Ledger:
                 f" (see the file's permissions, or set {_VARIABLE} to another place)"
             ) from None
         except sqlite3.DatabaseError as problem:
-            raise LedgerError(self._damaged(problem)) from None
+            raise LedgerError(self.damaged(problem)) from None
 
-    def _damaged(self, problem: object) -> str:
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for a file that cannot be read as a ledger."""
         return (
             f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it"
             " is: put a backup in its place, or move it away to begin with an empty ledger"
@@ -154,12 +174,12 @@ def upgrade(ledger: Ledger) -> None:
 
 
 def _path(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.scheme.split("+")[0] in ("postgresql", "postgres"):
+    scheme = url.partition(":")[0]
+    if scheme.split("+")[0] in ("postgresql", "postgres"):
         raise ConfigurationError(
             f"{_VARIABLE}: this version keeps its ledger in SQLite; use sqlite:///path/to/ledger.db"
         )
-    if parts.scheme != "sqlite" or not url.startswith("sqlite:///"):
+    if not url.startswith("sqlite:///"):
         # The URL itself is not repeated: it may hold a password.
         raise ConfigurationError(
             f"{_VARIABLE} must be sqlite:///relative/path.db or sqlite:////absolute/path.db"

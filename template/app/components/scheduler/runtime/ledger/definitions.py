@@ -63,6 +63,8 @@ def _insert(connection: Connection, job: Job, now: int, found: Registration) -> 
     connection.execute(sql.INSERT_JOB, values)
     found.added.append(job.id)
     found.watermarks[job.id] = now
+    if paused:
+        found.paused.add(job.id)
 
 
 def _update(
@@ -72,13 +74,15 @@ def _update(
     now: int,
     found: Registration,
 ) -> None:
-    definition, watermark, _paused, removed = known
+    definition, watermark, paused, removed = known
+    if paused is not None:
+        found.paused.add(job.id)
     connection.execute(sql.UPDATE_JOB, _described(job))
     # A job that was away is like a changed one: nothing was promised for the time between.
     if definition != job.definition or removed is not None:
         values = {"job_id": job.id, "definition": job.definition, "now": now}
         connection.execute(sql.REDEFINE_JOB, values)
-        watermark = now
+        watermark = max(watermark, now)
         (found.changed if removed is None else found.added).append(job.id)
     found.watermarks[job.id] = watermark
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from sqlite3 import Connection
 
 from .. import ticks
-from ..declaration import Job
 from . import statements as sql
-from .definitions import define
-from .records import Identity, Registration
-from .runs import claim_startup
+from .records import Identity
 
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
@@ -20,21 +16,10 @@ MOST_CRASHES = 3
 ALIVE_HERE: set[str] = set()
 
 
-def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Registration:
-    """Join: clear away provably dead processes, bring the definitions up to date, claim startup runs.
-
-    Startup runs belong to a start of the *schedule*: a process that finds another one alive joins its start.
-    """
-    now = ticks.now()
-    found = _clear_dead(connection, me, now)
-    if not found.peers:
-        row = connection.execute(sql.LAST_START_NUMBER).fetchone()
-        found.start_number = (row[0] or 0) + 1
-    enter(connection, me, found.start_number)
-    define(connection, jobs, now, found)
-    if not found.peers:
-        found.claims = claim_startup(connection, me, jobs, found.start_number)
-    return found
+def ensure(connection: Connection, me: Identity) -> None:
+    """See to it that this process is written down: what it claims must be found if it dies."""
+    if not connection.execute(sql.IS_MEMBER, {"process_id": me.process_id}).fetchone():
+        enter(connection, me, start_number=0)
 
 
 def enter(connection: Connection, me: Identity, start_number: int) -> None:
@@ -60,7 +45,7 @@ def beat(connection: Connection, me: Identity, start_number: int) -> bool:
 def bury(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
     """Declare a process dead unless it moved on (then None); return how many runs it had started."""
     gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
-    return _lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
+    return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
 
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
@@ -78,19 +63,11 @@ def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool
     return False
 
 
-def _clear_dead(connection: Connection, me: Identity, now: int) -> Registration:
-    found = Registration(start_number=0, peers=set(), lost=0)
-    for process_id, host, pid, _beat, beat_us, number in connection.execute(sql.LIST_PROCESSES).fetchall():
-        if is_provably_dead(me, process_id, host, pid):
-            connection.execute(sql.LEAVE, {"process_id": process_id})
-            found.lost += _lose_runs(connection, process_id, beat_us)
-        else:
-            found.peers.add(process_id)
-            found.start_number = max(found.start_number, number)
-    return found
+def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
+    """Give back what a dead process had reserved and end what it had started; return how many those are.
 
-
-def _lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
+    `beat_us` is its last sign of life: a run may begin its next attempt within its grace from then.
+    """
     values = {
         "process_id": process_id,
         "now": ticks.now(),

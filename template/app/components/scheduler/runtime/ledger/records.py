@@ -80,6 +80,7 @@ class Registration:
     peers: set[str]
     lost: int
     watermarks: dict[str, int] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
     claims: list[Claim] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)

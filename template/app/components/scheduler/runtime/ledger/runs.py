@@ -9,6 +9,7 @@ from typing import Any
 from .. import ticks
 from ..catch_up import Decision, Skip
 from ..declaration import Job
+from . import members
 from . import statements as sql
 from .records import Answer, Claim, Identity, Outcome
 
@@ -18,6 +19,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], f
 
     The first `free` runs that are due begin as soon as this is committed: they are recorded as started.
     """
+    members.ensure(connection, me)
     answers = []
     for decision in decisions:
         answer = _claim(connection, me, decision, starting=free > 0)
@@ -33,10 +35,12 @@ def claim_startup(
     now = ticks.now()
     claims = []
     for job in jobs:
-        if job.startup_delay is not None:
-            values = {"kind": "startup", "tick": None, "start_number": start_number}
-            held = _insert(connection, me, job, values, now + job.startup_delay, now, starting=False)
-            claims += [held] if held else []
+        if job.startup_delay is None or _is_paused(connection, job.id):
+            continue
+        values = {"kind": "startup", "tick": None, "start_number": start_number}
+        connection.execute(sql.SUPERSEDE_STARTUP, {**values, "job_id": job.id, "now": now})
+        held = _insert(connection, me, job, values, now + job.startup_delay, now, starting=False)
+        claims += [held] if held else []
     return claims
 
 
@@ -46,6 +50,7 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
     Only those of known jobs, and within their `max_instances`.
     """
     now = ticks.now()
+    members.ensure(connection, me)
     taken: list[Claim] = []
     for run_id, job_id, kind, tick, attempt, crashes, due, cut in connection.execute(
         sql.LIST_WAITING, {"now": now}
@@ -53,7 +58,9 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
         job = jobs.get(job_id)
         if len(taken) >= most:
             break
-        if job is None or _count_held(connection, job_id) >= job.options.max_instances:
+        if job is None or _is_paused(connection, job_id):
+            continue
+        if _count_held(connection, job_id) >= job.options.max_instances:
             continue
         values = {"run_id": run_id, "process_id": me.process_id, "now": now}
         if cut:
@@ -178,6 +185,11 @@ def _insert(
     return (
         None if row is None else Claim(row[0], job.id, values["kind"], values["tick"], due, started=started)
     )
+
+
+def _is_paused(connection: Connection, job_id: str) -> bool:
+    row = connection.execute(sql.READ_JOB, {"job_id": job_id}).fetchone()
+    return row is not None and row[2] is not None
 
 
 def _count_held(connection: Connection, job_id: str) -> int:

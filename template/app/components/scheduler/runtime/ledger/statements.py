@@ -18,6 +18,8 @@ FORGET_PROCESS = """
 DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
 """
 
+IS_MEMBER = "SELECT 1 FROM scheduler_processes WHERE process_id = :process_id"
+
 LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
 
 LAST_START_NUMBER = """
@@ -45,10 +47,12 @@ SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_cra
 WHERE job_id = :job_id
 """
 
-# A changed definition begins anew: instants before the change are not caught up.
+# A changed definition begins anew: instants before the change are not caught up. A watermark never goes
+# back, or used-up ticks would come again after the clock was.
 REDEFINE_JOB = """
 UPDATE scheduler_jobs
-SET definition = :definition, changed_us = :now, watermark_us = :now
+SET definition = :definition, changed_us = :now,
+    watermark_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END
 WHERE job_id = :job_id
 """
 
@@ -62,7 +66,9 @@ WHERE job_id = :job_id AND paused_us IS NULL
 """
 
 RESUME_JOB = """
-UPDATE scheduler_jobs SET paused_us = NULL, pause_note = NULL, watermark_us = :now
+UPDATE scheduler_jobs
+SET paused_us = NULL, pause_note = NULL,
+    watermark_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
@@ -105,6 +111,17 @@ UNION ALL
 SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, 1 AS cut FROM scheduler_runs
 WHERE rerun_until_us >= :now
 ORDER BY due_us, run_id
+"""
+
+# The startup run of a new start takes the place of one that an earlier start left behind.
+SUPERSEDE_STARTUP = """
+UPDATE scheduler_runs
+SET state = CASE WHEN state = 'queued' THEN 'skipped' ELSE state END,
+    reason = CASE WHEN state = 'queued' THEN 'coalesced' ELSE reason END,
+    finished_us = CASE WHEN state = 'queued' THEN :now ELSE finished_us END,
+    rerun_until_us = NULL
+WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
+  AND (state = 'queued' OR rerun_until_us IS NOT NULL)
 """
 
 TAKE_WAITING = """
