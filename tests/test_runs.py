@@ -127,7 +127,7 @@ async def test_whatever_a_job_raises_the_others_go_on(
     scheduler.add_job(good, "interval", seconds=0.2, id="good")
     async with scheduler:
         await until(lambda: len(calls) >= 4)
-    ended = {(row["job_id"], row["state"]) for row in rows(scheduler) if row["state"] != "skipped"}
+    ended = {(row["job_id"], row["state"]) for row in rows(scheduler) if row["state"] not in ("skipped", "queued")}
     expected = "cancelled" if isinstance(trouble, asyncio.CancelledError) else "failed"
     assert {("coroutine", expected), ("function", expected), ("good", "succeeded")} == ended
 
