@@ -77,6 +77,7 @@ async def test_after_the_last_retry_it_stays_failed(scheduler: AsyncIOScheduler)
     assert (run["state"], run["attempt"]) == ("failed", 2)
 
 
+@pytest.mark.full
 async def test_a_retry_that_is_due_later_survives_a_restart(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
 
@@ -179,6 +180,7 @@ async def test_a_coroutine_that_blocks_the_loop_is_named(
     assert "job greedy blocks the event loop" in capsys.readouterr().err
 
 
+@pytest.mark.full
 async def test_old_history_is_pruned_and_the_rest_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +262,7 @@ def test_a_run_whose_process_was_killed_begins_its_next_attempt(app: Application
     assert before["error"] == "the process that ran it died"
 
 
+@pytest.mark.full
 def test_a_startup_run_that_was_cut_off_is_replaced_by_that_of_the_next_start(app: Application) -> None:
     endless(app)
     killed = app.start()
@@ -284,6 +287,7 @@ def test_with_on_crash_skip_it_stays_lost(app: Application) -> None:
     assert [row["state"] for row in app.recorded()] == ["lost", "succeeded"]
 
 
+@pytest.mark.full
 def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Application) -> None:
     app.tasks(
         "import os\ndef deadly() -> None:\n    open('marks.txt', 'a').write('start\\n')\n    os._exit(7)\n"

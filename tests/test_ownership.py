@@ -178,6 +178,7 @@ def below_the_separators(texts: list[str]) -> Callable[[str], str]:
     return change
 
 
+@pytest.mark.full
 def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, project: Project) -> None:
     assert set(BELOW) == SHARED
     for name, texts in BELOW.items():
@@ -205,6 +206,7 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
         assert merged == below_the_separators(texts)(theirs)
 
 
+@pytest.mark.full
 def test_uv_add_puts_packages_below_the_separators() -> None:
     project = Project(render(fresh_folder() / "app"))
     before = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
@@ -270,6 +272,7 @@ def test_make_update_refuses_a_dirty_tree(history: TemplateHistory, project: Pro
     assert project.answers()["_commit"] == "1.0.0"
 
 
+@pytest.mark.full
 def test_make_update_fails_with_the_list_of_conflicts(history: TemplateHistory, project: Project) -> None:
     both_change_a_line(history, project)
     done = make(project, "update")

@@ -84,6 +84,7 @@ def test_the_start_is_one_line_that_says_what_runs(ticking: Application) -> None
         assert re.search(rf"{job} \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line)
 
 
+@pytest.mark.full
 def test_a_restart_goes_on_where_the_ledger_stands(ticking: Application) -> None:
     with ticking.running():
         wait_for(lambda: ticking.recorded("succeeded"), "a run")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from apscheduler import events
 
-from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ScheduleError
+from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ScheduleError, ticks
 from app.core.log import configure_logging
 from inside import rows, scheduler_settings
 
@@ -127,7 +127,9 @@ async def test_whatever_a_job_raises_the_others_go_on(
     scheduler.add_job(good, "interval", seconds=0.2, id="good")
     async with scheduler:
         await until(lambda: len(calls) >= 4)
-    ended = {(row["job_id"], row["state"]) for row in rows(scheduler) if row["state"] not in ("skipped", "queued")}
+    ended = {
+        (row["job_id"], row["state"]) for row in rows(scheduler) if row["state"] not in ("skipped", "queued")
+    }
     expected = "cancelled" if isinstance(trouble, asyncio.CancelledError) else "failed"
     assert {("coroutine", expected), ("function", expected), ("good", "succeeded")} == ended
 
@@ -260,6 +262,22 @@ async def test_jitter_delays_the_start_and_never_the_tick(scheduler: AsyncIOSche
     assert max(delays) <= 300_000
 
 
+async def test_a_clock_that_is_set_back_does_not_let_a_run_start_before_it_is_due(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    soon = datetime.now(UTC) + timedelta(seconds=0.7)
+    scheduler.add_job(lambda: calls.append(ticks.now()), "date", id="job", run_date=soon)
+    async with scheduler:
+        real = ticks.now
+        back = real() + 500_000
+        monkeypatch.setattr(ticks, "now", lambda: real() - 1_500_000)
+        await until(lambda: calls)
+        assert real() > back
+    [row] = rows(scheduler)
+    assert row["started_us"] >= row["due_us"]
+
+
 async def test_listeners_hear_of_runs_and_a_slow_or_broken_one_delays_nothing(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -287,6 +305,7 @@ async def test_listeners_hear_of_runs_and_a_slow_or_broken_one_delays_nothing(
     assert sorted(heard) == [("bad", "no"), ("good", 42)]
 
 
+@pytest.mark.full
 async def test_a_reserved_run_that_was_not_started_is_given_back_and_runs_later(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -468,6 +487,7 @@ async def test_a_paused_job_has_no_startup_run(scheduler: AsyncIOScheduler) -> N
     assert rows(scheduler) == []
 
 
+@pytest.mark.full
 async def test_a_startup_run_that_was_given_back_does_not_add_up(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     soon = datetime.now(UTC) + timedelta(seconds=5)

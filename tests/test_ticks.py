@@ -113,7 +113,7 @@ def walk(source: Ticks, begin: int, end: int) -> list[int]:
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(SHIFTS), hours, minutes, weekdays)
 def test_cron_agrees_with_trying_every_minute(
     shift: tuple[str, date], hour: str, minute: str, weekday: str

@@ -112,8 +112,8 @@ class Runner:
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     def _come_due(self, run_id: int) -> None:
-        self._waiting.append(self._early.pop(run_id)[1])
-        self._fill_slots()
+        # Looked at once more: the clock may have been set back while the timer ran (R2).
+        self.dispatch(self._early.pop(run_id)[1])
 
     def _fill_slots(self) -> None:
         while self._waiting and len(self._slots) < self._max_workers and not self._draining:
