@@ -68,6 +68,7 @@ def refused(app: Application, code: int = 2) -> str:
         ('"app.services.nope:task", "date"', "'app.services.nope:task' cannot be imported"),
         ('"app.services.my_tasks:nope", "date"', "'app.services.my_tasks:nope' cannot be imported"),
         ('"task", "date"', "is not a reference such as"),
+        ('lines, "date"', "lines has a `yield`: calling it would run nothing of it"),
         ('task(), "date"', "None is not a function"),
         ('task, "date", args=[1, 2, 3]', "cannot be called with these arguments"),
         ('task, "date", id=7', "id=7 must be text"),
@@ -90,6 +91,7 @@ def test_a_wrong_declaration_names_its_line(app: Application, call: str, sentenc
         "from apscheduler.triggers.combining import OrTrigger\n"
         "from apscheduler.triggers.cron import CronTrigger\n"
         "def task(word: str = '') -> None: ...\n"
+        "def lines(): yield 1\n"
         "class Own(BaseTrigger):\n"
         "    def get_next_fire_time(self, previous, now): return now\n"
         "class Some:\n"

@@ -105,7 +105,8 @@ async def test_functions_do_not_take_the_threads_of_the_application(scheduler: A
 
 
 @pytest.mark.parametrize(
-    "trouble", [RuntimeError("no"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()]
+    "trouble",
+    [RuntimeError("no"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), StopIteration()],
 )
 async def test_whatever_a_job_raises_the_others_go_on(
     scheduler: AsyncIOScheduler, trouble: BaseException

@@ -185,6 +185,11 @@ def resolve(function: Any) -> Callable[..., Any]:
         raise ValueError("the function was called instead of given: leave the parentheses away")
     if not callable(function):
         raise ValueError(f"{function!r} is not a function")
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .settings import SchedulerSettings
 
 _JOIN_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
 
 
 class Process:
@@ -99,8 +101,8 @@ class Process:
         if ending:
             self._runner.interrupt_threads_left()
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
-        if self._runner.threads_left and not ending:
-            logger.warning("{} function(s) still run; their leases are kept", len(self._runner.threads_left))
+        if self._runner.left and not ending:
+            logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
             threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
         else:
             await asyncio.to_thread(self._close)
@@ -112,8 +114,8 @@ class Process:
         self._presence.pulse(connection)
 
     def _close_after_threads(self) -> None:
-        for future in self._runner.threads_left:
-            future.exception()
+        while self._runner.left:
+            time.sleep(_LOOK_SECONDS)
         self._close()
 
     def _close(self) -> None:

@@ -78,7 +78,7 @@ class Runner:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
 
         What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
-        plain function cannot be cancelled: see `threads_left`.
+        plain function cannot be cancelled: see `left`.
         """
         self._draining = True
         for timer, claims in self._early.values():
@@ -102,9 +102,9 @@ class Runner:
         return cut
 
     @property
-    def threads_left(self) -> list[Future[Any]]:
-        """Functions that still run on their threads after a drain."""
-        return [future for future in self._in_thread.values() if not future.done()]
+    def left(self) -> int:
+        """How many runs have not ended: after a drain, functions that still are on their threads."""
+        return len(self._under_way)
 
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
@@ -134,7 +134,12 @@ class Runner:
             if self._draining:
                 self._release(claims[number:])
                 return
-            await self._run(claim)
+            try:
+                await self._run(claim)
+            except asyncio.CancelledError:
+                # Cut while it waited to be recorded as started: it was not entered.
+                self._release(claims[number:])
+                return
 
     async def _run(self, claim: Claim) -> None:
         job = self._jobs[claim.job_id]
@@ -185,7 +190,7 @@ class Runner:
         if _is_coroutine_function(job.func):
             return await job.func(*job.args, **job.kwargs)
         call = functools.partial(job.func, *job.args, **job.kwargs)
-        future = self._threads.submit(contextvars.copy_context().run, call)
+        future = self._threads.submit(contextvars.copy_context().run, _without_stop_iteration, call)
         self._in_thread[claim.run_id] = future
         # Shielded: cancelling the waiting must not look like a cancelled function.
         value = await asyncio.shield(asyncio.wrap_future(future))
@@ -306,6 +311,14 @@ def _is_coroutine_function(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _without_stop_iteration(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except StopIteration as problem:
+        # A future cannot carry it: whoever waits would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from problem
 
 
 def _one_line(problem: BaseException) -> str:

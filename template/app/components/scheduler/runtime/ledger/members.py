@@ -29,7 +29,8 @@ def enter(connection: Connection, me: Identity, start_number: int) -> None:
 
 
 def leave(connection: Connection, me: Identity) -> None:
-    """Write down that this process is gone; it holds nothing any more."""
+    """Write down that this process is gone. What it should still hold is not left behind for ever."""
+    lose_runs(connection, me.process_id, ticks.now())
     connection.execute(sql.LEAVE, {"process_id": me.process_id})
 
 
