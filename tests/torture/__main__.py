@@ -21,8 +21,7 @@ def torture(folder: Path, seconds: float, seed: int, *, aloud: bool = False) -> 
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
         # What was cut off must be found by lease, and ticks claimed under a clock set ahead must come.
-        nemesis.quiet(30 + max(0.0, nemesis.clock_steps))
-        until = time.time_ns() // 1000
+        until = nemesis.quiet(30 + max(0.0, nemesis.clock_steps))
     finally:
         nemesis.end()
     runs, attempts, jobs = read_ledger(world.ledger_file)

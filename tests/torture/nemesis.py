@@ -49,17 +49,22 @@ class Nemesis:
             harm()
             time.sleep(self.random.uniform(0.2, 2.5))
 
-    def quiet(self, seconds: float) -> None:
-        """Put the clock right, see that all processes are up, and leave them alone for a while."""
+    def quiet(self, seconds: float) -> int:
+        """Put the clock right, see that all are up, leave them alone for a while, then stop them.
+
+        Returns the wall clock, in us, up to which they were left alone.
+        """
         self.set_clock(0)
         for index, process in enumerate(self.processes):
             if process.popen.poll() is not None:
                 self.processes[index] = self.world.start()
         time.sleep(seconds)
+        until = time.time_ns() // 1000
         for process in self.processes:
             process.popen.send_signal(signal.SIGTERM)
         for process in self.processes:
             process.popen.wait(60)
+        return until
 
     def end(self) -> None:
         for process in self.processes:
