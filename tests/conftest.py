@@ -21,6 +21,8 @@ os.environ |= {
 
 import pytest  # noqa: E402
 
+from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
+from inside import scheduler as scheduler  # noqa: E402
 from pythons import found_pythons  # noqa: E402
 from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from app.components.scheduler.runtime import AsyncIOScheduler
 from app.components.scheduler.runtime import settings as settings_room
 from app.core import config
+from app.core.log import configure_logging
 
 
 @contextmanager
@@ -34,3 +38,46 @@ def rows(scheduler: AsyncIOScheduler, *states: str) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id").fetchall()
     return [dict(row) for row in found if not states or row["state"] in states]
+
+
+async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
+    """Return the first true value of `condition()`; fail when patience ends."""
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+    return value
+
+
+class Gauge:
+    """Counts how many are inside at once, over coroutines and threads."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.entered = 0
+        self._lock = threading.Lock()
+
+    def enter(self) -> None:
+        with self._lock:
+            self.now += 1
+            self.entered += 1
+            self.most = max(self.most, self.now)
+
+    def leave(self) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[AsyncIOScheduler]:
+    """A scheduler of its own, not started."""
+    configure_logging()
+    with scheduler_settings(tmp_path, SCHEDULER_MAX_WORKERS=4, SCHEDULER_SHUTDOWN_GRACE_TIME=5):
+        yield AsyncIOScheduler()
+
+
+@pytest.fixture
+async def nothing_left_behind() -> AsyncIterator[None]:
+    """Fail a test after which tasks go on in the event loop."""
+    yield
+    leaked = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert not leaked, leaked

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,15 +17,7 @@ import pytest
 from app.components.scheduler.runtime import AsyncIOScheduler, Run, current_run
 from app.core.log import configure_logging
 from application import Application, wait_for
-from inside import rows, scheduler_settings
-from test_runs import until
-
-
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[AsyncIOScheduler]:
-    configure_logging()
-    with scheduler_settings(tmp_path, SCHEDULER_MAX_WORKERS=4, SCHEDULER_SHUTDOWN_GRACE_TIME=2):
-        yield AsyncIOScheduler()
+from inside import rows, scheduler_settings, until
 
 
 @pytest.fixture

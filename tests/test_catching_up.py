@@ -1,0 +1,210 @@
+"""After an outage, a pause, a locked ledger: what runs, what is recorded instead."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from apscheduler import events
+
+from app.components.scheduler.runtime import AsyncIOScheduler
+from inside import Gauge, rows, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> None:
+    """Let the ledger say that nothing was up for so long."""
+    async with scheduler:
+        pass
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        connection.execute("DELETE FROM scheduler_runs")
+        connection.execute(
+            "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
+            (int(seconds * 1_000_000), job_id),
+        )
+        connection.commit()
+
+
+async def test_after_an_outage_the_latest_missed_tick_runs(scheduler: AsyncIOScheduler) -> None:
+    calls: list[float] = []
+    scheduler.add_job(lambda: calls.append(time.time()), "interval", minutes=1, id="job")
+    await was_down(scheduler, "job", 5 * 60)
+    async with scheduler:
+        await until(lambda: calls)
+    done, skipped = rows(scheduler, "succeeded"), rows(scheduler, "skipped")
+    assert len(done) == 1
+    assert 4 <= len(skipped) <= 5
+    assert {row["reason"] for row in skipped} == {"coalesced"}
+    assert max(row["tick_us"] for row in skipped) < done[0]["tick_us"]
+
+
+async def test_a_tick_beyond_its_grace_is_recorded_as_an_outage(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job", misfire_grace_time=1)
+    await was_down(scheduler, "job", 3_601 if datetime.now(UTC).minute == 0 else 3_600)
+    async with scheduler:
+        pass
+    assert [(row["state"], row["reason"]) for row in rows(scheduler)] == [("skipped", "outage")]
+
+
+async def test_without_coalescing_missed_ticks_run_oldest_first_one_at_a_time(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    gauge = Gauge()
+
+    async def job() -> None:
+        gauge.enter()
+        await asyncio.sleep(0.01)
+        gauge.leave()
+
+    scheduler.add_job(
+        job, "interval", minutes=1, id="job", coalesce=False, misfire_grace_time=None, max_catch_up=3
+    )
+    await was_down(scheduler, "job", 8 * 60)
+    async with scheduler:
+        await until(lambda: gauge.entered >= 3)
+    done = rows(scheduler, "succeeded")
+    assert gauge.most == 1
+    assert [row["tick_us"] for row in done] == sorted(row["tick_us"] for row in done)
+    starts = [row["started_us"] for row in done]
+    assert starts == sorted(starts)
+    assert len(rows(scheduler, "skipped")) >= 4
+
+
+async def test_a_long_gap_is_one_range_row_with_its_exact_count(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=1, id="job", misfire_grace_time=60)
+    await was_down(scheduler, "job", 7 * 24 * 3_600)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+    [gap, *others] = rows(scheduler, "skipped")
+    assert not [row for row in others if row["last_tick_us"] is not None]
+    assert gap["reason"] == "outage"
+    assert gap["tick_count"] == (gap["last_tick_us"] - gap["tick_us"]) // 1_000_000 + 1
+    assert gap["tick_count"] > 600_000
+
+
+async def test_a_changed_schedule_is_not_caught_up(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", hours=1, id="job", misfire_grace_time=None)
+    await was_down(scheduler, "job", 5 * 3_600)
+    scheduler.remove_job("job")
+    scheduler.add_job(lambda: calls.append(1), "interval", hours=2, id="job", misfire_grace_time=None)
+    async with scheduler:
+        assert scheduler.registration.changed == ["job"]
+    assert not calls
+    assert rows(scheduler) == []
+
+
+@pytest.mark.full
+async def test_a_reserved_run_that_was_not_started_is_given_back_and_runs_later(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    calls: list[int] = []
+    scheduler.add_job(
+        lambda: calls.append(1),
+        "interval",
+        hours=6,
+        id="job",
+        next_run_time=datetime.now(UTC) + timedelta(seconds=2),
+    )
+    async with scheduler:
+        assert [row["state"] for row in rows(scheduler)] == ["claimed"]
+    assert [row["state"] for row in rows(scheduler)] == ["queued"]
+    assert not calls
+    scheduler.get_jobs()[0].startup_delay = None
+    async with scheduler:
+        await until(lambda: calls)
+    [row] = rows(scheduler)
+    assert (row["state"], row["attempt"]) == ("succeeded", 1)
+
+
+async def test_pausing_and_resuming_is_durable_and_recorded(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.1, id="job")
+    async with scheduler:
+        await until(lambda: calls)
+        scheduler.pause_job("job")
+    before = len(calls)
+    async with scheduler:
+        await asyncio.sleep(0.5)
+        assert len(calls) <= before + 1
+        scheduler.resume_job("job")
+        await until(lambda: len(calls) >= before + 3)
+    reasons = [row["reason"] for row in rows(scheduler, "skipped")]
+    assert "paused" in reasons
+    ticks = [row["tick_us"] for row in rows(scheduler)]
+    assert len(ticks) == len(set(ticks))
+
+
+@pytest.mark.full
+async def test_a_locked_ledger_delays_and_loses_nothing(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(
+        lambda: calls.append(1), "interval", seconds=0.5, id="job", coalesce=False, max_catch_up=100
+    )
+    async with scheduler:
+        await until(lambda: calls)
+        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            await asyncio.sleep(7)
+            stopped = len(calls)
+            other.execute("ROLLBACK")
+        await until(lambda: len(calls) > stopped + 3)
+    found = [row["tick_us"] for row in rows(scheduler)]
+    steps = {later - earlier for earlier, later in pairwise(found)}
+    assert steps == {500_000}, "every tick has its row, none twice"
+
+
+async def test_a_paused_job_has_no_startup_run(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "date", id="job")
+    scheduler.pause_job("job")
+    for _ in range(2):
+        async with scheduler:
+            assert scheduler.registration.paused == {"job"}
+    assert not calls
+    assert rows(scheduler) == []
+
+
+@pytest.mark.full
+async def test_a_startup_run_that_was_given_back_does_not_add_up(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    scheduler.add_job(lambda: calls.append(1), "interval", hours=9, id="job", next_run_time=soon)
+    for _ in range(3):
+        async with scheduler:
+            pass
+    scheduler.get_jobs()[0].startup_delay = 0
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        await asyncio.sleep(1.5)
+    assert [row["state"] for row in rows(scheduler)] == ["skipped"] * 3 + ["succeeded"]
+    assert calls == [1]
+
+
+async def test_resuming_never_moves_a_job_back_in_time(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.2, id="job", misfire_grace_time=None)
+    # As after a clock that was an hour ahead.
+    await was_down(scheduler, "job", -3_600)
+    async with scheduler:
+        scheduler.pause_job("job")
+        scheduler.resume_job("job")
+        await asyncio.sleep(1)
+    assert not calls
+
+
+async def test_ticks_that_were_missed_are_told_to_listeners(scheduler: AsyncIOScheduler) -> None:
+    heard: list[Any] = []
+    scheduler.add_listener(heard.append, events.EVENT_JOB_MISSED)
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job", misfire_grace_time=1)
+    await was_down(scheduler, "job", 3_601 if datetime.now(UTC).minute == 0 else 3_600)
+    async with scheduler:
+        pass
+    assert [event.job_id for event in heard] == ["job"]

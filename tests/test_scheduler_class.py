@@ -1,0 +1,120 @@
+"""The drop-in class: what it takes from APScheduler, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler import events
+
+from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ScheduleError
+from inside import rows, scheduler_settings, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+async def test_listeners_hear_of_runs_and_a_slow_or_broken_one_delays_nothing(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    heard: list[tuple[str, object]] = []
+    release = threading.Event()
+
+    def slow(event: Any) -> None:
+        release.wait(10)
+        heard.append((event.job_id, event.retval if event.exception is None else str(event.exception)))
+
+    def broken(event: Any) -> None:
+        raise RuntimeError("a listener's own trouble")
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    scheduler.add_listener(broken)
+    scheduler.add_listener(slow, events.EVENT_JOB_EXECUTED | events.EVENT_JOB_ERROR)
+    scheduler.add_job(lambda: 42, "date", id="good")
+    scheduler.add_job(fail, "date", id="bad")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded", "failed")) == 2)
+        assert heard == []
+        release.set()
+    assert sorted(heard) == [("bad", "no"), ("good", 42)]
+
+
+async def test_start_and_shutdown_work_as_in_apscheduler(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "date", id="job")
+    scheduler.start()
+    assert scheduler.running
+    await until(lambda: calls)
+    scheduler.shutdown()
+    await until(lambda: not scheduler.running)
+    await scheduler._draining
+    assert [row["state"] for row in rows(scheduler)] == ["succeeded"]
+
+
+async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").mkdir()
+    calls: list[int] = []
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(lambda: calls.append(1), "date", id="job")
+        with pytest.raises(LedgerError):
+            async with scheduler:
+                pass
+    assert not calls
+    assert not scheduler.running
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: s.add_jobstore("memory"),
+        lambda s: s.add_executor("processpool"),
+        lambda s: s.pause(),
+        lambda s: s.resume(),
+        lambda s: s.modify_job("job", name="x"),
+        lambda s: s.remove_jobstore("default"),
+        lambda s: s.remove_executor("default"),
+        lambda s: s.import_jobs("jobs.json"),
+        lambda s: s.export_jobs("jobs.json"),
+        lambda s: s.reschedule_job("job", trigger="cron"),
+        lambda s: s.remove_job("nope"),
+        lambda s: s.pause_job("nope"),
+        lambda s: s.start(paused=True),
+        lambda s: AsyncIOScheduler(jobstores={"default": object()}),
+        lambda s: AsyncIOScheduler(timezone="Nowhere/Land"),
+        lambda s: AsyncIOScheduler(job_defaults={"coalsce": True}),
+        lambda s: AsyncIOScheduler(timezon="UTC"),
+    ],
+)
+def test_what_cannot_work_durably_is_a_sentence(
+    scheduler: AsyncIOScheduler, call: Callable[[AsyncIOScheduler], object]
+) -> None:
+    scheduler.add_job(lambda: None, "date", id="job")
+    with pytest.raises(ScheduleError) as refusal:
+        call(scheduler)
+    assert "test_scheduler_class.py:" in str(refusal.value)
+
+
+async def test_declaring_while_running_is_refused(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        with pytest.raises(ScheduleError, match="before the start"):
+            scheduler.add_job(lambda: None, "date", id="job")
+
+
+def test_declared_jobs_can_be_listed_as_in_apscheduler(
+    scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = scheduler.add_job(lambda: None, "cron", hour=9, id="nine")
+    assert scheduler.get_jobs() == [job]
+    assert scheduler.get_job("nine") is job
+    assert scheduler.get_job("ten") is None
+    assert job.next_run_time is not None
+    assert job.next_run_time.hour == 9
+    scheduler.print_jobs()
+    assert "nine: " in capsys.readouterr().out
+    scheduler.remove_all_jobs()
+    assert scheduler.get_jobs() == []
