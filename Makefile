@@ -13,18 +13,21 @@ RUN = "$(PYTHON)" -m
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
 JOBS ?= 2
+MINUTES ?= 1
+SEED ?=
 
 # What the machine itself calls python3 comes first.
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick coverage demo picture audit hooks clean
+.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture audit hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
 	@echo 'make check       lint, types, workflows and documentation; no tests'
 	@echo 'make test        every test'
 	@echo 'make test-quick  the tests that install nothing, $(JOBS) at a time'
+	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make demo        render an application, install it, run three jobs for some seconds'
 	@echo 'make picture     make the picture in the README from a real run'
@@ -97,6 +100,10 @@ test: $(READY)
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS)
+
+# By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
+torture: $(READY)
+	PYTHONPATH=tests $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term

@@ -2,17 +2,21 @@
 
 The rooms, in the order in which a tick passes through them:
 
-- `triggers`: what was declared with APScheduler, checked and brought into a canonical form
+- `settings`, `errors`: what is read from the environment, and the sentences for what is wrong
+- `triggers`, `from_now`: what was declared with APScheduler, checked and brought into a canonical form
 - `declaration`: one `add_job(...)` call: function, id, options, the line it stands on
 - `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
 - `catch_up`: which of the due ticks run and which are skipped, and why
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
-- `runner`: one claimed run, from its start to its outcome
+- `runner`: one claimed run, from its start to its outcome or its next attempt
 - `context`: what a task may ask of its run
-- `presence`: who is alive, and what a dead process left behind
+- `listeners`: APScheduler's events, for who asked for them
+- `presence`: who is alive, what a dead process left behind, and what is too old to be kept
+- `watchdog`: names the coroutine that blocks the event loop
 - `process`: start, drain and stop of all this in one process
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
+- `service`: the scheduler as a process of its own, with signals
 - `loading`, `plan`, `reading`: what the commands show
 """
 

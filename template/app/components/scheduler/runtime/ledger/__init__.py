@@ -1,6 +1,6 @@
 """The ledger: what became of each tick.
 
-- `schema`, `migrations`: the tables (SQLAlchemy, Alembic); loaded only to create or upgrade a ledger
+- `schema`, `migrations`: the tables (SQLAlchemy, Alembic); loaded only to create, upgrade or show a ledger
 - `database`: where the ledger is; opening, checking and upgrading it
 - `statements`: every SQL statement of the claim and finish path, for SQLite and PostgreSQL
 - `records`: what goes in and out of the operations
