@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 
 from app.components.scheduler.runtime import AsyncIOScheduler, Run, current_run
 from app.core.log import configure_logging
@@ -96,6 +97,8 @@ def test_the_wait_between_retries_doubles_and_is_bounded(scheduler: AsyncIOSched
         base = min(10 * 2**number, 3_600)
         assert base <= wait <= base * 1.1
     assert job.retry_at(1, 21, 0) is None
+    patient = scheduler.add_job(lambda: None, "date", id="patient", retries=2, retry_delay=7_200)
+    assert (patient.retry_at(1, 1, 0) or 0) >= 7_200_000_000
     assert waits == [(job.retry_at(1, number, 0) or 0) / 1_000_000 for number in range(1, 21)]
 
 
@@ -107,6 +110,46 @@ async def test_a_coroutine_beyond_its_timeout_is_cancelled(scheduler: AsyncIOSch
     async with scheduler:
         await until(lambda: rows(scheduler, "timed_out"))
     assert rows(scheduler)[0]["error"] == "it took longer than its timeout of 0.2 s"
+
+
+async def test_listeners_can_tell_a_timeout_from_success(scheduler: AsyncIOScheduler) -> None:
+    heard: list[Any] = []
+
+    async def endless() -> None:
+        await asyncio.sleep(600)
+
+    scheduler.add_listener(heard.append, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+    scheduler.add_job(endless, "date", id="endless", timeout=0.1)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "timed_out"))
+    assert [type(event.exception) for event in heard] == [TimeoutError]
+
+
+async def test_a_startup_run_in_its_retries_is_replaced_by_that_of_the_next_start(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("no")
+
+    scheduler.add_job(broken, "date", id="broken", retries=1, retry_delay=60)
+    async with scheduler:
+        await until(lambda: len(attempts(scheduler.ledger.path)) == 1)
+    async with scheduler:
+        await until(lambda: len(attempts(scheduler.ledger.path)) == 2)
+    assert [row["state"] for row in rows(scheduler)] == ["failed", "retrying"]
+
+
+async def test_what_a_removed_job_left_waiting_is_ended(scheduler: AsyncIOScheduler) -> None:
+    def broken() -> None:
+        raise RuntimeError("no")
+
+    scheduler.add_job(broken, "date", id="broken", retries=1, retry_delay=60)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "retrying"))
+    scheduler.remove_job("broken")
+    async with scheduler:
+        assert scheduler.registration.removed == ["broken"]
+    assert [row["state"] for row in rows(scheduler)] == ["cancelled"]
 
 
 async def test_a_function_beyond_its_timeout_holds_its_slot_until_it_ends(

@@ -64,6 +64,8 @@ def refused(app: Application, code: int = 2) -> str:
         ('task, "interval", weeks=10**30', "numbers as large as these"),
         ('task, "calendarinterval", days=10_000_000', "must be a whole number"),
         ('task, "interval", hours=1, start_date=datetime.now()', "computed from the present moment"),
+        ('task, "interval", hours=1, start_date=datetime.now() + timedelta(9)', "computed from the present"),
+        ('task, "date", run_date=datetime.now() + timedelta(9)', "computed from the present moment"),
         ('task, "date", run_date="tomorrow"', "run_date='tomorrow' is not a date such as"),
         ('"app.services.nope:task", "date"', "'app.services.nope:task' cannot be imported"),
         ('"app.services.my_tasks:nope", "date"', "'app.services.my_tasks:nope' cannot be imported"),
@@ -86,7 +88,7 @@ def refused(app: Application, code: int = 2) -> str:
 )
 def test_a_wrong_declaration_names_its_line(app: Application, call: str, sentence: str) -> None:
     imports = (
-        "from datetime import datetime\n"
+        "from datetime import datetime, timedelta\n"
         "from apscheduler.triggers.base import BaseTrigger\n"
         "from apscheduler.triggers.combining import OrTrigger\n"
         "from apscheduler.triggers.cron import CronTrigger\n"

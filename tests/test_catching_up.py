@@ -14,6 +14,7 @@ import pytest
 from apscheduler import events
 
 from app.components.scheduler.runtime import AsyncIOScheduler
+from app.core.log import configure_logging
 from inside import Gauge, rows, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -208,3 +209,16 @@ async def test_ticks_that_were_missed_are_told_to_listeners(scheduler: AsyncIOSc
     async with scheduler:
         pass
     assert [event.job_id for event in heard] == ["job"]
+
+
+async def test_a_job_that_will_never_run_is_told_at_the_start(
+    scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging()
+    scheduler.add_job(lambda: None, "date", id="past", run_date="2020-01-01")
+    scheduler.add_job(lambda: None, "cron", id="impossible", month=2, day=30)
+    async with scheduler:
+        pass
+    said = capsys.readouterr().err
+    assert "job past will never run" in said
+    assert "job impossible will never run" in said

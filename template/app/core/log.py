@@ -27,9 +27,9 @@ def configure_logging(level: str = "INFO", log_format: str = "text") -> None:
             stream.reconfigure(errors="backslashreplace")
     logger.remove()
     if log_format == "json":
-        logger.add(sys.stderr, level=level, serialize=True, diagnose=False)
+        logger.add(sys.stderr, level=level, serialize=True, backtrace=False, diagnose=False)
     else:
-        logger.add(sys.stderr, level=level, format=_line, diagnose=False)
+        logger.add(sys.stderr, level=level, format=_line, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -123,7 +123,8 @@ class Job:
         """Return when a run that failed for the `tries`-th time is tried again; None for not at all."""
         if tries > self.options.retries:
             return None
-        seconds = min(self.options.retry_delay * 2.0 ** (tries - 1), _LONGEST_RETRY_DELAY)
+        first = self.options.retry_delay
+        seconds = min(first * 2.0 ** min(tries - 1, 60), max(first, _LONGEST_RETRY_DELAY))
         delay = int(seconds * ticks.SECOND)
         return now + delay + ticks.jitter(f"{self.id}/{run_id}", tries, delay // 10)
 

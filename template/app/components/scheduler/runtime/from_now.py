@@ -38,12 +38,14 @@ def _readings(value: datetime, zones: Sequence[tzinfo]) -> list[datetime]:
     return [value.astimezone(), *(value.replace(tzinfo=zone) for zone in zones)]
 
 
-def delay_from_now(value: Any, zone: tzinfo) -> int | None:
-    """Return how long after now a datetime lies that was computed from now; None if it was written down.
+def is_computed(value: Any) -> bool:
+    """Return whether a date was computed: nobody writes microseconds, and datetime.now() has some."""
+    return isinstance(value, datetime) and value.microsecond != 0
 
-    Nobody writes microseconds by hand, and datetime.now() nearly always has some.
-    """
-    if not isinstance(value, datetime) or not value.microsecond:
+
+def delay_from_now(value: Any, zone: tzinfo) -> int | None:
+    """Return how long after now a computed datetime lies; None if it is fixed, past, or not soon."""
+    if not is_computed(value):
         return None
     for reading in _readings(value, [zone]):
         delay = ticks.instant(reading) - ticks.now()

@@ -91,7 +91,8 @@ class Process:
         """Stop claiming, give back what was reserved, let runs end, write it all down, leave (R11).
 
         `ending`: the interpreter exits next, so functions that still run are recorded as interrupted.
-        Without it their leases are kept until their threads end. Returns how many runs had to be cut.
+        Without it their leases are kept until their threads end. Returns how many runs had to be cut, or
+        could not be recorded.
         """
         self._presence.taking = False
         self._watchdog = None
@@ -105,7 +106,7 @@ class Process:
             logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
             threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
         else:
-            await asyncio.to_thread(self._close)
+            cut += await asyncio.to_thread(self._close)
         return cut
 
     def _pulse(self, connection: sqlite3.Connection) -> None:
@@ -118,16 +119,17 @@ class Process:
             time.sleep(_LOOK_SECONDS)
         self._close()
 
-    def _close(self) -> None:
+    def _close(self) -> int:
         self._listeners.close()
         self.writer.submit(lambda connection: members.leave(connection, self._me))
-        self._close_ledger()
+        return self._close_ledger()
 
-    def _close_ledger(self) -> None:
+    def _close_ledger(self) -> int:
         unsaved = self.writer.close()
         members.ALIVE_HERE.discard(self._me.process_id)
         if unsaved:
             logger.error("{} outcome(s) could not be written to the ledger", unsaved)
+        return unsaved
 
     def _take_over(self, claims: list[Claim]) -> None:
         """Called on the ledger's thread with runs that others gave back."""

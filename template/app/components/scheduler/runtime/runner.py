@@ -269,6 +269,9 @@ class Runner:
         outcome = Outcome(claim, state, None, started, now, error, trace)
         self._write(self._with_next_attempt(outcome, self._jobs[claim.job_id], now))
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
+        if problem is None and state != "succeeded":
+            # Listeners tell success from failure by this.
+            problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
         self._listeners.ended(claim, code, value, problem, trace)
 
     @staticmethod

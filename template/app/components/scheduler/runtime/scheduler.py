@@ -209,7 +209,9 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self._process is None:
             job.paused_at_first = True
         else:
-            self._process.writer.submit(lambda connection: definitions.pause(connection, job_id, None))
+            self._process.writer.submit(
+                lambda connection: definitions.pause(connection, job_id, None), keep=True
+            )
 
     def resume_job(self, job_id: str, jobstore: str | None = None) -> None:
         """Resume a paused job. What fell into the pause is recorded and not caught up."""
@@ -217,7 +219,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self._process is None:
             job.paused_at_first = False
         else:
-            self._process.writer.submit(lambda connection: definitions.resume(connection, job))
+            self._process.writer.submit(lambda connection: definitions.resume(connection, job), keep=True)
 
     # --- running ---
 
@@ -272,6 +274,9 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
             logger.warning("{}", sentence)
         process = Process(self.get_jobs(), self.settings, self.listeners)
         self.registration = process.open()
+        for job in process.jobs:
+            if job.id in self.registration.added and job.startup_delay is None and not job.next_run_time:
+                logger.warning("job {} will never run: its trigger has no time to come", job.id)
         return process
 
     def _begin(self, process: Process) -> None:

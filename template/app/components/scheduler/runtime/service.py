@@ -21,7 +21,7 @@ _SHOWN_JOBS = 10
 def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short (R11).
 
-    Returns 0 after a clean drain, 1 if a run had to be cut.
+    Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded.
 
     Raises:
         LedgerError: the ledger cannot be used; nothing was started.
@@ -29,7 +29,7 @@ def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
     with asyncio.Runner() as runner:
         cut = runner.run(_serve(scheduler))
         if cut:
-            logger.error("stopped; {} run(s) had to be cut and are recorded as interrupted", cut)
+            logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
             # What was cut may sit on a thread for ever; all that matters is in the ledger.
             logger.complete()
             sys.stdout.flush()

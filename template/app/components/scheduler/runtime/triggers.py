@@ -27,7 +27,7 @@ from apscheduler.util import astimezone, convert_to_datetime
 
 from . import ticks
 from .errors import nearest
-from .from_now import delay_from_now
+from .from_now import delay_from_now, is_computed
 
 BY_NAME: dict[str, type[BaseTrigger]] = {
     "cron": CronTrigger,
@@ -244,10 +244,10 @@ def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
     value = given.get(name)
     if value is None:
         return None
-    if name != "run_date" and delay_from_now(value, zone) is not None:
+    if is_computed(value) and not (name == "run_date" and delay_from_now(value, zone) is not None):
         raise ValueError(
             f"{name} is computed from the present moment, so that every start would move the schedule: write"
-            " a fixed date, or leave it away"
+            " a fixed date in whole seconds, or leave it away"
         )
     if isinstance(value, str):
         value = _parse(name, value)

@@ -28,6 +28,7 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
     for job_id, (_definition, _watermark, _paused, removed) in known.items():
         if job_id not in declared and removed is None:
             connection.execute(sql.REMOVE_JOB, {"job_id": job_id, "now": now})
+            connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
             found.removed.append(job_id)
 
 

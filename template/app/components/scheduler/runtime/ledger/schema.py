@@ -85,6 +85,7 @@ _HELD = text("state IN ('claimed', 'running')")
 Index("scheduler_runs_held", runs.c.job_id, sqlite_where=_HELD, postgresql_where=_HELD)
 _WAITING = text("state IN ('queued', 'retrying')")
 Index("scheduler_runs_waiting", runs.c.due_us, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index("scheduler_runs_finished", runs.c.finished_us)
 _CUT = text("rerun_until_us IS NOT NULL")
 Index("scheduler_runs_cut", runs.c.rerun_until_us, sqlite_where=_CUT, postgresql_where=_CUT)
 

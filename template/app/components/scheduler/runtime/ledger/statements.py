@@ -60,6 +60,15 @@ REMOVE_JOB = """
 UPDATE scheduler_jobs SET removed_us = :now WHERE job_id = :job_id AND removed_us IS NULL
 """
 
+# What a job that is no longer in the code left waiting would wait for ever.
+CANCEL_WAITING = """
+UPDATE scheduler_runs
+SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
+    error = CASE WHEN state = 'queued' THEN 'its job was removed from the schedule' ELSE error END,
+    finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
+WHERE job_id = :job_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
+"""
+
 PAUSE_JOB = """
 UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note
 WHERE job_id = :job_id AND paused_us IS NULL
@@ -116,12 +125,11 @@ ORDER BY due_us, run_id
 # The startup run of a new start takes the place of one that an earlier start left behind.
 SUPERSEDE_STARTUP = """
 UPDATE scheduler_runs
-SET state = CASE WHEN state = 'queued' THEN 'skipped' ELSE state END,
-    reason = CASE WHEN state = 'queued' THEN 'coalesced' ELSE reason END,
-    finished_us = CASE WHEN state = 'queued' THEN :now ELSE finished_us END,
-    rerun_until_us = NULL
+SET state = CASE state WHEN 'queued' THEN 'skipped' WHEN 'retrying' THEN 'failed' ELSE state END,
+    reason = CASE state WHEN 'queued' THEN 'coalesced' ELSE reason END,
+    finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
 WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
-  AND (state = 'queued' OR rerun_until_us IS NOT NULL)
+  AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
 TAKE_WAITING = """
@@ -185,14 +193,12 @@ SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
 WHERE process_id = :process_id AND state = 'running'
 """
 
-# A bounded piece from the oldest end, so that pruning never holds up a claim.
+# A bounded piece, so that pruning never holds up a claim.
 PRUNE_ATTEMPTS = """
 DELETE FROM scheduler_attempts WHERE run_id IN (
-    SELECT run_id FROM (SELECT run_id, finished_us FROM scheduler_runs ORDER BY run_id LIMIT :piece) AS oldest
-    WHERE finished_us < :before)
+    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
 """
 PRUNE_RUNS = """
 DELETE FROM scheduler_runs WHERE run_id IN (
-    SELECT run_id FROM (SELECT run_id, finished_us FROM scheduler_runs ORDER BY run_id LIMIT :piece) AS oldest
-    WHERE finished_us < :before)
+    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
 """

@@ -65,6 +65,7 @@ def _create_runs() -> None:
         sa.UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
         sa.UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
     )
+    op.create_index("scheduler_runs_finished", "scheduler_runs", ["finished_us"])
     for name, column, condition in (
         ("scheduler_runs_held", "job_id", "state IN ('claimed', 'running')"),
         ("scheduler_runs_waiting", "due_us", "state IN ('queued', 'retrying')"),
