@@ -96,7 +96,7 @@ docs: $(READY)
 	"$(PYTHON)" scripts/check_site.py site README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md
 
 test: $(READY)
-	$(RUN) pytest
+	$(RUN) pytest -n $(JOBS)
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS)
