@@ -200,6 +200,7 @@ async def test_a_task_can_ask_which_run_it_is(scheduler: AsyncIOScheduler) -> No
     assert current_run() is None
 
 
+@pytest.mark.full
 async def test_a_coroutine_that_blocks_the_loop_is_named(
     scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,6 +279,7 @@ def marks(app: Application) -> list[list[str]]:
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
 
+@pytest.mark.full
 def test_a_run_whose_process_was_killed_begins_its_next_attempt(app: Application) -> None:
     app.tasks(ENDLESS)
     once_soon(app, "long")

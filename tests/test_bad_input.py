@@ -74,6 +74,12 @@ def refused(app: Application, code: int = 2) -> str:
         ('task(), "date"', "None is not a function"),
         ('task, "date", args=[1, 2, 3]', "cannot be called with these arguments"),
         ('task, "date", id=7', "id=7 must be text"),
+        ('task, "date", id=""', "id='' must be text, not empty"),
+        ('task, "date", args="a"', "args='a' must be a list or a tuple"),
+        ('task, "date", kwargs=[1]', "kwargs=[1] must be a dict"),
+        ('task, "cron", hour=5, jitter=1e30', "jitter=1e+30 must be a number of seconds"),
+        ('task, "interval", minutes=5, seconds=-10', "no part of it can be negative"),
+        ('task, "calendarinterval", years=10_000', "must be a whole number from 0 to 100"),
         ('task, "date", jobstore="redis"', "jobstore='redis' cannot work with a ledger"),
         ('task, "date", executor="processpool"', "executor='processpool' cannot work with a ledger"),
         ('task, "cron", hour=5, next_run_time="now"', "must be None (paused at first) or datetime.now()"),
@@ -147,7 +153,12 @@ def test_an_exception_in_the_users_code_names_its_line(app: Application) -> None
     assert refused(app) == f"{MAIN}:7: KeyError: 'x'"
 
 
-@pytest.mark.parametrize("value", ["None", "ApsScheduler()"])
+def test_a_forgotten_return_is_said_so(app: Application) -> None:
+    app.main_file.write_text("def create_scheduler():\n    pass\n")
+    assert refused(app) == f"{MAIN}: create_scheduler() returned nothing: end it with `return scheduler`"
+
+
+@pytest.mark.parametrize("value", ["42", "ApsScheduler()"])
 def test_something_else_than_our_scheduler_is_refused(app: Application, value: str) -> None:
     app.main_file.write_text(
         "from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApsScheduler\n"
@@ -197,6 +208,36 @@ def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application
     assert refused(app).startswith("SCHEDULER_TIMEZONE: 'Nowhere' is not an IANA time zone")
     app.project_file.write_text("name = \n")
     assert "project.toml: not valid TOML" in refused(app)
+
+
+@pytest.mark.parametrize(
+    "line", ["SCHEDULER_TIMEZONE: Europe/Berlin", 'SCHEDULER_TIMEZONE="Europe/Berlin', "SCHEDULER_TIMEZONE"]
+)
+def test_a_line_that_dotenv_would_pass_over_is_a_sentence(app: Application, line: str) -> None:
+    (app.folder / ".env").write_text(f"# mine\n{line}\n")
+    said = refused(app)
+    assert ".env:" in said
+    assert f"{line!r} is not a line such as NAME=value" in said
+
+
+def test_a_broken_config_file_is_a_sentence(app: Application) -> None:
+    config = app.folder / "app/core/config.py"
+    config.write_text(config.read_text() + "\nsettings = = 1\n")
+    for command in ("run", "jobs", "runs"):
+        done = app.command(command)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: app/core/config.py:"), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_database_of_something_else_is_left_alone(app: Application) -> None:
+    app.ledger_file.parent.mkdir()
+    with closing(sqlite3.connect(app.ledger_file)) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+        connection.commit()
+    before = app.ledger_file.read_bytes()
+    assert "is the database of something else (it has a table 'customers')" in refused(app, code=1)
+    assert app.ledger_file.read_bytes() == before
 
 
 def test_a_dotenv_file_that_is_not_text_is_a_sentence(app: Application) -> None:
@@ -274,6 +315,7 @@ def test_a_ledger_with_torn_pages_is_refused_and_left_as_it_is(app: Application)
     assert app.ledger_file.read_bytes() == torn
 
 
+@pytest.mark.full
 def test_a_damaged_ledger_is_not_touched_whatever_its_journal_mode(app: Application) -> None:
     with app.running():
         pass

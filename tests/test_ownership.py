@@ -92,6 +92,7 @@ def test_an_update_changes_exactly_what_the_table_says(answers: dict[str, str]) 
     assert conflicts(project) == []
 
 
+@pytest.mark.full
 def test_edited_and_deleted_files_of_the_user_stay_so_through_every_update(
     history: TemplateHistory, project: Project
 ) -> None:

@@ -235,6 +235,47 @@ def test_a_job_paused_at_first_stays_so_over_restarts(ticking: Application) -> N
     assert paused["tock"][0] is False
 
 
+def test_a_job_is_paused_and_resumed_from_another_process(ticking: Application) -> None:
+    def paused() -> bool:
+        return bool(next(job["paused"] for job in ticking.json("jobs") if job["id"] == "tick"))
+
+    assert ticking.command("pause", "tick").returncode == 1  # there is no ledger yet
+    with ticking.running():
+        ticking.records(2, "succeeded")
+        done = ticking.command("pause", "tick", "--note", "for the test")
+        assert (done.returncode, done.stdout) == (0, "tick is paused\n")
+        assert paused()
+        assert ticking.command("pause", "tick").stdout == "tick was paused already\n"
+        before = len([row for row in ticking.recorded("succeeded") if row["job_id"] == "tick"])
+        assert ticking.command("resume", "tick").stdout == "tick is resumed\n"
+        assert not paused()
+        wait_for(
+            lambda: (
+                len([row for row in ticking.recorded("succeeded") if row["job_id"] == "tick"]) > before + 1
+            ),
+            "more ticks",
+        )
+    assert "paused" in {row["reason"] for row in ticking.recorded("skipped")}
+    unknown = ticking.command("pause", "tickk")
+    assert unknown.returncode == 2
+    assert "did you mean 'tick'?" in unknown.stderr
+
+
+def test_a_job_can_end_the_scheduler(app: Application) -> None:
+    app.tasks("def nothing() -> None: ...\n")
+    app.schedule(
+        'scheduler.add_job(lambda: scheduler.shutdown(wait=False), "date", id="last")\n'
+        'scheduler.add_job(nothing, "interval", seconds=1, id="nothing")',
+        "from app.services.my_tasks import nothing\n",
+    )
+    process = app.start()
+    try:
+        assert process.popen.wait(30) == 0, process.log()
+        assert "stopped" in process.log()
+    finally:
+        process.popen.kill()
+
+
 def test_the_sample_tasks_do_what_they_say(app: Application) -> None:
     app.schedule(
         'scheduler.add_job(send_daily_report, "interval", seconds=0.5, id="report")\n'

@@ -202,3 +202,16 @@ async def test_a_job_whose_ticks_cannot_be_computed_does_not_stop_the_others(
         await until(lambda: calls.count(1) >= 5)
     # Asked again after a minute, not at once and for ever.
     assert len(asked) < 20
+
+
+async def test_an_error_that_is_no_proper_text_is_recorded_all_the_same(scheduler: AsyncIOScheduler) -> None:
+    def broken() -> None:
+        raise ValueError("bad \udce9 name \0" + "x" * 100_000)
+
+    scheduler.add_job(broken, "date", id="broken")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "failed"))
+    [row] = rows(scheduler)
+    assert row["error"].startswith("ValueError: bad \\udce9 name \\x00xxx")
+    assert len(row["error"]) < 3_000
+    assert len(row["traceback"]) < 30_000

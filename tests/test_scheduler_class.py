@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: 
         lambda s: s.reschedule_job("job", trigger="cron"),
         lambda s: s.remove_job("nope"),
         lambda s: s.pause_job("nope"),
+        lambda s: s.resume_job("job"),
+        lambda s: s.add_listener(5),
+        lambda s: s.scheduled_job(lambda: None),
         lambda s: s.start(paused=True),
         lambda s: AsyncIOScheduler(jobstores={"default": object()}),
         lambda s: AsyncIOScheduler(timezone="Nowhere/Land"),
@@ -118,3 +122,27 @@ def test_declared_jobs_can_be_listed_as_in_apscheduler(
     assert "nine: " in capsys.readouterr().out
     scheduler.remove_all_jobs()
     assert scheduler.get_jobs() == []
+
+
+class Unhashable(tzinfo):
+    """A zone as some libraries make them."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return timedelta(hours=9)
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "NINE"
+
+
+def test_zones_of_any_library_work(scheduler: AsyncIOScheduler) -> None:
+    job = scheduler.add_job(lambda: None, "cron", hour=3, timezone=Unhashable(), id="job")
+    begin = datetime(2027, 1, 1, tzinfo=UTC)
+    assert [tick.astimezone(UTC).hour for tick in job.ticks_between(begin, begin + timedelta(days=2))] == [
+        18,
+        18,
+    ]

@@ -80,7 +80,7 @@ def jobs(as_json: AsJson = False) -> None:
 
 @app.command()
 def runs(
-    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show.")] = 20,
     job: Annotated[str | None, typer.Option(help="Only those of the job with this id.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     as_json: AsJson = False,
@@ -117,7 +117,7 @@ def runs(
 def plan(
     begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last, not included (default a day on).")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Show at most so many.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """Show what is due between two times. Times without an offset are in the scheduler's zone."""
@@ -158,6 +158,26 @@ def plan(
     )
 
 
+@app.command()
+def pause(job_id: str, note: Annotated[str | None, typer.Option(help="Why, for others.")] = None) -> None:
+    """Pause a job until it is resumed, over restarts too. A running scheduler obeys at its next tick."""
+    from app.components.scheduler.runtime.control import pause_job
+    from app.components.scheduler.runtime.loading import load_schedule
+
+    changed = pause_job(load_schedule(), job_id, note)
+    print(f"{job_id} is paused" if changed else f"{job_id} was paused already")
+
+
+@app.command()
+def resume(job_id: str) -> None:
+    """Resume a paused job. What fell into the pause is recorded, and not caught up."""
+    from app.components.scheduler.runtime.control import resume_job
+    from app.components.scheduler.runtime.loading import load_schedule
+
+    changed = resume_job(load_schedule(), job_id)
+    print(f"{job_id} is resumed" if changed else f"{job_id} was not paused")
+
+
 def _parse(option: str, text: str, zone: Any) -> int:
     from datetime import datetime
 
@@ -170,6 +190,8 @@ def _parse(option: str, text: str, zone: Any) -> int:
         raise ConfigurationError(
             f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
         ) from None
+    if not 1970 <= moment.year <= 9000:
+        raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
     return ticks.instant_in(moment, zone)
 
 
@@ -212,8 +234,13 @@ def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         # As text, never as markup: a name or an error may hold square brackets.
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_visible(cell)) for cell in row))
     _console().print(table)
+
+
+def _visible(text: str) -> str:
+    """Return text without what would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 def _console() -> Console:

@@ -57,18 +57,25 @@ def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | 
 
 
 def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Skip]:
-    """Return what is recorded for the ticks in (after, until]."""
+    """Return what is recorded for the ticks in (after, until].
+
+    Those still within their grace would have run, had a newer one not taken their place: `coalesced`.
+    """
+    grace = job.options.grace
+    too_late_until = min(until, max(after, now - grace)) if grace is not None else after
+    return [
+        *_rows(job, after, too_late_until, reason),
+        *_rows(job, too_late_until, until, "coalesced"),
+    ]
+
+
+def _rows(job: Job, after: int, until: int, reason: str) -> list[Skip]:
     schedule = job.schedule.ticks
     number = ticks.count(schedule, after, until, _COUNT_LIMIT)
     if number == 0:
         return []
     if number is None or number > _ROWS:
         first = schedule.next(after)
-        last = ticks.newest(schedule, after, until, 1)[0]
         assert first is not None
-        return [Skip(first, last, number, reason)]
-    skipped = ticks.newest(schedule, after, until, _ROWS)
-    # Still within its grace: it would have run, had a newer one not taken its place.
-    return [
-        Skip(tick, tick, 1, reason if job.too_late(job.due(tick), now) else "coalesced") for tick in skipped
-    ]
+        return [Skip(first, ticks.newest(schedule, after, until, 1)[0], number, reason)]
+    return [Skip(tick, tick, 1, reason) for tick in ticks.newest(schedule, after, until, _ROWS)]

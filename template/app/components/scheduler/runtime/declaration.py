@@ -194,6 +194,15 @@ def resolve(function: Any) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
+def call_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return `args` and `kwargs` of add_job as the function will get them."""
+    if args is not None and not isinstance(args, list | tuple):
+        raise ValueError(f"args={args!r} must be a list or a tuple")
+    if kwargs is not None and not isinstance(kwargs, dict):
+        raise ValueError(f"kwargs={kwargs!r} must be a dict")
+    return tuple(args or ()), dict(kwargs or {})
+
+
 def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Raise ValueError if `function(*args, **kwargs)` could not be called."""
     try:

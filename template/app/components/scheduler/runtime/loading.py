@@ -32,9 +32,9 @@ def load_schedule() -> AsyncIOScheduler:
     except (ConfigurationError, LedgerError):
         raise
     except Exception as problem:
-        kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
-        message = problem.msg if isinstance(problem, SyntaxError) else problem
-        raise ScheduleError(f"{_place(problem)}: {kind}{message}") from None
+        raise ScheduleError(in_a_sentence(problem)) from None
+    if scheduler is None:
+        raise ScheduleError(f"{_FILE}: create_scheduler() returned nothing: end it with `return scheduler`")
     if not isinstance(scheduler, AsyncIOScheduler):
         found = f"{type(scheduler).__module__}.{type(scheduler).__qualname__}"
         raise ScheduleError(
@@ -51,6 +51,13 @@ def application() -> tuple[str, str]:
         return name, version(name)
     except PackageNotFoundError:
         return name, "(not installed)"
+
+
+def in_a_sentence(problem: Exception) -> str:
+    """Return where in the user's code a problem comes from, and what it is."""
+    kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
+    message = problem.msg if isinstance(problem, SyntaxError) else problem
+    return f"{_place(problem)}: {kind}{message}"
 
 
 def _place(problem: BaseException) -> str:

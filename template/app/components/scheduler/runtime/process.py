@@ -7,7 +7,7 @@ import functools
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from apscheduler import events
@@ -15,7 +15,7 @@ from loguru import logger
 
 from .clock import Clock
 from .declaration import Job
-from .errors import LedgerError
+from .errors import LedgerError, LedgerUnavailable
 from .ledger import joining, members, runs
 from .ledger.database import Ledger
 from .ledger.records import Claim, Identity, Registration
@@ -69,6 +69,8 @@ class Process:
             self._registration = registering.result(_JOIN_SECONDS)
         except BaseException as problem:
             self._close_ledger()
+            if isinstance(problem, LedgerUnavailable):
+                raise LedgerError(self.ledger.unusable(problem)) from None
             if isinstance(problem, sqlite3.DatabaseError):
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
@@ -108,6 +110,11 @@ class Process:
         else:
             cut += await asyncio.to_thread(self._close)
         return cut
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call a function on the event loop, from any thread."""
+        assert self._loop is not None, "begin() comes first"
+        self._loop.call_soon_threadsafe(function)
 
     def _pulse(self, connection: sqlite3.Connection) -> None:
         if self._watchdog is not None:

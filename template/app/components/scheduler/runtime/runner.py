@@ -31,6 +31,9 @@ from .listeners import Listeners
 
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
+# What is kept of an error and of its traceback, in characters.
+_ERROR_LENGTH = 2_000
+_TRACEBACK_LENGTH = 20_000
 
 
 class Runner:
@@ -167,7 +170,7 @@ class Runner:
                     logger.opt(exception=problem).error("{} failed", job.name)
                     self._end(claim, started, "failed", problem=problem)
             else:
-                logger.debug("{} succeeded", job.name)
+                logger.trace("{} succeeded", job.name)
                 self._end(claim, started, "succeeded", value=value)
 
     async def _start(self, claim: Claim) -> bool:
@@ -264,7 +267,7 @@ class Runner:
         trace = None
         if problem is not None:
             error = _one_line(problem)
-            trace = "".join(traceback.format_exception(problem))
+            trace = _storable("".join(traceback.format_exception(problem)), _TRACEBACK_LENGTH)
         now = ticks.now()
         outcome = Outcome(claim, state, None, started, now, error, trace)
         self._write(self._with_next_attempt(outcome, self._jobs[claim.job_id], now))
@@ -325,4 +328,12 @@ def _without_stop_iteration(call: Callable[[], Any]) -> Any:
 
 
 def _one_line(problem: BaseException) -> str:
-    return " ".join("".join(traceback.format_exception_only(problem)).split())
+    return " ".join(_storable("".join(traceback.format_exception_only(problem)), _ERROR_LENGTH).split())
+
+
+def _storable(text: str, length: int) -> str:
+    """Return text that any database takes (no lone surrogates, no NUL), cut in the middle if too long."""
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]} ... ({len(text) - length} characters left out) ... {text[-length // 2 :]}"

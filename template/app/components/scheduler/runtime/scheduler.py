@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Self, TextIO
 from zoneinfo import ZoneInfo
 
+from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.util import astimezone, undefined
 from loguru import logger
 
@@ -173,11 +175,20 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Declare the decorated function as a job: `add_job` as a decorator."""
 
+        if callable(trigger) and not isinstance(trigger, BaseTrigger):
+            raise fail(call_site(), None, "write the trigger in parentheses: @scheduler.scheduled_job(...)")
+
         def declare(func: Any) -> Any:
             self.add_job(func, trigger, *args, **kwargs)
             return func
 
         return declare
+
+    def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
+        """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
+        if not callable(callback):
+            raise fail(call_site(), None, f"add_listener({callback!r}) needs a function")
+        super().add_listener(callback, mask)
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the declared jobs, in the order of their declaration."""
@@ -217,7 +228,11 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         """Resume a paused job. What fell into the pause is recorded and not caught up."""
         job = self._known(job_id)
         if self._process is None:
-            job.paused_at_first = False
+            self._refuse(
+                call_site(),
+                "resume_job() before the start",
+                f"a pause lasts until somebody ends it: python -m app resume {job_id}",
+            )
         else:
             self._process.writer.submit(lambda connection: definitions.resume(connection, job), keep=True)
 
@@ -258,16 +273,23 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         """
         process, self._process = self._process, None
         self.state = STATE_STOPPED
-        return await process.drain(hurry, ending=ending) if process else 0
+        cut = await process.drain(hurry, ending=ending) if process else 0
+        self.ended.set()
+        return cut
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
-        if not self.running:
+        if not self.running or self._process is None:
             raise SchedulerNotRunningError
         hurry = asyncio.Event()
         if not wait:
             hurry.set()
-        self._draining = asyncio.get_running_loop().create_task(self.drain(hurry))
+
+        def begin() -> None:
+            self._draining = asyncio.ensure_future(self.drain(hurry))
+
+        # Also from a job's own thread.
+        self._process.call_soon(begin)
 
     def _open(self) -> Process:
         for sentence in self.settings.unknown_variables():
@@ -282,6 +304,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
     def _begin(self, process: Process) -> None:
         process.begin()
         self._process = process
+        self.ended = asyncio.Event()
         self.state = STATE_RUNNING
 
     # --- what APScheduler offers and a durable schedule cannot ---
@@ -340,7 +363,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         where: str,
     ) -> Job:
         function = declaration.resolve(func)
-        args, kwargs = tuple(args or ()), dict(kwargs or {})
+        args, kwargs = declaration.call_arguments(args, kwargs)
         declaration.check_arguments(function, args, kwargs)
         known = _OPTION_NAMES | _DECLARING_NAMES
         made = triggers.make(trigger, trigger_args, known)
@@ -348,10 +371,10 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if id is None:
             id = declaration.derive_id(function, schedule, args, kwargs)
         if not isinstance(id, str) or not id.strip() or not id.isprintable():
-            raise ValueError(f"id={id!r} must be text without control characters")
+            raise ValueError(f"id={id!r} must be text, not empty and without control characters")
         return Job(
             id=id,
-            name=str(name or declaration.function_name(function)),
+            name=str(name or declaration.function_name(function)).encode(errors="replace").decode(),
             func=function,
             args=args,
             kwargs=kwargs,

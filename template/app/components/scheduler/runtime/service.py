@@ -49,7 +49,11 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
     async with scheduler:
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
-        await stop.wait()
+        # Asked by a signal, or ended by a job that calls shutdown().
+        waiting = [asyncio.ensure_future(event.wait()) for event in (stop, scheduler.ended)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiting:
+            waiter.cancel()
         logger.info("stopping")
         return await scheduler.drain(hurry, ending=True)
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .errors import ConfigurationError, nearest
+from .errors import ConfigurationError, LedgerError, nearest
 
 _CODE_ROOT = Path(__file__).resolve().parents[4]
 
@@ -30,7 +30,7 @@ def project() -> dict[str, Any]:
     if _PROJECT_FILE.exists():
         try:
             found |= tomllib.loads(_PROJECT_FILE.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as problem:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise ConfigurationError(f"{_PROJECT_FILE}: not valid TOML: {problem}") from None
     return found
 
@@ -83,11 +83,10 @@ class SchedulerSettings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         try:
+            _check_dotenv(APP_ROOT / ".env")
             super().__init__(**values)
         except ValidationError as problem:
             raise ConfigurationError(_sentence(problem)) from None
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"{APP_ROOT / '.env'} is not UTF-8 text") from None
 
     @model_validator(mode="before")
     @classmethod
@@ -146,6 +145,25 @@ class SchedulerSettings(BaseSettings):
         return [f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange]
 
 
+def _check_dotenv(path: Path) -> None:
+    """Raise ConfigurationError for a line that would be passed over in silence."""
+    from dotenv.parser import parse_stream
+
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for line in parse_stream(stream):
+                if line.error or (line.key and line.value is None):
+                    text = line.original.string.strip().splitlines()[0]
+                    where = f"{path}:{line.original.line}"
+                    raise ConfigurationError(f"{where}: {text!r} is not a line such as NAME=value")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from None
+    except OSError as problem:
+        raise ConfigurationError(f"{path} cannot be read: {problem.strerror}") from None
+
+
 def _names_in(path: Path) -> set[str]:
     from dotenv import dotenv_values
 
@@ -167,9 +185,15 @@ def _sentence(problem: ValidationError) -> str:
 @cache
 def settings() -> SchedulerSettings:
     """Return the application's settings: the instance in `app/core/config.py`."""
-    from app.core import config
+    try:
+        from app.core import config
+    except (ConfigurationError, LedgerError):
+        raise
+    except Exception as problem:
+        from .loading import in_a_sentence
 
-    found = config.settings
+        raise ConfigurationError(in_a_sentence(problem)) from None
+    found = getattr(config, "settings", None)
     if not isinstance(found, SchedulerSettings):
         raise ConfigurationError("app/core/config.py: `settings` must derive from SchedulerSettings")
     return found

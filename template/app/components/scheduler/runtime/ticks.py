@@ -19,7 +19,6 @@ import hashlib
 import time as clock
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
 from typing import Protocol
 
 from apscheduler.triggers.cron import CronTrigger
@@ -195,7 +194,7 @@ class CalendarTicks:
             return None
         day = max(_wall(after, self._zone).date() - timedelta(days=2), self._begin)
         for candidate in self._from(day):
-            if self._end and candidate > self._end:
+            if candidate == date.max or (self._end and candidate > self._end):
                 return None
             tick = instant_of_wall(datetime.combine(candidate, self._at), self._zone)
             if tick > after:
@@ -260,8 +259,8 @@ class UnionTicks:
 class IntersectionTicks:
     """Due when all parts are at the same instant (`and`)."""
 
-    # Parts that never meet would be searched for ever; this many steps reach centuries for daily parts.
-    SEARCH_LIMIT = 20_000
+    # Parts that never meet would be searched for ever; daily parts are followed for years.
+    SEARCH_LIMIT = 2_000
 
     def __init__(self, parts: list[Ticks]) -> None:
         self._parts = parts
@@ -337,7 +336,6 @@ def _ambiguous(wall: datetime, zone: tzinfo) -> bool:
     return len(_occurrences(wall, zone)) == 2
 
 
-@lru_cache(maxsize=4096)
 def instant_of_wall(wall: datetime, zone: tzinfo) -> int:
     """Return the first instant that shows `wall`; the end of the gap if the clock jumps over it."""
     real = _occurrences(wall, zone)

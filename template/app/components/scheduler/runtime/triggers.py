@@ -130,6 +130,8 @@ def _cron(trigger: CronTrigger, given: dict[str, Any], default: tzinfo) -> Sched
 def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     units = ("weeks", "days", "hours", "minutes", "seconds")
     said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
+    if any(given.get(unit, 0) < 0 for unit in units):
+        raise ValueError(f"an interval of {said} is too short: no part of it can be negative")
     try:
         step = timedelta(**{unit: given[unit] for unit in units if unit in given})
     except OverflowError:
@@ -159,8 +161,9 @@ def _date(trigger: DateTrigger, given: dict[str, Any], default: tzinfo) -> Sched
 def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
     amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
-        if not isinstance(amount, int) or not 0 <= amount <= _LONGEST.days:
-            raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number, 0 or more")
+        most = {"years": 100, "months": 1_200, "weeks": 5_200, "days": 36_500}[unit]
+        if not isinstance(amount, int) or not 0 <= amount <= most:
+            raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
     zone = _zone(given, default)
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
     start = trigger.start_date if "start_date" in given else _ANCHOR.date()
@@ -276,7 +279,7 @@ def _parse(name: str, text: str) -> datetime:
 
 def _jitter(given: Mapping[str, Any]) -> int:
     seconds = given.get("jitter") or 0
-    if not isinstance(seconds, int | float) or seconds < 0:
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST.total_seconds():
         raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more")
     return int(seconds * ticks.SECOND)
 

@@ -1,11 +1,12 @@
 """Where the ledger is: opening, checking and upgrading it.
 
-A ledger that cannot be used is a LedgerError with one sentence; a damaged file is never written to. A
-database that holds other tables is welcome: the ledger's own names begin with `scheduler_`.
+A ledger that cannot be used is a LedgerError with one sentence; a damaged file, or one that is something
+else's, is never written to.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +35,15 @@ class Ledger:
         return f"sqlite {_shown(self.path)}"
 
     def exists(self) -> bool:
-        """Return whether a ledger was ever written here."""
-        return self.path.exists() and self.path.stat().st_size > 0
+        """Return whether a ledger was ever written here.
+
+        Raises:
+            LedgerError: this user may not look.
+        """
+        try:
+            return self.path.exists() and self.path.stat().st_size > 0
+        except OSError as problem:
+            raise LedgerError(f"the ledger {_shown(self.path)} cannot be read: {problem.strerror}") from None
 
     def file_identity(self) -> tuple[int, int] | None:
         """Return what tells this file from another of the same name; None if there is none."""
@@ -65,7 +73,12 @@ class Ledger:
 
         With `read_only` nothing is ever written, not even an empty file where there was none.
         """
-        mode = "rw" if read_only else "rwc"
+        mode = "rwc"
+        if read_only:
+            wal = self.path.with_name(self.path.name + "-wal")
+            writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+            # Without the right to write there can be no shared memory, which reading beside a writer needs.
+            mode = "rw" if writable or wal.exists() else "ro&immutable=1"
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={mode}",
             timeout=_BUSY_SECONDS,
@@ -94,6 +107,7 @@ class Ledger:
         connection = self.connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
             connection.execute("ROLLBACK")
         finally:
             connection.close()
@@ -125,6 +139,12 @@ class Ledger:
         """Return the ledger's version, None before the first; refuse one that is not known here."""
         named = "SELECT 1 FROM sqlite_master WHERE name = 'scheduler_ledger_version'"
         if not connection.execute(named).fetchone():
+            others = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()
+            if others:
+                raise LedgerError(
+                    f"{_shown(self.path)} is the database of something else (it has a table {others[0]!r});"
+                    f" it was left as it is: set {_VARIABLE} to a file of its own"
+                )
             return None
         row = connection.execute("SELECT version_num FROM scheduler_ledger_version").fetchone()
         revision = str(row[0]) if row else None
@@ -140,12 +160,16 @@ class Ledger:
         try:
             action()
         except sqlite3.OperationalError as problem:
-            raise LedgerError(
-                f"the ledger {_shown(self.path)} cannot be opened for writing: {problem}"
-                f" (see the file's permissions, or set {_VARIABLE} to another place)"
-            ) from None
+            raise LedgerError(self.unusable(problem)) from None
         except sqlite3.DatabaseError as problem:
             raise LedgerError(self.damaged(problem)) from None
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        advice = f"see the file's permissions and the disk's space, or set {_VARIABLE} to another place"
+        if "locked" in str(problem):
+            advice = "another program holds it: end that, then try again"
+        return f"the ledger {_shown(self.path)} cannot be used: {problem} ({advice})"
 
     def damaged(self, problem: object) -> str:
         """Return the sentence for a file that cannot be read as a ledger."""
@@ -167,10 +191,14 @@ def upgrade(ledger: Ledger) -> None:
     sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.DBAPIError as problem:
+        raise (problem.orig or problem) from None
+    finally:
+        engine.dispose()
 
 
 def _path(url: str) -> Path:
