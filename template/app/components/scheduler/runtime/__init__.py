@@ -17,7 +17,7 @@ The rooms, in the order in which a tick passes through them:
 - `process`: start, drain and stop of all this in one process
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
 - `service`: the scheduler as a process of its own, with signals
-- `loading`, `plan`, `reading`: what the commands show
+- `loading`, `plan`, `reading`, `control`: what the commands show and ask for
 """
 
 from __future__ import annotations
