@@ -78,6 +78,15 @@ class Application:
             check=False,
         )
 
+    def refused(self, code: int = 2) -> str:
+        """Run, expect to be refused in one line, and return the line."""
+        done = self.command("run")
+        assert done.returncode == code, done.stderr
+        lines = [line for line in done.stderr.splitlines() if line]
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("error: ")
+        return lines[0].removeprefix("error: ")
+
     def json(self, *arguments: str) -> Any:
         """Return what a command prints as JSON."""
         done = self.command(*arguments, "--json")

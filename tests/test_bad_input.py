@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import runpy
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,16 +21,6 @@ def app(tmp_path: Path) -> Application:
     made.tasks("def task(word: str = '') -> None: ...\n")
     made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', TASK)
     return made
-
-
-def refused(app: Application, code: int = 2) -> str:
-    """Run, expect to be refused in one line, and return the line."""
-    done = app.command("run")
-    assert done.returncode == code, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0].removeprefix("error: ")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +103,7 @@ def test_a_wrong_declaration_names_its_line(app: Application, call: str, sentenc
 
 def test_run_refuses_a_wrong_schedule_before_it_touches_anything(app: Application) -> None:
     app.schedule('scheduler.add_job(task, "cron", hour=25, id="late")', TASK)
-    said = refused(app)
+    said = app.refused()
     assert said.startswith(f"{MAIN}:7: job 'late': hour=25 is not a cron field")
     assert not app.ledger_file.exists()
 
@@ -127,35 +114,35 @@ def test_two_jobs_with_one_id_name_both_lines(app: Application) -> None:
         'scheduler.add_job(task, "cron", hour=2, id="same")',
         TASK,
     )
-    said = refused(app)
+    said = app.refused()
     assert said.startswith(f"{MAIN}:8: ")
     assert f"the id 'same' is taken by the job declared at {MAIN}:7" in said
 
 
 def test_two_identical_calls_need_an_id(app: Application) -> None:
     app.schedule('for _ in range(2):\n    scheduler.add_job(task, "cron", hour=1)', TASK)
-    assert "was derived for an identical call" in refused(app)
+    assert "was derived for an identical call" in app.refused()
 
 
 def test_a_syntax_error_names_its_line(app: Application) -> None:
     app.schedule("scheduler.add_job(task,, 'date')", TASK)
-    assert refused(app).startswith(f"{MAIN}:7: ")
+    assert app.refused().startswith(f"{MAIN}:7: ")
 
 
 def test_an_import_that_fails_names_the_line_of_the_import(app: Application) -> None:
     app.schedule("pass", "from app.services.my_tasks import missing\n")
-    said = refused(app)
+    said = app.refused()
     assert said.startswith(f"{MAIN}:2: cannot import name 'missing'")
 
 
 def test_an_exception_in_the_users_code_names_its_line(app: Application) -> None:
     app.schedule("{}['x']", TASK)
-    assert refused(app) == f"{MAIN}:7: KeyError: 'x'"
+    assert app.refused() == f"{MAIN}:7: KeyError: 'x'"
 
 
 def test_a_forgotten_return_is_said_so(app: Application) -> None:
     app.main_file.write_text("def create_scheduler():\n    pass\n")
-    assert refused(app) == f"{MAIN}: create_scheduler() returned nothing: end it with `return scheduler`"
+    assert app.refused() == f"{MAIN}: create_scheduler() returned nothing: end it with `return scheduler`"
 
 
 @pytest.mark.parametrize("value", ["42", "ApsScheduler()"])
@@ -164,7 +151,7 @@ def test_something_else_than_our_scheduler_is_refused(app: Application, value: s
         "from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApsScheduler\n"
         f"def create_scheduler():\n    return {value}\n"
     )
-    assert "import AsyncIOScheduler from app.components.scheduler.runtime" in refused(app)
+    assert "import AsyncIOScheduler from app.components.scheduler.runtime" in app.refused()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +183,7 @@ def test_a_wrong_setting_names_its_variable(tmp_path: Path, variable: str, value
 
 def test_run_refuses_a_wrong_setting_before_it_touches_anything(app: Application) -> None:
     app.environment["SCHEDULER_TIMEZONE"] = "Europe/Berln"
-    assert refused(app) == (
+    assert app.refused() == (
         "SCHEDULER_TIMEZONE: 'Europe/Berln' is not an IANA time zone such as Europe/Berlin;"
         " did you mean 'Europe/Berlin'?"
     )
@@ -205,9 +192,9 @@ def test_run_refuses_a_wrong_setting_before_it_touches_anything(app: Application
 
 def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application) -> None:
     app.project_file.write_text('name = "x"\ntimezone = "Nowhere"\n')
-    assert refused(app).startswith("SCHEDULER_TIMEZONE: 'Nowhere' is not an IANA time zone")
+    assert app.refused().startswith("SCHEDULER_TIMEZONE: 'Nowhere' is not an IANA time zone")
     app.project_file.write_text("name = \n")
-    assert "project.toml: not valid TOML" in refused(app)
+    assert "project.toml: not valid TOML" in app.refused()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +202,7 @@ def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application
 )
 def test_a_line_that_dotenv_would_pass_over_is_a_sentence(app: Application, line: str) -> None:
     (app.folder / ".env").write_text(f"# mine\n{line}\n")
-    said = refused(app)
+    said = app.refused()
     assert ".env:" in said
     assert f"{line!r} is not a line such as NAME=value" in said
 
@@ -230,19 +217,9 @@ def test_a_broken_config_file_is_a_sentence(app: Application) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_database_of_something_else_is_left_alone(app: Application) -> None:
-    app.ledger_file.parent.mkdir()
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.execute("CREATE TABLE customers (name TEXT)")
-        connection.commit()
-    before = app.ledger_file.read_bytes()
-    assert "is the database of something else (it has a table 'customers')" in refused(app, code=1)
-    assert app.ledger_file.read_bytes() == before
-
-
 def test_a_dotenv_file_that_is_not_text_is_a_sentence(app: Application) -> None:
     (app.folder / ".env").write_bytes(b"LOG_LEVEL=\xff\xfe\n")
-    assert refused(app).endswith(".env is not UTF-8 text")
+    assert app.refused().endswith(".env is not UTF-8 text")
 
 
 def test_values_may_arrive_with_their_comment_or_quotes(app: Application) -> None:
@@ -288,67 +265,10 @@ def test_your_own_settings_are_checked_in_the_same_way(app: Application) -> None
             '    """The settings of this application."""\n\n    smtp_port: int',
         )
     )
-    assert refused(app) == "SMTP_PORT: this setting is required and has no value"
+    assert app.refused() == "SMTP_PORT: this setting is required and has no value"
     app.environment["SMTP_PORT"] = "25"
     with app.running():
         pass
-
-
-def test_a_damaged_ledger_is_refused_and_left_as_it_is(app: Application) -> None:
-    app.ledger_file.parent.mkdir()
-    app.ledger_file.write_bytes(b"this is not a database" * 1000)
-    before = app.ledger_file.read_bytes()
-    said = refused(app, code=1)
-    assert "data/ledger.db is damaged or not an SQLite file" in said
-    assert app.ledger_file.read_bytes() == before
-
-
-def test_a_ledger_with_torn_pages_is_refused_and_left_as_it_is(app: Application) -> None:
-    with app.running():
-        pass
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    whole = app.ledger_file.read_bytes()
-    torn = whole[:8192] + os.urandom(len(whole) - 8192)
-    app.ledger_file.write_bytes(torn)
-    assert "is damaged" in refused(app, code=1)
-    assert app.ledger_file.read_bytes() == torn
-
-
-@pytest.mark.full
-def test_a_damaged_ledger_is_not_touched_whatever_its_journal_mode(app: Application) -> None:
-    with app.running():
-        pass
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
-    whole = app.ledger_file.read_bytes()
-    torn = whole[:8192] + os.urandom(len(whole) - 8192)
-    app.ledger_file.write_bytes(torn)
-    assert "is damaged" in refused(app, code=1)
-    assert app.ledger_file.read_bytes() == torn
-    for command in ("jobs", "runs", "plan"):
-        done = app.command(command)
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: "), done.stderr
-        assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.full
-def test_damage_in_a_large_ledger_is_a_sentence_too(app: Application) -> None:
-    with app.running():
-        pass
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute("CREATE TABLE bulk (data BLOB)")
-        connection.executemany("INSERT INTO bulk VALUES (?)", [(os.urandom(100_000),)] * 100)
-        connection.commit()
-        pages = "SELECT rootpage FROM sqlite_master WHERE name = 'scheduler_jobs'"
-        [(page,)] = connection.execute(pages).fetchall()
-        [(size,)] = connection.execute("PRAGMA page_size").fetchall()
-    with app.ledger_file.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(os.urandom(size))
-    assert "is damaged" in refused(app, code=1)
 
 
 def test_settings_of_your_own_are_read_as_they_are(app: Application) -> None:
@@ -368,28 +288,6 @@ def test_settings_of_your_own_are_read_as_they_are(app: Application) -> None:
     app.schedule('scheduler.add_job(task, "date", id="t")', TASK)
     with app.running() as process:
         process.says("pa #ss #general")
-
-
-def test_a_ledger_of_a_newer_version_is_refused_with_what_to_do(app: Application) -> None:
-    with app.running():
-        pass
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.execute("UPDATE scheduler_ledger_version SET version_num = '9999'")
-        connection.commit()
-    assert "was written by a newer version of the application (ledger 9999" in refused(app, code=1)
-    done = app.command("runs")
-    assert done.returncode == 1
-    assert "newer version" in done.stderr
-
-
-@pytest.mark.parametrize("place", ["blocked/ledger.db", "folder.db"])
-def test_a_ledger_that_cannot_be_written_is_refused(app: Application, place: str) -> None:
-    (app.folder / "blocked").write_text("a file where a folder should be")
-    (app.folder / "folder.db").mkdir()
-    app.environment["SCHEDULER_DATABASE_URL"] = f"sqlite:///{place}"
-    said = refused(app, code=1)
-    assert "cannot be" in said
-    assert "SCHEDULER_DATABASE_URL" in said
 
 
 def test_wrong_usage_is_a_sentence(app: Application) -> None:

@@ -242,7 +242,7 @@ def test_every_setting_is_explained_with_its_default() -> None:
             assert explained[name] == table[name] == "Asia/Tokyo"
         elif name == "SCHEDULER_DATABASE_URL":
             assert explained[name].startswith("sqlite:////")
-            assert table[name] == "data/ledger.db"
+            assert table[name] == "sqlite:///data/ledger.db"
         else:
             assert explained[name] == table[name] == str(field.default)
 

@@ -29,6 +29,16 @@ def broken() -> None:
 """
 
 
+ENDLESS = """\
+import asyncio
+from app.core.log import logger
+
+async def endless() -> None:
+    logger.info("endless began")
+    await asyncio.sleep(600)
+"""
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Application:
     return Application(tmp_path)
@@ -135,13 +145,7 @@ def test_what_outlives_the_grace_time_is_cut_recorded_and_exits_1(app: Applicati
 
 @pytest.mark.full
 def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> None:
-    app.tasks(
-        "import asyncio\n"
-        "from app.core.log import logger\n"
-        "async def endless() -> None:\n"
-        "    logger.info('endless began')\n"
-        "    await asyncio.sleep(600)\n"
-    )
+    app.tasks(ENDLESS)
     app.schedule(
         'scheduler.add_job(endless, "date", id="endless")',
         "from app.services.my_tasks import endless\n",
@@ -158,13 +162,7 @@ def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> N
 
 @pytest.mark.full
 def test_what_a_killed_process_ran_is_recorded_as_lost_by_the_next_start(app: Application) -> None:
-    app.tasks(
-        "import asyncio\n"
-        "from app.core.log import logger\n"
-        "async def endless() -> None:\n"
-        "    logger.info('endless began')\n"
-        "    await asyncio.sleep(600)\n"
-    )
+    app.tasks(ENDLESS)
     app.schedule(
         'scheduler.add_job(endless, "interval", seconds=0.5, id="endless")',
         "from app.services.my_tasks import endless\n",

@@ -15,6 +15,7 @@ The rooms, in the order in which a tick passes through them:
 - `presence`: who is alive, what a dead process left behind, and what is too old to be kept
 - `watchdog`: names the coroutine that blocks the event loop
 - `process`: start, drain and stop of all this in one process
+- `refused`: what of APScheduler's class a durable schedule does without
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
 - `service`: the scheduler as a process of its own, with signals
 - `loading`, `plan`, `reading`, `control`: what the commands show and ask for

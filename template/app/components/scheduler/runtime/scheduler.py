@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NoReturn, Self, TextIO
+from typing import Any, Self, TextIO
 from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.util import astimezone, undefined
@@ -29,16 +28,15 @@ from .ledger import definitions
 from .ledger.database import Ledger
 from .listeners import Listeners
 from .process import Process
+from .refused import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .settings import SchedulerSettings
 from .settings import settings as application_settings
 
 _OPTION_NAMES = {field.name for field in dataclasses.fields(Options)}
-_NO_JOBSTORES = "it keeps the jobs itself (SCHEDULER_DATABASE_URL says where)"
-_NO_EXECUTORS = "coroutines run on the event loop, functions on SCHEDULER_MAX_WORKERS threads"
 _DECLARING_NAMES = {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 
-class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
+class AsyncIOScheduler(DurableOnly):
     """A schedule, and, once started, what keeps it.
 
     Args:
@@ -63,7 +61,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         where = call_site()
         for name in ("jobstores", "executors"):
             if config.pop(name, None):
-                self._refuse(
+                refuse(
                     where,
                     f"{name}=",
                     "the ledger keeps the jobs and the scheduler runs them itself",
@@ -155,9 +153,9 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self.running:
             raise fail(where, label, "jobs are declared before the start, in create_scheduler()")
         if jobstore != "default":
-            self._refuse(where, f"jobstore={jobstore!r}", _NO_JOBSTORES)
+            refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
         if executor != "default":
-            self._refuse(where, f"executor={executor!r}", _NO_EXECUTORS)
+            refuse(where, f"executor={executor!r}", NO_EXECUTORS)
         try:
             job = self._job(func, trigger, args, kwargs, id, name, options, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
@@ -228,7 +226,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         """Resume a paused job. What fell into the pause is recorded and not caught up."""
         job = self._known(job_id)
         if self._process is None:
-            self._refuse(
+            refuse(
                 call_site(),
                 "resume_job() before the start",
                 f"a pause lasts until somebody ends it: python -m app resume {job_id}",
@@ -249,7 +247,7 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if self.running:
             raise SchedulerAlreadyRunningError
         if paused:
-            self._refuse(
+            refuse(
                 call_site(),
                 "start(paused=True)",
                 "pause single jobs: a pause must last over restarts",
@@ -306,44 +304,6 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         self._process = process
         self.ended = asyncio.Event()
         self.state = STATE_RUNNING
-
-    # --- what APScheduler offers and a durable schedule cannot ---
-
-    def pause(self) -> NoReturn:
-        self._refuse(call_site(), "pause()", "pause single jobs: a pause must last over restarts")
-
-    def resume(self) -> NoReturn:
-        self._refuse(call_site(), "resume()", "resume single jobs with resume_job()")
-
-    def add_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(call_site(), "add_jobstore()", _NO_JOBSTORES)
-
-    def add_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(
-            call_site(),
-            "add_executor()",
-            "SCHEDULER_MAX_WORKERS says how many runs there are at once",
-        )
-
-    def remove_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(call_site(), "remove_jobstore()", "there are none")
-
-    def remove_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(call_site(), "remove_executor()", "there are none")
-
-    def import_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(call_site(), "import_jobs()", "declare the jobs in create_scheduler()")
-
-    def export_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self._refuse(
-            call_site(), "export_jobs()", "the schedule is its own file; the ledger holds what became of it"
-        )
-
-    def modify_job(self, job_id: str, *args: Any, **changes: Any) -> NoReturn:
-        self._refuse(call_site(), "modify_job()", "change the job's add_job() call")
-
-    def reschedule_job(self, job_id: str, *args: Any, **trigger_args: Any) -> NoReturn:
-        self._refuse(call_site(), "reschedule_job()", "change the job's add_job() call")
 
     # --- inside ---
 
@@ -406,6 +366,3 @@ class AsyncIOScheduler(ApschedulerAsyncIOScheduler):
         if job_id not in self._declared:
             raise fail(call_site(), job_id, f"there is no such job{nearest(job_id, self._declared)}")
         return self._declared[job_id]
-
-    def _refuse(self, where: str, what: str, instead: str) -> NoReturn:
-        raise fail(where, None, f"{what} cannot work with a ledger: {instead}")
