@@ -9,6 +9,7 @@ from contextlib import closing
 from .declaration import Job
 from .errors import ConfigurationError, LedgerError, nearest
 from .ledger import definitions
+from .ledger.database import transaction
 from .scheduler import AsyncIOScheduler
 
 
@@ -41,10 +42,7 @@ def _write(scheduler: AsyncIOScheduler, action: Callable[[sqlite3.Connection], b
     ledger = scheduler.ledger
     ledger.check_readable()
     try:
-        with closing(ledger.connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            changed = action(connection)
-            connection.execute("COMMIT")
+        with closing(ledger.connect()) as connection, transaction(connection):
+            return action(connection)
     except sqlite3.OperationalError as problem:
         raise LedgerError(ledger.unusable(problem)) from None
-    return changed

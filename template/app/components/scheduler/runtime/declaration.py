@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -92,7 +92,11 @@ class Job:
     where: str
     paused_at_first: bool = False
     startup_delay: int | None = None
-    reference: str = field(default="", kw_only=True)
+
+    @property
+    def reference(self) -> str:
+        """The function as `module:name`, for people."""
+        return reference(self.func)
 
     @property
     def definition(self) -> str:
@@ -186,9 +190,7 @@ def resolve(function: Any) -> Callable[..., Any]:
         raise ValueError("the function was called instead of given: leave the parentheses away")
     if not callable(function):
         raise ValueError(f"{function!r} is not a function")
-    inner = function
-    while isinstance(inner, functools.partial):
-        inner = inner.func
+    inner = unwrapped(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
@@ -217,20 +219,26 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
         ) from None
 
 
-def function_name(function: Any) -> str:
-    """Return a short name for people."""
+def unwrapped(function: Any) -> Any:
+    """Return the function inside of any `functools.partial`."""
     while isinstance(function, functools.partial):
         function = function.func
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return str(name).rpartition(".<locals>.")[2]
+    return function
+
+
+def _qualified(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def function_name(function: Any) -> str:
+    """Return a short name for people."""
+    return _qualified(unwrapped(function)).rpartition(".<locals>.")[2]
 
 
 def reference(function: Any) -> str:
     """Return `module:name` of a function, as it is shown."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', '?')}:{name}"
+    function = unwrapped(function)
+    return f"{getattr(function, '__module__', '?')}:{_qualified(function)}"
 
 
 def derive_id(function: Callable[..., Any], schedule: Schedule, args: Any, kwargs: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .declaration import Job
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Planned:
     """One coming tick. `note` says what is odd about its time of day, if anything is."""
 

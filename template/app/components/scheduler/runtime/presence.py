@@ -17,6 +17,7 @@ from . import ticks
 from .declaration import Job
 from .ledger import members, runs
 from .ledger import statements as sql
+from .ledger.database import transaction
 from .ledger.records import Claim, Identity, Registration
 
 BEAT_SECONDS = 5.0
@@ -73,14 +74,8 @@ class Presence:
     def _in_transaction(
         self, connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], list[Claim]]
     ) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             claims = action(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         if claims:
             self._take(claims)
 

@@ -15,9 +15,10 @@ from .errors import ConfigurationError, LedgerError, nearest
 from .ledger import schema
 from .ledger.database import Ledger
 
-WAITING_STATES = ("queued", "claimed", "running", "retrying")
-FINAL_STATES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped")
-STATES = (*WAITING_STATES, *FINAL_STATES)
+STATES = (
+    *("queued", "claimed", "running", "retrying"),
+    *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
+)
 
 
 def job_rows(jobs: Sequence[Job], ledger: Ledger) -> list[dict[str, Any]]:

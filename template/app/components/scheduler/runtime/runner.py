@@ -22,7 +22,7 @@ from loguru import logger
 
 from . import ticks
 from .context import Run, set_current_run
-from .declaration import Job
+from .declaration import Job, unwrapped
 from .ledger import runs
 from .ledger.members import MOST_CRASHES
 from .ledger.records import Claim, Identity, Outcome
@@ -314,8 +314,7 @@ def _check_written(claim: Claim, future: Future[bool]) -> None:
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = unwrapped(function)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

@@ -22,7 +22,7 @@ from loguru import logger
 
 from . import declaration, triggers
 from .declaration import Job, Options, call_site, fail
-from .errors import ScheduleError, nearest
+from .errors import nearest
 from .from_now import read_next_run_time
 from .ledger import definitions
 from .ledger.database import Ledger
@@ -52,6 +52,7 @@ class AsyncIOScheduler(DurableOnly):
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
         self._process: Process | None = None
+        self.ended = asyncio.Event()
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners))
 
@@ -59,13 +60,9 @@ class AsyncIOScheduler(DurableOnly):
 
     def _configure(self, config: dict[str, Any]) -> None:
         where = call_site()
-        for name in ("jobstores", "executors"):
+        for name, instead in (("jobstores", NO_JOBSTORES), ("executors", NO_EXECUTORS)):
             if config.pop(name, None):
-                refuse(
-                    where,
-                    f"{name}=",
-                    "the ledger keeps the jobs and the scheduler runs them itself",
-                )
+                refuse(where, f"{name}=", instead)
         self._options = config.pop("job_defaults", None) or {}
         for name in self._options:
             if name not in _OPTION_NAMES:
@@ -74,7 +71,7 @@ class AsyncIOScheduler(DurableOnly):
         try:
             self._given_zone = astimezone(zone)
         except (KeyError, ValueError, TypeError, OSError):
-            raise fail(where, None, triggers._bad_zone(zone)) from None
+            raise fail(where, None, triggers.bad_zone(zone)) from None
         config.pop("event_loop", None)
         config.pop("logger", None)
         config.pop("jobstore_retry_interval", None)
@@ -159,8 +156,6 @@ class AsyncIOScheduler(DurableOnly):
         try:
             job = self._job(func, trigger, args, kwargs, id, name, options, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
-        except ScheduleError:
-            raise
         except ValueError as problem:
             raise fail(where, label, problem) from None
         if job.id in self._declared:
@@ -342,7 +337,6 @@ class AsyncIOScheduler(DurableOnly):
             options=self._checked_options(options),
             where=where,
             startup_delay=schedule.startup_delay,
-            reference=declaration.reference(function),
         )
 
     def _checked_options(self, given: dict[str, Any]) -> Options:

@@ -90,7 +90,7 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
-        raise ValueError(_bad_zone(arguments.get("timezone"))) from None
+        raise ValueError(bad_zone(arguments.get("timezone"))) from None
 
 
 def compile_trigger(trigger: BaseTrigger, default_zone: tzinfo) -> Schedule:
@@ -235,10 +235,10 @@ def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
     try:
         return default if named is None else astimezone(named)
     except (KeyError, ValueError, TypeError, OSError):
-        raise ValueError(_bad_zone(named)) from None
+        raise ValueError(bad_zone(named)) from None
 
 
-def _bad_zone(name: Any) -> str:
+def bad_zone(name: Any) -> str:
     hint = nearest(str(name), available_timezones())
     return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
 

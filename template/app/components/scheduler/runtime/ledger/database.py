@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -104,32 +105,21 @@ class Ledger:
         revision = self._inspect() if self.exists() else None
         if revision != REVISION:
             upgrade(self)
-        connection = self.connect()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+        with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
-            connection.execute("ROLLBACK")
-        finally:
-            connection.close()
 
     def _inspect(self) -> str | None:
         """Look for damage before anything is written; return the ledger's version."""
-        connection = self.connect(read_only=True)
-        try:
+        with closing(self.connect(read_only=True)) as connection:
             if self.path.stat().st_size <= _FULL_CHECK_BYTES:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     raise LedgerError(self.damaged(" ".join(found.split())))
             return self._revision(connection)
-        finally:
-            connection.close()
 
     def _check_readable(self) -> None:
-        connection = self.connect(read_only=True)
-        try:
+        with closing(self.connect(read_only=True)) as connection:
             revision = self._revision(connection)
-        finally:
-            connection.close()
         if revision != REVISION:
             raise LedgerError(
                 f"{_shown(self.path)} holds no up-to-date ledger yet: start the application once"
@@ -177,6 +167,19 @@ class Ledger:
             f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it"
             " is: put a backup in its place, or move it away to begin with an empty ledger"
         )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does, or undo all of it. No other writer comes in between."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def upgrade(ledger: Ledger) -> None:

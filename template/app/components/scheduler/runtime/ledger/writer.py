@@ -19,7 +19,7 @@ from typing import Any
 from loguru import logger
 
 from ..errors import LedgerUnavailable
-from .database import Ledger
+from .database import Ledger, transaction
 
 Operation = Callable[[sqlite3.Connection], Any]
 
@@ -132,15 +132,8 @@ class Writer:
 
     def _transaction(self, connection: sqlite3.Connection, batch: list[_Task]) -> list[Any]:
         self._check_file()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            results = [task.operation(connection) for task in batch]
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return results
+        with transaction(connection):
+            return [task.operation(connection) for task in batch]
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
