@@ -103,12 +103,6 @@ def test_what_cannot_work_durably_is_a_sentence(
     assert "test_scheduler_class.py:" in str(refusal.value)
 
 
-async def test_declaring_while_running_is_refused(scheduler: AsyncIOScheduler) -> None:
-    async with scheduler:
-        with pytest.raises(ScheduleError, match="before the start"):
-            scheduler.add_job(lambda: None, "date", id="job")
-
-
 def test_declared_jobs_can_be_listed_as_in_apscheduler(
     scheduler: AsyncIOScheduler, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
 app = typer.Typer(
@@ -63,7 +65,7 @@ def jobs(as_json: AsJson = False) -> None:
     from app.components.scheduler.runtime.reading import job_rows
 
     scheduler = load_schedule()
-    rows = job_rows(scheduler.get_jobs(), scheduler.ledger)
+    rows = job_rows(scheduler)
     if as_json:
         _print_json(rows)
         return
@@ -127,7 +129,7 @@ def plan(
     from app.components.scheduler.runtime import ticks
     from app.components.scheduler.runtime.errors import ConfigurationError
     from app.components.scheduler.runtime.loading import load_schedule
-    from app.components.scheduler.runtime.reading import iso, job_rows
+    from app.components.scheduler.runtime.reading import iso, job_rows, schedules
 
     scheduler = load_schedule()
     zone = scheduler.timezone
@@ -135,9 +137,8 @@ def plan(
     last = first + ticks.DAY if end is None else _parse("--to", end, zone)
     if last <= first:
         raise ConfigurationError("--to must be later than --from")
-    declared = scheduler.get_jobs()
-    paused = {row["id"] for row in job_rows(declared, scheduler.ledger) if row["paused"]}
-    found = list(islice(planning.plan(declared, first, last), limit + 1))
+    paused = {row["id"] for row in job_rows(scheduler) if row["paused"]}
+    found = list(islice(planning.plan(schedules(scheduler), first, last), limit + 1))
     rows = [
         {
             "job_id": planned.job_id,
@@ -159,29 +160,47 @@ def plan(
 
 
 @app.command()
-def pause(job_id: str, note: Annotated[str | None, typer.Option(help="Why, for others.")] = None) -> None:
+def pause(
+    job_id: str,
+    note: Annotated[str | None, typer.Option(help="Why, for others.")] = None,
+    until: Annotated[str | None, typer.Option(help="When it ends by itself (default never).")] = None,
+) -> None:
     """Pause a job until it is resumed, over restarts too. A running scheduler obeys at its next tick."""
-    from app.components.scheduler.runtime.control import pause_job
-    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.client import SchedulerClient
 
-    changed = pause_job(load_schedule(), job_id, note)
+    client = SchedulerClient()
+    end = None if until is None else _moment("--until", until)
+    changed = client.pause_job(job_id, note=note, until=end)
     print(f"{job_id} is paused" if changed else f"{job_id} was paused already")
 
 
 @app.command()
 def resume(job_id: str) -> None:
     """Resume a paused job. What fell into the pause is recorded, and not caught up."""
-    from app.components.scheduler.runtime.control import resume_job
-    from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.client import SchedulerClient
 
-    changed = resume_job(load_schedule(), job_id)
+    changed = SchedulerClient().resume_job(job_id)
     print(f"{job_id} is resumed" if changed else f"{job_id} was not paused")
 
 
+@app.command()
+def remove(job_id: str) -> None:
+    """Remove a job that was added while running. What is in the schedule's code is removed there."""
+    from app.components.scheduler.runtime.client import SchedulerClient
+
+    SchedulerClient().remove_job(job_id)
+    print(f"{job_id} is removed")
+
+
 def _parse(option: str, text: str, zone: Any) -> int:
+    from app.components.scheduler.runtime import ticks
+
+    return ticks.instant_in(_moment(option, text), zone)
+
+
+def _moment(option: str, text: str) -> datetime:
     from datetime import datetime
 
-    from app.components.scheduler.runtime import ticks
     from app.components.scheduler.runtime.errors import ConfigurationError
 
     try:
@@ -192,12 +211,14 @@ def _parse(option: str, text: str, zone: Any) -> int:
         ) from None
     if not 1970 <= moment.year <= 9000:
         raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
-    return ticks.instant_in(moment, zone)
+    return moment
 
 
 def _next(row: dict[str, Any], zone: Any) -> str:
+    if row["problem"]:
+        return f"cannot run: {row['problem']}"
     if row["paused"]:
-        return "paused"
+        return "paused" + (f" until {_local(row['paused_until'], zone)}" if row["paused_until"] else "")
     if row["next_run"]:
         return _local(row["next_run"], zone)
     return "at each start" if row["runs_at_each_start"] else "never again"

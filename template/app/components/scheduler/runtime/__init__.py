@@ -3,10 +3,14 @@
 The rooms, in the order in which a tick passes through them:
 
 - `settings`, `errors`: what is read from the environment, and the sentences for what is wrong
+- `declaring`: `add_job` as it is called
 - `triggers`, `from_now`: what was declared with APScheduler, checked and brought into a canonical form
-- `declaration`: one `add_job(...)` call: function, id, options, the line it stands on
+- `functions`, `places`: which function is meant, and on which line that stands
+- `declaration`: a job: function, id, options, the line it stands on
+- `schedules`: a trigger's canonical form, as plain data that the ledger can keep
 - `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
 - `catch_up`: which of the due ticks run and which are skipped, and why
+- `catalogue`: the jobs that a process knows, of its code and added while running
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
 - `runner`: one claimed run, from its start to its outcome or its next attempt
@@ -17,8 +21,10 @@ The rooms, in the order in which a tick passes through them:
 - `process`: start, drain and stop of all this in one process
 - `refused`: what of APScheduler's class a durable schedule does without
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
+- `steering`: what adds, changes, pauses and removes jobs while the schedule runs
+- `client`: the same from another process
 - `service`: the scheduler as a process of its own, with signals
-- `loading`, `plan`, `reading`, `control`: what the commands show and ask for
+- `loading`, `plan`, `reading`: what the commands show
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .client import SchedulerClient
     from .context import Run, current_run
     from .errors import ConfigurationError, LedgerError, ScheduleError
     from .scheduler import AsyncIOScheduler
@@ -37,6 +44,7 @@ __all__ = [
     "LedgerError",
     "Run",
     "ScheduleError",
+    "SchedulerClient",
     "SchedulerSettings",
     "current_run",
 ]
@@ -47,6 +55,7 @@ _ROOM = {
     "LedgerError": "errors",
     "Run": "context",
     "ScheduleError": "errors",
+    "SchedulerClient": "client",
     "SchedulerSettings": "settings",
     "current_run": "context",
 }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from . import ticks
 from .declaration import Job
 
+# How long before a tick its run is claimed, so that the commit is over when it is due.
+AHEAD = ticks.SECOND // 5
 # Up to so many skipped ticks get a row each; more are one range row.
 _ROWS = 10
 # Counting further is not done here, where the schedule waits for the answer.
@@ -25,13 +27,25 @@ class Skip:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of all ticks in (`seen`, `upto`]."""
+    """What becomes of all ticks in (`seen`, `upto`].
+
+    ahead: the tick is not due yet; its run is only reserved.
+    """
 
     job: Job
     seen: int
     upto: int
     run: tuple[int, ...]
     skip: tuple[Skip, ...]
+    ahead: bool = False
+
+
+def look_ahead(job: Job, seen: int, now: int) -> Decision | None:
+    """Decide about the next tick if it is due in a moment; None otherwise."""
+    tick = job.next_tick(seen)
+    if tick is None or not now < tick <= now + AHEAD:
+        return None
+    return Decision(job, seen, tick, (tick,), (), ahead=True)
 
 
 def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | None:

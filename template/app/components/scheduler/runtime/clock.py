@@ -1,22 +1,23 @@
 """Wakes at the next tick and claims all that is due, for all jobs together, in one transaction.
 
-A job is always in exactly one place: in the heap, waiting for its next tick, or in a claim under way. When a
-claim fails because the ledger does not answer, the job goes back into the heap and is decided anew with the
-time of then; so nothing starts unrecorded and nothing is forgotten.
+A run is claimed a moment before it is due, so that the commit is over by then; what cannot be decided ahead
+is claimed when it is due. A job is always in exactly one place: in the heap, waiting for its next tick, or in
+a claim under way. When a claim fails because the ledger does not answer, the job goes back into the heap and
+is decided anew with the time of then; so nothing starts unrecorded and nothing is forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from itertools import count
 
 from loguru import logger
 
 from . import ticks
-from .catch_up import Decision, decide
+from .catch_up import AHEAD, Decision, decide, look_ahead
 from .declaration import Job
 from .errors import LedgerUnavailable
 from .ledger import runs
@@ -34,17 +35,19 @@ class Clock:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Mapping[str, Job],
         me: Identity,
         writer: Writer,
         dispatch: Callable[[list[Claim]], None],
         free: Callable[[], int],
         listeners: Listeners,
     ) -> None:
-        self._jobs = {job.id: job for job in jobs}
+        self._jobs = jobs
         self._me, self._writer = me, writer
         self._dispatch, self._free, self._listeners = dispatch, free, listeners
         self._heap: list[tuple[int, int, str]] = []
+        # The number of each job's entry in the heap: what another has taken the place of is passed over.
+        self._entry: dict[str, int] = {}
         self._order = count()
         self._seen: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -64,6 +67,18 @@ class Clock:
         self._claim(missed)
         self._arm()
 
+    def adopt(self, job: Job, watermark: int) -> None:
+        """Take in a job that was added or changed while running."""
+        if not self._stopped:
+            self._seen[job.id] = watermark
+            self._wait_for_next(job)
+            self._arm()
+
+    def drop(self, job_id: str) -> None:
+        """Let go of a job that was removed while running."""
+        self._entry.pop(job_id, None)
+        self._seen.pop(job_id, None)
+
     async def stop(self) -> None:
         """Claim nothing more; return when the claims under way are settled."""
         self._stopped = True
@@ -77,23 +92,24 @@ class Clock:
         now = ticks.now()
         due: list[Decision] = []
         while self._heap and self._heap[0][0] <= now:
-            job = self._jobs[heapq.heappop(self._heap)[2]]
-            due += self._decide(job, now)
+            _time, order, job_id = heapq.heappop(self._heap)
+            if self._entry.get(job_id) == order:
+                due += self._decide(self._jobs[job_id], now)
         self._claim(due)
         self._arm()
 
     def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
         """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""
         try:
-            decision = decide(job, self._seen[job.id], now, reason)
-            if decision is None:
-                self._wait_for_next(job.id)
-            return [decision] if decision else []
+            seen = self._seen[job.id]
+            decision = decide(job, seen, now, reason) or look_ahead(job, seen, now)
         except Exception:
-            # One job's trouble must not stop the clock for the others (R12).
-            logger.exception("job {}: its ticks could not be computed; trying again in a minute", job.id)
-            heapq.heappush(self._heap, (now + 60 * ticks.SECOND, next(self._order), job.id))
+            self._put_off(job)
             return []
+        if decision is None:
+            self._wait_for_next(job)
+            return []
+        return [decision]
 
     def _claim(self, decisions: list[Decision]) -> None:
         if not decisions:
@@ -115,7 +131,7 @@ class Clock:
                 logger.opt(exception=problem).error("a claim failed; trying again")
             again = ticks.now() + _RETRY
             for decision in decisions:
-                heapq.heappush(self._heap, (again, next(self._order), decision.job.id))
+                self._push(decision.job, again)
         else:
             for answer in done.result():
                 self._answered(answer)
@@ -123,22 +139,29 @@ class Clock:
 
     def _answered(self, answer: Answer) -> None:
         job = answer.decision.job
-        if answer.verdict == "removed" or answer.verdict == "changed":
-            what = "is no longer part of" if answer.verdict == "removed" else "was changed in"
-            logger.warning("job {} {} the schedule of a newer start; this process leaves it", job.id, what)
-            return
-        if answer.verdict == "paused":
-            # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
-            self._push(job, answer.decision.upto)
-            return
-        self._seen[job.id] = answer.watermark
         if answer.verdict == "claimed":
             self._report(answer)
             if answer.claims:
                 for claim in answer.claims:
                     self._listeners.submitted(claim)
                 self._dispatch(answer.claims)
-        self._wait_for_next(job.id)
+        if self._jobs.get(job.id) is not job:
+            # It was changed or removed while this claim was under way.
+            return
+        if answer.verdict in ("removed", "changed"):
+            if not job.added:
+                what = "is no longer part of" if answer.verdict == "removed" else "was changed in"
+                logger.warning(
+                    "job {} {} the schedule of a newer start; this process leaves it", job.id, what
+                )
+        elif answer.verdict == "early":
+            self._push(job, answer.decision.upto)
+        elif answer.verdict == "paused":
+            # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
+            self._wait_for_next(job, answer.decision.upto)
+        else:
+            self._seen[job.id] = answer.watermark
+            self._wait_for_next(job)
 
     def _report(self, answer: Answer) -> None:
         job = answer.decision.job
@@ -156,13 +179,25 @@ class Clock:
             if skip.reason != "coalesced":
                 self._listeners.missed(job.id, skip.last)
 
-    def _wait_for_next(self, job_id: str) -> None:
-        self._push(self._jobs[job_id], self._seen[job_id])
-
-    def _push(self, job: Job, after: int) -> None:
-        tick = job.next_tick(after)
+    def _wait_for_next(self, job: Job, after: int | None = None) -> None:
+        """Wake for the job's next tick: a moment before it is due, if that is still to come."""
+        try:
+            tick = job.next_tick(self._seen[job.id] if after is None else after)
+        except Exception:
+            self._put_off(job)
+            return
         if tick is not None:
-            heapq.heappush(self._heap, (tick, next(self._order), job.id))
+            self._push(job, tick - AHEAD if tick - AHEAD > ticks.now() else tick)
+
+    def _put_off(self, job: Job) -> None:
+        """One job's trouble must not stop the clock for the others (R12)."""
+        logger.exception("job {}: its ticks could not be computed; trying again in a minute", job.id)
+        self._push(job, ticks.now() + 60 * ticks.SECOND)
+
+    def _push(self, job: Job, wake: int) -> None:
+        if self._jobs.get(job.id) is job:
+            self._entry[job.id] = next(self._order)
+            heapq.heappush(self._heap, (wake, self._entry[job.id], job.id))
 
     def _arm(self) -> None:
         if self._timer:

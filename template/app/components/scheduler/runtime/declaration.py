@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import hashlib
-import inspect
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import apscheduler
-
-from . import ticks
-from .errors import ScheduleError
-from .settings import APP_ROOT
-from .triggers import Schedule
-
-_MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent))
+from . import functions, ticks
+from .schedules import Schedule
 
 _LONGEST_RETRY_DELAY = 3_600.0
 # A century in seconds: more is a mistake, and instants must fit into 64 bits.
@@ -78,9 +68,17 @@ class Options:
         return None if self.misfire_grace_time is None else int(self.misfire_grace_time * ticks.SECOND)
 
 
+OPTION_NAMES = frozenset(option.name for option in dataclasses.fields(Options))
+
+
 @dataclass
 class Job:
-    """A declared job. `where` is the file and line of its declaration."""
+    """A job. `where` is the file and line of its declaration.
+
+    given: the options that the declaration names; the others are the application's defaults.
+    added: the job was added while running and is kept in the ledger, not declared in the code.
+    owner: what `remove()`, `modify()` and their like are asked of.
+    """
 
     id: str
     name: str
@@ -92,16 +90,24 @@ class Job:
     where: str
     paused_at_first: bool = False
     startup_delay: int | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    added: bool = False
+    owner: Any = field(default=None, repr=False, compare=False)
 
     @property
     def reference(self) -> str:
         """The function as `module:name`, for people."""
-        return reference(self.func)
+        return functions.reference(self.func)
 
     @property
     def definition(self) -> str:
         """What decides the ticks: trigger, zone and anchor, not function, name or options (R8)."""
         return self.schedule.ticks.canonical
+
+    @property
+    def only_tick(self) -> int | None:
+        """The tick of a job that has a single one."""
+        return getattr(self.schedule.ticks, "at", None)
 
     @property
     def trigger(self) -> str:
@@ -134,7 +140,27 @@ class Job:
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
-        return self.schedule.ticks.next(after)
+        return self.schedule.next_tick(after)
+
+    def remove(self) -> None:
+        """Remove the job from its scheduler."""
+        self.owner.remove_job(self.id)
+
+    def pause(self) -> None:
+        """Pause the job until it is resumed, over restarts too."""
+        self.owner.pause_job(self.id)
+
+    def resume(self) -> None:
+        """Resume the paused job."""
+        self.owner.resume_job(self.id)
+
+    def modify(self, **changes: Any) -> Job:
+        """Change the job; return it as it is then."""
+        return self.owner.modify_job(self.id, **changes)  # type: ignore[no-any-return]
+
+    def reschedule(self, trigger: Any, **trigger_args: Any) -> Job:
+        """Give the job another trigger; return it as it is then."""
+        return self.owner.reschedule_job(self.id, trigger=trigger, **trigger_args)  # type: ignore[no-any-return]
 
     def ticks_between(self, begin: datetime, end: datetime) -> list[datetime]:
         """Return the ticks from `begin` (included) to `end` (not included), in the job's zone.
@@ -151,145 +177,15 @@ class Job:
         return found
 
 
-def call_site() -> str:
-    """Return `file:line` of the nearest caller that is not part of the machinery."""
-    frame = sys._getframe(1)
-    while frame.f_back and is_machinery(frame.f_code.co_filename):
-        frame = frame.f_back
-    return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
-
-
-def is_machinery(filename: str) -> bool:
-    """Return whether a file belongs to this runtime or to APScheduler."""
-    return filename.startswith(_MACHINERY)
-
-
-def shown_path(filename: str) -> str:
-    """Return a file's path as a person at the app's root would write it."""
-    path = Path(filename)
-    return path.relative_to(APP_ROOT).as_posix() if path.is_relative_to(APP_ROOT) else filename
-
-
-def resolve(function: Any) -> Callable[..., Any]:
-    """Return the callable that `function` is or, as `package.module:name`, refers to."""
-    if isinstance(function, str):
-        module, _, name = function.partition(":")
-        if not name:
-            raise ValueError(
-                f"{function!r} is not a reference such as 'app.services.my_tasks:backup_database'"
-            )
-        try:
-            found: Any = import_module(module)
-            for part in name.split("."):
-                found = getattr(found, part)
-        except Exception as problem:
-            raise ValueError(f"{function!r} cannot be imported: {problem}") from None
-        function = found
-    if inspect.iscoroutine(function):
-        function.close()
-        raise ValueError("the function was called instead of given: leave the parentheses away")
-    if not callable(function):
-        raise ValueError(f"{function!r} is not a function")
-    inner = unwrapped(function)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
-    return function  # type: ignore[no-any-return]
-
-
-def call_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return `args` and `kwargs` of add_job as the function will get them."""
-    if args is not None and not isinstance(args, list | tuple):
-        raise ValueError(f"args={args!r} must be a list or a tuple")
-    if kwargs is not None and not isinstance(kwargs, dict):
-        raise ValueError(f"kwargs={kwargs!r} must be a dict")
-    return tuple(args or ()), dict(kwargs or {})
-
-
-def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Raise ValueError if `function(*args, **kwargs)` could not be called."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as problem:
-        raise ValueError(
-            f"{function_name(function)} cannot be called with these arguments: {problem}"
-        ) from None
-
-
-def unwrapped(function: Any) -> Any:
-    """Return the function inside of any `functools.partial`."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
-def _qualified(function: Any) -> str:
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
-def function_name(function: Any) -> str:
-    """Return a short name for people."""
-    return _qualified(unwrapped(function)).rpartition(".<locals>.")[2]
-
-
-def reference(function: Any) -> str:
-    """Return `module:name` of a function, as it is shown."""
-    function = unwrapped(function)
-    return f"{getattr(function, '__module__', '?')}:{_qualified(function)}"
-
-
 def derive_id(function: Callable[..., Any], schedule: Schedule, args: Any, kwargs: Any) -> str:
     """Return an id that is the same at every start, from function, trigger and arguments.
 
     Raises ValueError when one of them has no canonical form; then the user must give an id.
     """
-    canonical = [_canonical(function), schedule.ticks.canonical, _json(args), _json(kwargs)]
+    parts = [functions.canonical(function), schedule.ticks.canonical]
+    canonical = [*parts, functions.as_json(args), functions.as_json(kwargs)]
     digest = hashlib.sha256(json.dumps(canonical).encode()).hexdigest()[:8]
-    return f"{function_name(function).strip('<>').replace('.', '_')}-{digest}"
-
-
-def _canonical(function: Any) -> str:
-    if isinstance(function, functools.partial):
-        return f"{_canonical(function.func)}({_json(function.args)}, {_json(function.keywords)})"
-    owner = getattr(function, "__self__", None)
-    if inspect.isclass(owner):
-        return f"{reference(owner)}.{function.__name__}"
-    if owner is not None and not inspect.ismodule(owner):
-        raise ValueError(
-            f"a method of a {type(owner).__name__} object has no name that lasts: give it an id="
-        )
-    if getattr(function, "__closure__", None) and not _is_importable(function):
-        raise ValueError(
-            f"{function_name(function)} is a closure, which has no name that lasts: give it an id="
-        )
-    if not hasattr(function, "__qualname__"):
-        raise ValueError(f"a {type(function).__name__} object has no name that lasts: give it an id=")
-    return reference(function)
-
-
-def _is_importable(function: Any) -> bool:
-    """Return whether a function stands under its own name in its module, as a decorated one does."""
-    found: Any = sys.modules.get(function.__module__)
-    for part in function.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is function
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "its arguments are not plain data, so no lasting id can be derived: give it an id="
-        ) from None
-
-
-def fail(where: str, job: str | None, problem: object) -> ScheduleError:
-    """Return the error for a declaration: place, job, what is wrong."""
-    return ScheduleError(f"{where}: {f'job {job!r}: ' if job else ''}{problem}")
+    return f"{functions.function_name(function).strip('<>').replace('.', '_')}-{digest}"
 
 
 def _is_number(value: Any) -> bool:

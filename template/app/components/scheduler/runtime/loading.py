@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .declaration import is_machinery, shown_path
 from .errors import ConfigurationError, LedgerError, ScheduleError
+from .places import is_machinery, shown_path
 from .settings import APP_ROOT, project
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .declaration import Job
+from .schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,17 @@ class Planned:
     note: str
 
 
-def plan(jobs: Sequence[Job], begin: int, end: int) -> Iterator[Planned]:
+def plan(schedules: Mapping[str, Schedule], begin: int, end: int) -> Iterator[Planned]:
     """Yield the ticks in [begin, end) of all jobs, in order of time, then of job id."""
-    heap = [(tick, job.id, job) for job in jobs if (tick := job.next_tick(begin - 1)) is not None]
+    first = [(schedule.next_tick(begin - 1), job_id) for job_id, schedule in schedules.items()]
+    heap = [(tick, job_id) for tick, job_id in first if tick is not None]
     heapq.heapify(heap)
     while heap and heap[0][0] < end:
-        tick, job_id, job = heap[0]
-        yield Planned(tick, job_id, job.schedule.ticks.note(tick))
-        following = job.next_tick(tick)
+        tick, job_id = heap[0]
+        schedule = schedules[job_id]
+        yield Planned(tick, job_id, schedule.ticks.note(tick))
+        following = schedule.next_tick(tick)
         if following is None:
             heapq.heappop(heap)
         else:
-            heapq.heapreplace(heap, (following, job_id, job))
+            heapq.heapreplace(heap, (following, job_id))

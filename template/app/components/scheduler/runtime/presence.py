@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from loguru import logger
 
 from . import ticks
-from .declaration import Job
+from .catalogue import Catalogue
 from .ledger import members, runs
 from .ledger import statements as sql
 from .ledger.database import transaction
@@ -35,13 +35,13 @@ class Presence:
     def __init__(
         self,
         me: Identity,
-        jobs: Sequence[Job],
+        catalogue: Catalogue,
         history_days: float,
         take: Callable[[list[Claim]], None],
         free: Callable[[], int],
     ) -> None:
         self._me, self._take, self._free = me, take, free
-        self._jobs = {job.id: job for job in jobs}
+        self._catalogue, self._jobs = catalogue, catalogue.jobs
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
@@ -120,10 +120,11 @@ class Presence:
         # All that were there were dead already: joining them was in truth a start of the schedule.
         # Others who found the same count to the same number, so that it has its startup runs once.
         number = self._start_number + 1
-        return runs.claim_startup(connection, self._me, self._jobs.values(), number)
+        return runs.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
     def _prune(self, connection: sqlite3.Connection) -> list[Claim]:
         if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
+        self._catalogue.forget_what_is_over(connection)
         return []

@@ -8,18 +8,19 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
 from loguru import logger
 
+from .catalogue import Catalogue, Change
 from .clock import Clock
 from .declaration import Job
 from .errors import LedgerError, LedgerUnavailable
 from .ledger import joining, members, runs
 from .ledger.database import Ledger
-from .ledger.records import Claim, Identity, Registration
-from .ledger.writer import Writer
+from .ledger.records import AddedRow, Claim, Identity, Registration
+from .ledger.writer import Operation, Writer
 from .listeners import Listeners
 from .presence import Presence
 from .runner import Runner
@@ -30,28 +31,44 @@ if TYPE_CHECKING:
 
 _JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+# How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
+_PATIENCE = 10.0
+_LOOP_PATIENCE = 1.0
 
 
 class Process:
     """One start of the scheduler: opened (blocking), begun on an event loop, drained, closed."""
 
-    def __init__(self, jobs: Sequence[Job], settings: SchedulerSettings, listeners: Listeners) -> None:
+    def __init__(
+        self,
+        declared: Sequence[Job],
+        settings: SchedulerSettings,
+        defaults: dict[str, Any],
+        listeners: Listeners,
+    ) -> None:
         self.ledger = Ledger(settings.database_url)
-        self.jobs = jobs
+        self._declared = declared
+        self._catalogue = Catalogue(declared, defaults)
+        self.jobs = self._catalogue.jobs
         self._settings = settings
         self._me = Identity.new()
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._presence = Presence(
-            self._me, jobs, settings.scheduler_history_days, self._take_over, lambda: self._runner.free
+            self._me,
+            self._catalogue,
+            settings.scheduler_history_days,
+            self._take_over,
+            lambda: self._runner.free,
         )
         self.writer = Writer(self.ledger, self._pulse)
-        self._runner = Runner(jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
+        self._runner = Runner(self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
         self._clock = Clock(
-            jobs, self._me, self.writer, self._runner.dispatch, lambda: self._runner.free, listeners
+            self.jobs, self._me, self.writer, self._runner.dispatch, lambda: self._runner.free, listeners
         )
         self._registration: Registration | None = None
+        self._loading = False
 
     def open(self) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -64,7 +81,7 @@ class Process:
         self.writer.start()
         try:
             registering = self.writer.submit(
-                lambda connection: joining.register(connection, self._me, self.jobs)
+                lambda connection: joining.register(connection, self._me, self._declared)
             )
             self._registration = registering.result(_JOIN_SECONDS)
         except BaseException as problem:
@@ -75,6 +92,7 @@ class Process:
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
         self._presence.joined(self._registration)
+        self._watermarks = self._catalogue.joined(self._registration)
         return self._registration
 
     def begin(self) -> None:
@@ -83,9 +101,9 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._watchdog = Watchdog(self._loop)
         self._take_over_now(self._registration.claims)
-        self._clock.start(self._registration.watermarks)
+        self._clock.start(self._watermarks)
         self._presence.taking = True
-        for job in self.jobs:
+        for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
@@ -111,6 +129,42 @@ class Process:
             cut += await asyncio.to_thread(self._close)
         return cut
 
+    def execute(self, operation: Operation) -> Any:
+        """Return what an operation returns, after its commit; from any thread.
+
+        On the event loop this waits for as long as a blocked ledger may delay the schedule, no longer.
+
+        Raises:
+            LedgerError: the ledger did not answer; nothing was done.
+        """
+        doing = self.writer.submit(operation)
+        on_loop = _running_loop() is self._loop
+        try:
+            return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
+        except LedgerUnavailable as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
+        except TimeoutError:
+            if doing.cancel():
+                raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
+        # It is being done already: only the commit is to be waited for.
+        return doing.result()
+
+    def take_in(self, changes: list[Change]) -> None:
+        """Go on with jobs that were added, changed or removed; from any thread."""
+        taken = [change for change in changes if self._catalogue.take(change)]
+        if taken and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_in_now, taken)
+
+    def _take_in_now(self, changes: list[Change]) -> None:
+        for job_id, job, watermark, _serial in changes:
+            if job is not None and self.jobs.get(job_id) is job:
+                self._clock.adopt(job, watermark)
+                code = events.EVENT_JOB_ADDED
+            else:
+                self._clock.drop(job_id)
+                code = events.EVENT_JOB_REMOVED
+            self._listeners.emit(events.JobEvent(code, job_id, "default"))
+
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a function on the event loop, from any thread."""
         assert self._loop is not None, "begin() comes first"
@@ -120,6 +174,18 @@ class Process:
         if self._watchdog is not None:
             self._watchdog.look()
         self._presence.pulse(connection)
+        if self._presence.taking and not self._loading:
+            rows = self._catalogue.unseen(connection)
+            if rows:
+                # On a thread of its own: a module may take long to be imported.
+                self._loading = True
+                threading.Thread(target=self._load, args=(rows,), name="scheduler-load", daemon=True).start()
+
+    def _load(self, rows: list[AddedRow]) -> None:
+        try:
+            self.take_in(self._catalogue.load(rows))
+        finally:
+            self._loading = False
 
     def _close_after_threads(self) -> None:
         while self._runner.left:
@@ -150,3 +216,10 @@ class Process:
         for claim in claims:
             self._listeners.submitted(claim)
             self._runner.dispatch([claim])
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import func, select
 
 from . import ticks
+from .catalogue import load
 from .declaration import Job
 from .errors import ConfigurationError, LedgerError, nearest
 from .ledger import schema
 from .ledger.database import Ledger
+from .ledger.records import AddedRow
+from .schedules import Schedule, from_data
+
+if TYPE_CHECKING:
+    from .scheduler import AsyncIOScheduler
 
 STATES = (
     *("queued", "claimed", "running", "retrying"),
@@ -21,36 +28,106 @@ STATES = (
 )
 
 
-def job_rows(jobs: Sequence[Job], ledger: Ledger) -> list[dict[str, Any]]:
-    """Return one row for each declared job; times are ISO 8601 in UTC.
+def job_rows(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
+    """Return one row for each job, those of the code first; times are ISO 8601 in UTC.
 
-    `next_run` is null while the job is paused and when it has no ticks left.
+    `next_run` is null while the job is paused and when it has no ticks left. `problem` tells why a job that
+    was added while running cannot run.
     """
-    known, last = _ledger_rows(ledger)
+    known, last = _ledger_rows(scheduler.ledger)
+    declared = {job.id: job for job in scheduler.get_jobs()}
+    shown = [_declared_row(job, known.get(job.id)) for job in declared.values()]
+    shown += [_added_row(row, scheduler.defaults) for row in _added(known, declared)]
+    for row in shown:
+        ended = last.get(row["id"])
+        row["last_state"] = ended.state if ended else None
+        row["last_finished_at"] = iso(ended.finished_us) if ended else None
+    return shown
+
+
+def schedules(scheduler: AsyncIOScheduler) -> dict[str, Schedule]:
+    """Return the schedules of all jobs, of the code and added while running, by their ids."""
+    known, _last = _ledger_rows(scheduler.ledger)
+    found = {job.id: job.schedule for job in scheduler.get_jobs()}
+    added = _added(known, found)
+    return found | {row.job_id: from_data(json.loads(row.schedule_data)) for row in added}
+
+
+def _added(known: Mapping[str, Any], declared: Container[str]) -> list[Any]:
+    """Return the ledger's rows of jobs that were added while running and are not over."""
+    return [
+        row
+        for row in known.values()
+        if row.call_data is not None
+        and row.removed_us is None
+        and row.exhausted_us is None
+        and row.job_id not in declared
+    ]
+
+
+def _declared_row(job: Job, row: Any) -> dict[str, Any]:
     now = ticks.now()
-    rows = []
-    for job in jobs:
-        row = known.get(job.id)
-        paused = row.paused_us is not None if row else job.paused_at_first
-        seen = row.watermark_us if row and row.definition == job.definition else now
-        upcoming = None if paused else job.next_tick(max(now, seen))
-        ended = last.get(job.id)
-        rows.append(
-            {
-                "id": job.id,
-                "name": job.name,
-                "function": job.reference,
-                "trigger": job.schedule.text,
-                "timezone": str(job.schedule.zone),
-                "next_run": iso(upcoming),
-                "paused": paused,
-                "runs_at_each_start": job.startup_delay is not None,
-                "last_state": ended.state if ended else None,
-                "last_finished_at": iso(ended.finished_us) if ended else None,
-                "declared_at": job.where,
-            }
-        )
-    return rows
+    paused = _is_paused(row, now) if row else job.paused_at_first
+    seen = row.watermark_us if row and row.definition == job.definition else now
+    return {
+        "id": job.id,
+        "name": job.name,
+        "function": job.reference,
+        "trigger": job.schedule.text,
+        "timezone": str(job.schedule.zone),
+        "next_run": None if paused else iso(job.next_tick(max(now, seen))),
+        **_pause(row, paused),
+        "runs_at_each_start": job.startup_delay is not None,
+        "declared_at": job.where,
+        "problem": None,
+    }
+
+
+def _added_row(row: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+    now = ticks.now()
+    schedule = from_data(json.loads(row.schedule_data))
+    kept = AddedRow(
+        row.job_id,
+        row.name,
+        row.function,
+        row.schedule_data,
+        row.call_data,
+        row.watermark_us,
+        None,
+        row.serial,
+    )
+    try:
+        load(kept, defaults)
+    except ValueError as trouble:
+        problem: str | None = str(trouble)
+    else:
+        problem = None
+    paused = _is_paused(row, now)
+    return {
+        "id": row.job_id,
+        "name": row.name,
+        "function": row.function,
+        "trigger": row.trigger,
+        "timezone": row.zone,
+        "next_run": None if paused else iso(schedule.next_tick(max(now, row.watermark_us))),
+        **_pause(row, paused),
+        "runs_at_each_start": False,
+        "declared_at": None,
+        "problem": problem,
+    }
+
+
+def _is_paused(row: Any, now: int) -> bool:
+    return row.paused_us is not None and (row.paused_until_us is None or row.paused_until_us > now)
+
+
+def _pause(row: Any, paused: bool) -> dict[str, Any]:
+    known = paused and row is not None
+    return {
+        "paused": paused,
+        "paused_until": iso(row.paused_until_us) if known else None,
+        "pause_note": row.pause_note if known else None,
+    }
 
 
 def run_rows(

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 
-from .declaration import call_site, fail
+from .places import call_site, fail
 
 NO_JOBSTORES = "it keeps the jobs itself (SCHEDULER_DATABASE_URL says where)"
 NO_EXECUTORS = "coroutines run on the event loop, functions on SCHEDULER_MAX_WORKERS threads"
@@ -49,9 +49,3 @@ class DurableOnly(ApschedulerAsyncIOScheduler):
         refuse(
             call_site(), "export_jobs()", "the schedule is its own file; the ledger holds what became of it"
         )
-
-    def modify_job(self, job_id: str, *args: Any, **changes: Any) -> NoReturn:
-        refuse(call_site(), "modify_job()", "change the job's add_job() call")
-
-    def reschedule_job(self, job_id: str, *args: Any, **trigger_args: Any) -> NoReturn:
-        refuse(call_site(), "reschedule_job()", "change the job's add_job() call")

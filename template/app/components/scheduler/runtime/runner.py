@@ -12,7 +12,7 @@ import functools
 import inspect
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,13 +22,16 @@ from loguru import logger
 
 from . import ticks
 from .context import Run, set_current_run
-from .declaration import Job, unwrapped
+from .declaration import Job
+from .functions import unwrapped
 from .ledger import runs
 from .ledger.members import MOST_CRASHES
 from .ledger.records import Claim, Identity, Outcome
 from .ledger.writer import Writer
 from .listeners import Listeners
 
+# Sleeping longer would notice a clock that was set forward too late (R10).
+_LONGEST_SLEEP = 30.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 # What is kept of an error and of its traceback, in characters.
@@ -41,28 +44,29 @@ class Runner:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Mapping[str, Job],
         me: Identity,
         writer: Writer,
         max_workers: int,
         listeners: Listeners,
     ) -> None:
-        self._jobs = {job.id: job for job in jobs}
+        self._jobs = jobs
         self._me, self._writer, self._listeners = me, writer, listeners
         self._max_workers = max_workers
         # Claimed, but not due yet (jitter, a delayed start), or due and waiting for a free slot.
         self._early: dict[int, tuple[asyncio.TimerHandle, list[Claim]]] = {}
         self._waiting: deque[list[Claim]] = deque()
         self._slots: set[asyncio.Task[None]] = set()
-        self._under_way: dict[int, tuple[Claim, int]] = {}
+        self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._in_thread: dict[int, Future[Any]] = {}
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="scheduler-task")
         self._draining = self._cutting = False
 
     @property
     def free(self) -> int:
-        """How many more runs could begin at once."""
-        return max(0, self._max_workers - len(self._slots) - len(self._waiting))
+        """How many more runs could begin at once, beside those that are about to."""
+        about_to = sum(claims[0].started for _timer, claims in self._early.values())
+        return max(0, self._max_workers - len(self._slots) - len(self._waiting) - about_to)
 
     def dispatch(self, claims: list[Claim]) -> None:
         """Run these claims of one job one after another, when they are due and a slot is free."""
@@ -71,7 +75,8 @@ class Runner:
             return
         wait = (claims[0].due - ticks.now()) / ticks.SECOND
         if wait > 0:
-            timer = asyncio.get_running_loop().call_later(wait, self._come_due, claims[0].run_id)
+            loop, run_id = asyncio.get_running_loop(), claims[0].run_id
+            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, run_id)
             self._early[claims[0].run_id] = (timer, claims)
         else:
             self._waiting.append(claims)
@@ -111,7 +116,7 @@ class Runner:
 
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
-        for claim, started in list(self._under_way.values()):
+        for claim, _job, started in list(self._under_way.values()):
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     def _come_due(self, run_id: int) -> None:
@@ -145,14 +150,18 @@ class Runner:
                 return
 
     async def _run(self, claim: Claim) -> None:
-        job = self._jobs[claim.job_id]
+        job = self._jobs.get(claim.job_id)
+        if job is None:
+            error = "its job was removed before it could start"
+            self._write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
+            return
         if claim.kind == "scheduled" and claim.attempt == 1 and job.too_late(claim.due, ticks.now()):
             self._miss(claim, job)
             return
         if not claim.started and not await self._start(claim):
             return
         started = ticks.now()
-        self._under_way[claim.run_id] = (claim, started)
+        self._under_way[claim.run_id] = (claim, job, started)
         run = self._describe(claim, job, started)
         set_current_run(run)
         tick = claim.kind if run.tick is None else run.tick.isoformat()
@@ -234,7 +243,7 @@ class Runner:
 
     def _give_up_on_deaf(self) -> None:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
-        for claim, started in list(self._under_way.values()):
+        for claim, _job, started in list(self._under_way.values()):
             if claim.run_id not in self._in_thread:
                 logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
                 self._end(claim, started, "interrupted", error=_INTERRUPTED)
@@ -261,7 +270,8 @@ class Runner:
         problem: BaseException | None = None,
         error: str | None = None,
     ) -> None:
-        if self._under_way.pop(claim.run_id, None) is None:
+        _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
+        if job is None:
             return
         self._in_thread.pop(claim.run_id, None)
         trace = None
@@ -270,7 +280,7 @@ class Runner:
             trace = _storable("".join(traceback.format_exception(problem)), _TRACEBACK_LENGTH)
         now = ticks.now()
         outcome = Outcome(claim, state, None, started, now, error, trace)
-        self._write(self._with_next_attempt(outcome, self._jobs[claim.job_id], now))
+        self._write(self._with_next_attempt(outcome, job, now))
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
             # Listeners tell success from failure by this.

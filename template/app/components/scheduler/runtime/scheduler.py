@@ -8,35 +8,32 @@ and `runner`.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Self, TextIO
 from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.util import astimezone, undefined
+from apscheduler.util import astimezone
 from loguru import logger
 
-from . import declaration, triggers
-from .declaration import Job, Options, call_site, fail
+from . import triggers
+from .catalogue import Change
+from .declaration import OPTION_NAMES, Job
 from .errors import nearest
-from .from_now import read_next_run_time
-from .ledger import definitions
 from .ledger.database import Ledger
+from .ledger.writer import Operation
 from .listeners import Listeners
+from .places import call_site, fail
 from .process import Process
 from .refused import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
-from .settings import SchedulerSettings
-from .settings import settings as application_settings
-
-_OPTION_NAMES = {field.name for field in dataclasses.fields(Options)}
-_DECLARING_NAMES = {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+from .schedules import Schedule
+from .steering import NoSuchJobError, Steering
 
 
-class AsyncIOScheduler(DurableOnly):
+class AsyncIOScheduler(Steering, DurableOnly):
     """A schedule, and, once started, what keeps it.
 
     Args:
@@ -63,10 +60,10 @@ class AsyncIOScheduler(DurableOnly):
         for name, instead in (("jobstores", NO_JOBSTORES), ("executors", NO_EXECUTORS)):
             if config.pop(name, None):
                 refuse(where, f"{name}=", instead)
-        self._options = config.pop("job_defaults", None) or {}
-        for name in self._options:
-            if name not in _OPTION_NAMES:
-                raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, _OPTION_NAMES)}")
+        self._job_defaults = config.pop("job_defaults", None) or {}
+        for name in self._job_defaults:
+            if name not in OPTION_NAMES:
+                raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, OPTION_NAMES)}")
         zone = config.pop("timezone", None)
         try:
             self._given_zone = astimezone(zone)
@@ -81,11 +78,6 @@ class AsyncIOScheduler(DurableOnly):
             raise fail(where, None, f"AsyncIOScheduler takes no {name}={nearest(name, known)}")
 
     @property
-    def settings(self) -> SchedulerSettings:
-        """The application's settings."""
-        return application_settings()
-
-    @property
     def ledger(self) -> Ledger:
         """Where this schedule's ledger is."""
         return Ledger(self.settings.database_url)
@@ -95,87 +87,18 @@ class AsyncIOScheduler(DurableOnly):
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
         return self._given_zone or ZoneInfo(self.settings.scheduler_timezone)
 
-    def add_job(
-        self,
-        func: Any,
-        trigger: Any = None,
-        args: Any = None,
-        kwargs: Any = None,
-        id: str | None = None,
-        name: str | None = None,
-        misfire_grace_time: Any = undefined,
-        coalesce: Any = undefined,
-        max_instances: Any = undefined,
-        next_run_time: Any = undefined,
-        jobstore: str = "default",
-        executor: str = "default",
-        replace_existing: bool = False,
-        *,
-        max_catch_up: Any = undefined,
-        timeout: Any = undefined,
-        retries: Any = undefined,
-        retry_delay: Any = undefined,
-        on_crash: Any = undefined,
-        **trigger_args: Any,
-    ) -> Job:
-        """Declare a job, with APScheduler's own arguments and a few more.
+    def _is_lasting(self) -> bool:
+        return self._process is not None
 
-        Args:
-            func: a function, a coroutine function, or text `package.module:name`.
-            trigger: `cron`, `interval`, `date`, `calendarinterval`, `and`, `or`, or a trigger object; None,
-                like `date` without a date, means once at each start.
-            id: what the ledger knows the job by. Without it, one is derived from function, trigger and
-                arguments.
-            misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
-                on_crash: see `declaration.Options`.
-            next_run_time: None to begin paused; datetime.now() to run at each start as well.
-            replace_existing: accepted; a declaration always replaces what the ledger knew.
-            trigger_args: what the trigger takes; `timezone` as an IANA name or tzinfo.
-
-        Raises:
-            ScheduleError: with the line of this call.
-        """
-        where = call_site()
-        options = {
-            "misfire_grace_time": misfire_grace_time,
-            "coalesce": coalesce,
-            "max_instances": max_instances,
-            "max_catch_up": max_catch_up,
-            "timeout": timeout,
-            "retries": retries,
-            "retry_delay": retry_delay,
-            "on_crash": on_crash,
-        }
-        label = id if isinstance(id, str) else None
-        if self.running:
-            raise fail(where, label, "jobs are declared before the start, in create_scheduler()")
-        if jobstore != "default":
-            refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
-        if executor != "default":
-            refuse(where, f"executor={executor!r}", NO_EXECUTORS)
-        try:
-            job = self._job(func, trigger, args, kwargs, id, name, options, trigger_args, where)
-            self._read_next_run_time(job, next_run_time)
-        except ValueError as problem:
-            raise fail(where, label, problem) from None
+    def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        if self._process is not None:
+            return self._keep(job, named=named, replace_existing=replace_existing)
         if job.id in self._declared:
             first = self._declared[job.id].where
-            what = "is taken by the job declared at" if id else "was derived for an identical call at"
-            raise fail(where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+            what = "is taken by the job declared at" if named else "was derived for an identical call at"
+            raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
         self._declared[job.id] = job
         return job
-
-    def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        """Declare the decorated function as a job: `add_job` as a decorator."""
-
-        if callable(trigger) and not isinstance(trigger, BaseTrigger):
-            raise fail(call_site(), None, "write the trigger in parentheses: @scheduler.scheduled_job(...)")
-
-        def declare(func: Any) -> Any:
-            self.add_job(func, trigger, *args, **kwargs)
-            return func
-
-        return declare
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
         """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
@@ -184,50 +107,75 @@ class AsyncIOScheduler(DurableOnly):
         super().add_listener(callback, mask)
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
-        """Return the declared jobs, in the order of their declaration."""
-        return list(self._declared.values())
+        """Return the jobs in the order of their declaration; while running, also those added since."""
+        return list(self._jobs.values())
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
-        """Return a declared job, or None."""
-        return self._declared.get(job_id)
+        """Return a job, or None."""
+        return self._jobs.get(job_id)
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
-        """Print the declared jobs, one a line, to `out` or standard output."""
-        for job in self._declared.values():
+        """Print the jobs, one a line, to `out` or standard output."""
+        for job in self.get_jobs():
             print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
 
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
-        """Take back a declaration, before the start."""
-        if self.running or job_id not in self._declared:
-            raise fail(call_site(), job_id, "only a declared job can be removed, and only before the start")
-        del self._declared[job_id]
+        """Take back a declaration; while running, remove a job that was added while running.
+
+        Raises:
+            ScheduleError: there is no such job, or it is running code.
+        """
+        if self._process is not None:
+            super().remove_job(job_id)
+        elif self._declared.pop(job_id, None) is None:
+            raise NoSuchJobError(
+                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
+            )
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
-        """Take back all declarations, before the start."""
-        for job_id in list(self._declared):
-            self.remove_job(job_id)
+        """Take back all declarations; while running, remove all jobs that were added while running."""
+        for job in self.get_jobs():
+            if job.added or self._process is None:
+                self.remove_job(job.id)
 
-    def pause_job(self, job_id: str, jobstore: str | None = None) -> None:
-        """Pause a job until it is resumed, over restarts too. Before the start: paused at first."""
-        job = self._known(job_id)
-        if self._process is None:
-            job.paused_at_first = True
-        else:
-            self._process.writer.submit(
-                lambda connection: definitions.pause(connection, job_id, None), keep=True
-            )
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change a job that was added while running: see `Steering.modify_job`."""
+        self._need_running("modify_job()", "change the job's add_job() call")
+        return super().modify_job(job_id, **changes)
 
-    def resume_job(self, job_id: str, jobstore: str | None = None) -> None:
-        """Resume a paused job. What fell into the pause is recorded and not caught up."""
-        job = self._known(job_id)
-        if self._process is None:
-            refuse(
-                call_site(),
-                "resume_job() before the start",
-                f"a pause lasts until somebody ends it: python -m app resume {job_id}",
+    def reschedule_job(
+        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
+    ) -> Job:
+        """Give a job that was added while running another trigger: see `Steering.reschedule_job`."""
+        self._need_running("reschedule_job()", "change the job's add_job() call")
+        return super().reschedule_job(job_id, trigger=trigger, **trigger_args)
+
+    def pause_job(
+        self,
+        job_id: str,
+        jobstore: str | None = None,
+        *,
+        note: str | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        """Pause a job: see `Steering.pause_job`. Before the start: paused when it is first registered."""
+        if self._process is not None:
+            return super().pause_job(job_id, note=note, until=until)
+        if job_id not in self._declared:
+            raise NoSuchJobError(
+                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
             )
-        else:
-            self._process.writer.submit(lambda connection: definitions.resume(connection, job), keep=True)
+        if until is not None or note is not None:
+            refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
+        self._declared[job_id].paused_at_first = True
+        return True
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> bool:
+        """Resume a paused job: see `Steering.resume_job`."""
+        self._need_running(
+            "resume_job()", f"a pause lasts until somebody ends it: python -m app resume {job_id}"
+        )
+        return super().resume_job(job_id)
 
     # --- running ---
 
@@ -287,9 +235,10 @@ class AsyncIOScheduler(DurableOnly):
     def _open(self) -> Process:
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)
-        process = Process(self.get_jobs(), self.settings, self.listeners)
+        process = Process(self.get_jobs(), self.settings, self.defaults, self.listeners)
         self.registration = process.open()
-        for job in process.jobs:
+        for job in process.jobs.values():
+            job.owner = self
             if job.id in self.registration.added and job.startup_delay is None and not job.next_run_time:
                 logger.warning("job {} will never run: its trigger has no time to come", job.id)
         return process
@@ -305,58 +254,22 @@ class AsyncIOScheduler(DurableOnly):
     def _dispatch_event(self, event: Any) -> None:
         self.listeners.emit(event)
 
-    def _job(
-        self,
-        func: Any,
-        trigger: Any,
-        args: Any,
-        kwargs: Any,
-        id: Any,
-        name: Any,
-        options: dict[str, Any],
-        trigger_args: dict[str, Any],
-        where: str,
-    ) -> Job:
-        function = declaration.resolve(func)
-        args, kwargs = declaration.call_arguments(args, kwargs)
-        declaration.check_arguments(function, args, kwargs)
-        known = _OPTION_NAMES | _DECLARING_NAMES
-        made = triggers.make(trigger, trigger_args, known)
-        schedule = triggers.compile_trigger(made, self.timezone)
-        if id is None:
-            id = declaration.derive_id(function, schedule, args, kwargs)
-        if not isinstance(id, str) or not id.strip() or not id.isprintable():
-            raise ValueError(f"id={id!r} must be text, not empty and without control characters")
-        return Job(
-            id=id,
-            name=str(name or declaration.function_name(function)).encode(errors="replace").decode(),
-            func=function,
-            args=args,
-            kwargs=kwargs,
-            schedule=schedule,
-            options=self._checked_options(options),
-            where=where,
-            startup_delay=schedule.startup_delay,
-        )
+    @property
+    def _jobs(self) -> dict[str, Job]:
+        return self._declared if self._process is None else self._process.jobs
 
-    def _checked_options(self, given: dict[str, Any]) -> Options:
-        chosen: dict[str, Any] = {"misfire_grace_time": self.settings.scheduler_misfire_grace_time}
-        chosen |= self._options
-        chosen |= {name: value for name, value in given.items() if value is not undefined}
-        options = Options(**chosen)
-        options.check()
-        return options
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        assert self._process is not None, "only while running"
+        return self._process.execute(operation)
 
-    def _read_next_run_time(self, job: Job, value: Any) -> None:
-        if value is undefined:
-            return
-        if value is None:
-            job.paused_at_first = True
-        else:
-            zones = [self.timezone, job.schedule.zone]
-            job.startup_delay = read_next_run_time(value, zones)
+    def _changed(self, change: Change) -> None:
+        assert self._process is not None, "only while running"
+        self._process.take_in([change])
 
-    def _known(self, job_id: str) -> Job:
-        if job_id not in self._declared:
-            raise fail(call_site(), job_id, f"there is no such job{nearest(job_id, self._declared)}")
-        return self._declared[job_id]
+    def _own_schedule(self, job_id: str) -> Schedule | None:
+        job = self.get_job(job_id)
+        return job.schedule if job else None
+
+    def _need_running(self, what: str, instead: str) -> None:
+        if self._process is None:
+            refuse(call_site(), f"{what} before the start", instead)

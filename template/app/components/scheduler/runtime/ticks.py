@@ -158,11 +158,11 @@ class DateTicks:
     """One instant, or none at all (a job that only runs at each start)."""
 
     def __init__(self, at: int | None) -> None:
-        self._at = at
+        self.at = at
         self.canonical = f"date {at}" if at is not None else "date none"
 
     def next(self, after: int) -> int | None:
-        return self._at if self._at is not None and self._at > after else None
+        return self.at if self.at is not None and self.at > after else None
 
     def note(self, tick: int) -> str:
         return ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import available_timezones
@@ -25,9 +25,10 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import astimezone, convert_to_datetime
 
-from . import ticks
+from . import schedules, ticks
 from .errors import nearest
 from .from_now import delay_from_now, is_computed
+from .schedules import Schedule
 
 BY_NAME: dict[str, type[BaseTrigger]] = {
     "cron": CronTrigger,
@@ -45,17 +46,21 @@ _LONGEST = timedelta(days=36_600)
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """When a job runs, in canonical form."""
+class Reading:
+    """How to read what a trigger does not say itself.
 
-    ticks: ticks.Ticks
-    text: str
+    zone: where its wall-clock times are.
+    lasting: whether a date computed from the present moment stays what it is. It does in a job that is kept
+        as data; in a declaration it is another one at each start.
+    """
+
     zone: tzinfo
-    jitter: int = 0
-    startup_delay: int | None = None
+    lasting: bool = False
 
 
-def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) -> BaseTrigger:
+def make(
+    trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
+) -> BaseTrigger:
     """Return the trigger object that `add_job(trigger=..., **arguments)` means.
 
     `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
@@ -82,7 +87,7 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
     if cls is not CalendarIntervalTrigger:
         for name in ("run_date", "start_date", "end_date"):
-            _instant(arguments, name, UTC)
+            _instant(arguments, name, Reading(UTC, reading.lasting))
     try:
         return cls(**arguments)
     except OverflowError:
@@ -93,10 +98,10 @@ def make(trigger: Any, arguments: Mapping[str, Any], known_options: set[str]) ->
         raise ValueError(bad_zone(arguments.get("timezone"))) from None
 
 
-def compile_trigger(trigger: BaseTrigger, default_zone: tzinfo) -> Schedule:
+def compile_trigger(trigger: BaseTrigger, reading: Reading) -> Schedule:
     """Return the canonical form of a trigger object; what it was not given comes from here."""
     if isinstance(trigger, OrTrigger | AndTrigger):
-        return _combined(trigger, default_zone)
+        return _combined(trigger, reading)
     for cls, compiler in _COMPILERS.items():
         if isinstance(trigger, cls):
             given = getattr(trigger, "given", None)
@@ -105,14 +110,14 @@ def compile_trigger(trigger: BaseTrigger, default_zone: tzinfo) -> Schedule:
                     f"this {cls.__name__} object was made before the scheduler's runtime was imported, so its"
                     " zone cannot be known: make it inside create_scheduler()"
                 )
-            return compiler(trigger, given, default_zone)
+            return compiler(trigger, given, replace(reading, zone=_zone(given, reading.zone)))
     raise ValueError(
         f"{type(trigger).__name__} is a trigger of your own, whose ticks could not be found again after a"
         f" restart: use or combine {', '.join(BY_NAME)}"
     )
 
 
-def _cron(trigger: CronTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
     weekday = str(given.get("day_of_week", "*"))
     if "crontab" in given and re.search(r"\d", weekday):
         raise ValueError(
@@ -121,13 +126,11 @@ def _cron(trigger: CronTrigger, given: dict[str, Any], default: tzinfo) -> Sched
         )
     fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
     _check_fields(fields)
-    zone = _zone(given, default)
-    start, end = _instant(given, "start_date", zone), _instant(given, "end_date", zone)
-    found = ticks.CronTicks(fields, zone, start, end)
-    return Schedule(found, str(trigger), zone, _jitter(given))
+    data = {"trigger": "cron", "fields": fields, **_bounds(given, reading)}
+    return schedules.make(data, reading.zone, str(trigger), _jitter(given))
 
 
-def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
     units = ("weeks", "days", "hours", "minutes", "seconds")
     said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
     if any(given.get(unit, 0) < 0 for unit in units):
@@ -140,52 +143,57 @@ def _interval(trigger: IntervalTrigger, given: dict[str, Any], default: tzinfo) 
         raise ValueError(f"an interval of {said} is too long: it must be at most a century")
     if step < _SHORTEST:
         raise ValueError(f"an interval of {said} is too short: it must be at least 0.1 seconds")
-    zone = _zone(given, default)
-    start, end = _instant(given, "start_date", zone), _instant(given, "end_date", zone)
-    anchor = start if start is not None else ticks.instant_of_wall(_ANCHOR, zone)
-    found = ticks.IntervalTicks(step // timedelta(microseconds=1), anchor, start, end)
-    return Schedule(found, str(trigger), zone, _jitter(given))
+    bounds = _bounds(given, reading)
+    anchor = bounds["start"]
+    if anchor is None:
+        anchor = ticks.instant_of_wall(_ANCHOR, reading.zone)
+    data = {"trigger": "interval", "step": step // timedelta(microseconds=1), "anchor": anchor, **bounds}
+    return schedules.make(data, reading.zone, str(trigger), _jitter(given))
 
 
-def _date(trigger: DateTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
-    zone = _zone(given, default)
-    # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
-    delay = 0 if given.get("run_date") is None else delay_from_now(given["run_date"], zone)
-    if delay is not None:
-        return Schedule(ticks.DateTicks(None), "date[at each start]", zone, startup_delay=delay)
-    at = _instant(given, "run_date", zone)
+def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+    zone, said = reading.zone, given.get("run_date")
+    if not reading.lasting:
+        # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
+        delay = 0 if said is None else delay_from_now(said, zone)
+        if delay is not None:
+            return schedules.at_each_start(zone, delay)
+    at = ticks.now() if said is None else _instant(given, "run_date", reading)
     text = f"date[{ticks.moment(at or 0, zone):%Y-%m-%d %H:%M:%S %Z}]"
-    return Schedule(ticks.DateTicks(at), text, zone)
+    return schedules.make({"trigger": "date", "at": at}, zone, text)
 
 
-def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], default: tzinfo) -> Schedule:
+def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
     amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
         most = {"years": 100, "months": 1_200, "weeks": 5_200, "days": 36_500}[unit]
         if not isinstance(amount, int) or not 0 <= amount <= most:
             raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
-    zone = _zone(given, default)
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
     start = trigger.start_date if "start_date" in given else _ANCHOR.date()
-    days = amounts["weeks"] * 7 + amounts["days"]
-    found = ticks.CalendarTicks(amounts["years"], amounts["months"], days, at, zone, start, trigger.end_date)
+    data = {
+        "trigger": "calendarinterval",
+        "years": amounts["years"],
+        "months": amounts["months"],
+        "days": amounts["weeks"] * 7 + amounts["days"],
+        "time": at.isoformat(),
+        "start": start.isoformat(),
+        "end": trigger.end_date and trigger.end_date.isoformat(),
+    }
     every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
-    return Schedule(found, f"calendarinterval[{every}, time={at}]", zone, _jitter(given))
+    return schedules.make(data, reading.zone, f"calendarinterval[{every}, time={at}]", _jitter(given))
 
 
-def _combined(trigger: OrTrigger | AndTrigger, default: tzinfo) -> Schedule:
+def _combined(trigger: OrTrigger | AndTrigger, reading: Reading) -> Schedule:
     word = "or" if isinstance(trigger, OrTrigger) else "and"
     if not trigger.triggers:
         raise ValueError(f"an '{word}' trigger needs at least one trigger in its list")
-    parts = [compile_trigger(part, default) for part in trigger.triggers]
+    parts = [compile_trigger(part, reading) for part in trigger.triggers]
     if any(part.jitter for part in parts):
         raise ValueError(f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own")
     if any(part.startup_delay is not None for part in parts):
         raise ValueError(f"a date trigger without a date cannot be a part of an '{word}' trigger")
-    combine = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
-    text = f"{word}[{', '.join(part.text for part in parts)}]"
-    found = combine([part.ticks for part in parts])
-    return Schedule(found, text, parts[0].zone, _jitter({"jitter": trigger.jitter}))
+    return schedules.combine(word, parts, _jitter({"jitter": trigger.jitter}))
 
 
 _COMPILERS: dict[type[BaseTrigger], Callable[..., Schedule]] = {
@@ -243,15 +251,16 @@ def bad_zone(name: Any) -> str:
     return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
 
 
-def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
-    value = given.get(name)
+def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]:
+    return {"start": _instant(given, "start_date", reading), "end": _instant(given, "end_date", reading)}
+
+
+def _instant(given: Mapping[str, Any], name: str, reading: Reading) -> int | None:
+    value, zone = given.get(name), reading.zone
     if value is None:
         return None
-    if is_computed(value) and not (name == "run_date" and delay_from_now(value, zone) is not None):
-        raise ValueError(
-            f"{name} is computed from the present moment, so that every start would move the schedule: write"
-            " a fixed date in whole seconds, or leave it away"
-        )
+    if is_computed(value):
+        _check_computed(value, name, reading)
     if isinstance(value, str):
         value = _parse(name, value)
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -262,6 +271,19 @@ def _instant(given: Mapping[str, Any], name: str, zone: tzinfo) -> int | None:
     if not -ticks.LAST < found < ticks.LAST:
         raise ValueError(f"{name}={value} is too far away")
     return found
+
+
+def _check_computed(value: datetime, name: str, reading: Reading) -> None:
+    if not reading.lasting and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
+        raise ValueError(
+            f"{name} is computed from the present moment, so that every start would move the schedule: write"
+            " a fixed date in whole seconds, or leave it away"
+        )
+    if reading.lasting and not value.tzinfo and value.astimezone() != value.replace(tzinfo=reading.zone):
+        raise ValueError(
+            f"{name}={value} may be of this machine's clock or of {reading.zone}: give it a zone, as"
+            " datetime.now(UTC) has one"
+        )
 
 
 def _parse(name: str, text: str) -> datetime:

@@ -1,94 +1,126 @@
-"""Job definitions and pauses. Each function is called inside of a transaction."""
+"""Job definitions: what is in the code, and what was added while running. Called inside of a transaction."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from sqlite3 import Connection
 
 from .. import ticks
-from ..catch_up import Skip
 from ..declaration import Job
+from . import gaps, pauses
 from . import statements as sql
-from .records import Registration
-from .runs import skip
-
-# Beyond this the number of ticks in a pause is left open, since a claim may be waiting.
-_COUNT_LIMIT = 100_000
+from .records import AddedRow, JobState, Registration
 
 
 def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
     """Bring the definitions up to date with the code (R8); what is found goes into `found`."""
-    known = {row[0]: row[1:] for row in connection.execute(sql.LIST_JOBS).fetchall()}
+    known = {state.job_id: state for state in _states(connection)}
     for job in jobs:
         if job.id in known:
             _update(connection, job, known[job.id], now, found)
         else:
-            _insert(connection, job, now, found)
+            _insert(connection, job, now, now)
+            found.added.append(job.id)
+            found.watermarks[job.id] = now
+            if job.paused_at_first:
+                found.paused.add(job.id)
     declared = {job.id for job in jobs}
-    for job_id, (_definition, _watermark, _paused, removed) in known.items():
-        if job_id not in declared and removed is None:
-            connection.execute(sql.REMOVE_JOB, {"job_id": job_id, "now": now})
-            connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
-            found.removed.append(job_id)
+    for state in known.values():
+        if state.job_id not in declared and state.removed is None and state.call_data is None:
+            remove(connection, state, now)
+            found.removed.append(state.job_id)
+    rows = connection.execute(sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
+    found.jobs_added = [AddedRow(*row) for row in rows]
+    found.serial = connection.execute(sql.LAST_SERIAL).fetchone()[0]
 
 
-def pause(connection: Connection, job_id: str, note: str | None) -> bool:
-    """Pause a job; False if it was paused already or is unknown."""
-    values = {"job_id": job_id, "now": ticks.now(), "note": note}
-    return connection.execute(sql.PAUSE_JOB, values).rowcount == 1
+def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
+    """Write down a job that was added while running, or one that was changed; return it as it is kept.
 
-
-def resume(connection: Connection, job: Job) -> bool:
-    """Resume a job. What fell into the pause becomes one range row and is never caught up (R1)."""
+    `first_at`: an instant at which it also runs once, whatever its ticks are.
+    """
     now = ticks.now()
-    row = connection.execute(sql.READ_JOB, {"job_id": job.id}).fetchone()
-    if row is None or connection.execute(sql.RESUME_JOB, {"job_id": job.id, "now": now}).rowcount != 1:
-        return False
-    first = job.next_tick(row[1])
-    if first is not None and first <= now:
-        last = ticks.newest(job.schedule.ticks, row[1], now, 1)[0]
-        number = ticks.count(job.schedule.ticks, row[1], now, _COUNT_LIMIT)
-        skip(connection, job.id, Skip(first, last, number, "paused"), now)
-    return True
+    # A single run that is asked for late is judged by its grace, like one that was missed.
+    start = now if job.only_tick is None else min(now, job.only_tick - 1)
+    state = pauses.read(connection, job.id)
+    if state is None:
+        _insert(connection, job, now, start)
+    else:
+        _redefine(connection, job, state, now, start)
+    call = json.dumps({"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given)})
+    connection.execute(sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
+    if first_at is not None:
+        connection.execute(sql.INSERT_WAITING, {"job_id": job.id, "due": first_at})
+    kept = read_added(connection, job.id)
+    if job.next_tick(kept.watermark) is None:
+        connection.execute(sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
+    return kept
 
 
-def _insert(connection: Connection, job: Job, now: int, found: Registration) -> None:
+def remove(connection: Connection, state: JobState, now: int) -> None:
+    """Let a job never run again; its history stays."""
+    gaps.close(connection, state, now)
+    connection.execute(sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
+    connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
+
+
+def read_added(connection: Connection, job_id: str) -> AddedRow:
+    """Return a job that was added while running, as it is kept."""
+    return AddedRow(*connection.execute(sql.READ_ADDED, {"job_id": job_id}).fetchone())
+
+
+def added_since(connection: Connection, serial: int) -> list[AddedRow]:
+    """Return the jobs added while running that were added, changed or removed since a serial number."""
+    return [AddedRow(*row) for row in connection.execute(sql.LIST_ADDED, {"serial": serial}).fetchall()]
+
+
+def _states(connection: Connection) -> list[JobState]:
+    return [JobState(*row) for row in connection.execute(sql.LIST_JOBS).fetchall()]
+
+
+def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
     paused = job.paused_at_first
     values = {
         **_described(job),
         "now": now,
+        "watermark": watermark,
         "definition": job.definition,
         "paused_us": now if paused else None,
         "note": "paused at first, as the code asks" if paused else None,
     }
     connection.execute(sql.INSERT_JOB, values)
-    found.added.append(job.id)
-    found.watermarks[job.id] = now
-    if paused:
-        found.paused.add(job.id)
 
 
-def _update(
-    connection: Connection,
-    job: Job,
-    known: tuple[str, int, int | None, int | None],
-    now: int,
-    found: Registration,
-) -> None:
-    definition, watermark, paused, removed = known
-    if paused is not None:
+def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
+    if pauses.end_if_over(connection, known, job.schedule):
+        known = replace(known, paused=None, watermark=max(known.watermark, (known.paused_until or 0) - 1))
+    if known.paused is not None:
         found.paused.add(job.id)
+    if _redefine(connection, job, known, now, now):
+        (found.changed if known.removed is None else found.added).append(job.id)
+        known = replace(known, watermark=max(known.watermark, now))
+    found.watermarks[job.id] = known.watermark
+
+
+def _redefine(connection: Connection, job: Job, known: JobState, now: int, start: int) -> bool:
+    """Write down what a known job is now; return whether its ticks are others from here on.
+
+    A job that was away is like a changed one: nothing was promised for the time between.
+    """
+    changed = known.definition != job.definition or known.removed is not None
+    if changed and known.removed is None:
+        gaps.close(connection, known, now)
     connection.execute(sql.UPDATE_JOB, _described(job))
-    # A job that was away is like a changed one: nothing was promised for the time between.
-    if definition != job.definition or removed is not None:
-        values = {"job_id": job.id, "definition": job.definition, "now": now}
+    if changed:
+        values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(sql.REDEFINE_JOB, values)
-        watermark = max(watermark, now)
-        (found.changed if removed is None else found.added).append(job.id)
-    found.watermarks[job.id] = watermark
+    return changed
 
 
 def _described(job: Job) -> dict[str, object]:
+    data = job.schedule.data
     return {
         "job_id": job.id,
         "name": job.name,
@@ -97,4 +129,5 @@ def _described(job: Job) -> dict[str, object]:
         "zone": str(job.schedule.zone),
         "on_crash": job.options.on_crash,
         "grace": job.options.grace,
+        "schedule_data": None if data is None else json.dumps(data),
     }

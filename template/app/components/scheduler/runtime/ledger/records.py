@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..catch_up import Decision
+from ..schedules import Schedule, from_data
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,42 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class JobState:
+    """What the ledger knows of a job. Instants are microseconds."""
+
+    job_id: str
+    definition: str
+    watermark: int
+    paused: int | None
+    paused_until: int | None
+    removed: int | None
+    schedule_data: str | None
+    call_data: str | None
+    exhausted: int | None
+
+    def is_paused(self, now: int) -> bool:
+        """Return whether the job is paused; a pause with an end is over then."""
+        return self.paused is not None and (self.paused_until is None or self.paused_until > now)
+
+    def schedule(self) -> Schedule | None:
+        """Return the schedule that is in force; None if it is not known without the code.
+
+        That is so for a zone without a name or unknown to this machine, and for a job that was written by a
+        version which kept no data and did not start since.
+        """
+        try:
+            return None if self.schedule_data is None else from_data(json.loads(self.schedule_data))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the ledger said to a decision.
 
-    `verdict` is `claimed`, `moved` (another process was first), `paused`, `changed` (another definition is
-    in force) or `removed`; `watermark` is where the ledger stands now.
+    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
+    decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
+    the ledger stands now.
     """
 
     decision: Decision
@@ -70,6 +104,19 @@ class Answer:
     watermark: int
     claims: list[Claim] = field(default_factory=list)
     overlapped: tuple[int, ...] = ()
+
+
+class AddedRow(NamedTuple):
+    """A job that was added while running, as the ledger keeps it."""
+
+    job_id: str
+    name: str
+    function: str
+    schedule_data: str
+    call_data: str | None
+    watermark: int
+    removed: int | None
+    serial: int
 
 
 @dataclass
@@ -85,6 +132,8 @@ class Registration:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    jobs_added: list[AddedRow] = field(default_factory=list)
+    serial: int = 0
 
 
 def _host() -> str:

@@ -7,9 +7,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from .. import ticks
-from ..catch_up import Decision, Skip
+from ..catch_up import AHEAD, Decision, Skip
 from ..declaration import Job
-from . import members
+from . import gaps, members, pauses
 from . import statements as sql
 from .records import Answer, Claim, Identity, Outcome
 
@@ -60,7 +60,7 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
             break
         if job is None or _is_paused(connection, job_id):
             continue
-        if _count_held(connection, job_id) >= job.options.max_instances:
+        if _is_full(connection, job):
             continue
         values = {"run_id": run_id, "process_id": me.process_id, "now": now}
         if cut:
@@ -102,29 +102,19 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
     return True
 
 
-def skip(connection: Connection, job_id: str, skipped: Skip, now: int) -> None:
-    """Record ticks that will not run."""
-    alone = skipped.first == skipped.last
-    values = {
-        "job_id": job_id,
-        "tick": skipped.first,
-        "last_tick": None if alone else skipped.last,
-        "count": None if alone else skipped.count,
-        "reason": skipped.reason,
-        "now": now,
-    }
-    connection.execute(sql.INSERT_SKIPPED, values)
-
-
 def prune(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}
     connection.execute(sql.PRUNE_ATTEMPTS, values)
+    connection.execute(sql.PRUNE_JOBS, values)
     return connection.execute(sql.PRUNE_RUNS, values).rowcount
 
 
 def _claim(connection: Connection, me: Identity, decision: Decision, *, starting: bool) -> Answer:
     job, now = decision.job, ticks.now()
+    if decision.ahead and _is_full(connection, job):
+        # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
+        return Answer(decision, "early", decision.seen)
     values = {
         "job_id": job.id,
         "definition": job.definition,
@@ -133,12 +123,14 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
     }
     if connection.execute(sql.ADVANCE_WATERMARK, values).rowcount != 1:
         return _refused(connection, decision)
+    if job.added and job.next_tick(decision.upto) is None:
+        connection.execute(sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
     for skipped in decision.skip:
-        skip(connection, job.id, skipped, now)
+        gaps.skip(connection, job.id, skipped, now)
     answer = Answer(decision, "claimed", decision.upto)
-    if decision.run and _count_held(connection, job.id) >= job.options.max_instances:
+    if decision.run and not decision.ahead and _is_full(connection, job):
         for tick in decision.run:
-            skip(connection, job.id, Skip(tick, tick, 1, "overlap"), now)
+            gaps.skip(connection, job.id, Skip(tick, tick, 1, "overlap"), now)
         return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
     for tick in decision.run:
         row = {"kind": "scheduled", "tick": tick, "start_number": None}
@@ -150,13 +142,16 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
 
 
 def _refused(connection: Connection, decision: Decision) -> Answer:
-    row = connection.execute(sql.READ_JOB, {"job_id": decision.job.id}).fetchone()
-    if row is None or row[3] is not None:
+    state = pauses.read(connection, decision.job.id)
+    if state is None or state.removed is not None:
         return Answer(decision, "removed", decision.seen)
-    definition, watermark, paused, _removed = row
-    if definition != decision.job.definition:
-        return Answer(decision, "changed", watermark)
-    return Answer(decision, "paused" if paused is not None else "moved", watermark)
+    if state.definition != decision.job.definition:
+        return Answer(decision, "changed", state.watermark)
+    if pauses.end_if_over(connection, state, decision.job.schedule):
+        return Answer(decision, "moved", max(state.watermark, (state.paused_until or 0) - 1))
+    if state.paused is not None:
+        return Answer(decision, "early" if decision.ahead else "paused", state.watermark)
+    return Answer(decision, "moved", state.watermark)
 
 
 def _insert(
@@ -169,7 +164,8 @@ def _insert(
     *,
     starting: bool,
 ) -> Claim | None:
-    started = starting and due <= now
+    # A run that begins at once, or in a moment, is started without another write.
+    started = starting and due <= now + AHEAD
     row = connection.execute(
         sql.INSERT_RUN,
         {
@@ -179,7 +175,7 @@ def _insert(
             "now": now,
             "process_id": me.process_id,
             "state": "running" if started else "claimed",
-            "started": now if started else None,
+            "started": max(now, due) if started else None,
         },
     ).fetchone()
     return (
@@ -188,8 +184,12 @@ def _insert(
 
 
 def _is_paused(connection: Connection, job_id: str) -> bool:
-    row = connection.execute(sql.READ_JOB, {"job_id": job_id}).fetchone()
-    return row is not None and row[2] is not None
+    state = pauses.read(connection, job_id)
+    return state is not None and state.is_paused(ticks.now())
+
+
+def _is_full(connection: Connection, job: Job) -> bool:
+    return _count_held(connection, job.id) >= job.options.max_instances
 
 
 def _count_held(connection: Connection, job_id: str) -> int:

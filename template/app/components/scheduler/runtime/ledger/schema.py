@@ -46,7 +46,18 @@ jobs = Table(
     Column("pause_note", Text),
     # Set while the job is not in the code any more.
     Column("removed_us", BigInteger),
+    # A pause that ends by itself does so at the next tick after this.
+    Column("paused_until_us", BigInteger),
+    # The schedule as JSON: its ticks can be reckoned without the code that declared it.
+    Column("schedule_data", Text),
+    # Of a job that was added while running: its arguments and options as JSON. Null: it is in the code.
+    Column("call_data", Text),
+    # Counted up by each change of such a job, so that others find what is new to them.
+    Column("serial", BigInteger),
+    # Set when such a job has no tick left.
+    Column("exhausted_us", BigInteger),
 )
+Index("scheduler_jobs_serial", jobs.c.serial)
 
 runs = Table(
     "scheduler_runs",

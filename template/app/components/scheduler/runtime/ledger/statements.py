@@ -29,22 +29,67 @@ SELECT max(number) FROM (
 ) AS numbers
 """
 
-LIST_JOBS = """
-SELECT job_id, definition, watermark_us, paused_us, removed_us FROM scheduler_jobs
+_JOB_STATE = """
+SELECT job_id, definition, watermark_us, paused_us, paused_until_us, removed_us, schedule_data, call_data,
+       exhausted_us
+FROM scheduler_jobs
 """
 
+LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
+
+READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
+
 INSERT_JOB = """
-INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us,
-                            changed_us, watermark_us, on_crash, grace_us, paused_us, pause_note)
-VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :now,
-        :on_crash, :grace, :paused_us, :note)
+INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
+                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data)
+VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :watermark,
+        :on_crash, :grace, :paused_us, :note, :schedule_data)
 """
 
 UPDATE_JOB = """
 UPDATE scheduler_jobs
 SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
-    grace_us = :grace, removed_us = NULL
+    grace_us = :grace, schedule_data = :schedule_data, call_data = NULL, removed_us = NULL,
+    exhausted_us = NULL
 WHERE job_id = :job_id
+"""
+
+# What was added while running is told apart by its call_data, and found by others by its serial.
+KEEP_JOB = """
+UPDATE scheduler_jobs
+SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM scheduler_jobs)
+WHERE job_id = :job_id
+"""
+
+_ADDED = """
+SELECT job_id, name, function, schedule_data, call_data, watermark_us, removed_us, serial
+FROM scheduler_jobs
+"""
+
+LIST_ADDED = _ADDED + " WHERE serial > :serial ORDER BY serial"
+
+READ_ADDED = _ADDED + " WHERE job_id = :job_id"
+
+# One that has no tick left is wanted only as long as a run of it is not over.
+LIST_ADDED_AT_START = (
+    _ADDED
+    + """
+WHERE call_data IS NOT NULL AND removed_us IS NULL AND (exhausted_us IS NULL OR EXISTS (
+    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
+    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now)))
+ORDER BY job_id
+"""
+)
+
+LAST_SERIAL = "SELECT COALESCE(max(serial), 0) FROM scheduler_jobs"
+
+EXHAUST_JOB = """
+UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
+"""
+
+HAS_OPEN_RUNS = """
+SELECT 1 FROM scheduler_runs WHERE job_id = :job_id
+AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now)
 """
 
 # A changed definition begins anew: instants before the change are not caught up. A watermark never goes
@@ -52,12 +97,15 @@ WHERE job_id = :job_id
 REDEFINE_JOB = """
 UPDATE scheduler_jobs
 SET definition = :definition, changed_us = :now,
-    watermark_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END
+    watermark_us = CASE WHEN watermark_us > :watermark THEN watermark_us ELSE :watermark END
 WHERE job_id = :job_id
 """
 
 REMOVE_JOB = """
-UPDATE scheduler_jobs SET removed_us = :now WHERE job_id = :job_id AND removed_us IS NULL
+UPDATE scheduler_jobs
+SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
+    ELSE (SELECT max(serial) + 1 FROM scheduler_jobs) END
+WHERE job_id = :job_id AND removed_us IS NULL
 """
 
 # What a job that is no longer in the code left waiting would wait for ever.
@@ -70,14 +118,14 @@ WHERE job_id = :job_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS
 """
 
 PAUSE_JOB = """
-UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note
-WHERE job_id = :job_id AND paused_us IS NULL
+UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until
+WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
 """
 
 RESUME_JOB = """
 UPDATE scheduler_jobs
-SET paused_us = NULL, pause_note = NULL,
-    watermark_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END
+SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
+    watermark_us = CASE WHEN watermark_us > :upto THEN watermark_us ELSE :upto END
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
@@ -86,10 +134,6 @@ ADVANCE_WATERMARK = """
 UPDATE scheduler_jobs SET watermark_us = :upto
 WHERE job_id = :job_id AND definition = :definition AND watermark_us = :seen
   AND paused_us IS NULL AND removed_us IS NULL
-"""
-
-READ_JOB = """
-SELECT definition, watermark_us, paused_us, removed_us FROM scheduler_jobs WHERE job_id = :job_id
 """
 
 COUNT_HELD = """
@@ -193,6 +237,12 @@ SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
 WHERE process_id = :process_id AND state = 'running'
 """
 
+# A run at a time of its own, for whoever takes it: it has no tick.
+INSERT_WAITING = """
+INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)
+VALUES (:job_id, 'manual', 'queued', 1, 0, :due)
+"""
+
 # A bounded piece, so that pruning never holds up a claim.
 PRUNE_ATTEMPTS = """
 DELETE FROM scheduler_attempts WHERE run_id IN (
@@ -201,4 +251,12 @@ DELETE FROM scheduler_attempts WHERE run_id IN (
 PRUNE_RUNS = """
 DELETE FROM scheduler_runs WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
+"""
+# What was added while running and is over is forgotten with the last of its runs.
+PRUNE_JOBS = """
+DELETE FROM scheduler_jobs WHERE job_id IN (
+    SELECT job_id FROM scheduler_jobs
+    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
+    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
+    LIMIT :piece)
 """

@@ -33,6 +33,19 @@ class _Task:
     keep: bool
     future: Future[Any] = field(default_factory=Future)
 
+    def begin(self) -> bool:
+        """Return whether the result is still wanted; from now on it cannot be refused."""
+        return self.future.running() or self.future.set_running_or_notify_cancel()
+
+    def end(self, result: Any, problem: Exception | None = None) -> None:
+        """Hand over the result or the problem, if anybody waits for it."""
+        if self.future.cancelled():
+            return
+        if problem is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(problem)
+
 
 class Writer:
     """Runs operations in transactions on a thread of its own.
@@ -122,18 +135,19 @@ class Writer:
                 for task in batch:
                     self._commit(connection, [task])
             else:
-                batch[0].future.set_exception(problem)
+                batch[0].end(None, problem)
         else:
             if self._troubled:
                 self._troubled = False
                 logger.info("the ledger answers again")
             for task, result in zip(batch, results, strict=True):
-                task.future.set_result(result)
+                task.end(result)
 
     def _transaction(self, connection: sqlite3.Connection, batch: list[_Task]) -> list[Any]:
         self._check_file()
         with transaction(connection):
-            return [task.operation(connection) for task in batch]
+            # One whose asker gave up waiting is not done after all.
+            return [task.operation(connection) if task.begin() else None for task in batch]
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
@@ -151,7 +165,7 @@ class Writer:
             if task.keep:
                 self._kept.append(task)
             else:
-                task.future.set_exception(LedgerUnavailable(str(problem)))
+                task.end(None, LedgerUnavailable(str(problem)))
 
     def _beat(self, connection: sqlite3.Connection) -> None:
         if self._pulse is None:

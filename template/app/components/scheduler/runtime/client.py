@@ -1,0 +1,78 @@
+"""The schedule as seen from another process, such as a web application or a shell."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .catalogue import Catalogue
+from .declaration import Job
+from .errors import LedgerError
+from .ledger import definitions
+from .ledger.database import Ledger, transaction
+from .ledger.writer import Operation
+from .steering import Steering
+
+
+class SchedulerClient(Steering):
+    """Adds and steers jobs of a schedule that runs elsewhere, through the ledger alone.
+
+    What runs the schedule takes up a change within about a second. Every method blocks for one small
+    transaction: in a coroutine call it with `asyncio.to_thread`. May be used by several threads.
+
+    Times without a zone are in SCHEDULER_TIMEZONE.
+
+    Raises:
+        LedgerError: the ledger cannot be used; nothing was changed.
+    """
+
+    _job_defaults: Mapping[str, Any] = {}
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(self.settings.database_url)
+        self._is_ready = False
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone of SCHEDULER_TIMEZONE."""
+        return ZoneInfo(self.settings.scheduler_timezone)
+
+    def get_jobs(self) -> list[Job]:
+        """Return the jobs that were added while running and can run here; others are told in the log."""
+        if not self.ledger.exists():
+            return []
+        rows = self._execute(lambda connection: definitions.added_since(connection, 0))
+        found = [change.job for change in Catalogue([], self.defaults).load(rows) if change.job]
+        for job in found:
+            job.owner = self
+        return found
+
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job that was added while running, or None."""
+        return next((job for job in self.get_jobs() if job.id == job_id), None)
+
+    def _is_lasting(self) -> bool:
+        return True
+
+    def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        return self._keep(job, named=named, replace_existing=replace_existing)
+
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        ledger = self.ledger
+        if not self._is_ready:
+            if creating:
+                ledger.prepare()
+            else:
+                ledger.check_readable()
+            self._is_ready = True
+        try:
+            with closing(ledger.connect()) as connection, transaction(connection):
+                return operation(connection)
+        except sqlite3.OperationalError as problem:
+            raise LedgerError(ledger.unusable(problem)) from None
+        except sqlite3.DatabaseError as problem:
+            raise LedgerError(ledger.damaged(problem)) from None

@@ -1,0 +1,181 @@
+"""Which function a job calls: found by its reference, named for people, checked against its arguments.
+
+Every function here raises ValueError with a sentence.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import math
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def resolve(function: Any) -> Callable[..., Any]:
+    """Return the callable that `function` is or, as `package.module:name`, refers to."""
+    if isinstance(function, str):
+        function = _imported(function)
+    if inspect.iscoroutine(function):
+        function.close()
+        raise ValueError("the function was called instead of given: leave the parentheses away")
+    if not callable(function):
+        raise ValueError(f"{function!r} is not a function")
+    inner = unwrapped(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
+    return function  # type: ignore[no-any-return]
+
+
+def call_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return `args` and `kwargs` of add_job as the function will get them."""
+    if args is not None and not isinstance(args, list | tuple):
+        raise ValueError(f"args={args!r} must be a list or a tuple")
+    if kwargs is not None and not isinstance(kwargs, dict):
+        raise ValueError(f"kwargs={kwargs!r} must be a dict")
+    return tuple(args or ()), dict(kwargs or {})
+
+
+def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Refuse what `function(*args, **kwargs)` could not be called with."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as problem:
+        raise ValueError(
+            f"{function_name(function)} cannot be called with these arguments: {problem}"
+        ) from None
+
+
+def unwrapped(function: Any) -> Any:
+    """Return the function inside of any `functools.partial`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def function_name(function: Any) -> str:
+    """Return a short name for people."""
+    return _qualified(unwrapped(function)).rpartition(".<locals>.")[2]
+
+
+def reference(function: Any) -> str:
+    """Return `module:name` of a function, as it is shown."""
+    function = unwrapped(function)
+    return f"{getattr(function, '__module__', '?')}:{_qualified(function)}"
+
+
+def lasting_reference(function: Any) -> str:
+    """Return the `module:name` by which any process of the application finds this very function."""
+    name = function_name(function)
+    found = reference(function)
+    instead = "write a function at the top of a module, such as one in app/services/"
+    if isinstance(function, functools.partial):
+        raise ValueError(f"a partial of {name} cannot be kept as data: give the function, args= and kwargs=")
+    if "<lambda>" in found:
+        raise ValueError(f"a lambda cannot be found again by another process: {instead}")
+    if "<locals>" in found:
+        raise ValueError(f"{name} stands inside of another function, where no process finds it: {instead}")
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not inspect.isclass(owner) and not inspect.ismodule(owner):
+        raise ValueError(f"{name} is a method of a {type(owner).__name__} object, which is gone: {instead}")
+    if inspect.isclass(owner):
+        found = f"{reference(owner)}.{function.__name__}"
+    if found.startswith("__main__:"):
+        raise ValueError(f"{name} stands in the program that was started, not in a module: {instead}")
+    # Equal, not the same: a class method is made anew each time it is asked for.
+    if _imported(found) != function:
+        raise ValueError(f"{found!r} is another object than the function that was given: {instead}")
+    return found
+
+
+def canonical(function: Any) -> str:
+    """Return a text for a function that is the same at every start."""
+    if isinstance(function, functools.partial):
+        return f"{canonical(function.func)}({as_json(function.args)}, {as_json(function.keywords)})"
+    owner = getattr(function, "__self__", None)
+    if inspect.isclass(owner):
+        return f"{reference(owner)}.{function.__name__}"
+    if owner is not None and not inspect.ismodule(owner):
+        raise ValueError(
+            f"a method of a {type(owner).__name__} object has no name that lasts: give it an id="
+        )
+    if getattr(function, "__closure__", None) and not _is_importable(function):
+        raise ValueError(
+            f"{function_name(function)} is a closure, which has no name that lasts: give it an id="
+        )
+    if not hasattr(function, "__qualname__"):
+        raise ValueError(f"a {type(function).__name__} object has no name that lasts: give it an id=")
+    return reference(function)
+
+
+def as_json(value: Any) -> str:
+    """Return arguments as text that is the same at every start."""
+    try:
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "its arguments are not plain data, so no lasting id can be derived: give it an id="
+        ) from None
+
+
+def check_plain(value: Any, path: str) -> None:
+    """Refuse what JSON would not give back as it was; `path` says where in the arguments it stands."""
+    if value is None or type(value) in (bool, int):
+        return
+    if type(value) is float and math.isfinite(value):
+        return
+    if type(value) is str and _is_unicode(value):
+        return
+    if type(value) is list:
+        for index, item in enumerate(value):
+            check_plain(item, f"{path}[{index}]")
+    elif type(value) is dict and all(type(name) is str for name in value):
+        for name, item in value.items():
+            check_plain(item, f"{path}[{name!r}]")
+    else:
+        what = "a dict with keys that are not text" if type(value) is dict else f"a {type(value).__name__}"
+        raise ValueError(
+            f"{path} is {what} ({value!r:.80}), which cannot be kept as it is: give plain data (text, finite"
+            " numbers, True, False, None, and lists and dicts of them), for example an id or isoformat()"
+        )
+
+
+def _imported(function: str) -> Any:
+    module, _, name = function.partition(":")
+    if not name:
+        raise ValueError(f"{function!r} is not a reference such as 'app.services.my_tasks:backup_database'")
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except Exception as problem:
+        raise ValueError(f"{function!r} cannot be imported: {problem}") from None
+    return found
+
+
+def _qualified(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _is_importable(function: Any) -> bool:
+    """Return whether a function stands under its own name in its module, as a decorated one does."""
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether text has no lone surrogates, which no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

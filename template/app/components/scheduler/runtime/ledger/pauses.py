@@ -1,0 +1,52 @@
+"""Pauses last over restarts, and what falls into one is accounted for. Called inside of a transaction."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from .. import ticks
+from ..schedules import Schedule
+from . import gaps
+from . import statements as sql
+from .records import JobState
+
+
+def read(connection: Connection, job_id: str) -> JobState | None:
+    """Return what the ledger knows of a job."""
+    row = connection.execute(sql.READ_JOB, {"job_id": job_id}).fetchone()
+    return None if row is None else JobState(*row)
+
+
+def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
+    """Pause a job, for ever or until an instant; False if it was paused already or is unknown."""
+    state = read(connection, job_id)
+    if state is not None:
+        end_if_over(connection, state)
+    values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
+    return connection.execute(sql.PAUSE_JOB, values).rowcount == 1
+
+
+def resume(connection: Connection, job_id: str, schedule: Schedule | None = None) -> bool:
+    """Resume a job; False if it was not paused. What fell into the pause is never caught up (R1).
+
+    `schedule` is for a job whose data the ledger lacks.
+    """
+    state = read(connection, job_id)
+    if state is None or state.paused is None or end_if_over(connection, state, schedule):
+        return False
+    _end(connection, state, ticks.now(), schedule)
+    return True
+
+
+def end_if_over(connection: Connection, state: JobState, schedule: Schedule | None = None) -> bool:
+    """End a pause whose time has come. A tick at its very end is not part of it."""
+    if state.paused is None or state.is_paused(ticks.now()):
+        return False
+    assert state.paused_until is not None
+    _end(connection, state, state.paused_until - 1, schedule)
+    return True
+
+
+def _end(connection: Connection, state: JobState, upto: int, schedule: Schedule | None) -> None:
+    gaps.close(connection, state, upto, schedule)
+    connection.execute(sql.RESUME_JOB, {"job_id": state.job_id, "upto": upto})

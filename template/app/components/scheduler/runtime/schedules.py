@@ -1,0 +1,109 @@
+"""A schedule in canonical form: its ticks, zone and jitter, and the plain data it is made from.
+
+The ledger keeps that data, so that the ticks of a job can be reckoned without the code that declared it:
+for jobs added while running, and for what an older version of the schedule left unaccounted for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, time, timedelta, timezone, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from . import ticks
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a job runs. `data` is None when the zone has no name by which it could be found again."""
+
+    ticks: ticks.Ticks
+    text: str
+    zone: tzinfo
+    jitter: int = 0
+    startup_delay: int | None = None
+    data: dict[str, Any] | None = None
+
+    def next_tick(self, after: int) -> int | None:
+        """Return the first tick later than `after`, or None when there is none."""
+        return self.ticks.next(after)
+
+
+def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0) -> Schedule:
+    """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data."""
+    name = _zone_name(zone)
+    kept = None if name is None else {**data, "zone": name, "text": text, "jitter": jitter}
+    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, jitter, data=kept)
+
+
+def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:
+    """Return the union (`or`) or the intersection (`and`) of schedules."""
+    combined = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
+    text = f"{word}[{', '.join(part.text for part in parts)}]"
+    kept = [part.data for part in parts]
+    data = None if None in kept else {"trigger": word, "parts": kept, "jitter": jitter}
+    return Schedule(combined([part.ticks for part in parts]), text, parts[0].zone, jitter, data=data)
+
+
+def at_each_start(zone: tzinfo, delay: int) -> Schedule:
+    """Return the schedule of a job that has no ticks, but a run `delay` microseconds after each start."""
+    made = make({"trigger": "date", "at": None}, zone, "date[at each start]")
+    return Schedule(made.ticks, made.text, zone, startup_delay=delay, data=made.data)
+
+
+def from_data(data: dict[str, Any]) -> Schedule:
+    """Return the schedule that has this data.
+
+    Raises ValueError when this machine does not know its zone.
+    """
+    if data["trigger"] in ("or", "and"):
+        return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
+    return make(data, _zone_named(data["zone"]), data["text"], data["jitter"])
+
+
+def _cron(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
+    return ticks.CronTicks(data["fields"], zone, data["start"], data["end"])
+
+
+def _interval(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
+    return ticks.IntervalTicks(data["step"], data["anchor"], data["start"], data["end"])
+
+
+def _date(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
+    return ticks.DateTicks(data["at"])
+
+
+def _calendar(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
+    end = data["end"]
+    return ticks.CalendarTicks(
+        data["years"],
+        data["months"],
+        data["days"],
+        time.fromisoformat(data["time"]),
+        zone,
+        date.fromisoformat(data["start"]),
+        None if end is None else date.fromisoformat(end),
+    )
+
+
+_MAKERS = {"cron": _cron, "interval": _interval, "date": _date, "calendarinterval": _calendar}
+
+
+def _zone_name(zone: tzinfo) -> str | None:
+    """Return an IANA name, or an offset such as `UTC+01:00`."""
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
+    return str(zone) if name is None and isinstance(zone, timezone) else name
+
+
+def _zone_named(name: str) -> tzinfo:
+    if name == "UTC":
+        return ZoneInfo("UTC")
+    if name.startswith("UTC") and name[3] in "+-":
+        sign = -1 if name[3] == "-" else 1
+        hours, minutes, *seconds = (int(part) for part in name[4:].split(":"))
+        return timezone(sign * timedelta(hours=hours, minutes=minutes, seconds=sum(seconds)))
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"this machine does not know the time zone {name!r}") from None

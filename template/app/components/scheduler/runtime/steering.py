@@ -1,0 +1,215 @@
+"""Jobs added, changed, paused and removed while the schedule runs: each is one transaction in the ledger."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any
+
+from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+
+from . import functions, ticks
+from .catalogue import Change
+from .declaration import OPTION_NAMES, Job
+from .declaring import Declaring
+from .errors import ScheduleError, nearest
+from .ledger import definitions, pauses
+from .ledger import statements as sql
+from .ledger.records import AddedRow, JobState
+from .ledger.writer import Operation
+from .places import call_site, failing
+from .refused import refuse
+from .schedules import Schedule
+
+_CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
+
+
+class JobExistsError(ScheduleError, ConflictingIdError):
+    """There is a job with this id already."""
+
+    def __init__(self, sentence: str) -> None:
+        Exception.__init__(self, sentence)
+
+    __str__ = Exception.__str__
+
+
+class NoSuchJobError(ScheduleError, JobLookupError):
+    """There is no job with this id."""
+
+    def __init__(self, sentence: str) -> None:
+        Exception.__init__(self, sentence)
+
+    __str__ = Exception.__str__
+
+
+class Steering(Declaring):
+    """APScheduler's methods for a schedule that runs, in this process or in another."""
+
+    @abstractmethod
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        """Return what `operation(connection)` returns, after its commit.
+
+        `creating`: a ledger that is not there yet is made. Raises LedgerError; then nothing was done.
+        """
+
+    def _changed(self, change: Change) -> None:
+        """Take note of a change that is committed."""
+
+    @abstractmethod
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job, or None."""
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Remove a job that was added while running: it never runs again. Its history stays.
+
+        Raises:
+            ScheduleError: there is no such job, or it stands in the code.
+        """
+        where = call_site()
+
+        def remove(connection: Connection) -> AddedRow:
+            state = _existing(connection, job_id)
+            if state.call_data is None:
+                refuse(where, f"removing {job_id!r}", "it stands in the schedule's code, delete it there")
+            definitions.remove(connection, state, ticks.now())
+            return definitions.read_added(connection, job_id)
+
+        row = self._execute(remove)
+        self._changed(Change(job_id, None, row.watermark, row.serial))
+
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change a job that was added while running; return it as it is then.
+
+        Args:
+            changes: func, args, kwargs, name, trigger (an object), or any option of `add_job`.
+
+        Raises:
+            ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
+        """
+        where, job = call_site(), self._added(job_id, "modify_job()")
+        for name in changes:
+            if name not in _CHANGEABLE:
+                hint = nearest(name, _CHANGEABLE)
+                refuse(where, f"modify_job({name}=...)", f"it takes {', '.join(sorted(_CHANGEABLE))}{hint}")
+        with failing(where, job_id):
+            if "trigger" in changes:
+                job = replace(job, schedule=self._schedule(changes["trigger"], {}))
+            given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
+            function = functions.resolve(changes.get("func", job.func))
+            args, kwargs = functions.call_arguments(
+                changes.get("args", job.args), changes.get("kwargs", job.kwargs)
+            )
+            functions.check_arguments(function, args, kwargs)
+            job = replace(job, func=function, args=args, kwargs=kwargs, given=given)
+            job = replace(job, name=str(changes.get("name", job.name)), options=self._options(given))
+            return self._keep(job, named=True, replace_existing=True)
+
+    def reschedule_job(
+        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
+    ) -> Job:
+        """Give a job that was added while running another trigger; return it as it is then.
+
+        Nothing is caught up for the time before. Raises as `modify_job` does.
+        """
+        where, job = call_site(), self._added(job_id, "reschedule_job()")
+        with failing(where, job_id):
+            changed = replace(job, schedule=self._schedule(trigger, trigger_args))
+            return self._keep(changed, named=True, replace_existing=True)
+
+    def pause_job(
+        self,
+        job_id: str,
+        jobstore: str | None = None,
+        *,
+        note: str | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        """Pause a job until it is resumed or, with `until`, until then; over restarts too.
+
+        Args:
+            note: why, for others.
+            until: when the pause ends by itself; without a zone it is in the scheduler's.
+
+        Returns:
+            False if it was paused already (then it stays as it was).
+        """
+        end = None if until is None else ticks.instant_in(until, self.timezone)
+        if end is not None and end <= ticks.now():
+            refuse(call_site(), f"a pause until {until}", "give a time to come")
+
+        def pause(connection: Connection) -> bool:
+            _existing(connection, job_id)
+            return pauses.pause(connection, job_id, note, end)
+
+        return bool(self._execute(pause))
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> bool:
+        """Resume a paused job. What fell into the pause is recorded and not caught up.
+
+        Returns False if it was not paused.
+        """
+        schedule = self._own_schedule(job_id)
+
+        def resume(connection: Connection) -> bool:
+            _existing(connection, job_id)
+            return pauses.resume(connection, job_id, schedule)
+
+        return bool(self._execute(resume))
+
+    def _own_schedule(self, job_id: str) -> Schedule | None:
+        """Return the schedule of a job whose data the ledger may lack."""
+        return None
+
+    def _added(self, job_id: str, what: str) -> Job:
+        job = self.get_job(job_id)
+        if job is None:
+            self._execute(lambda connection: _existing(connection, job_id))
+        if job is None or not job.added:
+            refuse(call_site(), f"{what} of {job_id!r}", "it stands in the schedule's code, change it there")
+        return job
+
+    def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        functions.lasting_reference(job.func)
+        functions.check_plain(list(job.args), "args")
+        functions.check_plain(job.kwargs, "kwargs")
+        if job.schedule.data is None:
+            raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
+        first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
+        job = replace(job, startup_delay=None, owner=self)
+
+        def add(connection: Connection) -> AddedRow | None:
+            if not _may_take(connection, job, named, replace_existing):
+                return None
+            return definitions.keep(connection, job, first_at)
+
+        row = self._execute(add, creating=True)
+        if row is None:
+            return self.get_job(job.id) or job
+        self._changed(Change(job.id, job, row.watermark, row.serial))
+        return job
+
+
+def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> bool:
+    """Return whether a job can be written down; False if the very same is there already."""
+    state = pauses.read(connection, job.id)
+    if state is None or state.removed is not None:
+        return True
+    taken = f"{job.where}: the id {job.id!r} is taken by a job"
+    if state.call_data is None:
+        raise JobExistsError(f"{taken} in the schedule's code: give another id=")
+    if state.exhausted is not None or replace_existing:
+        return True
+    if named:
+        raise JobExistsError(f"{taken} that was added before: give another id=, or replace_existing=True")
+    return False
+
+
+def _existing(connection: Connection, job_id: str) -> JobState:
+    state = pauses.read(connection, job_id)
+    if state is None or state.removed is not None:
+        known = [JobState(*row) for row in connection.execute(sql.LIST_JOBS).fetchall()]
+        names = [other.job_id for other in known if other.removed is None]
+        raise NoSuchJobError(f"there is no job {job_id!r} in the schedule{nearest(job_id, names)}")
+    return state
