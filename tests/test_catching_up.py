@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import time_machine
 from apscheduler import events
 
 from app.components.scheduler.runtime import AsyncIOScheduler
@@ -227,3 +228,43 @@ async def test_a_job_that_will_never_run_is_told_at_the_start(
     said = capsys.readouterr().err
     assert "job past will never run" in said
     assert "job impossible will never run" in said
+
+
+async def test_a_gap_of_years_of_cron_ticks_is_counted_exactly(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "cron", second="*/2", id="job")
+    with time_machine.travel(datetime(2020, 1, 1, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            pass
+        clock.move_to(datetime(2023, 1, 1, tzinfo=UTC))
+        async with scheduler:
+            await until(lambda: rows(scheduler, "succeeded"))
+    outage = next(row for row in rows(scheduler, "skipped") if row["reason"] == "outage")
+    assert outage["tick_count"] > 1_096 * 43_200 - 400
+
+
+async def test_a_schedule_that_is_changed_while_paused_accounts_for_the_pause_so_far(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job")
+    with time_machine.travel(datetime(2026, 12, 1, 12, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            scheduler.pause_job("job")
+        clock.shift(3 * 3_600)
+        changed = AsyncIOScheduler()
+        changed.add_job(lambda: None, "interval", hours=2, id="job")
+        async with changed:
+            assert changed.registration.paused == {"job"}
+    [gap] = rows(scheduler)
+    assert (gap["reason"], gap["tick_count"]) == ("paused", 3)
+
+
+async def test_a_job_that_is_removed_accounts_for_the_time_until_then(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", hours=1, id="job")
+    with time_machine.travel(datetime(2026, 12, 1, 12, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            pass
+        clock.shift(3 * 3_600)
+        async with AsyncIOScheduler():
+            pass
+    [gap] = rows(scheduler)
+    assert (gap["reason"], gap["tick_count"]) == ("outage", 3)

@@ -215,3 +215,27 @@ async def test_an_error_that_is_no_proper_text_is_recorded_all_the_same(schedule
     assert row["error"].startswith("ValueError: bad \\udce9 name \\x00xxx")
     assert len(row["error"]) < 3_000
     assert len(row["traceback"]) < 30_000
+
+
+async def test_a_run_is_claimed_before_it_is_due_and_starts_when_it_is(scheduler: AsyncIOScheduler) -> None:
+    started: list[int] = []
+    scheduler.add_job(lambda: started.append(ticks.now()), "interval", seconds=1, id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+    run = rows(scheduler, "succeeded")[0]
+    assert run["claimed_us"] < run["tick_us"] <= started[0]
+    assert run["started_us"] >= run["tick_us"]
+
+
+async def test_a_run_that_ends_just_before_the_next_tick_does_not_overlap_it(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async def almost_a_second() -> None:
+        # Ends between the moment in which the next tick could be claimed and that in which it is due.
+        left = 0.9 - (ticks.now() % ticks.SECOND) / ticks.SECOND
+        await asyncio.sleep(left)
+
+    scheduler.add_job(almost_a_second, "interval", seconds=1, id="job")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded", "skipped")) >= 2)
+    assert [row["state"] for row in rows(scheduler)[:2]] == ["succeeded", "succeeded"]

@@ -176,6 +176,36 @@ def test_newest_and_count_agree_with_walking(source: Ticks, after: int, span: in
     assert ticks.count(source, after, after + span, 10**6) == len(walked)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(SHIFTS),
+    st.fixed_dictionaries(
+        {"hour": hours, "minute": minutes},
+        optional={
+            "second": st.sampled_from(["0", "*/20", "7,59"]),
+            "day": st.sampled_from(["last", "*/2", "1-10"]),
+            "day_of_week": st.sampled_from(["sun", "mon-fri"]),
+        },
+    ),
+    st.integers(-3 * DAY, 3 * DAY),
+    st.integers(1, 4 * DAY),
+)
+def test_counting_over_a_shift_agrees_with_walking(
+    shift: tuple[str, date], fields: dict[str, str], offset: int, span: int
+) -> None:
+    zone = ZoneInfo(shift[0])
+    source = CronTicks(fields, zone)
+    after = instant(datetime.combine(shift[1], time(12), zone)) + offset
+    walked = walk(source, after + 1, after + span + 1)
+    assert source.count(after, after + span) == len(walked)
+
+
+def test_years_of_seconds_are_counted_at_once() -> None:
+    source = CronTicks({"second": "*"}, ZoneInfo("Europe/Berlin"))
+    begin = instant(datetime(2020, 1, 1, tzinfo=UTC))
+    assert source.count(begin, begin + 3_653 * DAY) == 3_653 * 86_400
+
+
 def local(text: str, zone: str) -> int:
     return instant(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)))
 

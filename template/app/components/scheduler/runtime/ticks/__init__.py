@@ -1,0 +1,39 @@
+"""When a job is due: from a trigger's canonical form to UTC instants.
+
+Pure functions of the definition and the time zone database, without I/O (`now` alone reads the clock). An
+instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of ticks has
+
+- `canonical`: text that is equal for equal sets of ticks, and is what "the same definition" means
+- `next(after)`: the first tick later than `after`, or None when there is none
+- `note(tick)`: what is odd about a tick's wall-clock time, for people
+"""
+
+from .combined import IntersectionTicks, UnionTicks
+from .counting import count, jitter, newest
+from .cron import CronTicks
+from .protocol import Ticks
+from .regular import CalendarTicks, DateTicks, IntervalTicks
+from .zones import DAY, EPOCH, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment, now
+
+__all__ = [
+    "DAY",
+    "EPOCH",
+    "FOREVER",
+    "LAST",
+    "SECOND",
+    "CalendarTicks",
+    "CronTicks",
+    "DateTicks",
+    "IntersectionTicks",
+    "IntervalTicks",
+    "Ticks",
+    "UnionTicks",
+    "count",
+    "instant",
+    "instant_in",
+    "instant_of_wall",
+    "jitter",
+    "moment",
+    "newest",
+    "now",
+]

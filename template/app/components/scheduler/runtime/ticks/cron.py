@@ -1,0 +1,170 @@
+"""Cron fields read on a zone's wall clock, with the daylight-saving rule (R9).
+
+A trigger whose hour field covers all 24 hours fires at every real occurrence of its times. Any other is a set
+of wall-clock times: one that the clock jumps over fires at the end of the gap, one that comes twice fires at
+the first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from .protocol import bounds
+from .zones import (
+    DAY,
+    LAST,
+    MICROSECOND,
+    SECOND,
+    ambiguous,
+    instant_of_wall,
+    occurrences,
+    set_back,
+    spans,
+    wall_clock,
+)
+
+_DAY = timedelta(days=1)
+
+
+class CronTicks:
+    """Wall-clock times that match eight cron fields, read in a zone."""
+
+    def __init__(
+        self, fields: dict[str, str], zone: tzinfo, start: int | None = None, end: int | None = None
+    ) -> None:
+        self._cron = CronTrigger(**fields, timezone=UTC)
+        self._zone = zone
+        self._start, self._end = start, end
+        written = " ".join(f"{field.name}={field}" for field in self._cron.fields)
+        self.canonical = f"cron {written} zone={zone}{bounds(start, end)}"
+        self._dial = _Dial(self._cron)
+        self._every_hour = len(self._dial.hours) == 24
+
+    def next(self, after: int) -> int | None:
+        if self._start is not None:
+            after = max(after, self._start - 1)
+        if after >= LAST:
+            return None
+        find = self._next_occurrence if self._every_hour else self._next_wall_time
+        tick = find(after)
+        return None if tick is None or (self._end is not None and tick > self._end) else tick
+
+    def count(self, after: int, until: int) -> int:
+        """Return how many ticks lie in (after, until], without walking them."""
+        if self._start is not None:
+            after = max(after, self._start - 1)
+        until = min(until, LAST if self._end is None else self._end)
+        number = 0
+        # What the clock has shown already does not fire again; a shift may lie shortly before.
+        shown: datetime | None = None
+        for begin, end in spans(after - 2 * DAY, until + 1, self._zone) if until > after else ():
+            first, last = wall_clock(begin, self._zone), wall_clock(end - 1, self._zone) + MICROSECOND
+            if end > after + 1:
+                low = max(first, wall_clock(max(begin, after + 1), self._zone))
+                if shown is not None and not self._every_hour:
+                    number += begin > after and self._fires_at_gap_end(shown, first)
+                    low = max(low, shown)
+                number += self._dial.count(low, last)
+            shown = last if shown is None else max(shown, last)
+        return number
+
+    def _fires_at_gap_end(self, shown: datetime, first: datetime) -> bool:
+        """Return whether times that the clock jumped over fire at the gap's end, itself none of them."""
+        return self._dial.count(shown, first) > 0 and not self._dial.count(first, first + MICROSECOND)
+
+    def note(self, tick: int) -> str:
+        wall = wall_clock(tick, self._zone)
+        if self._next_match(wall - MICROSECOND) != wall:
+            return f"the clock jumps over the planned time this day: due at {wall:%H:%M}"
+        if ambiguous(wall, self._zone):
+            again = "" if self._every_hour else ": due at the first only"
+            return f"{wall:%H:%M} comes twice this day{again}"
+        return ""
+
+    def _next_wall_time(self, after: int) -> int | None:
+        wall: datetime | None = wall_clock(after, self._zone)
+        while (wall := self._next_match(wall)) is not None:
+            tick = instant_of_wall(wall, self._zone)
+            if tick > after:
+                return tick
+        return None
+
+    def _next_occurrence(self, after: int) -> int | None:
+        found = self._first_real(wall_clock(after, self._zone), after)
+        # A clock set back within a day from now repeats times that lie before `after` on the dial.
+        back = set_back(after, after + DAY + 7_200 * SECOND, self._zone)
+        if back is not None and (found is None or back <= found):
+            again = self._first_real(wall_clock(back, self._zone) - MICROSECOND, back - 1)
+            found = again if found is None or (again is not None and again < found) else found
+        return found
+
+    def _first_real(self, wall: datetime | None, after: int) -> int | None:
+        while (wall := self._next_match(wall)) is not None:
+            real = [tick for tick in occurrences(wall, self._zone) if tick > after]
+            if real:
+                return min(real)
+        return None
+
+    def _next_match(self, wall: datetime | None) -> datetime | None:
+        """Return the first matching wall-clock time after `wall`, as if the zone had no shifts."""
+        if wall is None:
+            return None
+        found = self._cron.get_next_fire_time(None, wall.replace(tzinfo=UTC) + MICROSECOND)
+        return None if found is None else found.replace(tzinfo=None)
+
+
+class _Dial:
+    """Counts matching wall-clock times, as if the zone had no shifts."""
+
+    def __init__(self, cron: CronTrigger) -> None:
+        names = cron.FIELD_NAMES
+        fields = {name: cron.fields[names.index(name)] for name in names}
+
+        def values(name: str, size: int) -> list[int]:
+            field = fields[name]
+            days = [(n, datetime(2000, 1, 1, **{name: n})) for n in range(size)]  # type: ignore[arg-type]
+            return [n for n, day in days if field.get_next_value(day) == n]
+
+        self.hours, self._minutes, self._seconds = (
+            values("hour", 24),
+            values("minute", 60),
+            values("second", 60),
+        )
+        self._a_day = len(self.hours) * len(self._minutes) * len(self._seconds)
+        dates = {name: str(fields[name]) for name in ("year", "month", "day", "week", "day_of_week")}
+        self._dates = CronTrigger(**dates, hour=0, timezone=UTC)
+
+    def count(self, begin: datetime, end: datetime) -> int:
+        """Return how many times in [begin, end) match."""
+        if end <= begin:
+            return 0
+        number = self._count_days(begin.date(), end.date()) * self._a_day
+        if self._count_days(begin.date(), begin.date() + _DAY):
+            number -= self._count_before(begin)
+        if self._count_days(end.date(), end.date() + _DAY):
+            number += self._count_before(end)
+        return number
+
+    def _count_days(self, begin: date, end: date) -> int:
+        """Return how many dates in [begin, end) match."""
+        number = 0
+        last = datetime.combine(end, time(), UTC)
+        found = self._dates.get_next_fire_time(None, datetime.combine(begin, time(), UTC))
+        while found is not None and found < last:
+            number += 1
+            found = self._dates.get_next_fire_time(None, found + _DAY)
+        return number
+
+    def _count_before(self, moment: datetime) -> int:
+        """Return how many of a matching day's times lie before a moment of it."""
+        hour, minute = bisect_left(self.hours, moment.hour), bisect_left(self._minutes, moment.minute)
+        number = hour * len(self._minutes) * len(self._seconds)
+        if moment.hour in self.hours:
+            number += minute * len(self._seconds)
+            if moment.minute in self._minutes:
+                second = moment.second + (moment.microsecond > 0)
+                number += bisect_left(self._seconds, second)
+        return number

@@ -1,0 +1,19 @@
+"""What every set of ticks offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Ticks(Protocol):
+    """The set of instants at which a job is due."""
+
+    canonical: str
+
+    def next(self, after: int) -> int | None: ...
+    def note(self, tick: int) -> str: ...
+
+
+def bounds(start: int | None, end: int | None) -> str:
+    """Return the part of a canonical form that says from when and until when."""
+    return (f" start={start}" if start is not None else "") + (f" end={end}" if end is not None else "")

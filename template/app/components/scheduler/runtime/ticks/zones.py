@@ -1,0 +1,99 @@
+"""Instants and the wall clocks of zones.
+
+An instant is an integer: microseconds since 1970-01-01T00:00 UTC.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+# Later than anything; fits into 64 bits.
+FOREVER = 2**62
+# Instants beyond this are not reckoned with.
+LAST = int((datetime(9990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
+MICROSECOND = timedelta(microseconds=1)
+
+
+def now() -> int:
+    """Return the present instant by the machine's wall clock."""
+    return clock.time_ns() // 1000
+
+
+def instant(moment: datetime) -> int:
+    """Return an aware datetime as microseconds since the epoch."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def instant_in(moment: datetime, zone: tzinfo) -> int:
+    """Return a datetime as an instant; one without a zone is a wall-clock time in `zone`."""
+    return instant(moment) if moment.tzinfo else instant_of_wall(moment, zone)
+
+
+def moment(instant: int, zone: tzinfo = UTC) -> datetime:
+    """Return an instant as a datetime in `zone`."""
+    return (EPOCH + timedelta(microseconds=instant)).astimezone(zone)
+
+
+def wall_clock(instant: int, zone: tzinfo) -> datetime:
+    """Return what a clock in `zone` shows, as a datetime without a zone."""
+    return moment(instant, zone).replace(tzinfo=None, fold=0)
+
+
+def occurrences(wall: datetime, zone: tzinfo) -> list[int]:
+    """Return the instants at which a clock in `zone` shows `wall`: none, one or two."""
+    both = {instant(wall.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)}
+    return sorted(tick for tick in both if wall_clock(tick, zone) == wall)
+
+
+def ambiguous(wall: datetime, zone: tzinfo) -> bool:
+    """Return whether a clock in `zone` shows `wall` twice."""
+    return len(occurrences(wall, zone)) == 2
+
+
+def instant_of_wall(wall: datetime, zone: tzinfo) -> int:
+    """Return the first instant that shows `wall`; the end of the gap if the clock jumps over it."""
+    real = occurrences(wall, zone)
+    if real:
+        return real[0]
+    both = (instant(wall.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    before, after = sorted(both)
+    return transition(before, after, zone)
+
+
+def transition(before: int, after: int, zone: tzinfo) -> int:
+    """Return the instant in (before, after] from which the offset of `after` holds."""
+    offset = moment(after, zone).utcoffset()
+    while after - before > 1:
+        middle = (before + after) // 2
+        if moment(middle, zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def set_back(begin: int, end: int, zone: tzinfo) -> int | None:
+    """Return the instant in (begin, end] at which the clock is set back, if there is one."""
+    first, last = moment(begin, zone).utcoffset(), moment(end, zone).utcoffset()
+    if first is None or last is None or last >= first:
+        return None
+    return transition(begin, end, zone)
+
+
+def spans(begin: int, end: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
+    """Yield the parts of [begin, end) in which the zone's offset stays the same, in order."""
+    start = begin
+    while begin < end:
+        following = min(begin + DAY, end)
+        if moment(begin, zone).utcoffset() != moment(following, zone).utcoffset():
+            shift = transition(begin, following, zone)
+            if shift < end:
+                yield start, shift
+                start = shift
+        begin = following
+    yield start, end

@@ -1,0 +1,65 @@
+"""Pauses: with a note, with an end, over restarts; what falls into one is recorded and never caught up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+
+from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
+from application import Application
+from inside import rows, until
+
+
+async def test_a_pause_with_an_end_ends_by_itself(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", minutes=1, id="job")
+    with time_machine.travel(datetime(2026, 12, 1, 12, 0, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            assert scheduler.pause_job("job", note="a visit", until=datetime(2026, 12, 1, 12, 4, tzinfo=UTC))
+            assert not scheduler.pause_job("job")
+        clock.move_to(datetime(2026, 12, 1, 12, 4, 30, tzinfo=UTC))
+        async with scheduler:
+            assert scheduler.registration.paused == set()
+            await until(lambda: calls)
+    [gap, run] = rows(scheduler)
+    assert (gap["reason"], gap["tick_count"]) == ("paused", 3)
+    # The tick at the very end of the pause is the first that runs.
+    end = int(datetime(2026, 12, 1, 12, 4, tzinfo=UTC).timestamp()) * 1_000_000
+    assert (run["state"], run["tick_us"]) == ("succeeded", end)
+
+
+async def test_a_pause_that_ends_while_running_lets_the_next_tick_run(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.1, id="job")
+    async with scheduler:
+        scheduler.pause_job("job", until=datetime.now(UTC) + timedelta(seconds=0.5))
+        [gap] = await until(lambda: [row for row in rows(scheduler) if row["reason"] == "paused"])
+        before = len(calls)
+        await until(lambda: len(calls) > before)
+    assert gap["tick_count"] >= 2
+
+
+def test_a_pause_into_the_past_is_refused(scheduler: AsyncIOScheduler) -> None:
+    with pytest.raises(ScheduleError, match="give a time to come"):
+        SchedulerClient().pause_job("job", until=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.full
+def test_a_pause_tells_its_note_and_its_end(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
+    with app.running():
+        assert app.command("pause", "job", "--until", "2099-01-01", "--note", "a visit").returncode == 0
+        [job] = app.json("jobs")
+        assert (job["paused"], job["pause_note"]) == (True, "a visit")
+        assert job["paused_until"] == "2099-01-01T00:00:00+00:00"
+        assert "paused until 2099-01-01 00:00:00" in app.command("jobs").stdout
+        assert app.command("resume", "job").returncode == 0
+        assert not app.json("jobs")[0]["paused"]
+        refused = app.command("pause", "job", "--until", "2020-01-01")
+        assert (refused.returncode, "give a time to come" in refused.stderr) == (2, True)
+        refused = app.command("pause", "jop")
+        assert (refused.returncode, "did you mean 'job'?" in refused.stderr) == (2, True)
