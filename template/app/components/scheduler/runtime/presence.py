@@ -59,6 +59,14 @@ class Presence:
 
     def pulse(self, connection: sqlite3.Connection) -> None:
         """Take over waiting runs; beat, look after the others, and prune, when it is time."""
+        try:
+            self._pulse(connection)
+        except sqlite3.OperationalError:
+            # While the ledger is away nobody can show a sign of life: a lease is timed anew after it (R12).
+            self._watched.clear()
+            raise
+
+    def _pulse(self, connection: sqlite3.Connection) -> None:
         now = time.monotonic()
         free = self._free() if self.taking else 0
         if free and connection.execute(sql.LIST_WAITING, {"now": ticks.now()}).fetchone():
