@@ -19,8 +19,7 @@ from .ledger import definitions, pauses
 from .ledger import statements as sql
 from .ledger.records import AddedRow, JobState
 from .ledger.writer import Operation
-from .places import call_site, failing
-from .refused import refuse
+from .places import call_site, fail, failing
 from .schedules import Schedule
 
 _CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
@@ -67,12 +66,11 @@ class Steering(Declaring):
         Raises:
             ScheduleError: there is no such job, or it stands in the code.
         """
-        where = call_site()
 
         def remove(connection: Connection) -> AddedRow:
             state = _existing(connection, job_id)
             if state.call_data is None:
-                refuse(where, f"removing {job_id!r}", "it stands in the schedule's code, delete it there")
+                raise ScheduleError(f"job {job_id!r} stands in the schedule's code: delete it there")
             definitions.remove(connection, state, ticks.now())
             return definitions.read_added(connection, job_id)
 
@@ -88,11 +86,11 @@ class Steering(Declaring):
         Raises:
             ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
         """
-        where, job = call_site(), self._added(job_id, "modify_job()")
+        where, job = call_site(), self._added(job_id)
         for name in changes:
             if name not in _CHANGEABLE:
-                hint = nearest(name, _CHANGEABLE)
-                refuse(where, f"modify_job({name}=...)", f"it takes {', '.join(sorted(_CHANGEABLE))}{hint}")
+                hint = nearest(name, _CHANGEABLE) or f": it takes {', '.join(sorted(_CHANGEABLE))}"
+                raise fail(where, job_id, f"modify_job takes no {name}={hint}")
         with failing(where, job_id):
             if "trigger" in changes:
                 job = replace(job, schedule=self._schedule(changes["trigger"], {}))
@@ -113,7 +111,7 @@ class Steering(Declaring):
 
         Nothing is caught up for the time before. Raises as `modify_job` does.
         """
-        where, job = call_site(), self._added(job_id, "reschedule_job()")
+        where, job = call_site(), self._added(job_id)
         with failing(where, job_id):
             changed = replace(job, schedule=self._schedule(trigger, trigger_args))
             return self._keep(changed, named=True, replace_existing=True)
@@ -137,7 +135,7 @@ class Steering(Declaring):
         """
         end = None if until is None else ticks.instant_in(until, self.timezone)
         if end is not None and end <= ticks.now():
-            refuse(call_site(), f"a pause until {until}", "give a time to come")
+            raise ScheduleError(f"a pause until {until} would be over already: give a time to come")
 
         def pause(connection: Connection) -> bool:
             _existing(connection, job_id)
@@ -162,12 +160,12 @@ class Steering(Declaring):
         """Return the schedule of a job whose data the ledger may lack."""
         return None
 
-    def _added(self, job_id: str, what: str) -> Job:
+    def _added(self, job_id: str) -> Job:
         job = self.get_job(job_id)
         if job is None:
             self._execute(lambda connection: _existing(connection, job_id))
         if job is None or not job.added:
-            refuse(call_site(), f"{what} of {job_id!r}", "it stands in the schedule's code, change it there")
+            raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")
         return job
 
     def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
