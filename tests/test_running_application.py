@@ -350,3 +350,23 @@ def test_help_imports_next_to_nothing(app: Application) -> None:
         [sys.executable, "probe.py"], cwd=app.folder, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("[]"), done.stdout[-500:]
+
+
+@pytest.mark.full
+def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_says_so(app: Application) -> None:
+    app.tasks(
+        "import asyncio\n"
+        "async def endless(): await asyncio.sleep(600)\n"
+        "async def ending():\n"
+        "    from app.components.scheduler import main\n"
+        "    await asyncio.sleep(0.5)\n"
+        "    main.SCHEDULER.shutdown(wait=False)\n"
+    )
+    app.schedule(
+        'global SCHEDULER\nscheduler.add_job(endless, "date", id="endless")\n'
+        'scheduler.add_job(ending, "date", id="ending")\nSCHEDULER = scheduler',
+        "from app.services.my_tasks import ending, endless\n",
+    )
+    with app.running(expect=1) as process:
+        wait_for(lambda: process.popen.poll() is not None, "the end")
+    assert [row["job_id"] for row in app.recorded("interrupted")] == ["endless"]

@@ -52,7 +52,7 @@ async def test_start_and_shutdown_work_as_in_apscheduler(scheduler: AsyncIOSched
     await until(lambda: calls)
     scheduler.shutdown()
     await until(lambda: not scheduler.running)
-    await scheduler._draining
+    assert await scheduler.drain() == 0
     assert [row["state"] for row in rows(scheduler)] == ["succeeded"]
 
 

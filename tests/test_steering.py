@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -156,3 +157,27 @@ async def test_a_ledger_that_does_not_answer_is_said_and_nothing_is_added_later(
         await until(lambda: rows(scheduler, "succeeded"))
         assert scheduler.get_job("lost") is None
     assert [row["job_id"] for row in rows(scheduler)] == ["found"]
+
+
+async def test_a_job_may_add_another_while_the_scheduler_drains(scheduler: AsyncIOScheduler) -> None:
+    begun, stopping = threading.Event(), threading.Event()
+    problems: list[Exception] = []
+
+    def last() -> None:
+        begun.set()
+        stopping.wait(20)
+        try:
+            scheduler.add_job(added_tasks.note, args=["kept"], id="kept")
+        except Exception as problem:
+            problems.append(problem)
+
+    scheduler.add_job(last, "date", id="last")
+    async with scheduler:
+        await until(begun.is_set)
+        scheduler.shutdown()
+        await until(lambda: not scheduler.running)
+        stopping.set()
+    assert not problems
+    async with restarted(scheduler):
+        await until(lambda: calls)
+    assert calls == [("kept",)]

@@ -8,6 +8,7 @@ and `runner`.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self, TextIO
@@ -21,8 +22,9 @@ from loguru import logger
 
 from . import triggers
 from .catalogue import Change
+from .context import current_run
 from .declaration import OPTION_NAMES, Job
-from .errors import nearest
+from .errors import LedgerError, nearest
 from .ledger.database import Ledger
 from .ledger.writer import Operation
 from .listeners import Listeners
@@ -49,7 +51,9 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
         self._process: Process | None = None
-        self.ended = asyncio.Event()
+        # What runs the scheduler as a process of its own ends that instead.
+        self.on_shutdown: Callable[[bool], None] | None = None
+        self._draining: asyncio.Future[int] | None = None
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners))
 
@@ -93,6 +97,8 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         if self._process is not None:
             return self._keep(job, named=named, replace_existing=replace_existing)
+        if current_run() is not None:
+            raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
         if job.id in self._declared:
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
@@ -210,27 +216,35 @@ class AsyncIOScheduler(Steering, DurableOnly):
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
         """Stop: start nothing more, give runs SCHEDULER_SHUTDOWN_GRACE_TIME seconds, write down the rest.
 
-        `hurry` cuts the grace time short when it is set. Returns the number of runs that were cut.
+        `hurry` cuts the grace time short when it is set. Returns the number of runs that were cut. A second
+        call waits for the end of the first.
         """
-        process, self._process = self._process, None
+        if self._process is None:
+            return 0
         self.state = STATE_STOPPED
-        cut = await process.drain(hurry, ending=ending) if process else 0
-        self.ended.set()
-        return cut
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain(self._process, hurry, ending))
+        return await asyncio.shield(self._draining)
+
+    async def _drain(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
+        try:
+            return await process.drain(hurry, ending=ending)
+        finally:
+            # Until here jobs that are ending may still add others, which are kept for the next start.
+            self._process = self._draining = None
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
         if not self.running or self._process is None:
             raise SchedulerNotRunningError
+        # Also from a job's own thread.
+        self._process.call_soon(functools.partial(self.on_shutdown or self._shutdown, wait))
+
+    def _shutdown(self, wait: bool) -> None:
         hurry = asyncio.Event()
         if not wait:
             hurry.set()
-
-        def begin() -> None:
-            self._draining = asyncio.ensure_future(self.drain(hurry))
-
-        # Also from a job's own thread.
-        self._process.call_soon(begin)
+        self._stopping = asyncio.ensure_future(self.drain(hurry))
 
     def _open(self) -> Process:
         for sentence in self.settings.unknown_variables():
@@ -246,7 +260,6 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def _begin(self, process: Process) -> None:
         process.begin()
         self._process = process
-        self.ended = asyncio.Event()
         self.state = STATE_RUNNING
 
     # --- inside ---

@@ -45,15 +45,17 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
     def asked() -> None:
         (hurry if stop.is_set() else stop).set()
 
+    def asked_by_a_job(wait: bool) -> None:
+        stop.set()
+        if not wait:
+            hurry.set()
+
     _on_signals(asked)
+    scheduler.on_shutdown = asked_by_a_job
     async with scheduler:
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
-        # Asked by a signal, or ended by a job that calls shutdown().
-        waiting = [asyncio.ensure_future(event.wait()) for event in (stop, scheduler.ended)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for waiter in waiting:
-            waiter.cancel()
+        await stop.wait()
         logger.info("stopping")
         return await scheduler.drain(hurry, ending=True)
 
