@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 import added_tasks
 from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
+from app.components.scheduler.runtime.ledger import runs
 from inside import rows, until
 
 calls = added_tasks.calls
@@ -290,3 +292,29 @@ async def test_many_single_runs_are_taken_up_at_the_start(scheduler: AsyncIOSche
         elsewhere.add_job(added_tasks.note, "date", run_date=later, args=[number])
     async with scheduler:
         assert sorted(job.args[0] for job in scheduler.get_jobs()) == list(range(500))
+
+
+async def test_a_single_run_whose_claim_is_delayed_is_not_forgotten(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = threading.Event()
+    away.set()
+    claim = runs.claim
+
+    def when_it_is_back(*args: Any) -> Any:
+        if away.is_set():
+            raise sqlite3.OperationalError("database is locked")
+        return claim(*args)
+
+    monkeypatch.setattr(runs, "claim", when_it_is_back)
+    async with scheduler:
+        when = datetime.now(UTC) + timedelta(seconds=0.2)
+        scheduler.add_job(added_tasks.note, "date", run_date=when, id="job")
+        await until(lambda: datetime.now(UTC) > when)
+        process = scheduler._process
+        assert process is not None
+        process.execute(process._catalogue.forget_what_is_over)
+        away.clear()
+        await until(lambda: rows(scheduler, "succeeded"))
+        process.execute(process._catalogue.forget_what_is_over)
+        assert scheduler.get_jobs() == []

@@ -47,6 +47,18 @@ def test_a_pause_into_the_past_is_refused(scheduler: AsyncIOScheduler) -> None:
         SchedulerClient().pause_job("job", until=datetime(2020, 1, 1, tzinfo=UTC))
 
 
+async def test_a_single_run_that_fell_into_a_pause_is_over_when_it_ends(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        soon = datetime.now(UTC) + timedelta(seconds=0.5)
+        job = scheduler.add_job("added_tasks:note", "date", run_date=soon, id="once")
+        job.pause()
+        await until(lambda: datetime.now(UTC) > soon)
+        job.resume()
+    assert [row["reason"] for row in rows(scheduler)] == ["paused"]
+    async with AsyncIOScheduler() as again:
+        assert again.get_jobs() == []
+
+
 @pytest.mark.full
 def test_a_pause_tells_its_note_and_its_end(tmp_path: Path) -> None:
     app = Application(tmp_path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,6 +46,7 @@ class Catalogue:
         self._defaults = defaults
         self._serials: dict[str, int] = {}
         self._serial = 0
+        self._lock = threading.Lock()
 
     def joined(self, registration: Registration) -> dict[str, int]:
         """Take in the jobs found at the start; return the watermarks of all jobs."""
@@ -75,15 +77,16 @@ class Catalogue:
         return changes
 
     def take(self, change: Change) -> bool:
-        """Take in a change; False if it is old news."""
+        """Take in a change; False if it is old news. May be called from any thread."""
         job_id, job, _watermark, serial = change
-        if serial <= self._serials.get(job_id, 0) or job_id in self._declared:
-            return False
-        self._serials[job_id] = serial
-        if job is not None:
-            self.jobs[job_id] = job
-        else:
-            self.jobs.pop(job_id, None)
+        with self._lock:
+            if serial <= self._serials.get(job_id, 0) or job_id in self._declared:
+                return False
+            self._serials[job_id] = serial
+            if job is not None:
+                self.jobs[job_id] = job
+            else:
+                self.jobs.pop(job_id, None)
         return True
 
     def forget_what_is_over(self, connection: sqlite3.Connection) -> None:
@@ -92,7 +95,7 @@ class Catalogue:
         over = [job for job in list(self.jobs.values()) if job.added and (job.only_tick or now) < now]
         for job in over[:_PIECE]:
             values = {"job_id": job.id, "now": now}
-            if not connection.execute(sql.HAS_OPEN_RUNS, values).fetchone():
+            if connection.execute(sql.IS_OVER, values).fetchone():
                 self.jobs.pop(job.id, None)
                 self._serials.pop(job.id, None)
 

@@ -63,7 +63,7 @@ class SchedulerClient(Steering):
 
     def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
         ledger = self.ledger
-        if not self._is_ready:
+        if not self._is_ready or not ledger.exists():
             if creating:
                 ledger.prepare()
             else:

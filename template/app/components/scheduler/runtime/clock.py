@@ -75,7 +75,7 @@ class Clock:
             self._arm()
 
     def drop(self, job_id: str) -> None:
-        """Let go of a job that was removed while running."""
+        """Let go of a job that was removed, or has no tick left."""
         self._entry.pop(job_id, None)
         self._seen.pop(job_id, None)
 
@@ -93,8 +93,9 @@ class Clock:
         due: list[Decision] = []
         while self._heap and self._heap[0][0] <= now:
             _time, order, job_id = heapq.heappop(self._heap)
-            if self._entry.get(job_id) == order:
-                due += self._decide(self._jobs[job_id], now)
+            job = self._jobs.get(job_id)
+            if job is not None and self._entry.get(job_id) == order:
+                due += self._decide(job, now)
         self._claim(due)
         self._arm()
 
@@ -186,7 +187,9 @@ class Clock:
         except Exception:
             self._put_off(job)
             return
-        if tick is not None:
+        if tick is None:
+            self.drop(job.id)
+        else:
             self._push(job, tick - AHEAD if tick - AHEAD > ticks.now() else tick)
 
     def _put_off(self, job: Job) -> None:

@@ -28,7 +28,11 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
                 found.paused.add(job.id)
     declared = {job.id for job in jobs}
     for state in known.values():
-        if state.job_id not in declared and state.removed is None and state.call_data is None:
+        if state.job_id in declared or state.removed is not None:
+            continue
+        if state.call_data is not None:
+            pauses.end_if_over(connection, state)
+        else:
             remove(connection, state, now)
             found.removed.append(state.job_id)
     rows = connection.execute(sql.LIST_ADDED_AT_START, {"now": now}).fetchall()

@@ -50,3 +50,6 @@ def end_if_over(connection: Connection, state: JobState, schedule: Schedule | No
 def _end(connection: Connection, state: JobState, upto: int, schedule: Schedule | None) -> None:
     gaps.close(connection, state, upto, schedule)
     connection.execute(sql.RESUME_JOB, {"job_id": state.job_id, "upto": upto})
+    kept = state.schedule() if state.call_data is not None else None
+    if kept is not None and kept.next_tick(max(upto, state.watermark)) is None:
+        connection.execute(sql.EXHAUST_JOB, {"job_id": state.job_id, "now": ticks.now()})

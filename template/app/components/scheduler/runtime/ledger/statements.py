@@ -87,9 +87,10 @@ EXHAUST_JOB = """
 UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
 """
 
-HAS_OPEN_RUNS = """
-SELECT 1 FROM scheduler_runs WHERE job_id = :job_id
-AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now)
+IS_OVER = """
+SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
+    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now))
 """
 
 # A changed definition begins anew: instants before the change are not caught up. A watermark never goes
