@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from itertools import count
 
@@ -21,9 +21,10 @@ from .catch_up import AHEAD, Decision, decide, look_ahead
 from .declaration import Job
 from .errors import LedgerUnavailable
 from .ledger import runs
-from .ledger.records import Answer, Claim, Identity
+from .ledger.records import Answer, Identity
 from .ledger.writer import Writer
 from .listeners import Listeners
+from .runner import Runner
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
@@ -38,13 +39,12 @@ class Clock:
         jobs: Mapping[str, Job],
         me: Identity,
         writer: Writer,
-        dispatch: Callable[[list[Claim]], None],
-        free: Callable[[], int],
+        runner: Runner,
         listeners: Listeners,
     ) -> None:
         self._jobs = jobs
         self._me, self._writer = me, writer
-        self._dispatch, self._free, self._listeners = dispatch, free, listeners
+        self._runner, self._listeners = runner, listeners
         self._heap: list[tuple[int, int, str]] = []
         # The number of each job's entry in the heap: what another has taken the place of is passed over.
         self._entry: dict[str, int] = {}
@@ -117,7 +117,9 @@ class Clock:
             return
         self._claiming += 1
         self._idle.clear()
-        me, free = self._me, self._free()
+        # What was reserved and can no longer run must not stand in the way of what can.
+        self._runner.settle_late()
+        me, free = self._me, self._runner.free
         future = self._writer.submit(lambda connection: runs.claim(connection, me, decisions, free))
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
 
@@ -145,7 +147,7 @@ class Clock:
             if answer.claims:
                 for claim in answer.claims:
                     self._listeners.submitted(claim)
-                self._dispatch(answer.claims)
+                self._runner.dispatch(answer.claims)
         if self._jobs.get(job.id) is not job:
             # It was changed or removed while this claim was under way.
             return

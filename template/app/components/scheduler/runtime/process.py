@@ -64,9 +64,7 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
-        self._clock = Clock(
-            self.jobs, self._me, self.writer, self._runner.dispatch, lambda: self._runner.free, listeners
-        )
+        self._clock = Clock(self.jobs, self._me, self.writer, self._runner, listeners)
         self._registration: Registration | None = None
         self._loading = False
 

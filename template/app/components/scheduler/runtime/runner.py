@@ -82,6 +82,16 @@ class Runner:
             self._waiting.append(claims)
             self._fill_slots()
 
+    def settle_late(self) -> None:
+        """Record as missed what was reserved and is too late already, since the clock was set forward."""
+        now = ticks.now()
+        for run_id, (timer, [claim, *others]) in list(self._early.items()):
+            job = self._jobs.get(claim.job_id)
+            if not others and job is not None and self._is_missed(claim, job, now):
+                timer.cancel()
+                del self._early[run_id]
+                self._miss(claim, job)
+
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
 
@@ -155,10 +165,10 @@ class Runner:
             error = "its job was removed before it could start"
             self._write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
             return
-        if claim.kind == "scheduled" and claim.attempt == 1 and job.too_late(claim.due, ticks.now()):
+        if self._is_missed(claim, job, ticks.now()):
             self._miss(claim, job)
             return
-        if not claim.started and not await self._start(claim):
+        if not claim.started and not await self._start(claim, job):
             return
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
@@ -182,14 +192,18 @@ class Runner:
                 logger.trace("{} succeeded", job.name)
                 self._end(claim, started, "succeeded", value=value)
 
-    async def _start(self, claim: Claim) -> bool:
-        """Record that a run which had to wait is about to be entered; False if it was taken away."""
-        me = self._me
-        starting = self._writer.submit(lambda connection: runs.start(connection, me, claim), keep=True)
-        if await asyncio.wrap_future(starting):
-            return True
-        logger.bind(job=claim.job_id).warning("run {} was taken over by another process", claim.run_id)
-        return False
+    async def _start(self, claim: Claim, job: Job) -> bool:
+        """Record that a run which had to wait is about to be entered; False if it may not be."""
+        me, most = self._me, job.options.max_instances
+        starting = self._writer.submit(lambda connection: runs.start(connection, me, claim, most), keep=True)
+        verdict = await asyncio.wrap_future(starting)
+        log = logger.bind(job=claim.job_id)
+        if verdict == "lost":
+            log.warning("run {} was taken over by another process", claim.run_id)
+        elif verdict == "full" and claim.tick is not None and claim.attempt == 1:
+            log.warning("skipped (overlap): {} is still running and max_instances={}", job.name, most)
+            self._listeners.overlapped(job.id, (claim.tick,))
+        return bool(verdict == "started")
 
     @staticmethod
     def _describe(claim: Claim, job: Job, started: int) -> Run:
@@ -255,8 +269,12 @@ class Runner:
         for waiter in (hurried, ended):
             waiter.cancel()
 
+    @staticmethod
+    def _is_missed(claim: Claim, job: Job, now: int) -> bool:
+        return claim.kind == "scheduled" and claim.attempt == 1 and job.too_late(claim.due, now)
+
     def _miss(self, claim: Claim, job: Job) -> None:
-        logger.bind(job=job.id).warning("skipped (missed): no slot was free within its grace time")
+        logger.bind(job=job.id).warning("skipped (missed): it could not start within its grace time")
         self._write(Outcome(claim, "skipped", "missed", finished=ticks.now()))
         self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
 

@@ -316,7 +316,13 @@ def _remember_arguments(cls: type[BaseTrigger]) -> None:
             bound = signature.bind(*args, **kwargs).arguments
             self.given = {name: value for name, value in bound.items() if value is not None}
 
-    Remembering.__name__, Remembering.__qualname__ = cls.__name__, cls.__qualname__
+        def __reduce__(self) -> Any:
+            # Not found under its name, it cannot be pickled: what goes into the job store of another
+            # APScheduler in this process is the original.
+            return object.__new__, (cls,), self.__getstate__()
+
+    for name in ("__module__", "__name__", "__qualname__"):
+        setattr(Remembering, name, getattr(cls, name))
 
     def new(wanted: type[BaseTrigger], *_args: Any, **_kwargs: Any) -> Any:
         return object.__new__(Remembering if wanted is cls else wanted)

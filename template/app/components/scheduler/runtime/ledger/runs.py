@@ -60,7 +60,7 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
             break
         if job is None or _is_paused(connection, job_id):
             continue
-        if _is_full(connection, job):
+        if _is_full(connection, job, now):
             continue
         values = {"run_id": run_id, "process_id": me.process_id, "now": now}
         if cut:
@@ -76,9 +76,19 @@ def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> No
         connection.execute(sql.RELEASE_RUN, _token(me, held))
 
 
-def start(connection: Connection, me: Identity, held: Claim) -> bool:
-    """Record that a run is about to be entered; False if the lease was lost in the meantime."""
-    return connection.execute(sql.START_RUN, {**_token(me, held), "started": ticks.now()}).rowcount == 1
+def start(connection: Connection, me: Identity, held: Claim, most: int) -> str:
+    """Record that a run which had to wait is about to be entered.
+
+    `most` is how many runs of its job may be under way. Returns `started`; `lost` if the lease was lost in
+    the meantime; `full` if there is no room (a tick is then skipped, R7, and anything else given back).
+    """
+    now, token = ticks.now(), _token(me, held)
+    others = {"job_id": held.job_id, "run_id": held.run_id, "due": held.due}
+    if connection.execute(sql.COUNT_HELD_BY_OTHERS, others).fetchone()[0] < most:
+        return "started" if connection.execute(sql.START_RUN, {**token, "started": now}).rowcount else "lost"
+    if held.kind == "scheduled" and held.attempt == 1:
+        return "full" if finish(connection, me, Outcome(held, "skipped", "overlap", finished=now)) else "lost"
+    return "full" if connection.execute(sql.RELEASE_RUN, token).rowcount else "lost"
 
 
 def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
@@ -112,7 +122,9 @@ def prune(connection: Connection, before: int, piece: int) -> int:
 
 def _claim(connection: Connection, me: Identity, decision: Decision, *, starting: bool) -> Answer:
     job, now = decision.job, ticks.now()
-    if decision.ahead and _is_full(connection, job):
+    # What waits for its jitter is only reserved: whether it overlaps is decided when it is due (R7).
+    entering = bool(decision.run) and job.due(decision.run[0]) <= now + AHEAD
+    if decision.ahead and entering and _is_full(connection, job, decision.upto):
         # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
         return Answer(decision, "early", decision.seen)
     values = {
@@ -128,7 +140,7 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
     for skipped in decision.skip:
         gaps.skip(connection, job.id, skipped, now)
     answer = Answer(decision, "claimed", decision.upto)
-    if decision.run and not decision.ahead and _is_full(connection, job):
+    if entering and not decision.ahead and _is_full(connection, job, now):
         for tick in decision.run:
             gaps.skip(connection, job.id, Skip(tick, tick, 1, "overlap"), now)
         return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
@@ -188,12 +200,10 @@ def _is_paused(connection: Connection, job_id: str) -> bool:
     return state is not None and state.is_paused(ticks.now())
 
 
-def _is_full(connection: Connection, job: Job) -> bool:
-    return _count_held(connection, job.id) >= job.options.max_instances
-
-
-def _count_held(connection: Connection, job_id: str) -> int:
-    return int(connection.execute(sql.COUNT_HELD, {"job_id": job_id}).fetchone()[0])
+def _is_full(connection: Connection, job: Job, by: int) -> bool:
+    """Return whether as many runs of a job as may be are under way, or waiting to begin by an instant."""
+    held = connection.execute(sql.COUNT_HELD, {"job_id": job.id, "by": by}).fetchone()[0]
+    return int(held) >= job.options.max_instances
 
 
 def _token(me: Identity, held: Claim) -> dict[str, Any]:

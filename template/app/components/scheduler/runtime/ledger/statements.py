@@ -137,8 +137,17 @@ WHERE job_id = :job_id AND definition = :definition AND watermark_us = :seen
   AND paused_us IS NULL AND removed_us IS NULL
 """
 
+# A run that is only reserved, until its jitter is over, is not under way (R7).
 COUNT_HELD = """
-SELECT count(*) FROM scheduler_runs WHERE job_id = :job_id AND state IN ('claimed', 'running')
+SELECT count(*) FROM scheduler_runs
+WHERE job_id = :job_id AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= :by)
+"""
+
+# Of several that are due and wait for a slot, the earlier ones go first.
+COUNT_HELD_BY_OTHERS = """
+SELECT count(*) FROM scheduler_runs
+WHERE job_id = :job_id AND state IN ('claimed', 'running') AND run_id <> :run_id
+  AND (state = 'running' OR (due_us, run_id) < (:due, :run_id))
 """
 
 # A run that begins at once is recorded as started in the very transaction that claims it.

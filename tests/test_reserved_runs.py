@@ -1,0 +1,38 @@
+"""A run that is only reserved, ahead of its tick or until its jitter is over, is not under way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from app.components.scheduler.runtime import AsyncIOScheduler, catch_up, clock, ticks
+from inside import rows, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+async def test_waiting_for_the_jitter_is_no_overlap(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", jitter=0.5)
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded", "skipped")) >= 12)
+    reasons = [row["reason"] for row in rows(scheduler, "skipped")]
+    # Two may come to the same moment, and then they do overlap.
+    assert reasons.count("overlap") <= 1, reasons
+
+
+async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_latest(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_LONGEST_SLEEP", 0.1)
+    monkeypatch.setattr(catch_up, "AHEAD", 5 * ticks.SECOND)
+    scheduler.add_job(lambda: None, "cron", minute=0, id="job", misfire_grace_time=5_400)
+    with time_machine.travel(datetime(2027, 3, 10, 0, 59, 56, tzinfo=UTC)) as now:
+        async with scheduler:
+            await until(lambda: rows(scheduler, "claimed"))
+            now.shift(timedelta(hours=9, minutes=10))
+            await until(lambda: len(rows(scheduler)) > 5)
+            await until(lambda: not rows(scheduler, "claimed", "running"))
+        ended = {ticks.moment(row["tick_us"]).hour: row["reason"] or row["state"] for row in rows(scheduler)}
+    assert ended[10] == "succeeded", ended
