@@ -12,7 +12,7 @@ AHEAD = ticks.SECOND // 5
 # Up to so many skipped ticks get a row each; more are one range row.
 _ROWS = 10
 # Counting further is not done here, where the schedule waits for the answer.
-_COUNT_LIMIT = 1_000
+_COUNT_LIMIT = 100
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | 
         candidates = ticks.newest(schedule, seen, now, limit)
     run = tuple(tick for tick in candidates if not job.too_late(job.due(tick), now))
     last = candidates[-1]
-    skip = list(_skipped(job, seen, (run[0] if run else last + 1) - 1, now, reason))
+    skip = _skipped(job, seen, (run[0] if run else last + 1) - 1, now, reason)
+    # Jitter may leave an older tick within its grace and a newer one beyond.
+    skip += [Skip(tick, tick, 1, reason) for tick in candidates if run and tick > run[0] and tick not in run]
     return Decision(job, seen, last, run, tuple(skip))
 
 

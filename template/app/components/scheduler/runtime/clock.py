@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from itertools import count
@@ -28,6 +29,8 @@ from .runner import Runner
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
+# A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
+_STEP = ticks.SECOND
 _RETRY = ticks.SECOND
 
 
@@ -51,6 +54,7 @@ class Clock:
         self._order = count()
         self._seen: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._looked = (0, 0)
         self._stopped = False
         self._claiming = 0
         self._idle = asyncio.Event()
@@ -61,6 +65,7 @@ class Clock:
         self._loop = asyncio.get_running_loop()
         self._seen = dict(watermarks)
         now = ticks.now()
+        self._was_away(now)
         missed: list[Decision] = []
         for job in self._jobs.values():
             missed += self._decide(job, now, "outage")
@@ -90,14 +95,21 @@ class Clock:
         if self._stopped:
             return
         now = ticks.now()
+        reason = "outage" if self._was_away(now) else "missed"
         due: list[Decision] = []
         while self._heap and self._heap[0][0] <= now:
             _time, order, job_id = heapq.heappop(self._heap)
             job = self._jobs.get(job_id)
             if job is not None and self._entry.get(job_id) == order:
-                due += self._decide(job, now)
+                due += self._decide(job, now, reason)
         self._claim(due)
         self._arm()
+
+    def _was_away(self, now: int) -> bool:
+        """Return whether the wall clock was set forward, or the machine slept, since the last look (R10)."""
+        wall, monotonic = self._looked
+        self._looked = now, time.monotonic_ns() // 1000
+        return now - wall > self._looked[1] - monotonic + _STEP
 
     def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
         """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""

@@ -168,8 +168,16 @@ class Runner:
         if self._is_missed(claim, job, ticks.now()):
             self._miss(claim, job)
             return
-        if not claim.started and not await self._start(claim, job):
-            return
+        if not claim.started:
+            if not await self._start(claim, job):
+                return
+            # That may have taken long, with a ledger that did not answer.
+            if self._draining:
+                self._release([claim])
+                return
+            if self._is_missed(claim, job, ticks.now()):
+                self._miss(claim, job)
+                return
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         run = self._describe(claim, job, started)

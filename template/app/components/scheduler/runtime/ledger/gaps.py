@@ -11,7 +11,7 @@ from . import statements as sql
 from .records import JobState
 
 # Counting further than this would hold up the claims that wait for the transaction.
-_COUNT_LIMIT = 1_000
+_COUNT_LIMIT = 100
 
 
 def skip(connection: Connection, job_id: str, skipped: Skip, now: int) -> None:

@@ -47,7 +47,7 @@ def claim_startup(
 def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], most: int) -> list[Claim]:
     """Take up to `most` runs that were given back, are due for a retry, or were cut off.
 
-    Only those of known jobs, and within their `max_instances`.
+    Only those of known jobs whose definition is in force, and within their `max_instances`.
     """
     now = ticks.now()
     members.ensure(connection, me)
@@ -55,10 +55,14 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
     for run_id, job_id, kind, tick, attempt, crashes, due, cut in connection.execute(
         sql.LIST_WAITING, {"now": now}
     ).fetchall():
-        job = jobs.get(job_id)
         if len(taken) >= most:
             break
-        if job is None or _is_paused(connection, job_id):
+        job, state = jobs.get(job_id), pauses.read(connection, job_id)
+        if state is not None and state.removed is not None:
+            # Given back, or failed, in a process of an older version that still knew the job.
+            connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
+            continue
+        if job is None or state is None or state.is_paused(now) or state.definition != job.definition:
             continue
         if _is_full(connection, job, now):
             continue

@@ -6,40 +6,47 @@ import hashlib
 
 from .cron import CronTicks
 from .protocol import Ticks
-from .regular import IntervalTicks
+from .regular import CalendarTicks, IntervalTicks
 from .zones import SECOND
 
 
 def newest(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
     """Return the last `limit` ticks in (after, until], oldest first, without walking the rest."""
-    window = SECOND
+    enough = 2 * limit + 2
+    # Too few begin at `few`, too many at `many`; what lies between is halved until it is neither.
+    few, many, begin = until, None, max(after, until - SECOND)
     while True:
-        begin = max(after, until - window)
-        found: list[int] = []
-        tick = ticks.next(begin)
-        while tick is not None and tick <= until:
-            found.append(tick)
-            tick = ticks.next(tick)
-        if len(found) >= limit or begin == after:
+        found = _first(ticks, begin, until, enough)
+        if len(found) == enough:
+            many = begin
+        elif len(found) >= limit or begin == after:
             return found[-limit:]
-        window *= 4
+        else:
+            few = begin
+        begin = max(after, until - 4 * (until - begin)) if many is None else (many + few) // 2
 
 
 def count(ticks: Ticks, after: int, until: int, limit: int) -> int | None:
     """Return the number of ticks in (after, until].
 
-    Exact for intervals and cron fields. Others are walked: None when counting passes `limit`.
+    Combinations are walked: None when counting passes `limit`. All others know their number.
     """
-    if isinstance(ticks, IntervalTicks | CronTicks):
+    if isinstance(ticks, IntervalTicks | CronTicks | CalendarTicks):
         return ticks.count(after, until)
-    number = 0
+    number = len(_first(ticks, after, until, limit + 1))
+    return None if number > limit else number
+
+
+def _first(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
+    """Return the first `limit` ticks in (after, until]."""
+    found: list[int] = []
     tick = ticks.next(after)
     while tick is not None and tick <= until:
-        number += 1
-        if number > limit:
-            return None
+        found.append(tick)
+        if len(found) == limit:
+            break
         tick = ticks.next(tick)
-    return number
+    return found
 
 
 def jitter(job_id: str, tick: int, at_most: int) -> int:

@@ -16,6 +16,7 @@ from .protocol import bounds
 from .zones import (
     DAY,
     LAST,
+    LAST_YEAR,
     MICROSECOND,
     SECOND,
     ambiguous,
@@ -27,6 +28,8 @@ from .zones import (
 )
 
 _DAY = timedelta(days=1)
+# The calendar repeats itself after 400 years: a date that did not come until then never does.
+_CYCLE = timedelta(days=146_097)
 
 
 class CronTicks:
@@ -40,6 +43,7 @@ class CronTicks:
         self._start, self._end = start, end
         written = " ".join(f"{field.name}={field}" for field in self._cron.fields)
         self.canonical = f"cron {written} zone={zone}{bounds(start, end)}"
+        self._names_years = fields.get("year", "*") != "*"
         self._dial = _Dial(self._cron)
         self._every_hour = len(self._dial.hours) == 24
 
@@ -112,7 +116,10 @@ class CronTicks:
         """Return the first matching wall-clock time after `wall`, as if the zone had no shifts."""
         if wall is None:
             return None
-        found = self._cron.get_next_fire_time(None, wall.replace(tzinfo=UTC) + MICROSECOND)
+        after = wall.replace(tzinfo=UTC) + MICROSECOND
+        if not self._names_years and after.year < LAST_YEAR - 400:
+            self._cron.end_date = after + _CYCLE
+        found = self._cron.get_next_fire_time(None, after)
         return None if found is None else found.replace(tzinfo=None)
 
 

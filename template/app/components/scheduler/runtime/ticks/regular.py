@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 
@@ -72,16 +73,24 @@ class CalendarTicks:
         self._more = self._walk()
 
     def next(self, after: int) -> int | None:
+        return next(self._after(after), None)
+
+    def count(self, after: int, until: int) -> int:
+        """Return how many ticks lie in (after, until]."""
+        return sum(1 for _tick in itertools.takewhile(lambda tick: tick <= until, self._after(after)))
+
+    def _after(self, after: int) -> Iterator[int]:
+        """Yield the ticks later than `after`; two dates may come to the same instant in a gap."""
         if after >= LAST:
-            return None
+            return
         day = max(wall_clock(after, self._zone).date() - timedelta(days=2), self._begin)
         for candidate in self._from(day):
             if candidate == date.max or (self._end and candidate > self._end):
-                return None
+                return
             tick = instant_of_wall(datetime.combine(candidate, self._at), self._zone)
             if tick > after:
-                return tick
-        return None
+                after = tick
+                yield tick
 
     def note(self, tick: int) -> str:
         wall = wall_clock(tick, self._zone)

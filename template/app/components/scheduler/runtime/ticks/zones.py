@@ -15,7 +15,8 @@ DAY = 86_400 * SECOND
 # Later than anything; fits into 64 bits.
 FOREVER = 2**62
 # Instants beyond this are not reckoned with.
-LAST = int((datetime(9990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
+LAST_YEAR = 9990
+LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
 
 
