@@ -152,6 +152,10 @@ class Runner:
             if self._draining:
                 self._release(claims[number:])
                 return
+            if claim.due > ticks.now():
+                # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
+                self.dispatch(claims[number:])
+                return
             try:
                 await self._run(claim)
             except asyncio.CancelledError:

@@ -57,7 +57,9 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
         _tell_changes(scheduler)
         await stop.wait()
         logger.info("stopping")
-        return await scheduler.drain(hurry, ending=True)
+        cut = await scheduler.drain(hurry, ending=True)
+        _ignore_signals()
+        return cut
 
 
 def start_line(scheduler: AsyncIOScheduler) -> str:
@@ -98,13 +100,19 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
 
 
 def _on_signals(asked: Callable[[], None]) -> None:
+    """Let each signal to stop call `asked` on the event loop."""
     loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is None:
-            continue
-        try:
-            loop.add_signal_handler(number, asked)
-        except NotImplementedError:
-            # Windows: no signals on its event loop.
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))
+    # Not by the loop's own means, which give the signals their deadly meaning back when it is closed.
+    for number in _signals():
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))
+
+
+def _ignore_signals() -> None:
+    """Let nobody kill a process that is about to end by itself, with its true exit code."""
+    for number in _signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _signals() -> list[signal.Signals]:
+    known = (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK"))
+    return [number for number in known if number is not None]

@@ -94,10 +94,10 @@ SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL
 """
 
 # A changed definition begins anew: instants before the change are not caught up. A watermark never goes
-# back, or used-up ticks would come again after the clock was.
+# back, or used-up ticks would come again after the clock was; the change is in force from there.
 REDEFINE_JOB = """
 UPDATE scheduler_jobs
-SET definition = :definition, changed_us = :now,
+SET definition = :definition, changed_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END,
     watermark_us = CASE WHEN watermark_us > :watermark THEN watermark_us ELSE :watermark END
 WHERE job_id = :job_id
 """
@@ -176,11 +176,14 @@ WHERE rerun_until_us >= :now
 ORDER BY due_us, run_id
 """
 
-# The startup run of a new start takes the place of one that an earlier start left behind.
+# The startup run of a new start takes the place of one that an earlier start left behind. What waited for
+# another attempt did begin once: it ends as its last attempt did.
 SUPERSEDE_STARTUP = """
 UPDATE scheduler_runs
-SET state = CASE state WHEN 'queued' THEN 'skipped' WHEN 'retrying' THEN 'failed' ELSE state END,
-    reason = CASE state WHEN 'queued' THEN 'coalesced' ELSE reason END,
+SET state = CASE WHEN state = 'queued' AND attempt = 1 THEN 'skipped'
+                 WHEN state = 'queued' AND crashes > 0 THEN 'lost'
+                 WHEN state IN ('queued', 'retrying') THEN 'failed' ELSE state END,
+    reason = CASE WHEN state = 'queued' AND attempt = 1 THEN 'coalesced' ELSE reason END,
     finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
 WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
   AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
