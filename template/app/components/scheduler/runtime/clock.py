@@ -149,7 +149,10 @@ class Clock:
                 self._push(decision.job, again)
         else:
             for answer in done.result():
-                self._answered(answer)
+                try:
+                    self._answered(answer)
+                except Exception:
+                    self._put_off(answer.decision.job)
         self._arm()
 
     def _answered(self, answer: Answer) -> None:

@@ -15,6 +15,7 @@ from loguru import logger
 
 from . import ticks
 from .catalogue import Catalogue
+from .gap_counting import GapCounting
 from .ledger import members, runs
 from .ledger import statements as sql
 from .ledger.database import transaction
@@ -42,6 +43,7 @@ class Presence:
     ) -> None:
         self._me, self._take, self._free = me, take, free
         self._catalogue, self._jobs = catalogue, catalogue.jobs
+        self._counting = GapCounting(catalogue.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
@@ -58,7 +60,7 @@ class Presence:
         self._start_number = registration.start_number
 
     def pulse(self, connection: sqlite3.Connection) -> None:
-        """Take over waiting runs; beat, look after the others, and prune, when it is time."""
+        """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         try:
             self._pulse(connection)
         except sqlite3.OperationalError:
@@ -78,6 +80,7 @@ class Presence:
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
+        self._counting.go_on(connection)
 
     def _in_transaction(
         self, connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], list[Claim]]

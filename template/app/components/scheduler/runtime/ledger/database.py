@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -91,7 +92,7 @@ class Ledger:
             connection.execute("PRAGMA query_only=ON")
         else:
             # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
         return connection
 
@@ -202,6 +203,19 @@ def upgrade(ledger: Ledger) -> None:
         raise (problem.orig or problem) from None
     finally:
         engine.dispose()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as problem:
+            # SQLite does not wait here by itself, when two processes create one ledger together.
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 def _path(url: str) -> Path:

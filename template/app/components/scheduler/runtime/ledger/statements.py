@@ -233,6 +233,16 @@ SET state = 'retrying', attempt = attempt + 1, due_us = :retry_at, process_id = 
 WHERE run_id = :run_id
 """
 
+# Gaps of which nobody knows yet how many ticks they had, younger than the job's definition.
+LIST_UNCOUNTED = """
+SELECT run_id, scheduler_runs.job_id, tick_us, last_tick_us
+FROM scheduler_runs JOIN scheduler_jobs ON scheduler_jobs.job_id = scheduler_runs.job_id
+WHERE last_tick_us IS NOT NULL AND tick_count IS NULL AND tick_us > changed_us
+ORDER BY run_id DESC
+"""
+
+FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_id AND tick_count IS NULL"
+
 # What a dead process held: reserved runs are given back, started ones are lost, and may begin their next
 # attempt within the job's grace after the process's last sign of life.
 RELEASE_RUNS_OF = """

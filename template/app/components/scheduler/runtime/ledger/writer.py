@@ -93,7 +93,7 @@ class Writer:
         next_pulse = time.monotonic() + self._pulse_seconds
         closing = False
         while True:
-            batch, asked_to_close = self._take(next_pulse)
+            batch, asked_to_close = self._take(self._retry_at if closing else next_pulse)
             closing = closing or asked_to_close
             if batch:
                 self._commit(connection, batch)
