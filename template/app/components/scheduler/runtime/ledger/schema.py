@@ -97,6 +97,8 @@ Index("scheduler_runs_held", runs.c.job_id, sqlite_where=_HELD, postgresql_where
 _WAITING = text("state IN ('queued', 'retrying')")
 Index("scheduler_runs_waiting", runs.c.due_us, sqlite_where=_WAITING, postgresql_where=_WAITING)
 Index("scheduler_runs_finished", runs.c.finished_us)
+_UNCOUNTED = text("last_tick_us IS NOT NULL AND tick_count IS NULL")
+Index("scheduler_runs_uncounted", runs.c.job_id, sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED)
 _CUT = text("rerun_until_us IS NOT NULL")
 Index("scheduler_runs_cut", runs.c.rerun_until_us, sqlite_where=_CUT, postgresql_where=_CUT)
 

@@ -1,4 +1,4 @@
-"""Jobs added while running, the data of every schedule, and pauses that end by themselves."""
+"""Jobs added while running, the data of every schedule, pauses that end by themselves, and open counts."""
 
 from collections.abc import Sequence
 
@@ -19,3 +19,11 @@ def upgrade() -> None:
     op.add_column("scheduler_jobs", sa.Column("serial", sa.BigInteger))
     op.add_column("scheduler_jobs", sa.Column("exhausted_us", sa.BigInteger))
     op.create_index("scheduler_jobs_serial", "scheduler_jobs", ["serial"])
+    uncounted = sa.text("last_tick_us IS NOT NULL AND tick_count IS NULL")
+    op.create_index(
+        "scheduler_runs_uncounted",
+        "scheduler_runs",
+        ["job_id"],
+        sqlite_where=uncounted,
+        postgresql_where=uncounted,
+    )
