@@ -238,7 +238,6 @@ LIST_UNCOUNTED = """
 SELECT run_id, scheduler_runs.job_id, tick_us, last_tick_us
 FROM scheduler_runs JOIN scheduler_jobs ON scheduler_jobs.job_id = scheduler_runs.job_id
 WHERE last_tick_us IS NOT NULL AND tick_count IS NULL AND tick_us > changed_us
-ORDER BY run_id DESC
 """
 
 FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_id AND tick_count IS NULL"
