@@ -70,7 +70,7 @@ class Application:
         return subprocess.run(
             [sys.executable, "-m", "app", *arguments],
             cwd=cwd or self.folder,
-            env=self._environment(),
+            env=self.variables(),
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -130,20 +130,24 @@ class Application:
 
     def start(self) -> Running:
         """Start `python -m app run` and wait until it says that it runs."""
+        process = self.launch()
+        wait_for(lambda: process.is_up() or process.popen.poll() is not None, "the start line")
+        return process
+
+    def launch(self) -> Running:
+        """Start `python -m app run` and return at once."""
         log = self.folder / f"run-{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
             popen = subprocess.Popen(
                 [sys.executable, "-m", "app", "run"],
                 cwd=self.folder,
-                env=self._environment(),
+                env=self.variables(),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
-        process = Running(popen, log)
-        wait_for(lambda: "| ledger " in process.log() or popen.poll() is not None, "the start line")
-        return process
+        return Running(popen, log)
 
-    def _environment(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -162,6 +166,10 @@ class Running:
     def log(self) -> str:
         """Return what it has printed so far."""
         return self._log_file.read_text("utf-8", errors="replace")
+
+    def is_up(self) -> bool:
+        """Return whether it has said that it runs."""
+        return "| ledger " in self.log()
 
     def says(self, text: str) -> None:
         """Wait until it has printed `text`."""

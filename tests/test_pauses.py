@@ -47,6 +47,31 @@ def test_a_pause_into_the_past_is_refused(scheduler: AsyncIOScheduler) -> None:
         SchedulerClient().pause_job("job", until=datetime(2020, 1, 1, tzinfo=UTC))
 
 
+async def test_what_was_missed_before_the_pause_is_an_outage(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", minutes=1, id="job")
+    with time_machine.travel(datetime(2026, 12, 1, 12, 0, 30, tzinfo=UTC), tick=True) as clock:
+        async with scheduler:
+            pass
+        clock.shift(180)
+        SchedulerClient().pause_job("job")
+        clock.shift(120)
+        SchedulerClient().resume_job("job")
+    found = [(row["reason"], row["tick_count"]) for row in rows(scheduler)]
+    assert found == [("outage", 3), ("paused", 2)]
+
+
+async def test_a_run_that_waits_for_its_jitter_is_not_begun_in_a_pause(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.5, id="job", jitter=4)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "claimed"))
+        scheduler.pause_job("job")
+        before = len(calls)
+        await until(lambda: not rows(scheduler, "claimed"))
+        assert len(calls) <= before + 1
+    assert "paused" in {row["reason"] for row in rows(scheduler)}
+
+
 async def test_a_single_run_that_fell_into_a_pause_is_over_when_it_ends(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         soon = datetime.now(UTC) + timedelta(seconds=0.5)

@@ -6,44 +6,61 @@ import argparse
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
-from torture.checker import Evidence, read_ledger, read_starts, violations
+from torture.checker import violations
+from torture.evidence import Evidence, load, read_ledger, read_starts, save
 from torture.nemesis import Nemesis
+from torture.report import explained, summary
 from torture.world import SCHEDULE, World
 
 
-def torture(folder: Path, seconds: float, seed: int, *, aloud: bool = False) -> Evidence:
-    """Torment an application in `folder`; return the evidence."""
+def torture(folder: Path, seconds: float, seed: int, *, quiet: float = 30, aloud: bool = False) -> Evidence:
+    """Torment an application in `folder`, leave it alone for `quiet` seconds; return the evidence."""
     world = World(folder)
     nemesis = Nemesis(world, seed)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
-        # What was cut off must be found by lease, and ticks claimed under a clock set ahead must come.
-        until = nemesis.quiet(30 + max(0.0, nemesis.clock_steps))
+        # What was cut off at the end must be found by heartbeat or lease.
+        until = nemesis.quiet(quiet)
     finally:
         nemesis.end()
     runs, attempts, jobs = read_ledger(world.ledger_file)
-    return Evidence(SCHEDULE, nemesis.faults, read_starts(folder / "marks.txt"), runs, attempts, jobs, until)
+    evidence = Evidence(
+        schedule=SCHEDULE,
+        clock=nemesis.clock,
+        until=until,
+        faults=nemesis.faults,
+        lives=nemesis.keeper.lives,
+        starts=read_starts(world.marks_file),
+        runs=runs,
+        attempts=attempts,
+        jobs=jobs,
+        commands=nemesis.commands,
+        requested=nemesis.requested,
+        refused=nemesis.refused,
+        oddities=nemesis.oddities,
+    )
+    save(evidence, folder)
+    return evidence
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="torture")
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="torture-"))
-    print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
-    evidence = torture(folder, chosen.minutes * 60, chosen.seed, aloud=True)
+    if chosen.judge:
+        evidence = load(chosen.judge, SCHEDULE)
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="torture-"))
+        print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
+        evidence = torture(folder, chosen.minutes * 60, chosen.seed, aloud=True)
+        print()
     found = list(violations(evidence))
-    faults = Counter(fault.kind for fault in evidence.faults)
-    states = Counter(row["state"] for row in evidence.runs)
-    print(f"\n{len(evidence.runs)} rows: {dict(states)}")
-    print(f"{len(evidence.starts)} starts, {len(evidence.attempts)} earlier attempts, faults: {dict(faults)}")
-    for sentence in found[:30]:
-        print("VIOLATION", sentence)
-    print(f"{len(found)} violations")
+    for line in [*summary(evidence), *explained(evidence, found), f"{len(found)} violations"]:
+        print(line)
     sys.exit(1 if found else 0)
 
 

@@ -1,127 +1,378 @@
-"""Does harm to a world of processes, seeded, and writes down what it did and when."""
+"""Does harm to a world of processes, in several streams at once, and writes down what it did and when.
+
+Each stream draws from a deck of its own, shuffled by the seed: every kind of harm comes in its turn. The
+streams act in changing company, with calm spells in between, so that the checker can tell whose harm it was.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
+import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 
-from application import Running
-from torture.world import MORPHING, World
+from torture.asking import Asker
+from torture.evidence import Command, Fault, WorldClock, now
+from torture.keeper import Keeper, Place
+from torture.world import HOUR, PAUSABLE, SECOND, World
 
-
-@dataclass(frozen=True)
-class Fault:
-    """Harm done to a process (`pid`) or to all (0), from `begin` to `end` on the monotonic clock, in us."""
-
-    kind: str
-    pid: int
-    begin: int
-    end: int
-
-
-def now() -> int:
-    return time.monotonic_ns() // 1000
+ALL = ("reaper", "freezer", "librarian", "clockmaker", "people")
+_ACTS = (
+    ("reaper", "freezer", "people"),
+    ("librarian", "people"),
+    ALL,
+    ("reaper", "freezer", "librarian"),
+    ("reaper", "clockmaker", "people"),
+    ("freezer", "clockmaker"),
+)
+_ACT_SECONDS, _CALM_SECONDS = 45.0, 12.0
+Harm = Callable[[random.Random], None]
+# A short sleep, or a write to the disk, that takes so many seconds is a sign of a machine without breath.
+_GASP = 0.25
 
 
 class Nemesis:
     """Keeps `size` processes under way, and troubles them."""
 
-    def __init__(self, world: World, seed: int, size: int = 2) -> None:
-        self.world, self.random = world, random.Random(seed)
+    def __init__(self, world: World, seed: int, size: int = 3) -> None:
+        self.world = world
         self.faults: list[Fault] = []
-        self.processes: list[Running] = [world.start() for _ in range(size)]
-        self.clock_steps = 0.0
+        self.commands: list[Command] = []
+        # One-off ticks that were asked for: job, tick, instant of the request.
+        self.requested: list[tuple[str, int, int]] = []
+        # The jobs that could not be added, as whoever asked for them was told.
+        self.refused: list[str] = []
+        self.oddities: list[str] = []
+        self.clock = WorldClock(world.base)
+        self.asker = Asker(world)
+        self.keeper = Keeper(world, size, seed)
         self._deployed = 0
+        self._seed = seed
+        self._paused: set[str] = set()
+        self._acting: Sequence[str] = ()
+        self._over, self._ended = threading.Event(), threading.Event()
+        self._say: Callable[[str], None] = lambda _: None
+        watches = (self._watch_the_processor, self._watch_the_disk)
+        self._watching = [threading.Thread(target=watch, daemon=True) for watch in watches]
+        for watching in self._watching:
+            watching.start()
+
+    # --- the course of things ---
 
     def torment(self, seconds: float, say: Callable[[str], None] = lambda _: None) -> None:
         """Do harm for so long."""
-        deadline = time.monotonic() + seconds
-        harms = [self.kill, self.kill, self.kill, self.stop, self.terminate, self.lock, self.step_clock,
-                 self.redeploy]  # fmt: skip
-        while time.monotonic() < deadline:
-            harm = self.random.choice(harms)
-            say(harm.__name__)
-            harm()
-            time.sleep(self.random.uniform(0.2, 2.5))
+        self._say = say
+        self.keeper.all_up()
+        streams = self._streams()
+        for stream in streams:
+            stream.start()
+        deadline, acts = time.monotonic() + seconds, random.Random(f"{self._seed} acts")
+        left: list[Sequence[str]] = [ALL]
+        while (remaining := deadline - time.monotonic()) > 0:
+            self._acting = left.pop()
+            left = left or acts.sample(_ACTS, len(_ACTS))
+            self._over.wait(min(_ACT_SECONDS, remaining))
+            self._acting = ()
+            self._over.wait(max(0.0, min(_CALM_SECONDS, deadline - time.monotonic())))
+        self._over.set()
+        for stream in streams:
+            stream.join()
+            if stream.problem:
+                raise stream.problem
 
     def quiet(self, seconds: float) -> int:
-        """Put the clock right, see that all are up, leave them alone for a while, then stop them.
+        """Put everything right, leave the processes alone for a while, then stop them.
 
-        Returns the wall clock, in us, up to which they were left alone.
+        Returns what their clock showed up to when they were left alone.
         """
-        self.set_clock(0)
-        for index, process in enumerate(self.processes):
-            if process.popen.poll() is not None:
-                self.processes[index] = self.world.start()
+        # Where the clock was furthest no tick is accounted for that is still to come.
+        self._set_clock(max(offset for _, offset in self.clock.steps))
+        for job in sorted(self._paused):
+            while job in self._paused:
+                self._command("resume", job)
+        self.keeper.all_up()
         time.sleep(seconds)
-        until = time.time_ns() // 1000
-        for process in self.processes:
-            process.popen.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            process.popen.wait(60)
+        until = self.clock.shows(now())
+        self.keeper.close()
+        for place in self.keeper.places:
+            self._stop(place, "terminate")
         return until
 
     def end(self) -> None:
-        for process in self.processes:
-            process.popen.kill()
-            process.popen.wait()
+        """Leave no process and no thread behind."""
+        self._over.set()
+        self._ended.set()
+        for watching in self._watching:
+            watching.join()
+        self.keeper.end()
+        self.asker.end()
 
-    def kill(self) -> None:
-        index = self.random.randrange(len(self.processes))
-        popen = self.processes[index].popen
-        begin = now()
-        popen.kill()
-        popen.wait()
-        self._note("kill", popen.pid, begin)
-        if self.random.random() < 0.3:
-            time.sleep(self.random.uniform(0, 3))
-        self.processes[index] = self.world.start()
+    def _streams(self) -> list[_Stream]:
+        # With some mercy, so that others see a process live, and it sees others die.
+        kills = [*[self.kill] * 10, *[self.spare] * 2]
+        stops = [partial(self.stop, seconds=seconds) for seconds in (0.5, 2, 6, 18)]
+        locks = [partial(self.lock, seconds=seconds) for seconds in (0.3, 2, 3, 7, 30)]
+        disks = [partial(self.fill_disk, fails=what) for what in ("write", "commit")]
+        ahead = [partial(self.set_ahead, by=seconds * SECOND) for seconds in (3, 40, 3_600)]
+        back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
+        ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
+        return [
+            _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.3, 2)),
+            _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
+            _Stream(self, "librarian", [*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
+            _Stream(self, "clockmaker", [*ahead, *back, *back, self.hour_back], (3, 10)),
+            _Stream(self, "people", [self.pause_or_resume, *[self.ask_for_a_run] * 3], (0.5, 3)),
+        ]
 
-    def stop(self) -> None:
+    # --- harm to processes ---
+
+    def kill(self, choice: random.Random) -> None:
+        """Kill one that has lived for some seconds."""
+        if place := self._choose(choice, lambda place: place.is_up(1.5)):
+            self._kill([place], "kill")
+
+    def kill_young(self, choice: random.Random) -> None:
+        """Kill one that has hardly begun, or has not yet."""
+        if place := self._choose(choice, lambda place: place.alive and not place.is_up(0.5), patience=5):
+            self._kill([place], "kill young")
+
+    def kill_all(self, choice: random.Random) -> None:
+        """Kill all at the same time."""
+        self._kill([place for place in self.keeper.places if place.alive], "kill all")
+
+    def spare(self, choice: random.Random) -> None:
+        """Kill nobody for a while."""
+        self._over.wait(choice.uniform(8, 14))
+
+    def stop(self, choice: random.Random, *, seconds: float) -> None:
         """Freeze a process, sometimes for longer than a lease."""
-        popen = self.random.choice(self.processes).popen
-        begin = now()
-        popen.send_signal(signal.SIGSTOP)
-        time.sleep(self.random.choice([0.5, 2, 5, 18]))
-        popen.send_signal(signal.SIGCONT)
-        self._note("stop", popen.pid, begin)
+        if place := self._choose(choice, Place.is_up, spare=True):
+            popen = _popen(place)
+            begin = now()
+            popen.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            popen.send_signal(signal.SIGCONT)
+            self._note("stop", popen.pid, begin)
+            # It must get the chance to do what a process that was given up should not do.
+            time.sleep(1)
+            place.spared = False
 
-    def terminate(self) -> None:
-        index = self.random.randrange(len(self.processes))
-        popen = self.processes[index].popen
-        begin = now()
-        popen.send_signal(signal.SIGTERM)
-        popen.wait(60)
-        self._note("terminate", popen.pid, begin)
-        self.processes[index] = self.world.start()
+    def terminate(self, choice: random.Random) -> None:
+        """Ask one to stop."""
+        if place := self._choose(choice, Place.is_up):
+            self._stop(place, "terminate")
 
-    def lock(self) -> None:
-        begin = now()
+    def terminate_twice(self, choice: random.Random) -> None:
+        """Ask one to stop, and again while it is about to."""
+        if place := self._choose(choice, Place.is_up):
+            self._stop(place, "terminate twice", choice.uniform(0.01, 2))
+
+    def redeploy(self, choice: random.Random) -> None:
+        """Change the schedule, and let one process go and come with it."""
+        self._deployed += 1
+        self.world.deploy(self._deployed)
+        self.terminate(choice)
+
+    # --- harm to the ledger ---
+
+    def lock(self, choice: random.Random, *, seconds: float) -> None:
+        """Hold the lock without which nobody can write."""
         with closing(sqlite3.connect(self.world.ledger_file, timeout=30, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            time.sleep(self.random.choice([0.3, 2, 7]))
+            begin = now()
+            time.sleep(seconds)
             other.execute("ROLLBACK")
         self._note("lock", 0, begin)
 
-    def step_clock(self) -> None:
+    def fill_disk(self, choice: random.Random, *, fails: str) -> None:
+        """Let the disk be full for some seconds."""
         begin = now()
-        self.set_clock(self.random.choice([-20, -3, 3, 40, 0]))
-        time.sleep(self.random.uniform(0.5, 4))
-        self._note("clock", 0, begin)
+        self.world.fill_disk(fails)
+        time.sleep(choice.choice([1, 4, 10]))
+        self.world.fill_disk("")
+        self._note("full", 0, begin)
 
-    def redeploy(self) -> None:
-        self._deployed += 1
-        self.world.deploy(MORPHING[self._deployed % 2])
-        self.terminate()
+    def move_ledger(self, choice: random.Random) -> None:
+        """Take the ledger away for some seconds, while nobody starts."""
+        there, away = self.world.ledger_file, self.world.ledger_file.with_suffix(".away")
+        with self.keeper.door.shut():
+            begin = now()
+            there.rename(away)
+            time.sleep(choice.uniform(0.5, 6))
+            if there.exists():
+                self.oddities.append("the ledger was taken away, and a process made another in its place")
+            away.rename(there)
+            self._note("moved", 0, begin)
 
-    def set_clock(self, seconds: float) -> None:
-        self.clock_steps = max(self.clock_steps, seconds)
-        self.world.clock_file.write_text(str(seconds))
+    # --- harm to the clock ---
+
+    def set_ahead(self, choice: random.Random, *, by: int) -> None:
+        """Set the clock ahead, for good."""
+        self._set_clock(self._offset + by)
+
+    def set_back(self, choice: random.Random, *, by: int) -> None:
+        """Set the clock back, and sometimes right again."""
+        before = self._offset
+        self._set_clock(before - by)
+        time.sleep(choice.uniform(1, 6))
+        if choice.random() < 0.5:
+            self._set_clock(before)
+
+    def hour_back(self, choice: random.Random) -> None:
+        """Set the clock back by an hour; nothing is due then, so that it must not last."""
+        before = self._offset
+        self._set_clock(before - HOUR)
+        time.sleep(choice.uniform(1, 5))
+        self._set_clock(before)
+
+    @property
+    def _offset(self) -> int:
+        return self.clock.steps[-1][1]
+
+    def _set_clock(self, offset: int) -> None:
+        kind = "clock back" if offset < self._offset else "clock ahead"
+        begin = now()
+        self.clock.steps.append((begin, offset))
+        self.world.set_clock(offset)
+        self._note(kind, 0, begin)
+
+    # --- what people do ---
+
+    def pause_or_resume(self, choice: random.Random) -> None:
+        """Pause a job, or resume one that was paused."""
+        if self._paused and (len(self._paused) > 2 or choice.random() < 0.5):
+            self._command("resume", choice.choice(sorted(self._paused)))
+        else:
+            self._command("pause", choice.choice([job for job in PAUSABLE if job not in self._paused]))
+
+    def ask_for_a_run(self, choice: random.Random) -> None:
+        """Add a job that runs once, in a while."""
+        with self.keeper.door.entered():
+            begin = now()
+            job, tick = self.asker.ask(choice.choice([0, 300, 2_000, 10_000]))
+        if tick is None:
+            self.refused.append(job)
+        else:
+            self.requested.append((job, tick, begin))
+
+    def _command(self, what: str, job: str) -> None:
+        with self.keeper.door.entered():
+            begin = now()
+            done = self.world.command(what, job)
+        self.commands.append(Command(what, job, begin, now(), done.returncode == 0))
+        self._say(what)
+        if done.returncode == 0:
+            self._paused ^= {job}
+        elif done.returncode != 1 or not done.stderr.startswith("error: the ledger"):
+            self.oddities.append(f"{what} {job} ended with {done.returncode}: {done.stderr.strip()}")
+
+    # --- how it is done ---
+
+    def _choose(
+        self,
+        choice: random.Random,
+        suits: Callable[[Place], bool],
+        *,
+        spare: bool = False,
+        patience: float = 2.0,
+    ) -> Place | None:
+        """Return a place that suits and that nobody else is busy with; None if there is none for long."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and not self._over.is_set():
+            found = [place for place in self.keeper.places if suits(place) and not place.spared]
+            if found:
+                place = choice.choice(found)
+                place.spared = spare
+                return place
+            time.sleep(0.02)
+        return None
+
+    def _kill(self, places: Sequence[Place], kind: str) -> None:
+        begin = now()
+        processes = [_popen(place) for place in places]
+        for popen in processes:
+            popen.kill()
+        for popen in processes:
+            popen.wait()
+            self._note(kind, popen.pid, begin)
+
+    def _stop(self, place: Place, kind: str, again_after: float | None = None) -> None:
+        popen = _popen(place)
+        begin = now()
+        popen.send_signal(signal.SIGTERM)
+        if again_after is not None:
+            time.sleep(again_after)
+            popen.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while popen.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if popen.poll() is None:
+            self.oddities.append(f"process {popen.pid} did not end within a minute of SIGTERM")
+            popen.kill()
+        self._note(kind, popen.pid, begin)
 
     def _note(self, kind: str, pid: int, begin: int) -> None:
         self.faults.append(Fault(kind, pid, begin, now()))
+        if kind != "busy":
+            self._say(kind)
+
+    def _watch_the_processor(self) -> None:
+        self._watch(lambda: time.sleep(0.02))
+
+    def _watch_the_disk(self) -> None:
+        with (self.world.folder / "disk-probe").open("wb", buffering=0) as file:
+
+            def write() -> None:
+                file.write(b".")
+                os.fsync(file.fileno())
+
+            self._watch(write, every=0.2)
+
+    def _watch(self, what: Callable[[], None], every: float = 0) -> None:
+        """Note when what takes a moment takes long: then the machine is out of breath."""
+        while not self._ended.wait(every):
+            begin = now()
+            what()
+            if now() - begin > _GASP * SECOND:
+                self._note("busy", 0, begin)
+
+
+class _Stream(threading.Thread):
+    """Deals out harm while it is its turn."""
+
+    def __init__(
+        self,
+        nemesis: Nemesis,
+        name: str,
+        deck: Sequence[Harm],
+        pauses: tuple[float, float],
+    ) -> None:
+        super().__init__(name=name)
+        self._nemesis, self._deck, self._pauses = nemesis, deck, pauses
+        self._random = random.Random(f"{nemesis._seed} {name}")
+        self.problem: BaseException | None = None
+
+    def run(self) -> None:
+        hand: list[Harm] = []
+        over = self._nemesis._over
+        try:
+            while not over.wait(0.05):
+                if self.name not in self._nemesis._acting:
+                    continue
+                hand = hand or self._random.sample(self._deck, len(self._deck))
+                hand.pop()(self._random)
+                over.wait(self._random.uniform(*self._pauses))
+        except BaseException as problem:
+            self.problem = problem
+            over.set()
+
+
+def _popen(place: Place) -> subprocess.Popen[bytes]:
+    assert place.process is not None
+    return place.process.popen

@@ -2,48 +2,116 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from application import Application
 
 SECOND = 1_000_000
+HOUR = 3_600 * SECOND
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One job: a tick every `step` microseconds since the epoch."""
+    """One job: a tick every `step` microseconds since the epoch (0: none), and every `also` as well.
+
+    steps: what `step` is in one deployment or another, for a job that a redeploy changes.
+    once: single ticks, for a job that was asked for while the world ran.
+    ends: how a run ends to which no harm is done.
+    added: it is no part of the code, but was added while running.
+    """
 
     id: str
-    step: int
-    body: str
+    step: int = 0
+    body: str = "quick"
     options: str = ""
     trigger: str = '"interval"'
-    reruns: bool = True
+    also: int = 0
+    steps: tuple[int, ...] = ()
+    once: frozenset[int] = frozenset()
+    grace: int = 60 * SECOND
+    jitter: int = 0
+    catch_up: int = 1
     max_instances: int = 1
-    retries: bool = False
+    reruns: bool = True
+    retries: int = 0
+    startup: bool = False
+    ends: str = "succeeded"
+    added: bool = False
 
     def declaration(self) -> str:
-        start = 'start_date="1970-01-01T00:00:00+00:00"' if "interval" in self.trigger else ""
-        length = f"seconds={self.step / SECOND:g}" if "interval" in self.trigger else ""
-        parts = [self.body, self.trigger, length, start, f'id="{self.id}"', self.options]
+        """Return the line of the schedule that declares it."""
+        parts = [self.body, self._trigger(), f'id="{self.id}"', self.options]
         return f"scheduler.add_job({', '.join(part for part in parts if part)})"
 
+    def _trigger(self) -> str:
+        if self.also:
+            parts = (f"IntervalTrigger({_every(step)})" for step in (self.step, self.also))
+            return f"OrTrigger([{', '.join(parts)}])"
+        return f"{self.trigger}, {_every(self.step)}" if self.trigger == '"interval"' else self.trigger
+
+    def is_tick(self, instant: int) -> bool:
+        steps = self.steps or [step for step in (self.step, self.also) if step]
+        return instant in self.once or any(instant % step == 0 for step in steps)
+
+    def next_tick(self, after: int) -> int | None:
+        """Return the first tick later than `after`."""
+        found = [(after // step + 1) * step for step in (self.step, self.also) if step]
+        return min([*found, *(tick for tick in self.once if tick > after)], default=None)
+
+    def count(self, first: int, last: int) -> int:
+        """Return how many ticks lie from `first` to `last`, both included."""
+        tick, number = self.next_tick(first - 1), 0
+        while tick is not None and tick <= last:
+            tick, number = self.next_tick(tick), number + 1
+        return number
+
+
+def _every(step: int) -> str:
+    return f'seconds={step / SECOND:g}, start_date="1970-01-01T00:00:00+00:00"'
+
+
+# Not datetime.now(): the moment must be the one that the processes' own clock shows.
+_AT_EACH_START = "next_run_time=datetime.fromtimestamp(time.time_ns() / 1e9)"
 
 SCHEDULE = [
-    JobSpec("quick", SECOND, "quick"),
-    JobSpec("half", SECOND // 2, "quick"),
-    JobSpec("cron", 2 * SECOND, "quick", trigger='"cron", second="*/2"'),
+    JobSpec("quick", SECOND),
+    JobSpec("half", SECOND // 2),
+    JobSpec("cron", 2 * SECOND, trigger='"cron", second="*/2"'),
+    JobSpec("either", 2 * SECOND, also=3 * SECOND),
     JobSpec("slow", 3 * SECOND, "slow"),
     JobSpec("thread", 2 * SECOND, "thread"),
     JobSpec("once_only", 2 * SECOND, "slow", 'on_crash="skip"', reruns=False),
-    JobSpec("all", SECOND, "quick", "coalesce=False, max_catch_up=5"),
+    JobSpec("all", SECOND, options="coalesce=False, max_catch_up=5", catch_up=5),
     JobSpec("pair", SECOND, "slow", "max_instances=2", max_instances=2),
-    JobSpec("flaky", 2 * SECOND, "flaky", "retries=2, retry_delay=0.2", retries=True),
-    JobSpec("late", 2 * SECOND, "quick", "jitter=1"),
+    JobSpec("flaky", 2 * SECOND, "flaky", "retries=2, retry_delay=0.2", retries=2),
+    JobSpec("late", 2 * SECOND, options="jitter=1", jitter=SECOND),
+    JobSpec("strict", SECOND, options="jitter=2, misfire_grace_time=2", jitter=2 * SECOND, grace=2 * SECOND),
+    JobSpec(
+        "spread", SECOND, options="coalesce=False, max_catch_up=4, jitter=3", jitter=3 * SECOND, catch_up=4
+    ),
+    JobSpec("dozer", 5 * SECOND, "dozer", "timeout=1", ends="timed_out"),
+    JobSpec("numb", 4 * SECOND, "numb", "timeout=0.5", ends="timed_out"),
+    JobSpec("hog", 10 * SECOND, "hog"),
+    JobSpec("added", 2 * SECOND, added=True),
+    JobSpec("boot", trigger="", startup=True),
+    JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
+    # What a redeploy changes: this job's step.
+    JobSpec("morph", 5 * SECOND, steps=(5 * SECOND, 7 * SECOND)),
 ]
-# What a redeploy changes: this job's step.
-MORPHING = (5 * SECOND, 7 * SECOND)
+# What people pause and resume.
+PAUSABLE = ("quick", "slow", "all", "cron", "late")
+
+IMPORTS = """import time
+from datetime import datetime
+
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from app.services.my_tasks import dozer, flaky, hog, numb, quick, slow, thread
+"""
 
 BODIES = """
 import asyncio, os, time
@@ -54,8 +122,8 @@ MARKS = os.open("marks.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def mark(word):
     run = current_run()
     tick = 0 if run.tick is None else round(run.tick.timestamp() * 1e6)
-    line = f"{word} {run.job_id} {tick} {run.attempt} {os.getpid()} {time.monotonic_ns() // 1000}\\n"
-    os.write(MARKS, line.encode())
+    line = f"{word} {run.run_id} {run.kind} {run.job_id} {tick} {run.attempt}"
+    os.write(MARKS, f"{line} {os.getpid()} {time.monotonic_ns() // 1000}\\n".encode())
 
 async def quick():
     mark("start")
@@ -77,48 +145,110 @@ async def flaky():
     mark("end")
     if current_run().attempt % 3:
         raise RuntimeError("as planned")
+
+async def dozer():
+    mark("start")
+    await asyncio.sleep(3)
+    mark("end")
+
+def numb():
+    mark("start")
+    time.sleep(1.5)
+    mark("end")
+
+async def hog():
+    mark("start")
+    if current_run().tick.timestamp() % 20 == 0:
+        time.sleep(3)
+    mark("end")
 """
 
-# Lets the clock that a process sees be stepped by writing a number of seconds into a file.
-CLOCK = """
-import os, time
-_real, _offset = time.time_ns, [0, 0.0]
+# Loaded by each process before anything else: its clock can be stepped, and its ledger's disk be full.
+BOUNDARY = """
+import os, sqlite3, time
+
+_base = int(os.environ["TORTURE_BASE"]) * 1000
+_offset = [0, 0]
 
 def time_ns():
-    now = time.monotonic()
-    if now - _offset[1] > 0.05:
-        try:
-            _offset[:] = [int(float(open(os.environ["TORTURE_CLOCK"]).read()) * 1e9), now]
-        except (OSError, ValueError):
-            pass
-    return _real() + _offset[0]
+    now = time.monotonic_ns()
+    if now - _offset[1] > 50_000_000:
+        with open(os.environ["TORTURE_CLOCK"]) as file:
+            _offset[:] = [int(file.read()) * 1000, now]
+    return now + _base + _offset[0]
 
 time.time_ns = time_ns
+
+class Disk(sqlite3.Connection):
+    def execute(self, sql, *values):
+        word = sql.split(None, 1)[0].upper()
+        if word in ("INSERT", "UPDATE", "DELETE", "COMMIT"):
+            full = _full()
+            if full == "commit" and word == "COMMIT":
+                super().execute("ROLLBACK")
+            if full and (full == "commit") == (word == "COMMIT"):
+                raise sqlite3.OperationalError("database or disk is full")
+        return super().execute(sql, *values)
+
+def _full():
+    try:
+        with open(os.environ["TORTURE_FULL"]) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+_connect = sqlite3.connect
+sqlite3.connect = lambda *args, **options: _connect(*args, **{"factory": Disk, **options})
 """
 
 
 class World(Application):
-    """An application with the schedule above."""
+    """An application with the schedule above, a clock of its own, and a disk that can be full."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "torture")
         self.tasks(BODIES)
-        self.clock_file = folder / "clock-offset"
-        self.clock_file.write_text("0")
+        self.marks_file = folder / "marks.txt"
+        self.marks_file.touch()
+        self.base = (time.time_ns() - time.monotonic_ns()) // 1000
+        self._clock_file, self._full_file = folder / "clock-offset", folder / "disk-full"
+        self.set_clock(0)
         (folder / "site").mkdir()
-        (folder / "site/sitecustomize.py").write_text(CLOCK)
+        (folder / "site/sitecustomize.py").write_text(BOUNDARY)
         self.environment |= {
             "PYTHONPATH": str(folder / "site"),
-            "TORTURE_CLOCK": str(self.clock_file),
+            "TORTURE_BASE": str(self.base),
+            "TORTURE_CLOCK": str(self._clock_file),
+            "TORTURE_FULL": str(self._full_file),
             "SCHEDULER_MAX_WORKERS": "6",
+            "SCHEDULER_MISFIRE_GRACE_TIME": "60",
             "SCHEDULER_SHUTDOWN_GRACE_TIME": "2",
         }
-        self.deploy(MORPHING[0])
+        self.deploy(0)
 
-    def deploy(self, morphing: int) -> None:
-        """Write the schedule; processes that start from now on have it."""
-        specs = [*SCHEDULE, JobSpec("morph", morphing, "quick")]
-        self.schedule(
-            "\n".join(spec.declaration() for spec in specs),
-            "from app.services.my_tasks import flaky, quick, slow, thread\n",
-        )
+    def deploy(self, number: int) -> None:
+        """Write a version of the schedule; processes that start from now on have it."""
+        written = [spec for spec in SCHEDULE if not spec.added]
+        specs = (JobSpec(s.id, s.steps[number % len(s.steps)]) if s.steps else s for s in written)
+        final, self.main_file = self.main_file, self.main_file.with_suffix(".new")
+        self.schedule("\n".join(spec.declaration() for spec in specs), IMPORTS)
+        # At once: a process that starts at this moment must not read half of it.
+        os.replace(self.main_file, final)
+        self.main_file = final
+
+    def set_clock(self, offset: int) -> None:
+        """Let the processes' clock be so many microseconds ahead."""
+        _write_at_once(self._clock_file, str(offset))
+
+    def fill_disk(self, fails: str) -> None:
+        """Let each `write`, or each `commit`, fail from now on; with empty text none does."""
+        if fails:
+            _write_at_once(self._full_file, fails)
+        else:
+            self._full_file.unlink()
+
+
+def _write_at_once(file: Path, text: str) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    os.replace(fresh, file)

@@ -212,8 +212,8 @@ class Runner:
         log = logger.bind(job=claim.job_id)
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
-        elif verdict == "full" and claim.tick is not None and claim.attempt == 1:
-            log.warning("skipped (overlap): {} is still running and max_instances={}", job.name, most)
+        elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
+            log.warning("skipped: {} is still running and max_instances={}", job.name, most)
             self._listeners.overlapped(job.id, (claim.tick,))
         return bool(verdict == "started")
 

@@ -29,16 +29,25 @@ def skip(connection: Connection, job_id: str, skipped: Skip, now: int) -> None:
 
 
 def close(connection: Connection, state: JobState, upto: int, schedule: Schedule | None = None) -> None:
-    """Record all ticks up to `upto` that are not accounted for as one range (R1).
+    """Record all ticks up to `upto` that are not accounted for (R1).
 
-    They were paused or, where a schedule was changed or removed while nothing was up, fell into an outage.
-    `schedule` is for those whose data the ledger lacks.
+    From when the job was paused they were paused. The others fell into an outage: nothing was up to claim
+    them before the job was paused, changed or removed. `schedule` is for jobs whose data the ledger lacks.
     """
     schedule = state.schedule() or schedule
-    first = schedule.next_tick(state.watermark) if schedule else None
-    if schedule is None or first is None or first > upto:
+    if schedule is None:
         return
-    last = ticks.newest(schedule.ticks, state.watermark, upto, 1)[0]
-    number = ticks.count(schedule.ticks, state.watermark, upto, _COUNT_LIMIT)
-    reason = "outage" if state.paused is None else "paused"
-    skip(connection, state.job_id, Skip(first, last, number, reason), ticks.now())
+    paused_from = upto if state.paused is None else min(upto, max(state.watermark, state.paused))
+    _close(connection, state.job_id, schedule, state.watermark, paused_from, "outage")
+    _close(connection, state.job_id, schedule, paused_from, upto, "paused")
+
+
+def _close(
+    connection: Connection, job_id: str, schedule: Schedule, after: int, until: int, reason: str
+) -> None:
+    first = schedule.next_tick(after)
+    if first is None or first > until:
+        return
+    last = ticks.newest(schedule.ticks, after, until, 1)[0]
+    number = ticks.count(schedule.ticks, after, until, _COUNT_LIMIT)
+    skip(connection, job_id, Skip(first, last, number, reason), ticks.now())

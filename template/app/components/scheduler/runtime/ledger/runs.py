@@ -84,15 +84,24 @@ def start(connection: Connection, me: Identity, held: Claim, most: int) -> str:
     """Record that a run which had to wait is about to be entered.
 
     `most` is how many runs of its job may be under way. Returns `started`; `lost` if the lease was lost in
-    the meantime; `full` if there is no room (a tick is then skipped, R7, and anything else given back).
+    the meantime; `overlap` if there is no room, or `paused`, if it may not begin.
     """
-    now, token = ticks.now(), _token(me, held)
     others = {"job_id": held.job_id, "run_id": held.run_id, "due": held.due}
-    if connection.execute(sql.COUNT_HELD_BY_OTHERS, others).fetchone()[0] < most:
-        return "started" if connection.execute(sql.START_RUN, {**token, "started": now}).rowcount else "lost"
+    if _is_paused(connection, held.job_id):
+        return _turn_away(connection, me, held, "paused")
+    if connection.execute(sql.COUNT_HELD_BY_OTHERS, others).fetchone()[0] >= most:
+        return _turn_away(connection, me, held, "overlap")
+    started = connection.execute(sql.START_RUN, {**_token(me, held), "started": ticks.now()})
+    return "started" if started.rowcount == 1 else "lost"
+
+
+def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:
+    """Skip a tick that may not run at its due instant; give back any other run, until it may."""
     if held.kind == "scheduled" and held.attempt == 1:
-        return "full" if finish(connection, me, Outcome(held, "skipped", "overlap", finished=now)) else "lost"
-    return "full" if connection.execute(sql.RELEASE_RUN, token).rowcount else "lost"
+        taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
+    else:
+        taken = connection.execute(sql.RELEASE_RUN, _token(me, held)).rowcount == 1
+    return reason if taken else "lost"
 
 
 def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:

@@ -1,0 +1,130 @@
+"""The ledger and the bodies tell the same story (R3, R6), and no job runs too often at once (R7)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from torture.evidence import Evidence, Row, Start, Violation
+from torture.harm import LEDGER, Harm, name
+from torture.world import SECOND, JobSpec
+
+_KNOWS = ("succeeded", "failed")
+# How long an outcome may be on its way from its process's memory into the ledger.
+_COMMITTING = SECOND
+# How long after the end of a body its process notices.
+_NOTICING = SECOND // 2
+
+
+def ledger_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """What the ledger says of a run's latest attempt is what the body did."""
+    starts = {(start.run, start.attempt): start for start in evidence.starts}
+    ran = {start.run for start in evidence.starts}
+    for row in evidence.runs:
+        start = starts.get((row["run_id"], row["attempt"]))
+        sentence = ""
+        if row["state"] == "skipped" and row["run_id"] in ran:
+            sentence = "is recorded as skipped, but it ran"
+        elif row["state"] in _KNOWS and (start is None or start.end is None):
+            sentence = f"is recorded as {row['state']}, but attempt {row['attempt']} did not end"
+        elif row["state"] == "timed_out" and start is None:
+            sentence = f"is recorded as timed_out, but attempt {row['attempt']} did not begin"
+        if sentence:
+            yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
+
+
+def attempts_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """Each earlier attempt of the ledger is what the body did, and each body has its attempt."""
+    rows = {row["run_id"]: row for row in evidence.runs}
+    starts = {(start.run, start.attempt): start for start in evidence.starts}
+    attempts = {(each["run_id"], each["attempt"]): each for each in evidence.attempts}
+    for (run, number), attempt in attempts.items():
+        row, start = rows[run], starts.get((run, number))
+        sentence = ""
+        if attempt["state"] not in ("failed", "timed_out", "lost", "interrupted"):
+            sentence = f"has an earlier attempt that {attempt['state']}"
+        elif attempt["state"] == "failed" and (start is None or start.end is None):
+            sentence = f"attempt {number} is recorded as failed, but it did not end"
+        elif number >= row["attempt"]:
+            sentence = f"has an earlier attempt {number}, but is at attempt {row['attempt']}"
+        if sentence:
+            yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
+    for start in evidence.starts:
+        found = rows.get(start.run)
+        what = f"{start.job}: tick {start.tick} ran attempt {start.attempt}"
+        if found is None or (found["job_id"], found["tick_us"] or 0) != (start.job, start.tick):
+            yield Violation(f"{what} of a run that the ledger does not know", start.job, start.tick)
+        elif found["attempt"] != start.attempt and (start.run, start.attempt) not in attempts:
+            yield Violation(f"{what} that the ledger does not know", start.job, start.tick)
+
+
+def owners(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R3: who holds the lease of an attempt in the ledger is who entered the body, and nobody else."""
+    holders = {
+        (each["run_id"], each["attempt"]): each["process_id"] for each in [*evidence.runs, *evidence.attempts]
+    }
+    pids: dict[str, int] = {}
+    for start in evidence.starts:
+        holder = holders.get((start.run, start.attempt))
+        if holder is not None and pids.setdefault(holder, start.pid) != start.pid:
+            sentence = (
+                f"attempt {start.attempt} of tick {start.tick} ran in {start.pid}, for which another held it"
+            )
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
+
+
+def ends_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R3: the recorded end of a run is the end of the body of its latest attempt, and no staler one's."""
+    ends = {(start.run, start.attempt): start for start in evidence.starts if start.end is not None}
+    for row in evidence.runs:
+        start = ends.get((row["run_id"], row["attempt"]))
+        if row["state"] != "succeeded" or start is None or start.end is None:
+            continue
+        apart = row["finished_us"] - evidence.clock.shows(start.end)
+        if abs(apart) > _NOTICING and not harm.disturbed(start.pid, start.end - SECOND, start.end + SECOND):
+            sentence = f"is recorded to have ended {apart / SECOND:.1f} s after its body"
+            yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], start.pid)
+
+
+def overlapping(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R7: never more bodies of a job at once than `max_instances`, unless a frozen one was replaced."""
+    by_job: dict[str, list[Start]] = defaultdict(list)
+    for start in evidence.starts:
+        if start.end is not None and start.job in evidence.specs:
+            by_job[start.job].append(start)
+    for job, starts in by_job.items():
+        under_way: list[Start] = []
+        for start in sorted(starts, key=lambda start: start.at):
+            under_way = [s for s in under_way if s.end is not None and s.end > start.at]
+            counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
+            if len(counted) >= evidence.specs[job].max_instances:
+                sentence = f"tick {start.tick} began while {len(under_way)} others were under way"
+                yield Violation(f"{job}: {sentence}", job, start.tick, start.pid)
+            under_way.append(start)
+
+
+def overlap_skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R7: a tick is skipped for overlap only while enough earlier runs of its job hold their leases."""
+    for spec in evidence.specs.values():
+        rows = evidence.rows_of(spec.id)
+        runs = [row for row in rows if row["state"] != "skipped"]
+        for row in rows:
+            if row["reason"] != "overlap":
+                continue
+            held = sum(_held(spec, other, row) for other in runs)
+            if held < spec.max_instances and not _outcomes_waited(row, harm):
+                sentence = f"was skipped for overlap while {held} earlier run(s) were held"
+                yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
+
+
+def _held(spec: JobSpec, run: Row, skipped: Row) -> bool:
+    decided, ended = skipped["finished_us"], run["finished_us"]
+    # A retry is due later than its run was at first. What is only reserved, until it is due, holds nothing.
+    began = run["tick_us"] if spec.retries and run["tick_us"] is not None else run["due_us"]
+    return began <= decided and (ended is None or ended >= decided - _COMMITTING)
+
+
+def _outcomes_waited(row: Row, harm: Harm) -> bool:
+    """Return whether an outcome may have waited longer for its commit, or the clock was set."""
+    kinds = (*LEDGER, "stop", "busy", "clock back", "clock ahead")
+    return harm.around(row["finished_us"], 40, 1, kinds)

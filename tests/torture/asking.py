@@ -1,0 +1,73 @@
+"""Somebody elsewhere who asks for single runs while the world runs, as a web application would.
+
+A process of its own, outside of harm's way, but with the world's clock and its ledger: each line that it is
+given is a job to add; it answers with the tick, or with why it could not be added.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from torture.world import World
+
+PROGRAM = """
+import sys, time
+from datetime import UTC, datetime, timedelta
+
+from app.components.scheduler.runtime import LedgerError, SchedulerClient
+from app.services.my_tasks import quick
+
+client = SchedulerClient()
+client.add_job(quick, "interval", seconds=2, start_date="1970-01-01T00:00:00+00:00", id="added")
+print("ready", flush=True)
+for line in sys.stdin:
+    job, milliseconds = line.split()
+    tick = time.time_ns() // 1000 + int(milliseconds) * 1000
+    date = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=tick)
+    try:
+        client.add_job("app.services.my_tasks:quick", "date", run_date=date, id=job)
+        print(tick, flush=True)
+    except LedgerError as problem:
+        print("refused", problem, flush=True)
+"""
+
+
+class Asker:
+    """Asks, and knows what was promised and what was refused."""
+
+    def __init__(self, world: World) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=world.folder,
+            env=world.variables(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lock = threading.Lock()
+        self._number = 0
+        assert self._answer() == "ready"
+
+    def ask(self, milliseconds: int) -> tuple[str, int | None]:
+        """Ask for a run so long from now; return its job and its tick, None if it was refused."""
+        with self._lock:
+            self._number += 1
+            job = f"asked-{self._number}"
+            assert self._popen.stdin is not None
+            self._popen.stdin.write(f"{job} {milliseconds}\n")
+            self._popen.stdin.flush()
+            answer = self._answer()
+        if answer.startswith("refused"):
+            return job, None
+        return job, int(answer)
+
+    def end(self) -> None:
+        """Ask for nothing more."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def _answer(self) -> str:
+        assert self._popen.stdout is not None
+        return self._popen.stdout.readline().strip()

@@ -1,0 +1,231 @@
+"""Whatever is not a run that succeeded needs a reason in the rules, and often somebody's harm (R4 to R8)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from torture.evidence import Command, Evidence, Row, Start, Violation
+from torture.harm import CLOCK, DEADLY, ENDING, Harm, name
+from torture.world import SECOND, JobSpec
+
+_MOST_CRASHES = 3
+_LATE = ("missed", "outage", "coalesced")
+# The neighbourhood of a tick, in seconds, in which there must be something that excuses its being late.
+_BEFORE, _AFTER = 12, 3
+# A run is claimed a moment before it is due; a pause that comes after that holds from the next tick on.
+_AHEAD = SECOND // 2
+# How late a decision about a tick may be while some process is well: about one that is given up, and about
+# one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
+_GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# What a body may lose between the look at its clock and its first line.
+_ENTERING = 1.5 * SECOND
+
+
+def repeated(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R6: another start of a run only after harm to the process of the earlier one, or a failure."""
+    by_tick: dict[tuple[str, int], list[Start]] = defaultdict(list)
+    for start in sorted(evidence.starts, key=lambda start: (start.attempt, start.at)):
+        by_tick[start.job, start.tick or start.run].append(start)
+    for (job, _), starts in by_tick.items():
+        spec = evidence.specs.get(job)
+        if spec is None:
+            yield Violation(f"{job}: nobody declared it, but it ran", job)
+            continue
+        tick, numbers = starts[0].tick, [start.attempt for start in starts]
+        if len(numbers) != len(set(numbers)):
+            sentence = f"tick {tick} began attempt {max(numbers, key=numbers.count)} twice"
+            yield Violation(f"{job}: {sentence}", job, tick)
+        if len(starts) > 1 and not spec.reruns:
+            yield Violation(
+                f"{job}: tick {tick} began {len(starts)} times, though on_crash is skip", job, tick
+            )
+        if len(starts) > 1 + _MOST_CRASHES + spec.retries:
+            yield Violation(f"{job}: tick {tick} began {len(starts)} times", job, tick)
+        for earlier, later in pairwise(starts):
+            planned = spec.retries and earlier.attempt % 3
+            if not planned and not harm.harmed(earlier, later.at):
+                sentence = f"tick {tick} began again in {later.pid} though nobody harmed {earlier.pid}"
+                yield Violation(f"{job}: {sentence}", job, tick, earlier.pid)
+
+
+def ends(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """Each attempt ended as its body does, or its process was harmed in a way that explains the end."""
+    starts = {(start.run, start.attempt): start for start in evidence.starts}
+    jobs = {row["run_id"]: row for row in evidence.runs}
+    for attempt in [*evidence.runs, *evidence.attempts]:
+        row = jobs[attempt["run_id"]]
+        spec = evidence.specs.get(row["job_id"])
+        start = starts.get((attempt["run_id"], attempt["attempt"]))
+        sentence = spec and _wrong_end(spec, attempt, start, harm)
+        if sentence:
+            what = f"{name(row)} attempt {attempt['attempt']} {sentence}"
+            yield Violation(what, row["job_id"], row["tick_us"], start.pid if start else 0)
+
+
+def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> str:
+    state, number = attempt["state"], attempt["attempt"]
+    if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, "stop")):
+        return "is recorded as lost, though nobody harmed its process"
+    if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
+        return "is recorded as interrupted, though nobody asked its process to stop"
+    if state == "cancelled":
+        return "is recorded as cancelled, but nothing cancels it"
+    if state == "failed" and not (spec.retries and number % 3):
+        return "is recorded as failed, but it did not"
+    if state == "failed" and "kind" in attempt and number <= spec.retries + 1:
+        return "is recorded as failed, but it was not tried again"
+    if state == "timed_out" and spec.ends != "timed_out":
+        return "is recorded as timed_out, but it has no time limit"
+    if state == "succeeded" and spec.retries and number % 3:
+        return "is recorded as succeeded, but it failed"
+    if state == "succeeded" and spec.ends == "timed_out" and start is not None:
+        # With a loop that was blocked or frozen, the time limit may be looked at after the end.
+        begin, end = start.at - SECOND, (start.end or start.at) + SECOND
+        return "" if harm.anything(begin, end) else "is recorded as succeeded beyond its time limit"
+    return ""
+
+
+def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
+    """Return whether this harm was done to the process of an attempt, as long as it lasted."""
+    for ended in harm.instants(attempt["finished_us"]):
+        begin = ended - 60 * SECOND if start is None else start.at
+        if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
+            return True
+    return False
+
+
+def given_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R6: a run that was cut off begins again, as long as it may."""
+    for row in evidence.runs:
+        spec = evidence.specs.get(row["job_id"])
+        if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
+            continue
+        if not spec.reruns or spec.grace < 30 * SECOND or row["attempt"] > _MOST_CRASHES:
+            continue
+        for ended in harm.instants(row["finished_us"]):
+            end = ended + 15 * SECOND
+            over = evidence.clock.shows(end) > evidence.until
+            if not over and harm.someone_fit(ended, end) and not _paused_between(evidence, spec, ended, end):
+                sentence = f"was left {row['state']} though it might have begun again"
+                yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
+
+
+def skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R5: a tick is skipped only for a reason that is true of it, and only when something went wrong."""
+    for row in evidence.runs:
+        spec = evidence.specs.get(row["job_id"])
+        if row["state"] == "skipped" and spec is not None:
+            sentence = _wrong_skip(spec, row, harm)
+            if sentence:
+                yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
+
+
+def _wrong_skip(spec: JobSpec, row: Row, harm: Harm) -> str:
+    reason, last = row["reason"], row["last_tick_us"] or row["tick_us"]
+    if reason in ("overlap", "paused"):
+        return ""
+    if reason not in _LATE or (last is None and reason != "coalesced"):
+        return f"was skipped for the reason {reason!r}"
+    if last is None:
+        return ""
+    decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
+    if reason != "coalesced" and decided <= last + spec.grace and not second_look:
+        return f"was skipped ({reason}) within its grace"
+    newer = last
+    for _ in range(spec.catch_up):
+        newer = spec.next_tick(newer) or newer
+    if reason == "coalesced" and decided < newer and not second_look:
+        return "was skipped (coalesced) though nothing newer took its place"
+    instants = [*harm.instants(last), *harm.instants(decided)]
+    begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
+    return "" if harm.anything(begin, end) else f"was skipped ({reason}) though nothing had happened"
+
+
+def caught_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R5: of several missed ticks only as many run as the job asks for."""
+    together: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in evidence.runs:
+        if row["claimed_us"] is not None and row["job_id"] in evidence.specs:
+            together[row["job_id"], row["claimed_us"]].append(row)
+    for (job, _), rows in together.items():
+        spec = evidence.specs[job]
+        if len(rows) > max(spec.catch_up, spec.max_instances):
+            yield Violation(f"{name(rows[0])} was claimed together with {len(rows) - 1} others", job)
+
+
+def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R4, R12: while a process is well, ticks are decided about when they are due."""
+    for row in evidence.runs:
+        spec = evidence.specs.get(row["job_id"])
+        gone = row["claimed_us"] is None and row["reason"] in _LATE
+        if spec is None or row["tick_us"] is None or row["attempt"] > 1:
+            continue
+        if not gone and row["claimed_us"] is None:
+            continue
+        bound = _GIVEN_UP if gone else _TAKEN
+        due = (row["last_tick_us"] or row["tick_us"]) if gone else row["due_us"]
+        decided = row["finished_us"] if gone else row["claimed_us"]
+        # Where the clock was set, an instant that the ledger names may stand for several.
+        first = min(harm.instants(decided), default=0)
+        for at in harm.instants(due):
+            well = harm.someone_fit(at, at + bound) if first > at + bound else None
+            if not gone and harm.near(at, first, (*DEADLY, *ENDING, "stop")):
+                # Who claimed it then may not be the one who did so first.
+                continue
+            if well and not _paused_between(evidence, spec, at, at + bound):
+                sentence = (
+                    f"was decided about {(decided - due) / SECOND:.1f} s late, though {well.pid} was well"
+                )
+                yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
+def beyond_grace(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R5: no first attempt begins later than its grace allows, looked at when it begins."""
+    due = {row["run_id"]: row["due_us"] for row in evidence.runs if not row["crashes"]}
+    for start in evidence.starts:
+        spec = evidence.specs.get(start.job)
+        if spec is None or start.attempt > 1 or start.kind != "scheduled" or start.run not in due:
+            continue
+        late = evidence.clock.shows(start.at) - (start.tick + spec.jitter) - spec.grace
+        before = start.at - 3 * SECOND
+        if late > _ENTERING and not harm.disturbed(start.pid, before, start.at):
+            sentence = f"tick {start.tick} began {late / SECOND:.1f} s after its grace had passed"
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
+
+
+def pauses(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R8: what falls into a pause does not run, and only that is excused by it."""
+    for row in evidence.runs:
+        job, tick = row["job_id"], row["tick_us"]
+        if tick is None:
+            continue
+        spells = [(a, z) for a, z in _spells(evidence.commands) if a.job == job]
+        instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
+        if row["reason"] == "paused":
+            if not any(
+                _within(instants, a.begin - SECOND, z) and _within(last, a.begin, z) for a, z in spells
+            ):
+                yield Violation(f"{name(row)} was skipped as paused, though nobody paused it", job, tick)
+        elif instants and any(all(a.end + _AHEAD < at < z.begin for at in instants) for a, z in spells):
+            yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
+
+
+def _within(instants: list[int], begin: int, resume: Command) -> bool:
+    return any(begin <= at <= resume.end for at in instants)
+
+
+def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
+    """Return each pause with the resume that ended it."""
+    found, open_pauses = [], {}
+    for command in (command for command in commands if command.done):
+        if command.what == "pause":
+            open_pauses[command.job] = command
+        else:
+            found.append((open_pauses.pop(command.job), command))
+    return found
+
+
+def _paused_between(evidence: Evidence, spec: JobSpec, begin: int, end: int) -> bool:
+    return any(a.job == spec.id and a.begin <= end and z.end >= begin for a, z in _spells(evidence.commands))

@@ -1,0 +1,102 @@
+"""How processes behaved: exit codes, errors in their logs, who gave up whom (R10 to R12)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from torture.evidence import Evidence, Life, Violation
+from torture.harm import DEADLY, ENDING, LEDGER, Harm
+from torture.world import SECOND
+
+_BLOCKED = "job hog blocks the event loop"
+_GIVEN_UP = ("had lost its lease", "had been declared dead")
+# Nobody is declared dead before a whole lease; who was frozen for less is not excused.
+_LEASE = 15 * SECOND
+
+
+def oddities(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """What the nemesis saw itself."""
+    for sentence in evidence.oddities:
+        yield Violation(sentence)
+
+
+def exits(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R11: who is asked to stop ends with 0, or with 1 if something was cut; nobody else ends."""
+    for life in evidence.lives:
+        sentence = _wrong_exit(life, harm)
+        if sentence:
+            yield Violation(f"process {life.pid} {sentence}", pid=life.pid)
+
+
+def _wrong_exit(life: Life, harm: Harm) -> str:
+    asked = harm.near(life.begin, life.end, ENDING, life.pid)
+    if life.code == -9:
+        return "" if harm.near(life.begin, life.end, DEADLY, life.pid) else "was killed by somebody else"
+    if life.code not in (0, 1):
+        return f"ended with exit code {life.code}"
+    if asked:
+        cut = "had to be cut, or could not be recorded" in life.log
+        return "" if cut == bool(life.code) else f"ended with {life.code}, against what its log says"
+    if life.ready is None and life.code == 1 and life.log.splitlines()[-1:]:
+        # It could not use the ledger when it started: it says so in one line.
+        troubled = harm.near(life.begin - SECOND, life.end, LEDGER)
+        said = life.log.splitlines()[-1].startswith("error: the ledger ")
+        return "" if troubled and said else "did not start"
+    return f"ended by itself with exit code {life.code}"
+
+
+def cuts(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R11: a process that had to interrupt a run says so with its exit code."""
+    clean = {life.pid: life for life in evidence.lives if life.code == 0}
+    cut = {(a["run_id"], a["attempt"]) for a in [*evidence.runs, *evidence.attempts]
+           if a["state"] == "interrupted"}  # fmt: skip
+    for start in evidence.starts:
+        if start.pid in clean and (start.run, start.attempt) in cut:
+            sentence = f"process {start.pid} interrupted run {start.run} and ended with exit code 0"
+            yield Violation(sentence, start.job, start.tick, start.pid)
+
+
+def errors(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R12: no traceback in any log but those of planned failures."""
+    for life in evidence.lives:
+        lines = life.log.splitlines()
+        for number, line in enumerate(lines):
+            if line.startswith("Traceback ") and not _planned(lines, number):
+                shown = " / ".join(lines[max(0, number - 1) : number + 1])
+                yield Violation(
+                    f"process {life.pid} logs an error that nobody planned: {shown}", pid=life.pid
+                )
+                break
+
+
+def _planned(lines: list[str], number: int) -> bool:
+    """Return whether a traceback is that of a failure that the body meant; a killed one may lack its end."""
+    rest = lines[number + 1 :]
+    length = next((n for n, line in enumerate(rest) if re.match(r"\d{4}-\d\d-\d\d ", line)), None)
+    announced = number > 0 and "flaky failed" in lines[number - 1]
+    return announced and (length is None or "RuntimeError: as planned" in rest[:length])
+
+
+def given_up_too_soon(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R10, R12: only who was frozen for about a lease is declared dead, and loses what it ran."""
+    for life in evidence.lives:
+        frozen = max(
+            (f.end - f.begin for f in evidence.faults if f.kind == "stop" and f.pid == life.pid), default=0
+        )
+        for line in life.log.splitlines():
+            if frozen < _LEASE and any(words in line for words in _GIVEN_UP):
+                yield Violation(f"process {life.pid} was given up without need: {line}", pid=life.pid)
+
+
+def blocked_loops(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+    """R12: a coroutine that blocks the event loop is named in the log."""
+    logs = {life.pid: life.log for life in evidence.lives}
+    for start in evidence.starts:
+        if start.job != "hog" or start.end is None or start.end - start.at < 2.5 * SECOND:
+            continue
+        if harm.harmed(start, start.end) or harm.near(start.at - 5 * SECOND, start.end, [*LEDGER, "busy"]):
+            continue
+        if _BLOCKED not in logs.get(start.pid, ""):
+            sentence = f"process {start.pid} does not say that hog blocked its loop"
+            yield Violation(sentence, start.job, start.tick, start.pid)

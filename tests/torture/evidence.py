@@ -1,0 +1,208 @@
+"""What was seen: the harm, the processes, the bodies' own file and the ledger's rows.
+
+Instants of harm, processes and bodies are microseconds of the machine's monotonic clock; what the ledger
+says is in microseconds of the clock that the processes see. `WorldClock` leads from one to the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from torture.world import JobSpec
+
+Row = dict[str, Any]
+_ENDLESS = 2**62
+
+
+def now() -> int:
+    return time.monotonic_ns() // 1000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Harm done to a process (`pid`) or to all (0)."""
+
+    kind: str
+    pid: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process; `ready` is None if it ended before it said that it runs."""
+
+    pid: int
+    begin: int
+    ready: int | None
+    end: int
+    code: int
+    log: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A person's `pause` or `resume` of a job; `done`: it said so."""
+
+    what: str
+    job: str
+    begin: int
+    end: int
+    done: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """One entry of a body, as the body itself wrote it down; `end` is None if it never got there."""
+
+    run: int
+    kind: str
+    job: str
+    tick: int
+    attempt: int
+    pid: int
+    at: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A breach of the contract, and where to look: the job, the tick or the run, the process."""
+
+    sentence: str
+    job: str = ""
+    tick: int | None = None
+    pid: int = 0
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass
+class WorldClock:
+    """The clock that the processes see: `base` ahead of the monotonic one, and stepped now and then.
+
+    steps: (instant, offset) in the order in which they were made.
+    """
+
+    base: int
+    steps: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
+
+    def shows(self, instant: int) -> int:
+        """Return what the clock showed at an instant."""
+        offset = next(offset for begin, offset in reversed(self.steps) if begin <= instant)
+        return instant + self.base + offset
+
+    def instants(self, shown: int) -> list[int]:
+        """Return all instants at which the clock showed this, or at which it jumped over it."""
+        found = []
+        ends = [begin for begin, _ in self.steps[1:]] + [_ENDLESS]
+        for (begin, offset), end in zip(self.steps, ends, strict=True):
+            instant = shown - self.base - offset
+            if begin <= instant < end:
+                found.append(instant)
+        for (_, before), (step, after) in pairwise(self.steps):
+            if step + self.base + before < shown < step + self.base + after:
+                found.append(step)
+        return sorted(found)
+
+
+@dataclass
+class Evidence:
+    """All that the checker looks at. `until`: what the world's clock showed when the quiet period ended.
+
+    requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
+        each must have exactly one outcome.
+    refused: jobs that could not be added, as was said: none of them may be there.
+    oddities: what the nemesis itself saw and must not be.
+    """
+
+    schedule: list[JobSpec]
+    clock: WorldClock
+    until: int
+    faults: list[Fault]
+    lives: list[Life]
+    starts: list[Start]
+    runs: list[Row]
+    attempts: list[Row]
+    jobs: dict[str, Row]
+    commands: list[Command] = field(default_factory=list)
+    requested: list[tuple[str, int, int]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.faults.sort(key=lambda fault: fault.begin)
+        wanted: dict[str, set[int]] = {}
+        for job, tick, _ in self.requested:
+            wanted.setdefault(job, set()).add(tick)
+        added = [JobSpec(job, once=frozenset(ticks)) for job, ticks in wanted.items()]
+        self.specs = {spec.id: spec for spec in [*self.schedule, *added]}
+
+    def rows_of(self, job: str) -> list[Row]:
+        """Return the rows of a job, in the order in which the ledger got them."""
+        return [row for row in self.runs if row["job_id"] == job]
+
+
+def read_starts(file: Path) -> list[Start]:
+    """Read the bodies' file; an entry ends with the next `end` of the same run, attempt and process."""
+    found: list[Start] = []
+    begun: dict[tuple[str, ...], int] = {}
+    for line in file.read_text().splitlines():
+        word, run, kind, job, tick, attempt, pid, at = line.split()
+        key = (run, attempt, pid)
+        if word == "start":
+            begun[key] = len(found)
+            found.append(Start(int(run), kind, job, int(tick), int(attempt), int(pid), int(at), None))
+        else:
+            index = begun[key]
+            found[index] = replace(found[index], end=int(at))
+    return found
+
+
+def read_ledger(file: Path) -> tuple[list[Row], list[Row], dict[str, Row]]:
+    """Return runs, earlier attempts, and jobs by id."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        runs = [dict(row) for row in connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id")]
+        attempts = [dict(row) for row in connection.execute("SELECT * FROM scheduler_attempts")]
+        jobs = {row["job_id"]: dict(row) for row in connection.execute("SELECT * FROM scheduler_jobs")}
+    return runs, attempts, jobs
+
+
+_HARM = ("clock", "until", "faults", "lives", "commands", "requested", "refused", "oddities")
+
+
+def save(evidence: Evidence, folder: Path) -> None:
+    """Keep what the nemesis did and saw beside the ledger and the bodies' file."""
+    known = asdict(replace(evidence, schedule=[]))
+    (folder / "nemesis.json").write_text(json.dumps({name: known[name] for name in _HARM}))
+
+
+def load(folder: Path, schedule: list[JobSpec]) -> Evidence:
+    """Read again what a torture left in its folder."""
+    known = json.loads((folder / "nemesis.json").read_text())
+    clock = WorldClock(known["clock"]["base"], [(at, offset) for at, offset in known["clock"]["steps"]])
+    runs, attempts, jobs = read_ledger(folder / "data/ledger.db")
+    return Evidence(
+        schedule=schedule,
+        clock=clock,
+        until=known["until"],
+        faults=[Fault(**each) for each in known["faults"]],
+        lives=[Life(**each) for each in known["lives"]],
+        starts=read_starts(folder / "marks.txt"),
+        runs=runs,
+        attempts=attempts,
+        jobs=jobs,
+        commands=[Command(**each) for each in known["commands"]],
+        requested=[(job, tick, at) for job, tick, at in known["requested"]],
+        refused=known["refused"],
+        oddities=known["oddities"],
+    )

@@ -1,0 +1,104 @@
+"""Whose fault was it? Questions to the evidence about who was harmed, when, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torture.evidence import Evidence, Fault, Life, Row, Start
+from torture.world import SECOND
+
+DEADLY = ("kill", "kill young", "kill all")
+ENDING = ("terminate", "terminate twice")
+LEDGER = ("lock", "full", "moved")
+CLOCK = ("clock back", "clock ahead")
+# How long the effects of harm to all last after its end: who was refused by the ledger tries again after a
+# second. Who sleeps while nothing is due notices within 30 s that the clock was set (R10).
+_AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
+# A process is not asked to be quick in its first second, when others start as well.
+_WARMING = SECOND
+
+
+class Harm:
+    """Answers from the evidence."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._faults, self._lives, self._clock = evidence.faults, evidence.lives, evidence.clock
+        self._to_all = [
+            (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
+            for fault in evidence.faults
+            if fault.pid == 0
+        ]
+        # A coroutine that blocks the loop of its process harms that process.
+        self._blocked = [
+            (start.pid, start.at, start.end or start.at + 3 * SECOND)
+            for start in evidence.starts
+            if start.job == "hog" and (start.end is None or start.end - start.at > SECOND)
+        ]
+
+    def _asleep(self, fault: Fault) -> bool:
+        """Return whether the clock was set ahead while nothing was due, since it had been set back."""
+        steps = [begin for begin, _ in self._clock.steps[1:] if begin <= fault.begin]
+        before = [self._clock.shows(begin - 1) for begin in steps]
+        return fault.kind == "clock ahead" and before[-1:] != [max(before, default=None)]
+
+    def near(self, begin: int, end: int, kinds: Iterable[str] | None = None, pid: int | None = None) -> bool:
+        """Return whether harm, of these kinds, to this process, was done between two instants."""
+        wanted = None if kinds is None else set(kinds)
+        return any(
+            fault.begin <= end and fault.end >= begin
+            for fault in self._faults
+            if (wanted is None or fault.kind in wanted) and (pid is None or fault.pid == pid)
+        )
+
+    def harmed(self, start: Start, until: int) -> bool:
+        """Return whether harm was done to the process of a body between its begin and an instant."""
+        return self.near(start.at, until, pid=start.pid)
+
+    def anything(self, begin: int, end: int) -> bool:
+        """Return whether anything at all happened: harm, a start of a process, a blocked loop."""
+        return (
+            self.near(begin, end)
+            or any(life.begin <= end and (life.ready or life.end) >= begin for life in self._lives)
+            or any(first <= end and last >= begin for _, first, last in self._blocked)
+        )
+
+    def someone_fit(self, begin: int, end: int) -> Life | None:
+        """Return a process that was well all the time, if all was well around it too."""
+        if any(first <= end and last >= begin for first, last in self._to_all):
+            return None
+        return next((life for life in self._lives if self.fit(life, begin, end)), None)
+
+    def fit(self, life: Life, begin: int, end: int) -> bool:
+        """Return whether a process was up, and neither harmed nor blocked."""
+        if life.ready is None or life.ready + _WARMING > begin or life.end < end:
+            return False
+        blocked = any(
+            pid == life.pid and first <= end and last + SECOND >= begin for pid, first, last in self._blocked
+        )
+        return not blocked and not self.near(begin - SECOND, end, pid=life.pid)
+
+    def disturbed(self, pid: int, begin: int, end: int) -> bool:
+        """Return whether a process was harmed or blocked, or its clock was set, or the machine was busy."""
+        return (
+            self.near(begin, end, pid=pid)
+            or self.near(begin, end, (*CLOCK, "busy"))
+            or any(who == pid and first <= end and last >= begin for who, first, last in self._blocked)
+        )
+
+    def instants(self, shown: int) -> list[int]:
+        """Return the instants at which the processes' clock showed this."""
+        return self._clock.instants(shown)
+
+    def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
+        """Return whether harm was done within so many seconds of an instant that the ledger names."""
+        return any(
+            self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
+            for at in self.instants(shown)
+        )
+
+
+def name(row: Row) -> str:
+    """Return how a row is called in a sentence."""
+    if row["tick_us"] is None:
+        return f"{row['job_id']}: startup run {row['run_id']}"
+    return f"{row['job_id']}: tick {row['tick_us']}"
