@@ -204,6 +204,9 @@ def pauses(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
         spells = [(a, z) for a, z in _spells(evidence.commands) if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
         if row["reason"] == "paused":
+            if row["last_tick_us"] is None:
+                # One that was late, and could have begun when its job was paused.
+                instants = last = harm.instants(row["finished_us"])
             if not any(
                 _within(instants, a.begin - SECOND, z) and _within(last, a.begin, z) for a, z in spells
             ):

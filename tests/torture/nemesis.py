@@ -115,7 +115,7 @@ class Nemesis:
 
     def _streams(self) -> list[_Stream]:
         # With some mercy, so that others see a process live, and it sees others die.
-        kills = [*[self.kill] * 10, *[self.spare] * 2]
+        kills = [*[self.kill] * 14, *[self.spare] * 2]
         stops = [partial(self.stop, seconds=seconds) for seconds in (0.5, 2, 6, 18)]
         locks = [partial(self.lock, seconds=seconds) for seconds in (0.3, 2, 3, 7, 30)]
         disks = [partial(self.fill_disk, fails=what) for what in ("write", "commit")]
@@ -123,7 +123,7 @@ class Nemesis:
         back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
         return [
-            _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.3, 2)),
+            _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
             _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
             _Stream(self, "librarian", [*locks, *disks, *[self.move_ledger] * 2], (3, 10)),
             _Stream(self, "clockmaker", [*ahead, *back, *back, self.hour_back], (3, 10)),
