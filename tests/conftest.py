@@ -21,6 +21,7 @@ os.environ |= {
 
 import pytest  # noqa: E402
 
+from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
 from pythons import found_pythons  # noqa: E402

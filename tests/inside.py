@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime import settings as settings_room
 from app.core import config
 from app.core.log import configure_logging
@@ -38,6 +39,11 @@ def rows(scheduler: AsyncIOScheduler, *states: str) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id").fetchall()
     return [dict(row) for row in found if not states or row["state"] in states]
+
+
+def rows_of(scheduler: AsyncIOScheduler, job_id: str) -> list[dict[str, Any]]:
+    """Return the ledger's runs of one job, oldest first."""
+    return [row for row in rows(scheduler) if row["job_id"] == job_id]
 
 
 async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
@@ -65,6 +71,55 @@ class Gauge:
     def leave(self) -> None:
         with self._lock:
             self.now -= 1
+
+
+class Clock:
+    """A wall clock that can be set; the monotonic one goes on as it does."""
+
+    def __init__(self) -> None:
+        self._real, self._offset = time.time_ns, 0
+
+    def now(self) -> int:
+        return self._real() + self._offset
+
+    def step(self, seconds: float) -> None:
+        self._offset += int(seconds * 1e9)
+
+    def set(self, instant: int) -> None:
+        """Let it show `instant` (in microseconds)."""
+        self._offset = instant * 1000 - self._real()
+
+
+def with_jitter(tick: int, at_most: int, low: int, high: int) -> tuple[str, int]:
+    """Return a job id with a jitter from `low` to `high` seconds, and when its run of `tick` is due."""
+    for number in range(10_000):
+        delay = ticks.jitter(f"job{number}", tick, at_most * ticks.SECOND)
+        if low * ticks.SECOND <= delay <= high * ticks.SECOND:
+            return f"job{number}", tick + delay
+    raise AssertionError("no such id")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The wall clock that the scheduler goes by."""
+    made = Clock()
+    monkeypatch.setattr(time, "time_ns", made.now)
+    return made
+
+
+def covered(found: list[dict[str, Any]], job_id: str, step: float) -> list[int]:
+    """Return all ticks of a job that the ledger accounts for, those within range rows too."""
+    accounted: list[int] = []
+    for row in found:
+        if row["job_id"] == job_id and row["tick_us"] is not None:
+            last = row["last_tick_us"] or row["tick_us"]
+            accounted += range(row["tick_us"], last + 1, int(step * 1_000_000))
+    return sorted(accounted)
+
+
+def without_a_hole(accounted: list[int], step: float) -> bool:
+    """Return whether there is each tick from the first to the last, once."""
+    return {later - earlier for earlier, later in pairwise(accounted)} == {int(step * 1_000_000)}
 
 
 @pytest.fixture

@@ -34,6 +34,9 @@ from .refused import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .schedules import Schedule
 from .steering import NoSuchJobError, Steering
 
+# A job that calls shutdown(wait=False) gets so many seconds to end by itself.
+MOMENT = 0.5
+
 
 class AsyncIOScheduler(Steering, DurableOnly):
     """A schedule, and, once started, what keeps it.
@@ -243,7 +246,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def _shutdown(self, wait: bool) -> None:
         hurry = asyncio.Event()
         if not wait:
-            hurry.set()
+            asyncio.get_running_loop().call_later(MOMENT, hurry.set)
         self._stopping = asyncio.ensure_future(self.drain(hurry))
 
     def _open(self) -> Process:

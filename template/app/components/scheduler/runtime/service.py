@@ -13,7 +13,7 @@ from loguru import logger
 from . import ticks
 from .declaration import Job
 from .loading import application
-from .scheduler import AsyncIOScheduler
+from .scheduler import MOMENT, AsyncIOScheduler
 
 _SHOWN_JOBS = 10
 
@@ -48,7 +48,7 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
     def asked_by_a_job(wait: bool) -> None:
         stop.set()
         if not wait:
-            hurry.set()
+            asyncio.get_running_loop().call_later(MOMENT, hurry.set)
 
     _on_signals(asked)
     scheduler.on_shutdown = asked_by_a_job

@@ -1,0 +1,212 @@
+"""The machine's clock is set forward or back while the schedule runs."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.components.scheduler.runtime import AsyncIOScheduler, ticks
+from application import Application, wait_for
+from bodies import deploy, let, pass_by
+from clock_file import give_clock
+from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
+
+SECOND, HOUR, DAY = 1_000_000, 3_600, 86_400
+
+
+async def sign_of_life(scheduler: AsyncIOScheduler) -> None:
+    """Wait until the heart beats once more, as it does every five seconds."""
+
+    def beat() -> int:
+        with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+            return int(connection.execute("SELECT max(beat) FROM scheduler_processes").fetchone()[0])
+
+    before = beat()
+    await until(lambda: beat() > before)
+
+
+async def test_an_hour_forward_is_an_outage(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    clock.set(1_800_000_030 * SECOND)
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="awake", coalesce=False)
+    scheduler.add_job(lambda: None, "interval", minutes=1, id="minutely", misfire_grace_time=600)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        clock.step(HOUR)
+        await until(lambda: any(row["state"] == "succeeded" for row in rows_of(scheduler, "minutely")))
+    found = rows_of(scheduler, "minutely")
+    accounted = covered(found, "minutely", 60)
+    assert len(accounted) == 60
+    assert without_a_hole(accounted, 60)
+    [run] = [row for row in found if row["state"] == "succeeded"]
+    assert run["tick_us"] == accounted[-1]
+    reasons = {tick: row["reason"] for row in found for tick in covered([row], "minutely", 60)}
+    for tick in accounted[:-1]:
+        too_late = tick < run["started_us"] - 600 * SECOND
+        assert reasons[tick] == ("outage" if too_late else "coalesced")
+
+
+async def test_a_day_forward_is_one_row_for_each_job(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    clock.set(1_800_000_000 * SECOND - 30 * SECOND)
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="awake")
+    scheduler.add_job(lambda: None, "interval", hours=1, id="hourly", misfire_grace_time=1)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        clock.step(DAY + 60)
+        await until(lambda: rows_of(scheduler, "hourly"))
+    [row] = rows_of(scheduler, "hourly")
+    assert (row["state"], row["reason"], row["tick_count"]) == ("skipped", "outage", 25)
+    assert without_a_hole(covered(rows(scheduler), "awake", 0.2), 0.2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("back", [3, 30])
+async def test_after_a_step_back_used_ticks_stay_silent_and_new_ones_come_in_time(
+    scheduler: AsyncIOScheduler, clock: Clock, back: int
+) -> None:
+    started: list[int] = []
+    scheduler.add_job(lambda: started.append(ticks.now()), "interval", seconds=0.5, id="job", coalesce=False)
+    async with scheduler:
+        await until(lambda: len(started) >= 3)
+        number, used = len(started), ticks.now()
+        clock.step(-back)
+        await until(lambda: len(started) > number + 2, patience=back + 30)
+        reached = [at for at in started[number:] if at >= used - SECOND]
+        assert len(reached) >= len(started) - number - 1, "a tick was used again"
+    assert started[number + 1] - used <= 30 * SECOND
+    accounted = covered(rows(scheduler), "job", 0.5)
+    assert without_a_hole(accounted, 0.5)
+    assert len(accounted) == len(set(accounted))
+    assert all(row["started_us"] >= row["due_us"] for row in rows(scheduler, "succeeded"))
+
+
+@pytest.mark.full
+async def test_a_clock_that_is_an_hour_back_and_then_right_again_loses_nothing(
+    scheduler: AsyncIOScheduler, clock: Clock
+) -> None:
+    started: list[int] = []
+    scheduler.add_job(lambda: started.append(ticks.now()), "interval", seconds=0.5, id="job", coalesce=False)
+    async with scheduler:
+        await until(lambda: len(started) >= 3)
+        clock.step(-HOUR)
+        # One that was under way may still come.
+        await sign_of_life(scheduler)
+        number, seen = len(started), len(rows(scheduler))
+        await sign_of_life(scheduler)
+        assert (len(started), len(rows(scheduler))) == (number, seen)
+        clock.step(HOUR)
+        await until(lambda: len(started) >= number + 3, patience=35)
+    accounted = covered(rows(scheduler), "job", 0.5)
+    assert without_a_hole(accounted, 0.5)
+
+
+@pytest.mark.full
+async def test_what_waits_for_its_jitter_or_its_start_delay_notices_a_step_forward(
+    scheduler: AsyncIOScheduler, clock: Clock
+) -> None:
+    tick = 1_800_000_000 * SECOND
+    job_id, due = with_jitter(tick, 3_000, 1_200, 3_000)
+    clock.set(tick - 600 * SECOND)
+    started: dict[str, int] = {}
+    soon = ticks.moment(ticks.now()) + timedelta(seconds=1_200)
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="awake")
+    scheduler.add_job(
+        lambda: started.setdefault("jitter", ticks.now()), "interval", hours=1, id=job_id, jitter=3_000
+    )
+    scheduler.add_job(
+        lambda: started.setdefault("delay", ticks.now()), "interval", hours=7, id="delayed",
+        next_run_time=soon,
+    )  # fmt: skip
+    async with scheduler:
+        clock.set(tick - SECOND // 5)
+        await until(lambda: rows_of(scheduler, job_id) and rows_of(scheduler, "delayed"))
+        assert not started
+        clock.set(due)
+        begin = time.monotonic()
+        await until(lambda: len(started) == 2, patience=40)
+        assert time.monotonic() - begin <= 31
+    for row in rows(scheduler, "succeeded"):
+        assert row["started_us"] >= row["due_us"]
+
+
+@pytest.mark.full
+async def test_what_waits_for_its_jitter_notices_a_step_back_and_the_way_forward(
+    scheduler: AsyncIOScheduler, clock: Clock
+) -> None:
+    tick = 1_800_000_000 * SECOND
+    job_id, due = with_jitter(tick, 60, 5, 6)
+    clock.set(tick - 600 * SECOND)
+    started: list[int] = []
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="awake")
+    scheduler.add_job(lambda: started.append(ticks.now()), "interval", hours=1, id=job_id, jitter=60)
+    async with scheduler:
+        clock.set(tick - SECOND // 5)
+        await until(lambda: rows_of(scheduler, job_id))
+        begin = time.monotonic()
+        clock.step(-HOUR)
+        # Longer than it had to wait at first.
+        await until(lambda: time.monotonic() > begin + 7)
+        assert not started
+        clock.set(due)
+        begin = time.monotonic()
+        await until(lambda: started, patience=40)
+        assert time.monotonic() - begin <= 31
+    assert started[0] >= due
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    return Application(tmp_path)
+
+
+@pytest.mark.full
+def test_a_schedule_that_sleeps_notices_a_step_forward_within_half_a_minute(app: Application) -> None:
+    file = give_clock(app)
+    deploy(app, 'quick, "interval", hours=1, id="tick"', 'quick, "cron", minute=7, id="cron"')
+    with app.running():
+        begin = time.monotonic()
+        file.write_text(str(HOUR))
+        wait_for(lambda: {row["job_id"] for row in app.recorded()} == {"tick", "cron"}, "its rows", 40)
+        assert time.monotonic() - begin <= 33
+        file.write_text(str(HOUR + DAY))
+        wait_for(lambda: any(row["last_tick_us"] for row in app.recorded()), "a row for the day", 40)
+    for job_id in ("tick", "cron"):
+        accounted = covered(app.recorded(), job_id, HOUR)
+        assert without_a_hole(accounted, HOUR)
+        assert len(accounted) == 25
+        gaps = [row for row in app.recorded("skipped") if row["job_id"] == job_id and row["last_tick_us"]]
+        assert {row["reason"] for row in gaps} == {"outage"}
+
+
+@pytest.mark.full
+def test_no_lease_is_lost_when_one_machine_has_the_wrong_time(app: Application) -> None:
+    right = give_clock(app)
+    wrong = app.folder / "wrong-offset"
+    deploy(
+        app,
+        'long, "date", id="long"',
+        'quick, "interval", seconds=1, id="tick", coalesce=False, misfire_grace_time=None',
+    )
+    wrong.write_text("0")
+    with app.running() as one:
+        app.records(1, "running")
+        app.environment["CLOCK_FILE"] = str(wrong)
+        with app.running() as other:
+            for offset in (-HOUR, HOUR):
+                wrong.write_text(str(offset))
+                # Longer than a lease.
+                pass_by(18)
+                [held] = [row for row in app.recorded() if row["job_id"] == "long"]
+                assert (held["state"], held["attempt"]) == ("running", 1)
+            let(app, "release")
+            app.environment["CLOCK_FILE"] = str(right)
+        logs = one.log() + other.log()
+    assert "died" not in logs
+    assert "declared dead" not in logs
+    assert "lost its lease" not in logs
+    assert {row["attempt"] for row in app.recorded("succeeded")} == {1}
+    assert without_a_hole(covered(app.recorded(), "tick", 1), 1)

@@ -1,0 +1,171 @@
+"""How the application stops: by signals, by a job, with runs under way, waiting and reserved."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.components.scheduler.runtime import AsyncIOScheduler
+from application import Application, wait_for
+from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
+from inside import rows, until
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    return Application(tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("body", ["long", "stuck"])
+def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_exits_1(
+    app: Application, body: str
+) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
+    last = f'lambda: scheduler.shutdown(wait=False), "date", id="last", run_date="{in_some_seconds()}"'
+    deploy(app, f'{body}, "date", id="other"', last)
+    with doomed(app) as process:
+        entered(app, "other")
+        assert process.popen.wait(40) == 1, process.log()
+        assert "1 run(s) had to be cut" in process.log()
+    states = {row["job_id"]: row["state"] for row in app.recorded()}
+    assert states == {"other": "interrupted", "last": "succeeded"}
+
+
+@pytest.mark.full
+def test_a_job_that_ends_the_scheduler_lets_the_others_end(app: Application) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
+    last = f'lambda: scheduler.shutdown(), "date", id="last", run_date="{in_some_seconds()}"'
+    deploy(app, 'long, "date", id="other"', last)
+    with doomed(app) as process:
+        entered(app, "other")
+        process.says("waiting up to 600 s")
+        let(app, "release")
+        assert process.popen.wait(40) == 0, process.log()
+    assert {row["state"] for row in app.recorded()} == {"succeeded"}
+
+
+@pytest.mark.full
+def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
+    last = f'lambda: scheduler.shutdown(), "date", id="last", run_date="{in_some_seconds()}"'
+    deploy(app, 'long, "date", id="other"', last)
+    with doomed(app) as process:
+        entered(app, "other")
+        process.says("waiting up to 600 s")
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(40) == 1, process.log()
+    states = {row["job_id"]: row["state"] for row in app.recorded()}
+    assert states == {"other": "interrupted", "last": "succeeded"}
+
+
+async def test_leaving_the_block_waits_for_a_stop_that_was_begun_inside(scheduler: AsyncIOScheduler) -> None:
+    began = asyncio.Event()
+
+    async def slow() -> None:
+        began.set()
+        await asyncio.sleep(0.5)
+
+    scheduler.add_job(slow, "date", id="slow")
+    async with scheduler:
+        await began.wait()
+        scheduler.shutdown()
+        await until(lambda: not scheduler.running)
+    assert [row["state"] for row in rows(scheduler)] == ["succeeded"]
+
+
+@pytest.mark.full
+def test_what_waits_in_a_stopping_process_is_run_by_the_other(app: Application) -> None:
+    app.environment |= {"SCHEDULER_MAX_WORKERS": "1", "SCHEDULER_SHUTDOWN_GRACE_TIME": "60"}
+    at = in_some_seconds()
+    three = [f'quick, "date", id="quick{number}", run_date="{at}"' for number in range(3)]
+    deploy(app, 'long, "date", id="long"', *three)
+    with doomed(app) as stopping:
+        app.records(4)
+        assert sorted(row["state"] for row in app.recorded()) == ["claimed"] * 3 + ["running"]
+        app.environment["SCHEDULER_MAX_WORKERS"] = "4"
+        with app.running() as other:
+            assert not marks(app, "quick0")
+            stopping.popen.send_signal(signal.SIGTERM)
+            app.records(3, "succeeded")
+            # The first one is still waiting for its own run.
+            assert stopping.popen.poll() is None
+            let(app, "release")
+            assert stopping.popen.wait(30) == 0, stopping.log()
+            done = [mark.pid for number in range(3) for mark in marks(app, f"quick{number}")]
+            assert done == [other.popen.pid] * 3
+    found = {row["job_id"]: (row["state"], row["attempt"], row["crashes"]) for row in app.recorded()}
+    assert set(found.values()) == {("succeeded", 1, 0)}
+    assert len(found) == 4
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("on_crash", ["rerun", "skip"])
+def test_what_was_cut_is_begun_again_by_the_other_process_or_stays_so(
+    app: Application, on_crash: str
+) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0.3"
+    deploy(
+        app,
+        f'long, "date", id="long", run_date="{in_some_seconds()}", on_crash="{on_crash}"',
+        'quick, "interval", seconds=1, id="quick"',
+    )
+    with doomed(app) as stopping:
+        entered(app, "long")
+        with app.running():
+            stopping.popen.send_signal(signal.SIGTERM)
+            assert stopping.popen.wait(30) == 1
+            let(app, "release")
+            if on_crash == "rerun":
+                wait_for(lambda: marks(app, "long", "end"), "the end of the next attempt")
+            else:
+                more(app, "quick", 4)
+    [run] = [row for row in app.recorded() if row["job_id"] == "long"]
+    expected = ("succeeded", 2) if on_crash == "rerun" else ("interrupted", 1)
+    assert (run["state"], run["attempt"]) == expected
+    assert [mark.attempt for mark in marks(app, "long")] == list(range(1, expected[1] + 1))
+
+
+@pytest.mark.full
+def test_nothing_begins_after_the_signal(app: Application) -> None:
+    deploy(app, 'long, "date", id="long"', 'quick, "interval", seconds=0.2, id="quick"')
+    with doomed(app) as process:
+        app.records(3, "succeeded")
+        process.popen.send_signal(signal.SIGTERM)
+        process.says("waiting up to")
+        number = len(marks(app, "quick"))
+        # Many ticks long.
+        pass_by(2)
+        assert len(marks(app, "quick")) <= number + 1
+        assert process.popen.poll() is None
+        let(app, "release")
+        assert process.popen.wait(30) == 0
+    assert {row["state"] for row in app.recorded()} <= {"succeeded", "skipped", "queued"}
+
+
+async def test_a_run_that_waited_to_be_recorded_is_not_entered_after_the_stop_was_asked_for(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    entered: list[int] = []
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    scheduler.add_job(lambda: entered.append(1), "interval", hours=9, id="job", next_run_time=soon)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "claimed"))
+        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            # When it is due it cannot be recorded as started.
+            due = rows(scheduler)[0]["due_us"]
+            await until(lambda: time.time_ns() // 1000 > due + 300_000)
+            stopping = asyncio.ensure_future(scheduler.drain())
+            await asyncio.sleep(0.2)
+            other.execute("ROLLBACK")
+        await stopping
+    assert not entered
+    assert [(row["state"], row["attempt"]) for row in rows(scheduler)] == [("queued", 1)]
