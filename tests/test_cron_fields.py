@@ -113,18 +113,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(
-    ("field", "expression"),
-    [(field, expression) for field, many in WRONG.items() for expression in many.split("|")],
-)
-def test_anything_else_is_refused(scheduler: AsyncIOScheduler, field: str, expression: str) -> None:
-    arguments: dict[str, Any] = {field: expression}
-    with pytest.raises(ScheduleError) as refusal:
-        scheduler.add_job(print, "cron", **arguments)
-    said = str(refusal.value)
-    assert "test_cron_fields.py:" in said
-    assert f"{field}={expression!r} is not a cron field: " in said
-    assert "\n" not in said
+@pytest.mark.parametrize("field", list(WRONG))
+def test_anything_else_is_refused(scheduler: AsyncIOScheduler, field: str) -> None:
+    for expression in WRONG[field].split("|"):
+        arguments: dict[str, Any] = {field: expression}
+        with pytest.raises(ScheduleError) as refusal:
+            scheduler.add_job(print, "cron", **arguments)
+        said = str(refusal.value)
+        assert "test_cron_fields.py:" in said
+        assert f"{field}={expression!r} is not a cron field: " in said
+        assert "\n" not in said
 
 
 def test_a_trigger_object_is_read_as_strictly(scheduler: AsyncIOScheduler) -> None:

@@ -147,6 +147,7 @@ def test_what_an_older_process_gives_back_of_a_removed_job_does_not_wait_for_eve
     assert marks(app, "gone") == []
 
 
+@pytest.mark.full
 def test_commands_that_only_read_never_register(app: Application) -> None:
     deploy(app, MOVED[0], 'quick, "cron", hour=5, id="gone"')
     with app.running():

@@ -150,6 +150,7 @@ def test_nothing_begins_after_the_signal(app: Application) -> None:
     assert {row["state"] for row in app.recorded()} <= {"succeeded", "skipped", "queued"}
 
 
+@pytest.mark.full
 async def test_a_run_that_waited_to_be_recorded_is_not_entered_after_the_stop_was_asked_for(
     scheduler: AsyncIOScheduler,
 ) -> None:

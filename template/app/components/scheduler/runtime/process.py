@@ -168,6 +168,10 @@ class Process:
         assert self._loop is not None, "begin() comes first"
         self._loop.call_soon_threadsafe(function)
 
+    def _free_to_take(self) -> int:
+        """Return how many runs could be taken over; none while the event loop is blocked."""
+        return 0 if self._watchdog is not None and self._watchdog.stalled else self._runner.free
+
     def _pulse(self, connection: sqlite3.Connection) -> None:
         if self._watchdog is not None:
             self._watchdog.look()

@@ -12,13 +12,15 @@ class Watchdog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting = self._told = False
+        self._waiting = False
+        # Whether the loop did not answer between the last two looks.
+        self.stalled = False
 
     def look(self) -> None:
         """Warn, once for each stall, if the loop has not answered since the last look."""
         if self._waiting:
-            if not self._told:
-                self._told = True
+            if not self.stalled:
+                self.stalled = True
                 task = asyncio.current_task(self._loop)
                 logger.warning(
                     "{} blocks the event loop; everything else on it waits (use a plain function"
@@ -30,4 +32,4 @@ class Watchdog:
         self._loop.call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:
-        self._waiting = self._told = False
+        self._waiting = self.stalled = False
