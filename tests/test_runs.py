@@ -225,8 +225,8 @@ async def test_a_run_is_claimed_before_it_is_due_and_starts_when_it_is(scheduler
     run = rows(scheduler, "succeeded")[0]
     assert run["claimed_us"] < run["tick_us"] <= started[0]
     assert run["started_us"] >= run["tick_us"]
-    # Far more than it takes, but not as long as a clock that sleeps on.
-    assert started[0] - run["tick_us"] < 10 * ticks.SECOND
+    # Far more than it takes, even on a busy machine.
+    assert started[0] - run["tick_us"] < 3 * ticks.SECOND
 
 
 async def test_a_run_that_ends_just_before_the_next_tick_does_not_overlap_it(

@@ -130,6 +130,9 @@ def _wrong_skip(spec: JobSpec, row: Row, harm: Harm) -> str:
         return f"was skipped for the reason {reason!r}"
     if last is None:
         return ""
+    if spec.steps and reason == "outage":
+        # A redeploy began it anew: what the former version left is not made up for.
+        return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
     if reason != "coalesced" and decided <= last + spec.grace and not second_look:
         return f"was skipped ({reason}) within its grace"

@@ -73,6 +73,6 @@ class SchedulerClient(Steering):
             with closing(ledger.connect()) as connection, transaction(connection):
                 return operation(connection)
         except sqlite3.OperationalError as problem:
-            raise LedgerError(ledger.unusable(problem)) from None
+            raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None
         except sqlite3.DatabaseError as problem:
             raise LedgerError(ledger.damaged(problem)) from None

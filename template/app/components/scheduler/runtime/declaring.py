@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from apscheduler.triggers.base import BaseTrigger
@@ -20,6 +20,8 @@ from .settings import SchedulerSettings
 from .settings import settings as application_settings
 
 _DECLARING_NAMES = {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+
+_LONGEST_ID = 500
 
 
 class Declaring:
@@ -113,6 +115,13 @@ class Declaring:
             refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
         if executor != "default":
             refuse(where, f"executor={executor!r}", NO_EXECUTORS)
+        if self._is_lasting() and trigger is None and isinstance(next_run_time, datetime):
+            # As APScheduler has it: once, then.
+            trigger, trigger_args, next_run_time = (
+                "date",
+                {"run_date": next_run_time, **trigger_args},
+                undefined,
+            )
         with failing(where, id):
             job = self._declared_job(func, trigger, args, kwargs, id, name, given, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
@@ -148,8 +157,10 @@ class Declaring:
         schedule = self._schedule(trigger, trigger_args)
         if id is None:
             id = declaration.derive_id(function, schedule, args, kwargs)
-        if not isinstance(id, str) or not id.strip() or not id.isprintable():
-            raise ValueError(f"id={id!r} must be text, not empty and without control characters")
+        if not isinstance(id, str) or not id.strip() or not id.isprintable() or len(id) > _LONGEST_ID:
+            raise ValueError(
+                f"id={id!r:.80} must be text, not empty, no control characters, at most {_LONGEST_ID} long"
+            )
         given = {name: value for name, value in given.items() if value is not undefined}
         return Job(
             id=id,

@@ -14,6 +14,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+# Of arguments that are kept: levels of lists and dicts, and bits of a number.
+_DEEPEST = 50
+_LONGEST_NUMBER = 1_024
+
 
 def resolve(function: Any) -> Callable[..., Any]:
     """Return the callable that `function` is or, as `package.module:name`, refers to."""
@@ -125,9 +129,11 @@ def as_json(value: Any) -> str:
         ) from None
 
 
-def check_plain(value: Any, path: str) -> None:
+def check_plain(value: Any, path: str, depth: int = 0) -> None:
     """Refuse what JSON would not give back as it was; `path` says where in the arguments it stands."""
-    if value is None or type(value) in (bool, int):
+    if depth > _DEEPEST:
+        raise ValueError(f"{path[:80]}... is nested too deeply to be kept: give an id and look it up")
+    if value is None or type(value) is bool or (type(value) is int and value.bit_length() <= _LONGEST_NUMBER):
         return
     if type(value) is float and math.isfinite(value):
         return
@@ -135,14 +141,15 @@ def check_plain(value: Any, path: str) -> None:
         return
     if type(value) is list:
         for index, item in enumerate(value):
-            check_plain(item, f"{path}[{index}]")
+            check_plain(item, f"{path}[{index}]", depth + 1)
     elif type(value) is dict and all(type(name) is str for name in value):
         for name, item in value.items():
-            check_plain(item, f"{path}[{name!r}]")
+            check_plain(item, f"{path}[{name!r}]", depth + 1)
     else:
         what = "a dict with keys that are not text" if type(value) is dict else f"a {type(value).__name__}"
+        shown = "" if type(value) is int else f" ({value!r:.80})"
         raise ValueError(
-            f"{path} is {what} ({value!r:.80}), which cannot be kept as it is: give plain data (text, finite"
+            f"{path} is {what}{shown}, which cannot be kept as it is: give plain data (text, finite"
             " numbers, True, False, None, and lists and dicts of them), for example an id or isoformat()"
         )
 
@@ -155,8 +162,10 @@ def _imported(function: str) -> Any:
         found: Any = import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as problem:
-        raise ValueError(f"{function!r} cannot be imported: {problem}") from None
+    except (Exception, SystemExit) as problem:
+        # Also a module that ends the program when it is imported.
+        what = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise ValueError(f"{function!r} cannot be imported: {what}") from None
     return found
 
 

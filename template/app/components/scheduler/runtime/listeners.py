@@ -84,7 +84,8 @@ class Listeners:
                 if event.code & mask:
                     try:
                         callback(event)
-                    except Exception:
+                    # Also SystemExit: it would end this thread, and no other listener would hear anything.
+                    except BaseException:
                         logger.exception("the listener {} failed", getattr(callback, "__name__", callback))
 
 

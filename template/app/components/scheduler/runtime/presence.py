@@ -61,14 +61,6 @@ class Presence:
 
     def pulse(self, connection: sqlite3.Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
-        try:
-            self._pulse(connection)
-        except sqlite3.OperationalError:
-            # While the ledger is away nobody can show a sign of life: a lease is timed anew after it (R12).
-            self._watched.clear()
-            raise
-
-    def _pulse(self, connection: sqlite3.Connection) -> None:
         now = time.monotonic()
         free = self._free() if self.taking else 0
         if free and connection.execute(sql.LIST_WAITING, {"now": ticks.now()}).fetchone():
@@ -77,6 +69,7 @@ class Presence:
             )
         if now >= self._last_beat + BEAT_SECONDS:
             self._in_transaction(connection, self._beat)
+            self._last_beat = now
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
@@ -85,8 +78,16 @@ class Presence:
     def _in_transaction(
         self, connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], list[Claim]]
     ) -> None:
-        with transaction(connection):
-            claims = action(connection)
+        doubtful = set(self._doubtful)
+        try:
+            with transaction(connection):
+                claims = action(connection)
+        except BaseException:
+            # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
+            # they show a sign of life (R12).
+            self._doubtful = doubtful
+            self._watched.clear()
+            raise
         if claims:
             self._take(claims)
 
@@ -97,7 +98,6 @@ class Presence:
             self._watched.clear()
         if not members.beat(connection, self._me, self._start_number):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
-        self._last_beat = now
         claims: list[Claim] = []
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number in rows:

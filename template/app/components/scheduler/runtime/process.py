@@ -60,7 +60,7 @@ class Process:
             self._catalogue,
             settings.scheduler_history_days,
             self._take_over,
-            lambda: self._runner.free,
+            self._free_to_take,
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
@@ -75,8 +75,11 @@ class Process:
             LedgerError: the ledger cannot be used; nothing was started.
         """
         self.ledger.prepare()
+        try:
+            self.writer.start()
+        except sqlite3.OperationalError as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
         members.ALIVE_HERE.add(self._me.process_id)
-        self.writer.start()
         try:
             registering = self.writer.submit(
                 lambda connection: joining.register(connection, self._me, self._declared)
@@ -114,9 +117,10 @@ class Process:
         """
         self._presence.taking = False
         self._watchdog = None
-        await self._clock.stop()
         grace = self._settings.scheduler_shutdown_grace_time
-        cut = await self._runner.drain(grace, hurry or asyncio.Event())
+        # Together: a claim under way may wait for a ledger that does not answer, and a hurry must not.
+        draining = self._runner.drain(grace, hurry or asyncio.Event())
+        _, cut = await asyncio.gather(self._clock.stop(), draining)
         if ending:
             self._runner.interrupt_threads_left()
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))

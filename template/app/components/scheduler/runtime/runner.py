@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,8 @@ from .listeners import Listeners
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
+# For so long nobody else takes a run away: less than a lease.
+_FRESH_SECONDS = 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 # What is kept of an error and of its traceback, in characters.
@@ -65,7 +68,8 @@ class Runner:
     @property
     def free(self) -> int:
         """How many more runs could begin at once, beside those that are about to."""
-        about_to = sum(claims[0].started for _timer, claims in self._early.values())
+        # A list at once: it is also asked for by the ledger's thread.
+        about_to = sum(claims[0].started for _timer, claims in list(self._early.values()))
         return max(0, self._max_workers - len(self._slots) - len(self._waiting) - about_to)
 
     def dispatch(self, claims: list[Claim]) -> None:
@@ -172,7 +176,8 @@ class Runner:
         if self._is_missed(claim, job, ticks.now()):
             self._miss(claim, job)
             return
-        if not claim.started:
+        # Whoever was frozen meanwhile looks anew whether the run is still his own.
+        if not claim.started or time.monotonic() - claim.at > _FRESH_SECONDS:
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
@@ -197,12 +202,23 @@ class Runner:
             except BaseException as problem:
                 if limit.expired():
                     await self._timed_out(claim, job, started)
+                elif self._was_cut(claim):
+                    logger.opt(exception=problem).warning("interrupted: the process is stopping")
+                    self._end(claim, started, "interrupted", error=_INTERRUPTED)
                 else:
                     logger.opt(exception=problem).error("{} failed", job.name)
                     self._end(claim, started, "failed", problem=problem)
             else:
-                logger.trace("{} succeeded", job.name)
-                self._end(claim, started, "succeeded", value=value)
+                if limit.expired():
+                    # It ended in its own way instead of letting itself be cancelled.
+                    await self._timed_out(claim, job, started)
+                else:
+                    logger.trace("{} succeeded", job.name)
+                    self._end(claim, started, "succeeded", value=value)
+
+    def _was_cut(self, claim: Claim) -> bool:
+        """Return whether this is a coroutine that was cancelled at the end of a stop."""
+        return self._cutting and claim.run_id not in self._in_thread
 
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""

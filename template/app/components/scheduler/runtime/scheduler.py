@@ -57,6 +57,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         # What runs the scheduler as a process of its own ends that instead.
         self.on_shutdown: Callable[[bool], None] | None = None
         self._draining: asyncio.Future[int] | None = None
+        self._has_ended = False
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners))
 
@@ -102,6 +103,12 @@ class AsyncIOScheduler(Steering, DurableOnly):
             return self._keep(job, named=named, replace_existing=replace_existing)
         if current_run() is not None:
             raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
+        if self._has_ended:
+            logger.warning(
+                "{}: job {} was added after the end: it takes effect at the next start()",
+                job.where,
+                job.id,
+            )
         if job.id in self._declared:
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
@@ -135,7 +142,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
             ScheduleError: there is no such job, or it is running code.
         """
         if self._process is not None:
-            super().remove_job(job_id)
+            super().remove_job(job_id, jobstore)
         elif self._declared.pop(job_id, None) is None:
             raise NoSuchJobError(
                 f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
@@ -150,14 +157,14 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
         """Change a job that was added while running: see `Steering.modify_job`."""
         self._need_running("modify_job()", "change the job's add_job() call")
-        return super().modify_job(job_id, **changes)
+        return super().modify_job(job_id, jobstore, **changes)
 
     def reschedule_job(
         self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
     ) -> Job:
         """Give a job that was added while running another trigger: see `Steering.reschedule_job`."""
         self._need_running("reschedule_job()", "change the job's add_job() call")
-        return super().reschedule_job(job_id, trigger=trigger, **trigger_args)
+        return super().reschedule_job(job_id, jobstore, trigger=trigger, **trigger_args)
 
     def pause_job(
         self,
@@ -169,7 +176,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
     ) -> bool:
         """Pause a job: see `Steering.pause_job`. Before the start: paused when it is first registered."""
         if self._process is not None:
-            return super().pause_job(job_id, note=note, until=until)
+            return super().pause_job(job_id, jobstore, note=note, until=until)
         if job_id not in self._declared:
             raise NoSuchJobError(
                 f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
@@ -184,7 +191,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         self._need_running(
             "resume_job()", f"a pause lasts until somebody ends it: python -m app resume {job_id}"
         )
-        return super().resume_job(job_id)
+        return super().resume_job(job_id, jobstore)
 
     # --- running ---
 
@@ -235,6 +242,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
             self._process = self._draining = None
+            self._has_ended = True
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
@@ -253,7 +261,9 @@ class AsyncIOScheduler(Steering, DurableOnly):
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)
         process = Process(self.get_jobs(), self.settings, self.defaults, self.listeners)
-        self.registration = process.open()
+        self.registration = found = process.open()
+        if found.lost:
+            logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
         for job in process.jobs.values():
             job.owner = self
             if job.id in self.registration.added and job.startup_delay is None and not job.next_run_time:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from loguru import logger
 
@@ -27,7 +28,7 @@ def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
         LedgerError: the ledger cannot be used; nothing was started.
     """
     with asyncio.Runner() as runner:
-        cut = runner.run(_serve(scheduler))
+        cut = _run(runner.get_loop(), _serve(scheduler))
         if cut:
             logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
             # What was cut may sit on a thread for ever; all that matters is in the ledger.
@@ -37,6 +38,18 @@ def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
             os._exit(1)
     logger.info("stopped")
     return 0
+
+
+def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int]) -> int:
+    """Run to the end. A task of a job's own that raises SystemExit stops the loop, and nothing else (R12)."""
+    task = loop.create_task(serving)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except SystemExit:
+            if task.done():
+                raise
+            logger.exception("a task that a job had begun wanted to end the program; it goes on")
 
 
 async def _serve(scheduler: AsyncIOScheduler) -> int:
@@ -95,8 +108,6 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
     ):
         if job_ids:
             logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
-    if found.lost:
-        logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
 
 
 def _on_signals(asked: Callable[[], None]) -> None:

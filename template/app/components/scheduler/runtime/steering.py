@@ -10,7 +10,7 @@ from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 
-from . import functions, ticks
+from . import functions, ticks, triggers
 from .catalogue import Change
 from .declaration import OPTION_NAMES, Job
 from .declaring import Declaring
@@ -20,6 +20,7 @@ from .ledger import statements as sql
 from .ledger.records import AddedRow, JobState
 from .ledger.writer import Operation
 from .places import call_site, fail, failing
+from .refused import NO_JOBSTORES, refuse
 from .schedules import Schedule
 
 _CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
@@ -66,6 +67,7 @@ class Steering(Declaring):
         Raises:
             ScheduleError: there is no such job, or it stands in the code.
         """
+        check_jobstore(jobstore)
 
         def remove(connection: Connection) -> AddedRow:
             state = _existing(connection, job_id)
@@ -86,6 +88,7 @@ class Steering(Declaring):
         Raises:
             ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
         """
+        check_jobstore(jobstore)
         where, job = call_site(), self._added(job_id)
         for name in changes:
             if name not in _CHANGEABLE:
@@ -111,6 +114,7 @@ class Steering(Declaring):
 
         Nothing is caught up for the time before. Raises as `modify_job` does.
         """
+        check_jobstore(jobstore)
         where, job = call_site(), self._added(job_id)
         with failing(where, job_id):
             changed = replace(job, schedule=self._schedule(trigger, trigger_args))
@@ -130,12 +134,13 @@ class Steering(Declaring):
             note: why, for others.
             until: when the pause ends by itself; without a zone it is in the scheduler's.
 
+        A job that is paused already gets the note and the end that are given, and else stays as it was.
+
         Returns:
-            False if it was paused already (then it stays as it was).
+            False if nothing was changed.
         """
-        end = None if until is None else ticks.instant_in(until, self.timezone)
-        if end is not None and end <= ticks.now():
-            raise ScheduleError(f"a pause until {until} would be over already: give a time to come")
+        check_jobstore(jobstore)
+        end = None if until is None else self._end_of_pause(until)
 
         def pause(connection: Connection) -> bool:
             _existing(connection, job_id)
@@ -148,6 +153,7 @@ class Steering(Declaring):
 
         Returns False if it was not paused.
         """
+        check_jobstore(jobstore)
         schedule = self._own_schedule(job_id)
 
         def resume(connection: Connection) -> bool:
@@ -156,6 +162,16 @@ class Steering(Declaring):
 
         return bool(self._execute(resume))
 
+    def _end_of_pause(self, until: Any) -> int:
+        if not isinstance(until, datetime):
+            raise ScheduleError(f"until={until!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
+        with failing(call_site(), None):
+            triggers.check_zone_is_clear(until, "until", self.timezone)
+        end = ticks.instant_in(until, self.timezone)
+        if end <= ticks.now():
+            raise ScheduleError(f"a pause until {until} would be over already: give a time to come")
+        return end
+
     def _own_schedule(self, job_id: str) -> Schedule | None:
         """Return the schedule of a job whose data the ledger may lack."""
         return None
@@ -163,15 +179,32 @@ class Steering(Declaring):
     def _added(self, job_id: str) -> Job:
         job = self.get_job(job_id)
         if job is None:
-            self._execute(lambda connection: _existing(connection, job_id))
+            state = self._execute(lambda connection: _existing(connection, job_id))
+            if state.call_data is not None:
+                raise ScheduleError(
+                    f"job {job_id!r} cannot run here, so it cannot be changed (python -m app jobs says why):"
+                    " add it anew with replace_existing=True, or remove it"
+                )
         if job is None or not job.added:
             raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")
         return job
+
+    def _check_time_to_come(self, job: Job) -> None:
+        now = ticks.now()
+        if job.startup_delay is not None:
+            return
+        if job.only_tick is None and job.next_tick(now) is None:
+            raise ValueError("its trigger has no time to come, so it would never run")
+        # Whether it ran could not be told any more, once its history is pruned.
+        oldest = now - int(self.settings.scheduler_history_days * ticks.DAY)
+        if job.only_tick is not None and job.only_tick < oldest:
+            raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it away to run now")
 
     def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         functions.lasting_reference(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
+        self._check_time_to_come(job)
         if job.schedule.data is None:
             raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
@@ -189,6 +222,12 @@ class Steering(Declaring):
         return job
 
 
+def check_jobstore(jobstore: Any) -> None:
+    """Refuse what is not the one job store that there is: most likely an argument without its name."""
+    if jobstore not in (None, "default"):
+        refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
+
+
 def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> bool:
     """Return whether a job can be written down; False if the very same is there already."""
     state = pauses.read(connection, job.id)
@@ -204,7 +243,9 @@ def _may_take(connection: Connection, job: Job, named: bool, replace_existing: b
     return False
 
 
-def _existing(connection: Connection, job_id: str) -> JobState:
+def _existing(connection: Connection, job_id: Any) -> JobState:
+    if not isinstance(job_id, str):
+        raise NoSuchJobError(f"there is no job {job_id!r}: an id is text")
     state = pauses.read(connection, job_id)
     if state is None or state.removed is not None:
         known = [JobState(*row) for row in connection.execute(sql.LIST_JOBS).fetchall()]

@@ -279,9 +279,15 @@ def _check_computed(value: datetime, name: str, reading: Reading) -> None:
             f"{name} is computed from the present moment, so that every start would move the schedule: write"
             " a fixed date in whole seconds, or leave it away"
         )
-    if reading.lasting and not value.tzinfo and value.astimezone() != value.replace(tzinfo=reading.zone):
+    if reading.lasting:
+        check_zone_is_clear(value, name, reading.zone)
+
+
+def check_zone_is_clear(value: datetime, name: str, zone: tzinfo) -> None:
+    """Refuse a computed moment without a zone where the machine's clock and `zone` show different times."""
+    if is_computed(value) and not value.tzinfo and value.astimezone() != value.replace(tzinfo=zone):
         raise ValueError(
-            f"{name}={value} may be of this machine's clock or of {reading.zone}: give it a zone, as"
+            f"{name}={value} may be of this machine's clock or of {zone}: give it a zone, as"
             " datetime.now(UTC) has one"
         )
 

@@ -49,11 +49,11 @@ class Ledger:
 
     def file_identity(self) -> tuple[int, int] | None:
         """Return what tells this file from another of the same name; None if there is none."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return _identity(self.path)
+
+    def log_identity(self) -> tuple[int, int] | None:
+        """The same for the file ending in `-wal`, which holds what was committed last."""
+        return _identity(self.path.with_name(f"{self.path.name}-wal"))
 
     def prepare(self) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
@@ -123,7 +123,7 @@ class Ledger:
             revision = self._revision(connection)
         if revision != REVISION:
             raise LedgerError(
-                f"{_shown(self.path)} holds no up-to-date ledger yet: start the application once"
+                f"{_shown(self.path)} is of an older version: start the application once, which upgrades it"
             )
 
     def _revision(self, connection: sqlite3.Connection) -> str | None:
@@ -203,6 +203,14 @@ def upgrade(ledger: Ledger) -> None:
         raise (problem.orig or problem) from None
     finally:
         engine.dispose()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -52,7 +52,12 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
     if state is None:
         _insert(connection, job, now, start)
     else:
+        if pauses.end_if_over(connection, state):
+            state = pauses.read(connection, job.id) or state
         _redefine(connection, job, state, now, start)
+        if state.removed is not None:
+            paused = now if job.paused_at_first else None
+            connection.execute(sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
     call = json.dumps({"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given)})
     connection.execute(sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
     if first_at is not None:
@@ -65,6 +70,8 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
 
 def remove(connection: Connection, state: JobState, now: int) -> None:
     """Let a job never run again; its history stays."""
+    if pauses.end_if_over(connection, state):
+        state = pauses.read(connection, state.job_id) or state
     gaps.close(connection, state, now)
     connection.execute(sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
     connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
@@ -92,7 +99,7 @@ def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
         "watermark": watermark,
         "definition": job.definition,
         "paused_us": now if paused else None,
-        "note": "paused at first, as the code asks" if paused else None,
+        "note": _note(job),
     }
     connection.execute(sql.INSERT_JOB, values)
 
@@ -116,11 +123,17 @@ def _redefine(connection: Connection, job: Job, known: JobState, now: int, start
     changed = known.definition != job.definition or known.removed is not None
     if changed and known.removed is None:
         gaps.close(connection, known, now)
+        # Given back before they began, under a definition that is no more.
+        connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
     connection.execute(sql.UPDATE_JOB, _described(job))
     if changed:
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(sql.REDEFINE_JOB, values)
     return changed
+
+
+def _note(job: Job) -> str | None:
+    return "paused at first, as the code asks" if job.paused_at_first else None
 
 
 def _described(job: Job) -> dict[str, object]:

@@ -10,8 +10,8 @@ from ..schedules import Schedule
 from . import statements as sql
 from .records import JobState
 
-# Counting further than this would hold up the claims that wait for the transaction.
-_COUNT_LIMIT = 100
+# Counting further than this would hold up the claims that wait for the transaction for too long.
+_COUNT_LIMIT = 10_000
 
 
 def skip(connection: Connection, job_id: str, skipped: Skip, now: int) -> None:

@@ -17,8 +17,13 @@ ALIVE_HERE: set[str] = set()
 
 
 def ensure(connection: Connection, me: Identity) -> None:
-    """See to it that this process is written down: what it claims must be found if it dies."""
-    if not connection.execute(sql.IS_MEMBER, {"process_id": me.process_id}).fetchone():
+    """See to it that this process is written down as alive: what it claims must be found if it dies.
+
+    Whoever was frozen and comes back must show a sign of life with its first claim, or it would be declared
+    dead with the claim in its hands.
+    """
+    values = {"process_id": me.process_id, "now": ticks.now()}
+    if connection.execute(sql.BEAT, values).rowcount != 1:
         enter(connection, me, start_number=0)
 
 

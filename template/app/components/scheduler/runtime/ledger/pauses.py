@@ -18,12 +18,13 @@ def read(connection: Connection, job_id: str) -> JobState | None:
 
 
 def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
-    """Pause a job, for ever or until an instant; False if it was paused already or is unknown."""
+    """Pause a job, for ever or until an instant; False if nothing was changed."""
     state = read(connection, job_id)
     if state is not None:
         end_if_over(connection, state)
     values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
-    return connection.execute(sql.PAUSE_JOB, values).rowcount == 1
+    changed = connection.execute(sql.PAUSE_JOB, values).rowcount
+    return bool(changed or connection.execute(sql.CHANGE_PAUSE, values).rowcount)
 
 
 def resume(connection: Connection, job_id: str, schedule: Schedule | None = None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Claim:
-    """A run that this process holds. `started`: the ledger has it as started already."""
+    """A run that this process holds. `started`: the ledger has it as started already.
+
+    at: when it was claimed, in seconds of the monotonic clock.
+    """
 
     run_id: int
     job_id: str
@@ -39,6 +43,7 @@ class Claim:
     attempt: int = 1
     crashes: int = 0
     started: bool = False
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
             continue
         if _is_full(connection, job, now):
             continue
-        values = {"run_id": run_id, "process_id": me.process_id, "now": now}
+        # Each at an instant of its own: what is claimed at the same one runs one after another.
+        values = {"run_id": run_id, "process_id": me.process_id, "now": now + len(taken)}
         if cut:
             connection.execute(sql.ARCHIVE_ATTEMPT, values)
         if connection.execute(sql.TAKE_CUT if cut else sql.TAKE_WAITING, values).rowcount == 1:
@@ -86,7 +87,8 @@ def start(connection: Connection, me: Identity, held: Claim, most: int) -> str:
     `most` is how many runs of its job may be under way. Returns `started`; `lost` if the lease was lost in
     the meantime; `overlap` if there is no room, or `paused`, if it may not begin.
     """
-    others = {"job_id": held.job_id, "run_id": held.run_id, "due": held.due}
+    members.ensure(connection, me)
+    others = {"job_id": held.job_id, "run_id": held.run_id, "due": held.due, "process_id": me.process_id}
     if _is_paused(connection, held.job_id):
         return _turn_away(connection, me, held, "paused")
     if connection.execute(sql.COUNT_HELD_BY_OTHERS, others).fetchone()[0] >= most:
@@ -137,7 +139,7 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
     job, now = decision.job, ticks.now()
     # What waits for its jitter is only reserved: whether it overlaps is decided when it is due (R7).
     entering = bool(decision.run) and job.due(decision.run[0]) <= now + AHEAD
-    if decision.ahead and entering and _is_full(connection, job, decision.upto):
+    if decision.ahead and entering and _is_full(connection, job, job.due(decision.upto)):
         # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
         return Answer(decision, "early", decision.seen)
     values = {
@@ -189,8 +191,9 @@ def _insert(
     *,
     starting: bool,
 ) -> Claim | None:
-    # A run that begins at once, or in a moment, is started without another write.
-    started = starting and due <= now + AHEAD
+    # A run that begins at once, or in a moment, is started without another write. But not ahead of time if a
+    # kill in that moment would be the end of it.
+    started = starting and due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
     row = connection.execute(
         sql.INSERT_RUN,
         {

@@ -18,8 +18,6 @@ FORGET_PROCESS = """
 DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
 """
 
-IS_MEMBER = "SELECT 1 FROM scheduler_processes WHERE process_id = :process_id"
-
 LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
 
 LAST_START_NUMBER = """
@@ -118,9 +116,28 @@ SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE stat
 WHERE job_id = :job_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
+# There is no catch-up for instants before a change.
+SKIP_QUEUED = """
+UPDATE scheduler_runs SET state = 'skipped', reason = 'outage', finished_us = :now
+WHERE job_id = :job_id AND kind = 'scheduled' AND state = 'queued' AND attempt = 1
+"""
+
 PAUSE_JOB = """
 UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until
 WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
+"""
+
+# A further pause changes the note and the end of the one that is there.
+CHANGE_PAUSE = """
+UPDATE scheduler_jobs
+SET pause_note = COALESCE(:note, pause_note), paused_until_us = COALESCE(:until, paused_until_us)
+WHERE job_id = :job_id AND paused_us IS NOT NULL AND (:note IS NOT NULL OR :until IS NOT NULL)
+"""
+
+# What was removed and is added anew is another job, with a pause of its own or none.
+RENEW_PAUSE = """
+UPDATE scheduler_jobs SET paused_us = :paused, pause_note = :note, paused_until_us = NULL
+WHERE job_id = :job_id
 """
 
 RESUME_JOB = """
@@ -137,16 +154,19 @@ WHERE job_id = :job_id AND definition = :definition AND watermark_us = :seen
   AND paused_us IS NULL AND removed_us IS NULL
 """
 
-# A run that is only reserved, until its jitter is over, is not under way (R7).
+# A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
+# one after another, in one slot (R5).
 COUNT_HELD = """
-SELECT count(*) FROM scheduler_runs
+SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
 WHERE job_id = :job_id AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= :by)
 """
 
 # Of several that are due and wait for a slot, the earlier ones go first.
 COUNT_HELD_BY_OTHERS = """
-SELECT count(*) FROM scheduler_runs
-WHERE job_id = :job_id AND state IN ('claimed', 'running') AND run_id <> :run_id
+SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
+WHERE job_id = :job_id AND state IN ('claimed', 'running')
+  AND NOT (process_id = :process_id AND claimed_us = (
+      SELECT claimed_us FROM scheduler_runs AS mine WHERE mine.run_id = :run_id))
   AND (state = 'running' OR (due_us, run_id) < (:due, :run_id))
 """
 
@@ -245,8 +265,8 @@ FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_
 # What a dead process held: reserved runs are given back, started ones are lost, and may begin their next
 # attempt within the job's grace after the process's last sign of life.
 RELEASE_RUNS_OF = """
-UPDATE scheduler_runs SET state = 'queued', process_id = NULL
-WHERE process_id = :process_id AND state = 'claimed'
+UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
+WHERE process_id = :process_id AND (state = 'claimed' OR (state = 'running' AND due_us > :now))
 """
 
 LOSE_RUNS_OF = """

@@ -68,6 +68,10 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
 
     def start(self) -> None:
+        """Open the ledger and begin. Raises sqlite3.OperationalError if it cannot be opened."""
+        self._connection = self._ledger.connect()
+        self._file = self._ledger.file_identity()
+        self._log: tuple[int, int] | None = None
         self._thread.start()
 
     def submit(self, operation: Operation, *, keep: bool = False) -> Future[Any]:
@@ -88,8 +92,7 @@ class Writer:
         return len(self._kept)
 
     def _work(self) -> None:
-        connection = self._ledger.connect()
-        self._file = self._ledger.file_identity()
+        connection = self._connection
         next_pulse = time.monotonic() + self._pulse_seconds
         closing = False
         while True:
@@ -134,6 +137,9 @@ class Writer:
                 # One of them is at fault: alone, it does not take the others with it.
                 for task in batch:
                     self._commit(connection, [task])
+            elif batch[0].keep and type(problem) is sqlite3.DatabaseError:
+                # The file is damaged: what is kept waits for its repair.
+                self._postpone(batch, problem)
             else:
                 batch[0].end(None, problem)
         else:
@@ -151,12 +157,14 @@ class Writer:
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
-        if self._ledger.file_identity() != self._file:
+        log = self._ledger.log_identity()
+        self._log = self._log or log
+        if self._ledger.file_identity() != self._file or log != self._log:
             raise sqlite3.OperationalError(
                 f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
             )
 
-    def _postpone(self, batch: list[_Task], problem: sqlite3.OperationalError) -> None:
+    def _postpone(self, batch: list[_Task], problem: sqlite3.DatabaseError) -> None:
         if not self._troubled:
             self._troubled = True
             logger.error("the ledger does not answer ({}); trying again every second", problem)

@@ -1,0 +1,225 @@
+"""Tasks and listeners that end programs, ignore their cancellation, or were frozen: what is made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+import added_tasks
+from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
+from app.components.scheduler.runtime import runner as runner_room
+from application import Application, wait_for
+from inside import rows, until
+
+
+@pytest.mark.full
+def test_a_task_of_a_job_that_exits_ends_nothing_else(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks(
+        "import asyncio, sys\n"
+        "async def leave(): sys.exit(7)\n"
+        "async def boom(): await asyncio.gather(leave())\n"
+        "async def fine(): ...\n"
+    )
+    app.schedule(
+        'scheduler.add_job(boom, "interval", seconds=1, id="boom")\n'
+        'scheduler.add_job(fine, "interval", seconds=1, id="fine")',
+        "from app.services.my_tasks import boom, fine\n",
+    )
+    with app.running() as process:
+        process.says("wanted to end the program; it goes on")
+        before = len([row for row in app.recorded("succeeded") if row["job_id"] == "fine"])
+        wait_for(
+            lambda: len([row for row in app.recorded("succeeded") if row["job_id"] == "fine"]) > before + 1,
+            "further runs",
+        )
+
+
+async def test_a_listener_that_exits_does_not_deafen_the_others(scheduler: AsyncIOScheduler) -> None:
+    heard: list[str] = []
+
+    def leaving(event: object) -> None:
+        sys.exit(3)
+
+    scheduler.add_listener(leaving, EVENT_JOB_EXECUTED)
+    scheduler.add_listener(lambda event: heard.append(event.job_id), EVENT_JOB_EXECUTED)
+    scheduler.add_job(lambda: None, "interval", seconds=0.1, id="job")
+    async with scheduler:
+        await until(lambda: len(heard) >= 2)
+
+
+@pytest.mark.full
+async def test_a_coroutine_that_swallows_its_timeout_is_timed_out(scheduler: AsyncIOScheduler) -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.1)
+
+    scheduler.add_job(stubborn, "date", id="job", timeout=0.2)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "timed_out"))
+
+
+@pytest.mark.full
+async def test_a_coroutine_whose_clean_up_fails_when_it_is_cut_is_interrupted(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async def untidy() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            raise RuntimeError("while cleaning up")
+
+    hurry = asyncio.Event()
+    hurry.set()
+    scheduler.add_job(untidy, "date", id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "running"))
+        await scheduler.drain(hurry)
+    assert [row["state"] for row in rows(scheduler)] == ["interrupted"]
+
+
+async def test_a_run_that_was_taken_away_while_the_process_was_frozen_is_not_entered(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it had been frozen between the claim and its due instant.
+    monkeypatch.setattr(runner_room, "_FRESH_SECONDS", -1.0)
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=1, id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "running"))
+        with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+            connection.execute(
+                "UPDATE scheduler_runs SET attempt = 2, process_id = 'another', state = 'succeeded'"
+            )
+            connection.commit()
+        await until(lambda: calls)
+    assert len(calls) == len(rows(scheduler, "succeeded")) - 1
+
+
+@pytest.mark.full
+def test_with_on_crash_skip_a_kill_just_before_the_tick_loses_nothing(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks("def note():\n    open('ran', 'a').write('x')\n")
+    app.schedule(
+        'scheduler.add_job(note, "interval", seconds=3, id="job", on_crash="skip")',
+        "from app.services.my_tasks import note\n",
+    )
+    process = app.start()
+    wait_for(lambda: app.recorded("claimed"), "a claim ahead of its tick")
+    os.kill(process.popen.pid, signal.SIGKILL)
+    process.popen.wait()
+    [claimed] = app.recorded("claimed")
+    with app.running():
+        wait_for(lambda: app.recorded("succeeded"), "the run")
+    assert app.recorded("succeeded")[0]["run_id"] == claimed["run_id"]
+
+
+async def test_a_catch_up_takes_one_slot(scheduler: AsyncIOScheduler) -> None:
+    inside: list[int] = []
+
+    async def body() -> None:
+        inside.append(1)
+        await asyncio.sleep(1)
+
+    scheduler.add_job(body, "interval", seconds=1, id="job", coalesce=False, max_instances=2)
+    async with scheduler:
+        pass
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        connection.execute("UPDATE scheduler_jobs SET watermark_us = watermark_us - 6000000")
+        connection.commit()
+    async with scheduler:
+        newest = time.time_ns() // 1000
+        await until(lambda: any((row["tick_us"] or 0) > newest for row in rows(scheduler)))
+        row = next(row for row in rows(scheduler) if row["tick_us"] > newest)
+        assert row["reason"] != "overlap"
+
+
+async def test_a_gap_of_a_combined_trigger_that_is_changed_is_counted(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(
+        lambda: None, OrTrigger([IntervalTrigger(seconds=7), IntervalTrigger(seconds=11)]), id="job"
+    )
+    async with scheduler:
+        pass
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        connection.execute("UPDATE scheduler_jobs SET watermark_us = watermark_us - 7700000000")
+        connection.commit()
+    changed = AsyncIOScheduler()
+    changed.add_job(lambda: None, "interval", hours=1, id="job")
+    async with changed:
+        pass
+    [gap] = [row for row in rows(scheduler) if row["last_tick_us"]]
+    assert (gap["reason"], gap["tick_count"]) == ("outage", 1_700)
+
+
+async def test_what_was_given_back_under_another_schedule_does_not_run_under_the_new_one(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    calls: list[int] = []
+    scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.5, jitter=60, id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "claimed"))
+    assert rows(scheduler, "queued")
+    changed = AsyncIOScheduler()
+    changed.add_job(lambda: calls.append(1), "interval", hours=1, id="job")
+    async with changed:
+        assert not rows(scheduler, "queued")
+    assert {row["reason"] for row in rows(scheduler, "skipped")} == {"outage"}
+
+
+async def test_a_module_that_ends_the_program_is_a_reason_like_any_other(
+    scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\ndef work(): ...\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    async with scheduler:
+        with pytest.raises(ScheduleError, match="'leaving:work' cannot be imported: SystemExit: 3"):
+            scheduler.add_job("leaving:work", "interval", hours=1, id="job")
+
+
+async def test_a_further_pause_changes_the_note_and_the_end(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        job = scheduler.add_job(added_tasks.note, "interval", hours=1, id="job")
+        assert scheduler.pause_job("job", note="one")
+        assert scheduler.pause_job("job", note="two")
+        assert not scheduler.pause_job("job")
+        with pytest.raises(ScheduleError, match="must be a datetime"):
+            scheduler.pause_job("job", until="2027-01-01")  # type: ignore[arg-type]
+        with pytest.raises(ScheduleError, match="an id is text"):
+            scheduler.pause_job(5)  # type: ignore[arg-type]
+        with pytest.raises(ScheduleError, match="second argument, without a name"):
+            scheduler.reschedule_job("job", "interval")
+        job.remove()
+        # Added anew it is another job, which nobody paused.
+        scheduler.add_job(added_tasks.note, id="job")
+        await until(lambda: rows(scheduler, "succeeded"))
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {"trigger": "cron", "month": 2, "day": 30},
+        {"trigger": "interval", "hours": 1, "end_date": "2020-01-01"},
+    ],
+)
+def test_a_job_that_would_never_run_is_refused(scheduler: AsyncIOScheduler, trigger: Any) -> None:
+    with pytest.raises(ScheduleError, match="no time to come"):
+        SchedulerClient().add_job(added_tasks.note, id="never", **trigger)
+
+
+def test_a_date_older_than_the_history_is_refused(scheduler: AsyncIOScheduler) -> None:
+    with pytest.raises(ScheduleError, match="older than SCHEDULER_HISTORY_DAYS"):
+        SchedulerClient().add_job(added_tasks.note, "date", run_date="2020-01-01", id="old")
