@@ -66,7 +66,7 @@ class Asker:
     def end(self) -> None:
         """Ask for nothing more."""
         self._popen.kill()
-        self._popen.wait()
+        self._popen.communicate()
 
     def _answer(self) -> str:
         assert self._popen.stdout is not None
