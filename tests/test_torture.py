@@ -74,7 +74,10 @@ def good() -> Evidence:
         start(110, end=us(111.5)),
         start(144, at=us(144.2), end=us(144.3)),
     ]
-    lost = {"run_id": 105, "attempt": 1, "state": "lost", "process_id": "one", "finished_us": us(106.9)}
+    lost = {
+        "run_id": 105, "attempt": 1, "state": "lost", "process_id": "one", "started_us": us(105.002),
+        "finished_us": us(106.9),
+    }  # fmt: skip
     return Evidence(
         schedule=[JOB],
         clock=WorldClock(0),

@@ -6,19 +6,28 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from torture.checker import violations
 from torture.evidence import Evidence, load, read_ledger, read_starts, save
-from torture.nemesis import Nemesis
+from torture.nemesis import ALL, Nemesis
 from torture.report import explained, summary
 from torture.world import SCHEDULE, World
 
 
-def torture(folder: Path, seconds: float, seed: int, *, quiet: float = 30, aloud: bool = False) -> Evidence:
+def torture(
+    folder: Path,
+    seconds: float,
+    seed: int,
+    *,
+    company: Sequence[str] = (),
+    quiet: float = 30,
+    aloud: bool = False,
+) -> Evidence:
     """Torment an application in `folder`, leave it alone for `quiet` seconds; return the evidence."""
     world = World(folder)
-    nemesis = Nemesis(world, seed)
+    nemesis = Nemesis(world, seed, company)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
         # What was cut off at the end must be found by heartbeat or lease.
@@ -49,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="torture")
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--company", nargs="+", choices=ALL, default=(), help="who does harm (default: all)")
     parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
     if chosen.judge:
@@ -56,7 +66,8 @@ def main() -> None:
     else:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
-        evidence = torture(folder, chosen.minutes * 60, chosen.seed, aloud=True)
+        seconds = chosen.minutes * 60
+        evidence = torture(folder, seconds, chosen.seed, company=chosen.company, aloud=True)
         print()
     found = list(violations(evidence))
     for line in [*summary(evidence), *explained(evidence, found), f"{len(found)} violations"]:

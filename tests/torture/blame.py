@@ -19,6 +19,8 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# How long before a tick it may be claimed: a pause that comes later does not stop it.
+_AHEAD = SECOND // 2
 # What a body may lose between the look at its clock and its first line.
 _ENTERING = 1.5 * SECOND
 
@@ -90,7 +92,7 @@ def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> 
 def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...]) -> bool:
     """Return whether this harm was done to the process of an attempt, as long as it lasted."""
     for ended in harm.instants(attempt["finished_us"]):
-        begin = ended - 60 * SECOND if start is None else start.at
+        begin = ended - 60 * SECOND if start is None else harm.started(start)
         if harm.near(begin, ended + SECOND, kinds, None if start is None else start.pid):
             return True
     return False
@@ -102,14 +104,15 @@ def given_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
         spec = evidence.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
-        if not spec.reruns or spec.grace < 30 * SECOND or row["attempt"] > _MOST_CRASHES:
+        if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
-        for ended in harm.instants(row["finished_us"]):
-            end = ended + 15 * SECOND
-            over = evidence.clock.shows(end) > evidence.until
-            if not over and harm.someone_fit(ended, end) and not _paused_between(evidence, spec, ended, end):
-                sentence = f"was left {row['state']} though it might have begun again"
-                yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
+        cut = max(harm.instants(row["finished_us"]), default=0)
+        # The grace counts from the owner's last heartbeat, a lease ago at most.
+        last = min(row["finished_us"] - 20 * SECOND + spec.grace, evidence.until)
+        end = min(harm.instants(last), default=0)
+        if harm.well_between(cut, end, _TAKEN) and not _paused_between(evidence, spec, cut, end):
+            sentence = f"was left {row['state']} though it might have begun again"
+            yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
 
 
 def skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
@@ -160,6 +163,7 @@ def caught_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
 
 def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
     """R4, R12: while a process is well, ticks are decided about when they are due."""
+    asked = {job: at for job, _tick, at in evidence.requested}
     for row in evidence.runs:
         spec = evidence.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
@@ -168,19 +172,20 @@ def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
         if not gone and row["claimed_us"] is None:
             continue
         bound = _GIVEN_UP if gone else _TAKEN
-        due = (row["last_tick_us"] or row["tick_us"]) if gone else row["due_us"]
+        due = row["tick_us"] if gone else row["due_us"]
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
-        for at in harm.instants(due):
-            well = harm.someone_fit(at, at + bound) if first > at + bound else None
-            if not gone and harm.near(at, first, (*DEADLY, *ENDING, "stop")):
-                # Who claimed it then may not be the one who did so first.
+        for shown in harm.instants(due):
+            # One that was asked for while the clock was back was not there when it showed this time before.
+            at = max(shown, asked.get(spec.id, shown))
+            # Who claimed it may not be the first who did so, if somebody was harmed in between.
+            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, "stop"))
+            if taken_over or _paused_between(evidence, spec, at, first):
                 continue
-            if well and not _paused_between(evidence, spec, at, at + bound):
-                sentence = (
-                    f"was decided about {(decided - due) / SECOND:.1f} s late, though {well.pid} was well"
-                )
+            if well := harm.well_between(at, first, bound, due):
+                seconds = (decided - due) / SECOND
+                sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
 

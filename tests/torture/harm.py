@@ -28,6 +28,10 @@ class Harm:
             for fault in evidence.faults
             if fault.pid == 0
         ]
+        self._started = {
+            (each["run_id"], each["attempt"]): each["started_us"]
+            for each in [*evidence.runs, *evidence.attempts]
+        }
         # A coroutine that blocks the loop of its process harms that process.
         self._blocked = [
             (start.pid, start.at, start.end or start.at + 3 * SECOND)
@@ -51,8 +55,14 @@ class Harm:
         )
 
     def harmed(self, start: Start, until: int) -> bool:
-        """Return whether harm was done to the process of a body between its begin and an instant."""
-        return self.near(start.at, until, pid=start.pid)
+        """Return whether harm was done to the process of a body between its start and an instant."""
+        return self.near(self.started(start), until, pid=start.pid)
+
+    def started(self, start: Start) -> int:
+        """Return when a body was recorded as started: its process may be harmed before it is entered."""
+        recorded = self._started.get((start.run, start.attempt))
+        before = [at for at in self.instants(recorded) if at <= start.at] if recorded is not None else []
+        return max(before, default=start.at)
 
     def anything(self, begin: int, end: int) -> bool:
         """Return whether anything at all happened: harm, a start of a process, a blocked loop."""
@@ -67,6 +77,14 @@ class Harm:
         if any(first <= end and last >= begin for first, last in self._to_all):
             return None
         return next((life for life in self._lives if self.fit(life, begin, end)), None)
+
+    def well_between(self, begin: int, end: int, length: int, due: int = 0) -> Life | None:
+        """Return a process that was well for so long between two instants, while something was due."""
+        while begin + length < end:
+            if self._clock.shows(begin) >= due and (life := self.someone_fit(begin, begin + length)):
+                return life
+            begin += SECOND // 2
+        return None
 
     def fit(self, life: Life, begin: int, end: int) -> bool:
         """Return whether a process was up, and neither harmed nor blocked."""

@@ -38,10 +38,14 @@ _GASP = 0.25
 
 
 class Nemesis:
-    """Keeps `size` processes under way, and troubles them."""
+    """Keeps `size` processes under way, and troubles them.
 
-    def __init__(self, world: World, seed: int, size: int = 3) -> None:
+    company: only these streams act, always together; without it all do, in changing company.
+    """
+
+    def __init__(self, world: World, seed: int, company: Sequence[str] = (), size: int = 3) -> None:
         self.world = world
+        self._company = company
         self.faults: list[Fault] = []
         self.commands: list[Command] = []
         # One-off ticks that were asked for: job, tick, instant of the request.
@@ -73,10 +77,10 @@ class Nemesis:
         for stream in streams:
             stream.start()
         deadline, acts = time.monotonic() + seconds, random.Random(f"{self._seed} acts")
-        left: list[Sequence[str]] = [ALL]
+        left: list[Sequence[str]] = [self._company or ALL]
         while (remaining := deadline - time.monotonic()) > 0:
             self._acting = left.pop()
-            left = left or acts.sample(_ACTS, len(_ACTS))
+            left = left or ([self._company] if self._company else acts.sample(_ACTS, len(_ACTS)))
             self._over.wait(min(_ACT_SECONDS, remaining))
             self._acting = ()
             self._over.wait(max(0.0, min(_CALM_SECONDS, deadline - time.monotonic())))
@@ -156,11 +160,11 @@ class Nemesis:
             popen = _popen(place)
             begin = now()
             popen.send_signal(signal.SIGSTOP)
-            time.sleep(seconds)
+            self._over.wait(seconds)
             popen.send_signal(signal.SIGCONT)
             self._note("stop", popen.pid, begin)
             # It must get the chance to do what a process that was given up should not do.
-            time.sleep(1)
+            self._over.wait(1)
             place.spared = False
 
     def terminate(self, choice: random.Random) -> None:
@@ -186,7 +190,7 @@ class Nemesis:
         with closing(sqlite3.connect(self.world.ledger_file, timeout=30, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             begin = now()
-            time.sleep(seconds)
+            self._over.wait(seconds)
             other.execute("ROLLBACK")
         self._note("lock", 0, begin)
 
@@ -194,7 +198,7 @@ class Nemesis:
         """Let the disk be full for some seconds."""
         begin = now()
         self.world.fill_disk(fails)
-        time.sleep(choice.choice([1, 4, 10]))
+        self._over.wait(choice.choice([1, 4, 10]))
         self.world.fill_disk("")
         self._note("full", 0, begin)
 
@@ -204,7 +208,7 @@ class Nemesis:
         with self.keeper.door.shut():
             begin = now()
             there.rename(away)
-            time.sleep(choice.uniform(0.5, 6))
+            self._over.wait(choice.uniform(0.5, 6))
             if there.exists():
                 self.oddities.append("the ledger was taken away, and a process made another in its place")
             away.rename(there)
@@ -220,7 +224,7 @@ class Nemesis:
         """Set the clock back, and sometimes right again."""
         before = self._offset
         self._set_clock(before - by)
-        time.sleep(choice.uniform(1, 6))
+        self._over.wait(choice.uniform(1, 6))
         if choice.random() < 0.5:
             self._set_clock(before)
 
@@ -228,7 +232,7 @@ class Nemesis:
         """Set the clock back by an hour; nothing is due then, so that it must not last."""
         before = self._offset
         self._set_clock(before - HOUR)
-        time.sleep(choice.uniform(1, 5))
+        self._over.wait(choice.uniform(1, 5))
         self._set_clock(before)
 
     @property
