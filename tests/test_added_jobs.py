@@ -293,6 +293,7 @@ async def test_many_single_runs_are_taken_up_at_the_start(scheduler: AsyncIOSche
         assert sorted(job.args[0] for job in scheduler.get_jobs()) == list(range(500))
 
 
+@pytest.mark.full
 async def test_a_single_run_whose_claim_is_delayed_is_not_forgotten(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

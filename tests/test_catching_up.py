@@ -195,6 +195,7 @@ async def test_a_startup_run_that_was_given_back_does_not_add_up(scheduler: Asyn
     assert calls == [1]
 
 
+@pytest.mark.full
 async def test_resuming_never_moves_a_job_back_in_time(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.2, id="job", misfire_grace_time=None)

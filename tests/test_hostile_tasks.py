@@ -92,6 +92,7 @@ async def test_a_coroutine_whose_clean_up_fails_when_it_is_cut_is_interrupted(
     assert [row["state"] for row in rows(scheduler)] == ["interrupted"]
 
 
+@pytest.mark.full
 async def test_a_run_that_was_taken_away_while_the_process_was_frozen_is_not_entered(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_with_on_crash_skip_a_kill_just_before_the_tick_loses_nothing(tmp_path: 
     assert app.recorded("succeeded")[0]["run_id"] == claimed["run_id"]
 
 
+@pytest.mark.full
 async def test_a_catch_up_takes_one_slot(scheduler: AsyncIOScheduler) -> None:
     inside: list[int] = []
 

@@ -47,6 +47,7 @@ async def test_wherever_the_ticks_of_a_job_fail_the_others_go_on(
     assert len(asked) <= after + 3
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "trouble",
     [RuntimeError("a mistake"), sqlite3.DatabaseError("odd"), sqlite3.OperationalError("disk I/O error")],
@@ -75,6 +76,7 @@ async def test_a_pass_that_fails_is_made_up_for_within_a_second_or_two(
     assert len(rows(scheduler, "succeeded")) == len(ran)
 
 
+@pytest.mark.full
 async def test_a_claim_that_was_under_way_starts_nothing_after_the_stop_was_asked_for(
     scheduler: AsyncIOScheduler,
 ) -> None:

@@ -13,6 +13,7 @@ from inside import rows, until
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
 
+@pytest.mark.full
 async def test_waiting_for_the_jitter_is_no_overlap(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", jitter=0.5)
     async with scheduler:

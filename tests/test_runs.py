@@ -119,6 +119,7 @@ async def test_max_instances_lets_as_many_run(scheduler: AsyncIOScheduler) -> No
     assert gauge.most == 2
 
 
+@pytest.mark.full
 async def test_jitter_delays_the_start_and_never_the_tick(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=0.5, id="job", jitter=0.3, max_instances=9)
     async with scheduler:
@@ -132,6 +133,7 @@ async def test_jitter_delays_the_start_and_never_the_tick(scheduler: AsyncIOSche
     assert max(delays) <= 300_000
 
 
+@pytest.mark.full
 async def test_a_clock_that_is_set_back_does_not_let_a_run_start_before_it_is_due(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +231,7 @@ async def test_a_run_is_claimed_before_it_is_due_and_starts_when_it_is(scheduler
     assert started[0] - run["tick_us"] < 3 * ticks.SECOND
 
 
+@pytest.mark.full
 async def test_a_run_that_ends_just_before_the_next_tick_does_not_overlap_it(
     scheduler: AsyncIOScheduler,
 ) -> None:
