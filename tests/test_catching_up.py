@@ -42,7 +42,8 @@ async def test_after_an_outage_the_latest_missed_tick_runs(scheduler: AsyncIOSch
         await until(lambda: calls)
     done, skipped = rows(scheduler, "succeeded"), rows(scheduler, "skipped")
     assert len(done) == 1
-    assert 4 <= len(skipped) <= 5
+    # A minute may have begun meanwhile, or its tick may have been claimed just before.
+    assert 3 <= len(skipped) <= 5
     assert {row["reason"] for row in skipped} == {"coalesced"}
     assert max(row["tick_us"] for row in skipped) < done[0]["tick_us"]
 
