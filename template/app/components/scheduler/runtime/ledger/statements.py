@@ -266,7 +266,7 @@ FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_
 # attempt within the job's grace after the process's last sign of life.
 RELEASE_RUNS_OF = """
 UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
-WHERE process_id = :process_id AND (state = 'claimed' OR (state = 'running' AND due_us > :now))
+WHERE process_id = :process_id AND state = 'claimed'
 """
 
 LOSE_RUNS_OF = """
