@@ -219,6 +219,9 @@ def pauses(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
                 _within(instants, a.begin - SECOND, z) and _within(last, a.begin, z) for a, z in spells
             ):
                 yield Violation(f"{name(row)} was skipped as paused, though nobody paused it", job, tick)
+        elif row["attempt"] > 1:
+            # It had begun before the pause, and was looked at then: a further attempt waits for the resume.
+            continue
         elif instants and any(all(a.end + _AHEAD < at < z.begin for at in instants) for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
 
