@@ -20,7 +20,7 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture audit hooks clean
+.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make picture     make the picture in the README from a real run'
 	@echo 'make docs        build the documentation into site/; a broken link fails'
 	@echo 'make audit       look for known vulnerabilities in what is installed'
+	@echo 'make release     check, test, write the changelog, keep a copy and tag (VERSION=0.2.0)'
 	@echo 'make hooks       install the git hooks'
 	@echo 'make clean       remove what these targets made'
 
@@ -75,7 +76,7 @@ lint: $(READY)
 
 # Two runs, since test files of the template and of this repository may share a name.
 types: $(READY)
-	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests
+	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests template/.template/update.py
 	$(RUN) mypy --cache-dir .mypy_cache/repository tests scripts
 
 # The workflows that users get are checked as they are rendered.
@@ -85,6 +86,7 @@ workflows: $(READY)
 	"$(PYTHON)" scripts/render.py build/ci/gitlab --data ci=gitlab
 	$(RUN) check_jsonschema --builtin-schema vendor.github-workflows \
 		.github/workflows/*.yml build/ci/github/.github/workflows/*.yml
+	$(RUN) check_jsonschema --builtin-schema vendor.compose-spec build/ci/github/compose.yaml
 	$(RUN) check_jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci \
 		build/ci/gitlab/.gitlab-ci.yml
 	"$(BIN)/zizmor" --offline --no-progress --config .github/zizmor.yml \
@@ -116,6 +118,9 @@ picture: $(READY)
 
 audit: $(READY)
 	@"$(PYTHON)" scripts/audit.py
+
+release: check test
+	@"$(PYTHON)" scripts/release.py $(VERSION)
 
 hooks: $(READY)
 	$(RUN) pre_commit install --hook-type pre-commit --hook-type pre-push

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("copier.yml", "includes", "template")
+PARTS = ("copier.yml", "CHANGELOG.md", "includes", "template")
 TRACES = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv", "*.pyc", "data", "*.egg-info")
 
 SCHEDULE = Path("app/components/scheduler/main.py")

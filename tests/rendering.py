@@ -34,15 +34,17 @@ QUESTIONS: dict[str, dict[str, Any]] = {k: v for k, v in _config.items() if k[0]
 SETTINGS: dict[str, Any] = {k: v for k, v in _config.items() if k[0] == "_"}
 
 
-def choices(question: str) -> list[str]:
+def choices(question: str) -> list[Any]:
     """Return the answers that a question accepts."""
+    if QUESTIONS[question]["type"] == "bool":
+        return [True, False]
     found = QUESTIONS[question]["choices"]
     return list(found.values()) if isinstance(found, dict) else list(found)
 
 
-def combinations() -> list[dict[str, str]]:
+def combinations() -> list[dict[str, Any]]:
     """Return every combination of answers to the questions that have choices."""
-    names = [name for name, question in QUESTIONS.items() if "choices" in question]
+    names = [name for name, it in QUESTIONS.items() if "choices" in it or it["type"] == "bool"]
     return [
         dict(zip(names, answers, strict=True))
         for answers in itertools.product(*(choices(name) for name in names))

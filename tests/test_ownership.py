@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import copier
 import pytest
@@ -49,18 +44,6 @@ def conflicts(project: Project) -> list[str]:
     ]
 
 
-def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
-    """Run make in the application, with the Copier of these tests on PATH, or another one."""
-    found = f"{path or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["make", *arguments],
-        cwd=project.folder,
-        env=os.environ | {"PATH": found, "PYTHONWARNINGS": "default"},
-        capture_output=True,
-        text=True,
-    )
-
-
 # --- what is the user's
 
 
@@ -99,6 +82,7 @@ def test_edited_and_deleted_files_of_the_user_stay_so_through_every_update(
     project.edit(SERVICE, add("\n\ndef mine() -> None:\n    pass\n"))
     project.edit(SCHEDULE, lambda old: old.replace("hour=9", "hour=7"))
     project.edit("app/core/config.py", add("\n# mine\n"))
+    project.edit("app/core/log.py", add("\n# mine\n"))
     project.edit("app/core/project.toml", add("# mine\n"))
     project.edit("app/services/later.py", add('"""A file that a later version also ships."""\n'))
     gone = ["README.md", "LICENSE", ".github/workflows/ci.yml", "tests/test_my_tasks.py"]
@@ -163,6 +147,13 @@ BELOW = {
         '    "hypothesis>=6",\n',
         '\n[tool.ruff.lint.per-file-ignores]\n"tests/*" = ["S101"]\n',
     ],
+    "Dockerfile": ["\nUSER root\nRUN apt-get update\nUSER app\n"],
+    ".dockerignore": ["/notes/\n"],
+    "compose.yaml": [
+        '    ports: ["80:80"]\n',
+        "\n  redis:\n    image: redis\n",
+        "  redis:\n",
+    ],
 }
 
 
@@ -194,6 +185,12 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
         history.edit(pyproject, put("    # yours: packages", f'    "release-{number}",\n'))
         history.edit(pyproject, put("    # yours: tools", f'    "release-{number}",\n'))
         history.edit(pyproject, put("\n# yours: settings", f"release = {number}\n"))
+        history.edit("template/Dockerfile.jinja", put("\n# yours: steps", f"ENV RELEASE={number}\n"))
+        history.edit("template/.dockerignore", put("\n# yours: patterns", f"/release-{number}/\n"))
+        compose = "template/compose.yaml"
+        history.edit(compose, put("    # yours: what else", f"    x-release: {number}\n"))
+        history.edit(compose, put("\n  # yours: services", f"\n  release-{number}:\n    build: .\n"))
+        history.edit(compose, put("  # yours: volumes", f"  release-{number}:\n"))
         history.release(f"{number}.0.0")
         project.update()
         assert conflicts(project) == []
@@ -203,7 +200,7 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
     for name, texts in BELOW.items():
         theirs = (fresh.folder / name).read_text(encoding="utf-8")
         merged = (project.folder / name).read_text(encoding="utf-8")
-        assert "elease" in theirs.replace("RELEASE", "elease")
+        assert "elease" in theirs.replace("RELEASE", "release")
         assert merged == below_the_separators(texts)(theirs)
 
 
@@ -224,90 +221,21 @@ def test_uv_add_puts_packages_below_the_separators() -> None:
 def test_edits_elsewhere_in_the_templates_files_are_merged(
     history: TemplateHistory, project: Project
 ) -> None:
-    project.edit("app/core/log.py", add("\n# mine, at the end\n"))
+    project.edit("app/core/ledger.py", add("\n# mine, at the end\n"))
     project.edit("pyproject.toml", lambda old: old.replace('"0.1.0"', '"0.2.0"'))
     project.commit("mine")
-    history.edit("template/app/core/log.py", lambda old: f"# theirs, at the start\n{old}")
+    history.edit("template/app/core/ledger.py", lambda old: f"# theirs, at the start\n{old}")
     history.edit("template/pyproject.toml.jinja", lambda old: old.replace("loguru>=", "loguru>"))
     history.release("2.0.0")
     project.update()
 
-    log = (project.folder / "app/core/log.py").read_text(encoding="utf-8")
-    assert log.startswith("# theirs, at the start\n")
-    assert log.endswith("\n# mine, at the end\n")
+    merged = (project.folder / "app/core/ledger.py").read_text(encoding="utf-8")
+    assert merged.startswith("# theirs, at the start\n")
+    assert merged.endswith("\n# mine, at the end\n")
     pyproject = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
     assert '"0.2.0"' in pyproject
     assert "loguru>0" in pyproject
     assert conflicts(project) == []
-
-
-# --- make update
-
-
-def both_change_a_line(history: TemplateHistory, project: Project) -> None:
-    """Let the user and the next release change the same line of two files."""
-    for name in ("app/core/log.py", ".editorconfig"):
-        project.edit(name, lambda old: f"# mine\n{old}")
-        history.edit(f"template/{name}", lambda old: f"# theirs\n{old}")
-    project.commit("mine")
-    history.release("2.0.0")
-
-
-@pytest.mark.full
-def test_make_update_takes_the_newest_version(history: TemplateHistory, project: Project) -> None:
-    history.edit("template/app/core/log.py", add("\n# theirs\n"))
-    history.release("2.0.0")
-    done = make(project, "update")
-    assert done.returncode == 0, done.stderr
-    assert project.answers()["_commit"] == "2.0.0"
-    assert "then run: make check test" in done.stderr.replace("Then", "then")
-
-
-def test_make_update_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> None:
-    history.release("2.0.0")
-    project.edit("notes.txt", add("not committed\n"))
-    done = make(project, "update")
-    assert done.returncode != 0
-    assert "Commit or stash your changes first" in done.stderr
-    assert "notes.txt" in done.stderr
-    assert project.answers()["_commit"] == "1.0.0"
-
-
-@pytest.mark.full
-def test_make_update_fails_with_the_list_of_conflicts(history: TemplateHistory, project: Project) -> None:
-    both_change_a_line(history, project)
-    done = make(project, "update")
-    assert done.returncode != 0
-    sentence = "You and the template changed the same lines. Decide in these files, then commit:\n"
-    assert done.stderr.partition(sentence)[2].splitlines()[:2] == [
-        ".editorconfig",
-        "app/core/log.py",
-    ]
-    for name in ("app/core/log.py", ".editorconfig"):
-        text = (project.folder / name).read_text(encoding="utf-8")
-        assert "# mine\n" in text
-        assert "# theirs\n" in text
-
-
-@pytest.mark.full
-def test_make_update_fails_with_the_list_of_rejected_changes(
-    history: TemplateHistory, project: Project
-) -> None:
-    both_change_a_line(history, project)
-    folder = fresh_folder("bin")
-    (folder / "copier").write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -m copier "$@" --conflict rej\n', encoding="utf-8"
-    )
-    (folder / "copier").chmod(0o755)
-    done = make(project, "update", path=folder)
-    assert done.returncode != 0
-    assert ".editorconfig.rej\napp/core/log.py.rej\n" in done.stderr
-
-
-def test_make_update_needs_git() -> None:
-    done = make(Project(render(fresh_folder("no-git") / "app")), "update")
-    assert done.returncode != 0
-    assert "An update needs git: run git init, then commit everything." in done.stderr
 
 
 # --- the answers

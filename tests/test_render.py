@@ -27,12 +27,13 @@ LICENCES = {
     "Apache-2.0": ("Apache License\n", "END OF TERMS AND CONDITIONS", 201),
 }
 OWNERS = {"yours", "shared", "the template's"}
-SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore"}
+CONTAINER = {"Dockerfile", "compose.yaml", ".dockerignore"}
+SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore", *CONTAINER}
 
 
-def name_of(combination: dict[str, str]) -> str:
+def name_of(combination: dict[str, Any]) -> str:
     """Return what pytest shows."""
-    return "-".join(combination.values())
+    return "-".join(map(str, combination.values()))
 
 
 def ownership(folder: Path) -> dict[str, str]:
@@ -80,7 +81,7 @@ def mypy(folder: Path, version: str) -> str:
 
 @pytest.mark.parametrize("combination", combinations(), ids=name_of)
 def test_a_combination_renders_what_was_asked_for_and_nothing_else(
-    combination: dict[str, str],
+    combination: dict[str, Any],
 ) -> None:
     folder = rendered(**combination)
     there = contents(folder)
@@ -96,13 +97,14 @@ def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     rows = ownership(folder)
     assert {name: len(row_of(name, rows)) for name in there} == dict.fromkeys(there, 1)
     assert [row for row in rows if not any(row_of(name, {row: ""}) for name in there)] == []
-    assert {name for name, owner in rows.items() if owner == "shared"} == SHARED
+    shared = SHARED if combination["container"] else SHARED - CONTAINER
+    assert {name for name, owner in rows.items() if owner == "shared"} == shared
 
     # The checks below run once for each Python; this ties all other combinations to them.
     assert tree(folder) == tree(rendered(python_version=combination["python_version"]))
 
 
-def expected_files(combination: dict[str, str]) -> set[str]:
+def expected_files(combination: dict[str, Any]) -> set[str]:
     """Return the template's files less the parts that were not asked for."""
     template = ROOT / "template"
     found = {name.removesuffix(".jinja") for name in files(template) if not is_trace(name)}
@@ -113,7 +115,7 @@ def expected_files(combination: dict[str, str]) -> set[str]:
             found.remove(name)
     if combination["licence"] == "none":
         found.remove("LICENSE")
-    return found
+    return found if combination["container"] else found - CONTAINER
 
 
 def is_trace(name: str) -> bool:
@@ -141,13 +143,14 @@ def check_syntax(name: str, text: str) -> None:
     parsers: dict[str, Callable[[str], Any]] = {
         "toml": tomllib.loads,
         "yml": yaml.safe_load,
+        "yaml": yaml.safe_load,
         "json": json.loads,
     }
     if parser := parsers.get(name.rsplit(".", 1)[-1]):
         assert parser(text), f"{name} is empty"
 
 
-def check_project(project: dict[str, Any], combination: dict[str, str]) -> None:
+def check_project(project: dict[str, Any], combination: dict[str, Any]) -> None:
     """Compare the package's description with the answers."""
     said = project["project"]
     assert said["requires-python"] == f">={combination['python_version']}"
@@ -169,7 +172,7 @@ def check_licence(there: dict[str, bytes], licence: str) -> None:
         assert re.search(r"Copyright (\(c\) )?20\d\d,? the my-scheduler authors\n", text)
 
 
-def check_ci(there: dict[str, bytes], combination: dict[str, str]) -> None:
+def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:
     """Compare the pipeline with the answers: it runs the same targets as a person."""
     if combination["ci"] != "none":
         text = there[CI_FILES[combination["ci"]]].decode()

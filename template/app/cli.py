@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(
-    help="Run the schedule and look at what became of it.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -40,6 +39,24 @@ def main(program: str | None = None) -> None:
         # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from app.components.scheduler.runtime.loading import versions
+
+        print(versions())
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions."),
+    ] = False,
+) -> None:
+    """Run the schedule and look at what became of it."""
 
 
 @app.command()
@@ -190,6 +207,16 @@ def remove(job_id: str) -> None:
 
     SchedulerClient().remove_job(job_id)
     print(f"{job_id} is removed")
+
+
+@app.command()
+def migrate() -> None:
+    """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.ledger.upgrading import migrate as upgrade
+    from app.components.scheduler.runtime.settings import settings
+
+    print(upgrade(Ledger(settings().database_url)))
 
 
 def _parse(option: str, text: str, zone: Any) -> int:

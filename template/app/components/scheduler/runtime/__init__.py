@@ -25,6 +25,8 @@ The rooms, in the order in which a tick passes through them:
 - `steering`: what adds, changes, pauses and removes jobs while the schedule runs
 - `client`: the same from another process
 - `service`: the scheduler as a process of its own, with signals
+- `logs`: where log lines go
+- `former_names`: names that went, for as long as they still work
 - `loading`, `plan`, `reading`: what the commands show
 """
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .client import SchedulerClient
     from .context import Run, current_run
     from .errors import ConfigurationError, LedgerError, ScheduleError
+    from .logs import log_to_stderr
     from .scheduler import AsyncIOScheduler
     from .settings import SchedulerSettings
 
@@ -48,6 +51,7 @@ __all__ = [
     "SchedulerClient",
     "SchedulerSettings",
     "current_run",
+    "log_to_stderr",
 ]
 
 _ROOM = {
@@ -59,13 +63,16 @@ _ROOM = {
     "SchedulerClient": "client",
     "SchedulerSettings": "settings",
     "current_run": "context",
+    "log_to_stderr": "logs",
 }
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for, so that reading the settings does not load APScheduler.
-    if name not in _ROOM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name not in _ROOM:
+        from .former_names import present_name
+
+        name = present_name(__name__, name)
     return getattr(import_module(f".{_ROOM[name]}", __name__), name)

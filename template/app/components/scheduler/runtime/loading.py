@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import tomllib
 import traceback
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _MODULE = "app.components.scheduler.main"
 _FILE = "app/components/scheduler/main.py"
+_TEMPLATE_FILE = Path(__file__).resolve().parents[3] / "core" / "template.toml"
 
 
 def load_schedule() -> AsyncIOScheduler:
@@ -51,6 +54,14 @@ def application() -> tuple[str, str]:
         return name, version(name)
     except PackageNotFoundError:
         return name, "(not installed)"
+
+
+def versions() -> str:
+    """Return the versions of the application, the template and Python, in a line."""
+    name, own = application()
+    found = tomllib.loads(_TEMPLATE_FILE.read_text(encoding="utf-8")) if _TEMPLATE_FILE.exists() else {}
+    made_from = found.get("version", "unreleased")
+    return f"{name} {own} (template {made_from}, Python {platform.python_version()})"
 
 
 def in_a_sentence(problem: Exception) -> str:

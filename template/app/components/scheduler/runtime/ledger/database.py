@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from ..errors import ConfigurationError, LedgerError
@@ -25,6 +26,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 5.0
 # Up to this size a damaged page anywhere is found at the start, within some 10 ms.
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -96,6 +99,14 @@ class Ledger:
             connection.execute("PRAGMA synchronous=FULL")
         return connection
 
+    def revision(self) -> str | None:
+        """Return the version of the ledger that is there; None if the file is empty.
+
+        Raises:
+            LedgerError: it is damaged, newer than this code, or something else's.
+        """
+        return self._guard(self._inspect)
+
     def check_readable(self) -> None:
         """Raise LedgerError unless there is a ledger that this code can read as it is."""
         if not self.exists():
@@ -123,7 +134,7 @@ class Ledger:
             revision = self._revision(connection)
         if revision != REVISION:
             raise LedgerError(
-                f"{_shown(self.path)} is of an older version: start the application once, which upgrades it"
+                f"{_shown(self.path)} is of an older version: start it, or run `python -m app migrate`"
             )
 
     def _revision(self, connection: sqlite3.Connection) -> str | None:
@@ -147,9 +158,9 @@ class Ledger:
             )
         return revision
 
-    def _guard(self, action: Callable[[], None]) -> None:
+    def _guard(self, action: Callable[[], T]) -> T:
         try:
-            action()
+            return action()
         except sqlite3.OperationalError as problem:
             raise LedgerError(self.unusable(problem)) from None
         except sqlite3.DatabaseError as problem:

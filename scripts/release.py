@@ -1,0 +1,115 @@
+"""Make a release of the template: `make release VERSION=0.2.0` runs this after all checks and tests.
+
+Gives the changelog's unreleased part its version and date, keeps a copy of the template in `tests/released/`
+(from there the tests build every version: a clone may lack tags), commits both and tags the commit.
+"""
+
+from __future__ import annotations
+
+import datetime
+import lzma
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "tests" / "released"
+PARTS = ("copier.yml", "CHANGELOG.md", "includes", "template")
+UNRELEASED = "## [Unreleased]\n"
+
+
+class ReleaseError(Exception):
+    """One sentence that says why there is no release."""
+
+
+def main(arguments: list[str]) -> int:
+    """Release the version that the command line names; return the exit code."""
+    if len(arguments) != 1:
+        print("error: name the version: make release VERSION=0.2.0", file=sys.stderr)
+        return 2
+    try:
+        version = acceptable(arguments[0])
+        check_working_tree()
+        write_changelog(version)
+        write_project(version)
+        keep(version)
+        commit(version)
+    except ReleaseError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(f"Released {version}. Publish it: git push --follow-tags")
+    return 0
+
+
+def acceptable(text: str) -> str:
+    """Return a version in its normal form; refuse one that is none or not the newest."""
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        raise ReleaseError(f"{text!r} is no version by PEP 440, such as 0.2.0 or 1.0.0rc1") from None
+    if str(version) != text:
+        raise ReleaseError(f"write the version as {version}: that is the name of the tag")
+    released = [Version(it.name.removesuffix(".tar.xz")) for it in KEPT.glob("*.tar.xz")]
+    newest = max(released, default=None)
+    if newest is not None and version <= newest:
+        raise ReleaseError(f"{version} is not newer than {newest}, which is released")
+    return text
+
+
+def check_working_tree() -> None:
+    """Refuse to release what is not committed."""
+    if git("status", "--porcelain"):
+        raise ReleaseError("commit everything first: a release is what was committed and tested")
+
+
+def write_changelog(version: str) -> None:
+    """Give what is unreleased its version and today's date (UTC)."""
+    path = ROOT / "CHANGELOG.md"
+    text = path.read_text(encoding="utf-8")
+    said = re.search(rf"^{re.escape(UNRELEASED)}(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if not said or not said.group(1).strip():
+        raise ReleaseError("CHANGELOG.md has nothing under [Unreleased]: say what the release brings")
+    today = datetime.datetime.now(datetime.UTC).date()
+    heading = f"{UNRELEASED}\n## [{version}] - {today}\n"
+    path.write_text(text.replace(UNRELEASED, heading, 1), encoding="utf-8")
+
+
+def write_project(version: str) -> None:
+    """Write the version into this repository's own description."""
+    path = ROOT / "pyproject.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', text, count=1), encoding="utf-8"
+    )
+
+
+def keep(version: str) -> None:
+    """Put the template as it is released where the tests find it, whatever tags a clone has."""
+    git("add", "--all")
+    tree = git("write-tree").strip()
+    command = ["git", "archive", "--format=tar", tree, *PARTS]
+    archive = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / f"{version}.tar.xz").write_bytes(lzma.compress(archive, preset=9 | lzma.PRESET_EXTREME))
+
+
+def commit(version: str) -> None:
+    """Commit the release and tag it."""
+    git("add", "--all")
+    git("commit", "--quiet", "--message", f"Release {version}")
+    git("tag", "--annotate", "--message", f"Release {version}", version)
+
+
+def git(*arguments: str) -> str:
+    """Run git and return what it prints."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise ReleaseError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

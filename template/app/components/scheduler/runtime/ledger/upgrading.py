@@ -1,0 +1,39 @@
+"""The ledger brought up to this code without a start, for who updates or deploys."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from . import members
+from . import statements as sql
+from .database import REVISION, Ledger
+from .records import Identity
+
+
+def migrate(ledger: Ledger) -> str:
+    """Upgrade the ledger unless somebody uses it; return a sentence that says what was done.
+
+    Under a process that runs an older version nothing is changed: the next start upgrades it.
+
+    Raises:
+        LedgerError: it is damaged, newer than this code, or cannot be written.
+    """
+    if not ledger.exists():
+        return f"there is no ledger yet ({ledger}): the first start makes one"
+    before = ledger.revision()
+    if before is None or before == REVISION:
+        ledger.prepare()
+        return f"the ledger ({ledger}) is up to date: {REVISION}"
+    if user := _somebody(ledger):
+        return f"the ledger ({ledger}) stays at {before}: {user} uses it; the next start upgrades it"
+    ledger.prepare()
+    return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}"
+
+
+def _somebody(ledger: Ledger) -> str | None:
+    me = Identity.new()
+    with closing(ledger.connect(read_only=True)) as connection:
+        for process_id, host, pid, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
+            if not members.is_provably_dead(me, process_id, host, pid):
+                return f"process {pid} on {host}"
+    return None

@@ -1,0 +1,252 @@
+"""`make update` and `make outdated` in a rendered application: what they refuse, do, and say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+
+from pythons import clean_environment, uv
+from rendering import Project, TemplateHistory, files, fresh_folder, git, render
+
+LOOK = "app/core/ledger.py"
+
+
+def call(project: Project, *command: str, path: Path | None = None) -> Any:
+    """Run a command in the application, with the Copier of these tests on PATH, or another one."""
+    found = f"{path or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = clean_environment() | {"PATH": found}
+    return subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+
+
+def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
+    """Run make in the application."""
+    return call(project, "make", *arguments, path=path)
+
+
+# --- what it refuses
+
+
+def test_it_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> None:
+    history.release("2.0.0")
+    project.edit("notes.txt", lambda old: f"{old}not committed\n")
+    done = make(project, "update")
+    assert done.returncode == 2
+    assert "error: commit or stash your changes first" in done.stderr
+    assert "notes.txt" in done.stderr
+    assert project.answers()["_commit"] == "1.0.0"
+
+
+@pytest.mark.full
+def test_it_needs_git() -> None:
+    done = make(Project(render(fresh_folder("no-git") / "app")), "update")
+    assert done.returncode == 2
+    assert "error: an update needs git: run git init, then commit everything" in done.stderr
+
+
+def test_it_needs_copier(project: Project) -> None:
+    tools = fresh_folder("tools")
+    (tools / "git").symlink_to(shutil.which("git") or "git")
+    script = [sys.executable, ".template/update.py"]
+    done = subprocess.run(
+        script, cwd=project.folder, env={"PATH": str(tools)}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: an update needs Copier: pipx install copier, or install uv\n"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("action", ["update", "outdated"])
+def test_a_template_recorded_as_a_relative_path_that_is_gone_is_explained(
+    history: TemplateHistory, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(history.folder.parent)
+    folder = fresh_folder("project") / "app"
+    copier.run_copy(history.folder.name, folder, defaults=True, quiet=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    project = Project(folder)
+    project.commit("first")
+
+    done = make(project, action)
+    assert done.returncode == 2
+    assert f"error: the template was recorded as the folder {history.folder.name}, " in done.stderr
+    assert "Traceback" not in done.stderr
+
+    # The way back that the sentence names.
+    project.edit(
+        ".copier-answers.yml",
+        lambda old: re.sub(r"(?m)^_src_path: .*$", f"_src_path: {history.folder}", old),
+    )
+    project.commit("where the template is now")
+    done = make(project, action)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "This project has the newest version of the template, 1.0.0.\n",
+    )
+
+
+def test_a_template_that_cannot_be_reached_is_explained(history: TemplateHistory, project: Project) -> None:
+    git(history.folder, "tag", "--delete", "1.0.0")
+    shutil.rmtree(history.folder / ".git")
+    for action in ("update", "outdated"):
+        done = make(project, action)
+        assert done.returncode == 2
+        assert re.search("^error: Copier cannot tell what the newest version", done.stderr, re.MULTILINE)
+        assert "Traceback" not in done.stderr
+
+
+# --- what is newest
+
+
+def test_outdated_says_whether_there_is_a_newer_version(history: TemplateHistory, project: Project) -> None:
+    done = make(project, "outdated")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "This project has the newest version of the template, 1.0.0.\n",
+    )
+    history.release("2.0.0")
+    done = make(project, "outdated")
+    assert done.returncode != 0
+    assert done.stdout == (
+        "Version 2.0.0 of the template is out; this project is at 1.0.0. Take it with: make update\n"
+    )
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
+@pytest.mark.full
+def test_a_project_past_the_last_release_is_told_the_way_back(history: TemplateHistory) -> None:
+    history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")
+    git(history.folder, "commit", "--quiet", "--all", "--message", "later")
+    folder = fresh_folder("project") / "app"
+    copier.run_copy(str(history.folder), folder, defaults=True, quiet=True, vcs_ref="HEAD")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    project = Project(folder)
+    project.commit("first")
+
+    for action in ("update", "outdated"):
+        done = make(project, action)
+        assert done.returncode == 0
+        assert "past the newest release of the template, and will take the next one" in done.stdout
+    # The next release is taken as any other.
+    history.release("2.0.0")
+    project.update()
+    assert project.answers()["_commit"] == "2.0.0"
+
+
+# --- what conflicts
+
+
+def both_change_a_line(history: TemplateHistory, project: Project) -> None:
+    """Let the user and the next release change the same line of two files."""
+    for name in (LOOK, ".editorconfig"):
+        project.edit(name, lambda old: f"# mine\n{old}")
+        history.edit(f"template/{name}", lambda old: f"# theirs\n{old}")
+    project.commit("mine")
+    history.release("2.0.0")
+
+
+@pytest.mark.full
+def test_it_fails_with_the_list_of_conflicts(history: TemplateHistory, project: Project) -> None:
+    both_change_a_line(history, project)
+    done = make(project, "update")
+    assert done.returncode != 0
+    listed = done.stderr.partition("and commit:\n")[2].splitlines()[:2]
+    assert listed == [".editorconfig", LOOK]
+    for name in listed:
+        text = (project.folder / name).read_text(encoding="utf-8")
+        assert "# mine\n" in text
+        assert "# theirs\n" in text
+    # Nothing goes on before they are solved.
+    done = call(project, sys.executable, ".template/update.py", "finish")
+    assert done.returncode == 1
+    assert "you and the template changed the same lines" in done.stderr
+
+
+@pytest.mark.full
+def test_it_fails_with_the_list_of_rejected_changes(history: TemplateHistory, project: Project) -> None:
+    both_change_a_line(history, project)
+    folder = fresh_folder("bin")
+    rejecting = 'test "$1" = update && set -- "$@" --conflict rej'
+    program = f'#!/bin/sh\n{rejecting}\nexec "{sys.executable}" -m copier "$@"\n'
+    (folder / "copier").write_text(program, encoding="utf-8")
+    (folder / "copier").chmod(0o755)
+    done = make(project, "update", path=folder)
+    assert done.returncode != 0
+    assert f".editorconfig.rej\n{LOOK}.rej\n" in done.stderr
+
+
+# --- what it does
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[tuple[TemplateHistory, Project]]:
+    """A whole application with its environment, one release behind."""
+    history = TemplateHistory(whole=True)
+    history.release("1.0.0")
+    project = history.copy()
+    uv(project.folder, "sync", "--quiet")
+    git(project.folder, "add", "uv.lock")
+    project.commit("lock")
+    history.edit(f"template/{LOOK}", lambda old: f"{old}\n\nLATER = True\n")
+    history.edit("template/pyproject.toml.jinja", lambda old: old.replace("rich>=14", "rich>=14.1"))
+    history.edit(
+        "CHANGELOG.md", lambda old: old.replace("## [Unreleased]\n", "## [Unreleased]\n\n- More light.\n")
+    )
+    history.release("2.0.0")
+    yield history, project
+    shutil.rmtree(project.folder)
+
+
+@pytest.mark.full
+def test_it_installs_migrates_checks_and_says_what_changed(
+    installed: tuple[TemplateHistory, Project],
+) -> None:
+    _, project = installed
+    done = make(project, "update")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.answers()["_commit"] == "2.0.0"
+    assert 'name = "rich", specifier = ">=14.1"' in (project.folder / "uv.lock").read_text(encoding="utf-8")
+    assert "there is no ledger yet" in done.stdout
+    assert "passed" in done.stdout
+    assert done.stdout.index("passed") < done.stdout.index("Updated to 2.0.0. What changed for you:")
+    assert "- More light." in done.stdout
+    assert "(template 2.0.0, " in call(project, ".venv/bin/python", "-m", "app", "--version").stdout
+
+    # What the user's own tests say counts.
+    git(project.folder, "checkout", "--quiet", "--", ".")
+    project.edit("tests/test_mine.py", lambda _: "def test_mine() -> None:\n    assert not 1\n")
+    project.commit("a test that fails")
+    done = make(project, "update")
+    assert done.returncode != 0
+    assert "the update was taken, but `make test` does not pass" in done.stderr
+    assert "What changed for you" not in done.stdout
+    # The way back that it names.
+    assert "git reset --hard && git clean -d --force" in done.stderr
+    git(project.folder, "reset", "--quiet", "--hard")
+    git(project.folder, "clean", "-d", "--force", "--quiet")
+    assert project.answers()["_commit"] == "1.0.0"
+    assert "LATER" not in (project.folder / LOOK).read_text(encoding="utf-8")
+
+
+def test_without_make_it_uses_the_tools_themselves(project: Project) -> None:
+    assert ".template/update.py" in files(project.folder)
+    asked = (
+        "import sys; sys.path.insert(0, '.template'); import update; print([it[0] for it in update.steps()])"
+    )
+    tools = fresh_folder("tools")
+    (tools / "uv").symlink_to(shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv")
+    command = [sys.executable, "-B", "-c", asked]
+    done = subprocess.run(
+        command, cwd=project.folder, env={"PATH": str(tools)}, capture_output=True, text=True
+    )
+    assert done.stdout == (
+        "['uv sync', 'python -m app migrate', 'ruff check .', 'ruff format --check .', 'mypy', 'pytest']\n"
+    )

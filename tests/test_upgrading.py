@@ -1,0 +1,107 @@
+"""What an update of the template needs from the application: `migrate`, `--version`, former names."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from app.components.scheduler import runtime
+from app.components.scheduler.runtime import former_names
+from app.components.scheduler.runtime.former_names import Renamed
+from app.components.scheduler.runtime.ledger import database, records
+from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.ledger.upgrading import migrate
+from application import Application
+
+HERE = records.Identity.new().host
+# No system gives out such a number.
+GONE = 2**22 + 1
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    """An application with one job."""
+    made = Application(tmp_path)
+    made.tasks("def task() -> None: ...\n")
+    imports = "from app.services.my_tasks import task\n"
+    made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', imports)
+    return made
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Ledger:
+    """A ledger as the first version of the template made it."""
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    return ledger
+
+
+def use(ledger: Ledger, host: str, pid: int) -> None:
+    """Write down a process that uses the ledger."""
+    with closing(sqlite3.connect(ledger.path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO scheduler_processes (process_id, host, pid, beat, beat_us, started_us, start_number)"
+            " VALUES ('other', ?, ?, 1, 0, 0, 1)",
+            (host, pid),
+        )
+
+
+def test_the_command_says_what_there_is_to_do(app: Application) -> None:
+    done = app.command("migrate")
+    assert done.returncode == 0
+    assert re.fullmatch(r"there is no ledger yet \(sqlite .+\): the first start makes one\n", done.stdout)
+    assert not app.ledger_file.exists()
+    with app.running():
+        pass
+    done = app.command("migrate")
+    assert done.returncode == 0
+    assert done.stdout.endswith(f"is up to date: {database.REVISION}\n")
+
+
+def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(old: Ledger) -> None:
+    use(old, HERE, GONE)
+    assert migrate(old).endswith(f"was upgraded from 0001 to {database.REVISION}")
+    assert old.revision() == database.REVISION
+    with closing(sqlite3.connect(old.path)) as connection:
+        assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
+
+
+def test_a_ledger_in_use_is_left_to_the_next_start(old: Ledger) -> None:
+    use(old, HERE, os.getppid())
+    assert f"stays at 0001: process {os.getppid()} on {HERE} uses it" in migrate(old)
+    assert old.revision() == "0001"
+
+
+def test_the_version_names_the_template(app: Application) -> None:
+    (app.folder / "app/core/template.toml").write_text('version = "1.2.3"\n', encoding="utf-8")
+    done = app.command("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"\S+ \S.* \(template 1\.2\.3, Python 3\.\d+\.\d+\S*\)\n", done.stdout)
+
+
+def test_a_former_name_works_and_says_what_it_is_called_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(former_names.FORMER_NAMES, "running_run", Renamed("current_run", "0.9"))
+    with pytest.warns(DeprecationWarning, match="is called current_run now") as caught:
+        exec("from app.components.scheduler.runtime import running_run as found", there := {})
+    assert there["found"] is runtime.current_run
+    assert str(caught[0].message) == (
+        "app.components.scheduler.runtime.running_run is called current_run now: write that;"
+        " the old name goes with version 0.9 of the template"
+    )
+    assert caught[0].filename == "<string>"
+    with pytest.raises(ImportError, match="cannot import name 'never_was'"):
+        exec("from app.components.scheduler.runtime import never_was")
