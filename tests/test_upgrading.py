@@ -95,8 +95,9 @@ def test_the_version_names_the_template(app: Application) -> None:
 
 def test_a_former_name_works_and_says_what_it_is_called_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(former_names.FORMER_NAMES, "running_run", Renamed("current_run", "0.9"))
+    there: dict[str, object] = {}
     with pytest.warns(DeprecationWarning, match="is called current_run now") as caught:
-        exec("from app.components.scheduler.runtime import running_run as found", there := {})
+        exec("from app.components.scheduler.runtime import running_run as found", there)
     assert there["found"] is runtime.current_run
     assert str(caught[0].message) == (
         "app.components.scheduler.runtime.running_run is called current_run now: write that;"
