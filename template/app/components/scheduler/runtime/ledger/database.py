@@ -19,7 +19,7 @@ from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0002"
+REVISION = "0003"
 
 _VARIABLE = "SCHEDULER_DATABASE_URL"
 _MIGRATIONS = Path(__file__).parent / "migrations"

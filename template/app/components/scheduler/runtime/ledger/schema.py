@@ -88,6 +88,10 @@ runs = Table(
     Column("finished_us", BigInteger),
     Column("error", Text),
     Column("traceback", Text),
+    # The tick that a run by hand stands in for: it has none of its own.
+    Column("for_tick_us", BigInteger),
+    # When somebody asked to cancel it.
+    Column("cancel_us", BigInteger),
     UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
     UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
 )
@@ -101,6 +105,8 @@ _UNCOUNTED = text("last_tick_us IS NOT NULL AND tick_count IS NULL")
 Index("scheduler_runs_uncounted", runs.c.job_id, sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED)
 _CUT = text("rerun_until_us IS NOT NULL")
 Index("scheduler_runs_cut", runs.c.rerun_until_us, sqlite_where=_CUT, postgresql_where=_CUT)
+_ASKED = text("cancel_us IS NOT NULL")
+Index("scheduler_runs_cancel", runs.c.process_id, sqlite_where=_ASKED, postgresql_where=_ASKED)
 
 # The attempts of a run before its latest, which stands in the run itself.
 attempts = Table(
@@ -127,4 +133,29 @@ processes = Table(
     Column("beat", BigInteger, nullable=False),
     Column("beat_us", BigInteger, nullable=False),
     Column("start_number", BigInteger, nullable=False),
+    # When its event loop was last seen to answer.
+    Column("pass_us", BigInteger),
 )
+
+# What the attempts of a run logged: the newest lines, as many as are kept.
+logs = Table(
+    "scheduler_logs",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+# Who asked for what: pauses, runs by hand, cancellations, added and removed jobs.
+audit = Table(
+    "scheduler_audit",
+    metadata,
+    Column("audit_id", RunId, Identity(), primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("job_id", Text),
+    Column("run_id", BigInteger),
+    Column("note", Text),
+)
+Index("scheduler_audit_at", audit.c.at_us)

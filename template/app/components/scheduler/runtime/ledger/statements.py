@@ -10,7 +10,8 @@ SELECT process_id, host, pid, beat, beat_us, start_number FROM scheduler_process
 """
 
 BEAT = """
-UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now WHERE process_id = :process_id
+UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
+WHERE process_id = :process_id
 """
 
 # Only if it has not moved since it was watched: a process that came back is not declared dead.
@@ -188,10 +189,12 @@ ON CONFLICT DO NOTHING
 
 # Runs that whoever is alive may take: given back before they started, due for a retry, or cut off.
 LIST_WAITING = """
-SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, 0 AS cut FROM scheduler_runs
+SELECT run_id, job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 0 AS cut
+FROM scheduler_runs
 WHERE state IN ('queued', 'retrying') AND due_us <= :now
 UNION ALL
-SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, 1 AS cut FROM scheduler_runs
+SELECT run_id, job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 1 AS cut
+FROM scheduler_runs
 WHERE rerun_until_us >= :now
 ORDER BY due_us, run_id
 """
@@ -222,7 +225,7 @@ WHERE run_id = :run_id AND rerun_until_us >= :now
 """
 
 ARCHIVE_ATTEMPT = """
-INSERT INTO scheduler_attempts
+INSERT INTO scheduler_attempts (run_id, attempt, state, process_id, started_us, finished_us, error, traceback)
 SELECT run_id, attempt, state, process_id, started_us, finished_us, error, traceback
 FROM scheduler_runs WHERE run_id = :run_id
 ON CONFLICT DO NOTHING
@@ -285,10 +288,64 @@ INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)
 VALUES (:job_id, 'manual', 'queued', 1, 0, :due)
 """
 
+# A run that somebody asks for; it may stand in for a tick.
+INSERT_MANUAL = """
+INSERT INTO scheduler_runs (job_id, kind, for_tick_us, state, attempt, crashes, due_us)
+VALUES (:job_id, 'manual', :for_tick, 'queued', 1, 0, :now)
+RETURNING run_id
+"""
+
+READ_RUN = "SELECT job_id, state, tick_us, cancel_us FROM scheduler_runs WHERE run_id = :run_id"
+
+# One more attempt of what has ended, for whoever takes it.
+RETRY_ENDED = """
+UPDATE scheduler_runs
+SET state = 'queued', attempt = attempt + 1, due_us = :now, process_id = NULL, claimed_us = NULL,
+    started_us = NULL, finished_us = NULL, rerun_until_us = NULL, cancel_us = NULL
+WHERE run_id = :run_id AND state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')
+"""
+
+# What waits is cancelled at once, and so is the further attempt of what was cut off.
+CANCEL_RUN = """
+UPDATE scheduler_runs
+SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
+    error = CASE WHEN state IN ('queued', 'retrying') THEN :error ELSE error END,
+    finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL, cancel_us = :now
+WHERE run_id = :run_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
+"""
+
+# What runs somewhere is asked to end by the process that runs it.
+ASK_TO_CANCEL = """
+UPDATE scheduler_runs SET cancel_us = :now WHERE run_id = :run_id AND state IN ('claimed', 'running')
+"""
+
+LIST_TO_CANCEL = """
+SELECT run_id FROM scheduler_runs
+WHERE process_id = :process_id AND cancel_us IS NOT NULL AND state IN ('claimed', 'running')
+"""
+
+INSERT_LOG = """
+INSERT INTO scheduler_logs (run_id, attempt, text) VALUES (:run_id, :attempt, :text)
+ON CONFLICT (run_id, attempt) DO UPDATE SET text = excluded.text
+"""
+
+INSERT_AUDIT = """
+INSERT INTO scheduler_audit (at_us, who, action, job_id, run_id, note)
+VALUES (:now, :who, :action, :job_id, :run_id, :note)
+"""
+
 # A bounded piece, so that pruning never holds up a claim.
 PRUNE_ATTEMPTS = """
 DELETE FROM scheduler_attempts WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
+"""
+PRUNE_LOGS = """
+DELETE FROM scheduler_logs WHERE run_id IN (
+    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
+"""
+PRUNE_AUDIT = """
+DELETE FROM scheduler_audit WHERE audit_id IN (
+    SELECT audit_id FROM scheduler_audit WHERE at_us < :before ORDER BY at_us LIMIT :piece)
 """
 PRUNE_RUNS = """
 DELETE FROM scheduler_runs WHERE run_id IN (
