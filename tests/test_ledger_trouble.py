@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
+from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ticks
 from application import Application, Running, wait_for
 from bodies import TASKS, deploy, doomed, entered, let, marks, more, pass_by
-from inside import Clock, covered, rows_of, until, with_jitter, without_a_hole
+from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
 
 SECOND = 1_000_000
 LEASE = 15
@@ -186,14 +186,37 @@ def test_a_ledger_that_another_start_made_anew_is_left_to_it(app: Application) -
 
 
 @pytest.mark.full
-def test_a_ledger_that_is_locked_at_the_start_is_a_sentence(app: Application) -> None:
+def test_a_start_waits_for_a_ledger_that_is_locked(app: Application) -> None:
     with app.running():
         let(app, "release")
         let(app, "soon")
-    before = app.recorded()
     with locked(app, []):
-        assert "another program holds it: end that, then try again" in app.refused(code=1)
-    assert app.recorded() == before
+        waiting = app.launch()
+        waiting.says("is held by another program; waiting up to 30 s")
+    try:
+        wait_for(waiting.is_up, "the start line")
+        assert waiting.popen.poll() is None
+    finally:
+        waiting.popen.kill()
+        waiting.popen.wait()
+
+
+@pytest.mark.full
+async def test_a_ledger_that_stays_locked_is_a_sentence(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.components.scheduler.runtime.process._START_PATIENCE", 1)
+    scheduler.add_job(lambda: None, "interval", hours=4, id="fine")
+    async with scheduler:
+        pass
+    with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerError, match="another program holds it: end that, then try again"):
+            async with scheduler:
+                pass
+        other.execute("ROLLBACK")
+    async with scheduler:
+        assert not rows(scheduler)
 
 
 @pytest.mark.full

@@ -19,8 +19,6 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
-# How long before a tick it may be claimed: a pause that comes later does not stop it.
-_AHEAD = SECOND // 2
 # What a body may lose between the look at its clock and its first line.
 _ENTERING = 1.5 * SECOND
 
@@ -120,12 +118,12 @@ def skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
     for row in evidence.runs:
         spec = evidence.specs.get(row["job_id"])
         if row["state"] == "skipped" and spec is not None:
-            sentence = _wrong_skip(spec, row, harm)
+            sentence = _wrong_skip(spec, row, evidence, harm)
             if sentence:
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
 
 
-def _wrong_skip(spec: JobSpec, row: Row, harm: Harm) -> str:
+def _wrong_skip(spec: JobSpec, row: Row, evidence: Evidence, harm: Harm) -> str:
     reason, last = row["reason"], row["last_tick_us"] or row["tick_us"]
     if reason in ("overlap", "paused"):
         return ""
@@ -137,7 +135,9 @@ def _wrong_skip(spec: JobSpec, row: Row, harm: Harm) -> str:
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
-    if reason != "coalesced" and decided <= last + spec.grace and not second_look:
+    fell_into_a_pause = reason == "outage" and _paused_before_anyone_could(spec, last, evidence, harm)
+    early = reason != "coalesced" and decided <= last + spec.grace
+    if early and not second_look and not fell_into_a_pause:
         return f"was skipped ({reason}) within its grace"
     newer = last
     for _ in range(spec.catch_up):
@@ -147,6 +147,16 @@ def _wrong_skip(spec: JobSpec, row: Row, harm: Harm) -> str:
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
     return "" if harm.anything(begin, end) else f"was skipped ({reason}) though nothing had happened"
+
+
+def _paused_before_anyone_could(spec: JobSpec, tick: int, evidence: Evidence, harm: Harm) -> bool:
+    """Return whether a pause came before a process was well for long enough to claim a tick."""
+    begins = [a.end for a, _ in _spells(evidence.commands) if a.job == spec.id]
+    return any(
+        at <= begin + _AHEAD and not harm.well_between(at, begin, _TAKEN)
+        for at in harm.instants(tick)
+        for begin in begins
+    )
 
 
 def caught_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+# For so long a start waits for a ledger that another program holds (R12).
+_START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
@@ -74,17 +76,14 @@ class Process:
         Raises:
             LedgerError: the ledger cannot be used; nothing was started.
         """
-        self.ledger.prepare()
+        self.ledger.prepare(_START_PATIENCE)
         try:
             self.writer.start()
         except sqlite3.OperationalError as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         members.ALIVE_HERE.add(self._me.process_id)
         try:
-            registering = self.writer.submit(
-                lambda connection: joining.register(connection, self._me, self._declared)
-            )
-            self._registration = registering.result(_JOIN_SECONDS)
+            self._registration = self._register()
         except BaseException as problem:
             self._close_ledger()
             if isinstance(problem, LedgerUnavailable):
@@ -95,6 +94,20 @@ class Process:
         self._presence.joined(self._registration)
         self._watermarks = self._catalogue.joined(self._registration)
         return self._registration
+
+    def _register(self) -> Registration:
+        give_up = time.monotonic() + _START_PATIENCE
+        while True:
+            registering = self.writer.submit(
+                lambda connection: joining.register(connection, self._me, self._declared)
+            )
+            try:
+                found: Registration = registering.result(_JOIN_SECONDS)
+            except LedgerUnavailable:
+                if time.monotonic() >= give_up:
+                    raise
+            else:
+                return found
 
     def begin(self) -> None:
         """Let the clock run on the running event loop."""

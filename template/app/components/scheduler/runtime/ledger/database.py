@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
+from loguru import logger
+
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
 
@@ -24,6 +26,7 @@ REVISION = "0003"
 _VARIABLE = "SCHEDULER_DATABASE_URL"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 5.0
+_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # Up to this size a damaged page anywhere is found at the start, within some 10 ms.
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
 
@@ -58,8 +61,10 @@ class Ledger:
         """The same for the file ending in `-wal`, which holds what was committed last."""
         return _identity(self.path.with_name(f"{self.path.name}-wal"))
 
-    def prepare(self) -> None:
+    def prepare(self, patience: float = 0) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
+
+        For `patience` seconds it waits for another program that holds the ledger.
 
         Raises:
             LedgerError: it is damaged, newer than this code, or cannot be written.
@@ -71,7 +76,7 @@ class Ledger:
                 f"the ledger's folder {self.path.parent} cannot be made: {problem.strerror}"
                 f" (set {_VARIABLE} to another place)"
             ) from None
-        self._guard(self._prepare)
+        self._guard(lambda: self._patiently(self._prepare, patience))
 
     def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         """Open a connection in autocommit mode: the caller says BEGIN and COMMIT.
@@ -112,6 +117,18 @@ class Ledger:
         if not self.exists():
             raise LedgerError(f"there is no ledger at {_shown(self.path)} yet: start the application once")
         self._guard(self._check_readable)
+
+    def _patiently(self, action: Callable[[], None], patience: float) -> None:
+        give_up, told = time.monotonic() + patience, False
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode not in _HELD or time.monotonic() >= give_up:
+                    raise
+            if not told:
+                told = True
+                logger.warning("{} is held by another program; waiting up to {:g} s", self, patience)
 
     def _prepare(self) -> None:
         revision = self._inspect() if self.exists() else None
