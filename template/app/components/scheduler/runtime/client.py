@@ -9,6 +9,7 @@ from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .asking import person
 from .catalogue import Catalogue
 from .declaration import Job
 from .errors import LedgerError
@@ -32,7 +33,9 @@ class SchedulerClient(Steering):
 
     _job_defaults: Mapping[str, Any] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, who: str | None = None) -> None:
+        """`who` acts, as the audit trail shows it; by default the user of this process."""
+        self.who = who or person()
         self.ledger = Ledger(self.settings.database_url)
         self._is_ready = False
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -11,7 +12,7 @@ from datetime import datetime
 class Run:
     """The run in which a task finds itself. Datetimes are in the job's zone.
 
-    tick: the instant for which it runs; None for kinds `manual` and `startup`.
+    tick: the instant for which it runs; None for kind `startup`, and for most of kind `manual`.
     attempt: 1, and one more for each retry and each new start after a crash.
     deadline: when the job's `timeout` ends the attempt; None without one.
     """
@@ -22,6 +23,15 @@ class Run:
     tick: datetime | None
     attempt: int
     deadline: datetime | None
+    _asked: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody asked to cancel this run: a long function may look at it now and then, and end.
+
+        A coroutine need not: it is cancelled.
+        """
+        return self._asked.is_set()
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")

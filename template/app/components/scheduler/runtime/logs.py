@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from . import evidence
+
 if TYPE_CHECKING:
     from loguru import Record
 
@@ -32,6 +34,7 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     else:
         logger.add(sys.stderr, level=level, format=_line, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
+    evidence.attach(level)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

@@ -30,7 +30,8 @@ _PRUNE_PIECE = 500
 class Presence:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
-    `take` receives runs that were taken over; `free` tells how many could begin.
+    `take` receives runs that were taken over; `free` tells how many could begin; `answers` whether the event
+    loop does.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Presence:
         history_days: float,
         take: Callable[[list[Claim]], None],
         free: Callable[[], int],
+        answers: Callable[[], bool],
     ) -> None:
-        self._me, self._take, self._free = me, take, free
+        self._me, self._take, self._free, self._answers = me, take, free, answers
         self._catalogue, self._jobs = catalogue, catalogue.jobs
         self._counting = GapCounting(catalogue.jobs)
         self._history = int(history_days * ticks.DAY)
@@ -96,7 +98,7 @@ class Presence:
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
             self._watched.clear()
-        if not members.beat(connection, self._me, self._start_number):
+        if not members.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
         claims: list[Claim] = []
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()

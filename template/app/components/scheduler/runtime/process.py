@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from apscheduler import events
 from loguru import logger
 
+from . import evidence
 from .catalogue import Catalogue, Change
 from .clock import Clock
 from .declaration import Job
 from .errors import LedgerError, LedgerUnavailable
-from .ledger import joining, members, runs
+from .ledger import asking, joining, members, runs
 from .ledger.database import Ledger
 from .ledger.records import AddedRow, Claim, Identity, Registration
 from .ledger.writer import Operation, Writer
@@ -63,6 +64,7 @@ class Process:
             settings.scheduler_history_days,
             self._take_over,
             self._free_to_take,
+            self._answers,
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
@@ -114,6 +116,7 @@ class Process:
         assert self._registration is not None, "open() comes first"
         self._loop = asyncio.get_running_loop()
         self._watchdog = Watchdog(self._loop)
+        evidence.attach(self._settings.log_level)
         self._take_over_now(self._registration.claims)
         self._clock.start(self._watermarks)
         self._presence.taking = True
@@ -187,12 +190,18 @@ class Process:
 
     def _free_to_take(self) -> int:
         """Return how many runs could be taken over; none while the event loop is blocked."""
-        return 0 if self._watchdog is not None and self._watchdog.stalled else self._runner.free
+        return self._runner.free if self._answers() else 0
+
+    def _answers(self) -> bool:
+        return self._watchdog is None or not self._watchdog.stalled
 
     def _pulse(self, connection: sqlite3.Connection) -> None:
         if self._watchdog is not None:
             self._watchdog.look()
         self._presence.pulse(connection)
+        unwanted = asking.to_cancel(connection, self._me)
+        if unwanted and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
         if self._presence.taking and not self._loading:
             rows = self._catalogue.unseen(connection)
             if rows:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy
 from sqlalchemy import func, select
 
 from . import ticks
 from .catalogue import load
 from .declaration import Job
-from .errors import ConfigurationError, LedgerError, nearest
+from .errors import ConfigurationError, nearest
 from .ledger import schema
 from .ledger.database import Ledger
+from .ledger.querying import connect
 from .ledger.records import AddedRow
+from .presence import LEASE_SECONDS
 from .schedules import Schedule, from_data
+from .settings import settings
 
 if TYPE_CHECKING:
     from .scheduler import AsyncIOScheduler
@@ -153,12 +154,45 @@ def run_rows(
         query = query.where(runs.job_id == job_id)
     if state is not None:
         query = query.where(runs.state == state)
-    with _connect(ledger) as connection:
+    with connect(ledger) as connection:
         found = [_run_row(row) for row in connection.execute(query)]
         known = [] if found else list(connection.scalars(select(schema.jobs.c.job_id)))
     if not found and job_id is not None and job_id not in known:
         raise ConfigurationError(f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}")
     return found
+
+
+def run_row(ledger: Ledger, run_id: int) -> dict[str, Any]:
+    """Return one run; see `run_rows`.
+
+    Raises:
+        ConfigurationError: there is no such run.
+    """
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        row = connection.execute(select(schema.runs).where(schema.runs.c.run_id == run_id)).first()
+    if row is None:
+        raise ConfigurationError(f"there is no run {run_id}: the command runs lists those that are kept")
+    return _run_row(row)
+
+
+def known_job_ids() -> list[str]:
+    """Return the ids of all jobs that the ledger knows and that are not removed."""
+    ledger = Ledger(settings().database_url)
+    if not ledger.exists():
+        return []
+    jobs = schema.jobs.c
+    query = select(jobs.job_id).where(jobs.removed_us.is_(None)).order_by(jobs.job_id)
+    with connect(ledger) as connection:
+        return list(connection.scalars(query))
+
+
+def someone_is_up(ledger: Ledger) -> bool:
+    """Return whether a scheduler showed a sign of life within the length of a lease."""
+    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
+    with connect(ledger) as connection:
+        beats = connection.scalars(select(schema.processes.c.beat_us))
+        return any(beat >= since for beat in beats)
 
 
 def iso(instant: int | None) -> str | None:
@@ -177,6 +211,7 @@ def _run_row(row: Any) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason,
         "attempt": row.attempt,
+        "for_tick": iso(row.for_tick_us),
         "started_at": iso(row.started_us),
         "finished_at": iso(row.finished_us),
         "duration": _seconds(row.started_us, row.finished_us),
@@ -205,21 +240,7 @@ def _ledger_rows(ledger: Ledger) -> tuple[dict[str, Any], dict[str, Any]]:
         .scalar_subquery()
     )
     ended = select(runs.c.job_id, runs.c.state, runs.c.finished_us).where(runs.c.run_id.in_(newest))
-    with _connect(ledger) as connection:
+    with connect(ledger) as connection:
         known = {row.job_id: row for row in connection.execute(select(jobs))}
         last = {row.job_id: row for row in connection.execute(ended)}
     return known, last
-
-
-@contextmanager
-def _connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
-    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: ledger.connect(read_only=True))
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except sqlalchemy.exc.OperationalError as problem:
-        raise LedgerError(f"the ledger does not answer: {problem.orig}") from None
-    except sqlalchemy.exc.DatabaseError as problem:
-        raise LedgerError(ledger.damaged(problem.orig)) from None
-    finally:
-        engine.dispose()

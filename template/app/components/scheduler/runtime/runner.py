@@ -10,10 +10,10 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from apscheduler import events
 from loguru import logger
 
-from . import ticks
+from . import evidence, ticks
 from .context import Run, set_current_run
 from .declaration import Job
 from .functions import unwrapped
@@ -37,9 +37,6 @@ _LONGEST_SLEEP = 30.0
 _FRESH_SECONDS = 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
-# What is kept of an error and of its traceback, in characters.
-_ERROR_LENGTH = 2_000
-_TRACEBACK_LENGTH = 20_000
 
 
 class Runner:
@@ -62,6 +59,10 @@ class Runner:
         self._slots: set[asyncio.Task[None]] = set()
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._in_thread: dict[int, Future[Any]] = {}
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        # What runs logged, and whether somebody asked to cancel them.
+        self._lines: dict[int, evidence.Lines] = {}
+        self._asked: dict[int, threading.Event] = {}
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="scheduler-task")
         self._draining = self._cutting = False
 
@@ -122,6 +123,34 @@ class Runner:
         self._give_up_on_deaf()
         self._threads.shutdown(wait=False, cancel_futures=True)
         return cut
+
+    def cancel(self, run_ids: Iterable[int]) -> None:
+        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
+        for run_id in run_ids:
+            asked = self._asked.get(run_id)
+            if asked is None:
+                self._cancel_waiting(run_id)
+            elif not asked.is_set():
+                asked.set()
+                claim = self._under_way[run_id][0]
+                if run_id in self._in_thread:
+                    log = logger.bind(job=claim.job_id)
+                    log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+                elif task := self._tasks.get(run_id):
+                    task.cancel()
+
+    def _cancel_waiting(self, run_id: int) -> None:
+        """Take back a run that was claimed and has not begun."""
+        if run_id in self._early and len(self._early[run_id][1]) == 1:
+            timer, [claim] = self._early.pop(run_id)
+            timer.cancel()
+        else:
+            found = next((it for it in self._waiting if [c.run_id for c in it] == [run_id]), None)
+            if found is None:
+                return
+            self._waiting.remove(found)
+            [claim] = found
+        self._write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
 
     @property
     def left(self) -> int:
@@ -189,6 +218,7 @@ class Runner:
                 return
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
+        self._asked[claim.run_id] = threading.Event()
         run = self._describe(claim, job, started)
         set_current_run(run)
         tick = claim.kind if run.tick is None else run.tick.isoformat()
@@ -233,14 +263,24 @@ class Runner:
             self._listeners.overlapped(job.id, (claim.tick,))
         return bool(verdict == "started")
 
-    @staticmethod
-    def _describe(claim: Claim, job: Job, started: int) -> Run:
+    def _describe(self, claim: Claim, job: Job, started: int) -> Run:
         zone, timeout = job.schedule.zone, job.options.timeout
         tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
         ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
-        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends)
+        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, self._asked[claim.run_id])
 
     async def _call(self, job: Job, claim: Claim) -> Any:
+        self._lines[claim.run_id], token = evidence.begin()
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[claim.run_id] = task
+        try:
+            return await self._call_function(job, claim)
+        finally:
+            del self._tasks[claim.run_id]
+            evidence.end(token)
+
+    async def _call_function(self, job: Job, claim: Claim) -> Any:
         if _is_coroutine_function(job.func):
             return await job.func(*job.args, **job.kwargs)
         call = functools.partial(job.func, *job.args, **job.kwargs)
@@ -275,8 +315,19 @@ class Runner:
         elif self._cutting:
             logger.warning("interrupted: the process is stopping")
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        elif self._was_asked(claim):
+            task = asyncio.current_task()
+            if task is not None:
+                # The slot goes on with the next run.
+                task.uncancel()
+            logger.warning("cancelled on request")
+            self._end(claim, started, "cancelled", error=CANCELLED)
         else:
             self._end(claim, started, "cancelled", problem=problem)
+
+    def _was_asked(self, claim: Claim) -> bool:
+        asked = self._asked.get(claim.run_id)
+        return asked is not None and asked.is_set()
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
         problem = done.exception()
@@ -320,13 +371,17 @@ class Runner:
         if job is None:
             return
         self._in_thread.pop(claim.run_id, None)
+        asked = self._asked.pop(claim.run_id, None)
+        lines = self._lines.pop(claim.run_id, None)
         trace = None
         if problem is not None:
-            error = _one_line(problem)
-            trace = _storable("".join(traceback.format_exception(problem)), _TRACEBACK_LENGTH)
+            error, trace = evidence.one_line(problem), evidence.trace(problem)
         now = ticks.now()
-        outcome = Outcome(claim, state, None, started, now, error, trace)
-        self._write(self._with_next_attempt(outcome, job, now))
+        log = lines.text() if lines else None
+        outcome = Outcome(claim, state, None, started, now, error, trace, log)
+        if asked is None or not asked.is_set():
+            outcome = self._with_next_attempt(outcome, job, now)
+        self._write(outcome)
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
             # Listeners tell success from failure by this.
@@ -359,6 +414,7 @@ class Runner:
         self._writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
 
 
+CANCELLED = "somebody asked to cancel it"
 _INTERRUPTED = "the process was stopped before the run had ended"
 
 
@@ -380,15 +436,3 @@ def _without_stop_iteration(call: Callable[[], Any]) -> Any:
     except StopIteration as problem:
         # A future cannot carry it: whoever waits would wait for ever.
         raise RuntimeError("the function raised StopIteration") from problem
-
-
-def _one_line(problem: BaseException) -> str:
-    return " ".join(_storable("".join(traceback.format_exception_only(problem)), _ERROR_LENGTH).split())
-
-
-def _storable(text: str, length: int) -> str:
-    """Return text that any database takes (no lone surrogates, no NUL), cut in the middle if too long."""
-    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    if len(text) <= length:
-        return text
-    return f"{text[: length // 2]} ... ({len(text) - length} characters left out) ... {text[-length // 2 :]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import ConfigurationError, LedgerError, nearest
@@ -20,6 +20,7 @@ _CODE_ROOT = Path(__file__).resolve().parents[4]
 # An installed (not editable) package has no project folder around it: then it is the working directory.
 APP_ROOT = _CODE_ROOT if (_CODE_ROOT / "pyproject.toml").exists() else Path.cwd()
 
+_SECRET_LENGTH = 4
 _PROJECT_FILE = Path(__file__).resolve().parents[3] / "core" / "project.toml"
 
 
@@ -79,6 +80,8 @@ class SchedulerSettings(BaseSettings):
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
+    # What must never be shown: the values of secret fields of all instances.
+    secrets: ClassVar[set[str]] = set()
     _own_prefix: ClassVar[str] = "SCHEDULER_"
 
     def __init__(self, **values: Any) -> None:
@@ -87,6 +90,7 @@ class SchedulerSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as problem:
             raise ConfigurationError(_sentence(problem)) from None
+        SchedulerSettings.secrets |= _secrets(self)
 
     @model_validator(mode="before")
     @classmethod
@@ -143,6 +147,21 @@ class SchedulerSettings(BaseSettings):
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
         return [f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange]
+
+
+def _secrets(given: SchedulerSettings) -> set[str]:
+    """Return the values that must not be shown: secret fields, by type or by name, and passwords in URLs."""
+    found: set[str] = set()
+    for name in type(given).model_fields:
+        value = getattr(given, name)
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        elif isinstance(value, str):
+            if re.search(r"(^|_)(passw(or)?d|secret|token|(api_?)?key)(_|$)", name):
+                found.add(value)
+            found |= set(re.findall(r"://[^/@:\s]*:([^/@\s]+)@", value))
+    # A very short one would turn every text into stars.
+    return {value for value in found if len(value) >= _SECRET_LENGTH}
 
 
 def _check_dotenv(path: Path) -> None:

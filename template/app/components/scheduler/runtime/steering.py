@@ -11,14 +11,14 @@ from typing import Any
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 
 from . import functions, ticks, triggers
+from .asking import Asking
 from .catalogue import Change
 from .declaration import OPTION_NAMES, Job
 from .declaring import Declaring
 from .errors import ScheduleError, nearest
-from .ledger import definitions, pauses
+from .ledger import asking, definitions, pauses
 from .ledger import statements as sql
 from .ledger.records import AddedRow, JobState
-from .ledger.writer import Operation
 from .places import call_site, fail, failing
 from .refused import NO_JOBSTORES, refuse
 from .schedules import Schedule
@@ -44,15 +44,8 @@ class NoSuchJobError(ScheduleError, JobLookupError):
     __str__ = Exception.__str__
 
 
-class Steering(Declaring):
+class Steering(Asking, Declaring):
     """APScheduler's methods for a schedule that runs, in this process or in another."""
-
-    @abstractmethod
-    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
-        """Return what `operation(connection)` returns, after its commit.
-
-        `creating`: a ledger that is not there yet is made. Raises LedgerError; then nothing was done.
-        """
 
     def _changed(self, change: Change) -> None:
         """Take note of a change that is committed."""
@@ -74,6 +67,7 @@ class Steering(Declaring):
             if state.call_data is None:
                 raise ScheduleError(f"job {job_id!r} stands in the schedule's code: delete it there")
             definitions.remove(connection, state, ticks.now())
+            asking.note_down(connection, self.who, "remove", job_id)
             return definitions.read_added(connection, job_id)
 
         row = self._execute(remove)
@@ -144,6 +138,7 @@ class Steering(Declaring):
 
         def pause(connection: Connection) -> bool:
             _existing(connection, job_id)
+            asking.note_down(connection, self.who, "pause", job_id, note=note)
             return pauses.pause(connection, job_id, note, end)
 
         return bool(self._execute(pause))
@@ -158,6 +153,7 @@ class Steering(Declaring):
 
         def resume(connection: Connection) -> bool:
             _existing(connection, job_id)
+            asking.note_down(connection, self.who, "resume", job_id)
             return pauses.resume(connection, job_id, schedule)
 
         return bool(self._execute(resume))
@@ -172,8 +168,10 @@ class Steering(Declaring):
             raise ScheduleError(f"a pause until {until} would be over already: give a time to come")
         return end
 
+    def _existing(self, connection: Connection, job_id: Any) -> JobState:
+        return _existing(connection, job_id)
+
     def _own_schedule(self, job_id: str) -> Schedule | None:
-        """Return the schedule of a job whose data the ledger may lack."""
         return None
 
     def _added(self, job_id: str) -> Job:

@@ -22,7 +22,7 @@ def ensure(connection: Connection, me: Identity) -> None:
     Whoever was frozen and comes back must show a sign of life with its first claim, or it would be declared
     dead with the claim in its hands.
     """
-    values = {"process_id": me.process_id, "now": ticks.now()}
+    values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
     if connection.execute(sql.BEAT, values).rowcount != 1:
         enter(connection, me, start_number=0)
 
@@ -39,9 +39,13 @@ def leave(connection: Connection, me: Identity) -> None:
     connection.execute(sql.LEAVE, {"process_id": me.process_id})
 
 
-def beat(connection: Connection, me: Identity, start_number: int) -> bool:
-    """Show a sign of life; False if others had declared this process dead (it is entered anew)."""
-    values = {"process_id": me.process_id, "now": ticks.now()}
+def beat(connection: Connection, me: Identity, start_number: int, *, answers: bool = True) -> bool:
+    """Show a sign of life; False if others had declared this process dead (it is entered anew).
+
+    `answers`: whether its event loop does.
+    """
+    now = ticks.now()
+    values = {"process_id": me.process_id, "now": now, "passed": now if answers else None}
     if connection.execute(sql.BEAT, values).rowcount == 1:
         return True
     enter(connection, me, start_number)

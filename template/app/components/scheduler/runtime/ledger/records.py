@@ -61,6 +61,7 @@ class Outcome:
     finished: int | None = None
     error: str | None = None
     traceback: str | None = None
+    log: str | None = None
     retry_at: int | None = None
     rerun_until: int | None = None
 

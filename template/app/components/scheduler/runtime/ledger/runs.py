@@ -62,7 +62,9 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
             # Given back, or failed, in a process of an older version that still knew the job.
             connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
             continue
-        if job is None or state is None or state.is_paused(now) or state.definition != job.definition:
+        # What somebody asks for by hand runs in a pause too.
+        waits = state is not None and kind != "manual" and state.is_paused(now)
+        if job is None or state is None or waits or state.definition != job.definition:
             continue
         if _is_full(connection, job, now):
             continue
@@ -89,7 +91,7 @@ def start(connection: Connection, me: Identity, held: Claim, most: int) -> str:
     """
     members.ensure(connection, me)
     others = {"job_id": held.job_id, "run_id": held.run_id, "due": held.due, "process_id": me.process_id}
-    if _is_paused(connection, held.job_id):
+    if held.kind != "manual" and _is_paused(connection, held.job_id):
         return _turn_away(connection, me, held, "paused")
     if connection.execute(sql.COUNT_HELD_BY_OTHERS, others).fetchone()[0] >= most:
         return _turn_away(connection, me, held, "overlap")
@@ -121,6 +123,8 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
     }
     if connection.execute(sql.FINISH_RUN, values).rowcount != 1:
         return False
+    if outcome.log is not None:
+        connection.execute(sql.INSERT_LOG, {**values, "text": outcome.log})
     if outcome.retry_at is not None:
         connection.execute(sql.ARCHIVE_ATTEMPT, values)
         connection.execute(sql.RETRY_RUN, values)
@@ -131,6 +135,8 @@ def prune(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}
     connection.execute(sql.PRUNE_ATTEMPTS, values)
+    connection.execute(sql.PRUNE_LOGS, values)
+    connection.execute(sql.PRUNE_AUDIT, values)
     connection.execute(sql.PRUNE_JOBS, values)
     return connection.execute(sql.PRUNE_RUNS, values).rowcount
 

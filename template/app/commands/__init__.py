@@ -1,0 +1,1 @@
+"""The commands of `python -m app`, by what they do."""

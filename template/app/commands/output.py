@@ -1,0 +1,102 @@
+"""What all commands share: how they read times, and how they show what they found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def job_ids(incomplete: str) -> list[str]:
+    """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
+    from app.components.scheduler.runtime.reading import known_job_ids
+
+    try:
+        return [job_id for job_id in known_job_ids() if job_id.startswith(incomplete)]
+    except Exception:
+        # A completion that fails must not write into the line that is being typed.
+        return []
+
+
+RunId = Annotated[int, typer.Argument(help="The number of the run.")]
+JobId = Annotated[str, typer.Argument(help="The job.", autocompletion=job_ids)]
+
+
+def parse(option: str, text: str, zone: Any) -> int:
+    """Return the instant that an option names; without an offset it is in the zone."""
+    from app.components.scheduler.runtime import ticks
+
+    return ticks.instant_in(moment(option, text), zone)
+
+
+def moment(option: str, text: str) -> datetime:
+    """Return the time that an option names.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from datetime import datetime
+
+    from app.components.scheduler.runtime.errors import ConfigurationError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
+        ) from None
+    if not 1970 <= moment.year <= 9000:
+        raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
+    return moment
+
+
+def local(text: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone."""
+    from datetime import datetime
+
+    if text is None:
+        return "-"
+    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def print_json(rows: Any) -> None:
+    """Print rows for programs."""
+    print(json.dumps(rows, indent=2))
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print rows for people."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # As text, never as markup: a name or an error may hold square brackets.
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console().print(table)
+
+
+def visible(text: str) -> str:
+    """Return text without what would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def console() -> Console:
+    """Return a console that never fails on a character."""
+    from rich.console import Console
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console()

@@ -1,0 +1,242 @@
+"""What people ask of runs: one now, one more attempt, an end; who asked, and what the runs logged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.components.scheduler.runtime import (
+    AsyncIOScheduler,
+    Run,
+    ScheduleError,
+    SchedulerClient,
+    current_run,
+)
+from app.components.scheduler.runtime.settings import SchedulerSettings
+from app.core.log import logger
+from inside import rows, until
+
+
+def written(scheduler: AsyncIOScheduler, table: str) -> list[dict[str, Any]]:
+    """Return all rows of a table."""
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table}").fetchall()]
+
+
+def seen_runs(scheduler: AsyncIOScheduler, **options: Any) -> list[Run | None]:
+    """Declare a job that is not due for long, and return the runs in which it found itself."""
+    found: list[Run | None] = []
+    scheduler.add_job(lambda: found.append(current_run()), "cron", hour=3, id="job", **options)
+    return found
+
+
+# --- run now
+
+
+async def test_a_job_runs_now_beside_its_schedule_whoever_asks(scheduler: AsyncIOScheduler) -> None:
+    found = seen_runs(scheduler)
+    async with scheduler:
+        run_id = await asyncio.to_thread(SchedulerClient("carla").run_job_now, "job", note="a customer asks")
+        await until(lambda: rows(scheduler, "succeeded"))
+    [row] = rows(scheduler)
+    assert (row["run_id"], row["kind"], row["tick_us"], row["attempt"]) == (run_id, "manual", None, 1)
+    [run] = found
+    assert run is not None
+    assert (run.run_id, run.kind, run.tick) == (run_id, "manual", None)
+    [entry] = written(scheduler, "scheduler_audit")
+    assert (entry["who"], entry["action"], entry["job_id"], entry["run_id"], entry["note"]) == (
+        "carla",
+        "run now",
+        "job",
+        run_id,
+        "a customer asks",
+    )
+    assert entry["at_us"] >= row["due_us"]
+
+
+async def test_a_run_by_hand_may_stand_in_for_a_tick_and_the_tick_keeps_its_outcome(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    found = seen_runs(scheduler)
+    tick = datetime(2026, 3, 1, 3, tzinfo=UTC)
+    async with scheduler:
+        for _ in range(2):
+            await asyncio.to_thread(SchedulerClient().run_job_now, "job", tick=tick)
+        await until(lambda: len(rows(scheduler, "succeeded")) == 2)
+        with pytest.raises(ScheduleError, match=r"2026-03-01 04:00:00.* is no tick of the job 'job'; "):
+            await asyncio.to_thread(SchedulerClient().run_job_now, "job", tick=tick.replace(hour=4))
+    assert [run and run.tick for run in found] == [tick, tick]
+    assert {row["for_tick_us"] for row in rows(scheduler)} == {int(tick.timestamp()) * 1_000_000}
+
+
+async def test_a_paused_job_runs_by_hand(scheduler: AsyncIOScheduler) -> None:
+    found = seen_runs(scheduler)
+    async with scheduler:
+        await asyncio.to_thread(SchedulerClient("carla").pause_job, "job", note="too loud")
+        await asyncio.to_thread(SchedulerClient("carla").run_job_now, "job")
+        await until(lambda: rows(scheduler, "succeeded"))
+    assert len(found) == 1
+    assert [(it["action"], it["note"]) for it in written(scheduler, "scheduler_audit")] == [
+        ("pause", "too loud"),
+        ("run now", None),
+    ]
+
+
+async def test_what_nobody_knows_is_refused(scheduler: AsyncIOScheduler) -> None:
+    seen_runs(scheduler)
+    async with scheduler:
+        client = SchedulerClient()
+        with pytest.raises(ScheduleError, match=r"there is no job 'jop' in the schedule.*'job'"):
+            await asyncio.to_thread(client.run_job_now, "jop")
+        for ask in (client.retry_run, client.cancel_run):
+            with pytest.raises(ScheduleError, match="there is no run 7: the command runs lists"):
+                await asyncio.to_thread(ask, 7)
+    assert not written(scheduler, "scheduler_audit")
+
+
+# --- retry
+
+
+async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOScheduler) -> None:
+    attempts: list[int] = []
+
+    def job() -> None:
+        attempts.append((current_run() or pytest.fail("there is no run")).attempt)
+        assert len(attempts) > 1
+
+    scheduler.add_job(job, "cron", hour=3, id="job")
+    async with scheduler:
+        run_id = await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "failed"))
+        await asyncio.to_thread(SchedulerClient("carla").retry_run, run_id)
+        await until(lambda: rows(scheduler, "succeeded"))
+        with pytest.raises(ScheduleError, match=f"run {run_id} is succeeded: only a run that is failed, "):
+            await asyncio.to_thread(SchedulerClient().retry_run, run_id)
+    assert attempts == [1, 2]
+    [row] = rows(scheduler)
+    assert (row["attempt"], row["error"]) == (2, None)
+    [earlier] = written(scheduler, "scheduler_attempts")
+    assert (earlier["attempt"], earlier["state"]) == (1, "failed")
+    assert "AssertionError" in earlier["traceback"]
+
+
+# --- cancel
+
+
+async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(scheduler: AsyncIOScheduler) -> None:
+    # Two in one slot: the next one goes on undisturbed.
+    scheduler.add_job(asyncio.Event().wait, "cron", hour=3, id="job", retries=3, max_instances=2)
+    async with scheduler:
+        first = await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "running"))
+        assert not await asyncio.to_thread(SchedulerClient("carla").cancel_run, first)
+        await until(lambda: rows(scheduler, "cancelled"))
+        with pytest.raises(ScheduleError, match=f"run {first} is over: it is cancelled"):
+            await asyncio.to_thread(SchedulerClient().cancel_run, first)
+    [row] = rows(scheduler)
+    assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "somebody asked to cancel it", 1)
+    assert [it["action"] for it in written(scheduler, "scheduler_audit")] == ["run now", "cancel"]
+
+
+async def test_a_run_that_waits_is_cancelled_and_never_begins(scheduler: AsyncIOScheduler) -> None:
+    release = asyncio.Event()
+    found = seen_runs(scheduler)
+    for number in range(4):
+        scheduler.add_job(release.wait, id=f"blocker{number}")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "running")) == 4)
+        run_id = await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        assert await asyncio.to_thread(SchedulerClient("carla").cancel_run, run_id)
+        release.set()
+        await until(lambda: len(rows(scheduler, "succeeded")) == 4)
+    [row] = [row for row in rows(scheduler) if row["job_id"] == "job"]
+    assert (row["state"], row["error"], row["started_us"]) == ("cancelled", "cancelled by carla", None)
+    assert not found
+
+
+async def test_a_plain_function_is_told_and_may_end_by_itself(scheduler: AsyncIOScheduler) -> None:
+    told = threading.Event()
+
+    def job() -> str:
+        run = current_run() or pytest.fail("there is no run")
+        while not run.cancel_requested:
+            told.wait(0.02)
+        return "ended by itself"
+
+    scheduler.add_job(job, "cron", hour=3, id="job")
+    async with scheduler:
+        run_id = await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "running"))
+        assert not await asyncio.to_thread(SchedulerClient().cancel_run, run_id)
+        await until(lambda: rows(scheduler, "succeeded"))
+
+
+# --- what it logged
+
+
+async def test_what_a_run_logged_is_kept_with_secrets_as_stars(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Settings(SchedulerSettings):
+        mail_password: SecretStr = SecretStr("kept-to-itself")
+        broker_url: str = "amqp://me:in-the-url@host/x"
+
+    monkeypatch.setattr(SchedulerSettings, "secrets", set())
+    Settings()
+
+    def job() -> None:
+        logger.info("by loguru, with kept-to-itself")
+        logging.getLogger("library").warning("by logging, with in-the-url")
+        raise ValueError("kept-to-itself is wrong")
+
+    scheduler.add_job(job, "cron", hour=3, id="job")
+    async with scheduler:
+        logger.info("nobody's")
+        await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "failed"))
+    [log] = written(scheduler, "scheduler_logs")
+    lines = log["text"].splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines] == [
+        "INFO     by loguru, with *****",
+        "WARNING  by logging, with *****",
+    ]
+    [row] = rows(scheduler)
+    assert row["error"] == "ValueError: ***** is wrong"
+    assert "kept-to-itself" not in row["traceback"]
+
+
+async def test_of_a_long_log_the_newest_lines_are_kept(scheduler: AsyncIOScheduler) -> None:
+    def job() -> None:
+        for number in range(3_000):
+            logger.debug("not shown, not kept")
+            logger.info("line {} of many", number)
+
+    scheduler.add_job(job, "cron", hour=3, id="job")
+    async with scheduler:
+        await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "succeeded"))
+    [log] = written(scheduler, "scheduler_logs")
+    lines = log["text"].splitlines()
+    assert lines[0].endswith(" older line(s) left out)")
+    assert lines[-1].endswith("line 2999 of many")
+    assert 40_000 < len(log["text"]) < 60_000
+    assert "not kept" not in log["text"]
+
+
+async def test_logs_are_kept_also_after_all_sinks_were_removed(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: logger.info("still kept"), "cron", hour=3, id="job")
+    async with scheduler:
+        logger.remove()
+        await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "succeeded"))
+    [log] = written(scheduler, "scheduler_logs")
+    assert log["text"].endswith("still kept\n")
