@@ -79,7 +79,15 @@ def mypy(folder: Path, version: str) -> str:
 # --- every combination
 
 
-@pytest.mark.parametrize("combination", combinations(), ids=name_of)
+def with_marks(combination: dict[str, Any]) -> Any:
+    """Leave to the full suite what differs from a combination of the quick one in the Python alone."""
+    defaults = {name: choices(name)[0] for name in combination}
+    near = sum(combination[name] != value for name, value in defaults.items()) <= 1
+    quick = near or combination["python_version"] == defaults["python_version"]
+    return pytest.param(combination, id=name_of(combination), marks=[] if quick else [pytest.mark.full])
+
+
+@pytest.mark.parametrize("combination", [with_marks(it) for it in combinations()])
 def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     combination: dict[str, Any],
 ) -> None:
