@@ -61,6 +61,11 @@ COMBINATION = (
     "[3.11-github-MIT-True]"
 )
 FORMATTED = "tests/test_render.py::test_a_fresh_render_is_formatted_and_free_of_lint[3.11]"
+IMPORTS = (
+    "tests/test_old_files_on_the_newest_runtime.py::test_every_name_that_they_could_import_is_still_there"
+    "[0.1.0a1]"
+)
+PATHS = "tests/test_paths_that_users_edit.py::test_nothing_that_a_user_may_have_edited_is_lost[0.1.0a1]"
 CONFLICTS = "tests/test_make_update.py::test_it_fails_with_the_list_of_conflicts"
 PLAIN = "tests/test_render.py::test_no_file_name_of_the_template_has_a_condition"
 
@@ -82,6 +87,12 @@ BREACHES = {
         "template/Makefile",
         without("# yours: targets of your own go below this line; updates leave them alone\n"),
         BELOW,
+    ),
+    "2 a path that users edit is renamed without a word": ("template/.gitignore", None, PATHS),
+    "3 a name that files of users import is gone": (
+        "template/app/components/scheduler/runtime/__init__.py",
+        without('    "current_run": "context",\n'),
+        IMPORTS,
     ),
     "4 a task needs trust": ("copier.yml", lambda old: f"{old}\n_tasks: ['true']\n", TRUST),
     "5 a question without a default": (

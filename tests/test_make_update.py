@@ -164,10 +164,15 @@ def test_it_fails_with_the_list_of_conflicts(history: TemplateHistory, project: 
         text = (project.folder / name).read_text(encoding="utf-8")
         assert "# mine\n" in text
         assert "# theirs\n" in text
-    # Nothing goes on before they are solved.
-    done = call(project, sys.executable, ".template/update.py", "finish")
-    assert done.returncode == 1
-    assert "you and the template changed the same lines" in done.stderr
+    # Nothing goes on before they are solved, and no check passes.
+    for action in ("finish", "conflicts"):
+        done = call(project, sys.executable, ".template/update.py", action)
+        assert done.returncode == 1
+        assert "you and the template changed the same lines" in done.stderr
+    for name in listed:
+        project.edit(name, lambda _: "# decided\n")
+        git(project.folder, "add", name)
+    assert call(project, sys.executable, ".template/update.py", "conflicts").returncode == 0
 
 
 @pytest.mark.full
@@ -229,11 +234,24 @@ def test_it_installs_migrates_checks_and_says_what_changed(
     assert "the update was taken, but `make test` does not pass" in done.stderr
     assert "What changed for you" not in done.stdout
     # The way back that it names.
-    assert "git reset --hard && git clean -d --force" in done.stderr
-    git(project.folder, "reset", "--quiet", "--hard")
-    git(project.folder, "clean", "-d", "--force", "--quiet")
+    assert "git reset -- . && git checkout -- . && git clean -d --force -- ." in done.stderr
+    for arguments in (["reset", "--quiet"], ["checkout", "--quiet"], ["clean", "-d", "--force", "--quiet"]):
+        git(project.folder, *arguments, "--", ".")
     assert project.answers()["_commit"] == "1.0.0"
     assert "LATER" not in (project.folder / LOOK).read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_another_template_beside_it_is_left_alone(history: TemplateHistory) -> None:
+    folder = fresh_folder("project") / "app"
+    options: dict[str, Any] = {"defaults": True, "quiet": True, "answers_file": ".scheduler-answers.yml"}
+    copier.run_copy(str(history.folder), folder, **options)
+    (folder / ".copier-answers.yml").write_text("_commit: 7.0.0\n_src_path: /not/there\n", encoding="utf-8")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    project = Project(folder)
+    project.commit("first")
+    history.release("2.0.0")
+    assert "is out; this project is at 1.0.0" in make(project, "outdated").stdout
 
 
 def test_without_make_it_uses_the_tools_themselves(project: Project) -> None:

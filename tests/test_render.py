@@ -231,6 +231,12 @@ def test_python_files_are_copied_as_they_are() -> None:
             assert data == (ROOT / "template" / name).read_bytes()
 
 
+def test_the_changelog_reaches_the_project_as_it_is() -> None:
+    # It goes through Jinja, which would take braces in it for its own.
+    changelog = (rendered() / ".template/CHANGELOG.md").read_text(encoding="utf-8")
+    assert changelog == (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_no_file_name_of_the_template_has_a_condition() -> None:
     names = [name for name in files(ROOT / "template") if not is_trace(name)]
     assert [name for name in names if "{%" in name] == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
 from app.components.scheduler.runtime import AsyncIOScheduler, catch_up, clock, ticks
-from inside import rows, until
+from inside import rows, until, with_jitter
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -37,3 +40,44 @@ async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_late
             await until(lambda: not rows(scheduler, "claimed", "running"))
         ended = {ticks.moment(row["tick_us"]).hour: row["reason"] or row["state"] for row in rows(scheduler)}
     assert ended[10] == "succeeded", ended
+
+
+async def test_a_run_that_its_process_lost_and_took_again_begins_once(scheduler: AsyncIOScheduler) -> None:
+    release, entered = asyncio.Event(), []
+
+    async def job() -> None:
+        entered.append(1)
+        await release.wait()
+
+    tick, job_id, due = soon_with_jitter()
+    scheduler.add_job(
+        job,
+        "cron",
+        hour=tick.hour,
+        minute=tick.minute,
+        second=tick.second,
+        timezone="UTC",
+        id=job_id,
+        jitter=4,
+    )
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="awake")
+    async with scheduler:
+        await until(lambda: [row for row in rows(scheduler, "claimed") if row["job_id"] == job_id])
+        # What whoever declares this process dead does while it is frozen: the run is given back.
+        with closing(sqlite3.connect(scheduler.ledger.path)) as connection, connection:
+            connection.execute(
+                "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, due_us = ? WHERE job_id = ?",
+                (ticks.now(), job_id),
+            )
+        await until(lambda: entered)
+        await until(lambda: ticks.now() > due + ticks.SECOND // 2)
+        release.set()
+        await until(lambda: [row for row in rows(scheduler, "succeeded") if row["job_id"] == job_id])
+    assert entered == [1]
+
+
+def soon_with_jitter() -> tuple[datetime, str, int]:
+    """Return a tick a few seconds ahead, and a job that waits for its jitter for some seconds more."""
+    tick = (ticks.now() // ticks.SECOND + 3) * ticks.SECOND
+    job_id, due = with_jitter(tick, 4, 2, 3)
+    return ticks.moment(tick), job_id, due

@@ -74,7 +74,9 @@ def test_the_command_says_what_there_is_to_do(app: Application) -> None:
 
 def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(old: Ledger) -> None:
     use(old, HERE, GONE)
-    assert migrate(old).endswith(f"was upgraded from 0001 to {database.REVISION}")
+    said = f"was upgraded from 0001 to {database.REVISION}; as it was it is ledger.db.0001"
+    assert migrate(old).endswith(said)
+    assert Ledger(f"sqlite:///{old.path}.0001").revision() == "0001"
     assert old.revision() == database.REVISION
     with closing(sqlite3.connect(old.path)) as connection:
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]

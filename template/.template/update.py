@@ -4,6 +4,7 @@
     python .template/update.py --ref REF   take that tag, branch or commit instead of the newest release
     python .template/update.py outdated    say whether there is a newer one; exit code 3 if so
     python .template/update.py finish      only install, upgrade the ledger, check and test
+    python .template/update.py conflicts   fail if an update left something to decide; part of `make check`
 
 Needs git, and Copier or uv. Only the standard library is used, since it runs before anything is installed.
 """
@@ -21,7 +22,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ANSWERS = ROOT / ".copier-answers.yml"
+# Another template may have a file of its own beside this one's.
+TEMPLATE = (ROOT / "app/core/template.toml").read_text(encoding="utf-8")
+ANSWERS = ROOT / str(re.findall(r'^answers = "(.+)"$', TEMPLATE, re.MULTILINE)[0])
 CHANGES = ".template/CHANGELOG.md"
 COPIER = "copier>=9.19.1"
 OUTDATED = 3
@@ -36,13 +39,18 @@ class UpdateError(Exception):
 def main() -> int:
     """Do what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("action", nargs="?", default="take", choices=["take", "outdated", "finish"])
+    parser.add_argument(
+        "action", nargs="?", default="take", choices=["take", "outdated", "finish", "conflicts"]
+    )
     parser.add_argument("--ref", help="a tag, branch or commit of the template instead of its newest release")
     parser.add_argument("--since", default="HEAD", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     try:
         if chosen.action == "finish":
             return finish(chosen.since)
+        if chosen.action == "conflicts":
+            check_conflicts()
+            return 0
         return outdated() if chosen.action == "outdated" else take(chosen.ref)
     except UpdateError as problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -70,7 +78,9 @@ def take(ref: str | None) -> int:
             print(newest(current))
             return 0
     before = git("rev-parse", "HEAD").strip()
-    done = run(copier(), "update", "--defaults", *(["--vcs-ref", ref] if ref else []))
+    done = run(
+        copier(), "update", "--defaults", "--answers-file", ANSWERS.name, *(["--vcs-ref", ref] if ref else [])
+    )
     if done:
         raise UpdateError("Copier could not update this project, see above; nothing was committed")
     # The new version's own steps, which may be others than those of this file.
@@ -83,8 +93,8 @@ def finish(since: str) -> int:
     for name, command in steps():
         if run(command):
             raise UpdateError(
-                f"the update was taken, but `{name}` does not pass: mend that, then commit."
-                " To undo the update instead: git reset --hard && git clean -d --force"
+                f"the update was taken, but `{name}` does not pass: mend that, then commit. To undo the"
+                " update instead: git reset -- . && git checkout -- . && git clean -d --force -- ."
             )
     print(f"\nUpdated to {answer('_commit')}. What changed for you:\n\n{news(since)}\n")
     print("Look at it with `git diff`, then commit it.")
@@ -100,8 +110,11 @@ def steps() -> list[tuple[str, list[str]]]:
         checks = [(f"make {it}", [make, "--no-print-directory", it]) for it in ("check", "test")]
     else:
         uv = shutil.which("uv")
-        pip = [python, "-m", "pip", "install", "--quiet", "--editable", ".", "--group", "dev"]
-        install = [("uv sync", [uv, "sync"])] if uv else [("pip install", pip)]
+        pip = [python, "-m", "pip", "install", "--quiet"]
+        everything = ("pip install", [*pip, "--editable", ".", "--group", "dev"])
+        # Groups came with pip 25.1.
+        newer = [("python -m venv", [sys.executable, "-m", "venv", ".venv"]), ("pip", [*pip, "pip>=25.1"])]
+        install = [("uv sync", [uv, "sync"])] if uv else [*newer, everything]
         tools = ("ruff check .", "ruff format --check .", "mypy", "pytest")
         checks = [(it, [python, "-m", *it.split()]) for it in tools]
     return [*install, ("python -m app migrate", [python, "-m", "app", "migrate"]), *checks]
@@ -135,7 +148,7 @@ def check_source() -> None:
 
 def versions() -> tuple[str, str | None]:
     """Return the version that is here and, if there is a newer release, that."""
-    command = [*copier(), "check-update", "--output-format", "json"]
+    command = [*copier(), "check-update", "--answers-file", ANSWERS.name, "--output-format", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     found = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
     if not found:
@@ -156,14 +169,16 @@ def newest(current: str) -> str:
 
 
 def check_conflicts() -> None:
-    """List the files that the merge left for a person. Copier itself ends with 0 then."""
+    """List the files that a merge left for a person. Copier itself ends with 0 then."""
+    if not (ROOT / ".git").exists() and git("rev-parse", "--git-dir", ok=(0, 128)) == "":
+        return
     marked = git("grep", "--untracked", "-lE", MARKER, ok=(0, 1))
     unmerged = git("diff", "--name-only", "--relative", "--diff-filter=U")
     rejected = git("ls-files", "--others", "--", "*.rej", ":!.venv")
     names = sorted({*marked.splitlines(), *unmerged.splitlines(), *rejected.splitlines()})
     if names:
         raise UpdateError(
-            "you and the template changed the same lines. Decide in these files, then run"
+            "you and the template changed the same lines. Decide in these files, `git add` them, then run"
             " `python .template/update.py finish`, and commit:\n" + "\n".join(names)
         )
 

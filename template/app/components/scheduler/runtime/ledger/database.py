@@ -26,7 +26,6 @@ REVISION = "0003"
 _VARIABLE = "SCHEDULER_DATABASE_URL"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 5.0
-_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # Up to this size a damaged page anywhere is found at the start, within some 10 ms.
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
 
@@ -124,7 +123,7 @@ class Ledger:
             try:
                 return action()
             except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode not in _HELD or time.monotonic() >= give_up:
+                if not _is_held(problem) or time.monotonic() >= give_up:
                     raise
             if not told:
                 told = True
@@ -233,6 +232,10 @@ def upgrade(ledger: Ledger) -> None:
         engine.dispose()
 
 
+def _is_held(problem: sqlite3.OperationalError) -> bool:
+    return getattr(problem, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
@@ -249,7 +252,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             return
         except sqlite3.OperationalError as problem:
             # SQLite does not wait here by itself, when two processes create one ledger together.
-            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if not _is_held(problem) or time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
 

@@ -17,7 +17,7 @@ from ..schedules import Schedule, from_data
 
 @dataclass(frozen=True)
 class Identity:
-    """One start of one process. With an attempt's number it is the token of every write after a claim."""
+    """One start of one process. With attempt and time of a claim it is the token of every later write."""
 
     process_id: str
     host: str
@@ -32,7 +32,8 @@ class Identity:
 class Claim:
     """A run that this process holds. `started`: the ledger has it as started already.
 
-    at: when it was claimed, in seconds of the monotonic clock.
+    claimed: when, as the ledger has it: tells this claim from a later one of the same process.
+    at: when, in seconds of the monotonic clock.
     """
 
     run_id: int
@@ -40,6 +41,7 @@ class Claim:
     kind: str
     tick: int | None
     due: int
+    claimed: int
     attempt: int = 1
     crashes: int = 0
     started: bool = False

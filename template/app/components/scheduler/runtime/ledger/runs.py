@@ -69,11 +69,12 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
         if _is_full(connection, job, now):
             continue
         # Each at an instant of its own: what is claimed at the same one runs one after another.
-        values = {"run_id": run_id, "process_id": me.process_id, "now": now + len(taken)}
+        claimed = now + len(taken)
+        values = {"run_id": run_id, "process_id": me.process_id, "now": claimed}
         if cut:
             connection.execute(sql.ARCHIVE_ATTEMPT, values)
         if connection.execute(sql.TAKE_CUT if cut else sql.TAKE_WAITING, values).rowcount == 1:
-            taken.append(Claim(run_id, job_id, kind, tick, due, attempt + cut, crashes + cut))
+            taken.append(Claim(run_id, job_id, kind, tick, due, claimed, attempt + cut, crashes + cut))
     return taken
 
 
@@ -212,9 +213,9 @@ def _insert(
             "started": max(now, due) if started else None,
         },
     ).fetchone()
-    return (
-        None if row is None else Claim(row[0], job.id, values["kind"], values["tick"], due, started=started)
-    )
+    if row is None:
+        return None
+    return Claim(row[0], job.id, values["kind"], values["tick"], due, now, started=started)
 
 
 def _is_paused(connection: Connection, job_id: str) -> bool:
@@ -229,4 +230,9 @@ def _is_full(connection: Connection, job: Job, by: int) -> bool:
 
 
 def _token(me: Identity, held: Claim) -> dict[str, Any]:
-    return {"run_id": held.run_id, "process_id": me.process_id, "attempt": held.attempt}
+    return {
+        "run_id": held.run_id,
+        "process_id": me.process_id,
+        "attempt": held.attempt,
+        "claimed": held.claimed,
+    }

@@ -231,8 +231,9 @@ FROM scheduler_runs WHERE run_id = :run_id
 ON CONFLICT DO NOTHING
 """
 
+# The time of the claim too: a process that was declared dead may have taken the same run once more.
 _HOLDING = """
-WHERE run_id = :run_id AND process_id = :process_id AND attempt = :attempt
+WHERE run_id = :run_id AND process_id = :process_id AND attempt = :attempt AND claimed_us = :claimed
   AND state IN ('claimed', 'running')
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 
 from . import members
@@ -13,7 +14,8 @@ from .records import Identity
 def migrate(ledger: Ledger) -> str:
     """Upgrade the ledger unless somebody uses it; return a sentence that says what was done.
 
-    Under a process that runs an older version nothing is changed: the next start upgrades it.
+    The ledger as it was is kept beside it, since older code refuses the new one. Under a process that runs an
+    older version nothing is changed: the next start upgrades it.
 
     Raises:
         LedgerError: it is damaged, newer than this code, or cannot be written.
@@ -26,8 +28,11 @@ def migrate(ledger: Ledger) -> str:
         return f"the ledger ({ledger}) is up to date: {REVISION}"
     if user := _somebody(ledger):
         return f"the ledger ({ledger}) stays at {before}: {user} uses it; the next start upgrades it"
+    kept = ledger.path.with_name(f"{ledger.path.name}.{before}")
+    with closing(ledger.connect(read_only=True)) as source, closing(sqlite3.connect(kept)) as copy:
+        source.backup(copy)
     ledger.prepare()
-    return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}"
+    return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; as it was it is {kept.name}"
 
 
 def _somebody(ledger: Ledger) -> str | None:

@@ -8,6 +8,7 @@ stop when a coroutine of the user's blocks the event loop (R12).
 from __future__ import annotations
 
 import queue
+import random
 import sqlite3
 import threading
 import time
@@ -105,7 +106,8 @@ class Writer:
                     break
                 continue
             if time.monotonic() >= next_pulse:
-                next_pulse = time.monotonic() + self._pulse_seconds
+                # In step with the ticks of a job, it would find the job's only place reserved every time.
+                next_pulse = time.monotonic() + self._pulse_seconds * random.uniform(0.7, 1.0)
                 self._beat(connection)
         connection.close()
 

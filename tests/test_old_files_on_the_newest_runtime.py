@@ -1,0 +1,124 @@
+"""What users wrote for an earlier version works with the files of the newest.
+
+An update leaves the files of the user's as they are and replaces the others, so a project that was
+made from an earlier version and updated is just that: old services, schedule, settings and tests on
+the newest scheduler.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.components.scheduler.runtime.former_names import FORMER_NAMES
+from pythons import run_well
+from released_versions import KEPT, RUNTIME, releases, unpack, yours
+from rendering import contents, fresh_folder
+from test_render import mypy
+
+WARNING = re.compile(r"^\s*(\S.*?):\d+: DeprecationWarning: (.*)$", re.MULTILINE)
+
+
+@cache
+def updated(version: str) -> Path:
+    """Return a project of an earlier version that was brought up to the newest one."""
+    project = releases(whole=True).project(version)
+    project.update()
+    return project.folder
+
+
+def unannounced(folder: Path, said: str) -> list[str]:
+    """Return the warnings of the project's own files that the table of former names does not explain."""
+    return [
+        f"{place}: {text}"
+        for place, text in WARNING.findall(said)
+        if (folder / place).is_relative_to(folder) and not any(name in text for name in FORMER_NAMES)
+    ]
+
+
+def jobs(folder: Path) -> tuple[set[str], str]:
+    """Return the ids of the jobs that the application tells of, and what it prints besides."""
+    command = [sys.executable, "-W", "always::DeprecationWarning", "-m", "app", "jobs", "--json"]
+    said = run_well(folder, *command, stderr=True)
+    listed, end = json.JSONDecoder().raw_decode(said)
+    return {job["id"] for job in listed}, said[end:]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", KEPT)
+def test_the_users_files_are_those_of_the_earlier_version(version: str) -> None:
+    answers = {**releases(whole=True).project(version).answers()}
+    made = releases(whole=True).fresh(version, answers)
+    there = contents(updated(version))
+    kept = {name: (made / name).read_bytes() for name in yours(made)}
+    assert {name: there.get(name) for name in kept} == kept
+    assert {"app/services/my_tasks.py", "app/core/config.py"} <= set(kept)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", KEPT)
+def test_their_own_tests_pass(version: str) -> None:
+    folder = updated(version)
+    command = ["-W", "always::DeprecationWarning", "-m", "pytest", "-p", "no:cacheprovider"]
+    said = run_well(folder, sys.executable, *command, stderr=True)
+    written = sum(path.read_text("utf-8").count("def test_") for path in folder.glob("tests/**/*.py"))
+    passed = re.search(r"=+ (\d+) passed", said)
+    assert passed, said
+    assert int(passed[1]) >= written >= 2
+    assert unannounced(folder, said) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", KEPT)
+def test_the_jobs_are_the_same(version: str) -> None:
+    then, _ = jobs(releases(whole=True).project(version).folder)
+    now, said = jobs(updated(version))
+    assert now == then != set()
+    assert unannounced(updated(version), said) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("version", KEPT)
+def test_their_types_are_correct(version: str) -> None:
+    said = mypy(updated(version), "3.11")
+    assert not said, said
+
+
+@pytest.mark.parametrize("version", KEPT)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_name_that_they_could_import_is_still_there(version: str) -> None:
+    folder = unpack(version, fresh_folder(version))
+    names = public_names(folder / RUNTIME / "__init__.py")
+    assert "AsyncIOScheduler" in names
+    runtime = import_module("app.components.scheduler.runtime")
+    assert [name for name in names if not hasattr(runtime, name)] == []
+
+
+def public_names(module: Path) -> list[str]:
+    """Return what a module's `__all__` says."""
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            found: Any = ast.literal_eval(node.value)
+            return [str(name) for name in found]
+    raise AssertionError(f"{module} has no __all__")
+
+
+def test_a_warning_that_nobody_announced_is_found(tmp_path: Path) -> None:
+    said = (
+        "tests/test_schedule.py::test_due\n"
+        "  app/components/scheduler/main.py:3: DeprecationWarning: old is called new now\n"
+        f"{tmp_path}/app/cli.py:10: DeprecationWarning: gone soon\n"
+        "/usr/lib/python3/library.py:7: DeprecationWarning: of somebody else\n"
+    )
+    assert unannounced(tmp_path, said) == [
+        "app/components/scheduler/main.py: old is called new now",
+        f"{tmp_path}/app/cli.py: gone soon",
+    ]
