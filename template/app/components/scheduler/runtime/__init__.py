@@ -28,6 +28,9 @@ The rooms, in the order in which a tick passes through them:
 - `logs`: where log lines go
 - `former_names`: names that went, for as long as they still work
 - `loading`, `plan`, `reading`: what the commands show
+- `explain`: why a job ran at a time, or did not
+- `rehearsal`, `deploy_diff`: what the next start would change and run, without starting
+- `doctor`: what is not in order
 """
 
 from __future__ import annotations

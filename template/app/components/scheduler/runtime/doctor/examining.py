@@ -1,0 +1,90 @@
+"""The whole examination. What cannot be looked at is a finding, and the rest goes on."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+from .. import ticks
+from ..declaration import Job
+from ..errors import ConfigurationError, LedgerError
+from ..ledger.database import Ledger
+from ..ledger.querying import connect
+from ..loading import load_schedule
+from ..places import is_machinery, shown_path
+from ..settings import APP_ROOT, SchedulerSettings
+from .finding import Finding, ok
+from .habits import examine_habits
+from .liveness import examine_clock, examine_processes, examine_runs
+from .pitfalls import examine_schedule
+from .storage import examine_storage
+from .surroundings import examine_settings, examine_template, examine_zone_data
+
+
+def examine() -> list[Finding]:
+    """Return everything that was looked at, in order and not. Reads only; never raises."""
+    settings, found = examine_settings()
+    found += examine_zone_data()
+    found += examine_template()
+    if settings is None:
+        what = "neither the ledger nor the schedule can be looked at before the settings are right"
+        return [*found, Finding("note", "settings", what, None, None)]
+    loaded, said = _load_schedule()
+    found += said
+    declared: dict[str, Job] = {}
+    defaults: dict[str, Any] = {"misfire_grace_time": settings.scheduler_misfire_grace_time}
+    if loaded is not None:
+        declared, defaults = {job.id: job for job in loaded.get_jobs()}, loaded.defaults
+        found += examine_schedule(list(declared.values()), settings.scheduler_max_workers, ticks.now())
+    return found + _examine_ledger(settings, declared, defaults)
+
+
+def _load_schedule() -> tuple[Any, list[Finding]]:
+    """Load the schedule; tell of what is wrong with it, and of former names that it uses."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            scheduler = load_schedule()
+        except ConfigurationError as problem:
+            place = re.match(r"\S+?:\d+|\S+\.py", str(problem))
+            return None, [Finding("error", "schedule", str(problem), place[0] if place else None, None)]
+        except LedgerError as problem:
+            return None, [Finding("error", "schedule", str(problem), None, None)]
+    # An import asks for a name more than once.
+    used = dict.fromkeys(
+        (str(it.message), f"{shown_path(it.filename)}:{it.lineno}")
+        for it in seen
+        if issubclass(it.category, DeprecationWarning) and _is_own(it.filename)
+    )
+    said = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
+    return scheduler, [*said, ok("schedule", f"the schedule loads: {len(scheduler.get_jobs())} job(s)")]
+
+
+def _is_own(filename: str) -> bool:
+    own = filename.startswith(str(APP_ROOT)) and "site-packages" not in filename
+    return own and not is_machinery(filename)
+
+
+def _examine_ledger(
+    settings: SchedulerSettings, declared: dict[str, Job], defaults: dict[str, Any]
+) -> list[Finding]:
+    try:
+        ledger = Ledger(settings.database_url)
+    except ConfigurationError as problem:
+        return [
+            Finding("error", "ledger", str(problem), "SCHEDULER_DATABASE_URL", "sqlite:///path/to/ledger.db")
+        ]
+    readable, found = examine_storage(ledger)
+    if not readable:
+        return found
+    now, zone = ticks.now(), settings.zone
+    try:
+        with connect(ledger) as connection:
+            found += examine_clock(connection, now, zone)
+            found += examine_processes(connection, now, zone)
+            found += examine_runs(connection, now, zone)
+            found += examine_habits(connection, declared, defaults, now, zone)
+    except LedgerError as problem:
+        found.append(Finding("error", "ledger", str(problem), str(ledger.path), None))
+    return found

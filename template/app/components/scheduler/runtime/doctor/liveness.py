@@ -1,0 +1,134 @@
+"""Who is up, whether the clock can be trusted, and what is left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from .. import ticks
+from ..explain.wording import at, host, lasting
+from ..ledger import members, schema
+from ..ledger.records import Identity
+from ..presence import LEASE_SECONDS
+from .finding import Finding, ok
+
+_LEASE = int(LEASE_SECONDS * ticks.SECOND)
+# Two clocks of one machine, and clocks of two that are kept in time, differ by less.
+_APART = 5 * ticks.SECOND
+# A loop that answers says so with each heartbeat, every five seconds.
+_STUCK = 12 * ticks.SECOND
+_OLD = ticks.DAY
+_RECENT = ticks.DAY
+
+runs, jobs = schema.runs.c, schema.jobs.c
+
+
+def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Compare the wall clock (`now`, in microseconds) with the ledger's last instants and with SQLite's."""
+    found = []
+    # By the index of finished_us, and over the few rows of jobs and processes.
+    last = connection.execute(select(func.max(runs.finished_us))).scalar()
+    seen = connection.execute(select(func.max(schema.processes.c.beat_us))).scalar()
+    newest = max(last or 0, seen or 0)
+    if newest > now + _APART:
+        what = (
+            f"the clock shows {at(now, zone)}, but the ledger was written to at {at(newest, zone)}:"
+            " it was set"
+            f" back by at least {lasting(newest - now)}"
+        )
+        found.append(Finding("error", "clock", what, None, "a clock that is kept in time (NTP)"))
+    ahead = connection.execute(
+        select(jobs.job_id, jobs.watermark_us).where(
+            jobs.watermark_us > now + _APART, jobs.removed_us.is_(None)
+        )
+    ).all()
+    for job_id, watermark in ahead:
+        what = f"job {job_id} is silent until {at(watermark, zone)}: its ticks up to then are used up already"
+        found.append(Finding("warning", "clock", what, f"job {job_id}", "patience, or a clock put right"))
+    own = connection.execute(text("SELECT (julianday('now') - 2440587.5) * 86400e6")).scalar_one()
+    if abs(int(own) - time.time_ns() // 1000) > _APART:
+        what = f"SQLite's clock and this process's differ by {lasting(int(own) - time.time_ns() // 1000)}"
+        found.append(Finding("warning", "clock", what, None, "one clock for all of the process"))
+    return found or [ok("clock", "the clock is not behind what the ledger has seen")]
+
+
+def examine_processes(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Tell who is alive, who is silent, and whose event loop is stuck."""
+    rows = connection.execute(select(schema.processes)).all()
+    if not rows:
+        return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
+    found = [finding for row in rows for finding in _process(connection, row, now, zone)]
+    machines = {host(row.host) for row in rows}
+    if len(machines) > 1:
+        what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
+        found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
+    return found
+
+
+def _process(connection: Connection, row: Any, now: int, zone: Any) -> Iterator[Finding]:
+    name = f"process {row.pid} on {host(row.host)}"
+    since = f"up since {at(row.started_us, zone)}"
+    if members.is_provably_dead(Identity.new(), row.process_id, row.host, row.pid):
+        what = f"{name} died: its last sign of life is of {at(row.beat_us, zone)}"
+        yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
+        return
+    silent = now - row.beat_us
+    if silent > _LEASE:
+        what = f"{name} has shown no sign of life for {lasting(silent)}: it is stopped, cut off, or dead"
+        yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
+        return
+    stuck = row.beat_us - (row.pass_us or row.started_us)
+    if stuck > _STUCK:
+        blamed = connection.scalars(
+            select(runs.job_id).where(_HELD, runs.process_id == row.process_id, runs.state == "running")
+        ).all()
+        running = f"; under way there: {', '.join(sorted(set(blamed)))}" if blamed else ""
+        what = (
+            f"the event loop of {name} has not answered for {lasting(stuck)}: a coroutine blocks it{running}"
+        )
+        right = "a plain function, or asyncio.to_thread, for what takes long; its log names the job"
+        yield Finding("error", "processes", what, name, right)
+        return
+    yield ok("processes", f"{name} is {since}")
+
+
+# As literal text and in no order, so that SQLite uses the partial indexes of the same conditions.
+_HELD = text("state IN ('claimed', 'running')")
+_WAITING = text("state IN ('queued', 'retrying')")
+
+
+def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Tell of runs that do not end, belong to nobody, or were lost of late."""
+    found = []
+    held = connection.execute(select(schema.runs).where(_HELD)).all()
+    waiting = connection.execute(select(schema.runs).where(_WAITING)).all()
+    present = set(connection.scalars(select(schema.processes.c.process_id)))
+    for row in held:
+        if row.process_id not in present:
+            what = f"run {row.run_id} of {row.job_id} is held by a process that is not there: it never ends"
+            found.append(Finding("error", "runs", what, f"run {row.run_id}", "a report of this as a defect"))
+    unfinished = [row for row in [*held, *waiting] if row.due_us < now - _OLD]
+    if unfinished:
+        oldest = min(unfinished, key=lambda row: row.due_us)
+        what = (
+            f"{len(unfinished)} run(s) are unfinished for more than {lasting(_OLD)}; the oldest is run"
+            f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
+        )
+        right = f"python -m app why {oldest.job_id} --run {oldest.run_id}"
+        found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
+    # By the index of finished_us: one day of the history.
+    lost = connection.execute(
+        select(runs.job_id, func.count())
+        .where(runs.finished_us >= now - _RECENT, runs.state == "lost")
+        .group_by(runs.job_id)
+    ).all()
+    if lost:
+        number = sum(count for _job, count in lost)
+        what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
+        found.append(Finding("warning", "runs", what, None, "python -m app runs --state lost"))
+    return found or [
+        ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
+    ]

@@ -1,0 +1,13 @@
+"""Explains in plain sentences why a job ran, or did not, at an instant; from the ledger alone.
+
+- `facts`: what the ledger knows of one job
+- `account`: the explanation as it grows
+- `outcomes`, `waiting`: what a row says, of what is over and of what is not
+- `absence`: why there is no row
+- `wording`: times and durations
+- `asking`: which instant is meant, and the whole explanation
+"""
+
+from .asking import VERDICTS, Explanation, why
+
+__all__ = ["VERDICTS", "Explanation", "why"]

@@ -1,0 +1,105 @@
+"""Runs that are not over: which process has them, and what they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .account import Account
+from .wording import at, host, lasting, quoted
+
+
+def describe_waiting(account: Account, row: Any) -> None:
+    """Explain a run that runs, is reserved, or waits."""
+    {"running": _running, "claimed": _claimed, "queued": _queued, "retrying": _retrying}[row.state](
+        account, row
+    )
+
+
+def _running(account: Account, row: Any) -> None:
+    facts = account.facts
+    began = at(row.started_us, facts.zone)
+    account.say(
+        f"it is running: attempt {row.attempt} began at {began}, {lasting(facts.now - row.started_us)} ago"
+    )
+    _holder(account, row)
+
+
+def _claimed(account: Account, row: Any) -> None:
+    facts = account.facts
+    account.say(f"it is reserved since {at(row.claimed_us, facts.zone)}, and has not begun")
+    if row.due_us > facts.now:
+        account.say(
+            f"it is due at {at(row.due_us, facts.zone)}, with its jitter:"
+            f" {lasting(row.due_us - facts.now)} from now"
+        )
+    else:
+        busy, most = facts.held_by(row.process_id or ""), facts.settings.scheduler_max_workers
+        account.say(
+            f"it waits for a free slot: {busy} run(s) are under way in its process"
+            f" (SCHEDULER_MAX_WORKERS={most})"
+        )
+    _holder(account, row)
+
+
+def _queued(account: Account, row: Any) -> None:
+    facts = account.facts
+    account.say(f"it waits for a process that takes it, since {at(row.due_us, facts.zone)}")
+    _obstacles(account, row)
+
+
+def _retrying(account: Account, row: Any) -> None:
+    facts = account.facts
+    if row.due_us > facts.now:
+        due = f"at {at(row.due_us, facts.zone)}, {lasting(row.due_us - facts.now)} from now"
+        account.say(f"attempt {row.attempt} is due {due}")
+    else:
+        account.say(f"attempt {row.attempt} is due since {at(row.due_us, facts.zone)}")
+    _obstacles(account, row)
+
+
+def _holder(account: Account, row: Any) -> None:
+    facts = account.facts
+    process = facts.processes.get(row.process_id or "")
+    if process is None:
+        account.say("its process is not in the ledger any more")
+        return
+    name = f"process {process.pid} on {host(process.host)}, up since {at(process.started_us, facts.zone)}"
+    if facts.is_alive(process):
+        account.say(f"it is held by {name}")
+        return
+    silent = lasting(facts.now - process.beat_us)
+    account.say(f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped")
+    if not facts.alive:
+        account.say("no scheduler is up that could take it over: the next start settles it")
+
+
+def _obstacles(account: Account, row: Any) -> None:
+    """Say what stands between a waiting run and its beginning."""
+    facts, found = account.facts, len(account.sentences)
+    paused = facts.row.paused_us is not None and row.kind != "manual" and facts.is_paused(facts.now)
+    if not facts.alive:
+        account.say("no scheduler is up")
+    if paused:
+        by = (
+            account.who("pause")
+            or f" at {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"
+        )
+        account.say(f"the job is paused{by}: it waits until the job is resumed")
+    if facts.cannot_run is not None:
+        account.say(f"it cannot run here: {facts.cannot_run}")
+    if facts.row.removed_us is not None:
+        account.say("its job was removed: it will be cancelled")
+    held = facts.held_of_job(row.run_id)
+    most = facts.job.options.max_instances if facts.job else 1
+    if len(held) >= most:
+        for other in held:
+            account.rest_on(other)
+        numbers = ", ".join(str(other.run_id) for other in held)
+        account.say(f"max_instances={most} is reached by run {numbers}")
+    if len(account.sentences) == found and row.due_us <= facts.now:
+        busy = sum(facts.held_by(process.process_id) for process in facts.alive)
+        most = facts.settings.scheduler_max_workers * len(facts.alive)
+        account.say(
+            f"a scheduler is up and takes it within about a second when a slot is free: {busy} of"
+            f" {most} are busy"
+        )

@@ -1,0 +1,281 @@
+"""What `diff` says of a deploy is what the next start does."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
+from app.components.scheduler.runtime.deploy_diff import Difference, JobChange, difference
+from app.components.scheduler.runtime.ledger import joining
+from app.components.scheduler.runtime.ledger.database import transaction
+from app.components.scheduler.runtime.ledger.records import Identity
+from application import Application, wait_for
+from bodies import IMPORTS, deploy, doomed, entered, let, marks
+from inside import Clock, rows, until
+
+# No process of this machine has it: pids are smaller.
+NOBODY = 2**22 + 7
+
+
+def task() -> None:
+    """The body of all jobs."""
+
+
+def of(scheduler: AsyncIOScheduler) -> Difference:
+    """Return what a start of this schedule would change."""
+    return difference(scheduler.ledger, scheduler.get_jobs(), scheduler.defaults)
+
+
+def start_once(*jobs: tuple[str, dict[str, Any]]) -> None:
+    """Put a schedule in force, as a start does that ends at once."""
+    scheduler = AsyncIOScheduler()
+    for job_id, trigger in jobs:
+        scheduler.add_job(task, id=job_id, **trigger)
+    scheduler.ledger.prepare()
+    with closing(scheduler.ledger.connect()) as connection, transaction(connection):
+        joining.register(connection, Identity("0" * 32, Identity.new().host, NOBODY), scheduler.get_jobs())
+
+
+def named(found: Difference) -> dict[str, JobChange]:
+    return {change.job_id: change for change in found.jobs}
+
+
+def everything(scheduler: AsyncIOScheduler) -> list[Any]:
+    """Return all that stands in the ledger."""
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        return list(connection.iterdump())
+
+
+DAILY: dict[str, Any] = {"trigger": "cron", "hour": 3}
+
+
+def test_before_the_first_start_everything_is_new_and_nothing_is_written(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(task, id="daily", **DAILY)
+    scheduler.add_job(task, id="at-start")
+    found = of(scheduler)
+    assert {job_id: change.what for job_id, change in named(found).items()} == {
+        "daily": "added",
+        "at-start": "added",
+    }
+    assert [(run.job_id, run.why) for run in found.runs] == [("at-start", "startup")]
+    assert not scheduler.ledger.path.exists()
+
+
+def test_the_schedule_in_force_makes_no_difference(scheduler: AsyncIOScheduler) -> None:
+    start_once(("daily", DAILY))
+    scheduler.add_job(task, id="daily", **DAILY)
+    before = everything(scheduler)
+    found = of(scheduler)
+    assert (found.jobs, found.runs, found.as_json()["differs"]) == ([], [], False)
+    assert everything(scheduler) == before
+
+
+def test_each_kind_of_change_is_told_with_the_ticks_before_and_after(scheduler: AsyncIOScheduler) -> None:
+    start_once(("kept", DAILY), ("moved", DAILY), ("gone", DAILY), ("patient", DAILY))
+    scheduler.add_job(task, id="kept", **DAILY)
+    scheduler.add_job(task, "cron", hour=4, timezone="Asia/Tokyo", id="moved")
+    scheduler.add_job(task, id="patient", misfire_grace_time=60, name="Patience", **DAILY)
+    scheduler.add_job(task, id="new", **DAILY)
+    found = named(of(scheduler))
+    assert {job_id: change.what for job_id, change in found.items()} == {
+        "moved": "changed",
+        "gone": "removed",
+        "patient": "altered",
+        "new": "added",
+    }
+    moved = found["moved"]
+    assert moved.old is not None
+    assert moved.new is not None
+    assert (moved.old.trigger, moved.old.timezone) == ("cron[hour='3']", "UTC")
+    assert (moved.new.trigger, moved.new.timezone) == ("cron[hour='4']", "Asia/Tokyo")
+    for side, hour in ((moved.old, "T03:00:00"), (moved.new, "T19:00:00")):
+        assert side.next is not None
+        assert [hour in tick for tick in side.next] == [True] * 3
+    assert found["patient"].details == {"misfire_grace_time": (600, 60), "name": ("task", "Patience")}
+    assert found["gone"].new is None
+    assert re.fullmatch(r".*test_diff\.py:\d+", found["new"].declared_at or "")
+
+
+def test_a_job_that_returns_is_new_and_keeps_its_pause(scheduler: AsyncIOScheduler) -> None:
+    start_once(("back", DAILY))
+    SchedulerClient().pause_job("back", note="for now")
+    start_once(("other", DAILY))
+    scheduler.add_job(task, id="back", **DAILY)
+    scheduler.add_job(task, id="other", **DAILY)
+    [change] = of(scheduler).jobs
+    assert (change.job_id, change.what, change.paused) == ("back", "added", True)
+
+
+def test_a_job_added_while_running_is_not_removed(scheduler: AsyncIOScheduler) -> None:
+    start_once(("daily", DAILY))
+    SchedulerClient().add_job(task, "cron", hour=5, id="kept")
+    scheduler.add_job(task, id="daily", **DAILY)
+    assert of(scheduler).jobs == []
+    scheduler.add_job(task, "cron", hour=5, id="kept")
+    [change] = of(scheduler).jobs
+    assert (change.what, change.details) == ("altered", {"declared": ("added while running", "in the code")})
+
+
+# --- what runs at once: each is compared with a start
+
+
+async def started(scheduler: AsyncIOScheduler, expected: Difference) -> list[dict[str, Any]]:
+    """Start the schedule until it did what was told; return all rows that it wrote."""
+    known = {row["run_id"] for row in rows(scheduler)}
+    number = len(expected.runs) + len(expected.skipped)
+    async with scheduler:
+        open_states = ("queued", "claimed", "running")
+        await until(lambda: len(rows(scheduler)) >= number and not rows(scheduler, *open_states))
+    return [row for row in rows(scheduler) if row["run_id"] not in known or row["state"] != "queued"]
+
+
+def ran(found: list[dict[str, Any]]) -> set[tuple[str, int | None]]:
+    return {(row["job_id"], row["tick_us"]) for row in found if row["state"] == "succeeded"}
+
+
+def told(found: Difference) -> set[tuple[str, int | None]]:
+    """Return the same of a difference."""
+    return {
+        (it.job_id, None if it.tick is None else ticks.instant(datetime.fromisoformat(it.tick)))
+        for it in found.runs
+    }
+
+
+async def test_what_an_outage_left_is_made_up_for_as_told(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    clock.set(ticks.instant(datetime(2027, 3, 1, 11, 0, 1, tzinfo=UTC)))
+    hourly, often = {"trigger": "cron", "minute": 0}, {"trigger": "interval", "minutes": 10}
+    several: dict[str, Any] = {**often, "coalesce": False, "misfire_grace_time": 1800}
+    jobs = (("hourly", hourly), ("late", {**hourly, "misfire_grace_time": 60}), ("several", several))
+    start_once(*jobs, ("paused", often), ("changed", often))
+    SchedulerClient().pause_job("paused")
+    clock.step(3600 + 299)
+    for job_id, trigger in (*jobs, ("paused", often)):
+        scheduler.add_job(task, id=job_id, **trigger)
+    scheduler.add_job(task, "interval", minutes=15, id="changed")
+    scheduler.add_job(task, id="at-start")
+    expected = of(scheduler)
+    assert {(it.job_id, it.why, (it.tick or "")[11:16]) for it in expected.runs} == {
+        ("hourly", "catch-up", "12:00"),
+        ("several", "catch-up", "11:40"),
+        ("several", "catch-up", "11:50"),
+        ("several", "catch-up", "12:00"),
+        ("at-start", "startup", ""),
+    }
+    skipped = {(it["job_id"], it["reason"], it["count"]) for it in expected.skipped}
+    found = await started(scheduler, expected)
+    assert ran(found) == told(expected)
+    assert skipped == {
+        (row["job_id"], row["reason"], row["tick_count"] or 1) for row in found if row["state"] == "skipped"
+    }
+    assert ("late", "outage", 1) in skipped
+    assert ("changed", "outage", 6) in skipped
+
+
+async def test_what_waits_begins_as_told(scheduler: AsyncIOScheduler) -> None:
+    start_once(("job", DAILY), ("other", DAILY))
+    by_hand = SchedulerClient().run_job_now("job")
+    SchedulerClient().pause_job("other")
+    scheduler.add_job(task, id="job", **DAILY)
+    scheduler.add_job(task, id="other", **DAILY)
+    expected = of(scheduler)
+    assert [(run.job_id, run.why, run.run_id) for run in expected.runs] == [("job", "queued", by_hand)]
+    found = await started(scheduler, expected)
+    assert [row["run_id"] for row in found if row["state"] == "succeeded"] == [by_hand]
+
+
+async def test_what_waited_for_too_long_is_missed_as_told(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    start_once(("job", DAILY), ("gone", DAILY))
+    given_back = ticks.now() - 3600 * ticks.SECOND
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        for job_id in ("job", "gone"):
+            connection.execute(
+                "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us)"
+                " VALUES (?, 'scheduled', ?, 'queued', 1, 0, ?)",
+                (job_id, given_back, given_back),
+            )
+        connection.commit()
+    scheduler.add_job(task, id="job", **DAILY)
+    expected = of(scheduler)
+    assert expected.runs == []
+    told = {(it["job_id"], it["reason"]) for it in expected.skipped}
+    assert told == {("job", "missed"), ("gone", "cancelled")}
+    async with scheduler:
+        await until(lambda: not rows(scheduler, "queued", "claimed"))
+    assert {(row["job_id"], row["reason"] or row["state"]) for row in rows(scheduler)} == told
+
+
+async def test_beside_a_living_process_there_is_no_run_of_a_start(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(task, id="at-start")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+        other = AsyncIOScheduler()
+        other.add_job(task, id="at-start")
+        found = of(other)
+    assert (found.runs, len(found.alive), found.stale) == ([], 1, [])
+    [run] = of(scheduler).runs
+    assert run.why == "startup"
+
+
+def test_a_silent_process_elsewhere_is_given_up_and_its_runs_follow(scheduler: AsyncIOScheduler) -> None:
+    start_once(("job", DAILY))
+    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        long_ago = ticks.now() - 300 * ticks.SECOND
+        connection.execute("UPDATE scheduler_processes SET host = 'elsewhere/1', beat_us = ?", (long_ago,))
+        connection.execute(
+            "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, process_id,"
+            " claimed_us, started_us) SELECT 'job', 'scheduled', ?, 'running', 1, 0, 0, process_id, 0, 0"
+            " FROM scheduler_processes",
+            (long_ago,),
+        )
+        connection.commit()
+    scheduler.add_job(task, id="job", **DAILY)
+    scheduler.add_job(task, id="at-start")
+    found = of(scheduler)
+    assert found.stale == [f"process {NOBODY} on elsewhere"]
+    assert {(run.job_id, run.why) for run in found.runs} == {("job", "lost"), ("at-start", "startup")}
+
+
+# --- as a command
+
+
+@pytest.mark.full
+def test_a_killed_process_leaves_what_the_command_tells_and_the_next_start_does(tmp_path: Path) -> None:
+    app = Application(tmp_path / "app")
+    soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+    deploy(app, f'long, "date", run_date="{soon}", id="cut"', 'quick, "cron", month=1, id="rare"')
+    with doomed(app):
+        entered(app, "cut")
+    assert app.command("diff", "--exit-code").returncode == 0
+    deploy(app, f'long, "date", run_date="{soon}", id="cut"', "quick, id='fresh'")
+    done = app.command("diff", "--exit-code")
+    assert done.returncode == 3, done.stderr
+    assert re.search(r"added +fresh\n.*\nremoved +rare\n", done.stdout), done.stdout
+    data = app.json("diff")
+    assert data["differs"] is True
+    assert {(run["job_id"], run["why"]) for run in data["runs"]} == {("cut", "lost"), ("fresh", "startup")}
+    let(app, "release")
+    with app.running() as process:
+        process.says("new in the schedule: fresh")
+        process.says("removed in the schedule: rare")
+        wait_for(lambda: len(app.recorded("succeeded")) == 2, "both runs")
+    assert {row["job_id"] for row in app.recorded("succeeded")} == {"cut", "fresh"}
+    assert [mark.attempt for mark in marks(app, "cut")] == [1, 2]
+    # From here on the schedule is the one in force.
+    assert app.command("diff", "--exit-code").returncode == 0
+    assert "the schedule is the one in force" in app.command("diff").stdout
+
+
+@pytest.mark.full
+def test_a_schedule_that_does_not_load_is_refused(tmp_path: Path) -> None:
+    app = Application(tmp_path / "app")
+    app.schedule("scheduler.add_job(nothing)", IMPORTS)
+    done = app.command("diff", "--exit-code")
+    assert done.returncode == 2
+    assert re.match(r"error: app/components/scheduler/main\.py:\d+: ", done.stderr)
