@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.console import Console
+    from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -29,6 +30,10 @@ def job_ids(incomplete: str) -> list[str]:
 
 RunId = Annotated[int, typer.Argument(help="The number of the run.")]
 JobId = Annotated[str, typer.Argument(help="The job.", autocompletion=job_ids)]
+OfJob = Annotated[
+    str | None,
+    typer.Option("--job", help="Only those of the job with this id.", autocompletion=job_ids),
+]
 
 
 def parse(option: str, text: str, zone: Any) -> int:
@@ -73,8 +78,8 @@ def print_json(rows: Any) -> None:
     print(json.dumps(rows, indent=2))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print rows for people."""
+def print_table(title: str, columns: list[str], rows: list[list[str | Text]]) -> None:
+    """Print rows for people; a cell that is `Text` keeps its colours."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -84,8 +89,15 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         # As text, never as markup: a name or an error may hold square brackets.
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
     console().print(table)
+
+
+def print_text(text: str | Text) -> None:
+    """Print text for people as it is, without markup and without a bend where the terminal ends."""
+    from rich.text import Text
+
+    console().print(Text(visible(text)) if isinstance(text, str) else text, soft_wrap=True)
 
 
 def visible(text: str) -> str:

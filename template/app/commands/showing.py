@@ -1,20 +1,53 @@
-"""Commands that show what is declared, what happened and what is to come."""
+"""Commands that show what is declared and what happened."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, local, parse, print_json, print_table
+from app.commands import planning
+from app.commands.output import (
+    AsJson,
+    OfJob,
+    RunId,
+    local,
+    parse,
+    print_json,
+    print_table,
+    print_text,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from app.components.scheduler.runtime.reading import RunFilter
 
 commands = typer.Typer()
+commands.add_typer(planning.commands)
+
+_MOST = 1_000_000
+_LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
+
+
+def _states(incomplete: str) -> list[str]:
+    return _beginning(incomplete, "STATES")
+
+
+def _reasons(incomplete: str) -> list[str]:
+    return _beginning(incomplete, "REASONS")
+
+
+def _beginning(incomplete: str, name: str) -> list[str]:
+    from app.components.scheduler.runtime import reading
+
+    return [word for word in getattr(reading, name) if word.startswith(incomplete)]
 
 
 @commands.command()
 def jobs(as_json: AsJson = False) -> None:
-    """Show the jobs of the schedule and when they run next."""
+    """Show the jobs of the schedule, when they run next, and how their last runs ended."""
+    from app.commands import cells
     from app.components.scheduler.runtime.loading import load_schedule
     from app.components.scheduler.runtime.reading import job_rows
 
@@ -25,33 +58,71 @@ def jobs(as_json: AsJson = False) -> None:
         return
     zone = scheduler.timezone
     print_table(
-        f"{len(rows)} job(s), times in {zone}",
-        ["id", "name", "trigger", "next run", "last outcome"],
+        f"{len(rows)} job(s), times in {zone} where no zone is named",
+        ["job", "schedule", "next run", "outcomes", "p50 (s)", "p95 (s)"],
         [
-            [row["id"], row["name"], row["trigger"], _next(row, zone), row["last_state"] or "-"]
+            [
+                row["id"] if row["name"] == row["id"] else f"{row['id']}\n{row['name']}",
+                _both(row["schedule_in_words"], row["trigger"]),
+                cells.coming(row, zone),
+                cells.outcomes(row["last_outcomes"]),
+                cells.seconds(row["p50"]),
+                cells.seconds(row["p95"]),
+            ]
             for row in rows
         ],
     )
+    seen = {state for row in rows for state in row["last_outcomes"]}
+    if seen:
+        print_text(cells.legend(seen))
 
 
 @commands.command()
 def runs(
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show.")] = 20,
-    job: Annotated[str | None, typer.Option(help="Only those of the job with this id.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="How many to show (default 20; --follow: no end).")
+    ] = None,
+    job: OfJob = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only those in this state.", autocompletion=_states)
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only those skipped for this reason.", autocompletion=_reasons)
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only those that ended then or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only those that ended before.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ran and what was skipped, newest first."""
+    """Show what ran and what was skipped, newest first. --state and --reason can be given several times."""
+    from app.commands import cells
+    from app.commands.patience import Patience
+    from app.components.scheduler.runtime.errors import ConfigurationError
     from app.components.scheduler.runtime.ledger.database import Ledger
-    from app.components.scheduler.runtime.reading import run_rows
+    from app.components.scheduler.runtime.reading import FAILED, RunFilter, run_rows
     from app.components.scheduler.runtime.settings import settings
 
+    zone = settings().zone
+    states = (*(state or ()), *(FAILED if failed else ()))
+    begin = None if since is None else parse("--since", since, zone)
+    end = None if until is None else parse("--until", until, zone)
+    if begin is not None and end is not None and end <= begin:
+        raise ConfigurationError("--until must be later than --since")
+    if follow:
+        if end is not None:
+            raise ConfigurationError("--follow shows what is to come: leave --until away")
+        _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
+        return
     # Not by way of the schedule: what happened can be read while that is broken.
-    rows = run_rows(Ledger(settings().database_url), limit, job, state)
+    ledger = Ledger(settings().database_url)
+    with Patience("looking through the ledger"):
+        rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
     if as_json:
         print_json(rows)
         return
-    zone = settings().zone
     print_table(
         f"{len(rows)} run(s), newest first, times in {zone}",
         ["run", "job", "tick", "outcome", "seconds", "error"],
@@ -59,9 +130,9 @@ def runs(
             [
                 str(row["run_id"]),
                 row["job_id"],
-                _tick(row, zone),
-                row["state"] + (f" ({row['reason']})" if row["reason"] else ""),
-                "-" if row["duration"] is None else f"{row['duration']:.3f}",
+                cells.tick(row, zone),
+                cells.outcome(row),
+                cells.seconds(row["duration"]),
                 row["error"] or "",
             ]
             for row in rows
@@ -69,64 +140,78 @@ def runs(
     )
 
 
-@commands.command()
-def plan(
-    begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last, not included (default a day on).")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Show at most so many.")] = 1000,
-    as_json: AsJson = False,
-) -> None:
-    """Show what is due between two times. Times without an offset are in the scheduler's zone."""
+def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
+    """Print runs as they end, a line for each, until Ctrl+C or so many were printed."""
     from itertools import islice
 
-    from app.components.scheduler.runtime import plan as planning
-    from app.components.scheduler.runtime import ticks
-    from app.components.scheduler.runtime.errors import ConfigurationError
-    from app.components.scheduler.runtime.loading import load_schedule
-    from app.components.scheduler.runtime.reading import iso, job_rows, schedules
+    from app.commands import cells
+    from app.commands.output import console
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.reading import follow
+    from app.components.scheduler.runtime.settings import settings
 
-    scheduler = load_schedule()
-    zone = scheduler.timezone
-    first = ticks.now() if begin is None else parse("--from", begin, zone)
-    last = first + ticks.DAY if end is None else parse("--to", end, zone)
-    if last <= first:
-        raise ConfigurationError("--to must be later than --from")
-    paused = {row["id"] for row in job_rows(scheduler) if row["paused"]}
-    found = list(islice(planning.plan(schedules(scheduler), first, last), limit + 1))
-    rows = [
-        {
-            "job_id": planned.job_id,
-            "tick": str(iso(planned.tick)),
-            "note": "; ".join(filter(None, ["paused" if planned.job_id in paused else "", planned.note])),
-        }
-        for planned in found[:limit]
-    ]
-    if len(found) > limit:
-        print(f"only the first {limit} are shown; see --limit", file=sys.stderr)
+    console()
+    zone = settings().zone
+    if not as_json:
+        print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
+    try:
+        for row in islice(follow(Ledger(settings().database_url), wanted), limit):
+            cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
+            line = _LINE.format(*cell, cells.seconds(row["duration"]), row["error"] or "")
+            # A row is one line, whatever its error says.
+            print(json.dumps(row) if as_json else visible(" ".join(line.splitlines())).rstrip(), flush=True)
+    except KeyboardInterrupt:
+        # How it is meant to end.
+        return
+
+
+@commands.command()
+def show(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show everything about a run: its attempts, who asked for it, what it logged."""
+    from app.commands import one_run
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.reading import run_details
+    from app.components.scheduler.runtime.settings import settings
+
+    found = run_details(Ledger(settings().database_url), run_id)
+    if as_json:
+        print_json(found)
+    else:
+        one_run.print_run(found, settings().zone)
+
+
+@commands.command()
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many to show.")] = 20,
+    job: OfJob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.reading import audit_rows
+    from app.components.scheduler.runtime.settings import settings
+
+    rows = audit_rows(Ledger(settings().database_url), limit, job)
     if as_json:
         print_json(rows)
         return
+    zone = settings().zone
     print_table(
-        f"{len(rows)} tick(s), times in {zone}",
-        ["when", "job", "note"],
-        [[local(row["tick"], zone), row["job_id"], row["note"]] for row in rows],
+        f"{len(rows)} request(s), newest first, times in {zone}",
+        ["when", "who", "what", "job", "run", "note"],
+        [
+            [
+                local(row["at"], zone),
+                row["who"],
+                row["action"],
+                row["job_id"] or "-",
+                "-" if row["run_id"] is None else str(row["run_id"]),
+                row["note"] or "",
+            ]
+            for row in rows
+        ],
     )
 
 
-def _next(row: dict[str, Any], zone: Any) -> str:
-    if row["problem"]:
-        return f"cannot run: {row['problem']}"
-    if row["paused"]:
-        return "paused" + (f" until {local(row['paused_until'], zone)}" if row["paused_until"] else "")
-    if row["next_run"]:
-        return local(row["next_run"], zone)
-    return "at each start" if row["runs_at_each_start"] else "never again"
-
-
-def _tick(row: dict[str, Any], zone: Any) -> str:
-    if row["tick"] is None:
-        return str(row["kind"])
-    if "last_tick" in row:
-        number = "?" if row["count"] is None else row["count"]
-        return f"{local(row['tick'], zone)} to {local(row['last_tick'], zone)} ({number})"
-    return local(row["tick"], zone)
+def _both(words: str, expression: Any) -> str:
+    return words if words == expression else f"{words}\n{expression}"

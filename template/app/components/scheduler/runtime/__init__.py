@@ -27,6 +27,7 @@ The rooms, in the order in which a tick passes through them:
 - `service`: the scheduler as a process of its own, with signals
 - `logs`: where log lines go
 - `former_names`: names that went, for as long as they still work
+- `in_words`, `cron_in_words`, `wording`: a schedule as a sentence
 - `loading`, `plan`, `reading`: what the commands show
 - `explain`: why a job ran at a time, or did not
 - `rehearsal`, `deploy_diff`: what the next start would change and run, without starting

@@ -1,0 +1,64 @@
+"""Telling people at a terminal that something takes a while."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+AFTER_SECONDS = 2.0
+
+
+class Patience:
+    """Shows a bar on standard error while a block takes longer than two seconds; only on a terminal.
+
+    What is printed meanwhile would mix with the bar: print after the block.
+    """
+
+    def __init__(self, what: str, after: float = AFTER_SECONDS) -> None:
+        self._what, self._fraction = what, 0.0
+        self._bar: Progress | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(after, self._show) if sys.stderr.isatty() else None
+
+    def at(self, fraction: float) -> None:
+        """Say how much is done, as a share of 1. Without any of these the bar only shows that it goes on."""
+        self._fraction = fraction
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], total=1.0, completed=fraction)
+
+    def __enter__(self) -> Patience:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._bar is not None:
+                self._bar.stop()
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        with self._lock:
+            if self._timer is None:
+                # It was over in the very moment.
+                return
+            # Gone when it is over: what follows is the answer.
+            bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            task = bar.add_task(self._what, total=1.0 if self._fraction else None)
+            bar.update(task, completed=self._fraction)
+            bar.start()
+            self._bar = bar

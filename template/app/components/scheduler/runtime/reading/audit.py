@@ -1,0 +1,43 @@
+"""Who did what, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from ..ledger import schema
+from ..ledger.database import Ledger
+from ..ledger.querying import connect
+from .common import iso
+
+
+def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[dict[str, Any]]:
+    """Return what people and programs asked for, newest first; times are ISO 8601 in UTC.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    if not ledger.exists():
+        return []
+    ledger.check_readable()
+    audit = schema.audit.c
+    # By the index on at_us.
+    query = select(schema.audit).order_by(audit.at_us.desc(), audit.audit_id.desc()).limit(limit)
+    if job_id is not None:
+        query = query.where(audit.job_id == job_id)
+    with connect(ledger) as connection:
+        return [audit_row(row) for row in connection.execute(query)]
+
+
+def audit_row(row: Any) -> dict[str, Any]:
+    """Return a row of the audit trail as it is shown."""
+    return {
+        "audit_id": row.audit_id,
+        "at": iso(row.at_us),
+        "who": row.who,
+        "action": row.action,
+        "job_id": row.job_id,
+        "run_id": row.run_id,
+        "note": row.note,
+    }

@@ -1,0 +1,236 @@
+"""`jobs`: each job's schedule in words, its next tick, how its last runs ended and how long they took."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from app.commands import cells
+from app.commands.output import job_ids
+from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient
+from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.reading import job_rows
+from app.components.scheduler.runtime.reading.overview import percentile
+from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+
+BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+def row_of(scheduler: AsyncIOScheduler, job_id: str = "job") -> dict[str, Any]:
+    """Return what `jobs --json` says of a job."""
+    return next(row for row in ask_json(scheduler, "jobs") if row["id"] == job_id)
+
+
+def test_a_job_that_never_ran_has_neither_outcomes_nor_durations(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", hour=9, minute=0, id="job")
+    found = row_of(scheduler)
+    assert found["schedule_in_words"] == "at 09:00 every day"
+    assert found["trigger"] == "cron[hour='9', minute='0']"
+    assert (found["last_outcomes"], found["last_state"], found["p50"], found["p95"]) == ([], None, None, None)
+    assert not scheduler.ledger.exists()
+
+
+def test_the_next_tick_is_told_in_the_jobs_zone_and_in_utc(scheduler: AsyncIOScheduler, clock: Any) -> None:
+    clock.set(BEGIN)
+    scheduler.add_job(nothing, "cron", hour=9, minute=0, timezone="Asia/Tokyo", id="job")
+    printed = ask(scheduler, "jobs")
+    assert "2026-03-01 09:00:00 Asia/Tokyo" not in printed  # that instant is BEGIN, and has passed
+    assert "2026-03-02 09:00:00 Asia/Tokyo" in printed
+    assert "2026-03-02 00:00:00 UTC" in printed
+    assert row_of(scheduler)["next_run"] == "2026-03-02T00:00:00+00:00"
+
+
+def test_the_last_ten_outcomes_are_told_with_the_newest_at_the_end(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job")
+    ledger = prepared(scheduler)
+    states = ["lost", *["succeeded"] * 5, "failed", "timed_out", "skipped", "cancelled", "succeeded"]
+    write(
+        ledger,
+        "scheduler_runs",
+        [
+            run("job", BEGIN + index * MINUTE, state, reason="missed" if state == "skipped" else None)
+            for index, state in enumerate(states)
+        ],
+    )
+    # Neither another job's outcomes nor what is still under way belong to them.
+    write(ledger, "scheduler_runs", [run("other", BEGIN, "failed")])
+    write(ledger, "scheduler_runs", [run("job", BEGIN + MINUTE * 60, "running", finished_us=None)])
+
+    found = row_of(scheduler)
+    assert found["last_outcomes"] == states[1:]
+    assert found["last_state"] == "succeeded"
+    assert found["last_finished_at"] == "2026-03-01T00:10:01+00:00"
+
+
+def test_runs_without_a_tick_stand_where_they_ended(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job")
+    by_hand = {"due_us": BEGIN + 90 * SECOND}
+    write(
+        prepared(scheduler),
+        "scheduler_runs",
+        [
+            run("job", BEGIN),
+            run("job", None, "failed", **by_hand),
+            run("job", BEGIN + 2 * MINUTE),
+        ],
+    )
+    assert row_of(scheduler)["last_outcomes"] == ["succeeded", "failed", "succeeded"]
+
+
+def test_durations_are_those_of_the_last_hundred_runs_that_ran_to_an_end(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job")
+
+    def took(index: int, seconds: float, state: str = "succeeded") -> dict[str, Any]:
+        tick = BEGIN + index * MINUTE
+        return run("job", tick, state, finished_us=tick + int(seconds * SECOND))
+
+    old = [took(index, 50) for index in range(50)]
+    new = [took(100 + index, (index + 1) / 10) for index in range(100)]
+    # What was cut off, or skipped, says nothing of how long the job takes.
+    cut = [took(300 + index, 999, "lost") for index in range(5)]
+    skipped = [run("job", BEGIN + (400 + index) * MINUTE, "skipped") for index in range(300)]
+    write(prepared(scheduler), "scheduler_runs", [*old, *new, *cut, *skipped])
+    found = row_of(scheduler)
+    assert (found["p50"], found["p95"]) == (5.0, 9.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "p50", "p95"),
+    [
+        ([], None, None),
+        ([3.0], 3.0, 3.0),
+        ([1.0, 2.0], 1.0, 2.0),
+        ([float(n) for n in range(1, 21)], 10.0, 19.0),
+    ],
+)
+def test_a_percentile_is_a_value_that_was_measured(
+    values: list[float], p50: float | None, p95: float | None
+) -> None:
+    assert (percentile(values, 0.5), percentile(values, 0.95)) == (p50, p95)
+
+
+def test_a_pause_is_told_with_its_note(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", hour=9, id="job")
+    prepared(scheduler)
+    SchedulerClient("carla").pause_job("job", note="the printer is [broken]")
+    printed = ask(scheduler, "jobs")
+    assert "paused" in printed
+    assert "the printer is [broken]" in printed
+    assert row_of(scheduler)["next_run"] is None
+
+
+def test_a_job_that_also_runs_at_each_start_says_so(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, id="first")
+    scheduler.add_job(nothing, "cron", hour=9, id="second", next_run_time=datetime.now(UTC))
+    words = {row["id"]: row["schedule_in_words"] for row in job_rows(scheduler)}
+    assert words == {"first": "at each start", "second": "at 09:00 every day; also at each start"}
+
+
+def test_a_job_whose_zone_this_machine_lacks_is_told_and_the_others_too(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", hour=9, id="job")
+    ledger = prepared(scheduler)
+    SchedulerClient().add_job("histories:prepared", "cron", hour=9, args=[1], id="added")
+    with sqlite3.connect(ledger.path) as connection:
+        connection.execute(
+            "UPDATE scheduler_jobs SET schedule_data = replace(schedule_data, '\"UTC\"', '\"Mars/Base\"')"
+            " WHERE job_id = 'added'"
+        )
+    assert row_of(scheduler, "added")["problem"] == "this machine does not know the time zone 'Mars/Base'"
+    assert row_of(scheduler)["problem"] is None
+    assert {row["job_id"] for row in ask_json(scheduler, "plan")} == {"job"}
+
+
+# --- signs
+
+
+def strip(states: list[str], encoding: str, monkeypatch: pytest.MonkeyPatch, term: str = "xterm") -> str:
+    """Return how outcomes are shown on a terminal."""
+    monkeypatch.setenv("TERM", term)
+    with patch.object(sys, "stdout") as stdout:
+        stdout.encoding = encoding
+        return str(cells.outcomes(states))
+
+
+STATES = ["succeeded", "failed", "timed_out", "lost", "interrupted", "cancelled", "skipped"]
+
+
+def test_each_outcome_has_a_sign_of_its_own_whatever_the_terminal_can_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert strip(STATES, "utf-8", monkeypatch) == "✓✗⏱†‖○–"  # noqa: RUF001
+    for plain in (
+        strip(STATES, "ascii", monkeypatch),
+        strip(STATES, "latin-1", monkeypatch),
+        strip(STATES, "utf-8", monkeypatch, term="dumb"),
+    ):
+        assert plain == "+xTLIc-"
+        # Colours alone tell nothing apart.
+        assert len(set(plain)) == len(STATES)
+
+
+def test_only_the_signs_that_are_shown_are_explained(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job")
+    write(prepared(scheduler), "scheduler_runs", [run("job", BEGIN), run("job", BEGIN + MINUTE, "failed")])
+    printed = ask(scheduler, "jobs", TERM="dumb")
+    assert "+x" in printed
+    assert printed.splitlines()[-1].strip() == "+ succeeded   x failed"
+
+
+# --- cost
+
+
+@contextmanager
+def counted_steps() -> Iterator[Callable[[], int]]:
+    """Count what SQLite does for connections opened inside of the block, in hundreds of its instructions."""
+    steps = 0
+    connect = Ledger.connect
+
+    def counting(ledger: Ledger, *, read_only: bool = False) -> sqlite3.Connection:
+        connection = connect(ledger, read_only=read_only)
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        connection.set_progress_handler(step, 100)
+        return connection
+
+    with patch.object(Ledger, "connect", counting):
+        yield lambda: steps
+
+
+@pytest.mark.full
+def test_the_cost_of_jobs_does_not_grow_with_the_history(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="job")
+    ledger, costs = prepared(scheduler), []
+    for begin, number in ((0, 300), (300, 30_000)):
+        many = range(begin, begin + number)
+        write(ledger, "scheduler_runs", [run("job", BEGIN + index * MINUTE) for index in many])
+        write(ledger, "scheduler_runs", [run("job", None, due_us=BEGIN + index * MINUTE) for index in many])
+        with counted_steps() as steps:
+            job_rows(scheduler)
+            costs.append(steps())
+    few, very_many = costs
+    assert few > 10
+    assert very_many < 1.5 * few
+
+
+def test_the_ids_of_jobs_are_completed(scheduler: AsyncIOScheduler) -> None:
+    for job_id in ("report", "repair", "backup"):
+        scheduler.add_job(nothing, "cron", hour=9, id=job_id)
+    assert job_ids("re") == []  # there is no ledger yet
+    prepared(scheduler)
+    assert job_ids("re") == ["repair", "report"]
+    scheduler.ledger.path.write_text("nothing that a shell should ever show")
+    assert job_ids("re") == []

@@ -1,0 +1,151 @@
+"""`show` and `audit`: everything about one run, and who asked for what."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.components.scheduler.runtime import (
+    AsyncIOScheduler,
+    ConfigurationError,
+    LedgerError,
+    SchedulerClient,
+    current_run,
+    ticks,
+)
+from app.core.log import logger
+from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from inside import rows, until
+
+BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
+
+
+@pytest.fixture
+def history(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
+    """A scheduler with two jobs, and one run of the first."""
+    for job_id in ("a", "b"):
+        scheduler.add_job(print, "cron", minute="*", id=job_id)
+    write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN)])
+    return scheduler
+
+
+# --- show
+
+
+async def test_everything_about_a_run_is_shown(scheduler: AsyncIOScheduler) -> None:
+    def job() -> None:
+        logger.info("attempt {} begins", (current_run() or pytest.fail("no run")).attempt)
+        if (current_run() or pytest.fail("no run")).attempt == 1:
+            raise ValueError("not [bold]ready[/bold] yet")
+
+    scheduler.add_job(job, "cron", hour=3, timezone="Asia/Tokyo", id="job", name="The Job")
+    tick = datetime(2026, 2, 28, 18, tzinfo=UTC)
+    client = SchedulerClient("carla")
+    async with scheduler:
+        run_id = await asyncio.to_thread(client.run_job_now, "job", tick=tick, note="a customer asks")
+        await until(lambda: rows(scheduler, "failed"))
+        await asyncio.to_thread(client.retry_run, run_id)
+        await until(lambda: rows(scheduler, "succeeded"))
+        shown = ask_json(scheduler, "show", str(run_id))
+        printed = ask(scheduler, "show", str(run_id))
+    after = ask_json(scheduler, "show", str(run_id))
+
+    assert (shown["job_id"], shown["job_name"], shown["timezone"]) == ("job", "The Job", "Asia/Tokyo")
+    assert (shown["kind"], shown["for_tick"], shown["state"]) == ("manual", tick.isoformat(), "succeeded")
+    assert [(it["who"], it["action"], it["note"]) for it in shown["asked"]] == [
+        ("carla", "run now", "a customer asks"),
+        ("carla", "retry", None),
+    ]
+    first, second = shown["attempts"]
+    assert (first["attempt"], first["state"], second["attempt"], second["state"]) == (
+        *(1, "failed"),
+        *(2, "succeeded"),
+    )
+    assert first["error"] == "ValueError: not [bold]ready[/bold] yet"
+    assert first["traceback"].startswith("Traceback")
+    assert (second["error"], second["traceback"]) == (None, None)
+    assert first["duration"] >= 0
+    assert "attempt 1 begins" in first["log"]
+    assert "attempt 2 begins" in second["log"]
+    assert first["pid"] == second["pid"] > 0
+    # Once the process has gone nobody knows where it was.
+    assert [it["host"] for it in after["attempts"]] == [None, None]
+
+    for words in (
+        "job (The Job)",
+        "2026-03-01 03:00:00 Asia/Tokyo",
+        "2026-02-28 18:00:00 UTC",
+        "run now by carla",
+        "a customer asks",
+        "ValueError: not [bold]ready[/bold] yet",
+        "traceback of attempt 1:",
+        "log of attempt 2:",
+    ):
+        assert words in printed
+
+
+def test_a_range_of_skipped_ticks_is_shown_with_its_end_and_number(history: AsyncIOScheduler) -> None:
+    gap = run("a", BEGIN + 60 * MINUTE, "skipped", reason="paused", last_tick_us=BEGIN + 90 * MINUTE)
+    write(history.ledger, "scheduler_runs", [gap | {"tick_count": 31}])
+    shown = ask_json(history, "show", "2")
+    assert (shown["last_tick"], shown["count"], shown["attempts"]) == ("2026-03-01T01:30:00+00:00", 31, [])
+    printed = ask(history, "show", "2")
+    assert "skipped (paused)" in printed
+    assert "2026-03-01 01:30:00 UTC" in printed
+
+
+def test_a_run_that_waits_for_its_next_attempt_shows_the_one_before(history: AsyncIOScheduler) -> None:
+    values = {"attempt": 2, "error": "E: once", "started_us": None, "finished_us": None, "process_id": None}
+    write(history.ledger, "scheduler_runs", [run("a", BEGIN + 60 * MINUTE, "retrying", **values)])
+    before = {"run_id": 2, "attempt": 1, "state": "failed", "error": "E: once", "process_id": "gone"}
+    write(
+        history.ledger, "scheduler_attempts", [before | {"started_us": BEGIN, "finished_us": BEGIN + SECOND}]
+    )
+    shown = ask_json(history, "show", "2")
+    assert [(it["attempt"], it["state"], it["error"]) for it in shown["attempts"]] == [
+        (1, "failed", "E: once")
+    ]
+
+
+def test_a_run_that_may_begin_anew_for_ever_is_shown(history: AsyncIOScheduler) -> None:
+    lost = run("a", BEGIN + 60 * MINUTE, "lost", rerun_until_us=ticks.FOREVER)
+    write(history.ledger, "scheduler_runs", [lost])
+    assert ask_json(history, "show", "2")["rerun_until"].startswith("9990-")
+
+
+def test_a_run_that_is_not_there_is_refused(history: AsyncIOScheduler) -> None:
+    with pytest.raises(ConfigurationError, match="there is no run 77: the command runs lists those"):
+        ask(history, "show", "77")
+
+
+# --- audit
+
+
+def test_the_audit_trail_tells_who_did_what(history: AsyncIOScheduler, clock: Any) -> None:
+    carla, ben = SchedulerClient("carla"), SchedulerClient("ben")
+    clock.set(BEGIN)
+    carla.pause_job("a", note="the [printer] is broken")
+    clock.step(60)
+    ben.resume_job("a")
+    ben.run_job_now("b")
+    trail = ask_json(history, "audit")
+    assert [(it["who"], it["action"], it["job_id"], it["run_id"], it["note"]) for it in trail] == [
+        ("ben", "run now", "b", 2, None),
+        ("ben", "resume", "a", None, None),
+        ("carla", "pause", "a", None, "the [printer] is broken"),
+    ]
+    assert trail[-1]["at"].startswith("2026-03-01T00:00:00")
+    assert [it["action"] for it in ask_json(history, "audit", "--limit", "1")] == ["run now"]
+    assert [it["action"] for it in ask_json(history, "audit", "--job", "a")] == ["resume", "pause"]
+    printed = ask(history, "audit")
+    assert "2026-03-01 00:00:00" in printed
+    assert "the [printer] is broken" in printed
+
+
+def test_before_the_first_start_nothing_happened(scheduler: AsyncIOScheduler) -> None:
+    assert (ask_json(scheduler, "audit"), ask_json(scheduler, "runs", "--failed")) == ([], [])
+    with pytest.raises(LedgerError, match=r"there is no ledger at .* yet"):
+        ask(scheduler, "show", "1")

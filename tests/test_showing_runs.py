@@ -1,0 +1,289 @@
+"""`runs`: what happened, chosen by job, state, reason and time, or told as it happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from app.components.scheduler.runtime import (
+    AsyncIOScheduler,
+    ConfigurationError,
+    LedgerError,
+    ticks,
+)
+from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.ledger.querying import connect
+from app.components.scheduler.runtime.reading import RunFilter, follow
+from app.components.scheduler.runtime.reading.runs import queries
+from application import Application, wait_for
+from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+
+BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def history(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
+    """A scheduler with two jobs and some runs of each kind: the n-th begins n minutes after midnight."""
+    for job_id in ("a", "b"):
+        scheduler.add_job(nothing, "cron", minute="*", id=job_id)
+    write(
+        prepared(scheduler),
+        "scheduler_runs",
+        [
+            run("a", BEGIN),
+            run("b", BEGIN + MINUTE, "failed", error="ValueError: no"),
+            run("a", BEGIN + 2 * MINUTE, "skipped", reason="overlap"),
+            run("b", BEGIN + 3 * MINUTE, "skipped", reason="missed"),
+            run("a", BEGIN + 4 * MINUTE, "lost"),
+            run("a", None, "timed_out", due_us=BEGIN + 5 * MINUTE),
+            run("b", BEGIN + 6 * MINUTE, "interrupted"),
+            run("b", BEGIN + 7 * MINUTE, "running", finished_us=None),
+            run("a", None, "queued", due_us=BEGIN + 8 * MINUTE, started_us=None, finished_us=None),
+        ],
+    )
+    return scheduler
+
+
+def found(scheduler: AsyncIOScheduler, *options: str) -> list[int]:
+    """Return the numbers of the runs that `runs` lists with these options."""
+    return [row["run_id"] for row in ask_json(scheduler, "runs", *options)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        (["--limit", "2"], [9, 8]),
+        (["--job", "a"], [9, 6, 5, 3, 1]),
+        (["--job", "a", "--limit", "3"], [9, 6, 5]),
+        (["--state", "succeeded"], [1]),
+        (["--state", "lost", "--state", "running"], [8, 5]),
+        (["--state", "running", "--state", "queued"], [9, 8]),
+        (["--state", "queued", "--job", "b"], []),
+        (["--failed"], [7, 6, 5, 2]),
+        (["--failed", "--state", "skipped", "--job", "b"], [7, 4, 2]),
+        (["--reason", "overlap"], [3]),
+        (["--reason", "overlap", "--reason", "missed"], [4, 3]),
+        (["--since", "2026-03-01T00:05"], [9, 8, 7, 6]),
+        # What began before it and ended after it has ended since then.
+        (["--since", "2026-03-01T00:04:01"], [9, 8, 7, 6, 5]),
+        (["--since", "2026-03-01T00:01", "--until", "2026-03-01T00:04"], [4, 3, 2]),
+        (["--until", "2026-03-01T00:01"], [1]),
+        (["--until", "2026-03-01T00:05", "--job", "a"], [5, 3, 1]),
+        (["--until", "2999-01-01", "--job", "a"], [9, 6, 5, 3, 1]),
+        (["--since", "2026-03-01T00:01", "--job", "b", "--failed"], [7, 2]),
+        (["--since", "2026-03-01T00:01", "--limit", "3"], [9, 8, 7]),
+        (["--since", "2026-03-01T00:01", "--state", "running"], [8]),
+        # In another zone it is another instant.
+        (["--until", "2026-03-01T01:01+01:00"], [1]),
+    ],
+)
+def test_runs_are_chosen_by_job_state_reason_and_time(
+    history: AsyncIOScheduler, options: list[str], expected: list[int]
+) -> None:
+    assert found(history, *options) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--state", "faild"], "--state faild: use one of .* did you mean 'failed'"),
+        (["--reason", "overlaps"], "--reason overlaps: use one of missed, coalesced, .*'overlap'"),
+        (["--since", "yesterday"], "--since 'yesterday' is not a date or time such as"),
+        (["--since", "2026-03-02", "--until", "2026-03-01"], "--until must be later than --since"),
+        (["--follow", "--until", "2026-03-01"], "--follow shows what is to come: leave --until away"),
+        (["--job", "c"], "--job c: the ledger knows no such job"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_a_sentence(
+    history: AsyncIOScheduler, options: list[str], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        ask(history, "runs", *options)
+
+
+# --- cost: each question walks an index, and sorts nothing
+
+
+@pytest.mark.parametrize(
+    ("wanted", "indexes"),
+    [
+        (RunFilter(), ["SCAN scheduler_runs"]),
+        (RunFilter(job_id="a"), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
+        (
+            RunFilter(job_id="a", states=("failed", "running")),
+            ["autoindex_scheduler_runs_1 (job_id=? AND tick_us=?)"],
+        ),
+        (RunFilter(states=("running",)), ["scheduler_runs_held", "scheduler_runs_waiting"]),
+        (RunFilter(since=BEGIN), ["INDEX scheduler_runs_held", "scheduler_runs_finished (finished_us>?)"]),
+        (RunFilter(since=BEGIN, job_id="a", states=("failed",)), ["scheduler_runs_finished (finished_us>?)"]),
+        (RunFilter(since=BEGIN, until=BEGIN + 1), ["(finished_us>? AND finished_us<?)"]),
+        (RunFilter(until=BEGIN, reasons=("missed",)), ["scheduler_runs_finished"]),
+        (RunFilter(until=BEGIN, job_id="a"), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
+    ],
+)
+def test_each_question_has_an_index(history: AsyncIOScheduler, wanted: RunFilter, indexes: list[str]) -> None:
+    plans = []
+    with connect(history.ledger) as connection:
+        for query in queries(wanted, 20):
+            text = query.compile(connection, compile_kwargs={"render_postcompile": True})
+            explained = connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {text}", tuple(text.params[name] for name in text.positiontup or ())
+            )
+            plans += [row[-1] for row in explained]
+    for index in indexes:
+        assert any(index in plan for plan in plans), plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+
+
+# --- runs --follow
+
+
+class Follower:
+    """Somebody who follows the runs in a thread."""
+
+    def __init__(self, ledger: Ledger, wanted: RunFilter) -> None:
+        self.seen: Queue[dict[str, Any]] = Queue()
+        self._wanted, self._ledger = wanted, ledger
+        self.ready = threading.Event()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        for row in follow(self._ledger, self._wanted):
+            self.seen.put(row)
+
+    def next(self) -> dict[str, Any]:
+        """Return the next run; fail if none comes."""
+        return self.seen.get(timeout=20)
+
+
+def change(ledger: Ledger, statement: str, **values: Any) -> None:
+    """Change the ledger as a scheduler does while somebody follows."""
+    with closing(ledger.connect()) as connection:
+        connection.execute(statement, values)
+
+
+END = "UPDATE scheduler_runs SET state = :state, finished_us = :at WHERE run_id = :run_id"
+
+
+def test_followed_runs_come_when_they_end_each_once(history: AsyncIOScheduler) -> None:
+    ledger = history.ledger
+    follower = Follower(ledger, RunFilter(since=BEGIN + 6 * MINUTE))
+    # What ended since then comes first.
+    assert follower.next()["run_id"] == 7
+
+    # One that was under way, ended by a process whose clock is late.
+    change(ledger, END, state="succeeded", at=BEGIN + 8 * MINUTE, run_id=8)
+    assert (follower.next()["run_id"], follower.seen.empty()) == (8, True)
+    # One that begins and ends at once, and one that is still under way at first.
+    now = ticks.now()
+    write(ledger, "scheduler_runs", [run("a", now), run("b", now, "running", finished_us=None)])
+    assert follower.next()["run_id"] == 10
+    change(ledger, END, state="failed", at=ticks.now(), run_id=11)
+    assert (follower.next()["run_id"], follower.seen.empty()) == (11, True)
+    # The same run, tried again and over between two looks.
+    change(
+        ledger, "UPDATE scheduler_runs SET attempt = 2, finished_us = :at WHERE run_id = 11", at=ticks.now()
+    )
+    again = follower.next()
+    assert (again["run_id"], again["attempt"], follower.seen.empty()) == (11, 2, True)
+
+
+def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler) -> None:
+    follower = Follower(history.ledger, RunFilter(job_id="b", states=("failed",), since=BEGIN))
+    assert follower.next()["run_id"] == 2
+    now = ticks.now()
+    write(
+        history.ledger,
+        "scheduler_runs",
+        [run("a", now, "failed"), run("b", now), run("b", now + 1, "failed")],
+    )
+    assert follower.next()["run_id"] == 12
+    assert follower.seen.empty()
+
+
+def test_what_ended_before_is_not_followed_and_a_ledger_is_waited_for(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "cron", minute="*", id="a")
+    follower = Follower(scheduler.ledger, RunFilter())
+    write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN, "running", finished_us=None)])
+
+    # When it looks for the first time cannot be seen from outside: only that it told nothing of before.
+    def told() -> bool:
+        write(scheduler.ledger, "scheduler_runs", [run("a", None, due_us=ticks.now())])
+        return not follower.seen.empty()
+
+    wait_for(told, "the first run that is told")
+    assert follower.next()["run_id"] > 1
+
+
+def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler) -> None:
+    followed = follow(history.ledger, RunFilter(since=BEGIN))
+    assert next(followed)["run_id"] == 1
+    history.ledger.path.rename(history.ledger.path.with_suffix(".old"))
+    with pytest.raises(LedgerError, match="was removed or replaced"):
+        list(followed)
+
+
+def test_following_ends_after_as_many_as_are_wanted(history: AsyncIOScheduler) -> None:
+    printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2")
+    lines = printed.splitlines()
+    assert [line.split()[0] for line in lines] == ["run", "1", "2"]
+    assert lines[2].endswith("ValueError: no")
+    printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2", "--json")
+    assert [json.loads(line)["run_id"] for line in printed.splitlines()] == [1, 2]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    """An application with a task that ticks, and one that is not due for long."""
+    made = Application(tmp_path)
+    made.tasks("def tick() -> None:\n    pass\n\n\ndef broken() -> None:\n    raise ValueError('no')\n")
+    made.schedule(
+        'scheduler.add_job(tick, "interval", seconds=0.5, id="tick")\n'
+        'scheduler.add_job(broken, "interval", seconds=0.5, id="broken")',
+        "from app.services.my_tasks import broken, tick\n",
+    )
+    return made
+
+
+@pytest.mark.full
+def test_following_in_a_shell_until_ctrl_c(app: Application) -> None:
+    def follower() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", "runs", "--follow", "--job", "broken", "--json"],
+            cwd=app.folder,
+            env=app.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    with app.running(), follower() as process:
+        try:
+            assert process.stdout is not None
+            rows = [json.loads(process.stdout.readline()) for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            _rest, complaint = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert {(row["job_id"], row["state"], row["error"]) for row in rows} == {
+        ("broken", "failed", "ValueError: no")
+    }
+    ids = [row["run_id"] for row in rows]
+    assert ids == sorted(set(ids))
+    assert (process.returncode, complaint) == (0, "")
+    assert app.command("runs", "--failed", "--job", "broken").returncode == 0
