@@ -28,6 +28,9 @@ LICENCES = {
 }
 OWNERS = {"yours", "shared", "the template's"}
 CONTAINER = {"Dockerfile", "compose.yaml", ".dockerignore"}
+DASHBOARD = ("app/components/dashboard/", "deploy/")
+# Braces mean something in these by themselves.
+BRACES = (".py", ".py.mako", "grafana-dashboard.json", "prometheus-alerts.yml")
 SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore", *CONTAINER}
 
 
@@ -109,7 +112,8 @@ def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     assert {name for name, owner in rows.items() if owner == "shared"} == shared
 
     # The checks below run once for each Python; this ties all other combinations to them.
-    assert tree(folder) == tree(rendered(python_version=combination["python_version"]))
+    alike = {name: combination[name] for name in ("python_version", "dashboard")}
+    assert tree(folder) == tree(rendered(**alike))
 
 
 def expected_files(combination: dict[str, Any]) -> set[str]:
@@ -123,6 +127,8 @@ def expected_files(combination: dict[str, Any]) -> set[str]:
             found.remove(name)
     if combination["licence"] == "none":
         found.remove("LICENSE")
+    if not combination["dashboard"]:
+        found = {name for name in found if not name.startswith(DASHBOARD)}
     return found if combination["container"] else found - CONTAINER
 
 
@@ -135,7 +141,7 @@ def check_leftovers(name: str, text: str) -> None:
     """Find what a template forgets. Python files are no templates: they may hold any braces."""
     python = name.endswith((".py", ".py.mako"))
     assert ".jinja" not in name
-    for mark in () if python else (".jinja", "{{", "{%", "{#", "%}"):
+    for mark in () if name.endswith(BRACES) else (".jinja", "{{", "{%", "{#", "%}"):
         assert mark not in text, f"{name} has a left-over {mark}"
     assert text.endswith("\n") or not text, f"{name} does not end with a newline"
     assert not text.endswith("\n\n"), f"{name} ends with empty lines"
@@ -261,7 +267,7 @@ def test_every_setting_is_explained_with_its_default() -> None:
             assert explained[name].startswith("sqlite:////")
             assert table[name] == "sqlite:///data/ledger.db"
         else:
-            assert explained[name] == table[name] == str(field.default)
+            assert explained[name] == table[name] == str(field.default).replace("False", "false")
 
 
 def test_this_repository_checks_the_template_as_a_user_will() -> None:

@@ -15,6 +15,7 @@ The rooms, in the order in which a tick passes through them:
 - `ledger`: what became of each tick
 - `runner`: one claimed run, from its start to its outcome or its next attempt
 - `context`: what a task may ask of its run
+- `tracing`: each run as a span, for who asked for them
 - `listeners`: APScheduler's events, for who asked for them
 - `presence`: who is alive, what a dead process left behind, and what is too old to be kept
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
@@ -32,6 +33,8 @@ The rooms, in the order in which a tick passes through them:
 - `explain`: why a job ran at a time, or did not
 - `rehearsal`, `deploy_diff`: what the next start would change and run, without starting
 - `doctor`: what is not in order
+- `health`: whether the schedule is alive, for supervisors
+- `endings`, `tally`, `metrics`: what Prometheus reads
 """
 
 from __future__ import annotations

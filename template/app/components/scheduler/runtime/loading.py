@@ -59,9 +59,13 @@ def application() -> tuple[str, str]:
 def versions() -> str:
     """Return the versions of the application, the template and Python, in a line."""
     name, own = application()
+    return f"{name} {own} (template {template_version()}, Python {platform.python_version()})"
+
+
+def template_version() -> str:
+    """Return the version of the template that this application was made from, or last updated to."""
     found = tomllib.loads(_TEMPLATE_FILE.read_text(encoding="utf-8")) if _TEMPLATE_FILE.exists() else {}
-    made_from = found.get("version", "unreleased")
-    return f"{name} {own} (template {made_from}, Python {platform.python_version()})"
+    return str(found.get("version", "unreleased"))
 
 
 def in_a_sentence(problem: Exception) -> str:

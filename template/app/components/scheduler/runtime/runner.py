@@ -21,7 +21,7 @@ from typing import Any
 from apscheduler import events
 from loguru import logger
 
-from . import evidence, ticks
+from . import evidence, ticks, tracing
 from .context import Run, set_current_run
 from .declaration import Job
 from .functions import unwrapped
@@ -65,6 +65,7 @@ class Runner:
         self._asked: dict[int, threading.Event] = {}
         self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="scheduler-task")
         self._draining = self._cutting = False
+        self._span = tracing.opener()
 
     @property
     def free(self) -> int:
@@ -224,8 +225,9 @@ class Runner:
         tick = claim.kind if run.tick is None else run.tick.isoformat()
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
             try:
-                async with asyncio.timeout(job.options.timeout) as limit:
-                    value = await self._call(job, claim)
+                with self._span(run, claim.due):
+                    async with asyncio.timeout(job.options.timeout) as limit:
+                        value = await self._call(job, claim)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).

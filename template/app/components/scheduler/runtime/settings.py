@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -77,6 +78,9 @@ class SchedulerSettings(BaseSettings):
     scheduler_history_days: float = Field(
         default=30, gt=0, description="days for which runs that ended are kept in the ledger"
     )
+    scheduler_tracing: bool = Field(
+        default=False, description="whether each run is a span of OpenTelemetry, see the extra otel"
+    )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -115,6 +119,13 @@ class SchedulerSettings(BaseSettings):
             hint = nearest(name, available_timezones())
             raise ValueError(f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}") from None
         return name
+
+    @field_validator("scheduler_tracing")
+    @classmethod
+    def _traceable(cls, wanted: bool) -> bool:
+        if wanted and find_spec("opentelemetry") is None:
+            raise ValueError("OpenTelemetry is not installed: install the extra otel, or turn this off")
+        return wanted
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -1,0 +1,57 @@
+"""Commands for what watches the application from outside: supervisors and monitoring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.output import AsJson, print_json
+
+commands = typer.Typer()
+
+
+@commands.command()
+def health(as_json: AsJson = False) -> None:
+    """Say whether the schedule is alive; the exit code is 1 if it is not."""
+    from app.components.scheduler.runtime.health import check
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.settings import settings
+
+    found = check(Ledger(settings().database_url))
+    if as_json:
+        print_json(found.as_data())
+    else:
+        if found.ready:
+            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {found.heartbeat_age:.0f} s ago")
+        for problem in found.problems:
+            print(f"not ready: {problem.sentence}")
+        for remark in found.remarks:
+            print(f"remark: {remark.sentence}")
+    raise typer.Exit(0 if found.ready else 1)
+
+
+@commands.command()
+def metrics(
+    output: Annotated[
+        Path | None, typer.Option(help="A file to put in place at once, for node_exporter.")
+    ] = None,
+) -> None:
+    """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
+    from app.components.scheduler.runtime.errors import LedgerError
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.metrics import Metrics
+    from app.components.scheduler.runtime.settings import settings
+
+    text = Metrics(Ledger(settings().database_url), history=True).exposition().decode()
+    if output is None:
+        print(text, end="")
+        return
+    # Put in place whole: whoever reads it meanwhile finds the former one.
+    beside = output.with_name(f".{output.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(output)
+    except OSError as problem:
+        raise LedgerError(f"{output} cannot be written: {problem.strerror}") from None
