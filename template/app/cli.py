@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import explaining, outside, showing, steering
+from app.commands import explaining, outside, showing, simulating, steering
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,7 +70,7 @@ def run() -> None:
     raise typer.Exit(run_until_stopped(scheduler))
 
 
-for _module in (showing, steering, explaining, outside):
+for _module in (showing, steering, explaining, simulating, outside):
     app.add_typer(_module.commands)
 
 

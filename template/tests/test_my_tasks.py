@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.components.scheduler.runtime import ScheduleUnderTest
 from app.services import my_tasks
 
 
@@ -27,6 +28,16 @@ async def test_cleaning_removes_old_files_and_keeps_new_ones(temp_folder: Path) 
 
     assert not old.exists()
     assert new.exists()
+
+
+async def test_the_scheduled_job_does_so_too(temp_folder: Path, schedule: ScheduleUnderTest) -> None:
+    old = temp_folder / "old.txt"
+    old.touch()
+    os.utime(old, (0, 0))
+
+    await schedule.run("temp_cleanup")
+
+    assert not old.exists()
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:

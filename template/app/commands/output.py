@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from rich.console import Console
@@ -78,7 +79,7 @@ def print_json(rows: Any) -> None:
     print(json.dumps(rows, indent=2))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str | Text]]) -> None:
+def print_table(title: str, columns: list[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Print rows for people; a cell that is `Text` keeps its colours."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

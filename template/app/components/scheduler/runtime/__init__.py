@@ -35,6 +35,8 @@ The rooms, in the order in which a tick passes through them:
 - `doctor`: what is not in order
 - `health`: whether the schedule is alive, for supervisors
 - `endings`, `tally`, `metrics`: what Prometheus reads
+- `simulation`, `known`: the schedule tried out over a span, and what the ledger knows for it
+- `testing`: the same, and more, for tests of the schedule
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from .logs import log_to_stderr
     from .scheduler import AsyncIOScheduler
     from .settings import SchedulerSettings
+    from .testing import ScheduleUnderTest
 
 __all__ = [
     "AsyncIOScheduler",
@@ -55,6 +58,7 @@ __all__ = [
     "LedgerError",
     "Run",
     "ScheduleError",
+    "ScheduleUnderTest",
     "SchedulerClient",
     "SchedulerSettings",
     "current_run",
@@ -67,6 +71,7 @@ _ROOM = {
     "LedgerError": "errors",
     "Run": "context",
     "ScheduleError": "errors",
+    "ScheduleUnderTest": "testing",
     "SchedulerClient": "client",
     "SchedulerSettings": "settings",
     "current_run": "context",

@@ -56,6 +56,11 @@ class CronTicks:
         tick = find(after)
         return None if tick is None or (self._end is not None and tick > self._end) else tick
 
+    @property
+    def times_of_day(self) -> list[int]:
+        """The times of a day that has any, in microseconds after midnight, as if the zone had no shifts."""
+        return self._dial.times()
+
     def count(self, after: int, until: int) -> int:
         """Return how many ticks lie in (after, until], without walking them."""
         if self._start is not None:
@@ -143,6 +148,11 @@ class _Dial:
         self._a_day = len(self.hours) * len(self._minutes) * len(self._seconds)
         dates = {name: str(fields[name]) for name in ("year", "month", "day", "week", "day_of_week")}
         self._dates = CronTrigger(**dates, hour=0, timezone=UTC)
+
+    def times(self) -> list[int]:
+        """Return the times of a matching day, in microseconds after midnight."""
+        of_an_hour = [60 * minute + second for minute in self._minutes for second in self._seconds]
+        return [(3_600 * hour + rest) * SECOND for hour in self.hours for rest in of_an_hour]
 
     def count(self, begin: datetime, end: datetime) -> int:
         """Return how many times in [begin, end) match."""

@@ -1,0 +1,193 @@
+"""The schedule tried out over a span: no tick is forgotten, and the account always balances."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime.catch_up import decide
+from app.components.scheduler.runtime.schedules import Schedule
+from app.components.scheduler.runtime.simulation import Simulation, simulate
+from app.components.scheduler.runtime.simulation.timeline import timeline
+from app.components.scheduler.runtime.ticks import DAY, SECOND, CronTicks, Ticks
+from test_ticks import any_source, walk
+
+UTC_ZONE = ZoneInfo("UTC")
+MONDAY = int(datetime(2026, 5, 18, tzinfo=UTC).timestamp()) * SECOND
+tries = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def tried(
+    scheduler: AsyncIOScheduler,
+    seconds: int,
+    outages: list[tuple[int, int]],
+    takes: int = 0,
+    begin: int = MONDAY,
+) -> Simulation:
+    """Simulate so many seconds; outages are given in seconds after the beginning."""
+    return simulate(
+        scheduler.get_jobs(),
+        begin,
+        begin + seconds * SECOND,
+        UTC_ZONE,
+        outages=[(begin + down * SECOND, begin + up * SECOND) for down, up in outages],
+        durations={job.id: (takes * SECOND, "given") for job in scheduler.get_jobs()},
+    )
+
+
+# --- the ticks of a span ---
+
+
+@settings(tries, max_examples=150)
+@given(any_source(), st.integers(-400 * DAY, 4_000 * DAY), st.integers(1, 400), st.data())
+def test_the_ticks_of_a_span_are_those_that_walking_finds(
+    source: Ticks, begin: int, number: int, data: st.DataObject
+) -> None:
+    begin += MONDAY
+    ends = [begin]
+    for _ in range(number):
+        ends.append(source.next(ends[-1]) or ends[-1] + 1)
+    zone = getattr(source, "_zone", UTC_ZONE)
+    line = timeline(Schedule(source, "", zone), begin, ends[-1])
+    expected = walk(source, begin, ends[-1])
+    assert list(line.ticks(begin - 1, ends[-1])) == expected
+    assert line.total == len(expected)
+    gaps = [later - earlier for earlier, later in pairwise(expected)]
+    assert line.shortest_gap == min(gaps, default=None)
+    if expected:
+        after, until = (data.draw(st.sampled_from(expected)) - data.draw(st.integers(0, 1)) for _ in "12")
+        within = [tick for tick in expected if after < tick <= until]
+        assert list(line.ticks(after, until)) == within
+        assert line.count(after, until) == len(within)
+        for stretch in line.between(after, until):
+            own = [stretch.base + value for value in stretch.values]
+            inner = [later - earlier for earlier, later in pairwise(own)]
+            assert stretch.longest == max(inner, default=0)
+            assert stretch.longest == 0 or stretch.base + stretch.longest_after + stretch.longest in own
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Asia/Beirut"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"minute": "*/20"},
+        {"hour": "0-3,23", "minute": "*/10", "second": "30"},
+        {"day_of_week": "sun,sat", "hour": "1,2"},
+    ],
+)
+@pytest.mark.parametrize("bound", [None, 100 * DAY + 12_345_678_901])
+def test_a_year_with_its_clock_changes_is_what_walking_finds(
+    zone: str, fields: dict[str, str], bound: int | None
+) -> None:
+    begin = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+    start, end = (None, None) if bound is None else (begin + bound, begin + 2 * bound)
+    source = CronTicks({"second": "0", "minute": "0", **fields}, ZoneInfo(zone), start, end)
+    line = timeline(Schedule(source, "", ZoneInfo(zone)), begin, begin + 366 * DAY)
+    assert list(line.ticks(begin - 1, begin + 366 * DAY)) == walk(source, begin, begin + 366 * DAY)
+
+
+# --- the account ---
+
+
+@settings(tries, max_examples=80)
+@given(
+    source=any_source(),
+    name=st.integers(0, 99),
+    number=st.integers(1, 60),
+    parts=st.lists(st.integers(0, 1_000), max_size=6, unique=True),
+    takes=st.one_of(st.just(0), st.integers(1, 5_000)),
+    jitter=st.one_of(st.just(0), st.integers(1, 5_000)),
+    grace=st.one_of(st.none(), st.integers(1, 100_000)),
+    most=st.one_of(st.none(), st.integers(1, 12)),
+    instances=st.integers(1, 3),
+    at_starts=st.booleans(),
+)
+def test_the_account_always_balances(
+    scheduler: AsyncIOScheduler,
+    source: Ticks,
+    name: int,
+    number: int,
+    parts: list[int],
+    takes: int,
+    jitter: int,
+    grace: int | None,
+    most: int | None,
+    instances: int,
+    at_starts: bool,
+) -> None:
+    scheduler.remove_all_jobs()
+    job = scheduler.add_job(
+        print, "interval", seconds=1, id=f"job{name}", misfire_grace_time=grace, coalesce=most is None,
+        max_catch_up=most or 1, max_instances=instances,
+    )  # fmt: skip
+    job.schedule = Schedule(source, "", getattr(source, "_zone", UTC_ZONE), jitter * SECOND)
+    job.startup_delay = 3 * SECOND if at_starts else None
+    end = MONDAY
+    for _ in range(number):
+        end = source.next(end) or end
+    end += 1
+    length = end - MONDAY
+    marks = sorted({MONDAY + length * part // 1_000 for part in parts})
+    down = list(zip(marks[::2], marks[1::2], strict=False))
+    known = {job.id: (takes * SECOND, "given")}
+    found = simulate([job], MONDAY, end, UTC_ZONE, outages=down, durations=known)
+    found.check()
+    result = found.job(job.id)
+    expected = walk(source, MONDAY, end)
+    assert result.expected == len(expected)
+    assert result.ran + result.skipped.total() + result.lost == len(expected)
+    assert not at_starts or result.at_starts <= len(found.outages) + 1
+    for cost, (begin, stop) in zip(result.outages, found.outages, strict=True):
+        assert cost.due >= len([tick for tick in expected if begin <= tick < stop])
+        assert cost.caught_up + cost.skipped.total() + cost.lost == cost.due
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"ran": 299}, "300 tick(s) were due, but 299 are accounted for"),
+        ({"latest": 601 * SECOND}, "a run began 601 s late, beyond its grace time"),
+        ({"earliest": -1}, "a run began before it was due"),
+        ({"most_at_once": 2}, "2 runs were under way at once: at most 1"),
+    ],
+)
+def test_an_account_that_breaks_a_rule_is_told(
+    scheduler: AsyncIOScheduler, change: dict[str, int], sentence: str
+) -> None:
+    scheduler.add_job(print, "interval", seconds=1, id="job")
+    found = tried(scheduler, 300, [])
+    found.check()
+    for name, value in change.items():
+        setattr(found.job("job"), name, value)
+    with pytest.raises(AssertionError) as raised:
+        found.check()
+    assert str(raised.value) == f"job: {sentence}"
+
+
+def test_an_outage_that_breaks_a_rule_is_told(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "interval", seconds=1, id="job")
+    found = tried(scheduler, 300, [(10, 20)])
+    cost = found.job("job").outages[0]
+    cost.asked, cost.due = 2, 11
+    assert found.problems() == [
+        "job: 11 tick(s) fell into an outage, but 10 are accounted for",
+        "job: 2 missed ticks were to run after an outage: at most 1 may",
+    ]
+
+
+def test_while_the_schedule_is_up_a_tick_that_is_due_runs(scheduler: AsyncIOScheduler) -> None:
+    """The simulation does not ask about each of them: this is why it need not."""
+    for options in ({}, {"coalesce": False}, {"misfire_grace_time": 1}, {"jitter": 100}):
+        job = scheduler.add_job(print, "cron", minute="*/7", id="job", **options)
+        for tick in walk(job.schedule.ticks, MONDAY, MONDAY + DAY):
+            decision = decide(job, tick - 1, tick)
+            assert decision is not None
+            assert (decision.run, decision.skip) == ((tick,), ())
+        scheduler.remove_all_jobs()
