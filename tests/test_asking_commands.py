@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ def test_a_run_is_cancelled(app: Application, up: Running) -> None:
     done = app.command("cancel", str(number))
     assert (done.returncode, done.stdout) == (0, f"run {number} was asked to end\n")
     wait_for(lambda: the_run(app, number)["state"] == "cancelled", "its end")
+
+
+@pytest.mark.full
+def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> None:
+    assert app.command("pause", "fine").stdout == "fine is paused\n"
+    done = app.command("resume", "fine")
+    assert done.stdout == "fine is resumed\n"
+    assert re.fullmatch(
+        r"fine is paused since \S+ \S+ UTC: 0 tick\(s\) fell into the pause, which are recorded as skipped and"
+        r" not made up; next \S+ 03:00:00\+00:00\n",
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize(

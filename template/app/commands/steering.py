@@ -30,11 +30,23 @@ def pause(
 
 
 @commands.command()
-def resume(job_id: JobId) -> None:
+def resume(
+    job_id: JobId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts are never asked.")] = False,
+) -> None:
     """Resume a paused job. What fell into the pause is recorded, and not caught up."""
+    import sys
+
     from app.components.scheduler.runtime.client import SchedulerClient
 
-    changed = SchedulerClient().resume_job(job_id)
+    client = SchedulerClient()
+    sentence = _what_resuming_does(job_id)
+    if sentence:
+        print(sentence, file=sys.stderr)
+    if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?"):
+        print(f"{job_id} stays paused")
+        raise typer.Exit(1)
+    changed = client.resume_job(job_id)
     print(f"{job_id} is resumed" if changed else f"{job_id} was not paused")
 
 
@@ -126,3 +138,23 @@ def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
         if row["finished_at"] is not None and row["state"] != "retrying":
             return row
         time.sleep(0.2)
+
+
+def _what_resuming_does(job_id: str) -> str:
+    from app.components.scheduler.runtime import ticks
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.reading.resuming import preview
+    from app.components.scheduler.runtime.settings import settings
+
+    found = preview(Ledger(settings().database_url), job_id)
+    if found is None:
+        return ""
+    zone = settings().zone
+    number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
+    following = (
+        "none is to come" if found.next_tick is None else f"next {ticks.moment(found.next_tick, zone)}"
+    )
+    return (
+        f"{job_id} is paused since {ticks.moment(found.since, zone):%Y-%m-%d %H:%M:%S %Z}: {number} fell into"
+        f" the pause, which are recorded as skipped and not made up; {following}"
+    )

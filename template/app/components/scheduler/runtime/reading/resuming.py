@@ -1,0 +1,45 @@
+"""What the end of a pause would mean, before somebody ends it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from .. import ticks
+from ..ledger import pauses
+from ..ledger.database import Ledger
+
+_COUNT_LIMIT = 100_000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A pause that could end now. Instants are microseconds UTC.
+
+    ticks: how many fell into it, which will be recorded as skipped; None if they are too many to count.
+    """
+
+    since: int
+    ticks: int | None
+    next_tick: int | None
+
+
+def preview(ledger: Ledger, job_id: str) -> Preview | None:
+    """Return what resuming a job would do; None if it is not paused, or its schedule is not known here.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    ledger.check_readable()
+    with closing(ledger.connect(read_only=True)) as connection:
+        state = pauses.read(connection, job_id)
+    now = ticks.now()
+    if state is None or state.paused is None or not state.is_paused(now):
+        return None
+    schedule = state.schedule()
+    if schedule is None:
+        return None
+    since = max(state.paused, state.watermark)
+    return Preview(
+        state.paused, ticks.count(schedule.ticks, since, now, _COUNT_LIMIT), schedule.next_tick(now)
+    )
