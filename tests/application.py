@@ -153,7 +153,14 @@ class Application:
             for name, value in os.environ.items()
             if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
         }
-        return {**clean, "COLUMNS": "200", "PYTHONUTF8": "1", **self.environment}
+        # What is told here is told without the dashboard, unless a story asks for it.
+        return {
+            **clean,
+            "SCHEDULER_DASHBOARD": "false",
+            "COLUMNS": "200",
+            "PYTHONUTF8": "1",
+            **self.environment,
+        }
 
 
 class Running:

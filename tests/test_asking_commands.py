@@ -94,8 +94,8 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
     done = app.command("resume", "fine")
     assert done.stdout == "fine is resumed\n"
     assert re.fullmatch(
-        r"fine is paused since \S+ \S+ UTC: 0 tick\(s\) fell into the pause, which are recorded as skipped and"
-        r" not made up; next \S+ 03:00:00\+00:00\n",
+        r"fine is paused since \S+ \S+ UTC: 0 tick\(s\) fell into the pause, which are recorded as skipped"
+        r" and not made up; next \S+ 03:00:00\+00:00\n",
         done.stderr,
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+from app.components.dashboard.settings import DashboardSettings
 from app.components.scheduler.runtime.settings import SchedulerSettings
 from app_session import ROOT
 from rendering import choices, combinations, contents, files, fresh_folder, render, rendered
@@ -28,7 +29,7 @@ LICENCES = {
 }
 OWNERS = {"yours", "shared", "the template's"}
 CONTAINER = {"Dockerfile", "compose.yaml", ".dockerignore"}
-DASHBOARD = ("app/components/dashboard/", "deploy/")
+DASHBOARD = ("app/components/dashboard/", "deploy/", "app/commands/dashboard.py")
 # Braces mean something in these by themselves.
 BRACES = (".py", ".py.mako", "grafana-dashboard.json", "prometheus-alerts.yml")
 SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore", *CONTAINER}
@@ -52,12 +53,14 @@ def ownership(folder: Path) -> dict[str, str]:
 
 
 def row_of(path: str, rows: dict[str, str]) -> list[str]:
-    """Return the rows that speak of a file."""
-    return [row for row in rows if row == path or (row.endswith("/") and path.startswith(row))]
+    """Return the rows that speak of a file: of a folder and of what is named in it, the latter."""
+    found = [row for row in rows if row == path or (row.endswith("/") and path.startswith(row))]
+    longest = max(map(len, found), default=0)
+    return [row for row in found if len(row) == longest]
 
 
 def tree(folder: Path) -> str:
-    """Return a hash of what the checks of the Python files depend on."""
+    """Return a hash of what the checks of the Python files depend on: not on the packages, which are here."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     digest = hashlib.sha256(project["project"]["requires-python"].encode())
     digest.update(json.dumps(project["tool"], sort_keys=True).encode())
@@ -102,6 +105,7 @@ def test_a_combination_renders_what_was_asked_for_and_nothing_else(
         check_leftovers(name, data.decode("utf-8"))
         check_syntax(name, data.decode("utf-8"))
     check_project(tomllib.loads(there["pyproject.toml"].decode()), combination)
+    check_dashboard(there, combination["dashboard"])
     check_licence(there, combination["licence"])
     check_ci(there, combination)
 
@@ -111,9 +115,9 @@ def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     shared = SHARED if combination["container"] else SHARED - CONTAINER
     assert {name for name, owner in rows.items() if owner == "shared"} == shared
 
-    # The checks below run once for each Python; this ties all other combinations to them.
-    alike = {name: combination[name] for name in ("python_version", "dashboard")}
-    assert tree(folder) == tree(rendered(**alike))
+    # The checks below run for each Python, with the dashboard and without; this ties the rest to them.
+    same = {name: combination[name] for name in ("python_version", "dashboard")}
+    assert tree(folder) == tree(rendered(**same))
 
 
 def expected_files(combination: dict[str, Any]) -> set[str]:
@@ -139,9 +143,10 @@ def is_trace(name: str) -> bool:
 
 def check_leftovers(name: str, text: str) -> None:
     """Find what a template forgets. Python files are no templates: they may hold any braces."""
-    python = name.endswith((".py", ".py.mako"))
+    # So may the pages: they are templates, but not Copier's.
+    python = name.endswith((".py", ".py.mako")) or name.startswith(DASHBOARD)
     assert ".jinja" not in name
-    for mark in () if name.endswith(BRACES) else (".jinja", "{{", "{%", "{#", "%}"):
+    for mark in () if python or name.endswith(BRACES) else (".jinja", "{{", "{%", "{#", "%}"):
         assert mark not in text, f"{name} has a left-over {mark}"
     assert text.endswith("\n") or not text, f"{name} does not end with a newline"
     assert not text.endswith("\n\n"), f"{name} ends with empty lines"
@@ -173,6 +178,17 @@ def check_project(project: dict[str, Any], combination: dict[str, Any]) -> None:
     assert "authors" not in said
 
 
+def check_dashboard(there: dict[str, bytes], wanted: bool) -> None:
+    """Compare what is installed, explained and owned with the answer."""
+    needed = tomllib.loads(there["pyproject.toml"].decode())["project"]["dependencies"]
+    names = {re.split(r"[^a-z0-9-]", line)[0] for line in needed}
+    assert (
+        names >= {"fastapi", "jinja2", "uvicorn"} if wanted else not names & {"fastapi", "jinja2", "uvicorn"}
+    )
+    for name in ("README.md", ".env.example"):
+        assert ("dashboard" in there[name].decode().lower()) == wanted
+
+
 def check_licence(there: dict[str, bytes], licence: str) -> None:
     """Compare the licence's text and where it is named with the answer."""
     readme = there["README.md"].decode()
@@ -199,23 +215,26 @@ def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:
 # --- each distinct tree of Python files
 
 
+@pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
 @pytest.mark.parametrize("version", choices("python_version"))
-def test_a_fresh_render_is_formatted_and_free_of_lint(version: str) -> None:
-    folder = rendered(python_version=version)
+def test_a_fresh_render_is_formatted_and_free_of_lint(version: str, dashboard: bool) -> None:
+    folder = rendered(python_version=version, dashboard=dashboard)
     for command in (["check"], ["format", "--check"]):
         said = check(folder, "ruff", *command, "--no-cache", ".")
         assert not said, said
 
 
-def test_a_fresh_render_has_correct_types_on_the_oldest_python() -> None:
-    said = mypy(rendered(python_version="3.11"), "3.11")
+@pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
+def test_a_fresh_render_has_correct_types_on_the_oldest_python(dashboard: bool) -> None:
+    said = mypy(rendered(python_version="3.11", dashboard=dashboard), "3.11")
     assert not said, said
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
 @pytest.mark.parametrize("version", choices("python_version")[1:])
-def test_a_fresh_render_has_correct_types_on_every_python(version: str) -> None:
-    said = mypy(rendered(python_version=version), version)
+def test_a_fresh_render_has_correct_types_on_every_python(version: str, dashboard: bool) -> None:
+    said = mypy(rendered(python_version=version, dashboard=dashboard), version)
     assert not said, said
 
 
@@ -249,13 +268,17 @@ def test_no_file_name_of_the_template_has_a_condition() -> None:
     assert [name for name in names if name.endswith((".py.jinja", ".pyi.jinja"))] == []
 
 
+WITHOUT_A_DEFAULT = {f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")}
+
+
 def test_every_setting_is_explained_with_its_default() -> None:
     folder = rendered(timezone="Asia/Tokyo", project_name="engine")
     example = (folder / ".env.example").read_text(encoding="utf-8")
     readme = (folder / "README.md").read_text(encoding="utf-8")
     explained = dict(re.findall(r"^# [^\n]+\.\n# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
     table = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", readme, re.MULTILINE))
-    fields = {name.upper(): field for name, field in SchedulerSettings.model_fields.items()}
+    fields = {name.upper(): field for name, field in DashboardSettings.model_fields.items()}
+    assert set(SchedulerSettings.model_fields) < set(DashboardSettings.model_fields)
 
     assert list(explained) == list(table)
     assert set(explained) == set(fields)
@@ -266,6 +289,9 @@ def test_every_setting_is_explained_with_its_default() -> None:
         elif name == "SCHEDULER_DATABASE_URL":
             assert explained[name].startswith("sqlite:////")
             assert table[name] == "sqlite:///data/ledger.db"
+        elif name in WITHOUT_A_DEFAULT:
+            assert explained[name] == ""
+            assert table[name].startswith("(")
         else:
             assert explained[name] == table[name] == str(field.default).replace("False", "false")
 

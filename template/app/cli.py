@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -67,11 +70,33 @@ def run() -> None:
 
     from app.components.scheduler.runtime.service import run_until_stopped
 
-    raise typer.Exit(run_until_stopped(scheduler))
+    with _dashboard():
+        code = run_until_stopped(scheduler)
+    raise typer.Exit(code)
+
+
+def _dashboard() -> AbstractContextManager[None]:
+    """Return what serves the dashboard beside the schedule, if the application has one."""
+    if not _is_there("app.components.dashboard.serving"):
+        return nullcontext()
+    beside: AbstractContextManager[None] = import_module("app.components.dashboard.serving").beside()
+    return beside
+
+
+def _is_there(module: str) -> bool:
+    """Tell whether the application was made with a part."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 for _module in (showing, steering, explaining, simulating, outside):
     app.add_typer(_module.commands)
+# Parts that an application may be made without.
+for _name in ("dashboard",):
+    if _is_there(f"app.commands.{_name}"):
+        app.add_typer(import_module(f"app.commands.{_name}").commands)
 
 
 def _stop(problem: Exception, code: int) -> None:

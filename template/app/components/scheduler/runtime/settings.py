@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -23,6 +24,7 @@ APP_ROOT = _CODE_ROOT if (_CODE_ROOT / "pyproject.toml").exists() else Path.cwd(
 
 _SECRET_LENGTH = 4
 _PROJECT_FILE = Path(__file__).resolve().parents[3] / "core" / "project.toml"
+_PARTS = Path(__file__).resolve().parents[2]
 
 
 @cache
@@ -153,11 +155,22 @@ class SchedulerSettings(BaseSettings):
         They are reported, not refused: an orchestrator may set such names for a service that
         happens to be called "scheduler".
         """
-        known = {name.upper() for name in type(self).model_fields}
+        known = {name.upper() for name in type(self).model_fields} | _names_of_parts()
         seen = {name.upper() for name in os.environ} | _names_in(APP_ROOT / ".env")
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
         return [f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange]
+
+
+def _names_of_parts() -> set[str]:
+    """Return the variables that other parts of the application read: each has its class of settings."""
+    found: set[str] = set()
+    for file in sorted(_PARTS.glob("*/settings.py")):
+        module = import_module(f"app.components.{file.parent.name}.settings")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, SchedulerSettings):
+                found |= {name.upper() for name in kind.model_fields}
+    return found
 
 
 def _secrets(given: SchedulerSettings) -> set[str]:

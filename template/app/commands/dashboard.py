@@ -1,0 +1,31 @@
+"""The command that serves the dashboard by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+
+@commands.command()
+def dashboard(
+    link: Annotated[
+        bool, typer.Option("--link", help="Print the address with the token, and serve nothing.")
+    ] = False,
+) -> None:
+    """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
+    from app.components.dashboard.serving import Dashboard, sign_in_link
+    from app.components.dashboard.settings import dashboard_settings
+    from app.components.scheduler.runtime.settings import settings
+    from app.core.log import configure_logging
+
+    chosen = dashboard_settings()
+    if link:
+        print(sign_in_link(chosen))
+        return
+    configure_logging(settings().log_level, settings().log_format)
+    served = Dashboard(chosen)
+    served.announce()
+    served.serve()

@@ -1,0 +1,211 @@
+"""The same as the pages, for programs: JSON under /api/v1, described at /api/openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.plan import Planned
+from app.components.scheduler.runtime.reading import iso
+
+from . import coming, jobs, runs, shapes
+from .acting import Acting, instant
+from .problems import Problem
+from .vitals import process_fields, reading, vitals
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": shapes.Error, "description": "The request cannot be read"},
+    401: {"model": shapes.Error, "description": "No token, or a wrong one"},
+    422: {"model": shapes.Error, "description": "A value is wrong"},
+    429: {"model": shapes.Error, "description": "Too many wrong tokens"},
+    503: {"model": shapes.Error, "description": "The ledger does not answer"},
+}
+_NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"model": shapes.Error, "description": "There is none"}}
+_ACTS: dict[int | str, dict[str, Any]] = {
+    **_NO_SUCH,
+    403: {"model": shapes.Error, "description": "This token may only read"},
+    409: {"model": shapes.Error, "description": "The run is in no state for that"},
+    413: {"model": shapes.Error, "description": "The request is too large"},
+}
+
+router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+
+JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
+RunId = Annotated[int, Path(ge=1, le=shapes.LARGEST, description="the run's number")]
+Limit = Annotated[int, Query(ge=1, le=500, description="at most so many")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="leave out so many")]
+Before = Annotated[
+    int | None, Query(ge=1, le=shapes.LARGEST, description="only what is older than this number")
+]
+Moment = Annotated[
+    str | None, Query(max_length=60, description="ISO 8601; without an offset the scheduler's zone")
+]
+
+
+@router.get("/jobs", response_model=shapes.Jobs)
+def list_jobs(
+    request: Request,
+    q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """List the jobs of the schedule, in the order of their ids."""
+    with reading(request.app.state.ledger) as connection:
+        found, total = jobs.listed(connection, q, limit, offset)
+        shown = [jobs.job_fields(job, jobs.record(connection, job.id)) for job in found]
+    return {"jobs": shown, "total": total}
+
+
+@router.get("/jobs/{job_id:path}", response_model=shapes.JobDetail, responses=_NO_SUCH)
+def read_job(request: Request, job_id: JobId) -> dict[str, Any]:
+    """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
+    with reading(request.app.state.ledger) as connection:
+        job = jobs.one(connection, job_id)
+        shown = jobs.job_fields(job, jobs.record(connection, job_id))
+    fires = [] if job.paused else coming.next_fires(job, 10)
+    preview = {"skipped_ticks": job.ticks_in_pause, "next_run": iso(job.next_after_resume)}
+    return {
+        **shown,
+        "next_fires": [_fire(planned, set()) for planned in fires],
+        "resume_preview": preview if job.paused else None,
+    }
+
+
+@router.get("/runs", response_model=shapes.Runs, responses=_NO_SUCH)
+def list_runs(
+    request: Request,
+    job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
+    state: Annotated[str | None, Query(max_length=20, description="only those in this state")] = None,
+    before: Before = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """List what ran and what was skipped, newest first.
+
+    A search for a state looks at 50,000 runs at a time: it may give fewer than `limit`, and more further on.
+    """
+    wanted = runs.check_state(state)
+    with reading(request.app.state.ledger) as connection:
+        if job is not None:
+            jobs.one(connection, job)
+            found, more = runs.of_job(connection, job, limit, before, wanted)
+        else:
+            found, more = runs.newest(connection, limit, before, wanted)
+    return {"runs": [runs.run_fields(row) for row in found], "next_before": more}
+
+
+@router.get("/runs/{run_id}", response_model=shapes.RunDetail, responses=_NO_SUCH)
+def read_run(request: Request, run_id: RunId) -> dict[str, Any]:
+    """Return one run with its attempts, their errors, tracebacks and logs."""
+    with reading(request.app.state.ledger) as connection:
+        row = runs.one(connection, run_id)
+        attempts = [*runs.earlier_attempts(connection, run_id), row]
+        logs = runs.logs(connection, run_id)
+    return {**runs.run_fields(row), "attempts": [_attempt(one, logs.get(one.attempt)) for one in attempts]}
+
+
+@router.get("/plan", response_model=shapes.Plan, responses=_NO_SUCH)
+def read_plan(
+    request: Request,
+    begin: Annotated[Moment, Query(alias="from")] = None,
+    end: Annotated[Moment, Query(alias="to")] = None,
+    job: Annotated[str | None, Query(max_length=1_000, description="only that of this job")] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """List what is due from one time to another, by default in the coming day."""
+    first = ticks.now() if not begin else instant("from", begin)
+    last = first + ticks.DAY if not end else instant("to", end)
+    if last <= first:
+        raise Problem(422, "to: must be later than from")
+    with reading(request.app.state.ledger) as connection:
+        found = coming.planned(connection, first, last, limit + 1, job)
+        paused = jobs.paused_ids(connection)
+    return {"ticks": [_fire(planned, paused) for planned in found[:limit]], "complete": len(found) <= limit}
+
+
+@router.get("/processes", response_model=shapes.Processes)
+def list_processes(request: Request) -> dict[str, Any]:
+    """List the processes that keep the schedule, with their heartbeats and leases."""
+    with reading(request.app.state.ledger) as connection:
+        found = vitals(connection)
+    shown = [process_fields(process) for process in found.processes]
+    return {"state": found.state, "ledger_seconds": found.latency, "processes": shown}
+
+
+@router.get("/audit", response_model=shapes.Audit)
+def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> dict[str, Any]:
+    """List who did what, newest first."""
+    with reading(request.app.state.ledger) as connection:
+        found = jobs.audit(connection, limit + 1, before)
+    entries = [
+        {
+            "audit_id": row.audit_id,
+            "at": iso(row.at_us),
+            "who": row.who,
+            "action": row.action,
+            "job_id": row.job_id,
+            "run_id": row.run_id,
+            "note": row.note,
+        }
+        for row in found[:limit]
+    ]
+    return {"entries": entries, "next_before": found[limit - 1].audit_id if len(found) > limit else None}
+
+
+@router.post("/jobs/{job_id:path}/run-now", response_model=shapes.Begun, responses=_ACTS, status_code=202)
+def run_now(request: Request, job_id: JobId, body: shapes.RunNow | None = None) -> dict[str, Any]:
+    """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
+    given = body or shapes.RunNow()
+    run_id, said = _acting(request).run_now(job_id, given.tick, given.note)
+    return {"run_id": run_id, "said": said}
+
+
+@router.post("/jobs/{job_id:path}/pause", response_model=shapes.Done, responses=_ACTS)
+def pause(request: Request, job_id: JobId, body: shapes.Pause | None = None) -> dict[str, Any]:
+    """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
+    given = body or shapes.Pause()
+    changed, said = _acting(request).pause(job_id, given.note, given.until)
+    return {"changed": changed, "said": said}
+
+
+@router.post("/jobs/{job_id:path}/resume", response_model=shapes.Done, responses=_ACTS)
+def resume(request: Request, job_id: JobId) -> dict[str, Any]:
+    """Resume a paused job. What fell into the pause is recorded and not caught up."""
+    changed, said = _acting(request).resume(job_id)
+    return {"changed": changed, "said": said}
+
+
+@router.post("/runs/{run_id}/cancel", response_model=shapes.Cancelled, responses=_ACTS)
+def cancel(request: Request, run_id: RunId, body: shapes.Noted | None = None) -> dict[str, Any]:
+    """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
+    over, said = _acting(request).cancel(run_id, body.note if body else None)
+    return {"over": over, "said": said}
+
+
+@router.post("/runs/{run_id}/retry", response_model=shapes.Begun, responses=_ACTS, status_code=202)
+def retry(request: Request, run_id: RunId, body: shapes.Noted | None = None) -> dict[str, Any]:
+    """Give a run that failed, or was cut off, one more attempt."""
+    return {"run_id": run_id, "said": _acting(request).retry(run_id, body.note if body else None)}
+
+
+def _acting(request: Request) -> Acting:
+    return Acting(request.state.visitor, request.app.state.ledger)
+
+
+def _fire(planned: Planned, paused: set[str]) -> dict[str, Any]:
+    notes = ["paused" if planned.job_id in paused else "", planned.note]
+    return {"job_id": planned.job_id, "tick": iso(planned.tick), "note": "; ".join(filter(None, notes))}
+
+
+def _attempt(row: Any, log: str | None) -> dict[str, Any]:
+    return {
+        "attempt": row.attempt,
+        "state": row.state,
+        "started_at": iso(row.started_us),
+        "finished_at": iso(row.finished_us),
+        "duration": runs.seconds(row),
+        "error": row.error,
+        "traceback": row.traceback,
+        "log": log,
+    }

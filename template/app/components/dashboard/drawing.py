@@ -1,0 +1,122 @@
+"""Pictures as lines and boxes of an SVG. Each outcome has a shape of its own, beside its colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import coming, runs
+
+_CELL = 7
+HEIGHT = 16
+CHART_WIDTH, CHART_HEIGHT = 720, 120
+DAY_WIDTH = 1000
+
+# Which look a state has: good, bad, stopped (by somebody), left (not run), busy.
+LOOKS = {
+    "succeeded": "good",
+    "failed": "bad",
+    "timed_out": "bad",
+    "lost": "bad",
+    "cancelled": "stopped",
+    "interrupted": "stopped",
+    "skipped": "left",
+}
+
+
+def look(state: str) -> str:
+    """Return the look of a state."""
+    return LOOKS.get(state, "busy")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Paths by look, and what they say in words."""
+
+    paths: dict[str, str]
+    words: str
+    width: int
+
+
+def strip(newest_first: Sequence[Any]) -> Picture:
+    """Return the outcomes of a job's newest runs, the oldest on the left."""
+    paths: dict[str, str] = {}
+    rows = list(reversed(newest_first))
+    for number, row in enumerate(rows):
+        kind = look(row.state)
+        paths[kind] = paths.get(kind, "") + _cell(kind, number * _CELL)
+    counts = Counter(row.state.replace("_", " ") for row in rows)
+    words = ", ".join(f"{number} {state}" for state, number in counts.most_common())
+    return Picture(paths, f"last {len(rows)}: {words}" if rows else "no runs yet", max(1, len(rows)) * _CELL)
+
+
+def _cell(kind: str, x: int) -> str:
+    """Return one outcome: a low bar is good, a full one with a notch bad, a half one stopped, a dot left."""
+    shapes = {
+        "good": f"M{x} 4h5v12h-5z",
+        "bad": f"M{x} 0h5v7h-5zM{x} 9h5v7h-5z",
+        "stopped": f"M{x} 9h5v7h-5z",
+        "left": f"M{x} 13h5v3h-5z",
+        "busy": f"M{x} 4l5 6l-5 6z",
+    }
+    return shapes[kind]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One run in the chart."""
+
+    run_id: int
+    x: float
+    y: float
+    height: float
+    width: float
+    look: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Durations of runs, the oldest on the left; `top` is the longest one, in seconds."""
+
+    bars: list[Bar]
+    top: float
+    words: str
+
+
+def chart(newest_first: Sequence[Any]) -> Chart:
+    """Return the durations and outcomes of a job's newest runs."""
+    rows = list(reversed(newest_first))
+    took = [runs.seconds(row) or 0.0 for row in rows]
+    top = max(took, default=0.0)
+    step = CHART_WIDTH / max(len(rows), 30)
+    bars = []
+    for number, (row, seconds) in enumerate(zip(rows, took, strict=True)):
+        height = max(3.0, (CHART_HEIGHT - 8) * seconds / top) if top else 3.0
+        bars.append(
+            Bar(
+                row.run_id,
+                round(number * step, 1),
+                round(CHART_HEIGHT - height, 1),
+                round(height, 1),
+                round(step - min(2.0, step / 4), 1),
+                look(row.state),
+                f"run {row.run_id}: {row.state.replace('_', ' ')}"
+                + (f", {seconds:.3f} s" if row.started_us and row.finished_us else ""),
+            )
+        )
+    return Chart(bars, top, f"{len(rows)} newest runs, the longest took {top:.3f} s")
+
+
+def marks(lane: coming.Lane, begin: int, end: int) -> str:
+    """Return the path of a lane's ticks: a line each, or a bar for many."""
+    if lane.dense:
+        return f"M0 6h{DAY_WIDTH}v8h-{DAY_WIDTH}z"
+    return "".join(f"M{place(tick, begin, end):g} 2v16" for tick in lane.ticks)
+
+
+def place(instant: int, begin: int, end: int) -> float:
+    """Return where an instant stands in the time line."""
+    return round((instant - begin) / (end - begin) * DAY_WIDTH, 1)

@@ -1,0 +1,204 @@
+"""The pages. Each is made from the ledger as it is at that moment; open pages fetch themselves anew."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse
+
+from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.settings import settings
+
+from . import coming, drawing, jobs, runs
+from .rendering import page
+from .shapes import LARGEST
+from .vitals import reading, vitals
+
+router = APIRouter(include_in_schema=False)
+
+# So many of each keep a page small.
+_JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
+# What a page shows of tracebacks and logs; the rest is in the text file.
+_TEXT = 12_000
+
+RunId = Annotated[int, Path(ge=1, le=LARGEST)]
+Before = Annotated[int | None, Query(ge=1, le=LARGEST)]
+Number = Annotated[int, Query(ge=1, le=100_000)]
+Text = Annotated[str, Query(max_length=500)]
+
+
+@router.get("/")
+def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLResponse:
+    """All jobs, when they are due, and what became of them lately."""
+    with reading(request.app.state.ledger) as connection:
+        found, total = jobs.listed(connection, q.strip(), _JOBS, (number - 1) * _JOBS)
+        busy = jobs.held_by_job(connection)
+        rows = []
+        for job in found:
+            kept = jobs.record(connection, job.id)
+            rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, 0)))
+        head = vitals(connection)
+    pages = max(1, -(-total // _JOBS))
+    return page(
+        request,
+        "jobs.html",
+        rows=rows,
+        total=total,
+        q=q,
+        number=number,
+        pages=pages,
+        vitals=head,
+        title="Jobs",
+    )
+
+
+@router.get("/job")
+def show_job(
+    request: Request, id: Annotated[str, Query(max_length=1_000)], before: Before = None
+) -> HTMLResponse:
+    """One job: its coming fires, its history, and what may be done."""
+    with reading(request.app.state.ledger) as connection:
+        job = jobs.one(connection, id)
+        kept = jobs.record(connection, id)
+        charted, _more = runs.of_job(connection, id, _CHART)
+        history, more = runs.of_job(connection, id, _RUNS, before)
+        head = vitals(connection)
+    return page(
+        request,
+        "job.html",
+        job=job,
+        kept=kept,
+        chart=drawing.chart(charted),
+        history=history,
+        more=more,
+        before=before,
+        fires=[] if job.paused else coming.next_fires(job, 10),
+        ENDED=runs.ENDED,
+        seconds=runs.seconds,
+        vitals=head,
+        title=job.row.name,
+    )
+
+
+@router.get("/runs")
+def show_runs(request: Request, job: Text = "", state: Text = "", before: Before = None) -> HTMLResponse:
+    """What ran and what was skipped, newest first."""
+    wanted = runs.check_state(state)
+    with reading(request.app.state.ledger) as connection:
+        if job:
+            jobs.one(connection, job)
+            found, more = runs.of_job(connection, job, _RUNS, before, wanted)
+        else:
+            found, more = runs.newest(connection, _RUNS, before, wanted)
+        head = vitals(connection)
+    return page(
+        request,
+        "runs.html",
+        history=found,
+        more=more,
+        before=before,
+        job_id=job,
+        state=state,
+        states=runs.STATES,
+        seconds=runs.seconds,
+        searched=runs.SEARCHED,
+        vitals=head,
+        title="Runs",
+    )
+
+
+@router.get("/run/{run_id}")
+def show_run(request: Request, run_id: RunId) -> HTMLResponse:
+    """One run: its attempts, its error, and what it logged."""
+    with reading(request.app.state.ledger) as connection:
+        row = runs.one(connection, run_id)
+        attempts = runs.earlier_attempts(connection, run_id)
+        logs = runs.logs(connection, run_id)
+        head = vitals(connection)
+    return page(
+        request,
+        "run.html",
+        run=row,
+        attempts=[*attempts, row],
+        logs=logs,
+        tail=_TEXT // max(1, len(attempts) + 1),
+        ENDED=runs.ENDED,
+        seconds=runs.seconds,
+        vitals=head,
+        title=f"Run {run_id}",
+    )
+
+
+@router.get("/run/{run_id}/text")
+def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
+    """All that a run logged, and its tracebacks."""
+    with reading(request.app.state.ledger) as connection:
+        row = runs.one(connection, run_id)
+        attempts = [*runs.earlier_attempts(connection, run_id), row]
+        logs = runs.logs(connection, run_id)
+    parts = [_attempt_as_text(attempt, logs.get(attempt.attempt)) for attempt in attempts]
+    return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
+
+
+def _attempt_as_text(attempt: Any, log: str | None) -> str:
+    said = (attempt.error, attempt.traceback, log)
+    return "\n".join([f"--- attempt {attempt.attempt}: {attempt.state}", *filter(None, said), ""])
+
+
+@router.get("/running")
+def show_running(request: Request) -> HTMLResponse:
+    """What runs, what is claimed, and what waits."""
+    with reading(request.app.state.ledger) as connection:
+        held, waiting = runs.held(connection), runs.waiting(connection)
+        head = vitals(connection)
+    owners = {process.process_id: process for process in head.processes}
+    return page(
+        request, "running.html", held=held, waiting=waiting, owners=owners, vitals=head, title="Running now"
+    )
+
+
+@router.get("/coming")
+def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
+    """The coming 24 hours as a time line."""
+    begin = ticks.now()
+    end = begin + ticks.DAY
+    zone = settings().zone
+    with reading(request.app.state.ledger) as connection:
+        lanes, total = coming.lanes(connection, begin, end, _LANES, (number - 1) * _LANES)
+        upcoming = coming.planned(connection, begin, end, _UPCOMING)
+        paused = jobs.paused_ids(connection)
+        head = vitals(connection)
+    hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
+    return page(
+        request,
+        "coming.html",
+        lanes=[(lane, drawing.marks(lane, begin, end)) for lane in lanes],
+        hours=hours,
+        upcoming=upcoming,
+        paused=paused,
+        total=total,
+        number=number,
+        pages=max(1, -(-total // _LANES)),
+        width=drawing.DAY_WIDTH,
+        vitals=head,
+        title="The next 24 hours",
+    )
+
+
+@router.get("/audit")
+def show_audit(request: Request, before: Before = None) -> HTMLResponse:
+    """Who did what."""
+    with reading(request.app.state.ledger) as connection:
+        found = jobs.audit(connection, _AUDIT + 1, before)
+        head = vitals(connection)
+    more = found[_AUDIT - 1].audit_id if len(found) > _AUDIT else None
+    return page(
+        request,
+        "audit.html",
+        entries=found[:_AUDIT],
+        more=more,
+        before=before,
+        vitals=head,
+        title="Audit trail",
+    )

@@ -1,0 +1,225 @@
+"""What the API takes and gives, as its description shows it. Times are ISO 8601, those given in UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# The largest number that the ledger takes.
+LARGEST = 2**63 - 1
+
+Time = Annotated[str, Field(description="ISO 8601, in UTC", examples=["2026-12-24T18:00:00+00:00"])]
+Seconds = Annotated[float, Field(description="seconds")]
+
+
+class Error(BaseModel):
+    """What went wrong, for people."""
+
+    error: str
+
+
+class Outcome(BaseModel):
+    """How one run stands."""
+
+    run_id: int
+    state: str
+
+
+class Job(BaseModel):
+    """A job, when it is due, and what became of it lately."""
+
+    id: str
+    name: str
+    function: str
+    trigger: str
+    timezone: str
+    next_run: Time | None = Field(description="null while it is paused or when it has no tick left")
+    runs_at_each_start: bool
+    added_while_running: bool
+    removed: bool = Field(description="true when it is in the schedule no more, or has no tick left")
+    paused: bool
+    paused_since: Time | None
+    paused_until: Time | None
+    pause_note: str | None
+    last_state: str | None
+    last_finished_at: Time | None
+    p50: Seconds | None = Field(description="half of its newest successful runs took no longer; seconds")
+    p95: Seconds | None = Field(description="95 of 100 of them took no longer; seconds")
+    recent: list[Outcome] = Field(description="newest first")
+
+
+class Fire(BaseModel):
+    """A coming tick; `note` says what is odd about it, if anything is."""
+
+    job_id: str
+    tick: Time
+    note: str
+
+
+class ResumePreview(BaseModel):
+    """What resuming a paused job now would do."""
+
+    skipped_ticks: int | None = Field(description="fell into the pause, are recorded and not caught up")
+    next_run: Time | None
+
+
+class JobDetail(Job):
+    """A job with its coming ticks."""
+
+    next_fires: list[Fire]
+    resume_preview: ResumePreview | None = Field(description="null unless it is paused")
+
+
+class Jobs(BaseModel):
+    """A part of the jobs, in the order of their ids."""
+
+    jobs: list[Job]
+    total: int
+
+
+class Run(BaseModel):
+    """A run, or a tick or a range of ticks that was skipped."""
+
+    run_id: int
+    job_id: str
+    kind: str = Field(description="scheduled, manual or startup")
+    tick: Time | None
+    last_tick: Time | None = Field(description="only of a range of ticks: the last one")
+    count: int | None = Field(description="only of a range of ticks: how many")
+    for_tick: Time | None = Field(description="the tick that a run by hand stands in for")
+    state: str
+    reason: str | None
+    attempt: int
+    due_at: Time | None
+    started_at: Time | None
+    finished_at: Time | None
+    duration: Seconds | None
+    error: str | None = Field(description="in a list its beginning")
+    process_id: str | None
+    cancel_asked_at: Time | None
+
+
+class Attempt(BaseModel):
+    """One attempt of a run."""
+
+    attempt: int
+    state: str
+    started_at: Time | None
+    finished_at: Time | None
+    duration: Seconds | None
+    error: str | None
+    traceback: str | None
+    log: str | None
+
+
+class RunDetail(Run):
+    """A run with all its attempts, the first one first."""
+
+    attempts: list[Attempt]
+
+
+class Runs(BaseModel):
+    """A part of the runs, newest first. Go on with `before` = `next_before`, unless that is null."""
+
+    runs: list[Run]
+    next_before: int | None
+
+
+class Plan(BaseModel):
+    """What is due, in order of time."""
+
+    ticks: list[Fire]
+    complete: bool = Field(description="false when there are more than `limit`")
+
+
+class Process(BaseModel):
+    """A process that keeps the schedule."""
+
+    process_id: str
+    host: str
+    pid: int
+    started_at: Time
+    last_heartbeat_at: Time
+    last_pass_at: Time | None = Field(description="when its event loop was last seen to answer")
+    alive: bool
+    stalled: bool
+    lease_seconds_left: float
+    runs_held: int
+
+
+class Processes(BaseModel):
+    """Who keeps the schedule; `state` is up, stalled or down."""
+
+    state: str
+    ledger_seconds: float = Field(description="how long the ledger took to answer")
+    processes: list[Process]
+
+
+class Entry(BaseModel):
+    """Who did what."""
+
+    audit_id: int
+    at: Time
+    who: str
+    action: str
+    job_id: str | None
+    run_id: int | None
+    note: str | None
+
+
+class Audit(BaseModel):
+    """A part of the audit trail, newest first. Go on with `before` = `next_before`, unless that is null."""
+
+    entries: list[Entry]
+    next_before: int | None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+_Note = Annotated[str | None, Field(max_length=500, description="why, for the audit trail")]
+
+
+class RunNow(_Body):
+    """How to run a job now."""
+
+    tick: Annotated[str | None, Field(max_length=60, description="the tick that the run stands in for")] = (
+        None
+    )
+    note: _Note = None
+
+
+class Pause(_Body):
+    """How to pause a job."""
+
+    note: _Note = None
+    until: Annotated[str | None, Field(max_length=60, description="when the pause ends by itself")] = None
+
+
+class Noted(_Body):
+    """Why."""
+
+    note: _Note = None
+
+
+class Begun(BaseModel):
+    """A run that begins."""
+
+    run_id: int
+    said: str
+
+
+class Done(BaseModel):
+    """What was done; `changed` is false when there was nothing to do."""
+
+    changed: bool
+    said: str
+
+
+class Cancelled(BaseModel):
+    """`over` is true if the run is cancelled already, false if its process was asked to end it."""
+
+    over: bool
+    said: str

@@ -1,0 +1,167 @@
+// What a page does by itself: colours, counting times, and fetching itself anew when the ledger changed.
+(() => {
+  "use strict";
+
+  // --- light and dark
+
+  const root = document.documentElement;
+  const themes = { "": ["◐", "as the system has them"], light: ["○", "light"], dark: ["●", "dark"] };
+
+  function showTheme() {
+    const [sign, words] = themes[root.dataset.theme || ""];
+    const button = document.getElementById("theme");
+    button.textContent = sign;
+    button.setAttribute("aria-label", `Colours: ${words}`);
+    button.title = `Colours: ${words}`;
+  }
+
+  function nextTheme() {
+    const names = Object.keys(themes);
+    const name = names[(names.indexOf(root.dataset.theme || "") + 1) % names.length];
+    if (name) root.dataset.theme = name; else delete root.dataset.theme;
+    try {
+      if (name) localStorage.setItem("theme", name); else localStorage.removeItem("theme");
+    } catch { /* storage is forbidden: the choice holds for this page */ }
+    showTheme();
+  }
+
+  // --- times that count on
+
+  // The difference between this machine's clock and the server's, in milliseconds.
+  let ahead = 0;
+
+  function lasting(seconds) {
+    if (seconds < 100) return `${Math.round(seconds)} s`;
+    if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+    return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+  }
+
+  function countOn() {
+    const now = Date.now() - ahead;
+    for (const shown of document.querySelectorAll("[data-rel]")) {
+      const away = (Number(shown.dataset.rel) - now) / 1000;
+      const text = away >= 0 ? `in ${lasting(away)}` : `${lasting(-away)} ago`;
+      if (shown.textContent !== text) shown.textContent = text;
+    }
+  }
+
+  // --- live regions
+
+  // Each region as the server sent it last, without what counts on by itself.
+  const sent = new Map();
+  let fetching = false;
+  let again = false;
+  let slowUntil = 0;
+
+  function bare(region) {
+    const copy = region.cloneNode(true);
+    for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
+    for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
+    return copy.innerHTML;
+  }
+
+  function inUse(region) {
+    // Nothing is taken from under the hands of somebody who is writing.
+    const focus = document.activeElement;
+    return region.contains(focus) && focus.matches("input:not([type=hidden]), select, textarea");
+  }
+
+  function replace(region, fresh) {
+    const focus = document.activeElement;
+    const key = region.contains(focus) ? focus.id : "";
+    const open = new Map([...region.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+    const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+    region.replaceWith(fresh);
+    for (const [id, is] of open) {
+      const one = document.getElementById(id);
+      if (one) one.open = is;
+    }
+    fresh.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = scrolled[at] || 0; });
+    if (key) document.getElementById(key)?.focus({ preventScroll: true });
+    htmx.process(fresh);
+  }
+
+  async function refresh() {
+    if (fetching) { again = true; return; }
+    fetching = true;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+      if (answer.status === 401) { location.assign("/login"); return; }
+      if (!answer.ok) return;
+      const date = Date.parse(answer.headers.get("date") || "");
+      if (date) ahead = Math.abs(Date.now() - date) > 5000 ? Date.now() - date : 0;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const fresh of page.querySelectorAll("[data-live]")) {
+        const region = document.getElementById(fresh.id);
+        if (!region || inUse(region)) continue;
+        const slow = region.hasAttribute("data-slow");
+        if (slow && Date.now() < slowUntil) continue;
+        if (slow) slowUntil = Date.now() + 20000;
+        const content = bare(fresh);
+        if (content === sent.get(fresh.id)) continue;
+        sent.set(fresh.id, content);
+        replace(region, document.adoptNode(fresh));
+      }
+      const acts = document.querySelector(".acts");
+      const freshActs = page.querySelector(".acts");
+      if (acts && freshActs && acts.children.length !== freshActs.children.length) {
+        acts.replaceWith(document.adoptNode(freshActs));
+        htmx.process(freshActs);
+      }
+      countOn();
+    } catch { /* away for a moment: the stream says when it is back */ } finally {
+      fetching = false;
+      if (again) { again = false; setTimeout(refresh, 500); }
+    }
+  }
+
+  // --- the stream
+
+  let stream = null;
+
+  function say(live) {
+    const shown = document.getElementById("live");
+    shown.textContent = live ? "● Live." : "○ Not live.";
+  }
+
+  function listen() {
+    // A hidden page does not listen: a browser grants few connections to one server.
+    if (stream || document.hidden) return;
+    stream = new EventSource("/live");
+    stream.addEventListener("here", () => { say(true); refresh(); });
+    stream.addEventListener("ledger", refresh);
+    stream.onerror = () => say(false);
+  }
+
+  function stopListening() {
+    stream?.close();
+    stream = null;
+    say(false);
+  }
+
+  document.addEventListener("visibilitychange", () => document.hidden ? stopListening() : listen());
+  addEventListener("pagehide", stopListening);
+  addEventListener("pageshow", listen);
+
+  // --- actions
+
+  let clearing = 0;
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const form = event.detail.elt;
+    if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
+    if (event.detail.xhr.status === 0) {
+      document.getElementById("said").textContent = "The dashboard does not answer.";
+    }
+    clearTimeout(clearing);
+    if (event.detail.successful) clearing = setTimeout(() => { document.getElementById("said").textContent = ""; }, 8000);
+    refresh();
+  });
+
+  for (const region of document.querySelectorAll("[data-live]")) sent.set(region.id, bare(region));
+  showTheme();
+  document.getElementById("theme").addEventListener("click", nextTheme);
+  setInterval(countOn, 1000);
+  countOn();
+  listen();
+})();

@@ -1,0 +1,1 @@
+"""Stories about the dashboard, told through HTTP and through a browser."""

@@ -1,0 +1,350 @@
+"""The dashboard in a real browser: what a person sees, presses, and never has to reload."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+
+from dashboard.world import HOSTILE, READ_TOKEN, TOKEN, Site
+
+pytestmark = pytest.mark.full
+
+ADDRESSES = ["/", "/job?id=import", "/running", "/coming", "/runs", "/audit"]
+
+
+def launch(chromium: Any) -> Browser:
+    """Start a browser of this machine, or the one that playwright keeps; without one this fails."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    try:
+        started: Browser = chromium.launch(executable_path=found, args=["--no-sandbox"])
+    except Error as problem:
+        pytest.fail(f"no Chromium: install one, or run `python -m playwright install chromium`: {problem}")
+    return started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        started = launch(playwright.chromium)
+        yield started
+        started.close()
+
+
+@contextmanager
+def visit(browser: Browser, site: Site, token: str = TOKEN, **options: Any) -> Iterator[Page]:
+    """Give a page that is signed in; at the end nothing may have been complained about."""
+    context: BrowserContext = browser.new_context(base_url=site.base, **options)
+    complaints: list[str] = []
+    foreign: list[str] = []
+    page = context.new_page()
+    page.on(
+        "console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda problem: complaints.append(str(problem)))
+    page.on(
+        "request", lambda asked: foreign.append(asked.url) if not asked.url.startswith(site.base) else None
+    )
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"/login?token={token}")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    yield page
+    context.close()
+    assert complaints == []
+    assert foreign == []
+
+
+def newest(site: Site, job_id: str) -> int:
+    """Return the newest run of a job."""
+    query = "SELECT max(run_id) AS newest FROM scheduler_runs WHERE job_id = ?"
+    return int(site.rows(query, job_id)[0]["newest"])
+
+
+@pytest.fixture(scope="module")
+def failed(site: Site) -> int:
+    """A run that failed."""
+    with site.client() as client:
+        run = int(client.post("/api/v1/jobs/import/run-now").json()["run_id"])
+    site.becomes(run, "failed")
+    return run
+
+
+def test_signing_in_with_the_form_and_out_again(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.base)
+    page = context.new_page()
+    page.goto("/runs")
+    expect(page).to_have_url(re.compile("/login"))
+    page.get_by_label("Token").fill("not-the-token-at-all")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("that is not the token")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_label("Your name").fill("Anna")
+    page.get_by_label("Your name").press("Enter")
+    expect(page).to_have_url(f"{site.base}/runs")
+    assert context.cookies()[0]["httpOnly"]
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{site.base}/login")
+    page.goto("/runs")
+    expect(page).to_have_url(re.compile("/login"))
+    context.close()
+
+
+def test_each_screen_shows_what_it_is_for(browser: Browser, site: Site, failed: int) -> None:
+    with visit(browser, site) as page:
+        expect(page.locator("#vitals")).to_contain_text("Scheduler up")
+        expect(page.locator("#vitals")).to_contain_text("Last pass")
+        page.get_by_text("1 process").click()
+        expect(page.locator("#vitals table")).to_contain_text("left")
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name="import", exact=True))
+        expect(row).to_contain_text("interval[300 days")
+        expect(row).to_contain_text("failed")
+        row.get_by_role("link", name="import", exact=True).click()
+        expect(page.locator(".fires li")).to_have_count(10)
+        expect(page.get_by_role("img", name=re.compile("newest runs"))).to_be_visible()
+        page.get_by_role("link", name=str(failed), exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
+        expect(page.locator(".attempt")).to_contain_text("Traceback (most recent call last)")
+        expect(page.locator(".attempt")).to_contain_text("a log line with <b>markup</b>")
+        page.get_by_role("link", name="Coming").click()
+        expect(page.locator(".lane").filter(has_text="sweep")).to_be_visible()
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.locator("select[name=state]").select_option("failed")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("row").nth(1)).to_contain_text("ValueError")
+        page.get_by_role("link", name="Audit").click()
+        expect(page.get_by_role("row").nth(1)).to_contain_text("run now")
+
+
+def test_a_job_around_a_change_of_the_clocks_says_so(browser: Browser, own_site: Site) -> None:
+    own_site.app.schedule(
+        'scheduler.add_job(quick, trigger="cron", month=3, day=28, hour=2, minute=30, id="spring",'
+        ' timezone="Europe/Berlin", start_date="2027-01-01")',
+        "from app.services.my_tasks import quick\n",
+    )
+    with own_site.running(), visit(browser, own_site) as page:
+        page.goto("/job?id=spring")
+        expect(page.locator(".fires li").first).to_contain_text("2027-03-28 03:00:00")
+        expect(page.locator(".fires li").first).to_contain_text("⚠")
+
+
+def test_run_pause_resume_cancel_and_retry_with_the_buttons(browser: Browser, site: Site) -> None:
+    before = len(site.audit())
+    with visit(browser, site) as page:
+        page.goto("/job?id=export")
+        page.locator(".acts").get_by_label("Note").first.fill("by hand")
+        page.get_by_role("button", name="Run now").click()
+        expect(page.locator("#said")).to_contain_text("of export begins")
+        run = newest(site, "export")
+        site.becomes(run, "running")
+
+        page.locator("select[name=hours]").select_option("8")
+        page.locator("#pause").get_by_label("Note").fill("moving")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#resume")).to_contain_text("moving")
+        expect(page.locator("#resume")).to_contain_text("skips nothing")
+        expect(page.locator("#pause")).to_have_count(0)
+        expect(page.locator(".fires")).to_have_count(0)
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("#resume")).to_have_count(0)
+        expect(page.locator("#pause")).to_be_visible()
+        expect(page.locator(".fires li")).to_have_count(10)
+
+        page.get_by_role("link", name="Running", exact=True).click()
+        row = page.get_by_role("row").filter(has_text="export")
+        expect(row).to_contain_text("left")
+        row.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#said")).to_contain_text("was asked to end")
+        expect(page.get_by_role("row").filter(has_text="export")).to_have_count(0, timeout=15_000)
+
+        page.goto(f"/run/{run}")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("running", timeout=15_000)
+        expect(page.locator(".attempt")).to_have_count(2)
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled", timeout=15_000)
+    entries = site.audit()[before:]
+    assert [entry["action"] for entry in entries] == [
+        "run now",
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "cancel",
+    ]
+    assert {entry["who"] for entry in entries} == {"dashboard: no name given (127.0.0.1)"}
+    assert [entry["note"] for entry in entries[:2]] == ["by hand", "moving"]
+
+
+def test_a_run_for_a_tick_and_a_wrong_one(browser: Browser, site: Site) -> None:
+    with site.client() as client:
+        tick = client.get("/api/v1/jobs/sweep").json()["next_fires"][0]["tick"]
+    with visit(browser, site) as page:
+        page.goto("/job?id=sweep")
+        page.get_by_label("For the tick").fill(tick.removesuffix("+00:00"))
+        page.get_by_role("button", name="Run now").click()
+        expect(page.locator("#said")).to_contain_text("of sweep begins")
+        expect(page.locator("#history")).to_contain_text("manual for")
+    context = browser.new_context(base_url=site.base)
+    page = context.new_page()
+    page.goto(f"/login?token={TOKEN}")
+    page.goto("/job?id=sweep")
+    page.get_by_label("For the tick").fill("soon")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator("#said .bad")).to_contain_text("'soon' is no time")
+    expect(page.get_by_label("For the tick")).to_have_value("soon")
+    context.close()
+
+
+def test_an_open_page_follows_without_a_reload(browser: Browser, site: Site) -> None:
+    with visit(browser, site) as page:
+        expect(page.locator("#live")).to_contain_text("Live")
+        page.evaluate("window.same = true")
+        page.get_by_label("Find a job").fill("half a word")
+        shown = page.get_by_role("row").filter(has=page.get_by_role("link", name="export", exact=True))
+        with site.client() as client:
+            client.post("/api/v1/jobs/export/pause", json={"note": "seen from afar"})
+            expect(shown).to_contain_text("seen from afar", timeout=10_000)
+            client.post("/api/v1/jobs/export/resume")
+        expect(shown).not_to_contain_text("seen from afar", timeout=10_000)
+        expect(page.get_by_label("Find a job")).to_have_value("half a word")
+        assert page.evaluate("window.same")
+
+
+def test_focus_open_details_and_half_written_notes_survive_an_update(browser: Browser, site: Site) -> None:
+    with visit(browser, site) as page:
+        page.get_by_text("1 process").click()
+        page.locator("#now-2").focus()
+        with site.client() as client:
+            run = client.post("/api/v1/jobs/sweep/run-now").json()["run_id"]
+            site.becomes(run, "succeeded")
+            client.post("/api/v1/jobs/export/pause", json={"note": "a change"})
+        expect(page.locator("#jobs")).to_contain_text("a change", timeout=10_000)
+        assert page.evaluate("document.activeElement.id") == "now-2"
+        expect(page.locator("#vitals table")).to_be_visible()
+        page.goto("/job?id=sweep")
+        page.locator(".acts").get_by_label("Note").first.fill("half a")
+        with site.client() as client:
+            client.post("/api/v1/jobs/export/resume")
+            run = client.post("/api/v1/jobs/sweep/run-now").json()["run_id"]
+        expect(page.locator("#history").get_by_role("link", name=str(run), exact=True)).to_be_visible(
+            timeout=10_000
+        )
+        expect(page.locator(".acts").get_by_label("Note").first).to_have_value("half a")
+
+
+def test_a_hostile_name_does_nothing(browser: Browser, site: Site, failed: int) -> None:
+    with visit(browser, site) as page:
+        for address in (
+            *ADDRESSES,
+            f"/run/{failed}",
+            "/?q=" + HOSTILE.replace("#", "%23").replace("&", "%26"),
+        ):
+            page.goto(address)
+            expect(page.locator("#live")).to_contain_text("● Live")
+            assert "taken" not in page.title(), address
+            assert page.locator("main img, main script, #vitals img").count() == 0
+        page.goto("/")
+        page.locator("#jobs .id").filter(has_text="<script>").click()
+        expect(page.locator("h1 .id")).to_have_text(HOSTILE)
+        page.get_by_role("button", name="Run now").click()
+        expect(page.locator("#said")).to_contain_text(HOSTILE)
+        assert "taken" not in page.title() or HOSTILE in page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_colour_schemes_and_the_switch(browser: Browser, site: Site, scheme: Any) -> None:
+    def is_dark(page: Page) -> bool:
+        shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", shade)[:3])) < 200
+
+    with visit(browser, site, color_scheme=scheme) as page:
+        assert is_dark(page) == (scheme == "dark")
+        switch = page.locator("#theme")
+        seen = []
+        for _ in range(3):
+            switch.click()
+            seen.append(is_dark(page))
+        assert seen == [False, True, scheme == "dark"]
+        switch.click()
+        switch.click()
+        page.goto("/runs")
+        assert is_dark(page)
+        expect(page.get_by_role("button", name="Colours: dark")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 375, 768])
+def test_no_screen_scrolls_sideways_on_a_phone(browser: Browser, site: Site, failed: int, width: int) -> None:
+    with visit(browser, site, viewport={"width": width, "height": 700}) as page:
+        for address in (*ADDRESSES, f"/run/{failed}"):
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def test_the_keyboard_alone_finds_a_job_and_pauses_it(browser: Browser, site: Site) -> None:
+    with visit(browser, site) as page:
+        page.goto("/")
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "q")
+        page.keyboard.type("sweep")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{site.base}/?q=sweep")
+        tab_to(page, lambda: page.evaluate("document.activeElement.textContent") == "sweep")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+        page.keyboard.press("Enter")
+        expect(page.locator("h1 .id")).to_have_text("sweep")
+        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "do-pause")
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_contain_text("sweep is paused")
+        expect(page.locator("#resume")).to_be_visible()
+        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "do-resume")
+        page.keyboard.press("Space")
+        expect(page.locator("#said")).to_contain_text("sweep is resumed")
+
+
+def tab_to(page: Page, there: Callable[[], Any]) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if there():
+            return
+    raise AssertionError("Tab does not lead there")
+
+
+def test_who_may_only_read_sees_no_buttons_that_act(browser: Browser, site: Site, failed: int) -> None:
+    with visit(browser, site, READ_TOKEN) as page:
+        for address in (*ADDRESSES, f"/run/{failed}"):
+            page.goto(address)
+            expect(page.get_by_text("read only")).to_be_visible()
+            assert page.locator("[hx-post^='/do/']").count() == 0
+
+
+def test_without_scripts_everything_can_still_be_read(browser: Browser, site: Site) -> None:
+    with visit(browser, site, java_script_enabled=False) as page:
+        for address in ADDRESSES:
+            page.goto(address)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            expect(page.locator("#live")).to_contain_text("Not live")
+
+
+def test_a_dashboard_that_stops_is_told_on_the_page(browser: Browser, own_site: Site, tmp_path: Path) -> None:
+    with own_site.running():
+        context = browser.new_context(base_url=own_site.base)
+        page = context.new_page()
+        page.goto(f"/login?token={TOKEN}")
+        expect(page.locator("#live")).to_contain_text("● Live")
+    expect(page.locator("#live")).to_contain_text("Not live", timeout=10_000)
+    with own_site.alone():
+        expect(page.locator("#live")).to_contain_text("● Live", timeout=15_000)
+        expect(page.locator("#vitals")).to_contain_text("No scheduler is up", timeout=10_000)
+    context.close()
