@@ -6,8 +6,9 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def tables() -> dict[str, list[str]]:
     for line in (DOCS / "reference" / "interface.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             heading = line.removeprefix("## ").removeprefix("From ").strip("`")
-        elif row := re.match(r"\| `(\w+)` \|", line):
+        elif row := re.match(r"\| `([\w-]+)` \|", line):
             found.setdefault(heading, []).append(row[1])
     return found
 
@@ -96,20 +97,25 @@ def test_each_listed_name_can_be_imported(module: str) -> None:
     assert [name for name in PROMISED[module] if not hasattr(there, name)] == []
 
 
+def all_commands() -> dict[str, Callable[..., Any]]:
+    """Return every command with its function."""
+    groups, found = [commands], []
+    while groups:
+        group = groups.pop()
+        found += group.registered_commands
+        groups += [it.typer_instance for it in group.registered_groups if it.typer_instance]
+    return {it.name or it.callback.__name__.replace("_", "-"): it.callback for it in found if it.callback}
+
+
 def test_each_command_and_each_variable_is_listed_once() -> None:
-    named = [it.name or (it.callback.__name__ if it.callback else "") for it in commands.registered_commands]
-    assert sorted(TABLES["Commands"]) == sorted(named)
+    assert sorted(TABLES["Commands"]) == sorted(all_commands())
     assert sorted(TABLES["Variables"]) == sorted(name.upper() for name in SchedulerSettings.model_fields)
 
 
 def test_the_commands_said_to_have_json_are_those_that_have_it() -> None:
     page = (DOCS / "reference" / "interface.md").read_text(encoding="utf-8")
-    said = re.findall(r"^\| `(\w+)` \| [^|]+ \| yes \|$", page, re.MULTILINE)
-    have = [
-        it.callback.__name__
-        for it in commands.registered_commands
-        if it.callback and "as_json" in inspect.signature(it.callback).parameters
-    ]
+    said = re.findall(r"^\| `([\w-]+)` \| [^|]+ \| yes \|$", page, re.MULTILINE)
+    have = [name for name, it in all_commands().items() if "as_json" in inspect.signature(it).parameters]
     assert sorted(said) == sorted(have)
 
 
