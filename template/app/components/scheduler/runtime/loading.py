@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import tomllib
 import traceback
 from importlib import import_module
@@ -59,9 +60,16 @@ def application() -> tuple[str, str]:
 def versions() -> str:
     """Return the versions of the application, the template and Python, in a line."""
     name, own = application()
+    return f"{name} {own} (template {template_version()}, Python {platform.python_version()})"
+
+
+def template_version() -> str:
+    """Return the version of the template that this project was made from, or last updated to."""
     found = tomllib.loads(_TEMPLATE_FILE.read_text(encoding="utf-8")) if _TEMPLATE_FILE.exists() else {}
-    made_from = found.get("version", "unreleased")
-    return f"{name} {own} (template {made_from}, Python {platform.python_version()})"
+    answers = APP_ROOT / str(found.get("answers", ".copier-answers.yml"))
+    text = answers.read_text(encoding="utf-8") if answers.exists() else ""
+    version_there = re.search(r"^_commit: *(\S+)$", text, re.MULTILINE)
+    return version_there[1].strip("'\"") if version_there else "unknown"
 
 
 def in_a_sentence(problem: Exception) -> str:
