@@ -119,7 +119,10 @@ picture: $(READY)
 audit: $(READY)
 	@"$(PYTHON)" scripts/audit.py
 
-release: check test
+# What is wrong with it is said before the tests, which take long.
+release: $(READY)
+	@"$(PYTHON)" scripts/release.py --check $(VERSION)
+	$(MAKE) check test
 	@"$(PYTHON)" scripts/release.py $(VERSION)
 
 hooks: $(READY)

@@ -27,13 +27,18 @@ class ReleaseError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Release the version that the command line names; return the exit code."""
+    only_check = arguments[:1] == ["--check"]
+    arguments = arguments[only_check:]
     if len(arguments) != 1:
         print("error: name the version: make release VERSION=0.2.0", file=sys.stderr)
         return 2
     try:
         version = acceptable(arguments[0])
         check_working_tree()
-        write_changelog(version)
+        changelog = with_version(version)
+        if only_check:
+            return 0
+        (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
         write_project(version)
         keep(version)
         commit(version)
@@ -52,6 +57,10 @@ def acceptable(text: str) -> str:
         raise ReleaseError(f"{text!r} is no version by PEP 440, such as 0.2.0 or 1.0.0rc1") from None
     if str(version) != text:
         raise ReleaseError(f"write the version as {version}: that is the name of the tag")
+    if version.local:
+        raise ReleaseError(f"{version} has a local part: others could not tell it from {version.public}")
+    if git("tag", "--list", text):
+        raise ReleaseError(f"there is a tag {text} already: delete it, or choose another version")
     released = [Version(it.name.removesuffix(".tar.xz")) for it in KEPT.glob("*.tar.xz")]
     newest = max(released, default=None)
     if newest is not None and version <= newest:
@@ -65,16 +74,15 @@ def check_working_tree() -> None:
         raise ReleaseError("commit everything first: a release is what was committed and tested")
 
 
-def write_changelog(version: str) -> None:
-    """Give what is unreleased its version and today's date (UTC)."""
-    path = ROOT / "CHANGELOG.md"
-    text = path.read_text(encoding="utf-8")
+def with_version(version: str) -> str:
+    """Return the changelog in which what is unreleased has its version and today's date (UTC)."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     said = re.search(rf"^{re.escape(UNRELEASED)}(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if not said or not said.group(1).strip():
         raise ReleaseError("CHANGELOG.md has nothing under [Unreleased]: say what the release brings")
     today = datetime.datetime.now(datetime.UTC).date()
     heading = f"{UNRELEASED}\n## [{version}] - {today}\n"
-    path.write_text(text.replace(UNRELEASED, heading, 1), encoding="utf-8")
+    return text.replace(UNRELEASED, heading, 1)
 
 
 def write_project(version: str) -> None:
@@ -99,7 +107,12 @@ def keep(version: str) -> None:
 def commit(version: str) -> None:
     """Commit the release and tag it."""
     git("add", "--all")
-    git("commit", "--quiet", "--message", f"Release {version}")
+    try:
+        git("commit", "--quiet", "--message", f"Release {version}")
+    except ReleaseError:
+        # The tree was clean when this began.
+        git("reset", "--quiet", "--hard")
+        raise
     git("tag", "--annotate", "--message", f"Release {version}", version)
 
 
@@ -107,7 +120,7 @@ def git(*arguments: str) -> str:
     """Run git and return what it prints."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise ReleaseError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+        raise ReleaseError(f"git {arguments[0]} failed: {(done.stderr + done.stdout).strip()}")
     return done.stdout
 
 

@@ -130,5 +130,5 @@ def test_make_refuses_a_python_that_is_too_old_or_lacks_a_part() -> None:
 def test_make_alone_lists_what_it_can_do() -> None:
     said = run_well(rendered(), "make").splitlines()
     assert [line.split()[:2] for line in said] == [
-        ["make", verb] for verb in ("help", "install", "run", "test", "check", "update")
+        ["make", verb] for verb in ("help", "install", "run", "test", "check", "update", "outdated")
     ]

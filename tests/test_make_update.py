@@ -13,11 +13,15 @@ from typing import Any
 
 import copier
 import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
+from copier.errors import DirtyLocalWarning
 
+from app_session import ROOT
 from pythons import clean_environment, uv
 from rendering import Project, TemplateHistory, files, fresh_folder, git, render
 
 LOOK = "app/core/ledger.py"
+OUTDATED = [sys.executable, ".template/update.py", "outdated"]
 
 
 def call(project: Project, *command: str, path: Path | None = None) -> Any:
@@ -96,11 +100,63 @@ def test_a_template_recorded_as_a_relative_path_that_is_gone_is_explained(
 def test_a_template_that_cannot_be_reached_is_explained(history: TemplateHistory, project: Project) -> None:
     git(history.folder, "tag", "--delete", "1.0.0")
     shutil.rmtree(history.folder / ".git")
+    # The folder is there, and no template that has versions.
     for action in ("update", "outdated"):
         done = make(project, action)
         assert done.returncode == 2
         assert re.search("^error: Copier cannot tell what the newest version", done.stderr, re.MULTILINE)
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
+def test_a_template_that_was_the_working_directory_is_no_folder_to_find_again(
+    history: TemplateHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(history.folder)
+    folder = fresh_folder("project") / "app"
+    copier.run_copy(".", folder, defaults=True, quiet=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    Project(folder).commit("first")
+    done = make(Project(folder), "outdated")
+    assert done.returncode == 2
+    assert "error: the template was recorded as the folder ., not an absolute one" in done.stderr
+
+
+@pytest.mark.full
+def test_a_project_of_a_state_that_no_repository_has_is_told_the_way_back(history: TemplateHistory) -> None:
+    history.edit(f"template/{LOOK}", lambda old: f"{old}# not committed\n")
+    folder = fresh_folder("project") / "app"
+    with pytest.warns(DirtyLocalWarning):
+        copier.run_copy(str(history.folder), folder, defaults=True, quiet=True, vcs_ref="HEAD")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    project = Project(folder)
+    project.commit("first")
+    history.release("2.0.0")
+    made_from = project.answers()["_commit"]
+    done = make(project, "update")
+    assert done.returncode == 2
+    assert f"that its repository does not have, {made_from}: write the release nearest to it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    project.edit(".copier-answers.yml", lambda old: old.replace(f"_commit: {made_from}", "_commit: 1.0.0"))
+    project.commit("the nearest release")
+    project.update()
+    assert project.answers()["_commit"] == "2.0.0"
+
+
+@pytest.mark.full
+def test_what_the_daily_workflow_renders_can_be_updated(tmp_path: Path) -> None:
+    history = TemplateHistory()
+    history.release("1.0.0")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/day-one.yml").read_text(encoding="utf-8"))
+    for job, step, folder in (("render", 3, "fresh"), ("update", 3, "project")):
+        command = workflow["jobs"][job]["steps"][step]["run"]
+        environment = clean_environment() | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        }
+        subprocess.run(["sh", "-ec", command], cwd=history.folder, env=environment, check=True)
+        made = Project(history.folder.parent / folder)
+        assert "has the newest version of the template" in call(made, *OUTDATED).stdout
 
 
 # --- what is newest

@@ -53,7 +53,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     assert sorted(it.name for it in kept.iterdir()) == ["CHANGELOG.md", "copier.yml", "includes", "template"]
     project = fresh_folder("project")
     copier.run_copy(str(repository), project, defaults=True, quiet=True)
-    assert 'version = "0.1.0"\n' in (project / "app/core/template.toml").read_text(encoding="utf-8")
+    assert "_commit: 0.1.0\n" in (project / ".copier-answers.yml").read_text(encoding="utf-8")
     # The kept copy is the released template, to the byte.
     copier.run_copy(str(kept), again := fresh_folder("again"), defaults=True, quiet=True)
     assert (again / ".template/CHANGELOG.md").read_bytes() == (
@@ -67,6 +67,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
         ([], 2, "name the version: make release VERSION=0.2.0"),
         (["one"], 1, "'one' is no version by PEP 440, such as 0.2.0 or 1.0.0rc1"),
         (["0.2.0-rc.1"], 1, "write the version as 0.2.0rc1: that is the name of the tag"),
+        (["0.2.0+local"], 1, "0.2.0+local has a local part: others could not tell it from 0.2.0"),
         (["0.0.9"], 1, "0.0.9 is not newer than 0.1.0, which is released"),
         (["0.2.0"], 1, "CHANGELOG.md has nothing under [Unreleased]: say what the release brings"),
     ],
@@ -81,9 +82,24 @@ def test_what_is_no_release_is_refused(
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(repository: Path) -> None:
+    hook = repository / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho 'the hook says no'\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    done = release(repository, "0.1.0")
+    assert (done.returncode, done.stderr) == (1, "error: git commit failed: the hook says no\n")
+    assert git(repository, "status", "--porcelain") == ""
+    hook.unlink()
+    git(repository, "tag", "0.1.0")
+    done = release(repository, "0.1.0")
+    assert done.stderr == "error: there is a tag 0.1.0 already: delete it, or choose another version\n"
+    assert git(repository, "status", "--porcelain") == ""
+
+
 def test_what_is_not_committed_is_not_released(repository: Path) -> None:
     (repository / "copier.yml").write_text("", encoding="utf-8")
-    done = release(repository, "0.1.0")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: commit everything first")
+    for arguments in (["0.1.0"], ["--check", "0.1.0"]):
+        done = release(repository, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: commit everything first")
     assert git(repository, "tag") == ""

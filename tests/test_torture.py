@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -263,11 +264,22 @@ def test_the_checker_notices(breach: Callable[[Evidence], Evidence], sentence: s
         lambda e: replace(skipped(e, 160, "coalesced", 161.1), faults=[*e.faults, fault("busy", 159, 160)]),
         lambda e: replace(began(e, 160, at=us(159.9)), faults=[*e.faults, fault("clock back", 159.8, 159.8)]),
         lambda e: also(e, startup(2, 900)),
+        lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
     ],
-    ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start"],
+    ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start", "frozen"],
 )
 def test_the_checker_accepts_what_is_excused(excused: Callable[[Evidence], Evidence]) -> None:
     assert [str(found) for found in violations(excused(good()))] == []
+
+
+def frozen_with_the_ledger(evidence: Evidence) -> Evidence:
+    """Let another process be stopped inside of a transaction, so that process 2 cannot write."""
+    [life] = [life for life in evidence.lives if life.pid == 2]
+    at = datetime(2026, 1, 1) + timedelta(microseconds=us(163) - life.begin)
+    said = "the ledger does not answer (database is locked); trying again every second"
+    log = f"2026-01-01 00:00:00.000 INFO     up\n{at:%F %T.%f} ERROR    {said}\n"
+    stopped = Fault("stop", 3, us(158), us(163.5))
+    return replace(lived(evidence, 2, log=log), faults=[*evidence.faults, stopped])
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:

@@ -23,11 +23,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Another template may have a file of its own beside this one's.
-TEMPLATE = (ROOT / "app/core/template.toml").read_text(encoding="utf-8")
-ANSWERS = ROOT / str(re.findall(r'^answers = "(.+)"$', TEMPLATE, re.MULTILINE)[0])
+TEMPLATE = ROOT / "app/core/template.toml"
+NAMED = re.search(
+    r'^answers = "(.+)"$', TEMPLATE.read_text("utf-8") if TEMPLATE.exists() else "", re.MULTILINE
+)
+ANSWERS = ROOT / (NAMED[1] if NAMED else ".copier-answers.yml")
 CHANGES = ".template/CHANGELOG.md"
 COPIER = "copier>=9.19.1"
 OUTDATED = 3
+UNDO = "git reset -- . && git checkout -- . && git clean -d --force -- ."
 # The ends of the markers that Copier leaves, so that this file is none of those it finds.
 MARKER = "^(<<<<<<< before updati|>>>>>>> after updati)ng"
 
@@ -93,8 +97,8 @@ def finish(since: str) -> int:
     for name, command in steps():
         if run(command):
             raise UpdateError(
-                f"the update was taken, but `{name}` does not pass: mend that, then commit. To undo the"
-                " update instead: git reset -- . && git checkout -- . && git clean -d --force -- ."
+                f"the update was taken, but `{name}` does not pass: mend that, run"
+                f" `python .template/update.py finish` again, then commit. To undo the update instead: {UNDO}"
             )
     print(f"\nUpdated to {answer('_commit')}. What changed for you:\n\n{news(since)}\n")
     print("Look at it with `git diff`, then commit it.")
@@ -137,7 +141,7 @@ def check_source() -> None:
     """Refuse a template that is recorded as a folder, and is not there."""
     source = answer("_src_path")
     remote = re.match(r"[a-z+]+:|[^/\\]+@[^/\\]+:|~", source) and not re.match(r"[A-Za-z]:[/\\]", source)
-    if remote or (ROOT / source).exists():
+    if remote or (ROOT / source / "copier.yml").exists():
         return
     how = "not an absolute one, and seen from here" if not Path(source).is_absolute() else "and"
     raise UpdateError(
@@ -153,6 +157,12 @@ def versions() -> tuple[str, str | None]:
     found = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
     if not found:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        if "Unknown revision" in said:
+            raise UpdateError(
+                f"this project was made from a state of the template that its repository does not have,"
+                f" {answer('_commit')}: write the release nearest to it behind `_commit:` in {ANSWERS.name},"
+                " commit that, and try again"
+            )
         raise UpdateError(f"Copier cannot tell what the newest version of the template is: {said}")
     told = json.loads(found.group())
     return answer("_commit"), told["latest_version"] if told["update_available"] else None
@@ -160,7 +170,7 @@ def versions() -> tuple[str, str | None]:
 
 def newest(current: str) -> str:
     """Return the sentence for a project that has the newest release, or more than that."""
-    if re.search(r"-\d+-g[0-9a-f]+$", current):
+    if re.search(r"-\d+-g[0-9a-f]+$|^[0-9a-f]{7,40}$", current):
         return (
             f"This project is at {current}, past the newest release of the template, and will take the next"
             " one. Until then `make update REF=HEAD` (or --ref HEAD) takes what the template has now."
@@ -189,8 +199,14 @@ def news(since: str) -> str:
     known = set(old.splitlines())
     lines = (ROOT / CHANGES).read_text(encoding="utf-8").splitlines()
     sections = re.split(r"^(?=## )", "\n".join(lines), flags=re.MULTILINE)[1:]
-    fresh = [it.strip() for it in sections if not old or set(it.splitlines()) - known]
+    # A heading alone is no news: what was unreleased may have got its version.
+    fresh = [it.strip() for it in sections if any(line[:1] not in ("", "#") for line in news_in(it, known))]
     return "\n\n".join(fresh) or "nothing that its changelog speaks of"
+
+
+def news_in(section: str, known: set[str]) -> list[str]:
+    """Return the lines of a part of the changelog that were not there before."""
+    return [line for line in section.splitlines() if line not in known]
 
 
 def copier() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from torture.evidence import Evidence, Fault, Life, Row, Start
 from torture.world import SECOND
@@ -16,6 +18,8 @@ CLOCK = ("clock back", "clock ahead")
 _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
+_TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
+_LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(database is locked\)", re.MULTILINE)
 
 
 class Harm:
@@ -26,7 +30,7 @@ class Harm:
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
             for fault in evidence.faults
-            if fault.pid == 0
+            if fault.pid == 0 or _froze_with_the_ledger(fault, evidence.lives)
         ]
         self._started = {
             (each["run_id"], each["attempt"]): each["started_us"]
@@ -113,6 +117,24 @@ class Harm:
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
             for at in self.instants(shown)
         )
+
+
+def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
+    """Return whether a process was stopped inside of a transaction: then nobody else could write.
+
+    Others say so when they have waited for five seconds.
+    """
+    if fault.kind != "stop":
+        return False
+    waited = [at for life in lives if life.pid != fault.pid for at in _locked_out(life)]
+    return any(fault.begin + 3 * SECOND <= at <= fault.end + 3 * SECOND for at in waited)
+
+
+def _locked_out(life: Life) -> list[int]:
+    """Return when a process said that the ledger was locked, within the second that its start took."""
+    times = [datetime.fromisoformat(time) for time in _TIMED.findall(life.log)]
+    said = [datetime.fromisoformat(time) for time in _LOCKED.findall(life.log)]
+    return [life.begin + (at - times[0]) // timedelta(microseconds=1) for at in said]
 
 
 def name(row: Row) -> str:

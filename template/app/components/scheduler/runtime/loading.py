@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import tomllib
 import traceback
 from importlib import import_module
@@ -63,9 +64,12 @@ def versions() -> str:
 
 
 def template_version() -> str:
-    """Return the version of the template that this application was made from, or last updated to."""
+    """Return the version of the template that this project was made from, or last updated to."""
     found = tomllib.loads(_TEMPLATE_FILE.read_text(encoding="utf-8")) if _TEMPLATE_FILE.exists() else {}
-    return str(found.get("version", "unreleased"))
+    answers = APP_ROOT / str(found.get("answers", ".copier-answers.yml"))
+    text = answers.read_text(encoding="utf-8") if answers.exists() else ""
+    version_there = re.search(r"^_commit: *(\S+)$", text, re.MULTILINE)
+    return version_there[1].strip("'\"") if version_there else "unknown"
 
 
 def in_a_sentence(problem: Exception) -> str:
