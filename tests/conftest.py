@@ -26,6 +26,8 @@ from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
 from pythons import found_pythons  # noqa: E402
 from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
+from sinks import mails as mails  # noqa: E402
+from sinks import sink as sink  # noqa: E402
 
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")

@@ -292,6 +292,10 @@ def test_every_setting_is_explained_with_its_default() -> None:
         elif name in WITHOUT_A_DEFAULT:
             assert explained[name] == ""
             assert table[name].startswith("(")
+        elif name == "SCHEDULER_ALERT_URLS":
+            assert explained[name].startswith("mailto://")
+            assert table[name] == "(none)"
+            assert str(field.default) == ""
         else:
             assert explained[name] == table[name] == str(field.default).replace("False", "false")
 

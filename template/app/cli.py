@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import explaining, outside, showing, simulating, steering
+from app.commands import explaining, outside, showing, simulating, steering, telling
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,7 +91,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-for _module in (showing, steering, explaining, simulating, outside):
+for _module in (showing, steering, explaining, simulating, outside, telling):
     app.add_typer(_module.commands)
 # Parts that an application may be made without.
 for _name in ("dashboard",):

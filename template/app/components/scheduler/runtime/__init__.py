@@ -19,6 +19,7 @@ The rooms, in the order in which a tick passes through them:
 - `listeners`: APScheduler's events, for who asked for them
 - `presence`: who is alive, what a dead process left behind, and what is too old to be kept
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
+- `telling`, `alerts`, `pings`: what people and other services are told of it
 - `watchdog`: names the coroutine that blocks the event loop
 - `process`: start, drain and stop of all this in one process
 - `refused`: what of APScheduler's class a durable schedule does without

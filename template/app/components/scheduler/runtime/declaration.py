@@ -32,6 +32,8 @@ class Options:
         and up to a tenth more, so that many do not come back at once.
     on_crash: what becomes of a run whose process died or was stopped: `rerun`, within its grace and at most
         three times, or `skip`.
+    ping: an address that is called when a run begins and when it has ended (a dead man's switch).
+    alert: whether people are alerted when something is wrong with this job.
     """
 
     misfire_grace_time: float | None
@@ -42,6 +44,9 @@ class Options:
     retries: int = 0
     retry_delay: float = 10
     on_crash: str = "rerun"
+    # Whoever knows the address may call it: it is not shown.
+    ping: str | None = field(default=None, repr=False)
+    alert: bool = True
 
     def check(self) -> None:
         """Raise ValueError for a value that cannot be meant."""
@@ -53,14 +58,20 @@ class Options:
                 )
         if not _is_number(self.retry_delay) or not 0 <= self.retry_delay <= _LONGEST:
             raise ValueError(f"retry_delay={self.retry_delay!r} must be seconds, 0 or more")
-        if not isinstance(self.coalesce, bool):
-            raise ValueError(f"coalesce={self.coalesce!r} must be True or False")
+        for name in ("coalesce", "alert"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}={getattr(self, name)!r} must be True or False")
         for name, least in (("max_instances", 1), ("max_catch_up", 1), ("retries", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
         if self.on_crash not in ("rerun", "skip"):
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
+        if self.ping is not None:
+            # Loaded here, with what it takes to call somebody.
+            from .pings import check
+
+            check(self.ping)
 
     @property
     def grace(self) -> int | None:

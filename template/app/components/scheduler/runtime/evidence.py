@@ -79,7 +79,8 @@ def _keep(message: Any) -> None:
 
 def without_secrets(text: str) -> str:
     """Return text in which the secrets of the settings are stars."""
-    for secret in SchedulerSettings.secrets:
+    # The longest first: one may be a part of another.
+    for secret in sorted(SchedulerSettings.secrets, key=len, reverse=True):
         text = text.replace(secret, "*****")
     return _storable(text)
 

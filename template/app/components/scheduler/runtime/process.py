@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from apscheduler import events
 from loguru import logger
 
-from . import evidence
+from . import evidence, ticks
 from .catalogue import Catalogue, Change
 from .clock import Clock
 from .declaration import Job
@@ -25,6 +25,7 @@ from .ledger.writer import Operation, Writer
 from .listeners import Listeners
 from .presence import Presence
 from .runner import Runner
+from .telling import Telling
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Process:
         self._declared = declared
         self._catalogue = Catalogue(declared, defaults)
         self.jobs = self._catalogue.jobs
+        self._telling = Telling(settings, self.jobs)
         self._settings = settings
         self._me = Identity.new()
         self._listeners = listeners
@@ -67,7 +69,9 @@ class Process:
             self._answers,
         )
         self.writer = Writer(self.ledger, self._pulse)
-        self._runner = Runner(self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners)
+        self._runner = Runner(
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._telling
+        )
         self._clock = Clock(self.jobs, self._me, self.writer, self._runner, listeners)
         self._registration: Registration | None = None
         self._loading = False
@@ -78,6 +82,7 @@ class Process:
         Raises:
             LedgerError: the ledger cannot be used; nothing was started.
         """
+        self._opened = ticks.now()
         self.ledger.prepare(_START_PATIENCE)
         try:
             self.writer.start()
@@ -120,6 +125,7 @@ class Process:
         self._take_over_now(self._registration.claims)
         self._clock.start(self._watermarks)
         self._presence.taking = True
+        self._telling.start(self.ledger, self.writer, self._me, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
@@ -222,6 +228,7 @@ class Process:
 
     def _close(self) -> int:
         self._listeners.close()
+        self._telling.stop()
         self.writer.submit(lambda connection: members.leave(connection, self._me))
         return self._close_ledger()
 

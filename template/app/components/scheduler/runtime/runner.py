@@ -30,6 +30,7 @@ from .ledger.members import MOST_CRASHES
 from .ledger.records import Claim, Identity, Outcome
 from .ledger.writer import Writer
 from .listeners import Listeners
+from .telling import Telling
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
@@ -49,9 +50,10 @@ class Runner:
         writer: Writer,
         max_workers: int,
         listeners: Listeners,
+        telling: Telling,
     ) -> None:
         self._jobs = jobs
-        self._me, self._writer, self._listeners = me, writer, listeners
+        self._me, self._writer, self._listeners, self._telling = me, writer, listeners, telling
         self._max_workers = max_workers
         # Claimed, but not due yet (jitter, a delayed start), or due and waiting for a free slot.
         self._early: dict[int, tuple[asyncio.TimerHandle, list[Claim]]] = {}
@@ -222,6 +224,7 @@ class Runner:
         self._asked[claim.run_id] = threading.Event()
         run = self._describe(claim, job, started)
         set_current_run(run)
+        self._telling.began(job)
         tick = claim.kind if run.tick is None else run.tick.isoformat()
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
             try:
@@ -384,6 +387,7 @@ class Runner:
         if asked is None or not asked.is_set():
             outcome = self._with_next_attempt(outcome, job, now)
         self._write(outcome)
+        self._telling.ended(job, outcome)
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
             # Listeners tell success from failure by this.

@@ -22,6 +22,9 @@ _CODE_ROOT = Path(__file__).resolve().parents[4]
 # An installed (not editable) package has no project folder around it: then it is the working directory.
 APP_ROOT = _CODE_ROOT if (_CODE_ROOT / "pyproject.toml").exists() else Path.cwd()
 
+# What people can be alerted to; what the words mean stands in `alerts.problems`.
+ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
+
 _SECRET_LENGTH = 4
 _PROJECT_FILE = Path(__file__).resolve().parents[3] / "core" / "project.toml"
 _PARTS = Path(__file__).resolve().parents[2]
@@ -83,6 +86,19 @@ class SchedulerSettings(BaseSettings):
     scheduler_tracing: bool = Field(
         default=False, description="whether each run is a span of OpenTelemetry, see the extra otel"
     )
+    scheduler_alert_urls: SecretStr = Field(
+        default=SecretStr(""), description="where alerts go: addresses as Apprise takes them"
+    )
+    scheduler_alert_on: str = Field(
+        default=" ".join(kind for kind in ALERT_KINDS if kind != "overlap"),
+        description="what is told: failed, lost, missed, overlap, late",
+    )
+    scheduler_alert_late_after: float = Field(
+        default=300, ge=1, le=86_400, description="seconds that a due tick may wait before it is late"
+    )
+    scheduler_alert_window: float = Field(
+        default=900, ge=1, le=604_800, description="seconds in which what goes on is not told again"
+    )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -129,6 +145,15 @@ class SchedulerSettings(BaseSettings):
             raise ValueError("OpenTelemetry is not installed: install the extra otel, or turn this off")
         return wanted
 
+    @field_validator("scheduler_alert_on")
+    @classmethod
+    def _known_kinds(cls, names: str) -> str:
+        for name in _words(names):
+            if name not in ALERT_KINDS:
+                hint = nearest(name, ALERT_KINDS)
+                raise ValueError(f"'{name}' is none of {', '.join(ALERT_KINDS)}{hint}")
+        return names
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
@@ -143,6 +168,11 @@ class SchedulerSettings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The scheduler's zone."""
         return ZoneInfo(self.scheduler_timezone)
+
+    @property
+    def alert_kinds(self) -> frozenset[str]:
+        """What people are alerted to."""
+        return frozenset(_words(self.scheduler_alert_on))
 
     @property
     def database_url(self) -> str:
@@ -171,6 +201,11 @@ def _names_of_parts() -> set[str]:
             if isinstance(kind, type) and issubclass(kind, SchedulerSettings):
                 found |= {name.upper() for name in kind.model_fields}
     return found
+
+
+def _words(text: str) -> list[str]:
+    """Return what stands between commas and blanks, in lower case."""
+    return [word for word in re.split(r"[\s,]+", text.lower()) if word]
 
 
 def _secrets(given: SchedulerSettings) -> set[str]:

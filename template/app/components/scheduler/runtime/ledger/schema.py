@@ -92,6 +92,8 @@ runs = Table(
     Column("for_tick_us", BigInteger),
     # When somebody asked to cancel it.
     Column("cancel_us", BigInteger),
+    # The last attempt of which the alerts have taken note.
+    Column("told_attempt", Integer),
     UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
     UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
 )
@@ -107,6 +109,11 @@ _CUT = text("rerun_until_us IS NOT NULL")
 Index("scheduler_runs_cut", runs.c.rerun_until_us, sqlite_where=_CUT, postgresql_where=_CUT)
 _ASKED = text("cancel_us IS NOT NULL")
 Index("scheduler_runs_cancel", runs.c.process_id, sqlite_where=_ASKED, postgresql_where=_ASKED)
+_UNTOLD = text(
+    "(state IN ('failed', 'timed_out', 'lost', 'interrupted') OR reason IN ('missed', 'outage', 'overlap'))"
+    " AND attempt > COALESCE(told_attempt, -1)"
+)
+Index("scheduler_runs_untold", runs.c.finished_us, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
 
 # The attempts of a run before its latest, which stands in the run itself.
 attempts = Table(
@@ -121,6 +128,8 @@ attempts = Table(
     Column("error", Text),
     Column("traceback", Text),
 )
+_LOST = text("state = 'lost'")
+Index("scheduler_attempts_lost", attempts.c.finished_us, sqlite_where=_LOST, postgresql_where=_LOST)
 
 processes = Table(
     "scheduler_processes",
@@ -159,3 +168,63 @@ audit = Table(
     Column("note", Text),
 )
 Index("scheduler_audit_at", audit.c.at_us)
+
+# What people are alerted to: of one job and kind, from the first time until it is over.
+incidents = Table(
+    "scheduler_incidents",
+    metadata,
+    Column("incident_id", RunId, Identity(), primary_key=True),
+    Column("job_id", Text, nullable=False),
+    # failed, lost, missed, overlap or late
+    Column("kind", Text, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    # How many runs or ticks it is about.
+    Column("count", BigInteger, nullable=False),
+    # The last of them, its tick (or else when it ended), and what is to be said of it.
+    Column("run_id", BigInteger),
+    Column("mark_us", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("over_us", BigInteger),
+    Column("changed_us", BigInteger, nullable=False),
+)
+Index("scheduler_incidents_job", incidents.c.job_id, incidents.c.kind)
+Index("scheduler_incidents_changed", incidents.c.changed_us)
+_OPEN = text("over_us IS NULL")
+Index("scheduler_incidents_open", incidents.c.kind, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+# How much of an incident a channel was told, and when.
+notices = Table(
+    "scheduler_notices",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, primary_key=True),
+    Column("told_count", BigInteger, nullable=False),
+    Column("told_us", BigInteger, nullable=False),
+    # The end that it was told of last.
+    Column("told_over_us", BigInteger),
+)
+Index("scheduler_notices_told", notices.c.channel, notices.c.told_us)
+
+# The channels of the alerts, each by a digest of its address.
+channels = Table(
+    "scheduler_channels",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("since_us", BigInteger, nullable=False),
+    # The process that sends through it now, and until when nobody else does.
+    Column("process_id", Text),
+    Column("held_until_us", BigInteger),
+    # How often in a row it took nothing, and when it is tried again.
+    Column("tries", Integer, nullable=False),
+    Column("try_us", BigInteger, nullable=False),
+)
+
+# One row: since when there are alerts, and when they were last seen to work.
+alerting = Table(
+    "scheduler_alerting",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+)

@@ -1,0 +1,137 @@
+"""Alerts of applications that run as processes: kills, several at once, and the command that tries them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from application import Application, wait_for
+from bodies import deploy, doomed, entered, in_some_seconds, kill, let
+from sinks import HttpSink, MailSink, free_port
+
+
+@pytest.fixture
+def app(tmp_path: Path, sink: HttpSink) -> Application:
+    made = Application(tmp_path)
+    made.environment = {"SCHEDULER_ALERT_URLS": sink.alerts, "SCHEDULER_ALERT_WINDOW": "30"}
+    return made
+
+
+# --- the command
+
+
+def test_alert_test_says_of_each_address_whether_it_took_the_message(
+    app: Application, sink: HttpSink, mails: MailSink
+) -> None:
+    away = f"json://robot:sesame-open@127.0.0.1:{free_port()}/token-of-mine"
+    app.environment["SCHEDULER_ALERT_URLS"] = f"{sink.alerts}, {mails.alerts}"
+    done = app.command("alert-test")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["json (address 1 of 2): taken", "mailto (address 2 of 2): taken"]
+    assert sink.titles == ["[story-app] a test of the alerts"]
+    assert mails.mails[0]["Subject"] == "[story-app] a test of the alerts"
+
+    app.environment["SCHEDULER_ALERT_URLS"] = f"{away} {sink.alerts}"
+    done = app.command("alert-test")
+    assert done.returncode == 1
+    first, second = done.stdout.splitlines()
+    assert first.startswith("json (address 1 of 2): not taken: ")
+    assert "*****" in first
+    assert "127.0.0.1" not in first
+    assert second == "json (address 2 of 2): taken"
+    assert not [part for part in ("sesame", "token-of-mine") if part in done.stdout + done.stderr]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "sentence"),
+    [
+        ("", "error: SCHEDULER_ALERT_URLS is empty: there is nobody to alert\n"),
+        ("sesame://open", "error: SCHEDULER_ALERT_URLS: address 1 of 1, which begins with sesame://, is not"),
+    ],
+)
+def test_alert_test_wants_addresses(app: Application, addresses: str, sentence: str) -> None:
+    app.environment["SCHEDULER_ALERT_URLS"] = addresses
+    done = app.command("alert-test")
+    assert done.returncode == 2
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
+    assert "open" not in done.stderr
+
+
+def test_a_wrong_address_stops_the_start_and_no_command_that_reads(app: Application) -> None:
+    deploy(app, "quick, 'interval', hours=1, id='quick'")
+    app.environment["SCHEDULER_ALERT_URLS"] = "sesame://open"
+    assert app.refused().startswith("SCHEDULER_ALERT_URLS: address 1 of 1")
+    assert app.command("jobs").returncode == 0
+
+
+# --- processes that die
+
+
+@pytest.mark.full
+def test_a_run_that_was_lost_is_told_by_whoever_finds_it_and_that_it_went_well_after_all(
+    app: Application, sink: HttpSink
+) -> None:
+    deploy(app, f"long, 'date', run_date='{in_some_seconds(10)}', id='long'")
+    with doomed(app):
+        entered(app, "long")
+    assert sink.requests == []
+    with app.running():
+        entered(app, "long", 2)
+        wait_for(lambda: sink.titles == ["[story-app] long was cut off"], "the alert")
+        let(app, "release")
+        wait_for(lambda: len(sink.requests) == 2, "the end")
+    assert "the process that ran it died; it " in sink.bodies[0]
+    assert sink.titles[1] == "[story-app] long succeeded again"
+
+
+@pytest.mark.full
+def test_a_run_that_is_given_up_after_three_crashes_is_told(app: Application, sink: HttpSink) -> None:
+    deploy(app, f"deadly, 'date', run_date='{in_some_seconds(10)}', id='deadly'")
+    for number in range(4):
+        with doomed(app) as process:
+            entered(app, "deadly", number + 1)
+            process.popen.wait(30)
+    app.environment["SCHEDULER_ALERT_WINDOW"] = "1"
+    with app.running():
+        wait_for(lambda: any("given up after 4 attempts" in body for body in sink.bodies), "the alert")
+    assert sum("given up" in body for body in sink.bodies) == 1
+
+
+@pytest.mark.full
+def test_two_processes_tell_once_also_when_the_one_that_tells_dies(app: Application, sink: HttpSink) -> None:
+    (app.folder / "fail").touch()
+    deploy(app, "flaky, 'interval', seconds=1, id='flaky'")
+    sink.down()
+    with app.running() as second, doomed(app) as first:
+        wait_for(lambda: "was not taken" in first.log() + second.log(), "the trouble")
+        kill(first)
+        sink.up()
+        wait_for(lambda: sink.requests, "the alert")
+        number = len(app.recorded("failed"))
+        app.records(number + 3, "failed")
+        assert len(sink.requests) == 1
+    assert sink.titles[0].startswith("[story-app] flaky failed")
+
+
+@pytest.mark.full
+def test_a_stop_that_cuts_a_run_is_told_only_if_it_does_not_begin_again(
+    app: Application, sink: HttpSink
+) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
+    when = in_some_seconds(10)
+    deploy(
+        app,
+        f"long, 'date', run_date='{when}', id='goes-on'",
+        f"long, 'date', run_date='{when}', id='stays-cut', on_crash='skip'",
+    )
+    with app.running(expect=1):
+        entered(app, "goes-on")
+        entered(app, "stays-cut")
+    let(app, "release")
+    with app.running():
+        entered(app, "goes-on", 2)
+        wait_for(lambda: sink.requests, "the alert")
+        app.records(1, "succeeded")
+    assert sink.titles == ["[story-app] stays-cut was cut off"]
