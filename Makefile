@@ -98,6 +98,7 @@ docs: $(READY)
 	"$(PYTHON)" scripts/check_site.py site README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md
 
 test: $(READY)
+	@"$(PYTHON)" scripts/browser.py
 	$(RUN) pytest -n $(JOBS)
 
 test-quick: $(READY)
