@@ -58,9 +58,9 @@ TRUST = "tests/test_questions.py::test_the_command_line_asks_nothing_with_defaul
 ANSWERS = "tests/test_ownership.py::test_answers_come_back_at_every_update"
 COMBINATION = (
     "tests/test_render.py::test_a_combination_renders_what_was_asked_for_and_nothing_else"
-    "[3.11-github-MIT-True]"
+    "[3.11-github-MIT-True-True]"
 )
-FORMATTED = "tests/test_render.py::test_a_fresh_render_is_formatted_and_free_of_lint[3.11]"
+FORMATTED = "tests/test_render.py::test_a_fresh_render_is_formatted_and_free_of_lint[3.11-dashboard]"
 IMPORTS = (
     "tests/test_old_files_on_the_newest_runtime.py::test_every_name_that_they_could_import_is_still_there"
     "[0.1.0a1]"
