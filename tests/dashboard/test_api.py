@@ -78,7 +78,6 @@ def test_every_action_is_on_record_with_who_when_and_what(site: Site) -> None:
         ("run now", "export", begun, "for the auditors"),
         ("pause", "export", None, "moving house"),
         ("resume", "export", None, None),
-        ("resume", "export", None, None),
         ("cancel", "export", begun, "enough"),
         ("retry", "export", begun, None),
         ("cancel", "export", begun, None),

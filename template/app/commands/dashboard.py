@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -28,4 +29,7 @@ def dashboard(
     configure_logging(settings().log_level, settings().log_format)
     served = Dashboard(chosen)
     served.announce()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server raises once more what stopped it: that is no reason to end in any other way.
+        signal.signal(number, lambda *_: None)
     served.serve()

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.errors import nearest
+from app.components.scheduler.runtime.in_words import in_words
 from app.components.scheduler.runtime.ledger import schema
 from app.components.scheduler.runtime.reading import iso
 from app.components.scheduler.runtime.schedules import Schedule, from_data
@@ -22,6 +23,8 @@ from .vitals import HELD
 
 # How many runs tell how long a job usually takes.
 _MEASURED = 200
+# Runs that took as long as they take.
+_TAKING = ("succeeded", "failed", "timed_out")
 _STRIP = 24
 # How many ticks of a combined trigger are counted one by one.
 _COUNTED = 2_000
@@ -40,6 +43,11 @@ class JobView:
     @property
     def id(self) -> str:
         return str(self.row.job_id)
+
+    @property
+    def words(self) -> str:
+        """The schedule as a sentence, where there is an honest one."""
+        return in_words(self.schedule) if self.schedule else str(self.row.trigger)
 
     @property
     def paused(self) -> bool:
@@ -155,7 +163,7 @@ def one(connection: Connection, job_id: str) -> JobView:
 def record(connection: Connection, job_id: str) -> Record:
     """Return what became of a job lately."""
     rows, _more = runs.of_job(connection, job_id, _MEASURED)
-    took = sorted(s for row in rows if row.state == "succeeded" and (s := runs.seconds(row)) is not None)
+    took = sorted(s for row in rows if row.state in _TAKING and (s := runs.seconds(row)) is not None)
     return Record(rows[:_STRIP], _quantile(took, 0.5), _quantile(took, 0.95))
 
 

@@ -163,6 +163,7 @@ class Runner:
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
         for claim, _job, started in list(self._under_way.values()):
+            logger.bind(job=claim.job_id).warning("interrupted: the process is stopping")
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     def _come_due(self, run_id: int) -> None:

@@ -138,8 +138,10 @@ class Steering(Asking, Declaring):
 
         def pause(connection: Connection) -> bool:
             _existing(connection, job_id)
-            asking.note_down(connection, self.who, "pause", job_id, note=note)
-            return pauses.pause(connection, job_id, note, end)
+            changed = pauses.pause(connection, job_id, note, end)
+            if changed:
+                asking.note_down(connection, self.who, "pause", job_id, note=note)
+            return changed
 
         return bool(self._execute(pause))
 
@@ -153,8 +155,10 @@ class Steering(Asking, Declaring):
 
         def resume(connection: Connection) -> bool:
             _existing(connection, job_id)
-            asking.note_down(connection, self.who, "resume", job_id)
-            return pauses.resume(connection, job_id, schedule)
+            changed = pauses.resume(connection, job_id, schedule)
+            if changed:
+                asking.note_down(connection, self.who, "resume", job_id)
+            return changed
 
         return bool(self._execute(resume))
 
