@@ -82,7 +82,7 @@ async def test_what_runs_fails_and_waits_is_counted_as_it_is(scheduler: AsyncIOS
     assert 0 < found["scheduler_ledger_read_seconds", ()] < 5
     [build] = [labels for name, labels in found if name == "scheduler_build_info"]
     # In the order of their names: the application, Python, the template, the application's version.
-    assert build[1:3] == (platform.python_version(), "unreleased")
+    assert build[1:3] == (platform.python_version(), "unknown")
 
 
 async def test_the_histograms_hold_how_late_and_how_long_each_run_was(quiet: AsyncIOScheduler) -> None:

@@ -188,7 +188,7 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
         history.edit("template/Dockerfile.jinja", put("\n# yours: steps", f"ENV RELEASE={number}\n"))
         history.edit("template/.dockerignore", put("\n# yours: patterns", f"/release-{number}/\n"))
         compose = "template/compose.yaml"
-        history.edit(compose, put("    # yours: what else", f"    x-release: {number}\n"))
+        history.edit(compose, put("    # yours: lines of your own", f"    x-release: {number}\n"))
         history.edit(compose, put("\n  # yours: services", f"\n  release-{number}:\n    build: .\n"))
         history.edit(compose, put("  # yours: volumes", f"  release-{number}:\n"))
         history.release(f"{number}.0.0")

@@ -156,6 +156,7 @@ async def test_jobs_added_from_elsewhere_have_pings_which_can_be_changed(
         await asyncio.to_thread(client.run_job_now, "added")
         await until(lambda: sink.calls[2:] == ["GET /second/start", "GET /second"])
         await asyncio.to_thread(client.modify_job, "added", ping=None)
+        await until(lambda: (job := again.get_job("added")) is not None and job.options.ping is None)
         await asyncio.to_thread(client.run_job_now, "added")
         await until(lambda: len(rows(again, "succeeded")) == 3)
     assert len(sink.requests) == 4

@@ -31,7 +31,7 @@ ADDED = {
     "targets of your own": "\ndeploy: ## put it on the server\n\t@echo deployed\n",
     "patterns of your own": "/secrets/\n",
     "steps of your own": "\nUSER root\nRUN apt-get update\nUSER app\n",
-    "what else this service has": '    ports: ["80:80"]\n',
+    "lines of your own for this service": '    ports: ["80:80"]\n',
     "services of your own": "\n  redis:\n    image: redis\n",
     "volumes of your own": "  redis:\n",
 }

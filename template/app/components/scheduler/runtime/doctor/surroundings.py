@@ -102,6 +102,6 @@ def _system_version() -> str | None:
 def examine_template() -> list[Finding]:
     """Tell the versions, as `--version` does."""
     said = versions()
-    if "template unreleased" in said:
+    if "template unknown" in said:
         return [Finding("note", "template", f"{said}: the template's version is not known", None, None)]
     return [ok("template", said)]
