@@ -70,6 +70,9 @@ def reformat(folder: Path, names: list[str]) -> None:
     subprocess.run([*command, *python], cwd=folder, check=True)
 
 
+ROUTES = "app/components/dashboard/routes.py"
+
+
 class Kind:
     """A kind of change."""
 
@@ -261,6 +264,14 @@ class LogsOfOnesOwn(Kind):
         project.edit(LOG, add('\n\ndef also_to_a_file() -> None:\n    logger.add("data/plants.log")\n'))
 
 
+class ARouterOnTheDashboard(Kind):
+    """The dashboard gets an endpoint; a project without one has a file of that name all the same."""
+
+    def yours(self, project: Project, yours: list[str]) -> None:
+        router = 'mine = APIRouter(prefix="/mine")\nrouters: list[APIRouter] = [mine]\n'
+        project.edit(ROUTES, write(f"from fastapi import APIRouter\n\n{router}"))
+
+
 KINDS: list[type[Kind]] = [
     Nothing,
     ALineInEachFile,
@@ -275,4 +286,5 @@ KINDS: list[type[Kind]] = [
     OtherNames,
     OtherSettings,
     LogsOfOnesOwn,
+    ARouterOnTheDashboard,
 ]
