@@ -104,7 +104,7 @@ def test_each_screen_shows_what_it_is_for(browser: Browser, site: Site, failed: 
         page.get_by_text("1 process").click()
         expect(page.locator("#vitals table")).to_contain_text("left")
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name="import", exact=True))
-        expect(row).to_contain_text("interval[300 days")
+        expect(row).to_contain_text("every 300 days")
         expect(row).to_contain_text("failed")
         row.get_by_role("link", name="import", exact=True).click()
         expect(page.locator(".fires li")).to_have_count(10)
