@@ -182,7 +182,7 @@ async def test_the_ticks_of_a_long_gap_are_counted_afterwards(scheduler: AsyncIO
         )
         connection.commit()
     async with scheduler:
-        await until(lambda: any(row["tick_count"] for row in rows(scheduler)))
+        await until(lambda: any(row["tick_count"] for row in rows(scheduler)), patience=60)
     gap = next(row for row in rows(scheduler) if row["tick_count"])
     assert gap["reason"] == "outage"
     assert gap["tick_count"] == len(walk(job.schedule.ticks, gap["tick_us"], gap["last_tick_us"] + 1))
