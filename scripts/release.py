@@ -11,13 +11,12 @@ import lzma
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-ROOT = Path(__file__).resolve().parent.parent
+from app_session import PARTS, ROOT
+
 KEPT = ROOT / "tests" / "released"
-PARTS = ("copier.yml", "CHANGELOG.md", "includes", "template")
 UNRELEASED = "## [Unreleased]\n"
 
 

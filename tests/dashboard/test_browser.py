@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
+from browser import NAMES
 from dashboard.world import HOSTILE, READ_TOKEN, TOKEN, Site
 
 pytestmark = pytest.mark.full
@@ -21,8 +22,7 @@ ADDRESSES = ["/", "/job?id=import", "/running", "/coming", "/runs", "/audit"]
 
 def launch(chromium: Any) -> Browser:
     """Start a browser of this machine, or the one that playwright keeps; without one this fails."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for name in names if (path := shutil.which(name))), None)
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
     try:
         started: Browser = chromium.launch(executable_path=found, args=["--no-sandbox"])
     except Error as problem:

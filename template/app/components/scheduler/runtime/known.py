@@ -12,8 +12,7 @@ from .catalogue import load
 from .declaration import Job
 from .ledger import schema
 from .ledger.database import Ledger
-from .ledger.querying import connect
-from .ledger.records import AddedRow
+from .ledger.querying import added_row, connect
 
 # A run takes about as long as the newest ones did.
 _NEWEST = 200
@@ -77,17 +76,7 @@ def added_jobs(
 
 
 def _loaded(row: Any, defaults: dict[str, Any]) -> Job | None:
-    kept = AddedRow(
-        row.job_id,
-        row.name,
-        row.function,
-        row.schedule_data,
-        row.call_data,
-        row.watermark_us,
-        None,
-        row.serial,
-    )
     try:
-        return load(kept, defaults)
+        return load(added_row(row), defaults)
     except ValueError:
         return None

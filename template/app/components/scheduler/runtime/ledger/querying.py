@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy
 
 from ..errors import LedgerError
 from .database import Ledger
+from .records import AddedRow
 
 
 @contextmanager
@@ -28,3 +30,17 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
         raise LedgerError(ledger.damaged(problem.orig)) from None
     finally:
         engine.dispose()
+
+
+def added_row(row: Any) -> AddedRow:
+    """Return a row of `schema.jobs`, of a job that was added while running, as the catalogue takes it."""
+    return AddedRow(
+        row.job_id,
+        row.name,
+        row.function,
+        row.schedule_data,
+        row.call_data,
+        row.watermark_us,
+        None,
+        row.serial,
+    )

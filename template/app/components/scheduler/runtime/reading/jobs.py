@@ -14,8 +14,7 @@ from ..declaration import Job
 from ..in_words import in_words
 from ..ledger import schema
 from ..ledger.database import Ledger
-from ..ledger.querying import connect
-from ..ledger.records import AddedRow
+from ..ledger.querying import added_row, connect
 from ..schedules import Schedule, from_data
 from ..settings import settings
 from .common import iso
@@ -160,18 +159,8 @@ def _schedule(row: Any) -> tuple[Schedule | None, str | None]:
 
 def _loaded(row: Any, defaults: dict[str, Any]) -> tuple[Job | None, str | None]:
     """Return a job that was added while running, or why it cannot run here."""
-    kept = AddedRow(
-        row.job_id,
-        row.name,
-        row.function,
-        row.schedule_data,
-        row.call_data,
-        row.watermark_us,
-        None,
-        row.serial,
-    )
     try:
-        return load(kept, defaults), None
+        return load(added_row(row), defaults), None
     except ValueError as trouble:
         return None, str(trouble)
 
