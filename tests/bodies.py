@@ -19,6 +19,10 @@ def note(word: str) -> None:
     with open("marks.txt", "a") as file:
         file.write(f"{word} {run.job_id} {run.attempt} {os.getpid()} {time.monotonic_ns() // 1000}\\n")
 
+def seen(word: str) -> None:
+    while not os.path.exists(word):
+        time.sleep(0.05)
+
 def quick(ignored: object = None) -> None:
     note("start")
 
@@ -38,20 +42,17 @@ async def long() -> None:
 
 def stuck() -> None:
     note("start")
-    while not os.path.exists("release"):
-        time.sleep(0.05)
+    seen("release")
     note("end")
 
 def short() -> None:
     note("start")
-    while not os.path.exists("soon"):
-        time.sleep(0.05)
+    seen("soon")
     note("end")
 
 def flaky() -> None:
     note("start")
-    while not os.path.exists("fail"):
-        time.sleep(0.05)
+    seen("fail")
     raise RuntimeError("as planned")
 
 def deadly() -> None:
@@ -60,7 +61,7 @@ def deadly() -> None:
 """
 IMPORTS = (
     "from datetime import datetime\n"
-    "from app.services.my_tasks import deadly, flaky, long, quick, quick_too, short, slow, stuck\n"
+    "from app.services.my_tasks import deadly, flaky, long, quick, quick_too, seen, short, slow, stuck\n"
 )
 
 
@@ -106,7 +107,7 @@ def let(app: Application, word: str) -> None:
     (app.folder / word).touch()
 
 
-def in_some_seconds(seconds: float = 4) -> str:
+def in_some_seconds(seconds: float = 8) -> str:
     """Return an instant for a `date` trigger: late enough for a process to be up by then."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 

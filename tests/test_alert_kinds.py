@@ -111,6 +111,7 @@ def kept(ledger: Ledger, job_id: str, *, paused: bool) -> None:
         )
 
 
+@pytest.mark.full
 async def test_a_start_after_a_long_time_finds_nothing_late(
     tmp_path: Path, sink: HttpSink, clock: Clock
 ) -> None:

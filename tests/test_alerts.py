@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 # --- a failure and its end
 
 
+@pytest.mark.full
 async def test_a_failure_is_told_once_to_each_channel_and_so_is_its_end(
     tmp_path: Path, sink: HttpSink, mails: MailSink
 ) -> None:
@@ -74,6 +75,7 @@ async def test_what_is_tried_again_is_told_after_the_last_attempt(tmp_path: Path
     assert ", attempt 2)" in sink.bodies[0]
 
 
+@pytest.mark.full
 async def test_a_timeout_is_a_failure(tmp_path: Path, sink: HttpSink) -> None:
     async def hang() -> None:
         await asyncio.sleep(60)
@@ -114,6 +116,7 @@ async def test_a_failure_of_another_job_is_news_of_its_own(tmp_path: Path, sink:
 # --- a storm
 
 
+@pytest.mark.full
 async def test_of_a_storm_there_is_the_first_message_and_then_one_with_the_number(
     tmp_path: Path, sink: HttpSink, clock: Clock
 ) -> None:
@@ -230,6 +233,7 @@ async def test_messages_keep_a_distance(
 # --- restarts, and several processes
 
 
+@pytest.mark.full
 async def test_over_restarts_nothing_is_told_twice_and_nothing_is_forgotten(
     tmp_path: Path, sink: HttpSink
 ) -> None:
@@ -263,6 +267,7 @@ async def test_over_restarts_nothing_is_told_twice_and_nothing_is_forgotten(
     assert "after it had failed 2 times since" in sink.bodies[1]
 
 
+@pytest.mark.full
 async def test_a_failure_in_the_last_moment_of_a_process_is_told_by_it(
     tmp_path: Path, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +280,7 @@ async def test_a_failure_in_the_last_moment_of_a_process_is_told_by_it(
     assert sink.titles == ["[app] job failed"]
 
 
+@pytest.mark.full
 async def test_schedulers_on_one_ledger_tell_everything_once(
     tmp_path: Path, sink: HttpSink, clock: Clock
 ) -> None:

@@ -42,6 +42,7 @@ def seen_runs(scheduler: AsyncIOScheduler, **options: Any) -> list[Run | None]:
 # --- run now
 
 
+@pytest.mark.full
 async def test_a_job_runs_now_beside_its_schedule_whoever_asks(scheduler: AsyncIOScheduler) -> None:
     found = seen_runs(scheduler)
     async with scheduler:
@@ -63,6 +64,7 @@ async def test_a_job_runs_now_beside_its_schedule_whoever_asks(scheduler: AsyncI
     assert entry["at_us"] >= row["due_us"]
 
 
+@pytest.mark.full
 async def test_a_run_by_hand_may_stand_in_for_a_tick_and_the_tick_keeps_its_outcome(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -78,6 +80,7 @@ async def test_a_run_by_hand_may_stand_in_for_a_tick_and_the_tick_keeps_its_outc
     assert {row["for_tick_us"] for row in rows(scheduler)} == {int(tick.timestamp()) * 1_000_000}
 
 
+@pytest.mark.full
 async def test_a_paused_job_runs_by_hand(scheduler: AsyncIOScheduler) -> None:
     found = seen_runs(scheduler)
     async with scheduler:
@@ -106,6 +109,7 @@ async def test_what_nobody_knows_is_refused(scheduler: AsyncIOScheduler) -> None
 # --- retry
 
 
+@pytest.mark.full
 async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOScheduler) -> None:
     attempts: list[int] = []
 
@@ -132,6 +136,7 @@ async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOSchedul
 # --- cancel
 
 
+@pytest.mark.full
 async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(scheduler: AsyncIOScheduler) -> None:
     # Two in one slot: the next one goes on undisturbed.
     scheduler.add_job(asyncio.Event().wait, "cron", hour=3, id="job", retries=3, max_instances=2)
@@ -163,6 +168,7 @@ async def test_a_run_that_waits_is_cancelled_and_never_begins(scheduler: AsyncIO
     assert not found
 
 
+@pytest.mark.full
 async def test_a_plain_function_is_told_and_may_end_by_itself(scheduler: AsyncIOScheduler) -> None:
     told = threading.Event()
 
@@ -183,6 +189,7 @@ async def test_a_plain_function_is_told_and_may_end_by_itself(scheduler: AsyncIO
 # --- what it logged
 
 
+@pytest.mark.full
 async def test_what_a_run_logged_is_kept_with_secrets_as_stars(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +221,7 @@ async def test_what_a_run_logged_is_kept_with_secrets_as_stars(
     assert "kept-to-itself" not in row["traceback"]
 
 
+@pytest.mark.full
 async def test_of_a_long_log_the_newest_lines_are_kept(scheduler: AsyncIOScheduler) -> None:
     def job() -> None:
         for number in range(3_000):
@@ -232,6 +240,7 @@ async def test_of_a_long_log_the_newest_lines_are_kept(scheduler: AsyncIOSchedul
     assert "not kept" not in log["text"]
 
 
+@pytest.mark.full
 async def test_logs_are_kept_also_after_all_sinks_were_removed(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(lambda: logger.info("still kept"), "cron", hour=3, id="job")
     async with scheduler:

@@ -58,6 +58,7 @@ async def test_a_failed_run_is_tried_again_and_every_attempt_is_recorded(
     ]
 
 
+@pytest.mark.full
 async def test_after_the_last_retry_it_stays_failed(scheduler: AsyncIOScheduler) -> None:
     def broken() -> None:
         raise RuntimeError("no")
@@ -311,6 +312,7 @@ def test_a_startup_run_that_was_cut_off_is_replaced_by_that_of_the_next_start(ap
     assert [(row["start_number"], row["state"]) for row in app.recorded()] == [(1, "lost"), (2, "succeeded")]
 
 
+@pytest.mark.full
 def test_with_on_crash_skip_it_stays_lost(app: Application) -> None:
     endless(app, ', on_crash="skip"')
     killed = app.start()

@@ -190,6 +190,7 @@ def test_run_refuses_a_wrong_setting_before_it_touches_anything(app: Application
     assert not app.ledger_file.exists()
 
 
+@pytest.mark.full
 def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application) -> None:
     app.project_file.write_text('name = "x"\ntimezone = "Nowhere"\n')
     assert app.refused().startswith("SCHEDULER_TIMEZONE: 'Nowhere' is not an IANA time zone")
@@ -207,6 +208,7 @@ def test_a_line_that_dotenv_would_pass_over_is_a_sentence(app: Application, line
     assert f"{line!r} is not a line such as NAME=value" in said
 
 
+@pytest.mark.full
 def test_a_broken_config_file_is_a_sentence(app: Application) -> None:
     config = app.folder / "app/core/config.py"
     config.write_text(config.read_text() + "\nsettings = = 1\n")
@@ -222,6 +224,7 @@ def test_a_dotenv_file_that_is_not_text_is_a_sentence(app: Application) -> None:
     assert app.refused().endswith(".env is not UTF-8 text")
 
 
+@pytest.mark.full
 def test_values_may_arrive_with_their_comment_or_quotes(app: Application) -> None:
     app.environment |= {
         "SCHEDULER_MISFIRE_GRACE_TIME": "600  # 10 minutes",
@@ -232,6 +235,7 @@ def test_values_may_arrive_with_their_comment_or_quotes(app: Application) -> Non
         process.says("zone Asia/Tokyo")
 
 
+@pytest.mark.full
 def test_the_environment_goes_before_the_dotenv_file_which_is_found_from_the_root(
     app: Application, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -248,6 +252,7 @@ def test_the_environment_goes_before_the_dotenv_file_which_is_found_from_the_roo
     assert "Asia/Seoul" in app.command("jobs", cwd=elsewhere).stdout
 
 
+@pytest.mark.full
 def test_an_unknown_setting_is_reported_with_the_nearest_real_one(app: Application) -> None:
     app.environment["SCHEDULER_MAX_WORKER"] = "4"
     (app.folder / ".env").write_text("SCHEDULER_TIME_ZONE=UTC\n")
@@ -257,6 +262,7 @@ def test_an_unknown_setting_is_reported_with_the_nearest_real_one(app: Applicati
         process.says("did you mean 'SCHEDULER_TIMEZONE'?")
 
 
+@pytest.mark.full
 def test_your_own_settings_are_checked_in_the_same_way(app: Application) -> None:
     config = app.folder / "app/core/config.py"
     config.write_text(
@@ -271,6 +277,7 @@ def test_your_own_settings_are_checked_in_the_same_way(app: Application) -> None
         pass
 
 
+@pytest.mark.full
 def test_settings_of_your_own_are_read_as_they_are(app: Application) -> None:
     config = app.folder / "app/core/config.py"
     config.write_text(
@@ -290,6 +297,7 @@ def test_settings_of_your_own_are_read_as_they_are(app: Application) -> None:
         process.says("pa #ss #general")
 
 
+@pytest.mark.full
 def test_wrong_usage_is_a_sentence(app: Application) -> None:
     with app.running():
         pass

@@ -132,6 +132,7 @@ async def test_a_reserved_run_that_was_not_started_is_given_back_and_runs_later(
     assert (row["state"], row["attempt"]) == ("succeeded", 1)
 
 
+@pytest.mark.full
 async def test_pausing_and_resuming_is_durable_and_recorded(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.1, id="job")

@@ -59,6 +59,7 @@ weeks = st.sampled_from(["*", "*", "*", "1", "53", "52-53", "*/2", "10-20/5"])
 weekdays = st.sampled_from(["*", "*", *WEEKDAYS, "mon-fri", "SAT,sun", "0-4", "6", "*/2", "tue-thu,sun"])
 
 
+@pytest.mark.full
 @settings(max_examples=40, deadline=None)
 @given(days, months, weeks, weekdays)
 @example("29", "feb", "*", "*")

@@ -178,6 +178,7 @@ async def test_what_an_outage_left_is_made_up_for_as_told(scheduler: AsyncIOSche
     assert ("changed", "outage", 6) in skipped
 
 
+@pytest.mark.full
 async def test_what_waits_begins_as_told(scheduler: AsyncIOScheduler) -> None:
     start_once(("job", DAILY), ("other", DAILY))
     by_hand = SchedulerClient().run_job_now("job")
@@ -190,6 +191,7 @@ async def test_what_waits_begins_as_told(scheduler: AsyncIOScheduler) -> None:
     assert [row["run_id"] for row in found if row["state"] == "succeeded"] == [by_hand]
 
 
+@pytest.mark.full
 async def test_what_waited_for_too_long_is_missed_as_told(scheduler: AsyncIOScheduler, clock: Clock) -> None:
     start_once(("job", DAILY), ("gone", DAILY))
     given_back = ticks.now() - 3600 * ticks.SECOND

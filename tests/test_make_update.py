@@ -39,6 +39,7 @@ def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
 # --- what it refuses
 
 
+@pytest.mark.full
 def test_it_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> None:
     history.release("2.0.0")
     project.edit("notes.txt", lambda old: f"{old}not committed\n")
@@ -56,6 +57,7 @@ def test_it_needs_git() -> None:
     assert "error: an update needs git: run git init, then commit everything" in done.stderr
 
 
+@pytest.mark.full
 def test_it_needs_copier(project: Project) -> None:
     tools = fresh_folder("tools")
     (tools / "git").symlink_to(shutil.which("git") or "git")
@@ -97,6 +99,7 @@ def test_a_template_recorded_as_a_relative_path_that_is_gone_is_explained(
     )
 
 
+@pytest.mark.full
 def test_a_template_that_cannot_be_reached_is_explained(history: TemplateHistory, project: Project) -> None:
     git(history.folder, "tag", "--delete", "1.0.0")
     shutil.rmtree(history.folder / ".git")
@@ -162,6 +165,7 @@ def test_what_the_daily_workflow_renders_can_be_updated(tmp_path: Path) -> None:
 # --- what is newest
 
 
+@pytest.mark.full
 def test_outdated_says_whether_there_is_a_newer_version(history: TemplateHistory, project: Project) -> None:
     done = make(project, "outdated")
     assert (done.returncode, done.stdout) == (
@@ -310,6 +314,7 @@ def test_another_template_beside_it_is_left_alone(history: TemplateHistory) -> N
     assert "is out; this project is at 1.0.0" in make(project, "outdated").stdout
 
 
+@pytest.mark.full
 def test_without_make_it_uses_the_tools_themselves(project: Project) -> None:
     assert ".template/update.py" in files(project.folder)
     asked = (

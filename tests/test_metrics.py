@@ -39,6 +39,7 @@ async def quiet(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
     return scheduler
 
 
+@pytest.mark.full
 async def test_what_runs_fails_and_waits_is_counted_as_it_is(scheduler: AsyncIOScheduler) -> None:
     gate = asyncio.Event()
 
@@ -104,6 +105,7 @@ async def test_the_histograms_hold_how_late_and_how_long_each_run_was(quiet: Asy
     assert found["scheduler_run_duration_seconds_sum", ("job",)] == pytest.approx(20.6)
 
 
+@pytest.mark.full
 async def test_every_run_of_a_busy_time_is_counted_once(scheduler: AsyncIOScheduler) -> None:
     failing = iter(range(10**9))
 

@@ -22,6 +22,7 @@ def block(name: str) -> str:
     return (DOCUMENT / f"{name}.txt").read_text("utf-8")
 
 
+@pytest.mark.full
 def test_the_documented_blocks_work_as_they_are(app: Application) -> None:
     app.tasks(block("my_tasks"))
     # The block says where it goes; the import of AsyncIOScheduler stands there already.
@@ -63,6 +64,7 @@ def test_the_documented_tasks_run(app: Application) -> None:
         wait_for(lambda: app.recorded("succeeded"), "a run")
 
 
+@pytest.mark.full
 def test_the_documented_patterns_need_no_id_and_get_the_same_one_each_time(app: Application) -> None:
     app.tasks("def my_function() -> None: ...\n")
     app.schedule(
@@ -193,6 +195,7 @@ def test_code_written_for_apscheduler_keeps_working(app: Application) -> None:
     assert all(run["tick"] is None for run in runs if run["kind"] == "startup")
 
 
+@pytest.mark.full
 def test_a_zone_is_the_schedulers_unless_the_trigger_has_its_own(app: Application) -> None:
     app.main_file.write_text(APSCHEDULER_CODE)
     app.environment["TZ"] = "America/Los_Angeles"
@@ -243,6 +246,7 @@ print("ended")
 '''
 
 
+@pytest.mark.full
 def test_it_lives_inside_another_asyncio_application(app: Application) -> None:
     import subprocess
     import sys

@@ -31,6 +31,7 @@ async def test_a_pause_with_an_end_ends_by_itself(scheduler: AsyncIOScheduler) -
     assert (run["state"], run["tick_us"]) == ("succeeded", end)
 
 
+@pytest.mark.full
 async def test_a_pause_that_ends_while_running_lets_the_next_tick_run(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.1, id="job")

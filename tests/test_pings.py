@@ -67,6 +67,7 @@ async def test_the_start_and_the_success_are_called(scheduler: AsyncIOScheduler,
     assert sink.requests[0].agent == "app"
 
 
+@pytest.mark.full
 async def test_a_failure_is_called_after_the_last_attempt_with_what_it_logged(
     scheduler: AsyncIOScheduler, sink: HttpSink
 ) -> None:

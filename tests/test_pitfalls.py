@@ -80,6 +80,7 @@ def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("story", "sentence"), cases(SLOW))
 @pytest.mark.usefixtures("nothing_left_behind")
 async def test_our_class_is_free_of(story: Story, sentence: str, tmp_path: Path, empty_ledger: Path) -> None:

@@ -6,11 +6,14 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.writer import Writer
 from application import wait_for
 
 
+@pytest.mark.full
 def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
     # In step with a job's ticks it finds the job's only place reserved for the next one, every time: what was
     # cut off would wait for as long as the schedule runs.

@@ -73,6 +73,7 @@ def test_a_question_has_a_default_a_line_of_help_and_a_check(question: str) -> N
     assert said["type"] == "bool" or "choices" in said or "validator" in said
 
 
+@pytest.mark.full
 def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "copier", "copy", "--defaults", str(source()), "an app"]
     done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -36,6 +36,7 @@ def release(repository: Path, *arguments: str) -> Any:
     return subprocess.run(command, cwd=repository, capture_output=True, text=True)
 
 
+@pytest.mark.full
 def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> None:
     done = release(repository, "0.1.0")
     assert (done.returncode, done.stderr) == (0, "")
@@ -61,6 +62,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     ).read_bytes()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -82,6 +84,7 @@ def test_what_is_no_release_is_refused(
     assert git(repository, "status", "--porcelain") == ""
 
 
+@pytest.mark.full
 def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(repository: Path) -> None:
     hook = repository / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\necho 'the hook says no'\nexit 1\n", encoding="utf-8")

@@ -42,6 +42,7 @@ async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_late
     assert ended[10] == "succeeded", ended
 
 
+@pytest.mark.full
 async def test_a_run_that_its_process_lost_and_took_again_begins_once(scheduler: AsyncIOScheduler) -> None:
     release, entered = asyncio.Event(), []
 

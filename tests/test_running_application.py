@@ -122,6 +122,7 @@ def test_sigterm_lets_a_running_job_end(app: Application) -> None:
     assert (run["kind"], run["tick"], run["state"]) == ("startup", None, "succeeded")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["async def", "def"])
 def test_what_outlives_the_grace_time_is_cut_recorded_and_exits_1(app: Application, kind: str) -> None:
     app.tasks(
@@ -187,6 +188,7 @@ def test_two_processes_on_one_ledger_run_each_tick_once(ticking: Application) ->
     assert len(ticks) == len(set(ticks))
 
 
+@pytest.mark.full
 def test_commands_work_before_the_first_run(app: Application) -> None:
     assert app.runs() == []
     jobs = app.json("jobs")
@@ -199,6 +201,7 @@ def test_commands_work_before_the_first_run(app: Application) -> None:
     assert not app.ledger_file.exists()
 
 
+@pytest.mark.full
 def test_plan_lists_what_is_due_in_the_schedulers_zone(app: Application) -> None:
     app.environment["SCHEDULER_TIMEZONE"] = "Europe/Berlin"
     rows = app.json("plan", "--from", "2026-03-29", "--to", "2026-03-30")
@@ -210,6 +213,7 @@ def test_plan_lists_what_is_due_in_the_schedulers_zone(app: Application) -> None
     assert [row["tick"] for row in rows] == sorted(row["tick"] for row in rows)
 
 
+@pytest.mark.full
 def test_plan_says_when_it_shows_only_a_part(app: Application) -> None:
     done = app.command("plan", "--from", "2026-01-01", "--to", "2027-01-01", "--limit", "5", "--json")
     assert len(json.loads(done.stdout)) == 5
@@ -233,6 +237,7 @@ def test_a_job_paused_at_first_stays_so_over_restarts(ticking: Application) -> N
     assert paused["tock"][0] is False
 
 
+@pytest.mark.full
 def test_a_job_is_paused_and_resumed_from_another_process(ticking: Application) -> None:
     def paused() -> bool:
         return bool(next(job["paused"] for job in ticking.json("jobs") if job["id"] == "tick"))
@@ -259,6 +264,7 @@ def test_a_job_is_paused_and_resumed_from_another_process(ticking: Application) 
     assert "did you mean 'tick'?" in unknown.stderr
 
 
+@pytest.mark.full
 def test_a_job_can_end_the_scheduler(app: Application) -> None:
     app.tasks("def nothing() -> None: ...\n")
     app.schedule(
@@ -274,6 +280,7 @@ def test_a_job_can_end_the_scheduler(app: Application) -> None:
         process.popen.kill()
 
 
+@pytest.mark.full
 def test_the_sample_tasks_do_what_they_say(app: Application) -> None:
     app.schedule(
         'scheduler.add_job(send_daily_report, "interval", seconds=0.5, id="report")\n'
@@ -311,6 +318,7 @@ def test_json_logs_hold_the_run(ticking: Application) -> None:
     assert extra["attempt"] == 1
 
 
+@pytest.mark.full
 def test_an_emoji_does_not_fail_on_a_terminal_that_is_not_utf_8(ticking: Application) -> None:
     ticking.environment |= {
         "PYTHONUTF8": "0",

@@ -184,6 +184,7 @@ async def test_a_thread_that_cannot_be_cancelled_keeps_its_lease_until_it_ends(t
         await until(lambda: not [t for t in threading.enumerate() if t.name == "scheduler-ledger"])
 
 
+@pytest.mark.full
 async def test_a_job_whose_ticks_cannot_be_computed_does_not_stop_the_others(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

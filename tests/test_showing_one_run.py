@@ -35,6 +35,7 @@ def history(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
 # --- show
 
 
+@pytest.mark.full
 async def test_everything_about_a_run_is_shown(scheduler: AsyncIOScheduler) -> None:
     def job() -> None:
         logger.info("attempt {} begins", (current_run() or pytest.fail("no run")).attempt)

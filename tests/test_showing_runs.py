@@ -180,6 +180,7 @@ def change(ledger: Ledger, statement: str, **values: Any) -> None:
 END = "UPDATE scheduler_runs SET state = :state, finished_us = :at WHERE run_id = :run_id"
 
 
+@pytest.mark.full
 def test_followed_runs_come_when_they_end_each_once(history: AsyncIOScheduler) -> None:
     ledger = history.ledger
     follower = Follower(ledger, RunFilter(since=BEGIN + 6 * MINUTE))

@@ -44,6 +44,7 @@ def tried(
 # --- the ticks of a span ---
 
 
+@pytest.mark.full
 @settings(tries, max_examples=150)
 @given(any_source(), st.integers(-400 * DAY, 4_000 * DAY), st.integers(1, 400), st.data())
 def test_the_ticks_of_a_span_are_those_that_walking_finds(
@@ -96,6 +97,7 @@ def test_a_year_with_its_clock_changes_is_what_walking_finds(
 # --- the account ---
 
 
+@pytest.mark.full
 @settings(tries, max_examples=80)
 @given(
     source=any_source(),

@@ -148,6 +148,7 @@ def apart(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
 outages = st.lists(st.tuples(st.integers(1, 280), st.integers(1, 60)), max_size=3).map(apart)
 
 
+@pytest.mark.full
 @settings(tries, max_examples=150)
 @given(
     step=st.integers(2, 40),

@@ -29,10 +29,11 @@ def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_exits_1(
     app: Application, body: str
 ) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
-    last = f'lambda: scheduler.shutdown(wait=False), "date", id="last", run_date="{in_some_seconds()}"'
+    last = 'lambda: (seen("end"), scheduler.shutdown(wait=False)), "date", id="last"'
     deploy(app, f'{body}, "date", id="other"', last)
     with doomed(app) as process:
         entered(app, "other")
+        let(app, "end")
         assert process.popen.wait(40) == 1, process.log()
         assert "1 run(s) had to be cut" in process.log()
     states = {row["job_id"]: row["state"] for row in app.recorded()}
@@ -42,10 +43,11 @@ def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_exits_1(
 @pytest.mark.full
 def test_a_job_that_ends_the_scheduler_lets_the_others_end(app: Application) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
-    last = f'lambda: scheduler.shutdown(), "date", id="last", run_date="{in_some_seconds()}"'
+    last = 'lambda: (seen("end"), scheduler.shutdown()), "date", id="last"'
     deploy(app, 'long, "date", id="other"', last)
     with doomed(app) as process:
         entered(app, "other")
+        let(app, "end")
         process.says("waiting up to 600 s")
         let(app, "release")
         assert process.popen.wait(40) == 0, process.log()
@@ -55,10 +57,11 @@ def test_a_job_that_ends_the_scheduler_lets_the_others_end(app: Application) -> 
 @pytest.mark.full
 def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
-    last = f'lambda: scheduler.shutdown(), "date", id="last", run_date="{in_some_seconds()}"'
+    last = 'lambda: (seen("end"), scheduler.shutdown()), "date", id="last"'
     deploy(app, 'long, "date", id="other"', last)
     with doomed(app) as process:
         entered(app, "other")
+        let(app, "end")
         process.says("waiting up to 600 s")
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(40) == 1, process.log()

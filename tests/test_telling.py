@@ -21,6 +21,7 @@ def app(tmp_path: Path, sink: HttpSink) -> Application:
 # --- the command
 
 
+@pytest.mark.full
 def test_alert_test_says_of_each_address_whether_it_took_the_message(
     app: Application, sink: HttpSink, mails: MailSink
 ) -> None:
@@ -43,6 +44,7 @@ def test_alert_test_says_of_each_address_whether_it_took_the_message(
     assert not [part for part in ("sesame", "token-of-mine") if part in done.stdout + done.stderr]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("addresses", "sentence"),
     [
@@ -59,6 +61,7 @@ def test_alert_test_wants_addresses(app: Application, addresses: str, sentence: 
     assert "open" not in done.stderr
 
 
+@pytest.mark.full
 def test_a_wrong_address_stops_the_start_and_no_command_that_reads(app: Application) -> None:
     deploy(app, "quick, 'interval', hours=1, id='quick'")
     app.environment["SCHEDULER_ALERT_URLS"] = "sesame://open"

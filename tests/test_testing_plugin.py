@@ -226,6 +226,7 @@ def test_without_a_date_this_year_is_simulated(declare: Declare) -> None:
     assert datetime.fromtimestamp(found.begin / 1e6, BERLIN) == datetime(this_year, 1, 1, tzinfo=BERLIN)
 
 
+@pytest.mark.full
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.integers(1, 12),

@@ -113,6 +113,7 @@ def walk(source: Ticks, begin: int, end: int) -> list[int]:
     return found
 
 
+@pytest.mark.full
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(SHIFTS), hours, minutes, weekdays)
 def test_cron_agrees_with_trying_every_minute(

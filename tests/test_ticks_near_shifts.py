@@ -104,6 +104,7 @@ def calendar_reference(zone: ZoneInfo, day: date, days: int, at: time, start: da
     return sorted(found)
 
 
+@pytest.mark.full
 @settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from(SHIFTS),
@@ -165,6 +166,7 @@ def sources(zone: ZoneInfo, day: date) -> st.SearchStrategy[Ticks]:
     )
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from(SHIFTS))
 def test_every_instant_between_two_ticks_gives_the_same_next(

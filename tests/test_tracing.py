@@ -98,6 +98,7 @@ async def test_a_run_is_a_span_and_what_its_task_does_stands_below(
     assert below(named(spans, "query on a thread")[0], thread)
 
 
+@pytest.mark.full
 async def test_what_fails_and_what_takes_too_long_is_an_error(
     traced: AsyncIOScheduler, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

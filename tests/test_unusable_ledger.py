@@ -40,6 +40,7 @@ def test_a_damaged_ledger_is_refused_and_left_as_it_is(app: Application) -> None
     assert app.ledger_file.read_bytes() == before
 
 
+@pytest.mark.full
 def test_a_ledger_with_torn_pages_is_refused_and_left_as_it_is(app: Application) -> None:
     with app.running():
         pass
@@ -88,6 +89,7 @@ def test_damage_in_a_large_ledger_is_a_sentence_too(app: Application) -> None:
     assert "is damaged" in app.refused(code=1)
 
 
+@pytest.mark.full
 def test_a_ledger_of_a_newer_version_is_refused_with_what_to_do(app: Application) -> None:
     with app.running():
         pass

@@ -60,6 +60,7 @@ def use(ledger: Ledger, host: str, pid: int) -> None:
         )
 
 
+@pytest.mark.full
 def test_the_command_says_what_there_is_to_do(app: Application) -> None:
     done = app.command("migrate")
     assert done.returncode == 0
