@@ -99,6 +99,7 @@ docs: $(READY)
 
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
+	@"$(PYTHON)" scripts/database_server.py
 	$(RUN) pytest -n $(JOBS)
 
 test-quick: $(READY)
@@ -123,7 +124,7 @@ audit: $(READY)
 # What is wrong with it is said before the tests, which take long.
 release: $(READY)
 	@"$(PYTHON)" scripts/release.py --check $(VERSION)
-	$(MAKE) check test
+	WHOLE_MATRIX=1 $(MAKE) check test
 	@"$(PYTHON)" scripts/release.py $(VERSION)
 
 hooks: $(READY)

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import psycopg
+
+from app.components.scheduler.runtime.ledger.connections import TROUBLES
+from app.components.scheduler.runtime.ledger.database import Ledger
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 PATIENCE = 30.0
@@ -33,6 +37,14 @@ def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE
             return value
         time.sleep(0.05)
     raise AssertionError(f"waited {patience:g} s in vain for {what}")
+
+
+def rows_in(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the rows of all runs as they are, oldest first."""
+    with closing(ledger.connect(read_only=True)) as connection:
+        cursor: Any = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 class Application:
@@ -100,15 +112,16 @@ class Application:
 
     def recorded(self, *states: str) -> list[dict[str, Any]]:
         """Return the ledger's rows themselves, oldest first: cheap enough to wait on."""
-        if not self.ledger_file.exists():
+        try:
+            rows = rows_in(Ledger(self.ledger_url)) if Ledger(self.ledger_url).exists() else []
+        except (*TROUBLES, psycopg.errors.UndefinedTable):
             return []
-        with closing(sqlite3.connect(self.ledger_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            try:
-                rows = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id").fetchall()
-            except sqlite3.OperationalError:
-                return []
-        return [dict(row) for row in rows if not states or row["state"] in states]
+        return [row for row in rows if not states or row["state"] in states]
+
+    @property
+    def ledger_url(self) -> str:
+        """Where its ledger is."""
+        return self.variables().get("SCHEDULER_DATABASE_URL") or f"sqlite:///{self.ledger_file}"
 
     def records(self, number: int, *states: str) -> None:
         """Wait until the ledger has so many rows."""
@@ -154,8 +167,10 @@ class Application:
             if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
         }
         # What is told here is told without the dashboard, unless a story asks for it.
+        place = {"SCHEDULER_DATABASE_URL": os.environ["LEDGER"]} if os.environ.get("LEDGER") else {}
         return {
             **clean,
+            **place,
             "SCHEDULER_DASHBOARD": "false",
             "COLUMNS": "200",
             "PYTHONUTF8": "1",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 
-for _name in [name for name in os.environ if name.startswith(("SCHEDULER_", "LOG_", "GIT_"))]:
+for _name in [
+    name for name in os.environ if name.startswith(("SCHEDULER_", "LOG_", "GIT_")) or name == "LEDGER"
+]:
     del os.environ[_name]
 os.environ |= {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -26,6 +28,8 @@ from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
 from pythons import found_pythons  # noqa: E402
 from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
+from servers import postgres_url as postgres_url  # noqa: E402
+from servers import server as server  # noqa: E402
 from sinks import mails as mails  # noqa: E402
 from sinks import sink as sink  # noqa: E402
 

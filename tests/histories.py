@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from app import cli
 from app.components.scheduler.runtime import AsyncIOScheduler, loading, ticks
 from app.components.scheduler.runtime.ledger import definitions
-from app.components.scheduler.runtime.ledger.database import Ledger, transaction
+from app.components.scheduler.runtime.ledger.connections import transaction
+from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.records import Registration
 
 SECOND = ticks.SECOND
@@ -35,7 +36,8 @@ def write(ledger: Ledger, table: str, rows: Iterable[dict[str, Any]]) -> None:
     names = list(found[0])
     values = ", ".join(f":{name}" for name in names)
     with closing(ledger.connect()) as connection, transaction(connection):
-        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", found)
+        for row in found:
+            connection.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", row)
 
 
 def run(job_id: str, tick: int | None, state: str = "succeeded", **more: Any) -> dict[str, Any]:

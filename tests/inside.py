@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,19 @@ from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime import settings as settings_room
 from app.core import config
 from app.core.log import configure_logging
+from application import rows_in
 
 
 @contextmanager
 def scheduler_settings(folder: Path, **variables: object) -> Iterator[None]:
-    """Let the application's settings be read from these variables, with the ledger in `folder`."""
+    """Let the application's settings be read from these variables, with the ledger in `folder`.
+
+    Or where `LEDGER` says, for stories that are told once more on a server.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCHEDULER_DATABASE_URL", f"sqlite:///{folder / 'ledger.db'}")
+        patch.setenv(
+            "SCHEDULER_DATABASE_URL", os.environ.get("LEDGER") or f"sqlite:///{folder / 'ledger.db'}"
+        )
         for name, value in variables.items():
             patch.setenv(name, str(value))
         patch.setattr(config, "settings", config.Settings())
@@ -35,10 +41,8 @@ def scheduler_settings(folder: Path, **variables: object) -> Iterator[None]:
 
 def rows(scheduler: AsyncIOScheduler, *states: str) -> list[dict[str, Any]]:
     """Return the ledger's runs, oldest first."""
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
-        connection.row_factory = sqlite3.Row
-        found = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id").fetchall()
-    return [dict(row) for row in found if not states or row["state"] in states]
+    found = rows_in(scheduler.ledger)
+    return [row for row in found if not states or row["state"] in states]
 
 
 def rows_of(scheduler: AsyncIOScheduler, job_id: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
@@ -105,9 +106,9 @@ def kept(ledger: Ledger, job_id: str, *, paused: bool) -> None:
     client.add_job("added_tasks:note", "interval", seconds=1, id=job_id)
     with closing(ledger.connect()) as connection:
         connection.execute(
-            "UPDATE scheduler_jobs SET function = 'gone:gone', paused_us = ?, serial = serial + 1"
-            " WHERE job_id = ?",
-            (1 if paused else None, job_id),
+            "UPDATE scheduler_jobs SET function = 'gone:gone', paused_us = :paused, serial = serial + 1"
+            " WHERE job_id = :job_id",
+            {"paused": 1 if paused else None, "job_id": job_id},
         )
 
 
@@ -172,6 +173,7 @@ def test_a_look_is_quick_with_a_million_runs(tmp_path: Path) -> None:
             assert not [step for step in steps if step.startswith("SCAN")], steps
         # In thousands of steps of SQLite's machine; going through all runs takes some ten thousand.
         steps_taken: list[int] = []
+        assert isinstance(connection, sqlite3.Connection)
         connection.set_progress_handler(lambda: steps_taken.append(1), 1_000)
         assert incidents.untold(connection, 1_001) == []
         assert len(steps_taken) <= 1

@@ -14,7 +14,7 @@ from alerting import quick_looks as quick_looks
 from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
 from app.components.scheduler.runtime.alerts import watch
 from app.components.scheduler.runtime.ledger import notices
-from app.components.scheduler.runtime.ledger.database import transaction
+from app.components.scheduler.runtime.ledger.connections import transaction
 from inside import Clock, rows, scheduler_settings
 from sinks import HttpSink, MailSink
 

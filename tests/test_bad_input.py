@@ -167,8 +167,8 @@ def test_something_else_than_our_scheduler_is_refused(app: Application, value: s
         ("SCHEDULER_DATABASE_URL", "sqlite://", "must be sqlite:///relative/path.db"),
         ("SCHEDULER_DATABASE_URL", "sqlite:///:memory:", "would forget every tick"),
         ("SCHEDULER_DATABASE_URL", "http://[bad", "must be sqlite:///relative/path.db"),
-        ("SCHEDULER_DATABASE_URL", "postgresql://u:p[x@h/db", "keeps its ledger in SQLite"),
-        ("SCHEDULER_DATABASE_URL", "postgresql://me:secret@db/x", "keeps its ledger in SQLite"),
+        ("SCHEDULER_DATABASE_URL", "postgresql://u:p%zz@h/db", "cannot be read: write postgresql://"),
+        ("SCHEDULER_DATABASE_URL", "postgresql+asyncpg://me:secret@db/x", "use postgresql://"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
 from app.components.scheduler.runtime.deploy_diff import Difference, JobChange, difference
 from app.components.scheduler.runtime.ledger import joining
-from app.components.scheduler.runtime.ledger.database import transaction
+from app.components.scheduler.runtime.ledger.connections import transaction
 from app.components.scheduler.runtime.ledger.records import Identity
 from application import Application, wait_for
 from bodies import IMPORTS, deploy, doomed, entered, let, marks

@@ -19,6 +19,7 @@ import sqlalchemy
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime.doctor import Finding, habits, liveness, pitfalls, storage, surroundings
 from app.components.scheduler.runtime.ledger.querying import connect
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.rehearsal import rehearse
 from app.core import config
 from inside import Clock, scheduler_settings
@@ -262,13 +263,13 @@ def test_runs_that_are_left_over_or_were_lost(troubled: Troubles) -> None:
 
 
 def test_a_sound_ledger(troubled: Troubles) -> None:
-    readable, found = storage.examine_storage(troubled.ledger)
+    readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert readable
     assert {it.level for it in found} == {"ok"}
 
 
 def test_no_ledger_yet_is_no_error_and_makes_none(scheduler: AsyncIOScheduler) -> None:
-    readable, found = storage.examine_storage(scheduler.ledger)
+    readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{scheduler.ledger.path}"))
     assert not readable
     assert only(found, "ledger", "note").what == "there is no ledger yet: the first start makes one"
     assert not scheduler.ledger.path.exists()
@@ -278,14 +279,14 @@ def test_a_ledger_that_is_none(troubled: Troubles) -> None:
     troubled.ledger.path.write_bytes(b"not a database" * 400)
     for ending in ("-wal", "-shm"):
         troubled.ledger.path.with_name(f"ledger.db{ending}").unlink(missing_ok=True)
-    readable, found = storage.examine_storage(troubled.ledger)
+    readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert not readable
     assert "is damaged or not an SQLite file" in only(found, "ledger", "error").what
 
 
 def test_a_ledger_of_an_older_version(troubled: Troubles) -> None:
     change(troubled, "UPDATE scheduler_ledger_version SET version_num = '0002'")
-    readable, found = storage.examine_storage(troubled.ledger)
+    readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert not readable
     assert only(found, "ledger", "warning").right == "python -m app migrate, or a start"
 
@@ -295,7 +296,7 @@ def test_little_room_on_the_disk(troubled: Troubles, monkeypatch: pytest.MonkeyP
     for free, level in ((100, "warning"), (5, "error")):
         monkeypatch.setattr(usage, "free", free * 1024 * 1024, raising=False)
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
-        _readable, found = storage.examine_storage(troubled.ledger)
+        _readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
         assert f"has {free}.0 MB left" in only(found, "disk", level).what
 
 
@@ -314,7 +315,7 @@ def test_a_network_share_is_recognised(tmp_path: Path) -> None:
 
 def test_a_ledger_on_a_network_share(troubled: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "file_system", lambda _folder: "cifs")
-    _readable, found = storage.examine_storage(troubled.ledger)
+    _readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert [it.level for it in found if "network share (cifs)" in it.what] == ["error"]
 
 

@@ -164,7 +164,9 @@ async def test_a_gap_of_a_combined_trigger_that_is_changed_is_counted(scheduler:
     async with changed:
         pass
     [gap] = [row for row in rows(scheduler) if row["last_tick_us"]]
-    assert (gap["reason"], gap["tick_count"]) == ("outage", 1_700)
+    assert gap["reason"] == "outage"
+    # A tick at either end may have been claimed by itself.
+    assert gap["tick_count"] in (1_699, 1_700, 1_701)
 
 
 async def test_what_was_given_back_under_another_schedule_does_not_run_under_the_new_one(

@@ -23,7 +23,8 @@ from app.components.scheduler.runtime import (
     ticks,
 )
 from app.components.scheduler.runtime.ledger import runs
-from app.components.scheduler.runtime.ledger.database import Ledger, transaction
+from app.components.scheduler.runtime.ledger.connections import transaction
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.metrics import OTHERS, Metrics
 from application import Application
 from inside import rows, rows_of, until
@@ -285,9 +286,9 @@ async def test_a_scrape_reads_only_what_is_new_and_by_the_indexes(
     quiet: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements: list[str] = []
-    connect = Ledger.connect
+    connect = SqliteLedger.connect
 
-    def traced(ledger: Ledger, *, read_only: bool = False) -> sqlite3.Connection:
+    def traced(ledger: SqliteLedger, *, read_only: bool = False) -> sqlite3.Connection:
         connection = connect(ledger, read_only=read_only)
         connection.set_trace_callback(statements.append)
         return connection
@@ -295,7 +296,7 @@ async def test_a_scrape_reads_only_what_is_new_and_by_the_indexes(
     add_row(quiet, "running", run_id=5)
     add_row(quiet, "retrying", run_id=6, attempt=2)
     made = Metrics(quiet.ledger)
-    monkeypatch.setattr(Ledger, "connect", traced)
+    monkeypatch.setattr(SqliteLedger, "connect", traced)
     made.exposition()
     write(quiet, "UPDATE scheduler_runs SET state = 'failed', finished_us = 5 WHERE run_id = 5")
     made.exposition()

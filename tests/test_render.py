@@ -230,10 +230,9 @@ def test_a_fresh_render_has_correct_types_on_the_oldest_python(dashboard: bool) 
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("dashboard", [True, False], ids=["dashboard", "bare"])
 @pytest.mark.parametrize("version", choices("python_version")[1:])
-def test_a_fresh_render_has_correct_types_on_every_python(version: str, dashboard: bool) -> None:
-    said = mypy(rendered(python_version=version, dashboard=dashboard), version)
+def test_a_fresh_render_has_correct_types_on_every_python(version: str) -> None:
+    said = mypy(rendered(python_version=version), version)
     assert not said, said
 
 

@@ -15,7 +15,7 @@ import pytest
 from app.commands import cells
 from app.commands.output import job_ids
 from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient
-from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.reading import job_rows
 from app.components.scheduler.runtime.reading.overview import percentile
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
@@ -194,9 +194,9 @@ def test_only_the_signs_that_are_shown_are_explained(scheduler: AsyncIOScheduler
 def counted_steps() -> Iterator[Callable[[], int]]:
     """Count what SQLite does for connections opened inside of the block, in hundreds of its instructions."""
     steps = 0
-    connect = Ledger.connect
+    connect = SqliteLedger.connect
 
-    def counting(ledger: Ledger, *, read_only: bool = False) -> sqlite3.Connection:
+    def counting(ledger: SqliteLedger, *, read_only: bool = False) -> sqlite3.Connection:
         connection = connect(ledger, read_only=read_only)
 
         def step() -> None:
@@ -206,7 +206,7 @@ def counted_steps() -> Iterator[Callable[[], int]]:
         connection.set_progress_handler(step, 100)
         return connection
 
-    with patch.object(Ledger, "connect", counting):
+    with patch.object(SqliteLedger, "connect", counting):
         yield lambda: steps
 
 

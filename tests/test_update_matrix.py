@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from released_versions import AFTER_THE_NEWEST, KEPT, NEWEST, releases, routes, yours
+from released_versions import AFTER_THE_NEWEST, KEPT, NEWEST, releases, some_routes, yours
 from rendering import Project, contents, edit, files, fresh_folder
 from test_ownership import SCHEDULE, add, conflicts
 from test_render import ownership, row_of
@@ -115,8 +115,14 @@ def through(route: tuple[str, ...]) -> str:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("route", routes(), ids=through)
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("kind", "route"),
+    [
+        pytest.param(kind, route, id=f"{kind.__name__}-{through(route)}")
+        for number, kind in enumerate(KINDS)
+        for route in some_routes(number)
+    ],
+)
 def test_an_update_keeps_what_the_user_did_and_brings_what_is_new(
     kind: type[Kind], route: tuple[str, ...]
 ) -> None:

@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime.declaration import Job
 from app.components.scheduler.runtime.ledger import asking, definitions
-from app.components.scheduler.runtime.ledger.database import Ledger, transaction
+from app.components.scheduler.runtime.ledger.connections import transaction
 from app.components.scheduler.runtime.ledger.records import Registration
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from application import Application
 
 TASKS = "def task() -> None:\n    pass\n"
@@ -74,7 +75,7 @@ class Troubles:
     tick: when the daily jobs were due last, in microseconds.
     """
 
-    ledger: Ledger
+    ledger: SqliteLedger
     declared: dict[str, Job]
     tick: int
     run_ids: dict[str, int] = field(default_factory=dict)
@@ -91,7 +92,7 @@ def fill(path: Path) -> Troubles:
     jobs = _declared(body)
     gone = AsyncIOScheduler()
     gone.add_job(task, "cron", hour=ticks.moment(tick).hour, timezone="UTC", id="gone")
-    ledger = Ledger(f"sqlite:///{path}")
+    ledger = SqliteLedger(f"sqlite:///{path}")
     ledger.prepare()
     found = Troubles(ledger, {job.id: job for job in jobs if job.id != "removed"}, tick)
     with closing(ledger.connect()) as connection, transaction(connection):
@@ -294,7 +295,7 @@ def gap_end() -> int:
 
 
 @contextmanager
-def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
+def up(ledger: SqliteLedger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
     """Let a process be in the ledger that is alive: this very one, as far as can be told.
 
     `silent`: for how long it has shown no sign of life; `stuck`: its event loop no answer.

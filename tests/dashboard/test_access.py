@@ -242,19 +242,19 @@ def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
 
 
 def test_a_token_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
-    chosen, ledger = DashboardSettings(), tmp_path / "data" / "ledger.db"
-    _door, token, made = open_door(chosen, ledger)
+    chosen, folder = DashboardSettings(), tmp_path / "data"
+    _door, token, made = open_door(chosen, folder)
     assert made
     assert len(token) >= 40
-    assert open_door(chosen, ledger)[1:] == (token, False)
+    assert open_door(chosen, folder)[1:] == (token, False)
     if os.name == "posix":
-        assert stat.S_IMODE(token_file(ledger).stat().st_mode) == 0o600
-        token_file(ledger).chmod(0o644)
-        open_door(chosen, ledger)
-        assert stat.S_IMODE(token_file(ledger).stat().st_mode) == 0o600
-    token_file(ledger).write_text("short\n")
+        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
+        token_file(folder).chmod(0o644)
+        open_door(chosen, folder)
+        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
+    token_file(folder).write_text("short\n")
     with pytest.raises(LedgerError, match="too short: delete the file"):
-        open_door(chosen, ledger)
+        open_door(chosen, folder)
 
 
 @pytest.mark.parametrize(

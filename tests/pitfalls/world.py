@@ -23,6 +23,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler as PlainScheduler
 
 from app.components.scheduler.runtime import AsyncIOScheduler, clock, current_run
 from app.components.scheduler.runtime.ledger import database
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from inside import scheduler_settings, until
 
 from . import bodies
@@ -172,14 +173,14 @@ class Ours(World):
         super().__init__(folder, clock, stack)
         self._told: dict[str, object] = {}
         self._patch = stack.enter_context(pytest.MonkeyPatch.context())
-        connect = database.Ledger.connect
+        connect = SqliteLedger.connect
 
-        def watched(ledger: database.Ledger, **how: Any) -> sqlite3.Connection:
+        def watched(ledger: SqliteLedger, **how: Any) -> sqlite3.Connection:
             connection = connect(ledger, **how)
             connection.set_trace_callback(self._statement)
             return connection
 
-        self._patch.setattr(database.Ledger, "connect", watched)
+        self._patch.setattr(SqliteLedger, "connect", watched)
 
     def scheduler(self) -> AsyncIOScheduler:
         told = {"SCHEDULER_TIMEZONE": self.zone, "SCHEDULER_SHUTDOWN_GRACE_TIME": 5}

@@ -142,6 +142,8 @@ def runs(
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     """Print runs as they end, a line for each, until Ctrl+C or so many were printed."""
+    import signal
+    import threading
     from itertools import islice
 
     from app.commands import cells
@@ -154,8 +156,16 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     zone = settings().zone
     if not as_json:
         print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: object) -> None:
+        ended.set()
+        # An exception alone is not enough: raised in a finalizer it is swallowed.
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
     try:
-        for row in islice(follow(Ledger(settings().database_url), wanted), limit):
+        for row in islice(follow(Ledger(settings().database_url), wanted, ended.is_set), limit):
             cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
             line = _LINE.format(*cell, cells.seconds(row["duration"]), row["error"] or "")
             # A row is one line, whatever its error says.

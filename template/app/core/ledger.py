@@ -8,13 +8,15 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from app.components.scheduler.runtime.errors import LedgerError
 from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.settings import settings
 
 
 def folder() -> Path:
     """Return the folder in which the ledger lies (default `data/` at the app's root)."""
-    return _ledger().path.parent
+    return _ledger().folder
 
 
 def outcome_counts(since: timedelta) -> dict[str, int]:
@@ -27,16 +29,22 @@ def outcome_counts(since: timedelta) -> dict[str, int]:
     ledger = _ledger()
     ledger.check_readable()
     statement = (
-        "SELECT state, count(*) FROM scheduler_runs WHERE finished_us >= ? GROUP BY state ORDER BY state"
+        "SELECT state, count(*) FROM scheduler_runs WHERE finished_us >= :since GROUP BY state ORDER BY state"
     )
     with closing(ledger.connect(read_only=True)) as connection:
-        return dict(connection.execute(statement, (from_us,)).fetchall())
+        return dict(connection.execute(statement, {"since": from_us}).fetchall())
 
 
 def backup(target: Path) -> None:
-    """Copy the ledger to `target` with SQLite's online backup: consistent, while it is written to."""
+    """Copy the ledger to `target` with SQLite's online backup: consistent, while it is written to.
+
+    Raises:
+        LedgerError: it cannot be read, or is not a file.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     ledger = _ledger()
+    if not isinstance(ledger, SqliteLedger):
+        raise LedgerError(f"{ledger} is on a server: copy it with pg_dump")
     ledger.check_readable()
     with (
         closing(ledger.connect(read_only=True)) as source,

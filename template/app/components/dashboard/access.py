@@ -125,7 +125,7 @@ def visible_name(name: str) -> str:
     return " ".join(clean.split())[:LONGEST_NAME].strip()
 
 
-def open_door(chosen: DashboardSettings, ledger: Path) -> tuple[Doorkeeper, str, bool]:
+def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Doorkeeper, str, bool]:
     """Return who keeps the door, the token that opens all, and whether it was made just now.
 
     Raises:
@@ -133,15 +133,15 @@ def open_door(chosen: DashboardSettings, ledger: Path) -> tuple[Doorkeeper, str,
     """
     token, made = chosen.scheduler_dashboard_token.get_secret_value(), False
     if not token:
-        token, made = _kept_token(token_file(ledger))
+        token, made = _kept_token(token_file(folder))
         # It must not be seen in what runs log either.
         SchedulerSettings.secrets.add(token)
     return Doorkeeper(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
 
 
-def token_file(ledger: Path) -> Path:
+def token_file(folder: Path) -> Path:
     """Return where a token is kept that was made here."""
-    return ledger.with_name("dashboard.token")
+    return folder / "dashboard.token"
 
 
 def _kept_token(path: Path) -> tuple[str, bool]:

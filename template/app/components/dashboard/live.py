@@ -7,14 +7,13 @@ connection has committed anything, which reads no table.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.components.scheduler.runtime.errors import LedgerError
+from app.components.scheduler.runtime.ledger.connections import TROUBLES, Connection
 from app.components.scheduler.runtime.ledger.database import Ledger
 
 LOOK_SECONDS = 1.0
@@ -88,7 +87,7 @@ class _Watch:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._of: tuple[int, int] | None = None
         self._seen: object = None
 
@@ -106,9 +105,8 @@ class _Watch:
                 if identity is None:
                     return "away"
                 self._connection, self._of = self._ledger.connect(read_only=True), identity
-            with closing(self._connection.execute("PRAGMA data_version")) as found:
-                return identity, found.fetchone()[0]
-        except (sqlite3.Error, LedgerError):
+            return identity, self._ledger.change_mark(self._connection)
+        except (*TROUBLES, LedgerError):
             self.close()
             return "away"
 

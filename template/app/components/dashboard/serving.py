@@ -38,11 +38,11 @@ class Dashboard:
         self._chosen = chosen
         self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
         try:
-            door, self._token, self._is_new = open_door(chosen, ledger.path)
+            door, self._token, self._is_new = open_door(chosen, ledger.folder)
         except BaseException:
             self._socket.close()
             raise
-        self._token_file = token_file(ledger.path)
+        self._token_file = token_file(ledger.folder)
         self.port = int(self._socket.getsockname()[1])
         self.app = create_app(ledger, door, chosen.names, self.port)
         self._server = make_server(self.app)
@@ -124,7 +124,7 @@ def sign_in_link(chosen: DashboardSettings) -> str:
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
-    _door, token, _made = open_door(chosen, Ledger(settings().database_url).path)
+    _door, token, _made = open_door(chosen, Ledger(settings().database_url).folder)
     return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
 
 

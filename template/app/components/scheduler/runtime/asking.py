@@ -9,12 +9,12 @@ import getpass
 import socket
 from abc import abstractmethod
 from datetime import datetime, tzinfo
-from sqlite3 import Connection
 from typing import Any
 
 from . import ticks
 from .errors import ScheduleError
 from .ledger import asking
+from .ledger.connections import Connection
 from .ledger.records import JobState
 from .ledger.writer import Operation
 from .schedules import Schedule

@@ -7,7 +7,6 @@ application that has the function goes on with it (R8).
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from . import functions, ticks
 from .declaration import Job, Options
 from .ledger import definitions
 from .ledger import statements as sql
+from .ledger.connections import Connection
 from .ledger.records import AddedRow, Registration
 from .schedules import from_data
 
@@ -54,7 +54,7 @@ class Catalogue:
         taken = [change for change in self.load(registration.jobs_added) if self.take(change)]
         return registration.watermarks | {change.job_id: change.watermark for change in taken if change.job}
 
-    def unseen(self, connection: sqlite3.Connection) -> list[AddedRow]:
+    def unseen(self, connection: Connection) -> list[AddedRow]:
         """Return what was added, changed or removed since this was asked last."""
         rows = definitions.added_since(connection, self._serial)
         if rows:
@@ -89,7 +89,7 @@ class Catalogue:
                 self.jobs.pop(job_id, None)
         return True
 
-    def forget_what_is_over(self, connection: sqlite3.Connection) -> None:
+    def forget_what_is_over(self, connection: Connection) -> None:
         """Let go of single runs that are over, of which there may be very many."""
         now = ticks.now()
         over = [job for job in list(self.jobs.values()) if job.added and (job.only_tick or now) < now]

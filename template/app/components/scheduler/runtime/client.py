@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import tzinfo
@@ -14,7 +13,8 @@ from .catalogue import Catalogue
 from .declaration import Job
 from .errors import LedgerError
 from .ledger import definitions
-from .ledger.database import Ledger, transaction
+from .ledger.connections import TROUBLES, transaction
+from .ledger.database import Ledger
 from .ledger.writer import Operation
 from .steering import Steering
 
@@ -75,7 +75,9 @@ class SchedulerClient(Steering):
         try:
             with closing(ledger.connect()) as connection, transaction(connection):
                 return operation(connection)
-        except sqlite3.OperationalError as problem:
+        except TROUBLES as problem:
             raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None
-        except sqlite3.DatabaseError as problem:
-            raise LedgerError(ledger.damaged(problem)) from None
+        except Exception as problem:
+            if ledger.is_damage(problem):
+                raise LedgerError(ledger.damaged(problem)) from None
+            raise

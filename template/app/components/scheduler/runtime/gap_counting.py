@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from .declaration import Job
 from .ledger import pauses
 from .ledger import statements as sql
-from .ledger.database import transaction
+from .ledger.connections import Connection, transaction
 
 _SLICE_SECONDS = 0.03
 _LOOK_SECONDS = 60.0
@@ -35,7 +34,7 @@ class GapCounting:
         self._gap: _Gap | None = None
         self._look_at = 0.0
 
-    def go_on(self, connection: sqlite3.Connection) -> None:
+    def go_on(self, connection: Connection) -> None:
         """Count for a moment; write down a number that is complete."""
         if self._gap is None and time.monotonic() >= self._look_at:
             self._gap = self._find(connection)
@@ -47,7 +46,7 @@ class GapCounting:
             connection.execute(sql.FILL_COUNT, values)
         self._gap, self._look_at = None, 0.0
 
-    def _find(self, connection: sqlite3.Connection) -> _Gap | None:
+    def _find(self, connection: Connection) -> _Gap | None:
         """Return a gap of a job whose definition is still that of then."""
         for run_id, job_id, first, last in connection.execute(sql.LIST_UNCOUNTED).fetchall():
             job = self._jobs.get(job_id)

@@ -217,13 +217,9 @@ def _of_open_runs(rows: Sequence[Any], shown: dict[str, Any]) -> list[Metric]:
 
 
 def _of_files(ledger: Ledger) -> Metric:
-    family = _family("scheduler_ledger_bytes", "Size of the ledger's files.", "file")
-    # `-wal` holds what was committed last: it grows if something reads one state of the ledger for long.
-    for label, suffix in (("ledger", ""), ("wal", "-wal")):
-        try:
-            size = ledger.path.with_name(ledger.path.name + suffix).stat().st_size
-        except OSError:
-            continue
+    family = _family("scheduler_ledger_bytes", "Size of the ledger's files, or tables on a server.", "file")
+    # `wal` holds what was committed last: it grows if something reads one state of the ledger for long.
+    for label, size in ledger.sizes().items():
         family.add_metric([label], size)
     return family
 

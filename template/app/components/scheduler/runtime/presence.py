@@ -7,7 +7,6 @@ compared (R10).
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ from .catalogue import Catalogue
 from .gap_counting import GapCounting
 from .ledger import members, runs
 from .ledger import statements as sql
-from .ledger.database import transaction
+from .ledger.connections import Connection, transaction
 from .ledger.records import Claim, Identity, Registration
 
 BEAT_SECONDS = 5.0
@@ -61,7 +60,7 @@ class Presence:
         self._doubtful = set(registration.peers)
         self._start_number = registration.start_number
 
-    def pulse(self, connection: sqlite3.Connection) -> None:
+    def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         now = time.monotonic()
         free = self._free() if self.taking else 0
@@ -77,9 +76,7 @@ class Presence:
             self._in_transaction(connection, self._prune)
         self._counting.go_on(connection)
 
-    def _in_transaction(
-        self, connection: sqlite3.Connection, action: Callable[[sqlite3.Connection], list[Claim]]
-    ) -> None:
+    def _in_transaction(self, connection: Connection, action: Callable[[Connection], list[Claim]]) -> None:
         doubtful = set(self._doubtful)
         try:
             with transaction(connection):
@@ -93,7 +90,7 @@ class Presence:
         if claims:
             self._take(claims)
 
-    def _beat(self, connection: sqlite3.Connection) -> list[Claim]:
+    def _beat(self, connection: Connection) -> list[Claim]:
         now = time.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
@@ -119,7 +116,7 @@ class Presence:
             return False
         return now - before[1] >= LEASE_SECONDS
 
-    def _bury(self, connection: sqlite3.Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
+    def _bury(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
         lost = members.bury(connection, process_id, beat, beat_us)
         self._watched.pop(process_id, None)
         if lost is None:
@@ -135,7 +132,7 @@ class Presence:
         number = self._start_number + 1
         return runs.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
-    def _prune(self, connection: sqlite3.Connection) -> list[Claim]:
+    def _prune(self, connection: Connection) -> list[Claim]:
         if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0

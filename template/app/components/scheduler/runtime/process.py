@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from .clock import Clock
 from .declaration import Job
 from .errors import LedgerError, LedgerUnavailable
 from .ledger import asking, joining, members, runs
+from .ledger.connections import TROUBLES, Connection
 from .ledger.database import Ledger
 from .ledger.records import AddedRow, Claim, Identity, Registration
 from .ledger.writer import Operation, Writer
@@ -86,7 +86,7 @@ class Process:
         self.ledger.prepare(_START_PATIENCE)
         try:
             self.writer.start()
-        except sqlite3.OperationalError as problem:
+        except TROUBLES as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         members.ALIVE_HERE.add(self._me.process_id)
         try:
@@ -95,7 +95,7 @@ class Process:
             self._close_ledger()
             if isinstance(problem, LedgerUnavailable):
                 raise LedgerError(self.ledger.unusable(problem)) from None
-            if isinstance(problem, sqlite3.DatabaseError):
+            if self.ledger.is_damage(problem):
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
         self._presence.joined(self._registration)
@@ -201,7 +201,7 @@ class Process:
     def _answers(self) -> bool:
         return self._watchdog is None or not self._watchdog.stalled
 
-    def _pulse(self, connection: sqlite3.Connection) -> None:
+    def _pulse(self, connection: Connection) -> None:
         if self._watchdog is not None:
             self._watchdog.look()
         self._presence.pulse(connection)

@@ -22,7 +22,8 @@ from .catch_up import Decision, decide, look_ahead
 from .declaration import Job
 from .errors import LedgerError
 from .ledger import joining, members, runs, schema
-from .ledger.database import Ledger, transaction
+from .ledger.connections import transaction
+from .ledger.database import Ledger
 from .ledger.querying import connect
 from .ledger.records import Identity, Registration
 from .presence import LEASE_SECONDS

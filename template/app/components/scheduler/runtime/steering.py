@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 from datetime import datetime
-from sqlite3 import Connection
 from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
@@ -18,6 +17,7 @@ from .declaring import Declaring
 from .errors import ScheduleError, nearest
 from .ledger import asking, definitions, pauses
 from .ledger import statements as sql
+from .ledger.connections import Connection
 from .ledger.records import AddedRow, JobState
 from .places import call_site, fail, failing
 from .refused import NO_JOBSTORES, refuse

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from sqlite3 import Connection
 
 from .. import ticks
 from ..declaration import Job
 from ..ledger import statements as sql
+from ..ledger.connections import Connection
 from ..ledger.records import JobState
 from ..schedules import Schedule
 

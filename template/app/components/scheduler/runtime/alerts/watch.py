@@ -6,7 +6,6 @@ write: neither a slow channel nor any error here delays the schedule.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from .. import ticks
 from ..declaration import Job
 from ..errors import LedgerUnavailable
 from ..ledger import incidents, notices
+from ..ledger.connections import TROUBLES, Connection
 from ..ledger.database import Ledger
 from ..ledger.writer import Writer
 from ..settings import SchedulerSettings
@@ -58,7 +58,7 @@ class Watch:
         self._since = 0
         self._under_way: dict[str, tuple[threading.Thread, float]] = {}
         self._slow: set[str] = set()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -91,7 +91,7 @@ class Watch:
             try:
                 self._look()
                 troubled = False
-            except (sqlite3.Error, LedgerUnavailable, TimeoutError, CancelledError):
+            except (*TROUBLES, LedgerUnavailable, TimeoutError, CancelledError):
                 # The ledger's writer says what is wrong with the ledger; here it is tried again.
                 self._disconnect()
             except Exception:
@@ -122,12 +122,12 @@ class Watch:
         for channel in self._channels:
             self._tell(connection, channel)
 
-    def _begin(self, connection: sqlite3.Connection) -> int:
+    def _begin(self, connection: Connection) -> int:
         since = incidents.begin(connection, self._opened)
         notices.enter(connection, (channel.key for channel in self._channels), self._opened)
         return since
 
-    def _look_for_late(self, connection: sqlite3.Connection, lateness: Lateness) -> None:
+    def _look_for_late(self, connection: Connection, lateness: Lateness) -> None:
         waiting, late = lateness.look(connection)
         known = incidents.late(connection)
         told = {(job_id, due) for _id, job_id, due in known}
@@ -145,7 +145,7 @@ class Watch:
         job = self._jobs.get(job_id)
         return kind in self._kinds and (job is None or job.options.alert)
 
-    def _tell(self, connection: sqlite3.Connection, channel: Channel) -> None:
+    def _tell(self, connection: Connection, channel: Channel) -> None:
         """Send what a channel is to be told, on a thread of its own: it may take its time."""
         before = self._under_way.get(channel.key)
         if before is not None and before[0].is_alive():
@@ -185,7 +185,7 @@ class Watch:
         except Exception:
             logger.exception("an alert could not be made")
 
-    def _do(self, operation: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _do(self, operation: Callable[[Connection], Any]) -> Any:
         """Return what an operation of the ledger returns, after its commit."""
         doing = self._writer.submit(operation)
         try:

@@ -11,6 +11,7 @@ from ..declaration import Job
 from ..errors import ConfigurationError, LedgerError
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
+from ..ledger.sqlite import SqliteLedger
 from ..loading import load_schedule
 from ..places import is_machinery, shown_path
 from ..settings import APP_ROOT, SchedulerSettings
@@ -18,7 +19,8 @@ from .finding import Finding, ok
 from .habits import examine_habits
 from .liveness import examine_clock, examine_processes, examine_runs
 from .pitfalls import examine_schedule
-from .storage import examine_storage
+from .server import examine_server
+from .storage import examine_file
 from .surroundings import examine_settings, examine_template, examine_zone_data
 
 
@@ -61,6 +63,9 @@ def _load_schedule() -> tuple[Any, list[Finding]]:
     return scheduler, [*said, ok("schedule", f"the schedule loads: {len(scheduler.get_jobs())} job(s)")]
 
 
+_URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/database"
+
+
 def _is_own(filename: str) -> bool:
     own = filename.startswith(str(APP_ROOT)) and "site-packages" not in filename
     return own and not is_machinery(filename)
@@ -72,10 +77,11 @@ def _examine_ledger(
     try:
         ledger = Ledger(settings.database_url)
     except ConfigurationError as problem:
-        return [
-            Finding("error", "ledger", str(problem), "SCHEDULER_DATABASE_URL", "sqlite:///path/to/ledger.db")
-        ]
-    readable, found = examine_storage(ledger)
+        return [Finding("error", "ledger", str(problem), "SCHEDULER_DATABASE_URL", _URLS)]
+    if isinstance(ledger, SqliteLedger):
+        readable, found = examine_file(ledger)
+    else:
+        readable, found = examine_server(ledger)
     if not readable:
         return found
     now, zone = ticks.now(), settings.zone
@@ -86,5 +92,5 @@ def _examine_ledger(
             found += examine_runs(connection, now, zone)
             found += examine_habits(connection, declared, defaults, now, zone)
     except LedgerError as problem:
-        found.append(Finding("error", "ledger", str(problem), str(ledger.path), None))
+        found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found

@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..errors import LedgerError
-from ..ledger.database import REVISION, Ledger
+from ..ledger.database import REVISION
+from ..ledger.sqlite import SqliteLedger
 from .finding import Finding, ok
 
 _MEGABYTE = 1024 * 1024
@@ -28,8 +29,8 @@ _REMOTE = re.compile(
 )
 
 
-def examine_storage(ledger: Ledger) -> tuple[bool, list[Finding]]:
-    """Return whether the ledger can be read, and what there is to say of it."""
+def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
+    """Return whether a ledger in a file can be read, and what there is to say of it."""
     place = str(ledger.path)
     found = [*_place(ledger.path)]
     try:
@@ -56,7 +57,7 @@ def examine_storage(ledger: Ledger) -> tuple[bool, list[Finding]]:
     return False, [*found, Finding("error", "ledger", ledger.damaged(damage), place, "a backup in its place")]
 
 
-def _look_through(ledger: Ledger) -> str | None:
+def _look_through(ledger: SqliteLedger) -> str | None:
     """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
     give_up = time.monotonic() + _CHECK_SECONDS
     with closing(ledger.connect(read_only=True)) as connection:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from .. import ticks
 from . import statements as sql
+from .connections import Connection
 from .records import Identity
 
 # States from which a run may begin one more attempt.

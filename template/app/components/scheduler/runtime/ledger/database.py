@@ -1,64 +1,112 @@
 """Where the ledger is: opening, checking and upgrading it.
 
-A ledger that cannot be used is a LedgerError with one sentence; a damaged file, or one that is something
-else's, is never written to.
+A ledger that cannot be used is a LedgerError with one sentence; one that is damaged, or something else's, is
+never written to. What differs between databases is in `sqlite` and `postgres`.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, TypeVar
 
 from loguru import logger
 
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
+from .connections import TROUBLES, Connection, transaction
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
 REVISION = "0003"
+VARIABLE = "SCHEDULER_DATABASE_URL"
 
-_VARIABLE = "SCHEDULER_DATABASE_URL"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_SECONDS = 5.0
-# Up to this size a damaged page anywhere is found at the start, within some 10 ms.
-_FULL_CHECK_BYTES = 8 * 1024 * 1024
+
+_AGAIN_SECONDS = 0.2
+# Of a ledger on a server there is no file that could be replaced.
+_NO_FILE = (0, 0)
 
 T = TypeVar("T")
 
 
 class Ledger:
-    """A ledger's place. Nothing is opened before it is asked for."""
+    """A ledger's place. Nothing is opened before it is asked for.
+
+    `Ledger(url)` gives one of the kind that the URL names, as `pathlib.Path` does.
+
+    Raises:
+        ConfigurationError: the URL is none that this version can use.
+    """
+
+    def __new__(cls, url: str) -> Ledger:
+        return super().__new__(_kind(url) if cls is Ledger else cls)
 
     def __init__(self, url: str) -> None:
-        self.path = _path(url)
+        """Only remembers where it is."""
 
-    def __str__(self) -> str:
-        return f"sqlite {_shown(self.path)}"
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told: a file, or a server and a database, without the password."""
+        raise NotImplementedError
+
+    @property
+    def folder(self) -> Path:
+        """Where files go that belong to it."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> Path:
+        """The file that it is.
+
+        Raises:
+            LedgerError: it is on a server.
+        """
+        raise LedgerError(f"the ledger ({self}) is on a server: it is no file here")
 
     def exists(self) -> bool:
         """Return whether a ledger was ever written here.
 
         Raises:
-            LedgerError: this user may not look.
+            LedgerError: it cannot be looked at.
         """
-        try:
-            return self.path.exists() and self.path.stat().st_size > 0
-        except OSError as problem:
-            raise LedgerError(f"the ledger {_shown(self.path)} cannot be read: {problem.strerror}") from None
+        raise NotImplementedError
+
+    def connect(self, *, read_only: bool = False) -> Connection:
+        """Open a connection; transactions are begun by `connections.transaction`."""
+        raise NotImplementedError
+
+    def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
+        """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
+        raise NotImplementedError
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return what tells this file from another of the same name; None if there is none."""
-        return _identity(self.path)
+        """Return what tells its file from another of the same name; None if the file is gone."""
+        return _NO_FILE
 
     def log_identity(self) -> tuple[int, int] | None:
-        """The same for the file ending in `-wal`, which holds what was committed last."""
-        return _identity(self.path.with_name(f"{self.path.name}-wal"))
+        """The same for the file of what was committed last."""
+        return _NO_FILE
+
+    def change_mark(self, connection: Connection) -> object:
+        """Return what is another whenever somebody else has written to the ledger."""
+        raise NotImplementedError
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that its parts take on the disk, by name."""
+        raise NotImplementedError
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        raise NotImplementedError
+
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for what cannot be read as a ledger."""
+        raise NotImplementedError
 
     def prepare(self, patience: float = 0) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
@@ -68,43 +116,11 @@ class Ledger:
         Raises:
             LedgerError: it is damaged, newer than this code, or cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise LedgerError(
-                f"the ledger's folder {self.path.parent} cannot be made: {problem.strerror}"
-                f" (set {_VARIABLE} to another place)"
-            ) from None
+        self._make_place()
         self._guard(lambda: self._patiently(self._prepare, patience))
 
-    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        """Open a connection in autocommit mode: the caller says BEGIN and COMMIT.
-
-        With `read_only` nothing is ever written, not even an empty file where there was none.
-        """
-        mode = "rwc"
-        if read_only:
-            wal = self.path.with_name(self.path.name + "-wal")
-            writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
-            # Without the right to write there can be no shared memory, which reading beside a writer needs.
-            mode = "rw" if writable or wal.exists() else "ro&immutable=1"
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=True,
-        )
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-        else:
-            # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
-            _use_wal(connection)
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
     def revision(self) -> str | None:
-        """Return the version of the ledger that is there; None if the file is empty.
+        """Return the version of the ledger that is there; None before the first.
 
         Raises:
             LedgerError: it is damaged, newer than this code, or something else's.
@@ -114,7 +130,7 @@ class Ledger:
     def check_readable(self) -> None:
         """Raise LedgerError unless there is a ledger that this code can read as it is."""
         if not self.exists():
-            raise LedgerError(f"there is no ledger at {_shown(self.path)} yet: start the application once")
+            raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
         self._guard(self._check_readable)
 
     def _patiently(self, action: Callable[[], None], patience: float) -> None:
@@ -122,12 +138,13 @@ class Ledger:
         while True:
             try:
                 return action()
-            except sqlite3.OperationalError as problem:
-                if not _is_held(problem) or time.monotonic() >= give_up:
+            except TROUBLES as problem:
+                if not self._is_held(problem) or time.monotonic() >= give_up:
                     raise
-            if not told:
-                told = True
-                logger.warning("{} is held by another program; waiting up to {:g} s", self, patience)
+                if not told:
+                    told = True
+                    logger.warning("{} {}; waiting up to {:g} s", self, self._why_held(problem), patience)
+                time.sleep(_AGAIN_SECONDS)
 
     def _prepare(self) -> None:
         revision = self._inspect() if self.exists() else None
@@ -136,78 +153,55 @@ class Ledger:
         with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
 
-    def _inspect(self) -> str | None:
-        """Look for damage before anything is written; return the ledger's version."""
-        with closing(self.connect(read_only=True)) as connection:
-            if self.path.stat().st_size <= _FULL_CHECK_BYTES:
-                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if found != "ok":
-                    raise LedgerError(self.damaged(" ".join(found.split())))
-            return self._revision(connection)
-
     def _check_readable(self) -> None:
         with closing(self.connect(read_only=True)) as connection:
             revision = self._revision(connection)
         if revision != REVISION:
             raise LedgerError(
-                f"{_shown(self.path)} is of an older version: start it, or run `python -m app migrate`"
+                f"{self.place} is of an older version: start it, or run `python -m app migrate`"
             )
 
-    def _revision(self, connection: sqlite3.Connection) -> str | None:
+    def _revision(self, connection: Connection) -> str | None:
         """Return the ledger's version, None before the first; refuse one that is not known here."""
-        named = "SELECT 1 FROM sqlite_master WHERE name = 'scheduler_ledger_version'"
-        if not connection.execute(named).fetchone():
-            others = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()
-            if others:
-                raise LedgerError(
-                    f"{_shown(self.path)} is the database of something else (it has a table {others[0]!r});"
-                    f" it was left as it is: set {_VARIABLE} to a file of its own"
-                )
+        if not self._has_tables(connection):
             return None
         row = connection.execute("SELECT version_num FROM scheduler_ledger_version").fetchone()
         revision = str(row[0]) if row else None
         known = {file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
         if revision is not None and revision not in known:
             raise LedgerError(
-                f"{_shown(self.path)} was written by a newer version of the application (ledger {revision},"
-                f" this code knows {REVISION}): deploy that version again, or set {_VARIABLE} to another"
+                f"{self.place} was written by a newer version of the application (ledger {revision},"
+                f" this code knows {REVISION}): deploy that version again, or set {VARIABLE} to another"
             )
         return revision
 
+    def is_damage(self, problem: BaseException) -> bool:
+        """Return whether an error means that the ledger is damaged."""
+        raise NotImplementedError
+
     def _guard(self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except sqlite3.OperationalError as problem:
-            raise LedgerError(self.unusable(problem)) from None
-        except sqlite3.DatabaseError as problem:
-            raise LedgerError(self.damaged(problem)) from None
+        """Turn what the database raises into a LedgerError."""
+        raise NotImplementedError
 
-    def unusable(self, problem: object) -> str:
-        """Return the sentence for a ledger that does not let itself be used."""
-        advice = f"see the file's permissions and the disk's space, or set {_VARIABLE} to another place"
-        if "locked" in str(problem):
-            advice = "another program holds it: end that, then try again"
-        return f"the ledger {_shown(self.path)} cannot be used: {problem} ({advice})"
+    def _is_held(self, problem: Exception) -> bool:
+        """Return whether somebody else holds the ledger, or it is away for a moment."""
+        raise NotImplementedError
 
-    def damaged(self, problem: object) -> str:
-        """Return the sentence for a file that cannot be read as a ledger."""
-        return (
-            f"the ledger {_shown(self.path)} is damaged or not an SQLite file ({problem}); it was left as it"
-            " is: put a backup in its place, or move it away to begin with an empty ledger"
-        )
+    def _why_held(self, problem: Exception) -> str:
+        """Return what the start waits for."""
+        return f"does not answer ({problem})"
 
+    def _make_place(self) -> None:
+        """Make what must be there before a connection can be opened."""
+        raise NotImplementedError
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the block does, or undo all of it. No other writer comes in between."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+    def _inspect(self) -> str | None:
+        """Look for damage before anything is written; return the ledger's version."""
+        raise NotImplementedError
+
+    def _has_tables(self, connection: Connection) -> bool:
+        """Return whether the ledger's tables are there."""
+        raise NotImplementedError
 
 
 def upgrade(ledger: Ledger) -> None:
@@ -217,12 +211,11 @@ def upgrade(ledger: Ledger) -> None:
     from alembic import command
     from alembic.config import Config
 
-    engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
-    # IMMEDIATE: of two processes that start together the second waits, then finds nothing to do.
-    sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    engine = ledger.engine(read_only=False)
     try:
+        # Of two processes that start together the second waits, then finds nothing to do.
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -232,49 +225,23 @@ def upgrade(ledger: Ledger) -> None:
         engine.dispose()
 
 
-def _is_held(problem: sqlite3.OperationalError) -> bool:
-    return getattr(problem, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    give_up = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as problem:
-            # SQLite does not wait here by itself, when two processes create one ledger together.
-            if not _is_held(problem) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
-
-
-def _path(url: str) -> Path:
+def _kind(url: str) -> type[Ledger]:
     scheme = url.partition(":")[0]
-    if scheme.split("+")[0] in ("postgresql", "postgres"):
-        raise ConfigurationError(
-            f"{_VARIABLE}: this version keeps its ledger in SQLite; use sqlite:///path/to/ledger.db"
-        )
-    if not url.startswith("sqlite:///"):
-        # The URL itself is not repeated: it may hold a password.
-        raise ConfigurationError(
-            f"{_VARIABLE} must be sqlite:///relative/path.db or sqlite:////absolute/path.db"
-        )
-    name = unquote(url.removeprefix("sqlite:///"))
-    if not name or name == ":memory:":
-        raise ConfigurationError(
-            f"{_VARIABLE}: a ledger in memory would forget every tick at a restart; name a file"
-        )
-    return APP_ROOT / name
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        from .postgres import PostgresLedger
+
+        return PostgresLedger
+    if scheme == "sqlite":
+        from .sqlite import SqliteLedger
+
+        return SqliteLedger
+    # The URL itself is not repeated: it may hold a password.
+    raise ConfigurationError(
+        f"{VARIABLE} must be sqlite:///relative/path.db, sqlite:////absolute/path.db or"
+        " postgresql://user:password@host/database"
+    )
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Return a path as people are told it: within the application relative to its root."""
     return path.relative_to(APP_ROOT).as_posix() if path.is_relative_to(APP_ROOT) else str(path)

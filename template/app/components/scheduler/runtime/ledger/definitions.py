@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from sqlite3 import Connection
 
 from .. import ticks
 from ..declaration import Job
 from . import gaps, pauses
 from . import statements as sql
+from .connections import Connection
 from .records import AddedRow, JobState, Registration
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from .. import ticks
 from ..catch_up import Skip
 from ..schedules import Schedule
 from . import statements as sql
+from .connections import Connection
 from .records import JobState
 
 # Counting further than this would hold up the claims that wait for the transaction for too long.

@@ -7,11 +7,11 @@ and PostgreSQL (13); a comment says which index a statement goes by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from sqlite3 import Connection
 from typing import Any
 
 from .. import ticks
 from ..alerts.problems import Problem, of_late, of_run
+from .connections import Connection
 
 # So many rows are noted in one transaction.
 PIECE = 200

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from sqlite3 import Connection
 
 from .. import ticks
 from ..declaration import Job
 from . import definitions, members, runs
 from . import statements as sql
+from .connections import Connection
 from .records import Identity, Registration
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from sqlite3 import Connection
 
 from .. import ticks
 from . import statements as sql
+from .connections import Connection
 from .records import Identity
 
 # How often a run may be started again because its process died or was stopped (R6).

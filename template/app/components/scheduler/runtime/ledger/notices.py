@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any
 
 from .. import ticks
+from .connections import Connection
 
 # Nobody else sends through a channel for so long.
 _HOLD = 120 * ticks.SECOND

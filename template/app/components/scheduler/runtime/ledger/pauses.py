@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from .. import ticks
 from ..schedules import Schedule
 from . import gaps
 from . import statements as sql
+from .connections import Connection
 from .records import JobState
 
 

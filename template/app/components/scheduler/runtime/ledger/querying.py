@@ -20,16 +20,20 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
     Raises:
         LedgerError: the ledger does not answer, or is damaged.
     """
-    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: ledger.connect(read_only=True))
+    engine = ledger.engine()
     try:
         with engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.OperationalError as problem:
-        raise LedgerError(f"the ledger does not answer: {problem.orig}") from None
+        raise LedgerError(f"the ledger does not answer: {_said(problem)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
-        raise LedgerError(ledger.damaged(problem.orig)) from None
+        raise LedgerError(ledger.damaged(_said(problem))) from None
     finally:
         engine.dispose()
+
+
+def _said(problem: sqlalchemy.exc.DBAPIError) -> str:
+    return "; ".join(line.strip() for line in str(problem.orig).splitlines())
 
 
 def added_row(row: Any) -> AddedRow:

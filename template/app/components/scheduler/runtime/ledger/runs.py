@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from .. import ticks
@@ -11,6 +10,7 @@ from ..catch_up import AHEAD, Decision, Skip
 from ..declaration import Job
 from . import gaps, members, pauses
 from . import statements as sql
+from .connections import Connection
 from .records import Answer, Claim, Identity, Outcome
 
 

@@ -9,6 +9,7 @@ from . import members
 from . import statements as sql
 from .database import REVISION, Ledger
 from .records import Identity
+from .sqlite import SqliteLedger
 
 
 def migrate(ledger: Ledger) -> str:
@@ -28,6 +29,9 @@ def migrate(ledger: Ledger) -> str:
         return f"the ledger ({ledger}) is up to date: {REVISION}"
     if user := _somebody(ledger):
         return f"the ledger ({ledger}) stays at {before}: {user} uses it; the next start upgrades it"
+    if not isinstance(ledger, SqliteLedger):
+        ledger.prepare()
+        return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; the way back is a backup"
     kept = ledger.path.with_name(f"{ledger.path.name}.{before}")
     with closing(ledger.connect(read_only=True)) as source, closing(sqlite3.connect(kept)) as copy:
         source.backup(copy)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import queue
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +19,10 @@ from typing import Any
 from loguru import logger
 
 from ..errors import LedgerUnavailable
-from .database import Ledger, transaction
+from .connections import TROUBLES, Connection, Trouble, transaction
+from .database import Ledger
 
-Operation = Callable[[sqlite3.Connection], Any]
+Operation = Callable[[Connection], Any]
 
 _BATCH = 1_000
 _RETRY_SECONDS = 1.0
@@ -57,7 +57,7 @@ class Writer:
     def __init__(
         self,
         ledger: Ledger,
-        pulse: Callable[[sqlite3.Connection], None] | None = None,
+        pulse: Callable[[Connection], None] | None = None,
         pulse_seconds: float = 1.0,
     ) -> None:
         self._ledger = ledger
@@ -69,7 +69,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
 
     def start(self) -> None:
-        """Open the ledger and begin. Raises sqlite3.OperationalError if it cannot be opened."""
+        """Open the ledger and begin. Raises one of `TROUBLES` if it cannot be opened."""
         self._connection = self._ledger.connect()
         self._file = self._ledger.file_identity()
         self._log: tuple[int, int] | None = None
@@ -129,18 +129,18 @@ class Writer:
             batch, self._kept = self._kept + batch, []
         return batch, closing
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Task]) -> None:
+    def _commit(self, connection: Connection, batch: list[_Task]) -> None:
         try:
             results = self._transaction(connection, batch)
-        except sqlite3.OperationalError as problem:
+        except TROUBLES as problem:
             self._postpone(batch, problem)
         except Exception as problem:
             if len(batch) > 1:
                 # One of them is at fault: alone, it does not take the others with it.
                 for task in batch:
                     self._commit(connection, [task])
-            elif batch[0].keep and type(problem) is sqlite3.DatabaseError:
-                # The file is damaged: what is kept waits for its repair.
+            elif batch[0].keep and self._ledger.is_damage(problem):
+                # The ledger is damaged: what is kept waits for its repair.
                 self._postpone(batch, problem)
             else:
                 batch[0].end(None, problem)
@@ -151,7 +151,7 @@ class Writer:
             for task, result in zip(batch, results, strict=True):
                 task.end(result)
 
-    def _transaction(self, connection: sqlite3.Connection, batch: list[_Task]) -> list[Any]:
+    def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
         self._check_file()
         with transaction(connection):
             # One whose asker gave up waiting is not done after all.
@@ -162,11 +162,11 @@ class Writer:
         log = self._ledger.log_identity()
         self._log = self._log or log
         if self._ledger.file_identity() != self._file or log != self._log:
-            raise sqlite3.OperationalError(
+            raise Trouble(
                 f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
             )
 
-    def _postpone(self, batch: list[_Task], problem: sqlite3.DatabaseError) -> None:
+    def _postpone(self, batch: list[_Task], problem: Exception) -> None:
         if not self._troubled:
             self._troubled = True
             logger.error("the ledger does not answer ({}); trying again every second", problem)
@@ -177,13 +177,13 @@ class Writer:
             else:
                 task.end(None, LedgerUnavailable(str(problem)))
 
-    def _beat(self, connection: sqlite3.Connection) -> None:
+    def _beat(self, connection: Connection) -> None:
         if self._pulse is None:
             return
         try:
             self._check_file()
             self._pulse(connection)
-        except sqlite3.OperationalError as problem:
+        except TROUBLES as problem:
             self._postpone([], problem)
         except Exception:
             logger.exception("the ledger's pulse failed")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text
@@ -24,28 +25,32 @@ _MAKING_SECONDS = 10.0
 _runs = schema.runs.c
 
 
-def follow(ledger: Ledger, wanted: RunFilter) -> Iterator[dict[str, Any]]:
+def follow(
+    ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda: False
+) -> Iterator[dict[str, Any]]:
     """Yield runs, as `run_rows` shows them, each when it has ended; those since `wanted.since` first.
 
-    Never ends. A run that is tried again after its end comes once for each end. Where there is no ledger yet
-    it waits for one. While nothing is written to the ledger a look costs next to nothing.
+    Ends when `over()` says so, within a fraction of a second. A run that is tried again after its end comes
+    once for each end. Where there is no ledger yet it waits for one. As long as nothing is
+    written a look costs little.
 
     Raises:
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
     _await(ledger)
     file = ledger.file_identity()
-    with connect(ledger) as connection:
+    with closing(ledger.connect(read_only=True)) as mark, connect(ledger) as connection:
         watch = _Watch(connection, wanted)
         yield from watch.before()
         written = None
-        while True:
+        while not over():
             if ledger.file_identity() != file:
                 raise LedgerError(f"{ledger} was removed or replaced")
-            # Changes with every commit of another connection; read without touching a table.
-            now_written = connection.execute(text("PRAGMA data_version")).scalar_one()
+            now_written = ledger.change_mark(mark)
             if now_written != written:
                 written = now_written
+                # What was written since is not in the snapshot that the last look began with.
+                connection.rollback()
                 yield from watch.look()
             time.sleep(POLL_SECONDS)
 

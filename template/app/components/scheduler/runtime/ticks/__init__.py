@@ -1,6 +1,6 @@
 """When a job is due: from a trigger's canonical form to UTC instants.
 
-Pure functions of the definition and the time zone database, without I/O (`now` alone reads the clock). An
+Pure functions of the definition and the time zone database, without I/O (`present` alone reads the clock). An
 instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of ticks has
 
 - `canonical`: text that is equal for equal sets of ticks, and is what "the same definition" means
@@ -11,9 +11,10 @@ instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of tic
 from .combined import IntersectionTicks, UnionTicks
 from .counting import count, jitter, newest
 from .cron import CronTicks
+from .present import forget, hear, now
 from .protocol import Ticks
 from .regular import CalendarTicks, DateTicks, IntervalTicks
-from .zones import DAY, EPOCH, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment, now
+from .zones import DAY, EPOCH, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment
 
 __all__ = [
     "DAY",
@@ -29,6 +30,8 @@ __all__ = [
     "Ticks",
     "UnionTicks",
     "count",
+    "forget",
+    "hear",
     "instant",
     "instant_in",
     "instant_of_wall",

@@ -5,7 +5,6 @@ An instant is an integer: microseconds since 1970-01-01T00:00 UTC.
 
 from __future__ import annotations
 
-import time as clock
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -18,11 +17,6 @@ FOREVER = 2**62
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
-
-
-def now() -> int:
-    """Return the present instant by the machine's wall clock."""
-    return clock.time_ns() // 1000
 
 
 def instant(moment: datetime) -> int:

@@ -1,0 +1,70 @@
+"""What the ledger's operations ask of a connection, whichever database it leads to.
+
+SQLite's own connections are used as they are; `postgres` has one of the same form.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+
+class Trouble(Exception):
+    """The database of a ledger did not answer. Nothing of the transaction under way was done."""
+
+
+# What a ledger that does not answer raises: locked, full or away. Trying again may help.
+TROUBLES = (sqlite3.OperationalError, Trouble)
+
+
+class Cursor(Protocol):
+    """The rows of a statement, and how many it changed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+
+
+class Connection(Protocol):
+    """Outside of a transaction unless `transaction` is around. Parameters are `:name`."""
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Cursor:
+        """Run one statement."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Transactional(Connection, Protocol):
+    """A connection that begins and ends transactions in its own way."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what the block does, or undo all of it."""
+
+
+def transaction(connection: Connection) -> AbstractContextManager[None]:
+    """Commit what the block does, or undo all of it. No other writer of this ledger comes in between."""
+    if isinstance(connection, sqlite3.Connection):
+        return _immediate(connection)
+    inner: Transactional = connection  # type: ignore[assignment]
+    return inner.transaction()
+
+
+@contextmanager
+def _immediate(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

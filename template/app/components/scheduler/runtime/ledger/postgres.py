@@ -1,0 +1,172 @@
+"""The ledger on PostgreSQL: many machines, one database.
+
+Connections keep nothing between transactions (no session settings, no prepared statements), so that they also
+work through PgBouncer in its transaction mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ConfigurationError, LedgerError
+from ..settings import APP_ROOT
+from .connections import Connection, Trouble
+from .database import VARIABLE, Ledger
+
+try:
+    import psycopg
+except ImportError:
+    raise ConfigurationError(
+        f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
+    ) from None
+
+from .postgres_connection import CONNECT_SECONDS, LOCK, PostgresConnection, sentence
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+T = TypeVar("T")
+
+_SIZES = """
+SELECT relname, pg_total_relation_size(oid) FROM pg_class
+WHERE relkind = 'r' AND relname LIKE 'scheduler\\_%' AND pg_table_is_visible(oid)
+"""
+
+# Counts what was written. The server brings it up to date about once a second.
+_WRITTEN = """
+SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_all_tables
+WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
+"""
+
+
+class PostgresLedger(Ledger):
+    """A database, or a schema of one that the URL's `search_path` names."""
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        # What SQLAlchemy writes as postgresql+psycopg is meant too.
+        self._url = f"postgresql://{rest}"
+        try:
+            self._parameters = psycopg.conninfo.conninfo_to_dict(self._url)
+        except psycopg.ProgrammingError:
+            # The message repeats parts of the URL, which may hold a password.
+            raise ConfigurationError(
+                f"{VARIABLE} cannot be read: write postgresql://user:password@host:5432/database"
+                " (a /, @, : or % in the password as %2F, %40, %3A, %25)"
+            ) from None
+        if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ConfigurationError(f"{VARIABLE}: use postgresql://, not {scheme}://")
+
+    def __str__(self) -> str:
+        return f"postgresql {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Server, port and database."""
+        found = self._parameters
+        host = found.get("host") or found.get("hostaddr") or "localhost"
+        return f"{host}:{found.get('port') or 5432}/{found.get('dbname') or found.get('user') or ''}"
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps files of its own."""
+        return APP_ROOT / "data"
+
+    def exists(self) -> bool:
+        """Return whether a ledger was ever written here.
+
+        Raises:
+            LedgerError: the server cannot be reached.
+        """
+        return self._guard(self._look) is not None
+
+    def connect(self, *, read_only: bool = False) -> PostgresConnection:
+        """Open a connection. A lost one is opened anew at the next transaction."""
+        connection = PostgresConnection(self.open, read_only=read_only)
+        connection.open()
+        return connection
+
+    def open(self) -> psycopg.Connection[Any]:
+        """Open one of the driver's own connections."""
+        timeout = self._parameters.get("connect_timeout") or CONNECT_SECONDS
+        return psycopg.connect(
+            self._url,
+            autocommit=True,
+            prepare_threshold=None,
+            cursor_factory=psycopg.ClientCursor,
+            connect_timeout=int(timeout),
+            application_name=self._parameters.get("application_name") or "scheduler",
+        )
+
+    def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
+        """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""
+        import sqlalchemy
+
+        def creator() -> psycopg.Connection[Any]:
+            connection = self.open()
+            connection.autocommit = False
+            connection.cursor_factory = psycopg.Cursor
+            if read_only:
+                # All that one page or command shows is of one instant.
+                connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            return connection
+
+        engine = sqlalchemy.create_engine(
+            "postgresql+psycopg://", creator=creator, poolclass=sqlalchemy.pool.NullPool
+        )
+        if not read_only:
+            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
+        return engine
+
+    def change_mark(self, connection: Connection) -> object:
+        """Return what is another a second after somebody has written."""
+        return connection.execute(_WRITTEN).fetchone()[0]
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each table, its indexes included."""
+        with closing(self.connect(read_only=True)) as connection:
+            return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        return f"the ledger on PostgreSQL, {self.place}, cannot be used: {problem}"
+
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for what cannot be read as a ledger."""
+        return f"the ledger on PostgreSQL, {self.place}, is not as this version wrote it: {problem}"
+
+    def is_damage(self, problem: BaseException) -> bool:
+        """Return False: the server sees to what is damaged, and says so itself."""
+        return False
+
+    def _guard(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except Trouble as problem:
+            raise LedgerError(self.unusable(problem)) from None
+        except psycopg.OperationalError as problem:
+            raise LedgerError(self.unusable(sentence(problem))) from None
+        except psycopg.Error as problem:
+            raise LedgerError(self.damaged(sentence(problem))) from None
+
+    def _is_held(self, problem: Exception) -> bool:
+        return isinstance(problem, Trouble) and problem.args[1:] != ("refused",)
+
+    def _make_place(self) -> None:
+        """A database is made by who runs the server."""
+
+    def _inspect(self) -> str | None:
+        with closing(self.connect(read_only=True)) as connection:
+            return self._revision(connection)
+
+    def _look(self) -> bool | None:
+        with closing(self.connect(read_only=True)) as connection:
+            return self._has_tables(connection) or None
+
+    def _has_tables(self, connection: Connection) -> bool:
+        found = connection.execute("SELECT to_regclass('scheduler_ledger_version')::text").fetchone()
+        return found[0] is not None

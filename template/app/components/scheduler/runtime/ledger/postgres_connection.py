@@ -1,0 +1,216 @@
+"""One connection to PostgreSQL, in the form that the ledger's operations use.
+
+A transaction of the ledger holds an advisory lock, so that no other writer comes in between, as on SQLite;
+the lock is given up with the transaction, however that ends. A process that is stopped or cut off in the
+middle is thrown out by the server after some seconds. Whether a COMMIT took place whose answer was lost is
+asked of the server, by the transaction's number.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+import psycopg
+from loguru import logger
+
+from .. import ticks
+from .connections import Cursor, Trouble
+
+CONNECT_SECONDS = 5
+# What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
+_LOCK_SECONDS = 5
+_STATEMENT_SECONDS = 30
+_IDLE_SECONDS = 10
+# A server that is away is tried again after a while that grows up to this.
+_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE = 0.25
+# For so long the fate of a COMMIT is asked for.
+_DOUBT_SECONDS = 60.0
+
+# One lock for each schema that holds a ledger. The first number is only ours.
+LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
+
+_BEGIN = f"""
+BEGIN;
+SET LOCAL lock_timeout = '{_LOCK_SECONDS}s';
+SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s';
+SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
+SET LOCAL synchronous_commit = 'on';
+{LOCK};
+SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+"""
+_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+# What the statement itself is to blame for: trying again would not help.
+_OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
+
+
+class PostgresConnection:
+    """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used."""
+
+    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, read_only: bool) -> None:
+        self._opening, self._read_only = opening, read_only
+        self._raw: psycopg.Connection[Any] | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._inside = False
+
+    def open(self) -> psycopg.Connection[Any]:
+        """Return the driver's connection, opened anew if it was lost."""
+        if self._raw is not None and not self._raw.closed:
+            return self._raw
+        if time.monotonic() < self._not_before:
+            raise Trouble("the server could not be reached a moment ago")
+        try:
+            self._raw = self._opening()
+            self._look_at_clock(self._raw)
+        except psycopg.Error as problem:
+            self._failures += 1
+            pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
+            self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
+            raise _trouble(problem) from None
+        self._failures, self._not_before = 0, 0.0
+        return self._raw
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, /) -> Cursor:
+        """Run one statement; its parameters are `:name`."""
+        # Inside of a transaction a new connection would be outside of it.
+        raw = self._raw if self._inside and self._raw is not None else self.open()
+        try:
+            if parameters is None:
+                return raw.execute(sql)
+            return raw.execute(_translated(sql), {name: _clean(value) for name, value in parameters.items()})
+        except _OUR_FAULT:
+            raise
+        except psycopg.Error as problem:
+            if not self._inside:
+                self._drop_if_broken()
+            raise _trouble(problem) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
+
+        Raises:
+            Trouble: it was not done.
+        """
+        number = self._begin()
+        self._inside = True
+        try:
+            yield
+        except BaseException:
+            self._inside = False
+            self._roll_back()
+            raise
+        self._inside = False
+        self._commit(number)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._raw is not None:
+            self._raw.close()
+
+    def _begin(self) -> str:
+        try:
+            return self._try_to_begin()
+        except psycopg.Error as problem:
+            lost = self._raw is None or self._raw.broken
+            self._roll_back()
+            if not lost:
+                raise _trouble(problem) from None
+        # The connection was cut while nothing was under way: a new one does.
+        try:
+            return self._try_to_begin()
+        except psycopg.Error as problem:
+            self._roll_back()
+            raise _trouble(problem) from None
+
+    def _try_to_begin(self) -> str:
+        cursor = self.open().execute(_BEGIN)
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        assert row is not None
+        ticks.hear(row[1])
+        return str(row[0])
+
+    def _commit(self, number: str) -> None:
+        assert self._raw is not None
+        try:
+            # A transaction in which anything failed answers ROLLBACK, without an error.
+            done = self._raw.execute("COMMIT").statusmessage == "COMMIT"
+        except psycopg.Error as problem:
+            lost = self._raw.broken or self._raw.closed
+            self._roll_back()
+            if not lost:
+                raise _trouble(problem) from None
+            done = self._was_committed(number)
+        if not done:
+            raise Trouble("the transaction was undone by the server")
+
+    def _was_committed(self, number: str) -> bool:
+        """Ask what became of a transaction whose end was not heard."""
+        logger.warning("the connection to the ledger was lost in a commit; asking what became of it")
+        give_up = time.monotonic() + _DOUBT_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
+            except psycopg.DataError:
+                # Of a number that the server did not come to: it fell back to an older state.
+                return False
+            except (psycopg.Error, Trouble):
+                self._drop_if_broken()
+            else:
+                if row is not None and row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            time.sleep(0.1)
+        raise Trouble("it is not known whether the last transaction was committed")
+
+    def _roll_back(self) -> None:
+        if self._raw is not None and not self._raw.closed:
+            with suppress(psycopg.Error):
+                self._raw.execute("ROLLBACK")
+        self._drop_if_broken()
+
+    def _drop_if_broken(self) -> None:
+        if self._raw is not None and (self._raw.broken or self._raw.closed):
+            with suppress(psycopg.Error):
+                self._raw.close()
+            self._raw = None
+
+    def _look_at_clock(self, raw: psycopg.Connection[Any]) -> None:
+        row = raw.execute(_CLOCK).fetchone()
+        assert row is not None
+        ticks.hear(row[0])
+
+
+def sentence(problem: BaseException) -> str:
+    """Return what the server or the driver says, on one line."""
+    return (
+        "; ".join(line.strip() for line in str(problem).splitlines() if line.strip())
+        or type(problem).__name__
+    )
+
+
+def _trouble(problem: psycopg.Error) -> Trouble:
+    # What the server will refuse as long as nobody changes anything: the start does not wait for it.
+    refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "42")
+    wrong = "password authentication failed" in str(problem) or "does not exist" in str(problem)
+    return Trouble(sentence(problem), "refused") if refused or wrong else Trouble(sentence(problem))
+
+
+def _clean(value: Any) -> Any:
+    # PostgreSQL keeps no NUL in a text.
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
+
+
+@cache
+def _translated(sql: str) -> str:
+    """Return a statement with its parameters in the driver's form."""
+    return re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", sql.replace("%", "%%"))

@@ -1,0 +1,109 @@
+"""A PostgreSQL of the tests' own: started when the first test asks for it, stopped with the last."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from database_server import programs
+
+_numbers = itertools.count(1)
+
+
+class Server:
+    """One server with a data folder of its own, on a free port of 127.0.0.1."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder, self._programs = folder, programs
+        self.port = _free_port()
+        # The server refuses to run as root.
+        self._user = "postgres" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+        with (folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(
+                f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
+                "max_connections = 200\nshared_buffers = 32MB\nlogging_collector = off\n"
+            )
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._run("pg_ctl", "-D", self._data, "-l", str(self.folder / "log"), "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop: `fast` cuts the connections, `immediate` is a crash."""
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    def url(self, schema: str = "public", user: str = "postgres", port: int | None = None) -> str:
+        """Return the address of a ledger in a schema."""
+        place = f"postgresql://{user}@127.0.0.1:{port or self.port}/postgres"
+        return f"{place}?options=-csearch_path%3D{schema}"
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run one statement as the server's owner; return its rows."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def new_ledger(self) -> str:
+        """Make an empty schema; return the address of a ledger in it."""
+        schema = f"ledger_{next(_numbers)}"
+        self.execute(f"CREATE SCHEMA {schema}")
+        return self.url(schema)
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        if self._user:
+            command = [
+                "setpriv",
+                f"--reuid={self._user}",
+                f"--regid={self._user}",
+                "--clear-groups",
+                *command,
+            ]
+        log = self.folder / "commands.log"
+        # Not captured: the server would keep a pipe open.
+        with log.open("ab") as stream:
+            done = subprocess.run(command, stdout=stream, stderr=stream, cwd=self.folder, timeout=90)
+        assert done.returncode == 0, log.read_text("utf-8", errors="replace")
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL that runs."""
+    found = programs()
+    assert found is not None, "no PostgreSQL here: `make test` finds or installs it"
+    folder = Path(tempfile.mkdtemp(prefix="scheduler-postgres-"))
+    folder.chmod(0o755)
+    made = Server(folder, found)
+    made.start()
+    yield made
+    made.stop("immediate")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(server: Server) -> str:
+    """The address of a ledger that does not exist yet."""
+    return server.new_ledger()
