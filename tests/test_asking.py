@@ -74,10 +74,31 @@ async def test_a_run_by_hand_may_stand_in_for_a_tick_and_the_tick_keeps_its_outc
         for _ in range(2):
             await asyncio.to_thread(SchedulerClient().run_job_now, "job", tick=tick)
         await until(lambda: len(rows(scheduler, "succeeded")) == 2)
-        with pytest.raises(ScheduleError, match=r"2026-03-01 04:00:00.* is no tick of the job 'job'; "):
+        nearest = "the one before is 2026-03-01 03:00:00 UTC, the next one is 2026-03-02 03:00:00 UTC"
+        with pytest.raises(
+            ScheduleError, match=f"2026-03-01 04:00:00 UTC is no tick of the job 'job': {nearest}"
+        ):
             await asyncio.to_thread(SchedulerClient().run_job_now, "job", tick=tick.replace(hour=4))
     assert [run and run.tick for run in found] == [tick, tick]
     assert {row["for_tick_us"] for row in rows(scheduler)} == {int(tick.timestamp()) * 1_000_000}
+
+
+async def test_a_tick_to_come_is_left_to_its_time(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "cron", hour=3, id="job", timezone="Europe/Berlin")
+    scheduler.add_job(print, "date", run_date=datetime(2036, 3, 1, 3), id="once")
+    async with scheduler:
+        client = SchedulerClient()
+        sentence = (
+            r"the tick 2036-03-01 03:00:00 CET of the job 'job' is still to come, and comes at its time"
+        )
+        with pytest.raises(ScheduleError, match=sentence):
+            client.run_job_now("job", tick=datetime(2036, 3, 1, 2))
+        with pytest.raises(ScheduleError, match=r"'once': the next one is 2036-03-01 03:00:00 UTC$"):
+            client.run_job_now("once", tick=datetime(2026, 3, 1, 3))
+        with pytest.raises(ScheduleError, match=r"'once': the one before is 2036-03-01 03:00:00 UTC$"):
+            client.run_job_now("once", tick=datetime(2036, 3, 2, 3))
+    assert rows(scheduler) == []
+    assert written(scheduler, "scheduler_audit") == []
 
 
 @pytest.mark.full
@@ -152,6 +173,18 @@ async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(schedule
     assert [it["action"] for it in written(scheduler, "scheduler_audit")] == ["run now", "cancel"]
 
 
+@pytest.mark.full
+async def test_what_a_plain_function_hands_back_is_cancelled_like_any_coroutine(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(lambda: asyncio.sleep(3600), "cron", hour=3, id="job")
+    async with scheduler:
+        run_id = await asyncio.to_thread(SchedulerClient().run_job_now, "job")
+        await until(lambda: rows(scheduler, "running"))
+        assert not await asyncio.to_thread(SchedulerClient().cancel_run, run_id)
+        await until(lambda: rows(scheduler, "cancelled"))
+
+
 async def test_a_run_that_waits_is_cancelled_and_never_begins(scheduler: AsyncIOScheduler) -> None:
     release = asyncio.Event()
     found = seen_runs(scheduler)
@@ -184,6 +217,20 @@ async def test_a_plain_function_is_told_and_may_end_by_itself(scheduler: AsyncIO
         await until(lambda: rows(scheduler, "running"))
         assert not await asyncio.to_thread(SchedulerClient().cancel_run, run_id)
         await until(lambda: rows(scheduler, "succeeded"))
+
+
+# --- why, for others
+
+
+async def test_the_end_of_a_pause_and_of_a_job_may_say_why(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        client = SchedulerClient("carla")
+        client.add_job(print, "cron", hour=3, id="job")
+        client.pause_job("job")
+        client.resume_job("job", note="all is well")
+        client.remove_job("job", note="nobody reads it")
+    noted = {it["action"]: it["note"] for it in written(scheduler, "scheduler_audit")}
+    assert noted | {"resume": "all is well", "remove": "nobody reads it"} == noted
 
 
 # --- what it logged

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from app import cli
+from app.commands import steering
+from app.components.scheduler.runtime import AsyncIOScheduler, reading
 from application import Application, Running, wait_for
+from histories import prepared
 
 TASKS = """
 import asyncio
@@ -89,13 +96,38 @@ def test_a_run_is_cancelled(app: Application, up: Running) -> None:
 
 
 @pytest.mark.full
+def test_a_cancelled_run_is_waited_for(app: Application, up: Running) -> None:
+    number = app.json("run-now", "endless")["run_id"]
+    wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
+    done = app.command("cancel", str(number), "--wait")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"run {number} was asked to end\nrun {number} cancelled: somebody asked to cancel it\n"
+    )
+
+
+@pytest.mark.full
+def test_what_acts_prints_json_too(app: Application, up: Running) -> None:
+    assert app.json("pause", "wrong", "--note", "too loud") == {"job_id": "wrong", "changed": True}
+    assert app.json("pause", "wrong") == {"job_id": "wrong", "changed": False}
+    assert app.json("resume", "wrong", "--note", "all is well") == {"job_id": "wrong", "changed": True}
+    assert app.json("resume", "wrong") == {"job_id": "wrong", "changed": False}
+    noted = [(row["action"], row["note"]) for row in app.json("audit", "--job", "wrong", "--limit", "2")]
+    assert noted == [("resume", "all is well"), ("pause", "too loud")]
+    number = app.json("run-now", "endless")["run_id"]
+    asked = app.json("cancel", str(number))
+    assert (asked["run_id"], asked["job_id"]) == (number, "endless")
+    wait_for(lambda: the_run(app, number)["state"] == "cancelled", "its end")
+
+
+@pytest.mark.full
 def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> None:
     assert app.command("pause", "fine").stdout == "fine is paused\n"
     done = app.command("resume", "fine")
     assert done.stdout == "fine is resumed\n"
     assert re.fullmatch(
         r"fine is paused since \S+ \S+ UTC: 0 tick\(s\) fell into the pause, which are recorded as skipped"
-        r" and not made up; next \S+ 03:00:00\+00:00\n",
+        r" and not made up; next \S+ 03:00:00 UTC\n",
         done.stderr,
     )
 
@@ -105,8 +137,16 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
     [
         (["run-now", "fin"], "there is no job 'fin' in the schedule"),
         (["run-now", "fine", "--tick", "noon"], "--tick 'noon' is not a date or time such as"),
+        (["run-now", "fine", "--tick", "2026-03-01T04:00"], "2026-03-01 04:00:00 UTC is no tick of the job"),
+        (["run-now", "fine", "--tick", "2036-03-01T03:00"], "the tick 2036-03-01 03:00:00 UTC of the job"),
+        (["pause", "fine", "--until", "2026-01-01"], "a pause until 2026-01-01 00:00:00 UTC would be over"),
         (["retry", "999"], "there is no run 999"),
         (["cancel", "999"], "there is no run 999"),
+        (["show", "x"], "'x' is not the number of a run such as 4711"),
+        (["cancel", "abc"], "'abc' is not the number of a run such as 4711"),
+        (["retry", "1.5"], "'1.5' is not the number of a run such as 4711"),
+        (["retry", "9" * 30], f"'{'9' * 30}' is not the number of a run such as 4711"),
+        (["why", "fine", "--run", "abc"], "'abc' is not the number of a run such as 4711"),
     ],
 )
 @pytest.mark.full
@@ -132,3 +172,56 @@ def test_without_a_scheduler_it_says_so_and_the_next_start_runs_it(tmp_path: Pat
     assert done.stdout == f"run {number} of fine begins when a scheduler is started: none is up\n"
     with app.running():
         wait_for(lambda: the_run(app, number)["state"] == "succeeded", "the run")
+
+
+@pytest.mark.full
+def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks(TASKS)
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    with app.running():
+        pass
+    done = app.command("run-now", "fine", "--wait")
+    number = int(done.stdout.split()[1])
+    nobody = (
+        f"error: no scheduler is up, so run {number} is not waited for: the request stays on record until one"
+        " is started (python -m app run)\n"
+    )
+    assert (done.returncode, done.stderr) == (1, nobody)
+    done = app.command("cancel", str(number), "--json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "cancelled")
+    done = app.command("retry", str(number), "--wait", "--json")
+    assert (done.returncode, done.stderr) == (1, nobody)
+    assert json.loads(done.stdout)["state"] == "queued"
+    with app.running():
+        wait_for(lambda: the_run(app, number)["state"] == "succeeded", "the run")
+
+
+@pytest.mark.full
+def test_a_run_that_is_cut_off_while_somebody_waits_is_over(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks(TASKS)
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
+    with ThreadPoolExecutor() as somebody:
+        with app.running(expect=1):
+            waiting = somebody.submit(app.command, "run-now", "endless", "--wait")
+            app.records(1, "running")
+        done = waiting.result(60)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [
+        "run 1 interrupted: the process was stopped before the run had ended"
+    ]
+
+
+def test_nobody_waits_for_ever_after_the_last_scheduler_is_gone(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.add_job(print, "cron", hour=3, id="job")
+    prepared(scheduler)
+    is_up = iter([True, True])
+    monkeypatch.setattr(reading, "someone_is_up", lambda _ledger: next(is_up, False))
+    monkeypatch.setattr(steering, "_GIVE_UP_SECONDS", 0.1)
+    done = CliRunner().invoke(cli.app, ["run-now", "job", "--wait"])
+    assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
+    assert done.stderr.startswith("error: no scheduler is up, so run 1 is not waited for")

@@ -14,7 +14,8 @@ import pytest
 import time_machine
 from apscheduler import events
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime import AsyncIOScheduler, ticks
+from app.components.scheduler.runtime.catch_up import decide
 from app.core.log import configure_logging
 from inside import Gauge, rows, until
 
@@ -271,3 +272,31 @@ async def test_a_job_that_is_removed_accounts_for_the_time_until_then(scheduler:
             pass
     [gap] = rows(scheduler)
     assert (gap["reason"], gap["tick_count"]) == ("outage", 3)
+
+
+# --- where the grace ends
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_the_end_of_its_grace_is_still_within_it_for_each_tick(
+    scheduler: AsyncIOScheduler, later: int
+) -> None:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    job = scheduler.add_job(
+        print, "interval", seconds=10, id="job", misfire_grace_time=20, start_date=start, coalesce=False
+    )
+    first = ticks.instant(start)
+    # The first tick has lasted for its grace, to the microsecond, or one longer.
+    now = first + 20 * ticks.SECOND + later
+    every = [first, first + 10 * ticks.SECOND, first + 20 * ticks.SECOND]
+    decided = decide(job, first - 1, now, "outage")
+    assert decided is not None
+    assert list(decided.run) == every[later:]
+
+    scheduler.remove_job("job")
+    job = scheduler.add_job(print, "interval", seconds=10, id="job", misfire_grace_time=20, start_date=start)
+    decided = decide(job, first - 1, now, "outage")
+    assert decided is not None
+    assert list(decided.run) == every[-1:]
+    reasons = ["outage" if later else "coalesced", "coalesced"]
+    assert [(skip.first, skip.reason) for skip in decided.skip] == list(zip(every, reasons, strict=False))

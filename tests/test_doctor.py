@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy
 
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
+from app.components.scheduler.runtime import settings as settings_room
 from app.components.scheduler.runtime.doctor import Finding, habits, liveness, pitfalls, storage, surroundings
 from app.components.scheduler.runtime.ledger.querying import connect
 from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
@@ -332,6 +333,23 @@ def test_variables_that_nothing_reads(tmp_path: Path) -> None:
     }
     assert any("did you mean 'SCHEDULER_TIMEZONE'?" in it.what for it in found)
     assert any("resembles SCHEDULER_MAX_WORKERS" in it.what for it in found)
+
+
+def test_variables_of_a_part_that_the_application_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings_room, "_PARTS", tmp_path)
+    with scheduler_settings(tmp_path, SCHEDULER_DASHBOARD="true", SCHEDULER_DASHBOARD_PORT=8080):
+        _chosen, found = surroundings.examine_settings()
+    assert [(it.level, it.what, it.right) for it in found] == [
+        (
+            "warning",
+            f"{name} has no effect: the application was made without the dashboard",
+            "remove it, or add the dashboard:"
+            " copier update --defaults --vcs-ref :current: --data dashboard=true",
+        )
+        for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
+    ]
 
 
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.cli import app as commands
+from app.components.dashboard.settings import DashboardSettings
 from app.components.scheduler import runtime
 from app.components.scheduler.runtime.settings import SchedulerSettings
 from app.core import ledger, log
@@ -109,7 +110,10 @@ def all_commands() -> dict[str, Callable[..., Any]]:
 
 def test_each_command_and_each_variable_is_listed_once() -> None:
     assert sorted(TABLES["Commands"]) == sorted(all_commands())
-    assert sorted(TABLES["Variables"]) == sorted(name.upper() for name in SchedulerSettings.model_fields)
+    variables = {
+        name.upper() for kind in (SchedulerSettings, DashboardSettings) for name in kind.model_fields
+    }
+    assert sorted(TABLES["Variables"]) == sorted(variables)
 
 
 def test_the_commands_said_to_have_json_are_those_that_have_it() -> None:

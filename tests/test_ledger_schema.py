@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy
@@ -9,7 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.components.scheduler.runtime.ledger import database, schema
+from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime.ledger import database, schema, statements
+from histories import SECOND, prepared, run, write
 
 
 def test_the_code_is_written_for_the_newest_migration() -> None:
@@ -34,3 +37,21 @@ def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     before = ledger.path.read_bytes()
     ledger.prepare()
     assert ledger.path.read_bytes() == before
+
+
+def test_a_start_finds_its_number_without_going_through_the_runs(scheduler: AsyncIOScheduler) -> None:
+    for job_id in ("often", "at starts", "never"):
+        scheduler.add_job(print, "cron", hour=3, id=job_id)
+    ledger = prepared(scheduler)
+    with closing(ledger.connect()) as connection:
+        assert connection.execute(statements.LAST_START_NUMBER).fetchone() == (None,)
+    write(ledger, "scheduler_runs", [run("often", tick * SECOND) for tick in range(50)])
+    at_starts = [run("at starts", None, kind="startup", start_number=number) for number in (7, 9, 8)]
+    write(ledger, "scheduler_runs", at_starts)
+    with closing(ledger.connect()) as connection:
+        assert connection.execute(statements.LAST_START_NUMBER).fetchone() == (9,)
+        explained = connection.execute(f"EXPLAIN QUERY PLAN {statements.LAST_START_NUMBER}").fetchall()
+    plan = [row[-1] for row in explained]
+    of_runs = [line for line in plan if "scheduler_runs" in line]
+    assert len(of_runs) == 1, plan
+    assert "(job_id=? AND start_number>?)" in of_runs[0], plan

@@ -86,6 +86,14 @@ def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path
     assert printed.split("\n") == ["", "  cd 'an app'", "  make install", "  make run", "", ""]
 
 
+@pytest.mark.parametrize("folder", ["app", "an [app]?"])
+@pytest.mark.parametrize("given", [{}, {"copyright_year": "2001"}, {"copyright_year": "2001", "ci": "none"}])
+def test_a_new_project_has_all_parts_whatever_else_is_answered(folder: str, given: dict[str, str]) -> None:
+    made = render(fresh_folder("new") / folder, **given)
+    answers = yaml.safe_load((made / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert (answers["container"], answers["dashboard"]) == (True, True)
+
+
 def test_choices_refuse_what_is_not_among_them() -> None:
     with pytest.raises(ValueError, match=r"Invalid choice for 'ci': 'travis' is not in \['github'"):
         render(fresh_folder("refused") / "app", ci="travis")

@@ -242,8 +242,9 @@ def test_a_ledger_that_is_replaced_ends_the_following(history: AsyncIOScheduler)
 def test_following_ends_after_as_many_as_are_wanted(history: AsyncIOScheduler) -> None:
     printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2")
     lines = printed.splitlines()
-    assert [line.split()[0] for line in lines] == ["run", "1", "2"]
-    assert lines[2].endswith("ValueError: no")
+    assert lines[0] == "runs as they end, times in UTC"
+    assert [line.split()[0] for line in lines[1:]] == ["run", "1", "2"]
+    assert lines[3].endswith("ValueError: no")
     printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2", "--json")
     assert [json.loads(line)["run_id"] for line in printed.splitlines()] == [1, 2]
 

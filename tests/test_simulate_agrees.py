@@ -102,9 +102,7 @@ class EverySecond:
         run = [tick for tick in chosen if tick not in late]
         for tick in missed:
             if tick not in run:
-                # One that is just in time was not coalesced, but missed, as far as the record goes.
-                at_the_limit = grace is not None and now == tick + grace
-                self.outcomes[tick] = "outage" if tick in late or at_the_limit else "coalesced"
+                self.outcomes[tick] = "outage" if tick in late else "coalesced"
         self.chain = run
 
     def go_on(self, now: int) -> None:

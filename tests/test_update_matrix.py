@@ -133,6 +133,20 @@ def test_an_update_keeps_what_the_user_did_and_brings_what_is_new(
     journey.update(AFTER_THE_NEWEST if kind.planted else route[-1])
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("version", KEPT[:2])
+@pytest.mark.parametrize("given", [{}, {"copyright_year": "2001"}], ids=["nothing", "a year"])
+def test_a_part_that_nobody_was_asked_for_stays_away_whatever_is_answered(
+    version: str, given: dict[str, str]
+) -> None:
+    project = releases().project(version)
+    assert project.answers().keys().isdisjoint({"container", "dashboard"})
+    project.update(data=given)
+    answers = project.answers()
+    assert (answers["container"], answers["dashboard"]) == (False, False)
+    assert given.items() <= answers.items()
+
+
 # --- the rule itself
 
 SPOILT: dict[str, Callable[[Path], object]] = {

@@ -81,7 +81,8 @@ def test_an_application_without_the_dashboard_needs_nothing_of_it(own_site: Site
     )
     with own_site.app.running() as process:
         own_site.app.records(1, "succeeded")
-        assert "dashboard" not in process.log()
+        (line,) = (line for line in process.log().splitlines() if "dashboard" in line)
+        assert "SCHEDULER_DASHBOARD has no effect: the application was made without the dashboard" in line
     assert "dashboard" not in own_site.app.command("--help").stdout
 
 

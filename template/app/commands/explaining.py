@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, JobId, console, local, moment, print_json, visible
+from app.commands.output import (
+    AsJson,
+    JobId,
+    console,
+    local_with_zone,
+    moment,
+    print_json,
+    run_number,
+    visible,
+)
 
 if TYPE_CHECKING:
     from app.components.scheduler.runtime.deploy_diff import Difference, Start
@@ -22,9 +31,15 @@ DIFFERENT = 3
 def why(
     job_id: JobId,
     tick: Annotated[
-        str | None, typer.Argument(help="The time in question, in the job's zone (default its latest tick).")
+        str | None,
+        typer.Argument(
+            help="The time in question; without an offset in the job's zone (default its latest tick).",
+            metavar="TICK",
+        ),
     ] = None,
-    run: Annotated[int | None, typer.Option(help="The number of the run in question.")] = None,
+    run: Annotated[
+        int | None, typer.Option(help="The number of the run in question.", parser=run_number, metavar="RUN")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a job ran at a time, or did not."""
@@ -54,7 +69,7 @@ def why(
 @commands.command()
 def diff(
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help=f"Exit with {DIFFERENT} if there is a difference.")
+        bool, typer.Option("--exit-code", help=f"Exit with {DIFFERENT} if a job differs.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +99,11 @@ def _difference_lines(found: Difference, zone: Any) -> list[str]:
         sides = (("before", change.old), ("after", change.new))
         for word, side in sides if change.what != "altered" else ():
             if side is not None:
-                coming = "not known" if side.next is None else ", ".join(local(t, zone) for t in side.next)
+                coming = (
+                    "not known"
+                    if side.next is None
+                    else ", ".join(local_with_zone(t, zone) for t in side.next)
+                )
                 lines.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {coming or 'never'}")
         lines += [f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items()]
     lines.append("a start now would run at once:" if found.runs else "a start now would run nothing at once")
@@ -93,9 +112,9 @@ def _difference_lines(found: Difference, zone: Any) -> list[str]:
     for run in found.waiting:
         lines.append(f"  {run.job_id} ({run.why}) later {_of(run, zone)}")
     for skip in found.skipped:
-        upto = f" to {local(skip['last_tick'], zone)}" if skip["last_tick"] else ""
+        upto = f" to {local_with_zone(skip['last_tick'], zone)}" if skip["last_tick"] else ""
         number = "several" if skip["count"] is None else skip["count"]
-        which = f"{number} would not run ({skip['reason']}), {local(skip['tick'], zone)}{upto}"
+        which = f"{number} would not run ({skip['reason']}), {local_with_zone(skip['tick'], zone)}{upto}"
         lines.append(f"  {skip['job_id']}: {which}")
     lines += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
     if found.alive:
@@ -108,7 +127,7 @@ def _difference_lines(found: Difference, zone: Any) -> list[str]:
 
 
 def _of(run: Start, zone: Any) -> str:
-    return f"for {local(run.tick, zone)}" if run.tick else f"due {local(run.at, zone)}"
+    return f"for {local_with_zone(run.tick, zone)}" if run.tick else f"due {local_with_zone(run.at, zone)}"
 
 
 @commands.command()
@@ -116,7 +135,7 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine settings, ledger, processes and schedule; exit with 1 if something is wrong."""
+    """Examine settings, ledger, processes and schedule; exit with 1 if there is an error."""
     from dataclasses import asdict
 
     from app.components.scheduler.runtime.doctor import examine, worst

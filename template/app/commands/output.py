@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+# A longer number would not fit into the ledger.
+_MOST_DIGITS = 18
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -29,8 +32,24 @@ def job_ids(incomplete: str) -> list[str]:
         return []
 
 
-RunId = Annotated[int, typer.Argument(help="The number of the run.")]
-JobId = Annotated[str, typer.Argument(help="The job.", autocompletion=job_ids)]
+def run_number(text: str) -> int:
+    """Return the number of a run.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from app.components.scheduler.runtime.errors import ConfigurationError
+
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        raise ConfigurationError(
+            f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"
+        )
+    return int(text)
+
+
+RunId = Annotated[int, typer.Argument(help="The number of the run.", parser=run_number, metavar="RUN")]
+JobId = Annotated[str, typer.Argument(help="The id of the job.", autocompletion=job_ids, metavar="JOB")]
+Note = Annotated[str | None, typer.Option(help="Why, for others.")]
 OfJob = Annotated[
     str | None,
     typer.Option("--job", help="Only those of the job with this id.", autocompletion=job_ids),
@@ -72,6 +91,13 @@ def local(text: str | None, zone: Any) -> str:
     if text is None:
         return "-"
     return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def local_with_zone(text: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone, with the zone's name at that time."""
+    from datetime import datetime
+
+    return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def print_json(rows: Any) -> None:

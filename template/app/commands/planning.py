@@ -22,7 +22,7 @@ _MOST_SHOWN = 10
 @commands.command()
 def plan(
     begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last, not included (default a day on).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, not included (default a day on).")] = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=36_600, help="Instead of --to: so many days on.")
     ] = None,

@@ -97,7 +97,10 @@ def runs(
     follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ran and what was skipped, newest first. --state and --reason can be given several times."""
+    """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
+
+    Times without an offset are in the scheduler's zone.
+    """
     from app.commands import cells
     from app.commands.patience import Patience
     from app.components.scheduler.runtime.errors import ConfigurationError
@@ -155,6 +158,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     console()
     zone = settings().zone
     if not as_json:
+        print(f"runs as they end, times in {zone}")
         print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
     ended = threading.Event()
 

@@ -34,7 +34,10 @@ def simulate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try the schedule out over a span of time, with outages. Nothing is run and nothing is written."""
+    """Try the schedule out over a span of time, with outages. Nothing is run and nothing is written.
+
+    Times without an offset are in the scheduler's zone.
+    """
     from app.components.scheduler.runtime import simulation, ticks
     from app.components.scheduler.runtime.known import added_jobs
     from app.components.scheduler.runtime.loading import load_schedule

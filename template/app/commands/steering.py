@@ -6,19 +6,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, JobId, RunId, moment, print_json
+from app.commands.output import AsJson, JobId, Note, RunId, moment, print_json
 
 if TYPE_CHECKING:
     from app.components.scheduler.runtime.ledger.database import Ledger
 
 commands = typer.Typer()
 
+_POLL_SECONDS = 0.2
+# A scheduler that is started anew while somebody waits is back by then.
+_GIVE_UP_SECONDS = 15.0
+
 
 @commands.command()
 def pause(
     job_id: JobId,
-    note: Annotated[str | None, typer.Option(help="Why, for others.")] = None,
-    until: Annotated[str | None, typer.Option(help="When it ends by itself (default never).")] = None,
+    note: Note = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When it ends by itself; without an offset in the scheduler's zone (default never)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Pause a job until it is resumed, over restarts too. A running scheduler obeys at its next tick."""
     from app.components.scheduler.runtime.client import SchedulerClient
@@ -26,13 +36,15 @@ def pause(
     client = SchedulerClient()
     end = None if until is None else moment("--until", until)
     changed = client.pause_job(job_id, note=note, until=end)
-    print(f"{job_id} is paused" if changed else f"{job_id} was paused already")
+    _done(job_id, changed, f"{job_id} is paused" if changed else f"{job_id} was paused already", as_json)
 
 
 @commands.command()
 def resume(
     job_id: JobId,
+    note: Note = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts are never asked.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Resume a paused job. What fell into the pause is recorded, and not caught up."""
     import sys
@@ -43,28 +55,35 @@ def resume(
     sentence = _what_resuming_does(job_id)
     if sentence:
         print(sentence, file=sys.stderr)
-    if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?"):
-        print(f"{job_id} stays paused")
+    if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
+        _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
-    changed = client.resume_job(job_id)
-    print(f"{job_id} is resumed" if changed else f"{job_id} was not paused")
+    changed = client.resume_job(job_id, note=note)
+    _done(job_id, changed, f"{job_id} is resumed" if changed else f"{job_id} was not paused", as_json)
 
 
 @commands.command()
-def remove(job_id: JobId) -> None:
+def remove(job_id: JobId, note: Note = None, as_json: AsJson = False) -> None:
     """Remove a job that was added while running. What is in the schedule's code is removed there."""
     from app.components.scheduler.runtime.client import SchedulerClient
 
-    SchedulerClient().remove_job(job_id)
-    print(f"{job_id} is removed")
+    SchedulerClient().remove_job(job_id, note=note)
+    _done(job_id, True, f"{job_id} is removed", as_json)
 
 
 @commands.command()
 def run_now(
     job_id: JobId,
-    tick: Annotated[str | None, typer.Option(help="The tick that the run stands in for.")] = None,
-    note: Annotated[str | None, typer.Option(help="Why, for others.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 if it failed.")] = False,
+    tick: Annotated[
+        str | None,
+        typer.Option(
+            help="The past tick that the run stands in for; without an offset in the scheduler's zone."
+        ),
+    ] = None,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a job now, beside its schedule. The run is on record like any other."""
@@ -72,30 +91,44 @@ def run_now(
 
     client = SchedulerClient()
     run_id = client.run_job_now(job_id, tick=None if tick is None else moment("--tick", tick), note=note)
-    _begun(run_id, f"run {run_id} of {job_id} begins", wait, as_json)
+    sentence = f"run {run_id} of {job_id} begins"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
 
 
 @commands.command()
 def retry(
     run_id: RunId,
-    note: Annotated[str | None, typer.Option(help="Why, for others.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 if it failed.")] = False,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a run that failed, or was cut off, one more attempt."""
     from app.components.scheduler.runtime.client import SchedulerClient
 
     SchedulerClient().retry_run(run_id, note=note)
-    _begun(run_id, f"run {run_id} begins one more attempt", wait, as_json)
+    sentence = f"run {run_id} begins one more attempt"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
 
 
 @commands.command()
-def cancel(run_id: RunId, note: Annotated[str | None, typer.Option(help="Why, for others.")] = None) -> None:
+def cancel(
+    run_id: RunId,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it was cancelled.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Cancel a run. A plain function cannot be stopped: it is told, and may end by itself."""
     from app.components.scheduler.runtime.client import SchedulerClient
 
-    done = SchedulerClient().cancel_run(run_id, note=note)
-    print(f"run {run_id} is cancelled" if done else f"run {run_id} was asked to end")
+    if SchedulerClient().cancel_run(run_id, note=note):
+        _over(run_id, f"run {run_id} is cancelled", as_json)
+    else:
+        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
+        _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
 
 
 @commands.command()
@@ -108,53 +141,103 @@ def migrate() -> None:
     print(upgrade(Ledger(settings().database_url)))
 
 
-def _begun(run_id: int, sentence: str, wait: bool, as_json: bool) -> None:
-    from app.components.scheduler.runtime.ledger.database import Ledger
-    from app.components.scheduler.runtime.reading import run_row, someone_is_up
-    from app.components.scheduler.runtime.settings import settings
-
-    ledger = Ledger(settings().database_url)
-    if not someone_is_up(ledger):
-        sentence += " when a scheduler is started: none is up"
-    if not as_json:
+def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
+    """Say what became of a job."""
+    if as_json:
+        print_json({"job_id": job_id, "changed": changed})
+    else:
         print(sentence)
-    row = _ended(ledger, run_id) if wait else run_row(ledger, run_id)
+
+
+def _over(run_id: int, sentence: str, as_json: bool) -> None:
+    """Say what became of a run that is over already."""
+    from app.components.scheduler.runtime.reading import run_row
+
+    if as_json:
+        print_json(run_row(_ledger(), run_id))
+    else:
+        print(sentence)
+
+
+def _asked(
+    run_id: int,
+    sentence: str,
+    later: str,
+    *,
+    wait: bool,
+    as_json: bool,
+    wanted: str = "succeeded",
+) -> None:
+    """Say what a running scheduler does now, or one that is started `later`; wait for the end of the run.
+
+    Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
+    """
+    import sys
+
+    from app.components.scheduler.runtime.reading import run_row, someone_is_up
+
+    ledger = _ledger()
+    is_up = someone_is_up(ledger)
+    if not as_json:
+        print(sentence if is_up else f"{later} when a scheduler is started: none is up")
+    row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
     if as_json:
         print_json(row)
-    elif wait:
+    elif wait and _is_over(row):
         print(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
-    if wait and row["state"] != "succeeded":
+    if wait and not _is_over(row):
+        print(
+            f"error: no scheduler is up, so run {run_id} is not waited for: the request stays on record"
+            " until one is started (python -m app run)",
+            file=sys.stderr,
+        )
+    if wait and row["state"] != wanted:
         raise typer.Exit(1)
 
 
 def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
-    """Return a run's row as soon as it is over."""
+    """Return a run's row as soon as it is over, or when no scheduler is up any more that could end it."""
     import time
 
-    from app.components.scheduler.runtime.reading import run_row
+    from app.components.scheduler.runtime.reading import run_row, someone_is_up
 
+    seen = time.monotonic()
     while True:
         row = run_row(ledger, run_id)
-        if row["finished_at"] is not None and row["state"] != "retrying":
+        if _is_over(row):
             return row
-        time.sleep(0.2)
+        if someone_is_up(ledger):
+            seen = time.monotonic()
+        elif time.monotonic() - seen > _GIVE_UP_SECONDS:
+            return row
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_over(row: dict[str, Any]) -> bool:
+    return row["finished_at"] is not None and row["state"] != "retrying"
+
+
+def _ledger() -> Ledger:
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.settings import settings
+
+    return Ledger(settings().database_url)
 
 
 def _what_resuming_does(job_id: str) -> str:
-    from app.components.scheduler.runtime import ticks
-    from app.components.scheduler.runtime.ledger.database import Ledger
     from app.components.scheduler.runtime.reading.resuming import preview
     from app.components.scheduler.runtime.settings import settings
+    from app.components.scheduler.runtime.wording import when
 
-    found = preview(Ledger(settings().database_url), job_id)
+    found = preview(_ledger(), job_id)
     if found is None:
         return ""
     zone = settings().zone
     number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
-    following = (
-        "none is to come" if found.next_tick is None else f"next {ticks.moment(found.next_tick, zone)}"
-    )
+    following = "none is to come" if found.next_tick is None else f"next {when(found.next_tick, zone)}"
+    # When it was paused is known to the microsecond, which nobody reads.
+    since = when(found.since // 1_000_000 * 1_000_000, zone)
     return (
-        f"{job_id} is paused since {ticks.moment(found.since, zone):%Y-%m-%d %H:%M:%S %Z}: {number} fell into"
-        f" the pause, which are recorded as skipped and not made up; {following}"
+        f"{job_id} is paused since {since}: {number} fell into the pause, which are recorded as skipped and"
+        f" not made up; {following}"
     )

@@ -14,6 +14,8 @@ The rooms, in the order in which a tick passes through them:
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
 - `runner`: one claimed run, from its start to its outcome or its next attempt
+- `calling`: its function, on the event loop or on a thread
+- `next_attempt`: whether a run that did not succeed is tried again
 - `context`: what a task may ask of its run
 - `tracing`: each run as a span, for who asked for them
 - `listeners`: APScheduler's events, for who asked for them

@@ -18,6 +18,7 @@ from .ledger.connections import Connection
 from .ledger.records import JobState
 from .ledger.writer import Operation
 from .schedules import Schedule
+from .wording import when
 
 
 class Asking:
@@ -51,11 +52,11 @@ class Asking:
 
         Args:
             tick: the tick that the run stands in for: `current_run().tick` will be that. It must be one of
-                the job's; without a zone it is in the scheduler's.
+                the job's, and past; without a zone it is in the scheduler's.
             note: why, for the audit trail.
 
         Raises:
-            ScheduleError: there is no such job, or no such tick.
+            ScheduleError: there is no such job, or no such tick, or the tick is still to come.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
         instant = None if tick is None else ticks.instant_in(tick, self.timezone)
@@ -63,7 +64,8 @@ class Asking:
         def ask(connection: Connection) -> int:
             state = self._existing(connection, job_id)
             if instant is not None:
-                check_tick(state.schedule() or self._own_schedule(job_id), job_id, instant)
+                schedule = state.schedule() or self._own_schedule(job_id)
+                check_tick(schedule, job_id, instant, self.timezone)
             run_id = asking.run_now(connection, job_id, instant)
             asking.note_down(connection, self.who, "run now", job_id, run_id, note)
             return run_id
@@ -120,14 +122,29 @@ class Asking:
         return found
 
 
-def check_tick(schedule: Schedule | None, job_id: str, instant: int) -> None:
-    """Refuse an instant that is no tick of the schedule."""
-    if schedule is None:
-        return
-    following = schedule.next_tick(instant - 1)
-    if following != instant:
-        near = "" if following is None else f"; the next one is {ticks.moment(following, schedule.zone)}"
-        raise ScheduleError(f"{ticks.moment(instant, schedule.zone)} is no tick of the job {job_id!r}{near}")
+def check_tick(schedule: Schedule | None, job_id: str, instant: int, zone: tzinfo) -> None:
+    """Refuse an instant that is no tick of the schedule, or one that is still to come.
+
+    `zone` is the one to name it in where the schedule is not known.
+    """
+    zone = zone if schedule is None else schedule.zone
+    if schedule is not None and schedule.next_tick(instant - 1) != instant:
+        near = _nearest_ticks(schedule, instant)
+        raise ScheduleError(f"{when(instant, zone)} is no tick of the job {job_id!r}: {near}")
+    if instant > ticks.now():
+        raise ScheduleError(
+            f"the tick {when(instant, zone)} of the job {job_id!r} is still to come, and comes at its time"
+            " anyway: leave it away to run the job now"
+        )
+
+
+def _nearest_ticks(schedule: Schedule, instant: int) -> str:
+    before, after = schedule.tick_before(instant), schedule.next_tick(instant)
+    near = [
+        None if before is None else f"the one before is {when(before, schedule.zone)}",
+        None if after is None else f"the next one is {when(after, schedule.zone)}",
+    ]
+    return ", ".join(filter(None, near)) or "it has none"
 
 
 def person() -> str:

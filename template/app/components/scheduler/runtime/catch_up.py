@@ -78,7 +78,8 @@ def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Sk
     Those still within their grace would have run, had a newer one not taken their place: `coalesced`.
     """
     grace = job.options.grace
-    too_late_until = min(until, max(after, now - grace)) if grace is not None else after
+    # The end of its grace is still within it.
+    too_late_until = min(until, max(after, now - grace - 1)) if grace is not None else after
     return [
         *_rows(job, after, too_late_until, reason),
         *_rows(job, too_late_until, until, "coalesced"),

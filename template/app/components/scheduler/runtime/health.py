@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from .ledger.database import Ledger
 from .ledger.querying import connect
 from .presence import LEASE_SECONDS
 from .schedules import Schedule, from_data
+from .wording import when
 
 # A tick that nobody has claimed for so long shows that the clock stands still: it looks at the time at least
 # every 30 seconds, and tries again every second while the ledger does not answer.
@@ -223,7 +225,7 @@ def _on_clocks(overdue: dict[str, int], jobs: Sequence[Any], now: int) -> tuple[
             continue
         found = Finding(
             f"job {row.job_id} is behind: nobody has claimed its tick of"
-            f" {ticks.moment(tick).isoformat(timespec='seconds')}, {(now - tick) // ticks.SECOND} s ago",
+            f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
             "the tick of a job is overdue",
         )
         others_go_on = any(other.watermark_us > tick + _OVERDUE for other in jobs)

@@ -1,35 +1,31 @@
 """One claimed run, from its start to its outcome.
 
 At most `max_workers` runs are under way at once, coroutines and plain functions together (R13).
-Coroutines run on the event loop; plain functions on threads that nothing else uses.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
-import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from apscheduler import events
 from loguru import logger
 
 from . import evidence, ticks, tracing
+from .calling import Calls
 from .context import Run, set_current_run
 from .declaration import Job
-from .functions import unwrapped
 from .ledger import runs
-from .ledger.members import MOST_CRASHES
 from .ledger.records import Claim, Identity, Outcome
 from .ledger.writer import Writer
 from .listeners import Listeners
+from .next_attempt import with_next_attempt
 from .telling import Telling
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
@@ -60,12 +56,9 @@ class Runner:
         self._waiting: deque[list[Claim]] = deque()
         self._slots: set[asyncio.Task[None]] = set()
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
-        self._in_thread: dict[int, Future[Any]] = {}
-        self._tasks: dict[int, asyncio.Task[Any]] = {}
-        # What runs logged, and whether somebody asked to cancel them.
-        self._lines: dict[int, evidence.Lines] = {}
+        self._calls = Calls(max_workers)
+        # Whether somebody asked to cancel them.
         self._asked: dict[int, threading.Event] = {}
-        self._threads = ThreadPoolExecutor(max_workers, thread_name_prefix="scheduler-task")
         self._draining = self._cutting = False
         self._span = tracing.opener()
 
@@ -124,7 +117,7 @@ class Runner:
         if self._slots:
             await asyncio.wait(self._slots, timeout=_CANCEL_SECONDS)
         self._give_up_on_deaf()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
         return cut
 
     def cancel(self, run_ids: Iterable[int]) -> None:
@@ -136,11 +129,9 @@ class Runner:
             elif not asked.is_set():
                 asked.set()
                 claim = self._under_way[run_id][0]
-                if run_id in self._in_thread:
+                if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
                     log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
-                elif task := self._tasks.get(run_id):
-                    task.cancel()
 
     def _cancel_waiting(self, run_id: int) -> None:
         """Take back a run that was claimed and has not begun."""
@@ -231,7 +222,7 @@ class Runner:
             try:
                 with self._span(run, claim.due):
                     async with asyncio.timeout(job.options.timeout) as limit:
-                        value = await self._call(job, claim)
+                        value = await self._calls.call(job, claim.run_id)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
@@ -254,7 +245,7 @@ class Runner:
 
     def _was_cut(self, claim: Claim) -> bool:
         """Return whether this is a coroutine that was cancelled at the end of a stop."""
-        return self._cutting and claim.run_id not in self._in_thread
+        return self._cutting and self._calls.thread(claim.run_id) is None
 
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
@@ -275,32 +266,10 @@ class Runner:
         ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
         return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, self._asked[claim.run_id])
 
-    async def _call(self, job: Job, claim: Claim) -> Any:
-        self._lines[claim.run_id], token = evidence.begin()
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks[claim.run_id] = task
-        try:
-            return await self._call_function(job, claim)
-        finally:
-            del self._tasks[claim.run_id]
-            evidence.end(token)
-
-    async def _call_function(self, job: Job, claim: Claim) -> Any:
-        if _is_coroutine_function(job.func):
-            return await job.func(*job.args, **job.kwargs)
-        call = functools.partial(job.func, *job.args, **job.kwargs)
-        future = self._threads.submit(contextvars.copy_context().run, _without_stop_iteration, call)
-        self._in_thread[claim.run_id] = future
-        # Shielded: cancelling the waiting must not look like a cancelled function.
-        value = await asyncio.shield(asyncio.wrap_future(future))
-        # A plain function (a lambda, a callable object) may hand back a coroutine.
-        return await value if inspect.isawaitable(value) else value
-
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         limit = f"{job.options.timeout:g} s"
         logger.error("{} took longer than its timeout of {}", job.name, limit)
-        thread = self._in_thread.get(claim.run_id)
+        thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
             # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
             try:
@@ -314,7 +283,7 @@ class Runner:
         self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
 
     def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
-        thread = self._in_thread.get(claim.run_id)
+        thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
             # It goes on, and so does its lease, until the thread ends.
             thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
@@ -343,7 +312,7 @@ class Runner:
     def _give_up_on_deaf(self) -> None:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
         for claim, _job, started in list(self._under_way.values()):
-            if claim.run_id not in self._in_thread:
+            if self._calls.thread(claim.run_id) is None:
                 logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
                 self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
@@ -376,17 +345,15 @@ class Runner:
         _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
         if job is None:
             return
-        self._in_thread.pop(claim.run_id, None)
+        log = self._calls.forget(claim.run_id)
         asked = self._asked.pop(claim.run_id, None)
-        lines = self._lines.pop(claim.run_id, None)
         trace = None
         if problem is not None:
             error, trace = evidence.one_line(problem), evidence.trace(problem)
         now = ticks.now()
-        log = lines.text() if lines else None
         outcome = Outcome(claim, state, None, started, now, error, trace, log)
         if asked is None or not asked.is_set():
-            outcome = self._with_next_attempt(outcome, job, now)
+            outcome = with_next_attempt(outcome, job, now)
         self._write(outcome)
         self._telling.ended(job, outcome)
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
@@ -394,22 +361,6 @@ class Runner:
             # Listeners tell success from failure by this.
             problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
         self._listeners.ended(claim, code, value, problem, trace)
-
-    @staticmethod
-    def _with_next_attempt(outcome: Outcome, job: Job, now: int) -> Outcome:
-        """Say when a failed run is tried again, or until when one that was cut off may be."""
-        claim = outcome.claim
-        if outcome.state in ("failed", "timed_out"):
-            retry_at = job.retry_at(claim.run_id, claim.attempt - claim.crashes, now)
-            if retry_at is not None:
-                seconds = (retry_at - now) / ticks.SECOND
-                logger.bind(job=job.id).warning("will be tried again in {:.1f} s", seconds)
-            return replace(outcome, retry_at=retry_at)
-        again = job.options.on_crash == "rerun" and claim.crashes < MOST_CRASHES
-        if outcome.state == "interrupted" and again:
-            grace = job.options.grace
-            return replace(outcome, rerun_until=ticks.FOREVER if grace is None else now + grace)
-        return outcome
 
     def _write(self, outcome: Outcome) -> None:
         me = self._me
@@ -430,16 +381,3 @@ def _check_written(claim: Claim, future: Future[bool]) -> None:
         logger.opt(exception=future.exception()).error("the outcome of run {} was refused", claim.run_id)
     elif not future.result():
         logger.error("run {} had lost its lease: its outcome is not recorded", claim.run_id)
-
-
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    function = unwrapped(function)
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
-def _without_stop_iteration(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except StopIteration as problem:
-        # A future cannot carry it: whoever waits would wait for ever.
-        raise RuntimeError("the function raised StopIteration") from problem

@@ -135,14 +135,16 @@ class AsyncIOScheduler(Steering, DurableOnly):
         for job in self.get_jobs():
             print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
 
-    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
         """Take back a declaration; while running, remove a job that was added while running.
+
+        `note`: why, for the audit trail of the running schedule.
 
         Raises:
             ScheduleError: there is no such job, or it is running code.
         """
         if self._process is not None:
-            super().remove_job(job_id, jobstore)
+            super().remove_job(job_id, jobstore, note=note)
         elif self._declared.pop(job_id, None) is None:
             raise NoSuchJobError(
                 f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
@@ -186,12 +188,12 @@ class AsyncIOScheduler(Steering, DurableOnly):
         self._declared[job_id].paused_at_first = True
         return True
 
-    def resume_job(self, job_id: str, jobstore: str | None = None) -> bool:
+    def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
         """Resume a paused job: see `Steering.resume_job`."""
         self._need_running(
             "resume_job()", f"a pause lasts until somebody ends it: python -m app resume {job_id}"
         )
-        return super().resume_job(job_id, jobstore)
+        return super().resume_job(job_id, jobstore, note=note)
 
     # --- running ---
 

@@ -29,6 +29,11 @@ class Schedule:
         """Return the first tick later than `after`, or None when there is none."""
         return self.ticks.next(after)
 
+    def tick_before(self, instant: int) -> int | None:
+        """Return the newest tick up to `instant`, or None when there is none since 1970."""
+        found = ticks.newest(self.ticks, min(0, instant - 1), instant, 1)
+        return found[-1] if found else None
+
 
 def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0) -> Schedule:
     """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data."""

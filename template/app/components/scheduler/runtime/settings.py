@@ -28,6 +28,8 @@ ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 _SECRET_LENGTH = 4
 _PROJECT_FILE = Path(__file__).resolve().parents[3] / "core" / "project.toml"
 _PARTS = Path(__file__).resolve().parents[2]
+# What an application may be made without, by how its variables begin.
+_OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
 
 
 @cache
@@ -189,7 +191,22 @@ class SchedulerSettings(BaseSettings):
         seen = {name.upper() for name in os.environ} | _names_in(APP_ROOT / ".env")
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
-        return [f"{name} is not a setting and has no effect{nearest(name, ours)}" for name in strange]
+        return [_without_effect(name, ours) for name in strange]
+
+
+def missing_part(variable: str) -> str | None:
+    """Return the part of the application that would read a variable, if the application lacks that part."""
+    for prefix, part in _OPTIONAL_PARTS.items():
+        if variable == prefix or variable.startswith(f"{prefix}_"):
+            return None if (_PARTS / part / "settings.py").exists() else part
+    return None
+
+
+def _without_effect(name: str, known: list[str]) -> str:
+    part = missing_part(name)
+    if part is not None:
+        return f"{name} has no effect: the application was made without the {part}"
+    return f"{name} is not a setting and has no effect{nearest(name, known)}"
 
 
 def _names_of_parts() -> set[str]:

@@ -22,6 +22,7 @@ from .ledger.records import AddedRow, JobState
 from .places import call_site, fail, failing
 from .refused import NO_JOBSTORES, refuse
 from .schedules import Schedule
+from .wording import when
 
 _CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
 
@@ -54,8 +55,11 @@ class Steering(Asking, Declaring):
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a job, or None."""
 
-    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
         """Remove a job that was added while running: it never runs again. Its history stays.
+
+        Args:
+            note: why, for the audit trail.
 
         Raises:
             ScheduleError: there is no such job, or it stands in the code.
@@ -67,7 +71,7 @@ class Steering(Asking, Declaring):
             if state.call_data is None:
                 raise ScheduleError(f"job {job_id!r} stands in the schedule's code: delete it there")
             definitions.remove(connection, state, ticks.now())
-            asking.note_down(connection, self.who, "remove", job_id)
+            asking.note_down(connection, self.who, "remove", job_id, note=note)
             return definitions.read_added(connection, job_id)
 
         row = self._execute(remove)
@@ -145,8 +149,11 @@ class Steering(Asking, Declaring):
 
         return bool(self._execute(pause))
 
-    def resume_job(self, job_id: str, jobstore: str | None = None) -> bool:
+    def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
         """Resume a paused job. What fell into the pause is recorded and not caught up.
+
+        Args:
+            note: why, for the audit trail.
 
         Returns False if it was not paused.
         """
@@ -157,7 +164,7 @@ class Steering(Asking, Declaring):
             _existing(connection, job_id)
             changed = pauses.resume(connection, job_id, schedule)
             if changed:
-                asking.note_down(connection, self.who, "resume", job_id)
+                asking.note_down(connection, self.who, "resume", job_id, note=note)
             return changed
 
         return bool(self._execute(resume))
@@ -169,7 +176,8 @@ class Steering(Asking, Declaring):
             triggers.check_zone_is_clear(until, "until", self.timezone)
         end = ticks.instant_in(until, self.timezone)
         if end <= ticks.now():
-            raise ScheduleError(f"a pause until {until} would be over already: give a time to come")
+            said = when(end, self.timezone)
+            raise ScheduleError(f"a pause until {said} would be over already: give a time to come")
         return end
 
     def _existing(self, connection: Connection, job_id: Any) -> JobState:

@@ -1,10 +1,12 @@
-"""The smallest pieces of sentences about times: lists, ordinals, lengths."""
+"""The smallest pieces of sentences about times: instants, lists, ordinals, lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import pairwise
+
+from . import ticks
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -15,6 +17,13 @@ MONTHS = (
 MOST_LISTED = 6
 
 _UNITS = (("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))
+
+
+def when(instant: int, zone: tzinfo) -> str:
+    """Return an instant (microseconds since 1970 UTC) in a zone: to the second, finer if it is a fraction."""
+    moment, rest = ticks.moment(instant, zone), instant % ticks.SECOND
+    fraction = f".{rest:06d}".rstrip("0") if rest else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {moment:%Z}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

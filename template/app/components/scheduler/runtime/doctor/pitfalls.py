@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from .. import ticks
 from ..declaration import Job
-from ..explain.wording import lasting, when
+from ..explain.wording import lasting
 from ..settings import APP_ROOT
 from ..ticks import zones
+from ..wording import when
 from .finding import Finding, ok
 from .source import zoneless_trigger
 

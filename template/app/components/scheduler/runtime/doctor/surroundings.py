@@ -13,7 +13,7 @@ from zoneinfo import TZPATH
 
 from ..errors import ConfigurationError
 from ..loading import versions
-from ..settings import APP_ROOT, SchedulerSettings, settings
+from ..settings import APP_ROOT, SchedulerSettings, missing_part, settings
 from .finding import Finding, ok
 
 # From this resemblance on, a name is taken for a misspelt one.
@@ -32,11 +32,19 @@ def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
         where = variable[0] if variable else None
         return None, [Finding("error", "settings", str(problem), where, "a value as in .env.example")]
     found = [
-        Finding("warning", "settings", sentence, sentence.split()[0], "remove it, or write the real name")
+        Finding("warning", "settings", sentence, name, _instead_of(name))
         for sentence in unknown
+        for name in [sentence.split()[0]]
     ]
     found += _misspelt(chosen)
     return chosen, found or [ok("settings", "the settings are valid")]
+
+
+def _instead_of(name: str) -> str:
+    part = missing_part(name)
+    if part is None:
+        return "remove it, or write the real name"
+    return f"remove it, or add the {part}: copier update --defaults --vcs-ref :current: --data {part}=true"
 
 
 def _misspelt(chosen: SchedulerSettings) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from datetime import datetime
 from .. import ticks
 from ..catch_up import decide
 from ..ticks import zones
+from ..wording import when
 from .account import Account
-from .wording import at, host, lasting, quoted, when
+from .wording import at, host, lasting, quoted
 
 # What is due is claimed within a moment: this much later, something is in the way.
 _PROMPT = 5 * ticks.SECOND

@@ -210,8 +210,7 @@ def _about_the_code(account: Account) -> None:
 
 
 def _shown(facts: Facts, instant: int) -> str:
-    whole = instant % ticks.SECOND == 0
-    return wording.when(instant, facts.zone) if whole else wording.at(instant, facts.zone)
+    return wording.at(instant, facts.zone)
 
 
 def _entry(entry: Any) -> dict[str, Any]:

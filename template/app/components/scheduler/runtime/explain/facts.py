@@ -92,10 +92,7 @@ class Facts:
 
     def tick_before(self, instant: int) -> int | None:
         """Return the newest tick up to an instant."""
-        if self.schedule is None:
-            return None
-        found = ticks.newest(self.schedule.ticks, min(0, instant - 1), instant, 1)
-        return found[-1] if found else None
+        return None if self.schedule is None else self.schedule.tick_before(instant)
 
     def is_paused(self, instant: int) -> bool:
         """Return whether the pause that is open now covers an instant."""

@@ -6,9 +6,10 @@ from typing import Any
 
 from .. import ticks
 from ..ledger.members import MOST_CRASHES
+from ..wording import when
 from .account import Account
 from .waiting import describe_waiting
-from .wording import at, host, lasting, when
+from .wording import at, host, lasting
 
 # A run that starts this much after its due instant is called late, and asked why.
 _LATE = ticks.SECOND

@@ -5,14 +5,9 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from .. import ticks
+from ..wording import when
 
 _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-
-
-def when(instant: int, zone: tzinfo) -> str:
-    """Return an instant (microseconds since 1970 UTC) in a zone: to the second, finer if it is a fraction."""
-    moment = ticks.moment(instant, zone)
-    return f"{moment:%Y-%m-%d %H:%M:%S}{_fraction(instant)} {moment:%Z}"
 
 
 def at(instant: int, zone: tzinfo) -> str:
@@ -43,8 +38,3 @@ def host(name: str) -> str:
 def quoted(note: str | None) -> str:
     """Return a note in brackets, or that there is none."""
     return f'(note: "{note}")' if note else "(without a note)"
-
-
-def _fraction(instant: int) -> str:
-    rest = instant % ticks.SECOND
-    return f".{rest:06d}".rstrip("0") if rest else ""

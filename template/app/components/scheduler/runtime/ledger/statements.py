@@ -21,10 +21,14 @@ DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
 
 LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
 
+# Asked job by job, each time the end of an index: a job is kept as long as any of its runs.
 LAST_START_NUMBER = """
 SELECT max(number) FROM (
     SELECT max(start_number) AS number FROM scheduler_processes
-    UNION ALL SELECT max(start_number) AS number FROM scheduler_runs
+    UNION ALL SELECT (
+        SELECT max(start_number) FROM scheduler_runs
+        WHERE scheduler_runs.job_id = scheduler_jobs.job_id AND start_number IS NOT NULL
+    ) AS number FROM scheduler_jobs
 ) AS numbers
 """
 
