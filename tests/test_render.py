@@ -267,7 +267,10 @@ def test_no_file_name_of_the_template_has_a_condition() -> None:
     assert [name for name in names if name.endswith((".py.jinja", ".pyi.jinja"))] == []
 
 
-WITHOUT_A_DEFAULT = {f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")}
+WITHOUT_A_DEFAULT = {
+    "SCHEDULER_QUEUES",
+    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")),
+}
 
 
 def test_every_setting_is_explained_with_its_default() -> None:

@@ -58,8 +58,23 @@ def options(
 
 
 @app.command()
-def run() -> None:
+def run(
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|scheduler|worker",
+            help="What this process does: claim ticks, run them, or both (SCHEDULER_ROLE).",
+        ),
+    ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
+    ] = None,
+) -> None:
     """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
+    for name, given in (("SCHEDULER_ROLE", role), ("SCHEDULER_QUEUES", queues)):
+        if given is not None:
+            os.environ[name] = given
     from app.components.scheduler.runtime.loading import load_schedule
     from app.components.scheduler.runtime.settings import settings
     from app.core.log import configure_logging
@@ -70,7 +85,8 @@ def run() -> None:
 
     from app.components.scheduler.runtime.service import run_until_stopped
 
-    with _dashboard():
+    # Workers have no page: of many on one machine only one could have its address.
+    with _dashboard() if chosen.role.claims else nullcontext():
         code = run_until_stopped(scheduler)
     raise typer.Exit(code)
 

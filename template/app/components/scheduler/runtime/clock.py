@@ -22,6 +22,8 @@ from .catch_up import AHEAD, Decision, decide, look_ahead
 from .declaration import Job
 from .errors import LedgerUnavailable
 from .ledger import runs
+from .ledger.connections import Connection
+from .ledger.database import Ledger
 from .ledger.records import Answer, Identity
 from .ledger.writer import Writer
 from .listeners import Listeners
@@ -41,11 +43,12 @@ class Clock:
         self,
         jobs: Mapping[str, Job],
         me: Identity,
+        ledger: Ledger,
         writer: Writer,
         runner: Runner,
         listeners: Listeners,
     ) -> None:
-        self._jobs = jobs
+        self._jobs, self._ledger = jobs, ledger
         self._me, self._writer = me, writer
         self._runner, self._listeners = runner, listeners
         self._heap: list[tuple[int, int, str]] = []
@@ -132,7 +135,14 @@ class Clock:
         # What was reserved and can no longer run must not stand in the way of what can.
         self._runner.settle_late()
         me, free = self._me, self._runner.free
-        future = self._writer.submit(lambda connection: runs.claim(connection, me, decisions, free))
+
+        def claim(connection: Connection) -> list[Answer]:
+            answers = runs.claim(connection, me, decisions, free)
+            if any(answer.queued for answer in answers):
+                self._ledger.wake_others(connection)
+            return answers
+
+        future = self._writer.submit(claim)
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
 
     def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:

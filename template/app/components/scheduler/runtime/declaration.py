@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from . import functions, ticks
+from .roles import DEFAULT_QUEUE, check_queue
 from .schedules import Schedule
 
 _LONGEST_RETRY_DELAY = 3_600.0
@@ -34,6 +35,7 @@ class Options:
         three times, or `skip`.
     ping: an address that is called when a run begins and when it has ended (a dead man's switch).
     alert: whether people are alerted when something is wrong with this job.
+    queue: which workers run it, where the work is split over processes: those that serve this queue.
     """
 
     misfire_grace_time: float | None
@@ -47,6 +49,7 @@ class Options:
     # Whoever knows the address may call it: it is not shown.
     ping: str | None = field(default=None, repr=False)
     alert: bool = True
+    queue: str = DEFAULT_QUEUE
 
     def check(self) -> None:
         """Raise ValueError for a value that cannot be meant."""
@@ -67,6 +70,7 @@ class Options:
                 raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
         if self.on_crash not in ("rerun", "skip"):
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
+        check_queue(self.queue)
         if self.ping is not None:
             # Loaded here, with what it takes to call somebody.
             from .pings import check

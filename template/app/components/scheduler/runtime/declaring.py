@@ -76,6 +76,7 @@ class Declaring:
         on_crash: Any = undefined,
         ping: Any = undefined,
         alert: Any = undefined,
+        queue: Any = undefined,
         **trigger_args: Any,
     ) -> Job:
         """Declare a job, with APScheduler's own arguments and a few more.
@@ -91,7 +92,7 @@ class Declaring:
             id: what the ledger knows the job by. Without it, one is derived from function, trigger and
                 arguments.
             misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
-                on_crash, ping, alert: see `declaration.Options`.
+                on_crash, ping, alert, queue: see `declaration.Options`.
             next_run_time: None to begin paused; datetime.now() to run at each start (while running: now) as
                 well.
             replace_existing: while running, whether a job with this id may be there and is changed. In the
@@ -114,6 +115,7 @@ class Declaring:
             "on_crash": on_crash,
             "ping": ping,
             "alert": alert,
+            "queue": queue,
         }
         if jobstore != "default":
             refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)

@@ -51,6 +51,8 @@ class Presence:
         # Those found at the start, as long as none of them has shown a sign of life.
         self._doubtful: set[str] = set()
         self._start_number = 0
+        # Jobs whose runs are left to others, and why.
+        self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = time.monotonic()
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
@@ -64,10 +66,12 @@ class Presence:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         now = time.monotonic()
         free = self._free() if self.taking else 0
-        if free and connection.execute(sql.LIST_WAITING, {"now": ticks.now()}).fetchone():
+        if free and runs.is_any_waiting(connection, self._me):
+            left: dict[str, str] = {}
             self._in_transaction(
-                connection, lambda inside: runs.take_waiting(inside, self._me, self._jobs, free)
+                connection, lambda inside: runs.take_waiting(inside, self._me, self._jobs, free, left)
             )
+            self._tell_of(left)
         if now >= self._last_beat + BEAT_SECONDS:
             self._in_transaction(connection, self._beat)
             self._last_beat = now
@@ -75,6 +79,17 @@ class Presence:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
         self._counting.go_on(connection)
+
+    def _tell_of(self, left: dict[str, str]) -> None:
+        """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
+        for job_id, why in left.items():
+            if self._left.get(job_id) != why:
+                logger.bind(job=job_id).warning(
+                    "job {}: its runs wait for a process of another version, since the code here {}",
+                    job_id,
+                    why,
+                )
+        self._left |= left
 
     def _in_transaction(self, connection: Connection, action: Callable[[Connection], list[Claim]]) -> None:
         doubtful = set(self._doubtful)
@@ -99,7 +114,7 @@ class Presence:
             logger.warning("this process had been declared dead; what it ran then may have been run again")
         claims: list[Claim] = []
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
-        for process_id, host, pid, beat, beat_us, _number in rows:
+        for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
                 claims += self._bury(connection, process_id, beat, beat_us)
         return claims
@@ -129,6 +144,8 @@ class Presence:
             return []
         # All that were there were dead already: joining them was in truth a start of the schedule.
         # Others who found the same count to the same number, so that it has its startup runs once.
+        if not self._me.role.claims:
+            return []
         number = self._start_number + 1
         return runs.claim_startup(connection, self._me, list(self._jobs.values()), number)
 

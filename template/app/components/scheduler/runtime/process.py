@@ -56,7 +56,7 @@ class Process:
         self.jobs = self._catalogue.jobs
         self._telling = Telling(settings, self.jobs)
         self._settings = settings
-        self._me = Identity.new()
+        self._me = Identity.new(settings.role)
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
@@ -72,9 +72,10 @@ class Process:
         self._runner = Runner(
             self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._telling
         )
-        self._clock = Clock(self.jobs, self._me, self.writer, self._runner, listeners)
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, self._runner, listeners)
         self._registration: Registration | None = None
         self._loading = False
+        self._stopped_listening = threading.Event()
 
     def open(self) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -123,7 +124,13 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         evidence.attach(self._settings.log_level)
         self._take_over_now(self._registration.claims)
-        self._clock.start(self._watermarks)
+        if self._me.role.claims:
+            self._clock.start(self._watermarks)
+        if self._me.role.runs:
+            listening = (self.writer.hurry, self._stopped_listening)
+            threading.Thread(
+                target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
+            ).start()
         self._presence.taking = True
         self._telling.start(self.ledger, self.writer, self._me, self._opened)
         for job in self._declared:
@@ -138,6 +145,7 @@ class Process:
         could not be recorded.
         """
         self._presence.taking = False
+        self._stopped_listening.set()
         self._watchdog = None
         grace = self._settings.scheduler_shutdown_grace_time
         # Together: a claim under way may wait for a ledger that does not answer, and a hurry must not.
@@ -182,7 +190,8 @@ class Process:
     def _take_in_now(self, changes: list[Change]) -> None:
         for job_id, job, watermark, _serial in changes:
             if job is not None and self.jobs.get(job_id) is job:
-                self._clock.adopt(job, watermark)
+                if self._me.role.claims:
+                    self._clock.adopt(job, watermark)
                 code = events.EVENT_JOB_ADDED
             else:
                 self._clock.drop(job_id)
@@ -196,7 +205,7 @@ class Process:
 
     def _free_to_take(self) -> int:
         """Return how many runs could be taken over; none while the event loop is blocked."""
-        return self._runner.free if self._answers() else 0
+        return self._runner.free if self._me.role.runs and self._answers() else 0
 
     def _answers(self) -> bool:
         return self._watchdog is None or not self._watchdog.stalled

@@ -14,6 +14,7 @@ from loguru import logger
 from . import ticks
 from .declaration import Job
 from .loading import application
+from .roles import ALL
 from .scheduler import MOMENT, AsyncIOScheduler
 
 _SHOWN_JOBS = 10
@@ -88,6 +89,8 @@ def start_line(scheduler: AsyncIOScheduler) -> str:
         shown.append(f"and {len(jobs) - _SHOWN_JOBS} more")
     number = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}" + (": " if jobs else "")
     zone, ledger = scheduler.timezone, scheduler.ledger
+    role = scheduler.settings.role
+    name = name if role == ALL else f"{name} ({role})"
     return f"{name} {version} | zone {zone} | ledger {ledger} | {number}{', '.join(shown)}"
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import ConfigurationError, LedgerError, nearest
+from .roles import Role, check_queue
 
 _CODE_ROOT = Path(__file__).resolve().parents[4]
 
@@ -81,6 +82,12 @@ class SchedulerSettings(BaseSettings):
     )
     scheduler_shutdown_grace_time: float = Field(
         default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
+    )
+    scheduler_role: Literal["all", "scheduler", "worker"] = Field(
+        default="all", description="what this process does: claim ticks, run them, or both"
+    )
+    scheduler_queues: str = Field(
+        default="", description="the queues whose runs this process takes, with commas; empty for all"
     )
     scheduler_history_days: float = Field(
         default=30, gt=0, description="days for which runs that ended are kept in the ledger"
@@ -166,6 +173,18 @@ class SchedulerSettings(BaseSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("scheduler_queues")
+    @classmethod
+    def _known_queues(cls, names: str) -> str:
+        for name in _listed(names):
+            check_queue(name)
+        return names
+
+    @property
+    def role(self) -> Role:
+        """What this process does of the work."""
+        return Role(self.scheduler_role, tuple(_listed(self.scheduler_queues)))
+
     @property
     def zone(self) -> ZoneInfo:
         """The scheduler's zone."""
@@ -220,9 +239,14 @@ def _names_of_parts() -> set[str]:
     return found
 
 
+def _listed(text: str) -> list[str]:
+    """Return what stands between commas and blanks."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
 def _words(text: str) -> list[str]:
     """Return what stands between commas and blanks, in lower case."""
-    return [word for word in re.split(r"[\s,]+", text.lower()) if word]
+    return _listed(text.lower())
 
 
 def _secrets(given: SchedulerSettings) -> set[str]:

@@ -6,6 +6,7 @@ never written to. What differs between databases is in `sqlite` and `postgres`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0003"
+REVISION = "0004"
 VARIABLE = "SCHEDULER_DATABASE_URL"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -95,6 +96,15 @@ class Ledger:
     def change_mark(self, connection: Connection) -> object:
         """Return what is another whenever somebody else has written to the ledger."""
         raise NotImplementedError
+
+    def wake_others(self, connection: Connection) -> None:
+        """Let who listens know, with the commit of this transaction, that runs wait for them.
+
+        Without a server nobody can be told: others look about once a second.
+        """
+
+    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+        """Call `told` whenever somebody wakes others, until `stop` is set. For a thread of its own."""
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes that its parts take on the disk, by name."""

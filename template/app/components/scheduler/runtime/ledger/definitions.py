@@ -35,6 +35,10 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
         else:
             remove(connection, state, now)
             found.removed.append(state.job_id)
+
+
+def find_added(connection: Connection, now: int, found: Registration) -> None:
+    """Look for the jobs that were added while running; they go into `found`."""
     rows = connection.execute(sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
     found.jobs_added = [AddedRow(*row) for row in rows]
     found.serial = connection.execute(sql.LAST_SERIAL).fetchone()[0]
@@ -146,5 +150,6 @@ def _described(job: Job) -> dict[str, object]:
         "zone": str(job.schedule.zone),
         "on_crash": job.options.on_crash,
         "grace": job.options.grace,
+        "queue": job.options.queue,
         "schedule_data": None if data is None else json.dumps(data),
     }

@@ -16,25 +16,32 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
     """Join: clear away provably dead processes, bring the definitions up to date, claim startup runs.
 
     Startup runs belong to a start of the *schedule*: a process that finds another one alive joins its start.
+    A worker takes the schedule as it is in force, and its starts as they are counted.
     """
     now = ticks.now()
     found = _clear_dead(connection, me)
-    if not found.peers:
+    if me.role.claims and not found.peers:
         row = connection.execute(sql.LAST_START_NUMBER).fetchone()
         found.start_number = (row[0] or 0) + 1
     members.enter(connection, me, found.start_number)
-    definitions.define(connection, jobs, now, found)
-    if not found.peers:
+    if me.role.claims:
+        definitions.define(connection, jobs, now, found)
+    definitions.find_added(connection, now, found)
+    if me.role.claims and not found.peers:
         found.claims = runs.claim_startup(connection, me, jobs, found.start_number)
     return found
 
 
 def _clear_dead(connection: Connection, me: Identity) -> Registration:
     found = Registration(start_number=0, peers=set(), lost=0)
-    for process_id, host, pid, _beat, beat_us, number in connection.execute(sql.LIST_PROCESSES).fetchall():
+    rows = connection.execute(sql.LIST_PROCESSES).fetchall()
+    for process_id, host, pid, _beat, beat_us, number, role in rows:
         if members.is_provably_dead(me, process_id, host, pid):
             connection.execute(sql.LEAVE, {"process_id": process_id})
             found.lost += members.lose_runs(connection, process_id, beat_us)
+        elif role == "worker":
+            # Workers alone are no schedule that could be joined.
+            found.start_number = max(found.start_number, 0)
         else:
             found.peers.add(process_id)
             found.start_number = max(found.start_number, number)

@@ -29,8 +29,16 @@ def ensure(connection: Connection, me: Identity) -> None:
 
 def enter(connection: Connection, me: Identity, start_number: int) -> None:
     """Write down that this process is there."""
-    values = {"process_id": me.process_id, "host": me.host, "pid": me.pid, "now": ticks.now()}
-    connection.execute(sql.REGISTER_PROCESS, {**values, "start_number": start_number})
+    values = {
+        "process_id": me.process_id,
+        "host": me.host,
+        "pid": me.pid,
+        "now": ticks.now(),
+        "start_number": start_number,
+        "role": None if me.role.name == "all" else me.role.name,
+        "queues": ",".join(me.role.queues) or None,
+    }
+    connection.execute(sql.REGISTER_PROCESS, values)
 
 
 def leave(connection: Connection, me: Identity) -> None:

@@ -6,6 +6,7 @@ work through PgBouncer in its transaction mode.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 T = TypeVar("T")
+
+_CHANNEL = "scheduler_work"
+_LISTEN_SECONDS = 1.0
+_LISTEN_AGAIN_SECONDS = 5.0
 
 _SIZES = """
 SELECT relname, pg_total_relation_size(oid) FROM pg_class
@@ -125,6 +130,29 @@ class PostgresLedger(Ledger):
     def change_mark(self, connection: Connection) -> object:
         """Return what is another a second after somebody has written."""
         return connection.execute(_WRITTEN).fetchone()[0]
+
+    def wake_others(self, connection: Connection) -> None:
+        """Let who listens know, with the commit of this transaction, that runs wait for them."""
+        connection.execute(f"SELECT pg_notify('{_CHANNEL}', current_schema()::text)")
+
+    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+        """Call `told` whenever somebody wakes others, until `stop` is set. Blocks; for a thread of its own.
+
+        Behind PgBouncer's transaction mode nothing is ever heard: then others look about once a second.
+        """
+        while not stop.is_set():
+            try:
+                with self.open() as connection:
+                    row = connection.execute(f"LISTEN {_CHANNEL}; SELECT current_schema()::text")
+                    row.nextset()
+                    found = row.fetchone()
+                    while not stop.is_set():
+                        for heard in connection.notifies(timeout=_LISTEN_SECONDS):
+                            if found and heard.payload == found[0]:
+                                told()
+            except psycopg.Error:
+                # The writer says what is wrong with the server; here it is only tried again.
+                stop.wait(_LISTEN_AGAIN_SECONDS)
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes of each table, its indexes included."""

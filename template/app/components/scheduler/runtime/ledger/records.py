@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..catch_up import Decision
+from ..roles import ALL, Role
 from ..schedules import Schedule, from_data
 
 
@@ -22,10 +23,11 @@ class Identity:
     process_id: str
     host: str
     pid: int
+    role: Role = ALL
 
     @staticmethod
-    def new() -> Identity:
-        return Identity(uuid.uuid4().hex, _host(), os.getpid())
+    def new(role: Role = ALL) -> Identity:
+        return Identity(uuid.uuid4().hex, _host(), os.getpid(), role)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Answer:
 
     `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
     decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
-    the ledger stands now.
+    the ledger stands now. `queued`: how many runs are for others to take.
     """
 
     decision: Decision
@@ -112,6 +114,7 @@ class Answer:
     watermark: int
     claims: list[Claim] = field(default_factory=list)
     overlapped: tuple[int, ...] = ()
+    queued: int = 0
 
 
 class AddedRow(NamedTuple):

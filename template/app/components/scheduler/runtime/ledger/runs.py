@@ -10,8 +10,8 @@ from ..catch_up import AHEAD, Decision, Skip
 from ..declaration import Job
 from . import gaps, members, pauses
 from . import statements as sql
-from .connections import Connection
-from .records import Answer, Claim, Identity, Outcome
+from .connections import Connection, Cursor
+from .records import Answer, Claim, Identity, JobState, Outcome
 
 
 def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], free: int) -> list[Answer]:
@@ -39,34 +39,55 @@ def claim_startup(
             continue
         values = {"kind": "startup", "tick": None, "start_number": start_number}
         connection.execute(sql.SUPERSEDE_STARTUP, {**values, "job_id": job.id, "now": now})
-        held = _insert(connection, me, job, values, now + job.startup_delay, now, starting=False)
+        due = now + job.startup_delay
+        if not me.role.serves(job.options.queue):
+            _queue(connection, job, values, due)
+            continue
+        held = _insert(connection, me, job, values, due, now, starting=False)
         claims += [held] if held else []
     return claims
 
 
-def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], most: int) -> list[Claim]:
+def take_waiting(
+    connection: Connection,
+    me: Identity,
+    jobs: Mapping[str, Job],
+    most: int,
+    left: dict[str, str] | None = None,
+) -> list[Claim]:
     """Take up to `most` runs that were given back, are due for a retry, or were cut off.
 
-    Only those of known jobs whose definition is in force, and within their `max_instances`.
+    Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
+    this process serves. Which jobs are left to others, and why, goes into `left`.
     """
     now = ticks.now()
     members.ensure(connection, me)
     taken: list[Claim] = []
-    for run_id, job_id, kind, tick, attempt, crashes, due, cut in connection.execute(
-        sql.LIST_WAITING, {"now": now}
-    ).fetchall():
+    # Of many that wait for one job, all but the first few would ask the same.
+    states: dict[str, JobState | None] = {}
+    full: set[str] = set()
+    for run_id, job_id, kind, tick, attempt, crashes, due, cut in _waiting(connection, me).fetchall():
         if len(taken) >= most:
             break
-        job, state = jobs.get(job_id), pauses.read(connection, job_id)
+        if job_id in full:
+            continue
+        if job_id not in states:
+            states[job_id] = pauses.read(connection, job_id)
+        job, state = jobs.get(job_id), states[job_id]
         if state is not None and state.removed is not None:
             # Given back, or failed, in a process of an older version that still knew the job.
             connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
             continue
         # What somebody asks for by hand runs in a pause too.
         waits = state is not None and kind != "manual" and state.is_paused(now)
-        if job is None or state is None or waits or state.definition != job.definition:
+        if waits or state is None:
+            continue
+        if job is None or state.definition != job.definition:
+            if left is not None:
+                left[job_id] = "does not have it" if job is None else "has another schedule for it"
             continue
         if _is_full(connection, job, now):
+            full.add(job_id)
             continue
         # Each at an instant of its own: what is claimed at the same one runs one after another.
         claimed = now + len(taken)
@@ -76,6 +97,18 @@ def take_waiting(connection: Connection, me: Identity, jobs: Mapping[str, Job], 
         if connection.execute(sql.TAKE_CUT if cut else sql.TAKE_WAITING, values).rowcount == 1:
             taken.append(Claim(run_id, job_id, kind, tick, due, claimed, attempt + cut, crashes + cut))
     return taken
+
+
+def is_any_waiting(connection: Connection, me: Identity) -> bool:
+    """Return whether there is a run that this process might take."""
+    return _waiting(connection, me).fetchone() is not None
+
+
+def _waiting(connection: Connection, me: Identity) -> Cursor:
+    """A moment before they are due, as with a claim: then the commit is over when they are."""
+    now, queues = ticks.now(), me.role.queues
+    values = {"now": now, "by": now + AHEAD, "queues": f",{','.join(queues)}," if queues else ""}
+    return connection.execute(sql.LIST_WAITING, values)
 
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
@@ -146,7 +179,8 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
     job, now = decision.job, ticks.now()
     # What waits for its jitter is only reserved: whether it overlaps is decided when it is due (R7).
     entering = bool(decision.run) and job.due(decision.run[0]) <= now + AHEAD
-    if decision.ahead and entering and _is_full(connection, job, job.due(decision.upto)):
+    served = me.role.serves(job.options.queue)
+    if decision.ahead and entering and _is_full(connection, job, job.due(decision.upto), served=served):
         # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
         return Answer(decision, "early", decision.seen)
     values = {
@@ -161,13 +195,16 @@ def _claim(connection: Connection, me: Identity, decision: Decision, *, starting
         connection.execute(sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
     for skipped in decision.skip:
         gaps.skip(connection, job.id, skipped, now)
-    answer = Answer(decision, "claimed", decision.upto)
-    if entering and not decision.ahead and _is_full(connection, job, now):
+    answer = Answer(decision, "claimed", decision.upto, queued=0 if served else len(decision.run))
+    if entering and not decision.ahead and _is_full(connection, job, now, served=served):
         for tick in decision.run:
             gaps.skip(connection, job.id, Skip(tick, tick, 1, "overlap"), now)
         return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
     for tick in decision.run:
         row = {"kind": "scheduled", "tick": tick, "start_number": None}
+        if not served:
+            _queue(connection, job, row, job.due(tick))
+            continue
         # Of several missed ticks only the first begins now: the others follow one after another.
         held = _insert(connection, me, job, row, job.due(tick), now, starting=starting and not answer.claims)
         if held is not None:
@@ -207,7 +244,7 @@ def _insert(
             **values,
             "job_id": job.id,
             "due": due,
-            "now": now,
+            "claimed": now,
             "process_id": me.process_id,
             "state": "running" if started else "claimed",
             "started": max(now, due) if started else None,
@@ -218,15 +255,25 @@ def _insert(
     return Claim(row[0], job.id, values["kind"], values["tick"], due, now, started=started)
 
 
+def _queue(connection: Connection, job: Job, values: dict[str, Any], due: int) -> None:
+    """Record a run for whoever serves the job's queue."""
+    waiting = {"state": "queued", "due": due, "process_id": None, "claimed": None, "started": None}
+    connection.execute(sql.INSERT_RUN, {**values, **waiting, "job_id": job.id})
+
+
 def _is_paused(connection: Connection, job_id: str) -> bool:
     state = pauses.read(connection, job_id)
     return state is not None and state.is_paused(ticks.now())
 
 
-def _is_full(connection: Connection, job: Job, by: int) -> bool:
-    """Return whether as many runs of a job as may be are under way, or waiting to begin by an instant."""
-    held = connection.execute(sql.COUNT_HELD, {"job_id": job.id, "by": by}).fetchone()[0]
-    return int(held) >= job.options.max_instances
+def _is_full(connection: Connection, job: Job, by: int, *, served: bool = True) -> bool:
+    """Return whether as many runs of a job as may be are under way, or waiting to begin by an instant.
+
+    What is queued for others counts for whoever queues more of it (not `served` here).
+    """
+    counting = sql.COUNT_HELD if served else sql.COUNT_HELD_OR_QUEUED
+    rows = connection.execute(counting, {"job_id": job.id, "by": by}).fetchall()
+    return sum(int(row[0]) for row in rows) >= job.options.max_instances
 
 
 def _token(me: Identity, held: Claim) -> dict[str, Any]:

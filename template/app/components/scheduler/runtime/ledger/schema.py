@@ -56,6 +56,8 @@ jobs = Table(
     Column("serial", BigInteger),
     # Set when such a job has no tick left.
     Column("exhausted_us", BigInteger),
+    # Where its runs go if whoever claims them does not run them. Null: `default`.
+    Column("queue", Text),
 )
 Index("scheduler_jobs_serial", jobs.c.serial)
 
@@ -144,6 +146,9 @@ processes = Table(
     Column("start_number", BigInteger, nullable=False),
     # When its event loop was last seen to answer.
     Column("pass_us", BigInteger),
+    # `scheduler` or `worker`; null does both. The queues that it serves, with commas; null for all.
+    Column("role", Text),
+    Column("queues", Text),
 )
 
 # What the attempts of a run logged: the newest lines, as many as are kept.

@@ -1,18 +1,21 @@
 """Every SQL statement of the claim and finish path, written for SQLite (3.35) and PostgreSQL (13)."""
 
 REGISTER_PROCESS = """
-INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number)
+INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues)
+VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
 """
 
 LIST_PROCESSES = """
-SELECT process_id, host, pid, beat, beat_us, start_number FROM scheduler_processes
+SELECT process_id, host, pid, beat, beat_us, start_number, role FROM scheduler_processes
 """
 
 BEAT = """
 UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
 WHERE process_id = :process_id
 """
+
+# Of a ledger of any version.
+LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"
 
 # Only if it has not moved since it was watched: a process that came back is not declared dead.
 FORGET_PROCESS = """
@@ -44,15 +47,16 @@ READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
 
 INSERT_JOB = """
 INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
-                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data)
+                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data,
+                            queue)
 VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :watermark,
-        :on_crash, :grace, :paused_us, :note, :schedule_data)
+        :on_crash, :grace, :paused_us, :note, :schedule_data, :queue)
 """
 
 UPDATE_JOB = """
 UPDATE scheduler_jobs
 SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
-    grace_us = :grace, schedule_data = :schedule_data, call_data = NULL, removed_us = NULL,
+    grace_us = :grace, schedule_data = :schedule_data, queue = :queue, call_data = NULL, removed_us = NULL,
     exhausted_us = NULL
 WHERE job_id = :job_id
 """
@@ -166,6 +170,16 @@ SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
 WHERE job_id = :job_id AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= :by)
 """
 
+# The same, with what is queued for whoever serves the job's queue.
+COUNT_HELD_OR_QUEUED = (
+    COUNT_HELD
+    + """
+UNION ALL
+SELECT count(*) FROM scheduler_runs
+WHERE job_id = :job_id AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
+"""
+)
+
 # Of several that are due and wait for a slot, the earlier ones go first.
 COUNT_HELD_BY_OTHERS = """
 SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
@@ -179,7 +193,7 @@ WHERE job_id = :job_id AND state IN ('claimed', 'running')
 INSERT_RUN = """
 INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, crashes, due_us,
                             process_id, claimed_us, started_us)
-VALUES (:job_id, :kind, :tick, :start_number, :state, 1, 0, :due, :process_id, :now, :started)
+VALUES (:job_id, :kind, :tick, :start_number, :state, 1, 0, :due, :process_id, :claimed, :started)
 ON CONFLICT DO NOTHING
 RETURNING run_id
 """
@@ -191,15 +205,17 @@ VALUES (:job_id, 'scheduled', :tick, :last_tick, :count, 'skipped', :reason, 0, 
 ON CONFLICT DO NOTHING
 """
 
-# Runs that whoever is alive may take: given back before they started, due for a retry, or cut off.
-LIST_WAITING = """
-SELECT run_id, job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 0 AS cut
-FROM scheduler_runs
-WHERE state IN ('queued', 'retrying') AND due_us <= :now
+# Runs that whoever serves their queue may take: queued, given back before they started, due for a retry, or
+# cut off. `:queues` is empty for all, or has a comma before and after each name.
+_SERVED = "(:queues = '' OR :queues LIKE '%,' || COALESCE(queue, 'default') || ',%')"
+LIST_WAITING = f"""
+SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 0 AS cut
+FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
+WHERE state IN ('queued', 'retrying') AND due_us <= :by AND {_SERVED}
 UNION ALL
-SELECT run_id, job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 1 AS cut
-FROM scheduler_runs
-WHERE rerun_until_us >= :now
+SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 1 AS cut
+FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
+WHERE rerun_until_us >= :now AND {_SERVED}
 ORDER BY due_us, run_id
 """
 

@@ -42,7 +42,7 @@ def migrate(ledger: Ledger) -> str:
 def _somebody(ledger: Ledger) -> str | None:
     me = Identity.new()
     with closing(ledger.connect(read_only=True)) as connection:
-        for process_id, host, pid, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
+        for process_id, host, pid in connection.execute(sql.LIST_PIDS).fetchall():
             if not members.is_provably_dead(me, process_id, host, pid):
                 return f"process {pid} on {host}"
     return None

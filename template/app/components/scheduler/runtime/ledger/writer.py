@@ -48,6 +48,10 @@ class _Task:
             self.future.set_exception(problem)
 
 
+# Does nothing but end the wait for something to do.
+_NUDGE = _Task(lambda _connection: None, keep=False)
+
+
 class Writer:
     """Runs operations in transactions on a thread of its own.
 
@@ -65,7 +69,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._kept: list[_Task] = []
         self._retry_at = 0.0
-        self._troubled = False
+        self._troubled = self._hurried = False
         self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
 
     def start(self) -> None:
@@ -84,6 +88,11 @@ class Writer:
         task = _Task(operation, keep)
         self._queue.put(task)
         return task.future
+
+    def hurry(self) -> None:
+        """Let the pulse come at once: there may be something to take."""
+        self._hurried = True
+        self._queue.put(_NUDGE)
 
     def close(self, patience: float = 10.0) -> int:
         """Do what is queued, stop, and return how many kept operations could not be done."""
@@ -105,7 +114,8 @@ class Writer:
                 if not self._kept or time.monotonic() > self._patience_ends:
                     break
                 continue
-            if time.monotonic() >= next_pulse:
+            if self._hurried or time.monotonic() >= next_pulse:
+                self._hurried = False
                 # In step with the ticks of a job, it would find the job's only place reserved every time.
                 next_pulse = time.monotonic() + self._pulse_seconds * random.uniform(0.7, 1.0)
                 self._beat(connection)
@@ -118,7 +128,8 @@ class Writer:
         try:
             task = self._queue.get(timeout=max(0.0, wait_until - time.monotonic()))
             while task is not None:
-                batch.append(task)
+                if task is not _NUDGE:
+                    batch.append(task)
                 if len(batch) >= _BATCH:
                     break
                 task = self._queue.get_nowait()

@@ -1,0 +1,51 @@
+"""What a process does of the work: all of it, claiming ticks, or running what was claimed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+ROLES = ("all", "scheduler", "worker")
+DEFAULT_QUEUE = "default"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Role:
+    """`all` claims ticks and runs them, `scheduler` only claims, `worker` only runs.
+
+    queues: those whose runs this process takes; empty for all. What a process claims and does not serve is
+    queued in the ledger, for whoever does.
+    """
+
+    name: str = "all"
+    queues: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> bool:
+        """Whether it claims ticks."""
+        return self.name != "worker"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs anything."""
+        return self.name != "scheduler"
+
+    def serves(self, queue: str) -> bool:
+        """Return whether runs of a queue may begin here."""
+        return self.runs and (not self.queues or queue in self.queues)
+
+    def __str__(self) -> str:
+        served = f", queues {', '.join(self.queues)}" if self.runs and self.queues else ""
+        return self.name + served
+
+
+ALL = Role()
+
+
+def check_queue(name: object) -> str:
+    """Return a queue's name. Raises ValueError if it is none."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"queue={name!r} must be a name of letters, digits, '.' and '-', such as 'reports'")
+    return name
