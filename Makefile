@@ -20,7 +20,7 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture audit release hooks clean
+.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make demo        render an application, install it, run three jobs for some seconds'
 	@echo 'make picture     make the picture in the README from a real run'
+	@echo 'make screenshots make the pictures of the dashboard, of an application that runs'
 	@echo 'make docs        build the documentation into site/; a broken link fails'
 	@echo 'make audit       look for known vulnerabilities in what is installed'
 	@echo 'make release     check, test, write the changelog, keep a copy and tag (VERSION=0.2.0)'
@@ -117,6 +118,10 @@ demo: $(READY)
 
 picture: $(READY)
 	"$(PYTHON)" scripts/picture.py docs/images/first-run.svg
+
+screenshots: $(READY)
+	@"$(PYTHON)" scripts/browser.py
+	"$(PYTHON)" scripts/screenshots.py docs/images
 
 audit: $(READY)
 	@"$(PYTHON)" scripts/audit.py

@@ -1,6 +1,6 @@
 """Render the working tree, install the application that comes out, and run it for a while.
 
-`make demo`, `make picture` and the check of the rendered workflows share this file.
+`make demo`, `make picture`, `make screenshots` and the check of the rendered workflows share this file.
 """
 
 from __future__ import annotations
@@ -138,6 +138,16 @@ class AppSession:
         self, succeeded: int, *, seconds: float, show: Callable[[str], None] = lambda line: None
     ) -> None:
         """Run the scheduler until so many runs have succeeded, then stop it as a service would."""
+        with self.running(show) as process:
+            self._wait_for(succeeded, seconds, process)
+
+    @contextmanager
+    def running(self, show: Callable[[str], None] = lambda line: None) -> Iterator[subprocess.Popen[str]]:
+        """Run the scheduler; at the end stop it as a service would.
+
+        Raises:
+            SessionError: it did not stop, or had to cut a run off.
+        """
         process = subprocess.Popen(
             [str(self.python), "-m", "app", "run"],
             cwd=self.folder,
@@ -152,7 +162,7 @@ class AppSession:
         reader = threading.Thread(target=self._read, args=(process, show), daemon=True)
         reader.start()
         try:
-            self._wait_for(succeeded, seconds, process)
+            yield process
             process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
             try:
                 code = process.wait(timeout=60)

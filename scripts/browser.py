@@ -26,9 +26,14 @@ def main() -> int:
     return 1 if os.environ.get("CI") else 0
 
 
+def of_the_system() -> str | None:
+    """Return the path of the system's own, if it has one."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
 def found() -> bool:
     """Return whether there is one, of the system or of Playwright."""
-    if any(shutil.which(name) for name in NAMES):
+    if of_the_system():
         return True
     from playwright.sync_api import sync_playwright
 

@@ -9,7 +9,9 @@ import pytest
 import time_machine
 
 from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
+from app.components.scheduler.runtime.reading import audit_rows
 from application import Application
+from histories import prepared
 from inside import rows, until
 
 
@@ -46,6 +48,21 @@ async def test_a_pause_that_ends_while_running_lets_the_next_tick_run(scheduler:
 def test_a_pause_into_the_past_is_refused(scheduler: AsyncIOScheduler) -> None:
     with pytest.raises(ScheduleError, match="give a time to come"):
         SchedulerClient().pause_job("job", until=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_the_end_of_a_pause_and_its_note_are_on_record(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", minutes=1, id="job")
+    prepared(scheduler)
+    client = SchedulerClient("carla")
+    client.pause_job("job", note="a visit", until=datetime(2099, 12, 1, 12, 4, tzinfo=UTC))
+    client.pause_job("job", until=datetime(2099, 12, 2))
+    client.pause_job("job", note="a longer visit")
+    found = [(row["action"], row["note"]) for row in reversed(audit_rows(scheduler.ledger, 10))]
+    assert found == [
+        ("pause", "until 2099-12-01T12:04:00+00:00: a visit"),
+        ("pause", "until 2099-12-02T00:00:00+00:00"),
+        ("pause", "a longer visit"),
+    ]
 
 
 async def test_what_was_missed_before_the_pause_is_an_outage(scheduler: AsyncIOScheduler) -> None:

@@ -13,7 +13,7 @@ from dashboard.world import Site
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site whose schedule runs; stories share it and must not count on its being untouched."""
-    made = Site(tmp_path_factory.mktemp("site"))
+    made = Site.made_in(tmp_path_factory.mktemp("site"))
     with made.running():
         yield made
 
@@ -21,4 +21,4 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def own_site(tmp_path: Path) -> Site:
     """A site that nothing serves yet."""
-    return Site(tmp_path)
+    return Site.made_in(tmp_path)

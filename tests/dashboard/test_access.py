@@ -62,6 +62,20 @@ def test_a_wrong_token_opens_nothing_and_the_cookie_is_not_the_token(site: Site)
         assert visitor.get("/").status_code == 200
 
 
+def test_who_scrapes_the_metrics_without_the_token_gets_a_plain_refusal(site: Site) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong-wrong-wrong-wrong"}, {"Authorization": "Basic eDp5"}):
+        answer = httpx.get(f"{site.base}/metrics", headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "token" in answer.text
+        assert "<" not in answer.text
+        answer = httpx.get(f"{site.base}/api/v1/jobs", headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "token" in described(answer)
+    with site.client(READ_TOKEN) as scraper:
+        assert "scheduler_job_paused" in scraper.get("/metrics").text
+
+
 def test_a_link_with_the_token_is_exchanged_for_a_cookie_and_leaves_the_address(site: Site) -> None:
     with httpx.Client(base_url=site.base) as browser:
         answer = browser.get(f"/login?token={TOKEN}")

@@ -36,6 +36,15 @@ def test_jobs_are_shown_with_what_became_of_them(site: Site) -> None:
         found = get(client, "jobs")
         assert found["total"] == len(JOBS)
         assert [job["id"] for job in found["jobs"]] == sorted(JOBS)
+        shown = {job["id"]: job for job in site.app.json("jobs")}
+        for job in found["jobs"]:
+            at_the_terminal = shown[job["id"]]
+            assert set(job) >= set(at_the_terminal)
+            # What only the code says is not in the ledger; the others may be due between two looks.
+            unlike = {"max_instances", "declared_at", "next_run"}
+            if job["id"] != HOSTILE:
+                same = {name for name in at_the_terminal if job[name] == at_the_terminal[name]}
+                assert set(at_the_terminal) - same <= unlike
         sweep = next(job for job in found["jobs"] if job["id"] == "sweep")
         assert sweep["name"] == "Sweep the floor"
         assert sweep["last_state"] == "succeeded"
@@ -76,7 +85,7 @@ def test_every_action_is_on_record_with_who_when_and_what(site: Site) -> None:
     acts = [(entry["action"], entry["job_id"], entry["run_id"], entry["note"]) for entry in entries]
     assert acts == [
         ("run now", "export", begun, "for the auditors"),
-        ("pause", "export", None, "moving house"),
+        ("pause", "export", None, "until 2099-01-01T00:00:00+00:00: moving house"),
         ("resume", "export", None, None),
         ("cancel", "export", begun, "enough"),
         ("retry", "export", begun, None),
@@ -104,6 +113,13 @@ def test_a_failed_run_is_shown_with_its_error_traceback_and_log(site: Site) -> N
         (attempt,) = shown["attempts"]
         assert attempt["error"] == shown["error"] == "ValueError: <script>document.title='taken'</script>"
         assert "Traceback" in attempt["traceback"]
+        assert {**shown, **site.app.json("show", str(run))} == shown
+        assert [entry["action"] for entry in shown["asked"]] == ["run now"]
+        [row] = [row for row in site.app.json("runs", "--job", "import") if row["run_id"] == run]
+        [listed] = [row for row in get(client, "runs", job="import")["runs"] if row["run_id"] == run]
+        assert "traceback" not in listed
+        del row["traceback"]
+        assert {**listed, **row} == listed
         assert "a log line with <b>markup</b>" in attempt["log"]
         assert get(client, "runs", job="import", state="failed")["runs"][0]["run_id"] == run
         assert get(client, "runs", state="failed", limit=1)["runs"][0]["run_id"] == run
@@ -124,6 +140,22 @@ def test_the_plan_is_in_order_bounded_and_says_what_is_odd(site: Site) -> None:
         assert not day["complete"]
         assert len(day["ticks"]) == 50
         assert [fire["tick"] for fire in day["ticks"]] == sorted(fire["tick"] for fire in day["ticks"])
+
+
+def test_what_falls_into_a_pause_with_an_end_is_marked_until_then(site: Site) -> None:
+    with site.client() as client:
+        first, second, *_ = get(client, "jobs/sweep")["next_fires"]
+        post(client, "jobs/sweep/pause", until=second["tick"])
+        try:
+            assert get(client, "jobs/sweep")["next_fires"] == []
+            later = "2099-01-01T00:00Z"
+            marked = get(client, "plan", job="sweep", to=later, limit=2)["ticks"]
+            assert [(fire["tick"], fire["note"]) for fire in marked] == [
+                (first["tick"], "paused"),
+                (second["tick"], ""),
+            ]
+        finally:
+            post(client, "jobs/sweep/resume")
 
 
 def test_the_processes_tell_their_heartbeats_and_leases(site: Site) -> None:

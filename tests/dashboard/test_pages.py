@@ -32,7 +32,7 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with many jobs, of which each has a long history with long and hostile texts."""
-    site = Site(tmp_path_factory.mktemp("full"))
+    site = Site.made_in(tmp_path_factory.mktemp("full"))
     with site.running() as process:
         process.says("| ledger ")
     long = (HOSTILE + " ") * 40
@@ -63,7 +63,7 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 long[:2_000],
                 long * 5,
             )
-            for n in range(1, 3_000)
+            for n in range(1, 3_002)
         ],
     )
     newest = site.rows("SELECT max(run_id) AS newest FROM scheduler_runs")[0]["newest"]
@@ -132,6 +132,18 @@ def test_all_that_a_run_said_can_be_had_as_plain_text(full_site: Site) -> None:
         answer = browser.get(f"/run/{run}/text")
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.text.count(HOSTILE) >= 600
+
+
+def test_a_run_tells_who_asked_for_it(site: Site) -> None:
+    with site.client(**{"X-Scheduler-Who": "Anna"}) as client:
+        run = client.post("/api/v1/jobs/export/run-now", json={"note": "the auditors <3"}).json()["run_id"]
+        site.becomes(run, "running")
+        client.post(f"/api/v1/runs/{run}/cancel", json={"note": "enough"})
+        site.becomes(run, "cancelled")
+    with site.browser() as browser:
+        text = re.sub(r"<[^>]+>", "", browser.get(f"/run/{run}").text)
+    assert re.search(r"run now by api: Anna \(127\.0\.0\.1\), [\d:]+: the auditors &lt;3", text)
+    assert re.search(r"cancel by api: Anna \(127\.0\.0\.1\), [\d:]+: enough", text)
 
 
 def test_every_control_has_a_name_and_every_picture_words(full_site: Site) -> None:

@@ -61,10 +61,8 @@ def free_port() -> int:
 class Site:
     """An application whose dashboard listens on a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.app = Application(folder)
-        self.app.tasks(TASKS)
-        self.app.schedule(SCHEDULE, "from app.services.my_tasks import bad, long, quick\n")
+    def __init__(self, app: Application) -> None:
+        self.app = app
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.app.environment = {
@@ -74,6 +72,14 @@ class Site:
             "SCHEDULER_DASHBOARD_READ_TOKEN": READ_TOKEN,
             "SCHEDULER_SHUTDOWN_GRACE_TIME": "0",
         }
+
+    @classmethod
+    def made_in(cls, folder: Path) -> Site:
+        """Make the usual application in a folder."""
+        app = Application(folder)
+        app.tasks(TASKS)
+        app.schedule(SCHEDULE, "from app.services.my_tasks import bad, long, quick\n")
+        return cls(app)
 
     def answers(self) -> bool:
         """Return whether the dashboard does."""

@@ -225,7 +225,7 @@ def _ledger() -> Ledger:
 
 
 def _what_resuming_does(job_id: str) -> str:
-    from app.components.scheduler.runtime.reading.resuming import preview
+    from app.components.scheduler.runtime.reading import preview
     from app.components.scheduler.runtime.settings import settings
     from app.components.scheduler.runtime.wording import when
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.plan import Planned
-from app.components.scheduler.runtime.reading import iso
+from app.components.scheduler.runtime.reading import audit_row, details_of, iso
 
 from . import coming, jobs, runs, shapes
 from .acting import Acting, instant
@@ -54,7 +53,7 @@ def list_jobs(
     """List the jobs of the schedule, in the order of their ids."""
     with reading(request.app.state.ledger) as connection:
         found, total = jobs.listed(connection, q, limit, offset)
-        shown = [jobs.job_fields(job, jobs.record(connection, job.id)) for job in found]
+        shown = [jobs.job_fields(connection, job) for job in found]
     return {"jobs": shown, "total": total}
 
 
@@ -63,13 +62,12 @@ def read_job(request: Request, job_id: JobId) -> dict[str, Any]:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
     with reading(request.app.state.ledger) as connection:
         job = jobs.one(connection, job_id)
-        shown = jobs.job_fields(job, jobs.record(connection, job_id))
-    fires = [] if job.paused else coming.next_fires(job, 10)
-    preview = {"skipped_ticks": job.ticks_in_pause, "next_run": iso(job.next_after_resume)}
+        shown = jobs.job_fields(connection, job)
+    preview = job.resumed
     return {
         **shown,
-        "next_fires": [_fire(planned, set()) for planned in fires],
-        "resume_preview": preview if job.paused else None,
+        "next_fires": [_fire(fire) for fire in coming.next_fires(job, 10)],
+        "resume_preview": preview and {"skipped_ticks": preview.ticks, "next_run": iso(preview.next_tick)},
     }
 
 
@@ -92,17 +90,15 @@ def list_runs(
             found, more = runs.of_job(connection, job, limit, before, wanted)
         else:
             found, more = runs.newest(connection, limit, before, wanted)
-    return {"runs": [runs.run_fields(row) for row in found], "next_before": more}
+    return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
 
 
 @router.get("/runs/{run_id}", response_model=shapes.RunDetail, responses=_NO_SUCH)
 def read_run(request: Request, run_id: RunId) -> dict[str, Any]:
-    """Return one run with its attempts, their errors, tracebacks and logs."""
+    """Return one run with who asked for what about it, and its attempts: errors, tracebacks and logs."""
     with reading(request.app.state.ledger) as connection:
         row = runs.one(connection, run_id)
-        attempts = [*runs.earlier_attempts(connection, run_id), row]
-        logs = runs.logs(connection, run_id)
-    return {**runs.run_fields(row), "attempts": [_attempt(one, logs.get(one.attempt)) for one in attempts]}
+        return {**runs.listed_fields(row), **details_of(connection, row)}
 
 
 @router.get("/plan", response_model=shapes.Plan, responses=_NO_SUCH)
@@ -120,8 +116,7 @@ def read_plan(
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:
         found = coming.planned(connection, first, last, limit + 1, job)
-        paused = jobs.paused_ids(connection)
-    return {"ticks": [_fire(planned, paused) for planned in found[:limit]], "complete": len(found) <= limit}
+    return {"ticks": [_fire(fire) for fire in found[:limit]], "complete": len(found) <= limit}
 
 
 @router.get("/processes", response_model=shapes.Processes)
@@ -138,18 +133,7 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> d
     """List who did what, newest first."""
     with reading(request.app.state.ledger) as connection:
         found = jobs.audit(connection, limit + 1, before)
-    entries = [
-        {
-            "audit_id": row.audit_id,
-            "at": iso(row.at_us),
-            "who": row.who,
-            "action": row.action,
-            "job_id": row.job_id,
-            "run_id": row.run_id,
-            "note": row.note,
-        }
-        for row in found[:limit]
-    ]
+    entries = [audit_row(row) for row in found[:limit]]
     return {"entries": entries, "next_before": found[limit - 1].audit_id if len(found) > limit else None}
 
 
@@ -193,19 +177,6 @@ def _acting(request: Request) -> Acting:
     return Acting(request.state.visitor, request.app.state.ledger)
 
 
-def _fire(planned: Planned, paused: set[str]) -> dict[str, Any]:
-    notes = ["paused" if planned.job_id in paused else "", planned.note]
-    return {"job_id": planned.job_id, "tick": iso(planned.tick), "note": "; ".join(filter(None, notes))}
-
-
-def _attempt(row: Any, log: str | None) -> dict[str, Any]:
-    return {
-        "attempt": row.attempt,
-        "state": row.state,
-        "started_at": iso(row.started_us),
-        "finished_at": iso(row.finished_us),
-        "duration": runs.seconds(row),
-        "error": row.error,
-        "traceback": row.traceback,
-        "log": log,
-    }
+def _fire(fire: coming.Fire) -> dict[str, Any]:
+    notes = ["paused" if fire.paused else "", fire.note]
+    return {"job_id": fire.job_id, "tick": iso(fire.tick), "note": "; ".join(filter(None, notes))}

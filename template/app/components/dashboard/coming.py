@@ -9,13 +9,15 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.plan import Planned, plan
+from app.components.scheduler.runtime.plan import plan
 from app.components.scheduler.runtime.schedules import Schedule
 
 from . import jobs
 
 # Up to so many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
+# So many ticks of each job are listed among what is due next.
+FEW = 3
 _HOUR = 3_600 * ticks.SECOND
 
 
@@ -27,6 +29,7 @@ class Lane:
     ticks: list[int]
     number: int | None
     paused: bool
+    cannot_run: bool = False
 
     @property
     def dense(self) -> bool:
@@ -34,46 +37,73 @@ class Lane:
         return self.number is None or self.number > _DRAWN
 
 
-def next_fires(job: jobs.JobView, limit: int) -> list[Planned]:
-    """Return the coming ticks of a job, with what is odd about their time of day."""
-    if job.schedule is None or job.gone:
+@dataclass(frozen=True)
+class Fire:
+    """A coming tick, in microseconds UTC; `note` says what is odd about it, `paused` that it will not run."""
+
+    job_id: str
+    tick: int
+    note: str
+    paused: bool
+
+
+def next_fires(job: jobs.JobView, limit: int) -> list[Fire]:
+    """Return the coming ticks of a job that is not paused, with what is odd about their time of day."""
+    if job.schedule is None or job.gone or job.paused:
         return []
     begin = max(job.now, job.row.watermark_us) + 1
-    return list(islice(plan({job.id: job.schedule}, begin, ticks.LAST), limit))
+    found = islice(plan({job.id: job.schedule}, begin, ticks.LAST), limit)
+    return [Fire(it.job_id, it.tick, it.note, False) for it in found]
 
 
 def planned(
     connection: Connection, begin: int, end: int, limit: int, job_id: str | None = None
-) -> list[Planned]:
+) -> list[Fire]:
     """Return what is due in [begin, end), at most `limit` ticks."""
-    schedules = jobs.all_schedules(connection)
+    known = jobs.scheduled(connection)
     if job_id is not None:
         jobs.one(connection, job_id)
-        schedules = {job_id: schedules[job_id]} if job_id in schedules else {}
-    return list(islice(plan(schedules, begin, end), limit))
+        known = {job_id: known[job_id]} if job_id in known else {}
+    schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}
+    return [
+        Fire(it.job_id, it.tick, it.note, known[it.job_id].paused_at(it.tick))
+        for it in islice(plan(schedules, begin, end), limit)
+    ]
+
+
+def soonest(connection: Connection, begin: int, end: int, limit: int) -> list[Fire]:
+    """Return what is due next in [begin, end), at most `limit` ticks, and of each job the first few.
+
+    Else one job that is due each minute would hide all others.
+    """
+    found = []
+    for job in jobs.scheduled(connection).values():
+        if job.schedule is not None:
+            first = islice(plan({job.id: job.schedule}, begin, end), FEW)
+            found += [Fire(it.job_id, it.tick, it.note, job.paused_at(it.tick)) for it in first]
+    return sorted(found, key=lambda fire: (fire.tick, fire.job_id))[:limit]
 
 
 def lanes(connection: Connection, begin: int, end: int, limit: int, offset: int) -> tuple[list[Lane], int]:
     """Return the lanes of a part of the jobs that are due in [begin, end), and how many jobs that are."""
     due = [
-        (first, job_id, schedule)
-        for job_id, schedule in jobs.all_schedules(connection).items()
-        if (first := schedule.next_tick(begin - 1)) is not None and first < end
+        (first, job.id, job.schedule, job)
+        for job in jobs.scheduled(connection).values()
+        if job.schedule is not None
+        and (first := job.schedule.next_tick(begin - 1)) is not None
+        and first < end
     ]
     due.sort(key=lambda lane: lane[:2])
-    paused = jobs.paused_ids(connection)
     return [
-        _lane(job_id, schedule, begin, end, job_id in paused)
-        for _first, job_id, schedule in due[offset : offset + limit]
+        _lane(job, schedule, begin, end) for _first, _job_id, schedule, job in due[offset : offset + limit]
     ], len(due)
 
 
-def _lane(job_id: str, schedule: Schedule, begin: int, end: int, paused: bool) -> Lane:
+def _lane(job: jobs.JobView, schedule: Schedule, begin: int, end: int) -> Lane:
     number = ticks.count(schedule.ticks, begin - 1, end - 1, _DRAWN)
-    if number is None or number > _DRAWN:
-        return Lane(job_id, [], number, paused)
-    found = [planned.tick for planned in plan({job_id: schedule}, begin, end)]
-    return Lane(job_id, found, number, paused)
+    few = number is not None and number <= _DRAWN
+    found = [planned.tick for planned in plan({job.id: schedule}, begin, end)] if few else []
+    return Lane(job.id, found, number, job.paused, job.problem is not None)
 
 
 def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:

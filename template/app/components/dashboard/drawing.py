@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import coming, runs
+from .rendering import lasting
 
 _CELL = 7
 HEIGHT = 16
@@ -107,7 +108,9 @@ def chart(newest_first: Sequence[Any]) -> Chart:
                 + (f", {seconds:.3f} s" if row.started_us and row.finished_us else ""),
             )
         )
-    return Chart(bars, top, f"{len(rows)} newest runs, the longest took {top:.3f} s")
+    runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"
+    longest = f", the longest took {lasting(top)}" if top else ""
+    return Chart(bars, top, runs_of_it + longest)
 
 
 def marks(lane: coming.Lane, begin: int, end: int) -> str:

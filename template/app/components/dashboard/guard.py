@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Doorkeeper, Failures, Visitor, visible_name
 from .problems import Problem
-from .rendering import address_of, problem_response
+from .rendering import address_of, is_for_programs, problem_response
 
 MOST_BODY_BYTES = 65_536
 LOGIN = "/login"
@@ -165,7 +165,7 @@ def _is_open(path: str) -> bool:
 
 
 def _ask_to_sign_in(request: Request) -> Response:
-    if request.scope["path"].startswith("/api") or "x-live" in request.headers:
+    if is_for_programs(request) or "x-live" in request.headers:
         raise Problem(401, "a token is needed: send `Authorization: Bearer ...`")
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": LOGIN})

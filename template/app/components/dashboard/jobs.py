@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.errors import nearest
 from app.components.scheduler.runtime.in_words import in_words
 from app.components.scheduler.runtime.ledger import schema
-from app.components.scheduler.runtime.reading import iso
-from app.components.scheduler.runtime.schedules import Schedule, from_data
+from app.components.scheduler.runtime.ledger.records import is_paused
+from app.components.scheduler.runtime.reading import Preview, Recent, job_row, recent, resumed
+from app.components.scheduler.runtime.reading.jobs import (
+    next_tick,
+    problem_of,
+    runs_at_each_start,
+    schedule_of,
+)
+from app.components.scheduler.runtime.reading.runs import HELD
+from app.components.scheduler.runtime.schedules import Schedule
+from app.components.scheduler.runtime.settings import settings
 
 from . import runs
 from .problems import Problem
-from .vitals import HELD
 
-# How many runs tell how long a job usually takes.
-_MEASURED = 200
-# Runs that took as long as they take.
-_TAKING = ("succeeded", "failed", "timed_out")
 _STRIP = 24
-# How many ticks of a combined trigger are counted one by one.
-_COUNTED = 2_000
 
 _jobs = schema.jobs.c
 
@@ -52,8 +52,7 @@ class JobView:
     @property
     def paused(self) -> bool:
         """Whether it is paused now; a pause with an end is over then."""
-        until = self.row.paused_until_us
-        return self.row.paused_us is not None and (until is None or until > self.now)
+        return self.paused_at(self.now)
 
     @property
     def gone(self) -> bool:
@@ -63,57 +62,41 @@ class JobView:
     @property
     def at_each_start(self) -> bool:
         """Whether it has no ticks, but a run at each start."""
-        data = self.schedule.data if self.schedule else None
-        return data is not None and data["trigger"] == "date" and data["at"] is None
+        return runs_at_each_start(self.schedule)
 
     @property
     def next_tick(self) -> int | None:
         """The next tick; None while it is paused or when there is none."""
-        if self.paused or self.gone or self.schedule is None:
-            return None
-        return self.schedule.next_tick(max(self.now, self.row.watermark_us))
+        return next_tick(self.row, self.now)
 
     @property
-    def next_after_resume(self) -> int | None:
-        """The first tick if it were resumed now."""
-        if self.schedule is None:
-            return None
-        return self.schedule.next_tick(max(self.now, self.row.watermark_us))
-
-    @property
-    def ticks_in_pause(self) -> int | None:
-        """How many ticks fell into the pause until now; None if that cannot be said quickly."""
+    def resumed(self) -> Preview | None:
+        """What resuming it now would do; None if it is not paused, or its schedule is not known here."""
         if self.schedule is None or not self.paused:
             return None
-        return ticks.count(self.schedule.ticks, self.row.watermark_us, self.now, _COUNTED)
+        return resumed(self.schedule, self.row.paused_us, self.row.watermark_us, self.now)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot run here, if it was added while running. May import its module."""
+        return None if self.gone else problem_of(self.row, _defaults())
+
+    def paused_at(self, instant: int) -> bool:
+        """Return whether the pause that there is now lasts at an instant from now on."""
+        return is_paused(self.row.paused_us, self.row.paused_until_us, instant)
 
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a job lately: its newest runs first, and how long they took, in seconds."""
+    """What became of a job lately: its newest runs first, and how the last ones ended."""
 
     newest: Sequence[Any]
-    p50: float | None
-    p95: float | None
+    recent: Recent
 
     @property
     def last(self) -> Any:
         """The newest run that is over, or None."""
         return next((row for row in self.newest if row.finished_us is not None), None)
-
-
-@lru_cache(maxsize=2_000)
-def _schedule(data: str) -> Schedule | None:
-    """Return the schedule that is kept as text; None when this machine does not know its zone."""
-    try:
-        return from_data(json.loads(data))
-    except ValueError:
-        return None
-
-
-def schedule_of(row: Any) -> Schedule | None:
-    """Return the schedule in a row of the jobs; None if the ledger lacks it."""
-    return None if row.schedule_data is None else _schedule(row.schedule_data)
 
 
 def listed(connection: Connection, search: str, limit: int, offset: int) -> tuple[list[JobView], int]:
@@ -129,22 +112,15 @@ def listed(connection: Connection, search: str, limit: int, offset: int) -> tupl
     return [JobView(row, now, schedule_of(row)) for row in connection.execute(query)], number
 
 
-def all_schedules(connection: Connection) -> dict[str, Schedule]:
-    """Return the schedules of all jobs that are not gone."""
-    query = select(_jobs.job_id, _jobs.schedule_data).where(
-        _jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None), _jobs.schedule_data.is_not(None)
-    )
-    found = {row.job_id: schedule_of(row) for row in connection.execute(query)}
-    return {job_id: schedule for job_id, schedule in found.items() if schedule is not None}
-
-
-def paused_ids(connection: Connection) -> set[str]:
-    """Return the jobs that are paused now."""
-    query = select(_jobs.job_id).where(
-        _jobs.paused_us.is_not(None),
-        _jobs.paused_until_us.is_(None) | (_jobs.paused_until_us > ticks.now()),
-    )
-    return set(connection.scalars(query))
+def scheduled(connection: Connection) -> dict[str, JobView]:
+    """Return all jobs that are not gone and whose schedule is known here, by their ids."""
+    there = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None), _jobs.schedule_data.is_not(None))
+    now = ticks.now()
+    # The whole table: it has one row for each job.
+    found = [
+        JobView(row, now, schedule_of(row)) for row in connection.execute(select(schema.jobs).where(*there))
+    ]
+    return {job.id: job for job in found if job.schedule is not None}
 
 
 def one(connection: Connection, job_id: str) -> JobView:
@@ -162,14 +138,13 @@ def one(connection: Connection, job_id: str) -> JobView:
 
 def record(connection: Connection, job_id: str) -> Record:
     """Return what became of a job lately."""
-    rows, _more = runs.of_job(connection, job_id, _MEASURED)
-    took = sorted(s for row in rows if row.state in _TAKING and (s := runs.seconds(row)) is not None)
-    return Record(rows[:_STRIP], _quantile(took, 0.5), _quantile(took, 0.95))
+    rows, _more = runs.of_job(connection, job_id, _STRIP)
+    return Record(rows, recent(connection, [job_id])[job_id])
 
 
 def held_by_job(connection: Connection) -> dict[str, int]:
     """Return how many runs of each job are under way. By the index scheduler_runs_held."""
-    query = select(schema.runs.c.job_id, func.count()).where(HELD).group_by(schema.runs.c.job_id)
+    query = select(schema.runs.c.job_id, func.count()).where(text(HELD)).group_by(schema.runs.c.job_id)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
@@ -182,31 +157,17 @@ def audit(connection: Connection, limit: int, before: int | None = None) -> list
     return list(connection.execute(query).all())
 
 
-def job_fields(job: JobView, kept: Record) -> dict[str, Any]:
-    """Return a job as the API shows it: times in ISO 8601 UTC, durations in seconds."""
-    row, last = job.row, kept.last
+def job_fields(connection: Connection, job: JobView) -> dict[str, Any]:
+    """Return a job as the command `jobs` does, and what only the ledger has."""
+    newest, _more = runs.of_job(connection, job.id, _STRIP)
     return {
-        "id": job.id,
-        "name": row.name,
-        "function": row.function,
-        "trigger": row.trigger,
-        "timezone": row.zone,
-        "next_run": iso(job.next_tick),
-        "runs_at_each_start": job.at_each_start,
-        "added_while_running": row.call_data is not None,
+        **job_row(connection, job.row, _defaults()),
+        "added_while_running": job.row.call_data is not None,
         "removed": job.gone,
-        "paused": job.paused,
-        "paused_since": iso(row.paused_us) if job.paused else None,
-        "paused_until": iso(row.paused_until_us) if job.paused else None,
-        "pause_note": row.pause_note if job.paused else None,
-        "last_state": last.state if last is not None else None,
-        "last_finished_at": iso(last.finished_us) if last is not None else None,
-        "p50": kept.p50,
-        "p95": kept.p95,
-        "recent": [{"run_id": run.run_id, "state": run.state} for run in kept.newest],
+        "recent": [{"run_id": run.run_id, "state": run.state} for run in newest],
     }
 
 
-def _quantile(ordered: list[float], share: float) -> float | None:
-    """Return the value below which that share lies."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+def _defaults() -> dict[str, Any]:
+    """Return the options that a job which was added while running need not name."""
+    return {"misfire_grace_time": settings().scheduler_misfire_grace_time}

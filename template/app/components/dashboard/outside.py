@@ -40,7 +40,14 @@ def ready() -> JSONResponse:
     return JSONResponse(found.as_data(outline=True), 200 if found.ready else 503, headers=_NEVER_KEPT)
 
 
-@metrics.get("/metrics", response_class=Response)
+@metrics.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        401: {"description": "No token, or a wrong one"},
+        429: {"description": "Too many wrong tokens"},
+    },
+)
 def exposition() -> Response:
     """Give the metrics for Prometheus."""
     return Response(_metrics().exposition(), media_type=CONTENT_TYPE_LATEST, headers=_NEVER_KEPT)

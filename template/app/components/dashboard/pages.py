@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.explain import why_run
+from app.components.scheduler.runtime.reading import attempts_of, requests_about
+from app.components.scheduler.runtime.reading.details import Attempt
 from app.components.scheduler.runtime.settings import settings
 
 from . import coming, drawing, jobs, runs
@@ -73,7 +76,7 @@ def show_job(
         history=history,
         more=more,
         before=before,
-        fires=[] if job.paused else coming.next_fires(job, 10),
+        fires=coming.next_fires(job, 10),
         ENDED=runs.ENDED,
         seconds=runs.seconds,
         vitals=head,
@@ -113,16 +116,18 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
     """One run: its attempts, its error, and what it logged."""
     with reading(request.app.state.ledger) as connection:
         row = runs.one(connection, run_id)
-        attempts = runs.earlier_attempts(connection, run_id)
-        logs = runs.logs(connection, run_id)
+        attempts = attempts_of(connection, row)
+        asked = requests_about(connection, run_id)
+        sentences = why_run(connection, row, settings())
         head = vitals(connection)
     return page(
         request,
         "run.html",
         run=row,
-        attempts=[*attempts, row],
-        logs=logs,
-        tail=_TEXT // max(1, len(attempts) + 1),
+        attempts=attempts,
+        asked=asked,
+        sentences=sentences,
+        tail=_TEXT // max(1, len(attempts)),
         ENDED=runs.ENDED,
         seconds=runs.seconds,
         vitals=head,
@@ -135,14 +140,12 @@ def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
     """All that a run logged, and its tracebacks."""
     with reading(request.app.state.ledger) as connection:
         row = runs.one(connection, run_id)
-        attempts = [*runs.earlier_attempts(connection, run_id), row]
-        logs = runs.logs(connection, run_id)
-    parts = [_attempt_as_text(attempt, logs.get(attempt.attempt)) for attempt in attempts]
+        parts = [_attempt_as_text(attempt) for attempt in attempts_of(connection, row)]
     return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
 
 
-def _attempt_as_text(attempt: Any, log: str | None) -> str:
-    said = (attempt.error, attempt.traceback, log)
+def _attempt_as_text(attempt: Attempt) -> str:
+    said = (attempt.error, attempt.traceback, attempt.log)
     return "\n".join([f"--- attempt {attempt.attempt}: {attempt.state}", *filter(None, said), ""])
 
 
@@ -166,8 +169,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     zone = settings().zone
     with reading(request.app.state.ledger) as connection:
         lanes, total = coming.lanes(connection, begin, end, _LANES, (number - 1) * _LANES)
-        upcoming = coming.planned(connection, begin, end, _UPCOMING)
-        paused = jobs.paused_ids(connection)
+        upcoming = coming.soonest(connection, begin, end, _UPCOMING)
         head = vitals(connection)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
@@ -176,7 +178,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         lanes=[(lane, drawing.marks(lane, begin, end)) for lane in lanes],
         hours=hours,
         upcoming=upcoming,
-        paused=paused,
+        few=coming.FEW,
         total=total,
         number=number,
         pages=max(1, -(-total // _LANES)),

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.reading import iso
@@ -70,6 +70,8 @@ def problem_response(request: Request, problem: Problem) -> Response:
         extra["Retry-After"] = "60"
     if request.scope["path"].startswith("/api"):
         return JSONResponse({"error": problem.sentence}, problem.status, headers=extra)
+    if is_for_programs(request):
+        return PlainTextResponse(f"{problem.sentence}\n", problem.status, headers=extra)
     if "hx-request" in request.headers or "x-live" in request.headers:
         said = Markup('<p class="said bad">{}</p>').format(problem.sentence)
         return HTMLResponse(said, problem.status, headers=extra)
@@ -80,7 +82,12 @@ def problem_response(request: Request, problem: Problem) -> Response:
             application=str(project()["name"]), problem=problem, visitor=None, proof="", path="", here="/"
         )
     )
-    return HTMLResponse(text, problem.status)
+    return HTMLResponse(text, problem.status, headers=extra)
+
+
+def is_for_programs(request: Request) -> bool:
+    """Return whether no browser asks for this: what it gets is no page, and no way to one."""
+    return str(request.scope["path"]).startswith(("/api", "/metrics"))
 
 
 def address_of(request: Request) -> str:

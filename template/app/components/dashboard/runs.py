@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tex
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.ledger import schema
 from app.components.scheduler.runtime.ledger.asking import ENDED
-from app.components.scheduler.runtime.reading import STATES, iso
+from app.components.scheduler.runtime.reading import STATES, iso, outlined
+from app.components.scheduler.runtime.reading.runs import HELD, WAITING
 
 from .problems import Problem
-from .vitals import HELD
 
 __all__ = ["ENDED", "STATES"]
 
@@ -98,14 +98,13 @@ def held(connection: Connection) -> Sequence[Row[Any]]:
 
     Sorted here: SQLite would rather walk all runs in the order that is asked for.
     """
-    found = connection.execute(select(*_LISTED).where(HELD).limit(1_000)).all()
+    found = connection.execute(select(*_LISTED).where(text(HELD)).limit(1_000)).all()
     return sorted(found, key=lambda row: int(row.run_id))
 
 
 def waiting(connection: Connection) -> Sequence[Row[Any]]:
     """Return what waits to be started or tried again, soonest first. By the index scheduler_runs_waiting."""
-    waits = text("state IN ('queued', 'retrying')")
-    return connection.execute(select(*_LISTED).where(waits).order_by(_runs.due_us).limit(100)).all()
+    return connection.execute(select(*_LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(100)).all()
 
 
 def one(connection: Connection, run_id: int) -> Row[Any]:
@@ -118,20 +117,6 @@ def one(connection: Connection, run_id: int) -> Row[Any]:
     if row is None:
         raise Problem(404, f"there is no run {run_id}: it never was, or its time in the history is over")
     return row
-
-
-def earlier_attempts(connection: Connection, run_id: int) -> Sequence[Row[Any]]:
-    """Return the attempts of a run before its latest, in order. By the primary key."""
-    attempts = schema.attempts.c
-    query = select(schema.attempts).where(attempts.run_id == run_id).order_by(attempts.attempt)
-    return connection.execute(query.limit(200)).all()
-
-
-def logs(connection: Connection, run_id: int) -> dict[int, str]:
-    """Return what each attempt of a run logged. By the primary key."""
-    kept = schema.logs.c
-    query = select(kept.attempt, kept.text).where(kept.run_id == run_id).order_by(kept.attempt)
-    return {row.attempt: row.text for row in connection.execute(query.limit(200))}
 
 
 def seconds(row: Any) -> float | None:
@@ -148,24 +133,11 @@ def check_state(state: str | None) -> str | None:
     return state or None
 
 
-def run_fields(row: Any) -> dict[str, Any]:
-    """Return a run as the API shows it: times in ISO 8601 UTC, durations in seconds."""
+def listed_fields(row: Any) -> dict[str, Any]:
+    """Return a run as the command `runs` does, without its traceback, and what else a list has."""
     return {
-        "run_id": row.run_id,
-        "job_id": row.job_id,
-        "kind": row.kind,
-        "tick": iso(row.tick_us),
-        "last_tick": iso(row.last_tick_us),
-        "count": row.tick_count,
-        "for_tick": iso(row.for_tick_us),
-        "state": row.state,
-        "reason": row.reason,
-        "attempt": row.attempt,
+        **outlined(row),
         "due_at": iso(row.due_us),
-        "started_at": iso(row.started_us),
-        "finished_at": iso(row.finished_us),
-        "duration": seconds(row),
-        "error": row.error,
         "process_id": row.process_id,
         "cancel_asked_at": iso(row.cancel_us),
     }

@@ -33,6 +33,7 @@ class Job(BaseModel):
     name: str
     function: str
     trigger: str
+    schedule_in_words: str = Field(description="as `trigger` where there are no words")
     timezone: str
     next_run: Time | None = Field(description="null while it is paused or when it has no tick left")
     runs_at_each_start: bool
@@ -44,9 +45,13 @@ class Job(BaseModel):
     pause_note: str | None
     last_state: str | None
     last_finished_at: Time | None
-    p50: Seconds | None = Field(description="half of its newest successful runs took no longer; seconds")
+    last_outcomes: list[str] = Field(description="states of the last ten, oldest first")
+    max_instances: int | None = Field(description="only of a job that was added while running and can run")
+    declared_at: str | None = Field(description="null: the ledger does not know it")
+    problem: str | None = Field(description="why a job that was added while running cannot run")
+    p50: Seconds | None = Field(description="half of its last hundred runs took no longer; seconds")
     p95: Seconds | None = Field(description="95 of 100 of them took no longer; seconds")
-    recent: list[Outcome] = Field(description="newest first")
+    recent: list[Outcome] = Field(description="newest first, with what is under way")
 
 
 class Fire(BaseModel):
@@ -85,8 +90,8 @@ class Run(BaseModel):
     job_id: str
     kind: str = Field(description="scheduled, manual or startup")
     tick: Time | None
-    last_tick: Time | None = Field(description="only of a range of ticks: the last one")
-    count: int | None = Field(description="only of a range of ticks: how many")
+    last_tick: Time | None = Field(None, description="only of a range of ticks: the last one")
+    count: int | None = Field(None, description="only of a range of ticks: how many, if that is known yet")
     for_tick: Time | None = Field(description="the tick that a run by hand stands in for")
     state: str
     reason: str | None
@@ -100,11 +105,23 @@ class Run(BaseModel):
     cancel_asked_at: Time | None
 
 
+class Request(BaseModel):
+    """What somebody asked for about a run."""
+
+    at: Time
+    who: str
+    action: str
+    note: str | None
+
+
 class Attempt(BaseModel):
     """One attempt of a run."""
 
     attempt: int
     state: str
+    process_id: str | None
+    host: str | None = Field(description="null when the process has ended, like `pid`")
+    pid: int | None
     started_at: Time | None
     finished_at: Time | None
     duration: Seconds | None
@@ -114,8 +131,17 @@ class Attempt(BaseModel):
 
 
 class RunDetail(Run):
-    """A run with all its attempts, the first one first."""
+    """A run with its job, who asked for what about it, and all attempts that began, the first one first."""
 
+    traceback: str | None
+    job_name: str | None
+    function: str | None
+    timezone: str | None = Field(description="the job's")
+    claimed_at: Time | None
+    rerun_until: Time | None = Field(
+        description="until when a run that was cut off may begin its next attempt"
+    )
+    asked: list[Request] = Field(description="oldest first")
     attempts: list[Attempt]
 
 

@@ -17,13 +17,11 @@ from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.querying import connect
 from app.components.scheduler.runtime.presence import LEASE_SECONDS
 from app.components.scheduler.runtime.reading import iso
+from app.components.scheduler.runtime.reading.runs import HELD
 
 from .problems import Problem
 
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
-
-# As the partial index scheduler_runs_held has it, word for word: with parameters it would not be used.
-HELD = text("state IN ('claimed', 'running')")
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def vitals(connection: Connection) -> Vitals:
 def _held(connection: Connection) -> dict[str, int]:
     """Return how many runs each process holds. By the index scheduler_runs_held."""
     runs = schema.runs.c
-    query = select(runs.process_id, func.count()).where(HELD).group_by(runs.process_id)
+    query = select(runs.process_id, func.count()).where(text(HELD)).group_by(runs.process_id)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

@@ -6,11 +6,9 @@ moves. One process whose loop is stuck does not make the schedule unready as lon
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy
@@ -21,8 +19,9 @@ from .errors import LedgerError
 from .ledger import schema
 from .ledger.database import Ledger
 from .ledger.querying import connect
+from .ledger.records import is_paused
 from .presence import LEASE_SECONDS
-from .schedules import Schedule, from_data
+from .schedules import from_text
 from .wording import when
 
 # A tick that nobody has claimed for so long shows that the clock stands still: it looks at the time at least
@@ -138,25 +137,15 @@ def judge(jobs: Sequence[Any], processes: Sequence[Any]) -> Health:
     )
 
 
-def is_paused(row: Any, now: int) -> bool:
-    """Return whether a job's row says that it is paused at an instant."""
-    return row.paused_us is not None and (row.paused_until_us is None or row.paused_until_us > now)
-
-
 def tick_after(row: Any, after: int) -> int | None:
     """Return the first tick of a job later than `after`; None if it has none, or none that is known here."""
     if row.schedule_data is None:
         return None
     try:
-        return _schedule(row.schedule_data).next_tick(after)
+        return from_text(row.schedule_data).next_tick(after)
     except (ValueError, OverflowError):
         # A zone that this machine lacks: whoever runs the schedule may know it.
         return None
-
-
-@lru_cache(maxsize=10_000)
-def _schedule(data: str) -> Schedule:
-    return from_data(json.loads(data))
 
 
 def _nobody(processes: Sequence[Any], now: int) -> Finding:
@@ -200,7 +189,7 @@ def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
         return found
     for row in jobs:
         seen = row.watermark_us
-        if is_paused(row, now) or seen >= now - _OVERDUE:
+        if is_paused(row.paused_us, row.paused_until_us, now) or seen >= now - _OVERDUE:
             continue
         if row.paused_until_us is not None:
             # What fell into a pause is written down with the next tick after it.

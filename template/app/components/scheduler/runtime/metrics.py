@@ -32,6 +32,7 @@ from .errors import LedgerError
 from .ledger import schema
 from .ledger.database import Ledger
 from .ledger.querying import connect
+from .ledger.records import is_paused
 from .loading import application, template_version
 from .tally import Tally
 
@@ -123,10 +124,10 @@ class Metrics(Collector):
         )
         known = _family("scheduler_job_registered_timestamp_seconds", "When the job was first seen.")
         for job_id, row in shown.items():
-            is_paused = health.is_paused(row, now)
-            paused.add_metric([job_id], float(is_paused))
+            resting = is_paused(row.paused_us, row.paused_until_us, now)
+            paused.add_metric([job_id], float(resting))
             known.add_metric([job_id], row.registered_us / ticks.SECOND)
-            tick = None if is_paused else health.tick_after(row, max(now, row.watermark_us))
+            tick = None if resting else health.tick_after(row, max(now, row.watermark_us))
             if tick is not None:
                 due.add_metric([job_id], tick / ticks.SECOND)
         return [paused, due, known]

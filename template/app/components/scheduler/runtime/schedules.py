@@ -6,8 +6,10 @@ for jobs added while running, and for what an older version of the schedule left
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -65,6 +67,15 @@ def from_data(data: dict[str, Any]) -> Schedule:
     if data["trigger"] in ("or", "and"):
         return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
     return make(data, _zone_named(data["zone"]), data["text"], data["jitter"])
+
+
+@lru_cache(maxsize=10_000)
+def from_text(text: str) -> Schedule:
+    """Return the schedule whose data this JSON is, made once for all who read the same.
+
+    Raises ValueError when this machine does not know its zone.
+    """
+    return from_data(json.loads(text))
 
 
 def _cron(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:

@@ -144,7 +144,7 @@ class Steering(Asking, Declaring):
             _existing(connection, job_id)
             changed = pauses.pause(connection, job_id, note, end)
             if changed:
-                asking.note_down(connection, self.who, "pause", job_id, note=note)
+                asking.note_down(connection, self.who, "pause", job_id, note=self._with_end(note, end))
             return changed
 
         return bool(self._execute(pause))
@@ -168,6 +168,13 @@ class Steering(Asking, Declaring):
             return changed
 
         return bool(self._execute(resume))
+
+    def _with_end(self, note: str | None, end: int | None) -> str | None:
+        """Return the note of a pause as it is put on record, with its end in the scheduler's zone."""
+        if end is None:
+            return note
+        until = f"until {ticks.moment(end, self.timezone).isoformat(timespec='seconds')}"
+        return f"{until}: {note}" if note else until
 
     def _end_of_pause(self, until: Any) -> int:
         if not isinstance(until, datetime):

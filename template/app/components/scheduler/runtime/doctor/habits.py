@@ -12,7 +12,8 @@ from ..catalogue import load
 from ..declaration import Job
 from ..explain.wording import at, lasting
 from ..ledger import schema
-from ..ledger.records import AddedRow
+from ..ledger.records import AddedRow, is_paused
+from ..reading.overview import percentile
 from .finding import Finding, ok
 from .pitfalls import distance
 
@@ -58,9 +59,9 @@ def _load(row: Any, defaults: dict[str, Any]) -> tuple[Job | None, str | None]:
 
 
 def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
-    if row.paused_us is None or row.pause_note or now - row.paused_us <= _LONG_PAUSE:
+    if not is_paused(row.paused_us, row.paused_until_us, now):
         return
-    if row.paused_until_us is not None and row.paused_until_us <= now:
+    if row.pause_note or now - row.paused_us <= _LONG_PAUSE:
         return
     what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, and nobody noted why"
     right = f"python -m app resume {row.job_id}, or python -m app pause {row.job_id} --note TEXT"
@@ -88,8 +89,8 @@ def _record(connection: Connection, job_id: str, job: Job | None, now: int, wher
     apart = distance(job, now) if job is not None else None
     if job is None or apart is None or len(lasted) < _ENOUGH:
         return
-    slow = lasted[min(len(lasted) - 1, len(lasted) * 95 // 100)]
-    if slow > apart * job.options.max_instances:
+    slow = percentile(lasted, 0.95)
+    if slow is not None and slow > apart * job.options.max_instances:
         taking = f"one run in twenty takes {lasting(slow)} or longer"
         what = f"job {job_id} is due every {lasting(apart)}, and {taking}"
         right = "a longer interval, or more max_instances: until then ticks are skipped as overlap"

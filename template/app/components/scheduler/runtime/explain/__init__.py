@@ -8,6 +8,6 @@
 - `asking`: which instant is meant, and the whole explanation
 """
 
-from .asking import VERDICTS, Explanation, why
+from .asking import VERDICTS, Explanation, why, why_run
 
-__all__ = ["VERDICTS", "Explanation", "why"]
+__all__ = ["VERDICTS", "Explanation", "why", "why_run"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from .. import ticks
 from ..declaration import Job
@@ -100,6 +100,17 @@ def why(
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
     )
+
+
+def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
+    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says."""
+    known = schema.jobs.c
+    job = connection.execute(select(schema.jobs).where(known.job_id == row.job_id)).first()
+    if job is None:
+        return []
+    account = Account(Facts(connection, row.job_id, job, None, None, settings, ticks.now()))
+    describe(account, row, None)
+    return account.sentences
 
 
 def _never_started(

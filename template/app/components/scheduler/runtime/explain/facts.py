@@ -14,7 +14,7 @@ from .. import ticks
 from ..catalogue import load
 from ..declaration import Job
 from ..ledger import members, schema
-from ..ledger.records import AddedRow, Identity
+from ..ledger.records import AddedRow, Identity, is_paused
 from ..presence import LEASE_SECONDS
 from ..schedules import Schedule, from_data
 from ..settings import SchedulerSettings
@@ -97,7 +97,7 @@ class Facts:
     def is_paused(self, instant: int) -> bool:
         """Return whether the pause that is open now covers an instant."""
         begin, end = self.row.paused_us, self.row.paused_until_us
-        return begin is not None and instant > begin and (end is None or instant < end)
+        return begin is not None and instant > begin and is_paused(begin, end, instant)
 
     # --- runs: by the unique index (job_id, tick_us), in which those without a tick are in order of run_id
 

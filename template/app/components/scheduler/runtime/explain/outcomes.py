@@ -30,7 +30,7 @@ def describe(account: Account, row: Any, tick: int | None) -> None:
     if row.last_tick_us is not None:
         _range(account, row, tick)
     if row.state == "skipped":
-        _SKIPPED[row.reason](account, row)
+        _SKIPPED.get(row.reason, _skipped)(account, row)
         return
     _origin(account, row)
     _attempts(account, row)
@@ -134,7 +134,7 @@ def _silence(account: Account, row: Any) -> None:
 def _overlap(account: Account, row: Any) -> None:
     facts = account.facts
     most = facts.job.options.max_instances if facts.job else None
-    limit = "as many runs as max_instances allows" if most is None else f"max_instances={most}"
+    limit = "the number that max_instances allows" if most is None else f"max_instances={most}"
     account.say(
         f"it overlapped: at {at(row.finished_us, facts.zone)} the job was still running, and {limit}"
         " was reached"
@@ -167,6 +167,11 @@ def _paused(account: Account, row: Any) -> None:
         account.who("resume", until=row.finished_us)
         account.say(f"it was resumed by {resumed.who} at {at(resumed.at_us, facts.zone)}")
     account.say("what falls into a pause is recorded at its end, and never made up for")
+
+
+def _skipped(account: Account, row: Any) -> None:
+    """Say as much of a reason that this version does not know."""
+    account.say(f"it was skipped: {row.reason}")
 
 
 _SKIPPED = {

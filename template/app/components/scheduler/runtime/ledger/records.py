@@ -86,7 +86,7 @@ class JobState:
 
     def is_paused(self, now: int) -> bool:
         """Return whether the job is paused; a pause with an end is over then."""
-        return self.paused is not None and (self.paused_until is None or self.paused_until > now)
+        return is_paused(self.paused, self.paused_until, now)
 
     def schedule(self) -> Schedule | None:
         """Return the schedule that is in force; None if it is not known without the code.
@@ -145,6 +145,14 @@ class Registration:
     removed: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
+
+
+def is_paused(since: int | None, until: int | None, now: int) -> bool:
+    """Return whether a job that was paused then, and until then if that is given, is paused at an instant.
+
+    A pause with an end is over at that very instant, whether or not somebody has ended it in the ledger.
+    """
+    return since is not None and (until is None or until > now)
 
 
 def _host() -> str:

@@ -5,34 +5,45 @@
 - `runs`: what became of each tick, by filters
 - `coming`: what is due between two times, and what of it overlaps or collides
 - `details`: everything about one run
+- `resuming`: what the end of a pause would do
 - `following`: runs as they end
 - `audit`: who did what
 - `common`: how instants are shown
 """
 
-from .audit import audit_rows
+from .audit import audit_row, audit_rows, requests_about
 from .coming import Coming, coming
 from .common import iso, someone_is_up
-from .details import run_details
+from .details import attempts_of, details_of, run_details
 from .following import follow
-from .jobs import job_rows, known_job_ids, schedules
+from .jobs import job_row, job_rows, known_job_ids, schedules
 from .overview import Recent, recent
-from .runs import FAILED, REASONS, STATES, RunFilter, run_row, run_rows
+from .resuming import Preview, preview, resumed
+from .runs import FAILED, REASONS, STATES, RunFilter, outlined, run_row, run_rows
 
 __all__ = [
     "FAILED",
     "REASONS",
     "STATES",
     "Coming",
+    "Preview",
     "Recent",
     "RunFilter",
+    "attempts_of",
+    "audit_row",
     "audit_rows",
     "coming",
+    "details_of",
     "follow",
     "iso",
+    "job_row",
     "job_rows",
     "known_job_ids",
+    "outlined",
+    "preview",
     "recent",
+    "requests_about",
+    "resumed",
     "run_details",
     "run_row",
     "run_rows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ..ledger import schema
 from ..ledger.database import Ledger
@@ -28,6 +28,14 @@ def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[di
         query = query.where(audit.job_id == job_id)
     with connect(ledger) as connection:
         return [audit_row(row) for row in connection.execute(query)]
+
+
+def requests_about(connection: Connection, run_id: int) -> list[Any]:
+    """Return the rows of what people and programs asked for about a run, oldest first."""
+    audit = schema.audit.c
+    # By no index: what people did is little beside what ran, and removed with it.
+    query = select(schema.audit).where(audit.run_id == run_id).order_by(audit.audit_id)
+    return list(connection.execute(query))
 
 
 def audit_row(row: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -10,7 +11,7 @@ from .. import ticks
 from ..ledger import schema
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
-from .audit import audit_row
+from .audit import audit_row, requests_about
 from .common import iso, seconds
 from .runs import read_run, shown
 
@@ -27,42 +28,72 @@ def run_details(ledger: Ledger, run_id: int) -> dict[str, Any]:
     """
     ledger.check_readable()
     with connect(ledger) as connection:
-        row = read_run(connection, run_id)
-        jobs = schema.jobs
-        job = connection.execute(select(jobs).where(jobs.c.job_id == row.job_id)).first()
-        return {
-            **shown(row),
-            "job_name": job.name if job else None,
-            "function": job.function if job else None,
-            "timezone": job.zone if job else None,
-            "due_at": iso(row.due_us),
-            "claimed_at": iso(row.claimed_us),
-            "cancel_asked_at": iso(row.cancel_us),
-            # Where a job has no grace time it is far beyond all dates.
-            "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
-            "asked": _asked(connection, run_id),
-            "attempts": _attempts(connection, row),
-        }
+        return details_of(connection, read_run(connection, run_id))
 
 
-def _asked(connection: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return what was asked for about a run, oldest first."""
-    audit = schema.audit.c
-    # By no index: what people did is little beside what ran, and removed with it.
-    query = select(schema.audit).where(audit.run_id == run_id).order_by(audit.audit_id)
+def details_of(connection: Connection, row: Any) -> dict[str, Any]:
+    """Return the same of a row of the runs."""
+    jobs = schema.jobs
+    job = connection.execute(select(jobs).where(jobs.c.job_id == row.job_id)).first()
     wanted = ("at", "who", "action", "note")
-    return [{name: audit_row(row)[name] for name in wanted} for row in connection.execute(query)]
+    asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
+    return {
+        **shown(row),
+        "job_name": job.name if job else None,
+        "function": job.function if job else None,
+        "timezone": job.zone if job else None,
+        "due_at": iso(row.due_us),
+        "claimed_at": iso(row.claimed_us),
+        "cancel_asked_at": iso(row.cancel_us),
+        # Where a job has no grace time it is far beyond all dates.
+        "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
+        "asked": [{name: one[name] for name in wanted} for one in asked],
+        "attempts": _attempts(connection, row),
+    }
 
 
-def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt of a run that began. Instants are microseconds UTC."""
+
+    attempt: int
+    state: str
+    process_id: str | None
+    started_us: int | None
+    finished_us: int | None
+    error: str | None
+    traceback: str | None
+    log: str | None
+
+
+def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
+    """Return the attempts of a run that began, oldest first."""
     attempts, logs = schema.attempts, schema.logs
     # Both by the primary key, which begins with the run.
     earlier = select(attempts).where(attempts.c.run_id == row.run_id).order_by(attempts.c.attempt)
     logged = select(logs.c.attempt, logs.c.text).where(logs.c.run_id == row.run_id)
-    found = list(connection.execute(earlier))
+    found: list[Any] = list(connection.execute(earlier))
     texts = {one.attempt: one.text for one in connection.execute(logged)}
-    if row.attempt and row.state not in ("queued", "retrying"):
+    if row.attempt and row.state not in ("queued", "retrying", "skipped"):
         found.append(row)
+    return [
+        Attempt(
+            one.attempt,
+            one.state,
+            one.process_id,
+            one.started_us,
+            one.finished_us,
+            # While a further attempt runs, its row still has the error of the one before.
+            one.error if one.finished_us is not None else None,
+            one.traceback if one.finished_us is not None else None,
+            texts.get(one.attempt),
+        )
+        for one in found
+    ]
+
+
+def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
+    found = attempts_of(connection, row)
     processes = _processes(connection, {one.process_id for one in found})
     return [
         {
@@ -73,10 +104,9 @@ def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
             "started_at": iso(one.started_us),
             "finished_at": iso(one.finished_us),
             "duration": seconds(one.started_us, one.finished_us),
-            # While a further attempt runs, its row still has the error of the one before.
-            "error": one.error if one.finished_us is not None else None,
-            "traceback": one.traceback if one.finished_us is not None else None,
-            "log": texts.get(one.attempt),
+            "error": one.error,
+            "traceback": one.traceback,
+            "log": one.log,
         }
         for one in found
     ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from .. import ticks
 from ..catalogue import load
@@ -15,7 +14,8 @@ from ..in_words import in_words
 from ..ledger import schema
 from ..ledger.database import Ledger
 from ..ledger.querying import added_row, connect
-from ..schedules import Schedule, from_data
+from ..ledger.records import is_paused
+from ..schedules import Schedule, from_text
 from ..settings import settings
 from .common import iso
 from .overview import Recent, recent
@@ -37,18 +37,57 @@ def job_rows(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
     declared = {job.id: job for job in scheduler.get_jobs()}
     known, last = _of_ledger(scheduler.ledger, declared)
     shown = [_declared_row(job, known.get(job.id)) for job in declared.values()]
-    shown += [_added_row(row, scheduler.defaults) for row in _added(known, declared)]
+    shown += [_ledger_row(row, scheduler.defaults) for row in _added(known, declared)]
     return [row | _outcomes(last.get(row["id"], Recent())) for row in shown]
+
+
+def job_row(connection: Connection, row: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return a job as `job_rows` does, from its row in the ledger alone.
+
+    What only the code knows is null for the code's jobs: `max_instances` and `declared_at`. `defaults`: the
+    options that a job which was added while running did not name. May import modules of the application.
+    """
+    return _ledger_row(row, defaults) | _outcomes(recent(connection, [row.job_id])[row.job_id])
 
 
 def schedules(scheduler: AsyncIOScheduler) -> dict[str, Schedule]:
     """Return the schedules of all jobs that can run, of the code and added while running, by their ids."""
     found = {job.id: job.schedule for job in scheduler.get_jobs()}
     for row in _added(_jobs(scheduler.ledger), found):
-        schedule, _problem = _schedule(row)
+        schedule = schedule_of(row)
         if schedule is not None:
             found[row.job_id] = schedule
     return found
+
+
+def schedule_of(row: Any) -> Schedule | None:
+    """Return the schedule in a row of the ledger's jobs.
+
+    None if the ledger lacks it, or this machine does not know its zone.
+    """
+    try:
+        return None if row.schedule_data is None else from_text(row.schedule_data)
+    except ValueError:
+        return None
+
+
+def problem_of(row: Any, defaults: dict[str, Any]) -> str | None:
+    """Return why a job that was added while running cannot run here; see `job_row`."""
+    return _loaded(row, defaults)[1]
+
+
+def next_tick(row: Any, now: int) -> int | None:
+    """Return the next tick of a job in the ledger; None while it is paused, and when there is none."""
+    if is_paused(row.paused_us, row.paused_until_us, now) or row.removed_us is not None:
+        return None
+    schedule = None if row.exhausted_us is not None else schedule_of(row)
+    return None if schedule is None else schedule.next_tick(max(now, row.watermark_us))
+
+
+def runs_at_each_start(schedule: Schedule | None) -> bool:
+    """Return whether a schedule has no ticks, but a run at each start."""
+    data = schedule.data if schedule else None
+    return data is not None and data["trigger"] == "date" and data["at"] is None
 
 
 def known_job_ids() -> list[str]:
@@ -106,7 +145,7 @@ def _added(known: Mapping[str, Any], declared: Container[str]) -> list[Any]:
 
 def _declared_row(job: Job, row: Any) -> dict[str, Any]:
     now = ticks.now()
-    paused = _is_paused(row, now) if row else job.paused_at_first
+    paused = is_paused(row.paused_us, row.paused_until_us, now) if row else job.paused_at_first
     seen = row.watermark_us if row and row.definition == job.definition else now
     words = in_words(job.schedule)
     if job.startup_delay is not None and job.schedule.startup_delay is None:
@@ -127,12 +166,10 @@ def _declared_row(job: Job, row: Any) -> dict[str, Any]:
     }
 
 
-def _added_row(row: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+def _ledger_row(row: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     now = ticks.now()
-    schedule, problem = _schedule(row)
-    job, problem = (None, problem) if problem else _loaded(row, defaults)
-    paused = _is_paused(row, now)
-    coming = None if paused or schedule is None else schedule.next_tick(max(now, row.watermark_us))
+    schedule = schedule_of(row)
+    job, problem = _loaded(row, defaults)
     return {
         "id": row.job_id,
         "name": row.name,
@@ -140,39 +177,30 @@ def _added_row(row: Any, defaults: dict[str, Any]) -> dict[str, Any]:
         "trigger": row.trigger,
         "schedule_in_words": row.trigger if schedule is None else in_words(schedule),
         "timezone": row.zone,
-        "next_run": iso(coming),
-        **_pause(row, paused),
-        "runs_at_each_start": False,
+        "next_run": iso(next_tick(row, now)),
+        **_pause(row, is_paused(row.paused_us, row.paused_until_us, now)),
+        "runs_at_each_start": runs_at_each_start(schedule),
         "max_instances": job.options.max_instances if job else None,
         "declared_at": None,
         "problem": problem,
     }
 
 
-def _schedule(row: Any) -> tuple[Schedule | None, str | None]:
-    """Return the schedule of a job that was added while running, or why it cannot be reckoned here."""
-    try:
-        return from_data(json.loads(row.schedule_data)), None
-    except ValueError as trouble:
-        return None, str(trouble)
-
-
 def _loaded(row: Any, defaults: dict[str, Any]) -> tuple[Job | None, str | None]:
-    """Return a job that was added while running, or why it cannot run here."""
+    """Return a job if it was added while running, or why such a one cannot run here."""
+    if row.call_data is None:
+        return None, None
     try:
         return load(added_row(row), defaults), None
     except ValueError as trouble:
         return None, str(trouble)
 
 
-def _is_paused(row: Any, now: int) -> bool:
-    return row.paused_us is not None and (row.paused_until_us is None or row.paused_until_us > now)
-
-
 def _pause(row: Any, paused: bool) -> dict[str, Any]:
     known = paused and row is not None
     return {
         "paused": paused,
+        "paused_since": iso(row.paused_us) if known else None,
         "paused_until": iso(row.paused_until_us) if known else None,
         "pause_note": row.pause_note if known else None,
     }

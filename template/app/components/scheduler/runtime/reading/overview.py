@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Subquery, bindparam, select
 
@@ -20,6 +20,7 @@ _RAN = ("succeeded", "failed", "timed_out")
 _DEPTH = 5_000
 
 _runs = schema.runs.c
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def recent(connection: Connection, job_ids: Iterable[str]) -> dict[str, Recent]:
     return {job_id: _recent(connection, job_id) for job_id in job_ids}
 
 
-def percentile(sorted_values: list[float], share: float) -> float | None:
+def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None:
     """Return the smallest value that so many of all, as a share of 1, do not exceed; None of none."""
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)] if sorted_values else None
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from .. import ticks
 from ..ledger import pauses
 from ..ledger.database import Ledger
+from ..schedules import Schedule
 
-_COUNT_LIMIT = 100_000
+# As many as are counted when the pause ends: its row has no number yet where there are more.
+_COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,13 @@ def preview(ledger: Ledger, job_id: str) -> Preview | None:
     if state is None or state.paused is None or not state.is_paused(now):
         return None
     schedule = state.schedule()
-    if schedule is None:
-        return None
-    since = max(state.paused, state.watermark)
-    return Preview(
-        state.paused, ticks.count(schedule.ticks, since, now, _COUNT_LIMIT), schedule.next_tick(now)
-    )
+    return None if schedule is None else resumed(schedule, state.paused, state.watermark, now)
+
+
+def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Preview:
+    """Return what resuming would do now to a job that was paused then. Instants are microseconds UTC.
+
+    What is not accounted for from before the pause fell into an outage: it is no part of it.
+    """
+    number = ticks.count(schedule.ticks, max(paused, watermark), now, _COUNT_LIMIT)
+    return Preview(paused, number, schedule.next_tick(max(now, watermark)))

@@ -204,6 +204,11 @@ def _number(row: Any) -> int:
 
 def shown(row: Any) -> dict[str, Any]:
     """Return a run as it is shown; see `run_rows`."""
+    return {**outlined(row), "traceback": row.traceback}
+
+
+def outlined(row: Any) -> dict[str, Any]:
+    """Return the same without the traceback, of a row that may lack it."""
     found = {
         "run_id": row.run_id,
         "job_id": row.job_id,
@@ -217,7 +222,6 @@ def shown(row: Any) -> dict[str, Any]:
         "finished_at": iso(row.finished_us),
         "duration": seconds(row.started_us, row.finished_us),
         "error": row.error,
-        "traceback": row.traceback,
     }
     if row.last_tick_us is not None:
         found |= {"last_tick": iso(row.last_tick_us), "count": row.tick_count}
