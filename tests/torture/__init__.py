@@ -10,3 +10,11 @@
 - `report`: what came of it, for people
 - `python -m torture` runs it for as long as one likes, `--judge FOLDER` judges an earlier one again
 """
+
+import sys
+from pathlib import Path
+
+# As a program it is started without the paths that pytest sets.
+_TEMPLATE = str(Path(__file__).parents[2] / "template")
+if _TEMPLATE not in sys.path:
+    sys.path.insert(0, _TEMPLATE)
