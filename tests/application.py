@@ -147,14 +147,14 @@ class Application:
         wait_for(lambda: process.is_up() or process.popen.poll() is not None, "the start line")
         return process
 
-    def launch(self) -> Running:
-        """Start `python -m app run` and return at once."""
+    def launch(self, **variables: str) -> Running:
+        """Start `python -m app run`, with these variables besides, and return at once."""
         log = self.folder / f"run-{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
             popen = subprocess.Popen(
                 [sys.executable, "-m", "app", "run"],
                 cwd=self.folder,
-                env=self.variables(),
+                env=self.variables() | variables,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +90,29 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL that runs."""
+@contextmanager
+def server_in(folder: Path) -> Iterator[Server]:
+    """A PostgreSQL that runs during the block, with its data in a folder."""
     found = programs()
     assert found is not None, "no PostgreSQL here: `make test` finds or installs it"
-    folder = Path(tempfile.mkdtemp(prefix="scheduler-postgres-"))
-    folder.chmod(0o755)
-    made = Server(folder, found)
+    place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
+    for above in (place, *place.parents):
+        # Only what is ours, so that the server's own user comes through.
+        if above.stat().st_uid == os.geteuid() and above.is_relative_to(tempfile.gettempdir()):
+            above.chmod(above.stat().st_mode | 0o011)
+    made = Server(place, found)
     made.start()
-    yield made
-    made.stop("immediate")
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        made.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A PostgreSQL that runs."""
+    with server_in(tmp_path_factory.mktemp("server")) as made:
+        yield made
 
 
 @pytest.fixture

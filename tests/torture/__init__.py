@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 # As a program it is started without the paths that pytest sets.
-_TEMPLATE = str(Path(__file__).parents[2] / "template")
-if _TEMPLATE not in sys.path:
-    sys.path.insert(0, _TEMPLATE)
+for _name in ("template", "scripts"):
+    _path = str(Path(__file__).parents[2] / _name)
+    if _path not in sys.path:
+        sys.path.insert(0, _path)

@@ -7,8 +7,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+from servers import Server, server_in
 from torture.checker import violations
 from torture.evidence import Evidence, load, read_ledger, read_starts, save
 from torture.nemesis import ALL, Nemesis
@@ -24,9 +26,10 @@ def torture(
     company: Sequence[str] = (),
     quiet: float = 30,
     aloud: bool = False,
+    server: Server | None = None,
 ) -> Evidence:
     """Torment an application in `folder`, leave it alone for `quiet` seconds; return the evidence."""
-    world = World(folder)
+    world = World(folder, server)
     nemesis = Nemesis(world, seed, company)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
@@ -34,7 +37,7 @@ def torture(
         until = nemesis.quiet(quiet)
     finally:
         nemesis.end()
-    runs, attempts, jobs = read_ledger(world.ledger_file)
+    runs, attempts, jobs = read_ledger(world.ledger_url)
     evidence = Evidence(
         schedule=SCHEDULE,
         clock=nemesis.clock,
@@ -59,6 +62,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--company", nargs="+", choices=ALL, default=(), help="who does harm (default: all)")
+    parser.add_argument(
+        "--postgres", action="store_true", help="three schedulers and three workers on a server"
+    )
     parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
     if chosen.judge:
@@ -67,7 +73,10 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
         seconds = chosen.minutes * 60
-        evidence = torture(folder, seconds, chosen.seed, company=chosen.company, aloud=True)
+        with server_in(folder) if chosen.postgres else nullcontext() as server:
+            evidence = torture(
+                folder, seconds, chosen.seed, company=chosen.company, aloud=True, server=server
+            )
         print()
     found = list(violations(evidence))
     for line in [*summary(evidence), *explained(evidence, found), f"{len(found)} violations"]:

@@ -131,7 +131,11 @@ def startups(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
 
     A start of the schedule is a start of a process while no other is alive, or none that answers.
     """
-    alone = [life for life in evidence.lives if not _has_company(evidence, harm, life.begin, life)]
+    alone = [
+        life
+        for life in evidence.lives
+        if life.role != "worker" and not _has_company(evidence, harm, life.begin, life)
+    ]
     for spec in evidence.schedule:
         rows = [row for row in evidence.rows_of(spec.id) if row["kind"] == "startup"]
         numbers = [row["start_number"] for row in rows]
@@ -155,4 +159,5 @@ def _has_company(evidence: Evidence, harm: Harm, begin: int, life: object) -> bo
         and other.end >= end
         and not harm.near(begin, end, pid=other.pid)
         for other in evidence.lives
+        if other.role != "worker"
     )

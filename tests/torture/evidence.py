@@ -7,7 +7,6 @@ says is in microseconds of the clock that the processes see. `WorldClock` leads 
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from app.components.scheduler.runtime.ledger.database import Ledger
 from torture.world import JobSpec
 
 Row = dict[str, Any]
@@ -45,6 +45,7 @@ class Life:
     end: int
     code: int
     log: str
+    role: str = "all"
 
 
 @dataclass(frozen=True)
@@ -167,30 +168,35 @@ def read_starts(file: Path) -> list[Start]:
     return found
 
 
-def read_ledger(file: Path) -> tuple[list[Row], list[Row], dict[str, Row]]:
+def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
     """Return runs, earlier attempts, and jobs by id."""
-    with closing(sqlite3.connect(file)) as connection:
-        connection.row_factory = sqlite3.Row
-        runs = [dict(row) for row in connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id")]
-        attempts = [dict(row) for row in connection.execute("SELECT * FROM scheduler_attempts")]
-        jobs = {row["job_id"]: dict(row) for row in connection.execute("SELECT * FROM scheduler_jobs")}
+    with closing(Ledger(url).connect(read_only=True)) as connection:
+
+        def rows(table: str, order: str) -> list[Row]:
+            cursor: Any = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+        runs = rows("scheduler_runs", "run_id")
+        attempts = rows("scheduler_attempts", "run_id, attempt")
+        jobs = {row["job_id"]: row for row in rows("scheduler_jobs", "job_id")}
     return runs, attempts, jobs
 
 
+_ROWS = ("runs", "attempts", "jobs")
 _HARM = ("clock", "until", "faults", "lives", "commands", "requested", "refused", "oddities")
 
 
 def save(evidence: Evidence, folder: Path) -> None:
-    """Keep what the nemesis did and saw beside the ledger and the bodies' file."""
+    """Keep what the nemesis did and saw, and the ledger's rows, beside the bodies' file."""
     known = asdict(replace(evidence, schedule=[]))
-    (folder / "nemesis.json").write_text(json.dumps({name: known[name] for name in _HARM}))
+    (folder / "nemesis.json").write_text(json.dumps({name: known[name] for name in (*_HARM, *_ROWS)}))
 
 
 def load(folder: Path, schedule: list[JobSpec]) -> Evidence:
     """Read again what a torture left in its folder."""
     known = json.loads((folder / "nemesis.json").read_text())
     clock = WorldClock(known["clock"]["base"], [(at, offset) for at, offset in known["clock"]["steps"]])
-    runs, attempts, jobs = read_ledger(folder / "data/ledger.db")
     return Evidence(
         schedule=schedule,
         clock=clock,
@@ -198,9 +204,9 @@ def load(folder: Path, schedule: list[JobSpec]) -> Evidence:
         faults=[Fault(**each) for each in known["faults"]],
         lives=[Life(**each) for each in known["lives"]],
         starts=read_starts(folder / "marks.txt"),
-        runs=runs,
-        attempts=attempts,
-        jobs=jobs,
+        runs=known["runs"],
+        attempts=known["attempts"],
+        jobs=known["jobs"],
         commands=[Command(**each) for each in known["commands"]],
         requested=[(job, tick, at) for job, tick, at in known["requested"]],
         refused=known["refused"],

@@ -11,7 +11,7 @@ from torture.world import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
-LEDGER = ("lock", "full", "moved")
+LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut")
 CLOCK = ("clock back", "clock ahead")
 # How long the effects of harm to all last after its end: who was refused by the ledger tries again after a
 # second. Who sleeps while nothing is due notices within 30 s that the clock was set (R10).
@@ -80,7 +80,10 @@ class Harm:
         """Return a process that was well all the time, if all was well around it too."""
         if any(first <= end and last >= begin for first, last in self._to_all):
             return None
-        return next((life for life in self._lives if self.fit(life, begin, end)), None)
+        fit = [life for life in self._lives if self.fit(life, begin, end)]
+        roles = {life.role for life in fit}
+        # Who only claims and who only runs need each other.
+        return fit[0] if "all" in roles or roles >= {"scheduler", "worker"} else None
 
     def well_between(self, begin: int, end: int, length: int, due: int = 0) -> Life | None:
         """Return a process that was well for so long between two instants, while something was due."""

@@ -54,7 +54,8 @@ class Door:
 class Place:
     """Where one process after the other lives. `spared`: somebody is busy with the one that is here."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: str = "all", skew: int = 0) -> None:
+        self.role, self.skew = role, skew
         self.process: Running | None = None
         self.begin = 0
         self.ready: int | None = None
@@ -72,8 +73,8 @@ class Place:
 class Keeper:
     """Some places, each with a thread that starts its processes and writes down their lives."""
 
-    def __init__(self, world: World, size: int, seed: int) -> None:
-        self.places = [Place() for _ in range(size)]
+    def __init__(self, world: World, seed: int) -> None:
+        self.places = [Place(role, skew) for role, skew in world.places]
         self.lives: list[Life] = []
         self.door = Door()
         self._world = world
@@ -106,12 +107,15 @@ class Keeper:
         while not self._closing.is_set():
             with self.door.entered():
                 place.ready, place.begin = None, now()
-                place.process = process = self._world.launch()
+                place.process = process = self._world.launch(
+                    SCHEDULER_ROLE=place.role, TORTURE_SKEW=str(place.skew)
+                )
                 while place.alive and not process.is_up():
                     time.sleep(_LOOK)
                 place.ready = now() if process.is_up() else None
             while place.alive:
                 time.sleep(_LOOK)
             code = process.popen.wait()
-            self.lives.append(Life(process.popen.pid, place.begin, place.ready, now(), code, process.log()))
+            life = Life(process.popen.pid, place.begin, place.ready, now(), code, process.log(), place.role)
+            self.lives.append(life)
             self._closing.wait(choice.choice(_PAUSES))

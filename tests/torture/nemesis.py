@@ -20,6 +20,7 @@ from functools import partial
 from torture.asking import Asker
 from torture.evidence import Command, Fault, WorldClock, now
 from torture.keeper import Keeper, Place
+from torture.server_harm import ServerHarm
 from torture.world import HOUR, PAUSABLE, SECOND, World
 
 ALL = ("reaper", "freezer", "librarian", "clockmaker", "people")
@@ -38,12 +39,12 @@ _GASP = 0.25
 
 
 class Nemesis:
-    """Keeps `size` processes under way, and troubles them.
+    """Keeps the processes of a world under way, and troubles them.
 
     company: only these streams act, always together; without it all do, in changing company.
     """
 
-    def __init__(self, world: World, seed: int, company: Sequence[str] = (), size: int = 3) -> None:
+    def __init__(self, world: World, seed: int, company: Sequence[str] = ()) -> None:
         self.world = world
         self._company = company
         self.faults: list[Fault] = []
@@ -55,7 +56,7 @@ class Nemesis:
         self.oddities: list[str] = []
         self.clock = WorldClock(world.base)
         self.asker = Asker(world)
-        self.keeper = Keeper(world, size, seed)
+        self.keeper = Keeper(world, seed)
         self._deployed = 0
         self._seed = seed
         self._paused: set[str] = set()
@@ -126,6 +127,15 @@ class Nemesis:
         ahead = [partial(self.set_ahead, by=seconds * SECOND) for seconds in (3, 40, 3_600)]
         back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
+        if self.world.server is not None:
+            harms = ServerHarm(self.world, self._over, self._note, self.keeper.door)
+            hall = _Stream(self, "librarian", harms.deck(), (2, 8))
+            return [
+                _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
+                _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
+                hall,
+                _Stream(self, "people", [self.pause_or_resume, *[self.ask_for_a_run] * 3], (0.5, 3)),
+            ]
         return [
             _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
             _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),

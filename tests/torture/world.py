@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from application import Application
+from servers import Server
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -169,13 +170,14 @@ import os, sqlite3, time
 
 _base = int(os.environ["TORTURE_BASE"]) * 1000
 _offset = [0, 0]
+_skew = int(os.environ.get("TORTURE_SKEW", "0")) * 1_000_000_000
 
 def time_ns():
     now = time.monotonic_ns()
     if now - _offset[1] > 50_000_000:
         with open(os.environ["TORTURE_CLOCK"]) as file:
             _offset[:] = [int(file.read()) * 1000, now]
-    return now + _base + _offset[0]
+    return now + _base + _offset[0] + _skew
 
 time.time_ns = time_ns
 
@@ -203,10 +205,16 @@ sqlite3.connect = lambda *args, **options: _connect(*args, **{"factory": Disk, *
 
 
 class World(Application):
-    """An application with the schedule above, a clock of its own, and a disk that can be full."""
+    """An application with the schedule above, a clock of its own, and a disk that can be full.
 
-    def __init__(self, folder: Path) -> None:
+    With a server its ledger is there, three processes only claim and three only run.
+    """
+
+    def __init__(self, folder: Path, server: Server | None = None) -> None:
         super().__init__(folder, "torture")
+        self.server = server
+        # What each process does, and by how many seconds the clock of its machine is wrong.
+        self.places = [("all", 0)] * 3
         self.tasks(BODIES)
         self.marks_file = folder / "marks.txt"
         self.marks_file.touch()
@@ -224,6 +232,9 @@ class World(Application):
             "SCHEDULER_MISFIRE_GRACE_TIME": "60",
             "SCHEDULER_SHUTDOWN_GRACE_TIME": "2",
         }
+        if server is not None:
+            self.environment["SCHEDULER_DATABASE_URL"] = server.new_ledger()
+            self.places = [(role, skew) for role in ("scheduler", "worker") for skew in (0, 60, -60)]
         self.deploy(0)
 
     def deploy(self, number: int) -> None:

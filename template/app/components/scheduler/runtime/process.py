@@ -83,8 +83,9 @@ class Process:
         Raises:
             LedgerError: the ledger cannot be used; nothing was started.
         """
-        self._opened = ticks.now()
         self.ledger.prepare(_START_PATIENCE)
+        # By the clock of the ledger's server, which was heard by now.
+        self._opened = ticks.now()
         try:
             self.writer.start()
         except TROUBLES as problem:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import ticks
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
 from .connections import Connection, Trouble
@@ -24,7 +25,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
     ) from None
 
-from .postgres_connection import CONNECT_SECONDS, LOCK, PostgresConnection, sentence
+from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, sentence
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -95,9 +96,9 @@ class PostgresLedger(Ledger):
         return connection
 
     def open(self) -> psycopg.Connection[Any]:
-        """Open one of the driver's own connections."""
+        """Open one of the driver's own connections, and look at the server's clock."""
         timeout = self._parameters.get("connect_timeout") or CONNECT_SECONDS
-        return psycopg.connect(
+        connection = psycopg.connect(
             self._url,
             autocommit=True,
             prepare_threshold=None,
@@ -105,6 +106,10 @@ class PostgresLedger(Ledger):
             connect_timeout=int(timeout),
             application_name=self._parameters.get("application_name") or "scheduler",
         )
+        row = connection.execute(CLOCK).fetchone()
+        assert row is not None
+        ticks.hear(row[0])
+        return connection
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
         """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""

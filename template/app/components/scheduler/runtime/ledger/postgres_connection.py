@@ -45,7 +45,7 @@ SET LOCAL synchronous_commit = 'on';
 {LOCK};
 SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
-_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 # What the statement itself is to blame for: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -69,7 +69,6 @@ class PostgresConnection:
             raise Trouble("the server could not be reached a moment ago")
         try:
             self._raw = self._opening()
-            self._look_at_clock(self._raw)
         except psycopg.Error as problem:
             self._failures += 1
             pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
@@ -183,11 +182,6 @@ class PostgresConnection:
             with suppress(psycopg.Error):
                 self._raw.close()
             self._raw = None
-
-    def _look_at_clock(self, raw: psycopg.Connection[Any]) -> None:
-        row = raw.execute(_CLOCK).fetchone()
-        assert row is not None
-        ticks.hear(row[0])
 
 
 def sentence(problem: BaseException) -> str:
