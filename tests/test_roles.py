@@ -170,3 +170,25 @@ def test_a_worker_whose_code_lacks_a_job_leaves_it_to_others_and_says_so(app: Ap
         stop(scheduler, behind)
     # The schedule in force is the scheduler's: a worker changes nothing of it.
     assert {row["job_id"] for row in app.recorded()} == {"new"}
+
+
+@pytest.mark.full
+def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
+    deploy(
+        app,
+        'quick, "interval", seconds=1, id="one"',
+        'quick_too, "interval", seconds=1, id="two", queue="reports"',
+    )
+    scheduler = start(app, "scheduler")
+    try:
+        assert app.command("health").returncode == 1
+        assert "no worker is up: 1 scheduler(s) only claim ticks" in app.command("health").stdout
+        worker = start(app, "worker", "default")
+        assert app.command("health").returncode == 0
+        told = app.command("doctor")
+        assert "nobody who is up serves the queue reports: the runs of 1 job(s) wait there" in told.stdout
+        stop(scheduler)
+        assert "no scheduler is up: 1 worker(s) only run" in app.command("health").stdout
+        stop(worker)
+    finally:
+        kill(scheduler)

@@ -18,6 +18,7 @@ from app.components.scheduler.runtime.ledger.querying import connect
 from app.components.scheduler.runtime.presence import LEASE_SECONDS
 from app.components.scheduler.runtime.reading import iso
 from app.components.scheduler.runtime.reading.runs import HELD
+from app.components.scheduler.runtime.roles import Role
 
 from .problems import Problem
 
@@ -36,6 +37,7 @@ class ProcessView:
     passed: int | None
     held: int
     now: int
+    role: str
 
     @property
     def alive(self) -> bool:
@@ -111,6 +113,7 @@ def vitals(connection: Connection) -> Vitals:
             row.pass_us,
             held.get(row.process_id, 0),
             now,
+            str(Role(row.role or "all", tuple((row.queues or "").split(",")) if row.queues else ())),
         )
         for row in rows
     ]

@@ -44,7 +44,8 @@ class Finding:
 class Health:
     """What was found at an instant. `remarks` are wrong too, but the schedule goes on.
 
-    heartbeat_age: seconds since the newest sign of life of a scheduler that is up; None if none is.
+    schedulers, workers: how many processes that are up claim ticks, and run them; most do both.
+    heartbeat_age: seconds since the newest sign of life of a process that is up; None if none is.
     loop_silence: seconds between the last answer of an event loop and its process's last sign of life: the
         longest of all that are up; None if none is.
     overdue: the ids of the jobs whose tick nobody has claimed.
@@ -54,6 +55,7 @@ class Health:
     problems: tuple[Finding, ...] = ()
     remarks: tuple[Finding, ...] = ()
     schedulers: int = 0
+    workers: int = 0
     heartbeat_age: float | None = None
     loop_silence: float | None = None
     overdue: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ class Health:
             "problems": said(self.problems),
             "remarks": said(self.remarks),
             "schedulers": self.schedulers,
+            "workers": self.workers,
             "heartbeat_age": self.heartbeat_age,
             "checked_at": ticks.moment(self.checked).isoformat(timespec="seconds"),
         }
@@ -126,11 +129,14 @@ def judge(jobs: Sequence[Any], processes: Sequence[Any]) -> Health:
     overdue = _overdue(jobs, now, min(process.started_us for process in alive))
     problems, remarks = _on_loops(stuck, silences, among=len(alive))
     late_problems, late_remarks = _on_clocks(overdue, jobs, now)
+    schedulers = sum(process.role != "worker" for process in alive)
+    workers = sum(process.role != "scheduler" for process in alive)
     return Health(
         now,
-        (*problems, *late_problems),
+        (*_on_roles(schedulers, workers), *problems, *late_problems),
         (*remarks, *late_remarks),
-        schedulers=len(alive),
+        schedulers=schedulers,
+        workers=workers,
         heartbeat_age=max(0, now - max(process.beat_us for process in alive)) / ticks.SECOND,
         loop_silence=max(silences.values()) / ticks.SECOND,
         overdue=tuple(overdue),
@@ -154,6 +160,17 @@ def _nobody(processes: Sequence[Any], now: int) -> Finding:
         age = (now - max(process.beat_us for process in processes)) // ticks.SECOND
         sentence = f"no scheduler has shown a sign of life for {age} s"
     return Finding(sentence, sentence)
+
+
+def _on_roles(schedulers: int, workers: int) -> list[Finding]:
+    """Where the work is split, each half needs the other."""
+    if not schedulers:
+        sentence = f"no scheduler is up: {workers} worker(s) only run what one has claimed"
+    elif not workers:
+        sentence = f"no worker is up: {schedulers} scheduler(s) only claim ticks"
+    else:
+        return []
+    return [Finding(sentence, sentence)]
 
 
 def _silence(process: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text
@@ -13,6 +13,7 @@ from ..explain.wording import at, host, lasting
 from ..ledger import members, schema
 from ..ledger.records import Identity
 from ..presence import LEASE_SECONDS
+from ..roles import DEFAULT_QUEUE
 from .finding import Finding, ok
 
 _LEASE = int(LEASE_SECONDS * ticks.SECOND)
@@ -61,11 +62,30 @@ def examine_processes(connection: Connection, now: int, zone: Any) -> list[Findi
     if not rows:
         return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
     found = [finding for row in rows for finding in _process(connection, row, now, zone)]
+    found += _unserved(connection, rows, now)
     machines = {host(row.host) for row in rows}
-    if len(machines) > 1:
+    if len(machines) > 1 and connection.dialect.name == "sqlite":
         what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
         found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
     return found
+
+
+def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator[Finding]:
+    """Tell of queues whose runs nobody who is alive takes."""
+    alive = [row for row in rows if row.beat_us >= now - _LEASE]
+    running = [row for row in alive if row.role != "scheduler"]
+    if not alive or any(row.queues is None for row in running):
+        return
+    served = {name for row in running for name in row.queues.split(",")}
+    jobs = schema.jobs.c
+    query = select(jobs.job_id, jobs.queue).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
+    lacking: dict[str, list[str]] = {}
+    for job_id, queue in connection.execute(query):
+        if (queue or DEFAULT_QUEUE) not in served:
+            lacking.setdefault(queue or DEFAULT_QUEUE, []).append(job_id)
+    for queue, job_ids in sorted(lacking.items()):
+        what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
+        yield Finding("error", "processes", what, f"job {job_ids[0]}", f"python -m app run --queues {queue}")
 
 
 def _process(connection: Connection, row: Any, now: int, zone: Any) -> Iterator[Finding]:
