@@ -18,7 +18,6 @@ from app.components.dashboard import outside
 from app.components.scheduler.runtime import AsyncIOScheduler, health, presence, ticks
 from app.components.scheduler.runtime.clock import Clock as SchedulersClock
 from app.components.scheduler.runtime.health import Health
-from app.components.scheduler.runtime.ledger import database
 from app.components.scheduler.runtime.ledger.database import Ledger
 from application import Application, wait_for
 from inside import Clock, rows, until
@@ -74,7 +73,7 @@ async def test_a_damaged_ledger_is_not_ready(scheduler: AsyncIOScheduler) -> Non
 async def test_a_ledger_that_nobody_else_may_read_is_not_ready(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
     async with scheduler:
         pass
     with locked(scheduler.ledger.path, "for all"):
@@ -88,7 +87,7 @@ async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
 ) -> None:
     monkeypatch.setattr(presence, "BEAT_SECONDS", 0.3)
     monkeypatch.setattr(health, "_LEASE", 2 * ticks.SECOND)
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
     async with scheduler:
         assert health.check(scheduler.ledger).ready
         with locked(scheduler.ledger.path, "for writers"):

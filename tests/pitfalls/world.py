@@ -22,7 +22,6 @@ from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as PlainScheduler
 
 from app.components.scheduler.runtime import AsyncIOScheduler, clock, current_run
-from app.components.scheduler.runtime.ledger import database
 from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from inside import scheduler_settings, until
 
@@ -189,7 +188,7 @@ class Ours(World):
         if told != self._told:
             self._told = told
             self._stack.enter_context(scheduler_settings(self.folder, **told))
-        self._patch.setattr(database, "_BUSY_SECONDS", self.busy_seconds)
+        self._patch.setattr(sqlite, "_BUSY_SECONDS", self.busy_seconds)
         return AsyncIOScheduler(job_defaults={"on_crash": "skip"} if self.at_most_once else None)
 
     async def stopped(self, scheduler: AsyncIOScheduler) -> None:
