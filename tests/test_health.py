@@ -18,6 +18,7 @@ from app.components.dashboard import outside
 from app.components.scheduler.runtime import AsyncIOScheduler, health, presence, ticks
 from app.components.scheduler.runtime.clock import Clock as SchedulersClock
 from app.components.scheduler.runtime.health import Health
+from app.components.scheduler.runtime.ledger import sqlite
 from app.components.scheduler.runtime.ledger.database import Ledger
 from application import Application, wait_for
 from inside import Clock, rows, until

@@ -22,6 +22,7 @@ from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as PlainScheduler
 
 from app.components.scheduler.runtime import AsyncIOScheduler, clock, current_run
+from app.components.scheduler.runtime.ledger import sqlite
 from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from inside import scheduler_settings, until
 
