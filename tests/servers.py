@@ -91,27 +91,26 @@ def _free_port() -> int:
 
 
 @contextmanager
-def server_in(folder: Path) -> Iterator[Server]:
-    """A PostgreSQL that runs during the block, with its data in a folder."""
+def running_server() -> Iterator[Server]:
+    """A PostgreSQL that runs during the block."""
     found = programs()
     assert found is not None, "no PostgreSQL here: `make test` finds or installs it"
-    place = Path(tempfile.mkdtemp(prefix="postgres-", dir=folder))
-    for above in (place, *place.parents):
-        # Only what is ours, so that the server's own user comes through.
-        if above.stat().st_uid == os.geteuid() and above.is_relative_to(tempfile.gettempdir()):
-            above.chmod(above.stat().st_mode | 0o011)
-    made = Server(place, found)
+    # Not in a folder of pytest's, which it closes to all others: the server may have a user of its own.
+    folder = Path(tempfile.mkdtemp(prefix="scheduler-postgres-"))
+    folder.chmod(0o755)
+    made = Server(folder, found)
     made.start()
     try:
         yield made
     finally:
         made.stop("immediate")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A PostgreSQL that runs."""
-    with server_in(tmp_path_factory.mktemp("server")) as made:
+    with running_server() as made:
         yield made
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import explaining, outside, showing, simulating, steering, telling
+from app.commands import explaining, moving, outside, showing, simulating, steering, telling
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,7 +107,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-for _module in (showing, steering, explaining, simulating, outside, telling):
+for _module in (showing, steering, explaining, simulating, outside, telling, moving):
     app.add_typer(_module.commands)
 # Parts that an application may be made without.
 for _name in ("dashboard",):

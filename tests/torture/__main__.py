@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from servers import Server, server_in
+from servers import Server, running_server
 from torture.checker import violations
 from torture.evidence import Evidence, load, read_ledger, read_starts, save
 from torture.nemesis import ALL, Nemesis
@@ -73,7 +73,7 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
         seconds = chosen.minutes * 60
-        with server_in(folder) if chosen.postgres else nullcontext() as server:
+        with running_server() if chosen.postgres else nullcontext() as server:
             evidence = torture(
                 folder, seconds, chosen.seed, company=chosen.company, aloud=True, server=server
             )

@@ -12,7 +12,7 @@ from .asking import person
 from .catalogue import Catalogue
 from .declaration import Job
 from .errors import LedgerError
-from .ledger import definitions
+from .ledger import definitions, moved
 from .ledger.connections import TROUBLES, transaction
 from .ledger.database import Ledger
 from .ledger.writer import Operation
@@ -74,6 +74,7 @@ class SchedulerClient(Steering):
             self._is_ready = True
         try:
             with closing(ledger.connect()) as connection, transaction(connection):
+                moved.refuse_if_closed(connection)
                 return operation(connection)
         except TROUBLES as problem:
             raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None

@@ -91,6 +91,9 @@ def rehearse(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) 
 def _copy(source: Connection, stage: sqlite3.Connection) -> None:
     _insert(stage, "scheduler_jobs", source.execute(select(schema.jobs)).mappings())
     _insert(stage, "scheduler_processes", source.execute(select(schema.processes)).mappings())
+    # A ledger that was moved away is not started.
+    newest_asked = select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(1)
+    _insert(stage, "scheduler_audit", source.execute(newest_asked).mappings())
     found: dict[int, Mapping[str, Any]] = {}
     for condition in _OPEN:
         for row in source.execute(select(schema.runs).where(text(condition))).mappings():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import closing
 from typing import Any
 
 from .. import ticks
 from ..declaration import Job
 from ..errors import ConfigurationError, LedgerError
+from ..ledger.connections import TROUBLES
 from ..ledger.database import Ledger
+from ..ledger.moved import why_closed
 from ..ledger.querying import connect
 from ..ledger.sqlite import SqliteLedger
 from ..loading import load_schedule
@@ -86,6 +89,7 @@ def _examine_ledger(
         return found
     now, zone = ticks.now(), settings.zone
     try:
+        found += _moved(ledger)
         with connect(ledger) as connection:
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone)
@@ -94,3 +98,12 @@ def _examine_ledger(
     except LedgerError as problem:
         found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found
+
+
+def _moved(ledger: Ledger) -> list[Finding]:
+    try:
+        with closing(ledger.connect(read_only=True)) as connection:
+            closed = why_closed(connection)
+    except TROUBLES as problem:
+        raise LedgerError(ledger.unusable(problem)) from None
+    return [] if closed is None else [Finding("error", "ledger", closed, ledger.place, None)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import ticks
 from ..declaration import Job
-from . import definitions, members, runs
+from . import definitions, members, moved, runs
 from . import statements as sql
 from .connections import Connection
 from .records import Identity, Registration
@@ -17,7 +17,11 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
 
     Startup runs belong to a start of the *schedule*: a process that finds another one alive joins its start.
     A worker takes the schedule as it is in force, and its starts as they are counted.
+
+    Raises:
+        LedgerError: the ledger was moved away, or is not complete.
     """
+    moved.refuse_if_closed(connection)
     now = ticks.now()
     found = _clear_dead(connection, me)
     if me.role.claims and not found.peers:

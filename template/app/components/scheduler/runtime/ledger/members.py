@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from .. import ticks
+from . import moved
 from . import statements as sql
-from .connections import Connection
+from .connections import Connection, Trouble
 from .records import Identity
 
 # How often a run may be started again because its process died or was stopped (R6).
@@ -28,7 +29,9 @@ def ensure(connection: Connection, me: Identity) -> None:
 
 
 def enter(connection: Connection, me: Identity, start_number: int) -> None:
-    """Write down that this process is there."""
+    """Write down that this process is there; never in a ledger that was moved away meanwhile."""
+    if closed := moved.why_closed(connection):
+        raise Trouble(closed)
     values = {
         "process_id": me.process_id,
         "host": me.host,

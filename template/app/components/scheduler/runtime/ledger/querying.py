@@ -25,14 +25,15 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
         with engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.OperationalError as problem:
-        raise LedgerError(f"the ledger does not answer: {_said(problem)}") from None
+        raise LedgerError(f"the ledger does not answer: {said(problem)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
-        raise LedgerError(ledger.damaged(_said(problem))) from None
+        raise LedgerError(ledger.damaged(said(problem))) from None
     finally:
         engine.dispose()
 
 
-def _said(problem: sqlalchemy.exc.DBAPIError) -> str:
+def said(problem: sqlalchemy.exc.DBAPIError) -> str:
+    """Return what the database said, on one line."""
     return "; ".join(line.strip() for line in str(problem.orig).splitlines())
 
 

@@ -1,0 +1,91 @@
+"""The command that takes a ledger to another place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.output import AsJson, print_json, print_table
+
+if TYPE_CHECKING:
+    from app.components.scheduler.runtime.ledger.copying import Measure
+    from app.components.scheduler.runtime.ledger.database import Ledger
+
+commands = typer.Typer()
+
+
+@commands.command()
+def migrate_ledger(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Where to, as in SCHEDULER_DATABASE_URL.")
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the ledger back into use that was moved, or nearly.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the ledger to an empty place: from SQLite to PostgreSQL, or back. Stop the application before.
+
+    If it is interrupted, the same command goes on with it.
+    """
+    from app.components.scheduler.runtime.asking import person
+    from app.components.scheduler.runtime.errors import ConfigurationError
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.settings import settings
+
+    if undo == (to is not None):
+        raise ConfigurationError("give --to URL, the place to move the ledger to, or --undo")
+    ledger = Ledger(settings().database_url)
+    if to is not None:
+        _move(ledger, to, person(), as_json)
+        return
+    from app.components.scheduler.runtime.ledger import moving
+
+    sentence = moving.undo(ledger, person())
+    if as_json:
+        print_json({"ledger": str(ledger), "undone": sentence})
+    else:
+        print(sentence)
+
+
+def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
+    from app.commands.patience import Patience
+    from app.components.scheduler.runtime.errors import ConfigurationError, LedgerError
+    from app.components.scheduler.runtime.ledger import database, moving
+
+    try:
+        target = database.Ledger(to)
+    except ConfigurationError as problem:
+        raise ConfigurationError(str(problem).replace(database.VARIABLE, "--to")) from None
+    try:
+        with Patience(f"moving the ledger to {target}") as patience:
+            found = moving.move(source, target, who, patience.at)
+    except KeyboardInterrupt:
+        raise LedgerError(
+            "interrupted: the same command goes on where it stopped; until then the ledger stays closed, or"
+            " until `python -m app migrate-ledger --undo`"
+        ) from None
+    following = (
+        f"set {database.VARIABLE} to the URL that you gave with --to, wherever the application runs",
+        "start it: python -m app run",
+        "see that all is well: python -m app doctor",
+    )
+    if as_json:
+        tables = [{"table": name, **vars(measure)} for name, measure in found.items()]
+        print_json({"from": str(source), "to": str(target), "tables": tables, "next": following})
+        return
+    _print(source, target, found)
+    for number, step in enumerate(following, start=1):
+        print(f"{number}. {step}")
+
+
+def _print(source: Ledger, target: Ledger, found: dict[str, Measure]) -> None:
+    rows = [
+        [name, str(it.rows), "-" if it.highest is None else str(it.highest), str(it.total)]
+        for name, it in found.items()
+    ]
+    columns = ["table", "rows", "highest number", "sum over all numbers"]
+    print(f"moved from {source} to {target}; alike in both:")
+    print_table("", columns, rows)
+    print(f"the old ledger ({source}) stays as it is, and is closed: no scheduler starts with it.")
