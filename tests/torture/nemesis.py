@@ -283,7 +283,7 @@ class Nemesis:
         self._say(what)
         if done.returncode == 0:
             self._paused ^= {job}
-        elif done.returncode != 1 or not done.stderr.startswith("error: the ledger"):
+        elif done.returncode != 1 or "error: the ledger" not in done.stderr:
             self.oddities.append(f"{what} {job} ended with {done.returncode}: {done.stderr.strip()}")
 
     # --- how it is done ---
