@@ -108,7 +108,7 @@ test-quick: $(READY)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
-	PYTHONPATH=tests $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))
+	PYTHONPATH=tests $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term
