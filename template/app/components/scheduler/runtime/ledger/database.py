@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -84,6 +84,15 @@ class Ledger:
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
         """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
         raise NotImplementedError
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlalchemy.Engine]:
+        """Give an engine that only reads, for a while."""
+        engine = self.engine()
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
     def file_identity(self) -> tuple[int, int] | None:
         """Return what tells its file from another of the same name; None if the file is gone."""

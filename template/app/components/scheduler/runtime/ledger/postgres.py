@@ -6,9 +6,10 @@ work through PgBouncer in its transaction mode.
 
 from __future__ import annotations
 
+import atexit
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 T = TypeVar("T")
+
+_DIALECT = "postgresql+psycopg://"
+# Connections for reading that a process keeps, and how many more it may open for a while.
+_KEPT, _MORE = 2, 6
+_pools: dict[str, sqlalchemy.Engine] = {}
+_pools_lock = threading.Lock()
 
 _CHANNEL = "scheduler_work"
 _LISTEN_SECONDS = 1.0
@@ -125,12 +132,24 @@ class PostgresLedger(Ledger):
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             return connection
 
-        engine = sqlalchemy.create_engine(
-            "postgresql+psycopg://", creator=creator, poolclass=sqlalchemy.pool.NullPool
-        )
-        if not read_only:
-            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
+        if read_only:
+            # What was idle for long may have been cut on its way: it is tried before it is used.
+            return sqlalchemy.create_engine(
+                _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
+            )
+        engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
         return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlalchemy.Engine]:
+        """Give the engine of this process that only reads: its connections are kept, and at most so many."""
+        with _pools_lock:
+            engine = _pools.get(self._url)
+            if engine is None:
+                engine = _pools[self._url] = self.engine()
+                atexit.register(engine.dispose)
+        yield engine
 
     def change_mark(self, connection: Connection) -> object:
         """Return what is another a second after somebody has written."""

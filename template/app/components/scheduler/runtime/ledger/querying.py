@@ -20,16 +20,13 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
     Raises:
         LedgerError: the ledger does not answer, or is damaged.
     """
-    engine = ledger.engine()
     try:
-        with engine.connect() as connection:
+        with ledger.reading() as engine, engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.OperationalError as problem:
         raise LedgerError(f"the ledger does not answer: {said(problem)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
         raise LedgerError(ledger.damaged(said(problem))) from None
-    finally:
-        engine.dispose()
 
 
 def said(problem: sqlalchemy.exc.DBAPIError) -> str:
