@@ -144,7 +144,7 @@ async def test_a_run_that_failed_gets_one_more_attempt(scheduler: AsyncIOSchedul
         await until(lambda: rows(scheduler, "failed"))
         await asyncio.to_thread(SchedulerClient("carla").retry_run, run_id)
         await until(lambda: rows(scheduler, "succeeded"))
-        with pytest.raises(ScheduleError, match=f"run {run_id} is succeeded: only a run that is failed, "):
+        with pytest.raises(ScheduleError, match=f"run {run_id} has succeeded: only a run that failed, "):
             await asyncio.to_thread(SchedulerClient().retry_run, run_id)
     assert attempts == [1, 2]
     [row] = rows(scheduler)

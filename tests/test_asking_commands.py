@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from app import cli
 from app.commands import steering
 from app.components.scheduler.runtime import AsyncIOScheduler, reading
+from app.components.scheduler.runtime.ledger.database import Ledger
 from application import Application, Running, wait_for
 from histories import prepared
 
@@ -27,12 +29,15 @@ async def fine() -> None: ...
 async def endless() -> None:
     await asyncio.Event().wait()
 
+def loud() -> None:
+    raise ValueError("\\x1b[31mred\\x07")
+
 def wrong() -> None:
     if not Path("mended").exists():
         raise ValueError("not mended")
 """
 SCHEDULE = """
-for task in (fine, endless, wrong):
+for task in (fine, endless, loud, wrong):
     scheduler.add_job(task, "cron", hour=3, id=task.__name__)
 """
 
@@ -42,7 +47,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
     """An application whose jobs are not due for long."""
     made = Application(tmp_path_factory.mktemp("app"))
     made.tasks(TASKS)
-    made.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    made.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
     return made
 
 
@@ -83,7 +88,37 @@ def test_a_run_that_fails_is_told_by_the_exit_code_and_tried_again(app: Applicat
     assert the_run(app, number)["attempt"] == 2
     done = app.command("retry", str(number))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: run {number} is succeeded: only a run that is failed")
+    assert done.stderr.startswith(f"error: run {number} has succeeded: only a run that failed")
+
+
+@pytest.mark.full
+def test_an_error_does_not_steer_the_terminal(app: Application, up: Running) -> None:
+    done = app.command("run-now", "loud", "--wait")
+    number = int(done.stdout.split()[1])
+    assert done.stdout.endswith(f"run {number} failed: ValueError: \\x1b[31mred\\x07\n")
+
+
+@pytest.mark.full
+def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Application, up: Running) -> None:
+    number = app.json("run-now", "endless")["run_id"]
+    wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
+    app.command("cancel", str(number), "--wait")
+    with closing(Ledger(app.ledger_url).connect()) as connection:
+        # As if its tick had come.
+        as_by_a_tick = "UPDATE scheduler_runs SET kind = 'scheduled', tick_us = due_us WHERE run_id = :it"
+        connection.execute(as_by_a_tick, {"it": number})
+    app.command("pause", "endless")
+    waits = f"run {number} waits until the job endless is resumed\n"
+    done = app.command("retry", str(number), "--wait")
+    assert (done.returncode, done.stdout) == (1, waits)
+    assert done.stderr == (
+        f"error: the job endless is paused, so run {number} is not waited for: the request stays on record"
+        " until it is resumed (python -m app resume endless)\n"
+    )
+    assert the_run(app, number)["state"] == "queued"
+    app.command("resume", "endless")
+    wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
+    app.command("cancel", str(number), "--wait")
 
 
 @pytest.mark.full
@@ -161,7 +196,7 @@ def test_bad_input_is_one_sentence(app: Application, up: Running, command: list[
 def test_without_a_scheduler_it_says_so_and_the_next_start_runs_it(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
     done = app.command("run-now", "fine")
     assert done.returncode == 1
     assert "there is no ledger at " in done.stderr
@@ -178,7 +213,7 @@ def test_without_a_scheduler_it_says_so_and_the_next_start_runs_it(tmp_path: Pat
 def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
     with app.running():
         pass
     done = app.command("run-now", "fine", "--wait")
@@ -201,7 +236,7 @@ def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
 def test_a_run_that_is_cut_off_while_somebody_waits_is_over(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, wrong\n")
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
     with ThreadPoolExecutor() as somebody:
         with app.running(expect=1):

@@ -18,7 +18,15 @@ import sqlalchemy
 
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime import settings as settings_room
-from app.components.scheduler.runtime.doctor import Finding, habits, liveness, pitfalls, storage, surroundings
+from app.components.scheduler.runtime.doctor import (
+    Finding,
+    examining,
+    habits,
+    liveness,
+    pitfalls,
+    storage,
+    surroundings,
+)
 from app.components.scheduler.runtime.ledger.querying import connect
 from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.rehearsal import rehearse
@@ -267,6 +275,35 @@ def test_a_sound_ledger(troubled: Troubles) -> None:
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert readable
     assert {it.level for it in found} == {"ok"}
+
+
+def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silence(
+    troubled: Troubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_WRITE_SECONDS", 0.05)
+    assert storage.examine_writing(troubled.ledger) is None
+    with (
+        up(troubled.ledger, silent=60 * SECOND),
+        closing(sqlite3.connect(troubled.ledger.path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        held = storage.examine_writing(troubled.ledger)
+        found = examining.examine()
+        other.execute("ROLLBACK")
+    assert held is not None
+    assert held.level == "error"
+    assert "another program holds it" in held.what
+    assert held in found
+    said = [it for it in found if it.check == "processes" and "no sign of life" in it.what]
+    assert {it.level for it in said} == {"note"}
+    assert all("while the ledger is held" in it.what for it in said)
+
+
+def test_what_is_to_be_pasted_is_quoted(troubled: Troubles) -> None:
+    renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
+    change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
+    [found] = [it for it in habits_of(troubled) if it.check == "pause"]
+    assert found.right == ("python -m app resume 'a job; rm', or python -m app pause 'a job; rm' --note TEXT")
 
 
 def test_no_ledger_yet_is_no_error_and_makes_none(scheduler: AsyncIOScheduler) -> None:

@@ -59,8 +59,8 @@ def test_the_end_of_a_pause_and_its_note_are_on_record(scheduler: AsyncIOSchedul
     client.pause_job("job", note="a longer visit")
     found = [(row["action"], row["note"]) for row in reversed(audit_rows(scheduler.ledger, 10))]
     assert found == [
-        ("pause", "until 2099-12-01T12:04:00+00:00: a visit"),
-        ("pause", "until 2099-12-02T00:00:00+00:00"),
+        ("pause", "until 2099-12-01 12:04:00 UTC: a visit"),
+        ("pause", "until 2099-12-02 00:00:00 UTC"),
         ("pause", "a longer visit"),
     ]
 

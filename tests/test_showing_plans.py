@@ -55,7 +55,7 @@ def test_one_job_of_many(scheduler: AsyncIOScheduler) -> None:
         scheduler.add_job(nothing, "cron", hour=hour, id=f"at{hour}")
     rows = ask_json(scheduler, "plan", "--from", "2026-03-01", "--job", "at9")
     assert [row["job_id"] for row in rows] == ["at9"]
-    with pytest.raises(ConfigurationError, match=r"--job at7: there is no such job.*'at[89]'"):
+    with pytest.raises(ConfigurationError, match=r"there is no job 'at7'.*'at[89]'"):
         ask(scheduler, "plan", "--job", "at7")
 
 

@@ -19,6 +19,7 @@ from app.components.scheduler.runtime import (
     AsyncIOScheduler,
     ConfigurationError,
     LedgerError,
+    reading,
     ticks,
 )
 from app.components.scheduler.runtime.ledger.database import Ledger
@@ -105,8 +106,8 @@ def test_runs_are_chosen_by_job_state_reason_and_time(
         (["--reason", "overlaps"], "--reason overlaps: use one of missed, coalesced, .*'overlap'"),
         (["--since", "yesterday"], "--since 'yesterday' is not a date or time such as"),
         (["--since", "2026-03-02", "--until", "2026-03-01"], "--until must be later than --since"),
-        (["--follow", "--until", "2026-03-01"], "--follow shows what is to come: leave --until away"),
-        (["--job", "c"], "--job c: the ledger knows no such job"),
+        (["--follow", "--until", "2026-03-01"], "--follow shows what is to come: leave --until out"),
+        (["--job", "c"], "there is no job 'c'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(
@@ -289,3 +290,17 @@ def test_following_in_a_shell_until_ctrl_c(app: Application) -> None:
     assert ids == sorted(set(ids))
     assert (process.returncode, complaint) == (0, "")
     assert app.command("runs", "--failed", "--job", "broken").returncode == 0
+
+
+def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_near(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(print, "cron", hour=3, id="hello")
+    prepared(scheduler)
+    assert reading.audit_rows(scheduler.ledger, 5, "hello") == []
+    for wanted in (
+        lambda: reading.audit_rows(scheduler.ledger, 5, "helo"),
+        lambda: reading.run_rows(scheduler.ledger, 5, "helo"),
+    ):
+        with pytest.raises(ConfigurationError, match=r"^there is no job 'helo'; did you mean 'hello'\?$"):
+            wanted()

@@ -119,7 +119,7 @@ def test_json_tells_what_each_outage_cost(app: Application) -> None:
         (["--outage", "2027-01-02/2027-01-01"], "must end later than it begins"),
         (
             ["--outage", "2027-03-01/2027-04-01"],
-            "must lie within what is simulated, 2027-01-01T00:00:00+00:00",
+            "must lie within what is simulated, 2027-01-01 00:00:00 UTC",
         ),
         (["--duration", "daily_report"], "is not JOB=SECONDS such as daily_report=90"),
         (["--duration", "dayly_report=9"], "there is no job 'dayly_report'; did you mean 'daily_report'?"),

@@ -25,7 +25,7 @@ from inside import Clock
 
 pytestmark = pytest.mark.full
 
-PAGES = ["/", "/job?id=sweep", "/runs", "/run/1", "/run/1/text", "/running", "/coming", "/audit", "/live"]
+PAGES = ["/", "/job?id=sweep", "/runs", "/run/1", "/run/1/text", "/running", "/coming", "/audit"]
 READS = ["jobs", "jobs/sweep", "runs", "runs/1", "plan", "processes", "audit"]
 ACTS = ["jobs/sweep/run-now", "jobs/sweep/pause", "jobs/sweep/resume", "runs/1/cancel", "runs/1/retry"]
 
@@ -37,6 +37,9 @@ def test_without_a_token_nothing_can_be_read_or_done(site: Site) -> None:
             answer = stranger.get(page)
             assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login"), page
             assert answer.text == ""
+        answer = stranger.get("/live")
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         for path in [f"v1/{name}" for name in READS] + ["openapi.json", "no-such"]:
             answer = stranger.get(f"/api/{path}")
             assert answer.status_code == 401
@@ -189,10 +192,15 @@ def test_who_tries_many_tokens_has_to_wait(own_site: Site) -> None:
             httpx.post(f"{own_site.base}/login", data={"token": f"wrong{n}"}).status_code for n in range(12)
         ]
         assert codes == [401] * 10 + [429] * 2
-        with own_site.client() as client:
+        with own_site.client("wrong-wrong-wrong-wrong") as client:
             answer = client.get("/api/v1/jobs")
             assert answer.status_code == 429
             assert answer.headers["retry-after"] == "60"
+        with own_site.client() as client:
+            # Who has the right one, at the same address, is not kept out.
+            assert "there is no ledger" in described(client.get("/api/v1/jobs"))
+        with own_site.browser() as browser:
+            assert browser.get("/login").status_code == 200
 
 
 def test_too_much_and_what_is_no_request_is_refused(site: Site) -> None:

@@ -86,7 +86,7 @@ def test_every_action_is_on_record_with_who_when_and_what(site: Site) -> None:
     acts = [(entry["action"], entry["job_id"], entry["run_id"], entry["note"]) for entry in entries]
     assert acts == [
         ("run now", "export", begun, "for the auditors"),
-        ("pause", "export", None, "until 2099-01-01T00:00:00+00:00: moving house"),
+        ("pause", "export", None, "until 2099-01-01 00:00:00 UTC: moving house"),
         ("resume", "export", None, None),
         ("cancel", "export", begun, "enough"),
         ("retry", "export", begun, None),
@@ -179,9 +179,9 @@ WRONG = [
     ("GET", "jobs/swep", {}, 404, "did you mean 'sweep'?"),
     ("GET", "jobs?limit=0", {}, 422, "limit: input should be greater than or equal to 1"),
     ("GET", "jobs?limit=x", {}, 422, "limit: input should be a valid integer"),
-    ("GET", "runs/0", {}, 422, "run_id: input should be greater"),
+    ("GET", "runs/0", {}, 422, "'0' is not the number of a run"),
     ("GET", "runs/99999999", {}, 404, "there is no run 99999999"),
-    ("GET", f"runs/{2**64}", {}, 422, "run_id: input should be less"),
+    ("GET", f"runs/{2**64}", {}, 422, "'18446744073709551616' is not the number"),
     ("GET", "runs?state=good", {}, 422, "state: 'good' is none of queued"),
     ("GET", "runs?job=no-such", {}, 404, "there is no job"),
     ("GET", "runs?before=-1", {}, 422, "before: input should be"),
@@ -202,6 +202,8 @@ WRONG = [
     ("POST", "jobs/sweep/pause", {"content": b'{"note": "\\ud800"}'}, 422, "note: "),
     ("POST", "jobs/sweep/pause", {"json": {"note": "x" * 501}}, 422, "note: string should have at most 500"),
     ("POST", "runs/99999999/cancel", {}, 404, "there is no run 99999999"),
+    ("GET", "runs/x", {}, 422, "'x' is not the number of a run such as 4711: the command runs lists"),
+    ("POST", "runs/-1/cancel", {}, 422, "'-1' is not the number of a run such as 4711"),
     ("POST", "runs/99999999/retry", {}, 404, "there is no run 99999999"),
 ]
 
@@ -225,7 +227,7 @@ def test_what_is_over_cannot_be_cancelled_and_what_succeeded_not_be_retried(site
     with site.client() as client:
         run = post(client, "jobs/sweep/run-now")["run_id"]
         site.becomes(run, "succeeded")
-        for action, sentence in (("cancel", "is over: it is succeeded"), ("retry", "can be tried again")):
+        for action, sentence in (("cancel", "is over: it has succeeded"), ("retry", "can be tried again")):
             answer = client.post(f"/api/v1/runs/{run}/{action}")
             assert answer.status_code == 409
             assert sentence in described(answer)

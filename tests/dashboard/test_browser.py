@@ -180,7 +180,7 @@ def test_run_pause_resume_cancel_and_retry_with_the_buttons(browser: Browser, si
     ]
     assert {entry["who"] for entry in entries} == {"dashboard: no name given (127.0.0.1)"}
     assert entries[0]["note"] == "by hand"
-    assert re.fullmatch(r"until [\dT:-]+\+00:00: moving", entries[1]["note"])
+    assert re.fullmatch(r"until [\d-]+ [\d:]+ UTC: moving", entries[1]["note"])
 
 
 def test_a_run_for_a_tick_and_a_wrong_one(browser: Browser, site: Site) -> None:
@@ -278,6 +278,38 @@ def test_both_colour_schemes_and_the_switch(browser: Browser, site: Site, scheme
         page.goto("/runs")
         assert is_dark(page)
         expect(page.get_by_role("button", name="Colours: dark")).to_be_visible()
+
+
+@pytest.mark.parametrize("address", ["/job?id=import", "/coming", "/runs", "/audit"])
+def test_on_a_phone_each_row_is_a_card_that_shows_all_of_it(
+    browser: Browser, site: Site, failed: int, address: str
+) -> None:
+    with site.client() as client:
+        client.post("/api/v1/jobs/night/pause", json={"note": "a long reason " * 20})
+        client.post("/api/v1/jobs/night/resume")
+    with visit(browser, site, viewport={"width": 390, "height": 800}) as page:
+        page.goto(address)
+        cells = page.locator("table tbody td[data-label]")
+        assert cells.count() > 0
+        for cell in cells.all():
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+            # No column is so narrow that it breaks words.
+            assert box["width"] > 250
+
+
+def test_a_long_note_lets_the_ids_beside_it_be(browser: Browser, site: Site) -> None:
+    with site.client() as client:
+        client.post("/api/v1/jobs/night/pause", json={"note": "n" * 400})
+        client.post("/api/v1/jobs/night/resume")
+    with visit(browser, site, viewport={"width": 1280, "height": 800}) as page:
+        page.goto("/audit")
+        link = page.locator("td.job a", has_text="night").first
+        box = link.bounding_box()
+        assert box is not None
+        assert box["height"] < 30
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])

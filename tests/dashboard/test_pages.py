@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.components.dashboard import rendering
@@ -200,3 +201,50 @@ def test_the_vendored_script_is_what_it_says_with_its_licence() -> None:
     assert "Zero-Clause BSD" in first
     version = first.split()[2].rstrip(",")
     assert f'version:"{version}"' in text
+
+
+def test_a_number_that_is_none_of_a_run_is_told_as_at_the_terminal(site: Site) -> None:
+    with site.browser() as browser:
+        answer = browser.get("/run/abc")
+        headers = {"X-CSRF-Token": proof(browser), "HX-Request": "true"}
+        said = browser.post("/do/retry", data={"run_id": "abc"}, headers=headers)
+    for told in (answer, said):
+        assert told.status_code == 422
+        assert "&#39;abc&#39; is not the number of a run such as 4711" in told.text
+
+
+def test_the_note_and_the_end_of_a_pause_can_be_changed_while_it_lasts(site: Site) -> None:
+    with site.browser() as browser:
+        headers = {"X-CSRF-Token": proof(browser)}
+        job = {"job_id": "night"}
+        assert browser.post("/do/pause", data={**job, "note": "first"}, headers=headers).status_code == 200
+        shown = browser.get("/job?id=night").text
+        assert 'id="change-pause" hx-post="/do/pause"' in shown
+        changed = {**job, "note": "second", "until": "2099-01-01T00:00"}
+        assert browser.post("/do/pause", data=changed, headers=headers).status_code == 200
+        shown = browser.get("/job?id=night").text
+        assert "2099-01-01 00:00:00" in shown
+        assert ": second" in shown
+        browser.post("/do/resume", data=job, headers=headers)
+        assert "change-pause" not in browser.get("/job?id=night").text
+
+
+def test_a_further_attempt_of_a_paused_job_is_not_said_to_begin(site: Site) -> None:
+    site.write(
+        "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, finished_us)"
+        " VALUES (?, 'scheduled', ?, 'failed', 1, 0, ?, ?)",
+        [("night", 77, 77, 77)],
+    )
+    (row,) = site.rows("SELECT run_id FROM scheduler_runs WHERE job_id = 'night' AND tick_us = 77")
+    with site.client() as client:
+        client.post("/api/v1/jobs/night/pause")
+        said = client.post(f"/api/v1/runs/{row['run_id']}/retry").json()["said"]
+        client.post(f"/api/v1/runs/{row['run_id']}/cancel")
+        client.post("/api/v1/jobs/night/resume")
+    assert said == f"Run {row['run_id']} waits until the job night is resumed."
+
+
+def test_supervisors_may_ask_for_the_head_alone(site: Site) -> None:
+    for path in ("/health/live", "/health/ready"):
+        answer = httpx.head(f"{site.base}{path}")
+        assert (answer.status_code, answer.content) == (200, b"")

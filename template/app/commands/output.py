@@ -39,11 +39,10 @@ def run_number(text: str) -> int:
         ConfigurationError: it is none.
     """
     from app.components.scheduler.runtime.errors import ConfigurationError
+    from app.components.scheduler.runtime.wording import not_a_run
 
     if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
-        raise ConfigurationError(
-            f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"
-        )
+        raise ConfigurationError(not_a_run(text))
     return int(text)
 
 

@@ -116,7 +116,7 @@ def runs(
         raise ConfigurationError("--until must be later than --since")
     if follow:
         if end is not None:
-            raise ConfigurationError("--follow shows what is to come: leave --until away")
+            raise ConfigurationError("--follow shows what is to come: leave --until out")
         _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
         return
     # Not by way of the schedule: what happened can be read while that is broken.

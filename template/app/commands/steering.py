@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, JobId, Note, RunId, moment, print_json
+from app.commands.output import AsJson, JobId, Note, RunId, moment, print_json, print_text, visible
 
 if TYPE_CHECKING:
     from app.components.scheduler.runtime.ledger.database import Ledger
@@ -146,7 +146,7 @@ def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": job_id, "changed": changed})
     else:
-        print(sentence)
+        print_text(sentence)
 
 
 def _over(run_id: int, sentence: str, as_json: bool) -> None:
@@ -174,37 +174,48 @@ def _asked(
     """
     import sys
 
-    from app.components.scheduler.runtime.reading import run_row, someone_is_up
+    from app.components.scheduler.runtime.reading import paused_job, run_row, someone_is_up
 
     ledger = _ledger()
-    is_up = someone_is_up(ledger)
-    if not as_json:
-        print(sentence if is_up else f"{later} when a scheduler is started: none is up")
+    is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
+    if not as_json and paused is not None:
+        print_text(f"run {run_id} waits until the job {paused} is resumed")
+    elif not as_json:
+        print_text(sentence if is_up else f"{later} when a scheduler is started: none is up")
     row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
     if as_json:
         print_json(row)
     elif wait and _is_over(row):
-        print(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
+        print_text(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
     if wait and not _is_over(row):
-        print(
-            f"error: no scheduler is up, so run {run_id} is not waited for: the request stays on record"
-            " until one is started (python -m app run)",
-            file=sys.stderr,
-        )
+        print(visible(_why_not_waited_for(ledger, run_id)), file=sys.stderr)
     if wait and row["state"] != wanted:
         raise typer.Exit(1)
 
 
+def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
+    import shlex
+
+    from app.components.scheduler.runtime.reading import paused_job
+
+    not_waited = f"so run {run_id} is not waited for: the request stays on record until"
+    paused = paused_job(ledger, run_id)
+    if paused is None:
+        return f"error: no scheduler is up, {not_waited} one is started (python -m app run)"
+    resuming = f"python -m app resume {shlex.quote(paused)}"
+    return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
+
+
 def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
-    """Return a run's row as soon as it is over, or when no scheduler is up any more that could end it."""
+    """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
     import time
 
-    from app.components.scheduler.runtime.reading import run_row, someone_is_up
+    from app.components.scheduler.runtime.reading import paused_job, run_row, someone_is_up
 
     seen = time.monotonic()
     while True:
         row = run_row(ledger, run_id)
-        if _is_over(row):
+        if _is_over(row) or paused_job(ledger, run_id) is not None:
             return row
         if someone_is_up(ledger):
             seen = time.monotonic()

@@ -110,7 +110,7 @@ class Failures:
             self._seen[address] = recent[-_MOST_FAILURES:]
 
     def too_many(self, address: str) -> bool:
-        """Return whether this address has to wait."""
+        """Return whether this address has to wait, unless it has the right token."""
         with self._lock:
             return len(self._recent(address)) >= _MOST_FAILURES
 

@@ -10,6 +10,7 @@ from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.client import SchedulerClient
 from app.components.scheduler.runtime.errors import LedgerError, ScheduleError
 from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.reading import paused_job_of
 from app.components.scheduler.runtime.settings import settings
 from app.components.scheduler.runtime.steering import NoSuchJobError
 
@@ -66,6 +67,10 @@ class Acting:
         self._check_run(run_id)
         with _sentences(409):
             self._client.retry_run(run_id, note=_note(note))
+        with reading(self._ledger) as connection:
+            paused = paused_job_of(connection, run_id)
+        if paused is not None:
+            return f"Run {run_id} waits until the job {paused} is resumed."
         return f"Run {run_id} begins one more attempt."
 
     def _check_run(self, run_id: int) -> None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.reading import iso
+from app.components.scheduler.runtime.wording import not_a_run
 
 from .access import LONGEST_NAME, SESSION_SECONDS
 from .acting import Acting
@@ -57,7 +58,8 @@ def _end_of_pause(form: dict[str, str]) -> str | None:
         return None
     if not hours.isascii() or not hours.isdigit() or not 0 < int(hours[:6]) <= 10_000:
         raise Problem(422, f"hours: {hours!r} is no number from 1 to 10000")
-    return iso(ticks.now() + int(timedelta(hours=int(hours[:6])).total_seconds()) * ticks.SECOND)
+    now = ticks.now() // ticks.SECOND * ticks.SECOND
+    return iso(now + int(timedelta(hours=int(hours[:6])).total_seconds()) * ticks.SECOND)
 
 
 def _job(form: dict[str, str]) -> str:
@@ -69,7 +71,7 @@ def _job(form: dict[str, str]) -> str:
 def _run(form: dict[str, str]) -> int:
     given = form.get("run_id", "")
     if not given.isascii() or not given.isdigit() or not 0 < int(given[:20]) <= LARGEST:
-        raise Problem(422, f"run_id: {given!r} is no number of a run")
+        raise Problem(422, not_a_run(given))
     return int(given)
 
 

@@ -125,11 +125,12 @@ class Guard:
         """Return what a token opens.
 
         Raises:
-            Problem: it is wrong, or too many wrong ones came from that address within a minute.
+            Problem: it is wrong, and perhaps one of too many from that address within a minute.
         """
-        if self.failures.too_many(address):
-            raise Problem(429, "too many wrong tokens from your address: wait a minute")
+        # Compared first: others behind the same address must not lock out who has the right one.
         role = self._door.role(token)
+        if role is None and self.failures.too_many(address):
+            raise Problem(429, "too many wrong tokens from your address: wait a minute")
         if role is None:
             self.failures.add(address)
             logger.warning("dashboard: a wrong token from {}", address)

@@ -27,12 +27,14 @@ _NEVER_KEPT = {"Cache-Control": "no-store"}
 _FRESH_SECONDS = 1.0
 
 
+@health.head("/health/live", include_in_schema=False)
 @health.get("/health/live")
 async def live() -> JSONResponse:
     """Answer: this process does."""
     return JSONResponse({"live": True}, headers=_NEVER_KEPT)
 
 
+@health.head("/health/ready", include_in_schema=False)
 @health.get("/health/ready", responses={503: {"description": "The schedule does not go on"}})
 def ready() -> JSONResponse:
     """Say whether the schedule goes on, wherever it runs: 200 or 503, with sentences."""

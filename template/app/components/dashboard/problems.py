@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.components.scheduler.runtime.wording import not_a_run
+
 
 class Problem(Exception):
     """A request that cannot be fulfilled. `status` is the HTTP status."""
@@ -17,6 +19,8 @@ def sentence_of(errors: list[dict[str, object]]) -> str:
     first = errors[0]
     if first["type"] == "json_invalid":
         return "the request is not JSON"
+    if first["loc"] == ("path", "run_id"):
+        return not_a_run(str(first["input"]))
     place = [str(part) for part in first["loc"] if part not in ("query", "path", "body")]  # type: ignore[attr-defined]
     said = str(first["msg"]).removeprefix("Value error, ")
     return f"{'.'.join(place) or 'the request'}: {said[:1].lower()}{said[1:]}"

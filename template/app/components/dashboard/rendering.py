@@ -87,7 +87,8 @@ def problem_response(request: Request, problem: Problem) -> Response:
 
 def is_for_programs(request: Request) -> bool:
     """Return whether no browser asks for this: what it gets is no page, and no way to one."""
-    return str(request.scope["path"]).startswith(("/api", "/metrics"))
+    path = str(request.scope["path"])
+    return path == "/live" or path.startswith(("/api", "/metrics"))
 
 
 def address_of(request: Request) -> str:

@@ -54,7 +54,7 @@ class Dashboard:
             link = f"{address}/login?token={self._token}"
             logger.info("dashboard: {} (shown once; the token is kept in {})", link, self._token_file)
         else:
-            logger.info("dashboard: {}", address)
+            logger.info("dashboard: {} (python -m app dashboard --link prints it with the token)", address)
 
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""

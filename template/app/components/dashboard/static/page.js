@@ -104,7 +104,8 @@
       }
       const acts = document.querySelector(".acts");
       const freshActs = page.querySelector(".acts");
-      if (acts && freshActs && acts.children.length !== freshActs.children.length) {
+      const forms = (region) => [...region.children].map((form) => form.id).join(" ");
+      if (acts && freshActs && forms(acts) !== forms(freshActs)) {
         acts.replaceWith(document.adoptNode(freshActs));
         htmx.process(freshActs);
       }

@@ -20,6 +20,21 @@ from .ledger.writer import Operation
 from .schedules import Schedule
 from .wording import when
 
+# How a run in each state is spoken of.
+STANDS = {
+    "queued": "waits to begin",
+    "claimed": "is about to begin",
+    "running": "is running",
+    "retrying": "waits for its next attempt",
+    "succeeded": "has succeeded",
+    "failed": "has failed",
+    "timed_out": "has timed out",
+    "cancelled": "was cancelled",
+    "interrupted": "was interrupted",
+    "lost": "was lost",
+    "skipped": "was skipped",
+}
+
 
 class Asking:
     """Requests about runs; each is on record with who made it."""
@@ -75,6 +90,8 @@ class Asking:
     def retry_run(self, run_id: int, *, note: str | None = None) -> None:
         """Give a run that failed, or was cut off, one more attempt, now.
 
+        If its job is paused the attempt waits until that is resumed, unless the run was asked for by hand.
+
         Raises:
             ScheduleError: there is no such run, or it is in no state for that.
             LedgerError: the ledger cannot be used; nothing was asked.
@@ -84,8 +101,8 @@ class Asking:
             job_id, state = self._run(connection, run_id)
             if not asking.retry(connection, run_id):
                 raise ScheduleError(
-                    f"run {run_id} is {state}: only a run that is {', '.join(asking.ENDED[:-1])} or"
-                    f" {asking.ENDED[-1]} can be tried again"
+                    f"run {run_id} {STANDS[state]}: only a run that failed, timed out,"
+                    " or was cancelled, interrupted or lost can be tried again"
                 )
             asking.note_down(connection, self.who, "retry", job_id, run_id, note)
 
@@ -108,7 +125,7 @@ class Asking:
             job_id, state = self._run(connection, run_id)
             answer = asking.cancel(connection, run_id, f"cancelled by {self.who}")
             if answer == "over":
-                raise ScheduleError(f"run {run_id} is over: it is {state}")
+                raise ScheduleError(f"run {run_id} is over: it {STANDS[state]}")
             asking.note_down(connection, self.who, "cancel", job_id, run_id, note)
             return answer == "cancelled"
 
@@ -134,7 +151,7 @@ def check_tick(schedule: Schedule | None, job_id: str, instant: int, zone: tzinf
     if instant > ticks.now():
         raise ScheduleError(
             f"the tick {when(instant, zone)} of the job {job_id!r} is still to come, and comes at its time"
-            " anyway: leave it away to run the job now"
+            " anyway: leave it out to run the job now"
         )
 
 

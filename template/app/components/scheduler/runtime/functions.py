@@ -25,7 +25,7 @@ def resolve(function: Any) -> Callable[..., Any]:
         function = _imported(function)
     if inspect.iscoroutine(function):
         function.close()
-        raise ValueError("the function was called instead of given: leave the parentheses away")
+        raise ValueError("the function was called instead of given: leave the parentheses out")
     if not callable(function):
         raise ValueError(f"{function!r} is not a function")
     inner = unwrapped(function)

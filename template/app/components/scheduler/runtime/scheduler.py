@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self, TextIO
@@ -191,7 +192,8 @@ class AsyncIOScheduler(Steering, DurableOnly):
     def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
         """Resume a paused job: see `Steering.resume_job`."""
         self._need_running(
-            "resume_job()", f"a pause lasts until somebody ends it: python -m app resume {job_id}"
+            "resume_job()",
+            f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",
         )
         return super().resume_job(job_id, jobstore, note=note)
 

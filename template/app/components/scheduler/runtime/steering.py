@@ -173,7 +173,7 @@ class Steering(Asking, Declaring):
         """Return the note of a pause as it is put on record, with its end in the scheduler's zone."""
         if end is None:
             return note
-        until = f"until {ticks.moment(end, self.timezone).isoformat(timespec='seconds')}"
+        until = f"until {when(end, self.timezone)}"
         return f"{until}: {note}" if note else until
 
     def _end_of_pause(self, until: Any) -> int:
@@ -215,7 +215,7 @@ class Steering(Asking, Declaring):
         # Whether it ran could not be told any more, once its history is pruned.
         oldest = now - int(self.settings.scheduler_history_days * ticks.DAY)
         if job.only_tick is not None and job.only_tick < oldest:
-            raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it away to run now")
+            raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it out to run now")
 
     def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         functions.lasting_reference(job.func)

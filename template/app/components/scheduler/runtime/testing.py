@@ -26,6 +26,7 @@ from .errors import nearest
 from .functions import unwrapped
 from .loading import load_schedule
 from .simulation import Simulation
+from .wording import when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
 # job's zone, or the schedule's.
@@ -62,10 +63,18 @@ class ScheduleUnderTest:
         return job
 
     def fires(self, job_id: str, begin: When, end: When) -> list[datetime]:
-        """Return when a job is due from `begin` (included) to `end` (not included), in the job's zone."""
+        """Return when a job is due from `begin` (included) to `end` (not included), in the job's zone.
+
+        Raises:
+            LookupError: there is no such job.
+            ValueError: one of them is no time, or `end` is earlier than `begin`.
+        """
         job = self.job(job_id)
         zone = job.schedule.zone
-        return job.ticks_between(*(ticks.moment(_instant(when, zone), zone) for when in (begin, end)))
+        first, last = _instant(begin, zone), _instant(end, zone)
+        if last < first:
+            raise ValueError(f"the end {when(last, zone)} is earlier than the beginning {when(first, zone)}")
+        return job.ticks_between(ticks.moment(first, zone), ticks.moment(last, zone))
 
     async def run(self, job_id: str, *, tick: When | None = None, attempt: int = 1) -> Any:
         """Run a job's function here and now, as the schedule would; return what it returns.
@@ -133,7 +142,7 @@ class ScheduleUnderTest:
         zone, timeout = job.schedule.zone, job.options.timeout
         at = None if tick is None else _instant(tick, zone)
         if at is not None and job.next_tick(at - 1) != at:
-            raise ValueError(f"{job.id} is not due at {ticks.moment(at, zone).isoformat()}{_next(job, at)}")
+            raise ValueError(f"{job.id} is not due at {when(at, zone)}{_next(job, at)}")
         ends = None if timeout is None else ticks.now() + int(timeout * ticks.SECOND)
         return Run(
             run_id=next(self._numbers),
@@ -147,15 +156,19 @@ class ScheduleUnderTest:
 
 def _next(job: Job, after: int) -> str:
     tick = job.next_tick(after)
-    return "" if tick is None else f": the next tick is {ticks.moment(tick, job.schedule.zone).isoformat()}"
+    return "" if tick is None else f": the next tick is {when(tick, job.schedule.zone)}"
 
 
-def _instant(when: When, zone: tzinfo) -> int:
-    if isinstance(when, str):
-        when = datetime.fromisoformat(when)
-    elif not isinstance(when, datetime):
-        when = datetime.combine(when, time())
-    return ticks.instant_in(when, zone)
+def _instant(given: When, zone: tzinfo) -> int:
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            said = f"{given!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
+            raise ValueError(said) from None
+    elif not isinstance(given, datetime):
+        given = datetime.combine(given, time())
+    return ticks.instant_in(given, zone)
 
 
 def _length(length: float | timedelta) -> int:

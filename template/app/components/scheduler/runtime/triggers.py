@@ -277,7 +277,7 @@ def _check_computed(value: datetime, name: str, reading: Reading) -> None:
     if not reading.lasting and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
         raise ValueError(
             f"{name} is computed from the present moment, so that every start would move the schedule: write"
-            " a fixed date in whole seconds, or leave it away"
+            " a fixed date in whole seconds, or leave it out"
         )
     if reading.lasting:
         check_zone_is_clear(value, name, reading.zone)

@@ -72,3 +72,8 @@ def date_and_time(wall: datetime) -> str:
 def is_run(values: Sequence[int], step: int = 1) -> bool:
     """Return whether sorted numbers follow each other in equal steps."""
     return all(later - earlier == step for earlier, later in pairwise(values))
+
+
+def not_a_run(text: str) -> str:
+    """Return the sentence for what is given as the number of a run and is none."""
+    return f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"

@@ -23,12 +23,12 @@ from .habits import examine_habits
 from .liveness import examine_clock, examine_processes, examine_runs
 from .pitfalls import examine_schedule
 from .server import examine_server
-from .storage import examine_file
+from .storage import examine_file, examine_writing
 from .surroundings import examine_settings, examine_template, examine_zone_data
 
 
 def examine() -> list[Finding]:
-    """Return everything that was looked at, in order and not. Reads only; never raises."""
+    """Return everything that was looked at, in order and not. Changes nothing; never raises."""
     settings, found = examine_settings()
     found += examine_zone_data()
     found += examine_template()
@@ -87,12 +87,14 @@ def _examine_ledger(
         readable, found = examine_server(ledger)
     if not readable:
         return found
+    unwritable = examine_writing(ledger) if isinstance(ledger, SqliteLedger) else None
+    found += filter(None, [unwritable])
     now, zone = ticks.now(), settings.zone
     try:
         found += _moved(ledger)
         with connect(ledger) as connection:
             found += examine_clock(connection, now, zone)
-            found += examine_processes(connection, now, zone)
+            found += examine_processes(connection, now, zone, is_held=unwritable is not None)
             found += examine_runs(connection, now, zone)
             found += examine_habits(connection, declared, defaults, now, zone)
     except LedgerError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,7 +65,8 @@ def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
     if row.pause_note or now - row.paused_us <= _LONG_PAUSE:
         return
     what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, and nobody noted why"
-    right = f"python -m app resume {row.job_id}, or python -m app pause {row.job_id} --note TEXT"
+    pasted = shlex.quote(row.job_id)
+    right = f"python -m app resume {pasted}, or python -m app pause {pasted} --note TEXT"
     yield Finding("warning", "pause", what, where, right)
 
 
@@ -82,9 +84,8 @@ def _record(connection: Connection, job_id: str, job: Job | None, now: int, wher
         number = next((index for index, row in enumerate(latest) if row.state not in _BAD), len(latest))
         error = f", at last with: {newest[0].error}" if newest[0].error else ""
         what = f"the last {number} runs of job {job_id} did not succeed{error}"
-        yield Finding(
-            "warning", "failures", what, where, f"python -m app why {job_id} --run {newest[0].run_id}"
-        )
+        right = f"python -m app why {shlex.quote(job_id)} --run {newest[0].run_id}"
+        yield Finding("warning", "failures", what, where, right)
     lasted = sorted(row.finished_us - row.started_us for row in latest if row.state == "succeeded")
     apart = distance(job, now) if job is not None else None
     if job is None or apart is None or len(lasted) < _ENOUGH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -56,12 +57,15 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
     return found or [ok("clock", "the clock is not behind what the ledger has seen")]
 
 
-def examine_processes(connection: Connection, now: int, zone: Any) -> list[Finding]:
-    """Tell who is alive, who is silent, and whose event loop is stuck."""
+def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
+    """Tell who is alive, who is silent, and whose event loop is stuck.
+
+    `is_held`: another program holds the ledger, so that nobody can give a sign of life.
+    """
     rows = connection.execute(select(schema.processes)).all()
     if not rows:
         return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
-    found = [finding for row in rows for finding in _process(connection, row, now, zone)]
+    found = [finding for row in rows for finding in _process(connection, row, now, zone, is_held)]
     found += _unserved(connection, rows, now)
     machines = {host(row.host) for row in rows}
     if len(machines) > 1 and connection.dialect.name == "sqlite":
@@ -85,10 +89,16 @@ def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator
             lacking.setdefault(queue or DEFAULT_QUEUE, []).append(job_id)
     for queue, job_ids in sorted(lacking.items()):
         what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
-        yield Finding("error", "processes", what, f"job {job_ids[0]}", f"python -m app run --queues {queue}")
+        yield Finding(
+            "error",
+            "processes",
+            what,
+            f"job {job_ids[0]}",
+            f"python -m app run --queues {shlex.quote(queue)}",
+        )
 
 
-def _process(connection: Connection, row: Any, now: int, zone: Any) -> Iterator[Finding]:
+def _process(connection: Connection, row: Any, now: int, zone: Any, is_held: bool) -> Iterator[Finding]:
     name = f"process {row.pid} on {host(row.host)}"
     since = f"up since {at(row.started_us, zone)}"
     if members.is_provably_dead(Identity.new(), row.process_id, row.host, row.pid):
@@ -96,6 +106,10 @@ def _process(connection: Connection, row: Any, now: int, zone: Any) -> Iterator[
         yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
         return
     silent = now - row.beat_us
+    if silent > _LEASE and is_held:
+        what = f"{name} has shown no sign of life for {lasting(silent)}: it cannot while the ledger is held"
+        yield Finding("note", "processes", what, name, None)
+        return
     if silent > _LEASE:
         what = f"{name} has shown no sign of life for {lasting(silent)}: it is stopped, cut off, or dead"
         yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
@@ -137,7 +151,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
             f"{len(unfinished)} run(s) are unfinished for more than {lasting(_OLD)}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
-        right = f"python -m app why {oldest.job_id} --run {oldest.run_id}"
+        right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     # By the index of finished_us: one day of the history.
     lost = connection.execute(

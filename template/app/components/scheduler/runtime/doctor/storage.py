@@ -24,6 +24,8 @@ _NO_SPACE = 10 * _MEGABYTE
 # The whole file is looked through for as long as this.
 _CHECK_SECONDS = 20.0
 _CHECK_STEPS = 100_000
+# A scheduler holds the ledger for a few milliseconds at a time.
+_WRITE_SECONDS = 2.0
 _REMOTE = re.compile(
     r"nfs\d?|cifs|smb\w*|afs|ceph|glusterfs|lustre|beegfs|9p|fuse\.(sshfs|glusterfs|s3fs|rclone)"
 )
@@ -55,6 +57,25 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
         what = f"the ledger is large: not all of it was looked through within {_CHECK_SECONDS:g} s"
         return True, [*found, Finding("note", "ledger", what, place, None)]
     return False, [*found, Finding("error", "ledger", ledger.damaged(damage), place, "a backup in its place")]
+
+
+def examine_writing(ledger: SqliteLedger) -> Finding | None:
+    """Try to write, changing nothing; return what there is to say if another program holds the ledger."""
+    if not os.access(ledger.path, os.W_OK) or not os.access(ledger.folder, os.W_OK):
+        # That was said already.
+        return None
+    try:
+        with closing(ledger.connect(read_only=True)) as connection:
+            connection.execute("PRAGMA query_only=OFF")
+            connection.execute(f"PRAGMA busy_timeout={int(_WRITE_SECONDS * 1_000)}")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as problem:
+        return Finding(
+            "error", "ledger", ledger.unusable(problem), str(ledger.path), "the end of what holds it"
+        )
+    return None
 
 
 def _look_through(ledger: SqliteLedger) -> str | None:

@@ -5,7 +5,7 @@
 - `runs`: what became of each tick, by filters
 - `coming`: what is due between two times, and what of it overlaps or collides
 - `details`: everything about one run
-- `resuming`: what the end of a pause would do
+- `resuming`: what the end of a pause would do, and what waits for it
 - `following`: runs as they end
 - `audit`: who did what
 - `common`: how instants are shown
@@ -18,7 +18,7 @@ from .details import attempts_of, details_of, run_details
 from .following import follow
 from .jobs import job_row, job_rows, known_job_ids, schedules
 from .overview import Recent, recent
-from .resuming import Preview, preview, resumed
+from .resuming import Preview, paused_job, paused_job_of, preview, resumed
 from .runs import FAILED, REASONS, STATES, RunFilter, outlined, run_row, run_rows
 
 __all__ = [
@@ -40,6 +40,8 @@ __all__ = [
     "job_rows",
     "known_job_ids",
     "outlined",
+    "paused_job",
+    "paused_job_of",
     "preview",
     "recent",
     "requests_about",

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, select
 from ..ledger import schema
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
-from .common import iso
+from .common import check_job, iso
 
 
 def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[dict[str, Any]]:
     """Return what people and programs asked for, newest first; times are ISO 8601 in UTC.
 
     Raises:
+        ConfigurationError: the ledger never heard of the job.
         LedgerError: the ledger cannot be read.
     """
     if not ledger.exists():
@@ -27,7 +28,10 @@ def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[di
     if job_id is not None:
         query = query.where(audit.job_id == job_id)
     with connect(ledger) as connection:
-        return [audit_row(row) for row in connection.execute(query)]
+        found = [audit_row(row) for row in connection.execute(query)]
+        if not found and job_id is not None:
+            check_job(connection, job_id)
+    return found
 
 
 def requests_about(connection: Connection, run_id: int) -> list[Any]:

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import plan, ticks
-from ..errors import ConfigurationError, nearest
 from ..settings import settings
-from .common import iso
+from .common import iso, no_such_job
 from .jobs import job_rows, schedules
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def coming(
     known = schedules(scheduler)
     if job_id is not None:
         if job_id not in known:
-            raise ConfigurationError(f"--job {job_id}: there is no such job{nearest(job_id, known)}")
+            raise no_such_job(job_id, known)
         known = {job_id: known[job_id]}
     habits = {row["id"]: _habits(row) for row in job_rows(scheduler)}
     findings, kept = plan.Findings(habits), []

@@ -1,10 +1,13 @@
-"""How instants and lengths are shown, and who is up."""
+"""How instants and lengths are shown, who is up, and the sentence for a job that there is not."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
 
 from .. import ticks
+from ..errors import ConfigurationError, nearest
 from ..ledger import schema
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
@@ -29,3 +32,15 @@ def someone_is_up(ledger: Ledger) -> bool:
     with connect(ledger) as connection:
         beats = connection.scalars(select(schema.processes.c.beat_us))
         return any(beat >= since for beat in beats)
+
+
+def no_such_job(job_id: str, known: Iterable[str]) -> ConfigurationError:
+    """Return the error for a job that there is not, with the id that is meant if one is near."""
+    return ConfigurationError(f"there is no job {job_id!r}{nearest(job_id, known)}")
+
+
+def check_job(connection: Connection, job_id: str) -> None:
+    """Raise ConfigurationError if the ledger never heard of a job."""
+    known = list(connection.scalars(select(schema.jobs.c.job_id)))
+    if job_id not in known:
+        raise no_such_job(job_id, known)

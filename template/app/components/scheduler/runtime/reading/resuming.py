@@ -5,9 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, select
+
 from .. import ticks
-from ..ledger import pauses
+from ..ledger import pauses, schema
 from ..ledger.database import Ledger
+from ..ledger.querying import connect
+from ..ledger.records import is_paused
 from ..schedules import Schedule
 
 # As many as are counted when the pause ends: its row has no number yet where there are more.
@@ -49,3 +53,28 @@ def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Previe
     """
     number = ticks.count(schedule.ticks, max(paused, watermark), now, _COUNT_LIMIT)
     return Preview(paused, number, schedule.next_tick(max(now, watermark)))
+
+
+def paused_job_of(connection: Connection, run_id: int) -> str | None:
+    """Return the job whose pause keeps a run from beginning; None if none does, or there is no such run."""
+    runs, jobs = schema.runs.c, schema.jobs.c
+    # What somebody asked for by hand runs in a pause too.
+    waits = runs.state.in_(("queued", "retrying")) & (runs.kind != "manual")
+    query = select(jobs.job_id, jobs.paused_us, jobs.paused_until_us).join(
+        schema.runs, (runs.job_id == jobs.job_id) & (runs.run_id == run_id) & waits
+    )
+    row = connection.execute(query).first()
+    if row is None or not is_paused(row.paused_us, row.paused_until_us, ticks.now()):
+        return None
+    return str(row.job_id)
+
+
+def paused_job(ledger: Ledger, run_id: int) -> str | None:
+    """Return the same from a ledger.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        return paused_job_of(connection, run_id)

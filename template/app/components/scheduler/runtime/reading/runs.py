@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, nearest
 from ..ledger import schema
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
-from .common import iso, seconds
+from .common import check_job, iso, seconds
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
 STATES = (
@@ -115,7 +115,7 @@ def run_rows(
     with connect(ledger) as connection:
         found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
         if not found and job_id is not None:
-            _check_job(connection, job_id)
+            check_job(connection, job_id)
     # By time, what ended last is chosen, and before it what has not ended; otherwise the highest numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
     return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
@@ -139,13 +139,6 @@ def read_run(connection: Connection, run_id: int) -> Any:
     if row is None:
         raise ConfigurationError(f"there is no run {run_id}: the command runs lists those that are kept")
     return row
-
-
-def _check_job(connection: Connection, job_id: str) -> None:
-    """Raise ConfigurationError if the ledger never heard of a job."""
-    known = list(connection.scalars(select(schema.jobs.c.job_id)))
-    if job_id not in known:
-        raise ConfigurationError(f"--job {job_id}: the ledger knows no such job{nearest(job_id, known)}")
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:

@@ -20,6 +20,7 @@ from ..declaration import Job
 from ..errors import ConfigurationError
 from ..functions import unwrapped
 from ..ticks.zones import spans, wall_clock
+from ..wording import when
 from .one_job import OneJob
 from .results import ClockChange, JobResult, OutageCost, Simulation, iso
 from .timeline import MOST_COMBINED, TooManyTicks, timeline
@@ -94,19 +95,16 @@ def _in_order(
 ) -> Sequence[tuple[int, int]]:
     """Return the outages in order, those that touch as one."""
 
-    def shown(instant: int) -> str:
-        return ticks.moment(instant, zone).isoformat()
-
     found: list[tuple[int, int]] = []
     for down, up in sorted(outages):
         if up <= down:
             raise ConfigurationError(
-                f"an outage from {shown(down)} must end later than that, not at {shown(up)}"
+                f"an outage from {when(down, zone)} must end later than that, not at {when(up, zone)}"
             )
         if down < begin or up > end:
             raise ConfigurationError(
-                f"the outage from {shown(down)} to {shown(up)} must lie within what is simulated,"
-                f" {shown(begin)} to {shown(end)}"
+                f"the outage from {when(down, zone)} to {when(up, zone)} must lie within what is simulated,"
+                f" {when(begin, zone)} to {when(end, zone)}"
             )
         if found and down <= found[-1][1]:
             found[-1] = (found[-1][0], max(up, found[-1][1]))
