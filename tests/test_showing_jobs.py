@@ -168,7 +168,7 @@ STATES = ["succeeded", "failed", "timed_out", "lost", "interrupted", "cancelled"
 def test_each_outcome_has_a_sign_of_its_own_whatever_the_terminal_can_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert strip(STATES, "utf-8", monkeypatch) == "✓✗⏱†‖○–"  # noqa: RUF001
+    assert strip(STATES, "utf-8", monkeypatch) == "✓✗◷†∥⊘–"  # noqa: RUF001
     for plain in (
         strip(STATES, "ascii", monkeypatch),
         strip(STATES, "latin-1", monkeypatch),

@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -299,8 +300,8 @@ def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_n
     prepared(scheduler)
     assert reading.audit_rows(scheduler.ledger, 5, "hello") == []
     for wanted in (
-        lambda: reading.audit_rows(scheduler.ledger, 5, "helo"),
-        lambda: reading.run_rows(scheduler.ledger, 5, "helo"),
+        partial(reading.audit_rows, scheduler.ledger, 5, "helo"),
+        partial(reading.run_rows, scheduler.ledger, 5, "helo"),
     ):
         with pytest.raises(ConfigurationError, match=r"^there is no job 'helo'; did you mean 'hello'\?$"):
             wanted()

@@ -115,7 +115,7 @@ def test_a_run_by_hand_names_who_asked(troubled: Troubles) -> None:
         ("missed", "missed", r"looked at only at .*, 20 min after it was due, and its grace time is 10 min"),
         ("no_slot", "missed", r"it was reserved at .*All slots of its process were busy"),
         ("was_paused", "paused", r"by carla at .*on holiday.*resumed by carla"),
-        ("paused", "paused", r"is paused by carla at .*the disk is full.*: the tick did not run"),
+        ("paused", "paused", r"was paused by carla at .*the disk is full.*: the tick did not run"),
     ],
 )
 def test_what_was_skipped_is_told_with_the_evidence(
@@ -130,6 +130,65 @@ def test_the_run_that_was_in_the_way_is_among_the_rows(troubled: Troubles) -> No
     skipped, other = ask(troubled, "overlap").runs
     assert (skipped["state"], skipped["reason"]) == ("skipped", "overlap")
     assert other["started_at"] < skipped["finished_at"] < other["finished_at"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            "state = 'claimed', started_us = NULL, finished_us = NULL",
+            r"not begun yet: reserved at .*it waits for a free slot of its process\.",
+        ),
+        (
+            "state = 'queued', process_id = NULL, claimed_us = NULL, started_us = NULL, finished_us = NULL",
+            r"not begun yet: it waits for a worker that serves its queue, default\.",
+        ),
+        # Over by now.
+        (
+            "started_us = {late}, finished_us = {late} + 5000000",
+            r"it waited for a free slot of its process; it began at .* and ended",
+        ),
+        (
+            "claimed_us = {late}, started_us = {late}, finished_us = {late} + 5000000",
+            r"it waited for a worker that serves its queue, default; it began at .* and ended",
+        ),
+        (
+            "state = 'skipped', reason = 'missed', started_us = NULL, finished_us = {late}",
+            r"it waited for a free slot of its process; it never began",
+        ),
+    ],
+)
+def test_a_run_that_was_in_the_way_before_it_began_is_told_as_such(
+    troubled: Troubles, columns: str, sentence: str
+) -> None:
+    late, where = troubled.tick + HOUR // 2, f"job_id = 'overlap' AND tick_us = {troubled.tick - DAY}"
+    with closing(sqlite3.connect(troubled.ledger.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        [row] = connection.execute(f"SELECT * FROM scheduler_runs WHERE {where}").fetchall()
+    names = ("state", "reason", "process_id", "claimed_us", "started_us", "finished_us")
+    undo = ", ".join(f"{name} = {'NULL' if row[name] is None else repr(row[name])}" for name in names)
+    change = "UPDATE scheduler_runs SET {} WHERE {}"
+    with changed(troubled, change.format(columns.format(late=late), where), change.format(undo, where)):
+        found = ask(troubled, "overlap")
+    assert [kept["run_id"] for kept in found.runs][1:] == [row["run_id"]]
+    assert "an earlier run was not over yet, and max_instances=1 was reached" in said(found)
+    assert re.search(sentence, said(found)), said(found)
+    assert "still running" not in said(found)
+
+
+def test_what_a_run_says_holds_for_its_number_too(troubled: Troubles) -> None:
+    """Asked for by its number, a run tells of the clock as it does asked for by its tick."""
+    by_tick = ask(troubled, "night", gap_end())
+    by_number = ask(troubled, "night", run=by_tick.runs[0]["run_id"])
+    assert "The clock jumps over the planned time this day: due at 03:00" in said(by_number)
+    assert by_number.sentences == by_tick.sentences
+
+
+def test_the_ledger_alone_says_nothing_of_the_code(troubled: Troubles) -> None:
+    when, settings = ticks.moment(troubled.tick), settings_room.settings()
+    found = why(troubled.ledger, "overlap", when, None, None, None, settings)
+    assert found.verdict == "overlap"
+    assert "working tree" not in said(found)
 
 
 def test_a_scheduler_that_was_up_is_not_called_away(troubled: Troubles) -> None:
@@ -181,13 +240,17 @@ def test_a_tick_to_come_is_told_and_that_nobody_is_up(troubled: Troubles) -> Non
     assert "No scheduler is up: its last trace" in said(found)
     with up(troubled.ledger):
         assert "No scheduler is up" not in said(ask(troubled, "fine", troubled.tick + DAY))
-    assert re.search("But the job is paused by carla", said(ask(troubled, "paused", troubled.tick + DAY)))
+    assert re.search("But the job was paused by carla at", said(ask(troubled, "paused", troubled.tick + DAY)))
 
 
 def test_what_lies_before_the_job_or_after_it_is_told(troubled: Troubles) -> None:
     assert ask(troubled, "fine", troubled.tick - 1000 * DAY).verdict == "before_registration"
     found = ask(troubled, "removed")
-    assert found.verdict != "removed", "its latest tick was before its removal"
+    assert found.verdict == "removed", "its latest tick was at the instant of its removal"
+    assert re.search(r"was removed at .*, at that very instant: ", said(found))
+    assert "pruned" not in said(found)
+    before = ask(troubled, "removed", troubled.tick - 2 * DAY)
+    assert before.verdict == "no_record", "it was settled before the removal"
     found = ask(troubled, "removed", troubled.tick)
     assert found.verdict == "removed"
     assert "it was no longer in the schedule's code at a start" in said(found)
@@ -277,7 +340,7 @@ def test_what_is_reserved_waits_for_a_slot(troubled: Troubles) -> None:
     with up(troubled.ledger) as its, waiting(troubled, "claimed", f", process_id = '{its}'"):
         found = ask(troubled, "fine")
     assert found.verdict == "claimed"
-    assert re.search(r"free slot: 0 run\(s\) .* in its process \(SCHEDULER_MAX_WORKERS=10\)", said(found))
+    assert re.search(r"free slot: 0 run\(s\) .* in its process, and its process\'s limit", said(found))
 
 
 def test_what_was_given_back_waits_for_somebody(troubled: Troubles) -> None:
@@ -286,7 +349,7 @@ def test_what_was_given_back_waits_for_somebody(troubled: Troubles) -> None:
         assert found.verdict == "queued"
         assert "No scheduler is up" in said(found)
         with up(troubled.ledger):
-            assert "0 of 10 are busy" in said(ask(troubled, "fine"))
+            assert "0 run(s) are under way there" in said(ask(troubled, "fine"))
 
 
 def test_a_retry_to_come_is_told_with_its_time(troubled: Troubles) -> None:

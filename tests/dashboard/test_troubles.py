@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.reading import SIGNS
 from dashboard.world import Site
 from inside import scheduler_settings
 from troubles import DAY, HOUR, Troubles, application
@@ -65,7 +66,7 @@ TROUBLES = [
     (
         "overlap",
         r"skipped \(overlap\)",
-        "the run before it was still going",
+        "the run before it was not over yet",
         r"In its way was run \d+ .*1 day 10",
     ),
     (
@@ -114,6 +115,98 @@ def test_what_keeps_a_job_from_running_at_all_is_named(browser: httpx.Client) ->
     coming = text(browser, "/coming")
     assert re.search(r"paused ‖ paused 1 .*", coming)
     assert re.search(r"gone ⚠ cannot run 1 .*", coming)
+
+
+def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
+    troubled: tuple[Site, Troubles], browser: httpx.Client
+) -> None:
+    _site, found = troubled
+    said = text(browser, "/?q=gone")
+    assert re.search(r"1 tick due and not claimed since", said)
+    assert re.search(r"jobs have ticks that are due and not claimed, the first since .* gone", said)
+    assert re.search(r"1 tick due and not claimed since .* ago", text(browser, "/job?id=gone"))
+    assert "not claimed" not in text(browser, "/job?id=fine")
+    job = browser.get("/api/v1/jobs/gone").json()
+    assert job["unclaimed"] == {"ticks": 1, "since": ticks.moment(found.tick).isoformat()}
+    assert browser.get("/api/v1/jobs/fine").json()["unclaimed"] is None
+    listed = {one["id"]: one["unclaimed"] for one in browser.get("/api/v1/jobs").json()["jobs"]}
+    assert (listed["gone"], listed["paused"]) == (job["unclaimed"], None)
+    assert listed["outage"]["ticks"] >= 60
+    trace = browser.get("/api/v1/processes").json()["last_trace_at"]
+    assert trace == ticks.moment(found.tick + 20 * 60 * ticks.SECOND).isoformat()
+    assert re.search(
+        r"No scheduler is up: its last trace is of", re.sub("<[^>]+>", "", browser.get("/").text)
+    )
+
+
+def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:
+    _site, found = troubled
+    tick = ticks.moment(found.tick)
+    for job_id, verdict, sentence in (
+        ("overlap", "overlap", "In its way was run"),
+        ("gone", "cannot_run", "The job cannot run"),
+        ("outage", "nobody_up", "No scheduler is up: its last trace"),
+        ("fine", "no_tick", "The one before is"),
+    ):
+        minute = 1 if job_id in ("outage", "fine") else 0
+        asked = tick.replace(minute=minute).isoformat()
+        answer = browser.get(f"/api/v1/jobs/{job_id}/why", params={"tick": asked})
+        assert answer.status_code == 200, answer.text
+        given = answer.json()
+        assert (given["verdict"], given["tick"]) == (verdict, asked)
+        assert any(sentence in one for one in given["sentences"])
+        assert not any("working tree" in one for one in given["sentences"])
+        page = text(browser, "/job?" + str(httpx.QueryParams({"id": job_id, "tick": asked})))
+        assert sentence in page
+    assert browser.get("/api/v1/jobs/overlap/why").json()["verdict"] == "overlap"
+    assert "In its way was run" in text(browser, "/job?id=overlap&tick=&ask=1")
+    assert "In its way was run" not in text(browser, "/job?id=overlap")
+    assert browser.get("/api/v1/jobs/none/why").status_code == 404
+    assert browser.get("/api/v1/jobs/fine/why?tick=soon").status_code == 422
+    assert browser.get("/job?id=fine&tick=soon").status_code == 422
+
+
+def test_zones_are_named_and_changes_of_the_clock_marked(
+    troubled: tuple[Site, Troubles], browser: httpx.Client
+) -> None:
+    page = text(browser, "/job?id=night")
+    assert "Next fires times in Europe/Berlin" in page
+    assert "History times in UTC" in page
+    assert "clock change" in page
+    assert "clock change" in text(browser, "/runs?job=night")
+    assert "clock change" not in text(browser, "/runs?job=fine")
+    assert "The clock jumps over the planned time" in text(browser, f"/run/{night(troubled[0])}")
+    assert "times in" not in text(browser, "/job?id=fine")
+
+
+def night(site: Site) -> int:
+    """Return the run of the night in which the clock jumped."""
+    return int(site.rows("SELECT run_id FROM scheduler_runs WHERE job_id = 'night'")[0]["run_id"])
+
+
+def test_what_is_claimed_is_told_apart_from_what_runs(
+    troubled: tuple[Site, Troubles], browser: httpx.Client
+) -> None:
+    site, found = troubled
+    number = found.run_ids["timeout"]
+    [kept] = site.rows("SELECT state, started_us, finished_us FROM scheduler_runs WHERE run_id = ?", number)
+    statement = "UPDATE scheduler_runs SET state = ?, started_us = ?, finished_us = ? WHERE run_id = ?"
+    site.write(statement, [("claimed", None, None, number)])
+    try:
+        assert "Running now 0 claimed, not begun: 1" in text(browser, "/running")
+        assert "1 claimed" in text(browser, "/?q=timeout")
+        assert "Attempt 1" not in text(browser, f"/run/{number}")
+        assert site.app.json("show", str(number))["attempts"] == []
+    finally:
+        site.write(statement, [(kept["state"], kept["started_us"], kept["finished_us"], number)])
+
+
+def test_signs_are_the_same_on_pages_as_at_the_terminal(
+    troubled: tuple[Site, Troubles], browser: httpx.Client
+) -> None:
+    for job_id in ("lost", "cancelled", "interrupted", "timeout"):
+        state = browser.get(f"/api/v1/jobs/{job_id}").json()["last_state"]
+        assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(browser, f"/?q={job_id}")
 
 
 def test_what_never_started_has_no_attempt(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:

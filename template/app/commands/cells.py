@@ -11,15 +11,15 @@ from app.commands.output import local
 if TYPE_CHECKING:
     from rich.text import Text
 
-# State: its sign, the one for terminals that lack it, and a colour, which never is the only difference.
-_SIGNS = {
-    "succeeded": ("✓", "+", "green"),
-    "failed": ("✗", "x", "red"),
-    "timed_out": ("⏱", "T", "red"),
-    "lost": ("†", "L", "red"),
-    "interrupted": ("‖", "I", "yellow"),
-    "cancelled": ("○", "c", "yellow"),
-    "skipped": ("–", "-", "dim"),  # noqa: RUF001
+# In the order of legends; the signs are those of the pages too.
+_STYLES = {
+    "succeeded": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "lost": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "skipped": "dim",
 }
 
 
@@ -35,22 +35,26 @@ def legend(states: set[str]) -> Text:
     from rich.text import Text
 
     parts: list[Any] = []
-    for state in _SIGNS:
+    for state in _STYLES:
         if state in states:
             parts += ["   " if parts else "", _sign(state), f" {state.replace('_', ' ')}"]
     return Text.assemble(*parts)
 
 
 def _sign(state: str) -> tuple[str, str]:
-    sign, plain, style = _SIGNS.get(state, ("?", "?", ""))
-    return (sign if _can_show_signs() else plain, style)
+    from app.components.scheduler.runtime.reading import SIGNS
+
+    sign, plain = SIGNS.get(state, ("?", "?"))
+    return (sign if _can_show_signs() else plain, _STYLES.get(state, ""))
 
 
 def _can_show_signs() -> bool:
+    from app.components.scheduler.runtime.reading import SIGNS
+
     if os.environ.get("TERM") in ("dumb", "linux"):
         return False
     try:
-        "".join(sign for sign, _plain, _style in _SIGNS.values()).encode(sys.stdout.encoding or "ascii")
+        "".join(SIGNS[state][0] for state in _STYLES).encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.reading import audit_row, details_of, iso
 
-from . import coming, jobs, runs, shapes
+from . import asking, coming, jobs, runs, shapes
 from .acting import Acting, instant
 from .problems import Problem
 from .vitals import process_fields, reading, vitals
@@ -55,6 +55,17 @@ def list_jobs(
         found, total = jobs.listed(connection, q, limit, offset)
         shown = [jobs.job_fields(connection, job) for job in found]
     return {"jobs": shown, "total": total}
+
+
+# Before the job itself, whose id may have any characters.
+@router.get("/jobs/{job_id:path}/why", response_model=shapes.Why, responses=_NO_SUCH)
+def read_why(
+    request: Request,
+    job_id: JobId,
+    tick: Annotated[Moment, Query(description="the time in question; by default the latest tick")] = None,
+) -> dict[str, Any]:
+    """Explain why a job ran at a time, or did not, as the command `why` does; from the ledger alone."""
+    return asking.why(request.app.state.ledger, job_id, tick).as_json()
 
 
 @router.get("/jobs/{job_id:path}", response_model=shapes.JobDetail, responses=_NO_SUCH)
@@ -125,7 +136,12 @@ def list_processes(request: Request) -> dict[str, Any]:
     with reading(request.app.state.ledger) as connection:
         found = vitals(connection)
     shown = [process_fields(process) for process in found.processes]
-    return {"state": found.state, "ledger_seconds": found.latency, "processes": shown}
+    return {
+        "state": found.state,
+        "last_trace_at": iso(found.last_trace),
+        "ledger_seconds": found.latency,
+        "processes": shown,
+    }
 
 
 @router.get("/audit", response_model=shapes.Audit)

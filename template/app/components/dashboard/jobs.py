@@ -13,7 +13,16 @@ from app.components.scheduler.runtime.errors import nearest
 from app.components.scheduler.runtime.in_words import in_words
 from app.components.scheduler.runtime.ledger import schema
 from app.components.scheduler.runtime.ledger.records import is_paused
-from app.components.scheduler.runtime.reading import Preview, Recent, job_row, recent, resumed
+from app.components.scheduler.runtime.reading import (
+    Overdue,
+    Preview,
+    Recent,
+    iso,
+    job_row,
+    overdue,
+    recent,
+    resumed,
+)
 from app.components.scheduler.runtime.reading.jobs import (
     next_tick,
     problem_of,
@@ -75,6 +84,11 @@ class JobView:
         if self.schedule is None or not self.paused:
             return None
         return resumed(self.schedule, self.row.paused_us, self.row.watermark_us, self.now)
+
+    @property
+    def overdue(self) -> Overdue | None:
+        """What of it is due and not claimed."""
+        return overdue(self.row, self.schedule, self.now)
 
     @property
     def problem(self) -> str | None:
@@ -142,10 +156,47 @@ def record(connection: Connection, job_id: str) -> Record:
     return Record(rows, recent(connection, [job_id])[job_id])
 
 
-def held_by_job(connection: Connection) -> dict[str, int]:
-    """Return how many runs of each job are under way. By the index scheduler_runs_held."""
-    query = select(schema.runs.c.job_id, func.count()).where(text(HELD)).group_by(schema.runs.c.job_id)
-    return {row[0]: row[1] for row in connection.execute(query)}
+def held_by_job(connection: Connection) -> dict[str, dict[str, int]]:
+    """Return how many runs of each job are under way, by state. By the index scheduler_runs_held."""
+    kept = schema.runs.c
+    query = select(kept.job_id, kept.state, func.count()).where(text(HELD)).group_by(kept.job_id, kept.state)
+    found: dict[str, dict[str, int]] = {}
+    for job_id, state, number in connection.execute(query):
+        found.setdefault(job_id, {})[state] = number
+    return found
+
+
+def behind(connection: Connection) -> list[tuple[str, Overdue]]:
+    """Return the jobs with ticks that are due and not claimed, the longest overdue first."""
+    found = [(job.id, late) for job in scheduled(connection).values() if (late := job.overdue) is not None]
+    return sorted(found, key=lambda one: (one[1].since, one[0]))
+
+
+def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
+    """Return what is odd about the time of day of runs, by their numbers."""
+    job_ids = {row.job_id for row in rows if row.tick_us is not None}
+    query = select(schema.jobs).where(_jobs.job_id.in_(job_ids))
+    known = {row.job_id: (row, schedule_of(row)) for row in connection.execute(query)} if job_ids else {}
+    found = {}
+    for row in rows:
+        job, schedule = known.get(row.job_id, (None, None))
+        tick = row.tick_us
+        if tick is None or job is None or schedule is None or row.last_tick_us is not None:
+            continue
+        # What was due before a change was due by another schedule.
+        if (
+            tick > job.changed_us
+            and schedule.next_tick(tick - 1) == tick
+            and (note := schedule.ticks.note(tick))
+        ):
+            found[int(row.run_id)] = note
+    return found
+
+
+def overdue_fields(job: JobView) -> dict[str, Any] | None:
+    """Return what is due and not claimed as the API shows it."""
+    late = job.overdue
+    return None if late is None else {"ticks": late.number, "since": iso(late.since)}
 
 
 def audit(connection: Connection, limit: int, before: int | None = None) -> list[Row[Any]]:
@@ -164,6 +215,7 @@ def job_fields(connection: Connection, job: JobView) -> dict[str, Any]:
         **job_row(connection, job.row, _defaults()),
         "added_while_running": job.row.call_data is not None,
         "removed": job.gone,
+        "unclaimed": overdue_fields(job),
         "recent": [{"run_id": run.run_id, "state": run.state} for run in newest],
     }
 

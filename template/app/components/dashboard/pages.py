@@ -13,7 +13,7 @@ from app.components.scheduler.runtime.reading import attempts_of, requests_about
 from app.components.scheduler.runtime.reading.details import Attempt
 from app.components.scheduler.runtime.settings import settings
 
-from . import coming, drawing, jobs, runs
+from . import asking, coming, drawing, jobs, runs
 from .rendering import page
 from .shapes import LARGEST
 from .vitals import reading, vitals
@@ -40,13 +40,15 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         rows = []
         for job in found:
             kept = jobs.record(connection, job.id)
-            rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, 0)))
+            rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, {})))
+        behind = jobs.behind(connection)
         head = vitals(connection)
     pages = max(1, -(-total // _JOBS))
     return page(
         request,
         "jobs.html",
         rows=rows,
+        behind=behind,
         total=total,
         q=q,
         number=number,
@@ -58,18 +60,28 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
 
 @router.get("/job")
 def show_job(
-    request: Request, id: Annotated[str, Query(max_length=1_000)], before: Before = None
+    request: Request,
+    id: Annotated[str, Query(max_length=1_000)],
+    before: Before = None,
+    tick: Annotated[str, Query(max_length=60)] = "",
+    ask: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
-    """One job: its coming fires, its history, and what may be done."""
+    """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
     with reading(request.app.state.ledger) as connection:
         job = jobs.one(connection, id)
         kept = jobs.record(connection, id)
         charted, _more = runs.of_job(connection, id, _CHART)
         history, more = runs.of_job(connection, id, _RUNS, before)
+        notes = jobs.odd_times(connection, history)
         head = vitals(connection)
+    asked = ask or bool(tick)
+    sentences = asking.why(request.app.state.ledger, id, tick or None).sentences if asked else []
     return page(
         request,
         "job.html",
+        tick=tick,
+        sentences=sentences,
+        notes=notes,
         job=job,
         kept=kept,
         chart=drawing.chart(charted),
@@ -94,10 +106,12 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
             found, more = runs.of_job(connection, job, _RUNS, before, wanted)
         else:
             found, more = runs.newest(connection, _RUNS, before, wanted)
+        notes = jobs.odd_times(connection, found)
         head = vitals(connection)
     return page(
         request,
         "runs.html",
+        notes=notes,
         history=found,
         more=more,
         before=before,

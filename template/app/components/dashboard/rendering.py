@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.reading import iso
+from app.components.scheduler.runtime.reading import SIGNS, iso
 from app.components.scheduler.runtime.settings import project, settings
 
 from .problems import Problem
@@ -23,25 +23,10 @@ from .problems import Problem
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 
-# Each state with its sign, so that colour is never the only one.
-SIGNS = {
-    "queued": "\u2026",
-    "claimed": "\u25c7",
-    "running": "\u25b6",
-    "retrying": "\u21bb",
-    "succeeded": "\u2713",
-    "failed": "\u2715",
-    "timed_out": "\u25f7",
-    "cancelled": "\u2298",
-    "interrupted": "\u2225",
-    "lost": "?",
-    "skipped": "\u2013",
-}
-
 REASONS = {
     "missed": "its time had passed when a scheduler was free to start it",
     "coalesced": "a later tick ran in its place",
-    "overlap": "the run before it was still going",
+    "overlap": "the run before it was not over yet",
     "paused": "the job was paused",
     "outage": "no scheduler was up",
 }
@@ -154,7 +139,7 @@ def cut(text: str | None, length: int) -> str:
 def state_mark(state: str) -> Markup:
     """Return a state with its sign."""
     return Markup('<span class="state s-{0}"><b aria-hidden="true">{1}</b> {2}</span>').format(
-        escape(state), SIGNS.get(state, "?"), state.replace("_", " ")
+        escape(state), SIGNS.get(state, ("?", "?"))[0], state.replace("_", " ")
     )
 
 

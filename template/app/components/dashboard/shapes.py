@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,13 @@ class Outcome(BaseModel):
 
     run_id: int
     state: str
+
+
+class Unclaimed(BaseModel):
+    """Ticks that are due, and that nobody has claimed."""
+
+    ticks: int | None = Field(description="null: too many to count")
+    since: Time = Field(description="the first of them")
 
 
 class Job(BaseModel):
@@ -52,6 +59,7 @@ class Job(BaseModel):
     p50: Seconds | None = Field(description="half of its last hundred runs took no longer; seconds")
     p95: Seconds | None = Field(description="95 of 100 of them took no longer; seconds")
     recent: list[Outcome] = Field(description="newest first, with what is under way")
+    unclaimed: Unclaimed | None = Field(description="null unless ticks of it are due and not claimed")
 
 
 class Fire(BaseModel):
@@ -112,6 +120,19 @@ class Request(BaseModel):
     who: str
     action: str
     note: str | None
+
+
+class Why(BaseModel):
+    """Why a job ran at a time, or did not."""
+
+    job_id: str
+    tick: Time | None = Field(description="the instant that is explained; null for a run without a tick")
+    verdict: str = Field(description="one stable word, as the command `why` gives it")
+    sentences: list[str]
+    runs: list[dict[str, Any]] = Field(
+        description="those on which the sentences rest, as `runs --json` gives"
+    )
+    audit: list[dict[str, Any]] = Field(description="entries of the audit trail on which they rest")
 
 
 class Attempt(BaseModel):
@@ -178,6 +199,7 @@ class Processes(BaseModel):
     """Who keeps the schedule; `state` is up, stalled or down."""
 
     state: str
+    last_trace_at: Time | None = Field(description="the newest sign of life, or the last outcome written")
     ledger_seconds: float = Field(description="how long the ledger took to answer")
     processes: list[Process]
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select, text
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.errors import LedgerError
+from app.components.scheduler.runtime.explain import last_trace
 from app.components.scheduler.runtime.ledger import schema
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.querying import connect
@@ -61,6 +62,8 @@ class Vitals:
 
     processes: list[ProcessView]
     latency: float
+    # When a scheduler last wrote down an outcome; only looked up if none is up.
+    last_outcome: int | None = None
 
     @property
     def state(self) -> str:
@@ -79,6 +82,11 @@ class Vitals:
     def last_beat(self) -> int | None:
         """The newest sign of life."""
         return max((process.beat for process in self.processes), default=None)
+
+    @property
+    def last_trace(self) -> int | None:
+        """The newest sign of life, or the last outcome that a scheduler wrote down."""
+        return max((trace for trace in (self.last_beat, self.last_outcome) if trace), default=None)
 
 
 @contextmanager
@@ -117,7 +125,8 @@ def vitals(connection: Connection) -> Vitals:
         )
         for row in rows
     ]
-    return Vitals(sorted(found, key=lambda process: -process.beat), latency)
+    last = None if any(process.alive for process in found) else last_trace(connection, now)
+    return Vitals(sorted(found, key=lambda process: -process.beat), latency, last)
 
 
 def _held(connection: Connection) -> dict[str, int]:

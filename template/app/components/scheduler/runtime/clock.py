@@ -195,7 +195,7 @@ class Clock:
         job = answer.decision.job
         if answer.overlapped:
             logger.bind(job=job.id).warning(
-                "skipped: {} is still running and max_instances={}",
+                "skipped: an earlier run of {} was not over yet, and max_instances={}",
                 job.name,
                 job.options.max_instances,
             )

@@ -256,7 +256,9 @@ class Runner:
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
-            log.warning("skipped: {} is still running and max_instances={}", job.name, most)
+            log.warning(
+                "skipped: an earlier run of {} was not over yet, and max_instances={}", job.name, most
+            )
             self._listeners.overlapped(job.id, (claim.tick,))
         return bool(verdict == "started")
 

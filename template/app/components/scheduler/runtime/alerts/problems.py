@@ -12,7 +12,7 @@ _KIND_OF_STATE = {"failed": "failed", "timed_out": "failed", "lost": "lost", "in
 _WHY_SKIPPED = {
     "missed": "it could not start within its grace time",
     "outage": "nothing was up to run it",
-    "overlap": "an earlier run was still going on",
+    "overlap": "an earlier run was not over yet",
 }
 
 

@@ -9,5 +9,6 @@
 """
 
 from .asking import VERDICTS, Explanation, why, why_run
+from .facts import last_trace
 
-__all__ = ["VERDICTS", "Explanation", "why", "why_run"]
+__all__ = ["VERDICTS", "Explanation", "last_trace", "why", "why_run"]

@@ -10,7 +10,8 @@ from ..catch_up import decide
 from ..ticks import zones
 from ..wording import when
 from .account import Account
-from .wording import at, host, lasting, quoted
+from .waiting import pause
+from .wording import at, host, lasting
 
 # What is due is claimed within a moment: this much later, something is in the way.
 _PROMPT = 5 * ticks.SECOND
@@ -51,12 +52,19 @@ def wall_clock_note(account: Account, wall: datetime) -> None:
 def _removed(account: Account, tick: int) -> bool:
     facts = account.facts
     removed = facts.row.removed_us
-    if removed is None or tick <= removed:
+    if removed is None or tick <= facts.row.registered_us:
+        return False
+    # What was due before and is not accounted for never will be.
+    if tick < removed and tick <= facts.row.watermark_us:
+        return False
+    if tick < removed and facts.is_tick(tick) is False:
         return False
     account.verdict = "removed"
     by = account.who("remove")
     how = f"it was removed{by}" if by else "it was no longer in the schedule's code at a start"
-    account.say(f"the job was removed at {at(removed, facts.zone)}, before that instant: {how}")
+    order = "after that instant, with no run of it" if tick < removed else "before that instant"
+    order = "at that very instant" if tick == removed else order
+    account.say(f"the job was removed at {at(removed, facts.zone)}, {order}: {how}")
     if facts.declared is not None:
         account.say("it is in the schedule of the working tree again: the next start takes it up")
     return True
@@ -132,7 +140,7 @@ def _to_come(account: Account, tick: int) -> bool:
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
     if facts.is_paused(max(tick, facts.now)):
-        account.say(f"but the job is paused{_pause(account)}: unless it is resumed before, it will not run")
+        account.say(f"but the job {pause(account)}: unless it is resumed before, it will not run")
     if facts.cannot_run is not None:
         account.say(f"but the job cannot run here: {facts.cannot_run}")
     _if_nobody_is_up(account)
@@ -159,7 +167,7 @@ def _paused(account: Account, tick: int) -> bool:
         return False
     account.verdict = "paused"
     until = "" if end is None else f", until {at(end, facts.zone)}"
-    account.say(f"the job is paused{_pause(account)}{until}: the tick did not run")
+    account.say(f"the job {pause(account)}{until}: the tick did not run")
     account.say("the row that says so is written at the end of the pause; nothing is made up for")
     return True
 
@@ -211,14 +219,6 @@ _IN_ORDER: tuple[Callable[[Account, int], bool], ...] = (
 )
 
 
-def _pause(account: Account) -> str:
-    facts = account.facts
-    by = account.who("pause")
-    if by is not None:
-        return by
-    return f" since {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"
-
-
 def _if_nobody_is_up(account: Account) -> None:
     facts = account.facts
     if facts.alive:
@@ -233,6 +233,11 @@ def _forecast(account: Account, tick: int) -> None:
     """Say what a start would make of a missed tick now."""
     facts = account.facts
     job = facts.job
+    if job is None and not facts.code_is_known:
+        account.say(
+            f"it is {lasting(facts.now - tick)} late ({_limit(account)}): the next start decides about it"
+        )
+        return
     if job is None or job.definition != facts.row.definition:
         account.say(
             "the schedule of the working tree has another definition of it: a start makes up for nothing"
@@ -242,9 +247,13 @@ def _forecast(account: Account, tick: int) -> None:
     if decision is not None and tick in decision.run:
         account.say("a start now would make up for it")
     else:
-        grace = "no limit" if facts.row.grace_us is None else lasting(facts.row.grace_us)
         account.say(
-            f"a start now would skip it: it is {lasting(facts.now - tick)} late (grace time {grace}),"
+            f"a start now would skip it: it is {lasting(facts.now - tick)} late ({_limit(account)}),"
             " or a newer"
             " one takes its place"
         )
+
+
+def _limit(account: Account) -> str:
+    grace = account.facts.row.grace_us
+    return "grace time " + ("no limit" if grace is None else lasting(grace))

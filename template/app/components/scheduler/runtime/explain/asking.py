@@ -66,7 +66,7 @@ def why(
     job_id: str,
     when: datetime | None,
     run_id: int | None,
-    declared: dict[str, Job],
+    declared: dict[str, Job] | None,
     problem: str | None,
     settings: SchedulerSettings,
 ) -> Explanation:
@@ -74,12 +74,14 @@ def why(
 
     Args:
         when: the instant; without an offset it is in the job's zone.
-        declared: the jobs of the working tree's schedule; `problem`: why that does not load.
+        declared: the jobs of the working tree's schedule, None if it is not to be looked at; `problem`: why
+            that does not load.
 
     Raises:
         ConfigurationError: there is no such job, or the job has no such run.
         LedgerError: the ledger cannot be read.
     """
+    code_is_known, declared = declared is not None, declared or {}
     if not ledger.exists():
         return _never_started(job_id, declared, problem)
     ledger.check_readable()
@@ -89,6 +91,7 @@ def why(
         if row is None:
             return _never_started(job_id, declared, problem, list(connection.scalars(select(known.job_id))))
         facts = Facts(connection, job_id, row, declared.get(job_id), problem, settings, ticks.now())
+        facts.code_is_known = code_is_known
         account = Account(facts)
         tick = _explain(account, when, run_id)
         _about_the_code(account)
@@ -108,8 +111,8 @@ def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> li
     job = connection.execute(select(schema.jobs).where(known.job_id == row.job_id)).first()
     if job is None:
         return []
-    account = Account(Facts(connection, row.job_id, job, None, None, settings, ticks.now()))
-    describe(account, row, None)
+    account = Account(Facts(connection, row.job_id, job, None, None, settings, ticks.now(), False))
+    _of_row(account, row)
     return account.sentences
 
 
@@ -133,7 +136,7 @@ def _explain(account: Account, when: datetime | None, run_id: int | None) -> int
         row = facts.run(run_id)
         if row is None or row.job_id != facts.job_id:
             raise ConfigurationError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
-        describe(account, row, None)
+        _of_row(account, row)
         return None if row.tick_us is None else int(row.tick_us)
     if when is None:
         return _latest(account)
@@ -153,10 +156,23 @@ def _about(account: Account, tick: int) -> None:
         row = None
     if row is None:
         describe_absence(account, tick)
+        _standing_in(account, tick)
     else:
-        _odd_time(account, tick)
-        describe(account, row, tick)
-    for other in facts.standing_in(tick):
+        _of_row(account, row, tick)
+
+
+def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
+    """Explain a row: at the instant that was asked for, or as a whole."""
+    at = row.tick_us if tick is None and row.last_tick_us is None else tick
+    if at is not None:
+        _odd_time(account, at)
+    describe(account, row, tick)
+    if at is not None:
+        _standing_in(account, at)
+
+
+def _standing_in(account: Account, tick: int) -> None:
+    for other in account.facts.standing_in(tick):
         account.rest_on(other)
         account.say(f"run {other.run_id}, asked for by hand, stands in for this tick ({other.state})")
 
@@ -208,7 +224,7 @@ def _about_the_code(account: Account) -> None:
     facts = account.facts
     if facts.problem is not None:
         account.say(f"the schedule in the working tree does not load, so nothing can start: {facts.problem}")
-    elif facts.row.removed_us is not None or facts.row.call_data is not None:
+    elif not facts.code_is_known or facts.row.removed_us is not None or facts.row.call_data is not None:
         return
     elif facts.declared is None:
         account.say("the working tree's schedule has this job no more: the next start removes it")

@@ -28,12 +28,26 @@ _HELD = text("state IN ('claimed', 'running')")
 runs, attempts, audit = schema.runs.c, schema.attempts.c, schema.audit.c
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A run that held a place of its job at an instant; microseconds since 1970 UTC.
+
+    begun, ended: of the attempt that held it; `begun` is None if that had not begun by then, `ended` if it is
+    not over. reserved: since when a process had it, None if it waited for one.
+    """
+
+    row: Any
+    begun: int | None
+    ended: int | None
+    reserved: int | None = None
+
+
 @dataclass
 class Facts:
     """One job at one moment.
 
     row: the job in the ledger. declared: the job in the working tree's schedule. problem: why that schedule
-    does not load. now: microseconds since 1970 UTC.
+    does not load. now: microseconds since 1970 UTC. code_is_known: whether the working tree was looked at.
     """
 
     connection: Connection
@@ -43,6 +57,7 @@ class Facts:
     problem: str | None
     settings: SchedulerSettings
     now: int
+    code_is_known: bool = True
 
     @cached_property
     def schedule(self) -> Schedule | None:
@@ -131,22 +146,34 @@ class Facts:
         """Return the attempts of a run before its latest."""
         return self._all(select(schema.attempts).where(attempts.run_id == run_id).order_by(attempts.attempt))
 
-    def under_way(self, instant: int, tick: int, but: int) -> list[Any]:
-        """Return the job's runs that were held at an instant, looking from a tick; run `but` is left out."""
+    def in_the_way(self, instant: int, tick: int, but: int) -> list[Hold]:
+        """Return what held a place of the job at an instant, looking from a tick; run `but` is left out."""
         mine = select(schema.runs).where(runs.job_id == self.job_id, runs.run_id != but)
         near = mine.where(runs.tick_us <= tick).order_by(runs.tick_us.desc()).limit(_NEARBY)
         untimed = mine.where(runs.tick_us.is_(None)).order_by(runs.run_id.desc()).limit(_NEARBY)
-        found = [row for row in self._all(near) + self._all(untimed) if row.state != "skipped"]
-        return [row for row in found if self._was_held(row, instant)]
+        # What was skipped without having been claimed or queued has no attempt, and held nothing.
+        found = [row for row in self._all(near) + self._all(untimed) if row.state != "skipped" or row.attempt]
+        held = [hold for row in found if (hold := self._hold(row, instant)) is not None]
+        return held or [hold for row in found if (hold := _waiting(row, instant)) is not None]
 
-    def _was_held(self, row: Any, instant: int) -> bool:
-        spans = [(row.claimed_us if row.started_us is None else row.started_us, row.finished_us)]
-        spans += [(it.started_us, it.finished_us) for it in self.earlier_attempts(row.run_id)]
-        if row.state in ("queued", "retrying"):
-            spans = spans[1:]
-        return any(
-            begin is not None and begin <= instant and (end is None or end >= instant) for begin, end in spans
-        )
+    def _hold(self, row: Any, instant: int) -> Hold | None:
+        """Return how a run held a place at an instant: with an attempt that had begun, or reserved."""
+        for it in self.earlier_attempts(row.run_id):
+            if it.started_us is not None and it.started_us <= instant <= (it.finished_us or instant):
+                return Hold(row, it.started_us, it.finished_us)
+        if row.state in ("queued", "retrying") or row.claimed_us is None:
+            return None
+        # What is reserved before it is due, for its jitter, is in nobody's way until then.
+        since = max(row.claimed_us, row.due_us)
+        # What is claimed for a further attempt may still have the beginning of the one before.
+        started = None if row.state == "claimed" else row.started_us
+        if started is not None:
+            since = min(since, started)
+        last = row.finished_us if row.state != "skipped" or row.finished_us is None else row.finished_us - 1
+        if not since <= instant <= (instant if last is None else last):
+            return None
+        begun = started if started is not None and started <= instant else None
+        return Hold(row, begun, row.finished_us, row.claimed_us)
 
     def held_by(self, process_id: str) -> int:
         """Return how many runs of any job a process has under way."""
@@ -160,11 +187,7 @@ class Facts:
 
     def last_trace(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""
-        # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
-        wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
-        query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
-        found = self._first(query.order_by(runs.finished_us.desc()).limit(1))
-        return None if found is None else int(found.finished_us)
+        return last_trace(self.connection, before)
 
     def wrote_between(self, begin: int, end: int) -> bool:
         """Return whether a scheduler wrote down an outcome of any job between two instants."""
@@ -204,3 +227,21 @@ class Facts:
 
     def _all(self, query: Select[Any]) -> list[Any]:
         return list(self.connection.execute(query).all())
+
+
+def last_trace(connection: Connection, before: int) -> int | None:
+    """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
+    # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
+    wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
+    query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
+    found = connection.execute(query.order_by(runs.finished_us.desc()).limit(1)).first()
+    return None if found is None else int(found.finished_us)
+
+
+def _waiting(row: Any, instant: int) -> Hold | None:
+    """Return a run of a tick that waited in the queue for its first attempt at an instant."""
+    if row.kind != "scheduled" or row.attempt != 1 or row.due_us > instant:
+        return None
+    if row.finished_us is not None and row.finished_us <= instant:
+        return None
+    return Hold(row, None, row.finished_us)

@@ -6,8 +6,10 @@ from typing import Any
 
 from .. import ticks
 from ..ledger.members import MOST_CRASHES
+from ..roles import DEFAULT_QUEUE
 from ..wording import when
 from .account import Account
+from .facts import Hold
 from .waiting import describe_waiting
 from .wording import at, host, lasting
 
@@ -64,7 +66,7 @@ def _missed(account: Account, row: Any) -> None:
             f"it was missed: it was reserved at {at(row.claimed_us, facts.zone)}, but could not start within"
             f" its grace time of {grace}, and was given up at {decided}"
         )
-        account.say(_why_no_slot(account, row))
+        account.say(_why_no_slot(row))
         return
     late = lasting(row.finished_us - row.due_us)
     account.say(
@@ -77,10 +79,11 @@ def _missed(account: Account, row: Any) -> None:
         _silence(account, row)
 
 
-def _why_no_slot(account: Account, row: Any) -> str:
-    most = account.facts.settings.scheduler_max_workers
+def _why_no_slot(row: Any) -> str:
+    if row.claimed_us is None:
+        return "no worker took it until then"
     return (
-        f"all slots of its process were busy until then (SCHEDULER_MAX_WORKERS={most}), or the ledger did not"
+        "all slots of its process were busy until then (its SCHEDULER_MAX_WORKERS), or the ledger did not"
         " answer, or the clock was set forward"
     )
 
@@ -136,22 +139,36 @@ def _overlap(account: Account, row: Any) -> None:
     most = facts.job.options.max_instances if facts.job else None
     limit = "the number that max_instances allows" if most is None else f"max_instances={most}"
     account.say(
-        f"it overlapped: at {at(row.finished_us, facts.zone)} the job was still running, and {limit}"
+        f"it overlapped: at {at(row.finished_us, facts.zone)} an earlier run was not over yet, and {limit}"
         " was reached"
     )
-    for other in facts.under_way(row.finished_us, row.tick_us, row.run_id):
-        account.rest_on(other)
-        begun = other.started_us or other.claimed_us
-        ended = (
-            "and has not ended"
-            if other.finished_us is None
-            else f"and ended at {at(other.finished_us, facts.zone)}"
-        )
-        held = "it went on" if other.finished_us is None else f"it took {lasting(other.finished_us - begun)}"
-        account.say(
-            f"in its way was run {other.run_id} ({_kind(account, other)}), which began at"
-            f" {at(begun, facts.zone)} {ended}: {held}"
-        )
+    for hold in facts.in_the_way(row.finished_us, row.tick_us, row.run_id):
+        account.rest_on(hold.row)
+        which = f"in its way was run {hold.row.run_id} ({_kind(account, hold.row)})"
+        account.say(f"{which}, which {_had_begun(account, hold)}")
+
+
+def _had_begun(account: Account, hold: Hold) -> str:
+    """Return what a run did that was in the way of another one."""
+    facts, zone = account.facts, account.facts.zone
+    if hold.begun is not None:
+        began = f"began at {at(hold.begun, zone)}"
+        if hold.ended is None:
+            return f"{began} and has not ended: it went on"
+        return f"{began} and ended at {at(hold.ended, zone)}: it took {lasting(hold.ended - hold.begun)}"
+    row = hold.row
+    waits = "waits" if row.state in ("claimed", "queued") else "waited"
+    if hold.reserved is not None:
+        said = f"had not begun yet: reserved at {at(hold.reserved, zone)}, it {waits} for a free slot"
+        said += " of its process"
+    else:
+        queue = facts.row.queue or DEFAULT_QUEUE
+        said = f"had not begun yet: it {waits} for a worker that serves its queue, {queue}"
+    if waits == "waited" and row.started_us is not None:
+        said += f"; it began at {at(row.started_us, zone)}"
+    if row.finished_us is not None:
+        said += f" and ended at {at(row.finished_us, zone)}" if row.started_us else "; it never began"
+    return said
 
 
 def _paused(account: Account, row: Any) -> None:
@@ -249,8 +266,7 @@ def _lateness(account: Account, row: Any) -> None:
     if row.started_us - claimed > _LATE:
         reasons.append(
             f"from {at(claimed, facts.zone)} on it waited {lasting(row.started_us - claimed)} for a free slot"
-            f" (SCHEDULER_MAX_WORKERS={facts.settings.scheduler_max_workers}) or for a ledger that"
-            " did not answer"
+            " (its process's limit, SCHEDULER_MAX_WORKERS) or for a ledger that did not answer"
         )
     account.say(f"that is {lasting(late)} after the tick" + (": " if reasons else "") + "; ".join(reasons))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..roles import DEFAULT_QUEUE, Role
 from .account import Account
 from .wording import at, host, lasting, quoted
 
@@ -33,10 +34,10 @@ def _claimed(account: Account, row: Any) -> None:
             f" {lasting(row.due_us - facts.now)} from now"
         )
     else:
-        busy, most = facts.held_by(row.process_id or ""), facts.settings.scheduler_max_workers
+        busy = facts.held_by(row.process_id or "")
         account.say(
-            f"it waits for a free slot: {busy} run(s) are under way in its process"
-            f" (SCHEDULER_MAX_WORKERS={most})"
+            f"it waits for a free slot: {busy} run(s) are under way in its process, and"
+            " its process's limit is SCHEDULER_MAX_WORKERS there"
         )
     _holder(account, row)
 
@@ -80,11 +81,7 @@ def _obstacles(account: Account, row: Any) -> None:
     if not facts.alive:
         account.say("no scheduler is up")
     if paused:
-        by = (
-            account.who("pause")
-            or f" at {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"
-        )
-        account.say(f"the job is paused{by}: it waits until the job is resumed")
+        account.say(f"the job {pause(account)}: it waits until the job is resumed")
     if facts.cannot_run is not None:
         account.say(f"it cannot run here: {facts.cannot_run}")
     if facts.row.removed_us is not None:
@@ -97,9 +94,26 @@ def _obstacles(account: Account, row: Any) -> None:
         numbers = ", ".join(str(other.run_id) for other in held)
         account.say(f"max_instances={most} is reached by run {numbers}")
     if len(account.sentences) == found and row.due_us <= facts.now:
-        busy = sum(facts.held_by(process.process_id) for process in facts.alive)
-        most = facts.settings.scheduler_max_workers * len(facts.alive)
+        queue = facts.row.queue or DEFAULT_QUEUE
+        serving = [process for process in facts.alive if _role(process).serves(queue)]
+        if not serving:
+            account.say(f"nothing that is up serves its queue, {queue}: it waits for a worker that does")
+            return
+        busy = sum(facts.held_by(process.process_id) for process in serving)
         account.say(
-            f"a scheduler is up and takes it within about a second when a slot is free: {busy} of"
-            f" {most} are busy"
+            f"{len(serving)} process(es) that serve its queue, {queue}, are up: one takes it within about a"
+            f" second when it has a free slot; {busy} run(s) are under way there"
         )
+
+
+def pause(account: Account) -> str:
+    """Return by whom and when the job was paused, as far as that is on record."""
+    facts = account.facts
+    by = account.who("pause")
+    if by is not None:
+        return f"was paused{by}"
+    return f"is paused since {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"
+
+
+def _role(process: Any) -> Role:
+    return Role(process.role or "all", tuple(process.queues.split(",")) if process.queues else ())

@@ -8,6 +8,8 @@
 - `resuming`: what the end of a pause would do, and what waits for it
 - `following`: runs as they end
 - `audit`: who did what
+- `signs`: how states are marked
+- `overdue`: what is due and nobody has claimed
 - `common`: how instants are shown
 """
 
@@ -17,15 +19,19 @@ from .common import iso, someone_is_up
 from .details import attempts_of, details_of, run_details
 from .following import follow
 from .jobs import job_row, job_rows, known_job_ids, schedules
+from .overdue import Overdue, overdue
 from .overview import Recent, recent
 from .resuming import Preview, paused_job, paused_job_of, preview, resumed
 from .runs import FAILED, REASONS, STATES, RunFilter, outlined, run_row, run_rows
+from .signs import SIGNS
 
 __all__ = [
     "FAILED",
     "REASONS",
+    "SIGNS",
     "STATES",
     "Coming",
+    "Overdue",
     "Preview",
     "Recent",
     "RunFilter",
@@ -40,6 +46,7 @@ __all__ = [
     "job_rows",
     "known_job_ids",
     "outlined",
+    "overdue",
     "paused_job",
     "paused_job_of",
     "preview",
