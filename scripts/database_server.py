@@ -1,4 +1,4 @@
-"""See to it that there is a PostgreSQL for the tests: found, or installed.
+"""See to it that there are a PostgreSQL and a PgBouncer for the tests: found, or installed.
 
 What could not be had is said loudly, and fails in continuous integration.
 """
@@ -15,14 +15,14 @@ _PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/u
 
 
 def main() -> int:
-    """Find the programs of a server or install them; return the exit code."""
-    if programs():
+    """Find the programs or install them; return the exit code."""
+    if programs() and bouncer():
         return 0
-    print("There is no PostgreSQL, which the tests of many machines need: installing it", file=sys.stderr)
+    print("The tests of many machines need PostgreSQL and PgBouncer: installing them", file=sys.stderr)
     for command in ways():
-        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0 and programs():
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0 and programs() and bouncer():
             return 0
-    print("NO POSTGRESQL COULD BE HAD: the tests on it will fail.", file=sys.stderr)
+    print("NO POSTGRESQL OR NO PGBOUNCER COULD BE HAD: the tests on it will fail.", file=sys.stderr)
     return 1 if os.environ.get("CI") else 0
 
 
@@ -38,13 +38,20 @@ def programs() -> Path | None:
     return Path(on_path).parent if on_path else None
 
 
+def bouncer() -> Path | None:
+    """Return the program of PgBouncer."""
+    # It stands where the path of people who are not the administrator may not lead.
+    found = shutil.which("pgbouncer", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
+    return Path(found) if found else None
+
+
 def ways() -> list[list[str]]:
     """Return the commands that may install one."""
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql"
+        install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql pgbouncer"
         return [["sh", "-c", install]]
     if shutil.which("brew"):
-        return [["brew", "install", "--quiet", "postgresql@17"]]
+        return [["brew", "install", "--quiet", "postgresql@17", "pgbouncer"]]
     return []
 
 

@@ -113,10 +113,15 @@ class Application:
     def recorded(self, *states: str) -> list[dict[str, Any]]:
         """Return the ledger's rows themselves, oldest first: cheap enough to wait on."""
         try:
-            rows = rows_in(Ledger(self.ledger_url)) if Ledger(self.ledger_url).exists() else []
+            rows = rows_in(self.ledger) if self.ledger.exists() else []
         except (*TROUBLES, psycopg.errors.UndefinedTable):
             return []
         return [row for row in rows if not states or row["state"] in states]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger(self.ledger_url)
 
     @property
     def ledger_url(self) -> str:

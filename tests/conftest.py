@@ -7,6 +7,7 @@ is imported, which keeps a copy of it.
 from __future__ import annotations
 
 import os
+import shutil
 
 for _name in [
     name for name in os.environ if name.startswith(("SCHEDULER_", "LOG_", "GIT_")) or name == "LEDGER"
@@ -53,8 +54,12 @@ def project(history: TemplateHistory) -> Project:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which Pythons the generated application was not tried on, where it was tried."""
+    """Say what was not tried for want of a program: Pythons, and systemd's own check of the unit."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    checked = any("test_systemd_understands_the_unit" in report.nodeid for report in reports)
+    if checked and not shutil.which("systemd-analyze"):
+        terminalreporter.section("systemd-analyze is not here", yellow=True)
+        terminalreporter.line("The unit for systemd was NOT verified, only read.")
     tried = any("test_the_applications_own_tests_pass" in report.nodeid for report in reports)
     missing = [version for version in choices("python_version") if version not in found_pythons()]
     if tried and missing:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.components.scheduler.runtime import AsyncIOScheduler
 from app.components.scheduler.runtime.metrics import Metrics
+from ledgers import change
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -47,8 +46,7 @@ class Scraper:
 
 def write(scheduler: AsyncIOScheduler, statement: str, *values: Any) -> None:
     """Change the ledger behind everybody's back."""
-    with closing(sqlite3.connect(scheduler.ledger.path, timeout=10)) as connection, connection:
-        connection.execute(statement, values)
+    change(scheduler.ledger, statement, *values)
 
 
 def add_row(scheduler: AsyncIOScheduler, state: str, **values: Any) -> None:

@@ -26,7 +26,7 @@ class Server:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self._programs = folder, programs
-        self.port = _free_port()
+        self.port = free_port()
         # The server refuses to run as root.
         self._user = "postgres" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
         if self._user:
@@ -45,6 +45,30 @@ class Server:
     def stop(self, mode: str = "fast") -> None:
         """Stop: `fast` cuts the connections, `immediate` is a crash."""
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    @contextmanager
+    def standby(self) -> Iterator[Server]:
+        """Give a copy that follows this server and can only be read."""
+        folder = Path(tempfile.mkdtemp(prefix="scheduler-standby-"))
+        folder.chmod(0o755)
+        copy = Server.__new__(Server)
+        copy.folder, copy._programs, copy._user, copy.port = folder, self._programs, self._user, free_port()
+        if self._user:
+            shutil.chown(folder, self._user)
+        source = f"host=127.0.0.1 port={self.port} user=postgres"
+        copy._run("pg_basebackup", "-d", source, "-D", copy._data, "-R", "-c", "fast", "--no-sync")
+        with (folder / "data/postgresql.conf").open("a") as file:
+            file.write(f"port = {copy.port}\n")
+        copy.start()
+        try:
+            yield copy
+        finally:
+            copy.stop("immediate")
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def runs(self) -> bool:
+        """Return whether it was started and not stopped."""
+        return (self.folder / "data/postmaster.pid").exists()
 
     def url(self, schema: str = "public", user: str = "postgres", port: int | None = None) -> str:
         """Return the address of a ledger in a schema."""
@@ -84,32 +108,35 @@ class Server:
         assert done.returncode == 0, log.read_text("utf-8", errors="replace")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """A PostgreSQL that runs during the block."""
+def running_server(*, start: bool = True) -> Iterator[Server]:
+    """A PostgreSQL that lasts as long as the block; without `start` it is only made ready."""
     found = programs()
     assert found is not None, "no PostgreSQL here: `make test` finds or installs it"
     # Not in a folder of pytest's, which it closes to all others: the server may have a user of its own.
     folder = Path(tempfile.mkdtemp(prefix="scheduler-postgres-"))
     folder.chmod(0o755)
     made = Server(folder, found)
-    made.start()
+    if start:
+        made.start()
     try:
         yield made
     finally:
-        made.stop("immediate")
+        if made.runs():
+            made.stop("immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A PostgreSQL that runs."""
+    """A PostgreSQL that runs, for all tests of a process: none of them stops it."""
     with running_server() as made:
         yield made
 

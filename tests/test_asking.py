@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,13 +21,12 @@ from app.components.scheduler.runtime import (
 from app.components.scheduler.runtime.settings import SchedulerSettings
 from app.core.log import logger
 from inside import rows, until
+from ledgers import found_in
 
 
 def written(scheduler: AsyncIOScheduler, table: str) -> list[dict[str, Any]]:
     """Return all rows of a table."""
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(f"SELECT * FROM {table}").fetchall()]
+    return found_in(scheduler.ledger, f"SELECT * FROM {table}")
 
 
 def seen_runs(scheduler: AsyncIOScheduler, **options: Any) -> list[Run | None]:

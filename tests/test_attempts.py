@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sqlite3
 import threading
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,11 @@ import pytest
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 
 from app.components.scheduler.runtime import AsyncIOScheduler, Run, current_run
+from app.components.scheduler.runtime.ledger.database import Ledger
 from app.core.log import configure_logging
 from application import Application, wait_for
 from inside import rows, scheduler_settings, until
+from ledgers import changing, found_in
 
 
 @pytest.fixture
@@ -26,11 +26,8 @@ def app(tmp_path: Path) -> Application:
     return Application(tmp_path)
 
 
-def attempts(path: Path) -> list[dict[str, Any]]:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.row_factory = sqlite3.Row
-        found = connection.execute("SELECT * FROM scheduler_attempts ORDER BY run_id, attempt")
-        return [dict(row) for row in found]
+def attempts(ledger: Ledger) -> list[dict[str, Any]]:
+    return found_in(ledger, "SELECT * FROM scheduler_attempts ORDER BY run_id, attempt")
 
 
 async def test_a_failed_run_is_tried_again_and_every_attempt_is_recorded(
@@ -51,7 +48,7 @@ async def test_a_failed_run_is_tried_again_and_every_attempt_is_recorded(
     assert seen == [1, 2, 3]
     [run] = rows(scheduler)
     assert (run["attempt"], run["error"]) == (3, None)
-    before = attempts(scheduler.ledger.path)
+    before = attempts(scheduler.ledger)
     assert [(row["attempt"], row["state"], row["error"]) for row in before] == [
         (1, "failed", "RuntimeError: no 1"),
         (2, "failed", "RuntimeError: no 2"),
@@ -134,9 +131,9 @@ async def test_a_startup_run_in_its_retries_is_replaced_by_that_of_the_next_star
 
     scheduler.add_job(broken, "date", id="broken", retries=1, retry_delay=60)
     async with scheduler:
-        await until(lambda: len(attempts(scheduler.ledger.path)) == 1)
+        await until(lambda: len(attempts(scheduler.ledger)) == 1)
     async with scheduler:
-        await until(lambda: len(attempts(scheduler.ledger.path)) == 2)
+        await until(lambda: len(attempts(scheduler.ledger)) == 2)
     assert [row["state"] for row in rows(scheduler)] == ["failed", "retrying"]
 
 
@@ -229,9 +226,8 @@ async def test_old_history_is_pruned_and_the_rest_kept(
         scheduler.add_job(lambda: None, "interval", seconds=0.1, id="job")
         async with scheduler:
             await until(lambda: len(rows(scheduler, "succeeded")) >= 8)
-        with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        with changing(scheduler.ledger) as connection:
             connection.execute("UPDATE scheduler_runs SET finished_us = finished_us - 3 * 86400000000")
-            connection.commit()
         old = {row["run_id"] for row in rows(scheduler)}
         async with scheduler:
             await until(lambda: not old & {row["run_id"] for row in rows(scheduler)})
@@ -294,7 +290,7 @@ def test_a_run_whose_process_was_killed_begins_its_next_attempt(app: Application
         app.records(1, "succeeded")
     [run] = app.recorded()
     assert (run["state"], run["attempt"], run["crashes"]) == ("succeeded", 2, 1)
-    [before] = attempts(app.ledger_file)
+    [before] = attempts(app.ledger)
     assert (before["attempt"], before["state"]) == (1, "lost")
     assert before["error"] == "the process that ran it died"
 

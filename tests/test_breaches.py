@@ -52,13 +52,13 @@ def new(text: str) -> Callable[[str], str]:
 
 UPDATE = "tests/test_ownership.py::test_an_update_changes_exactly_what_the_table_says[github-MIT]"
 KEPT = "tests/test_ownership.py::test_edited_and_deleted_files_of_the_user_stay_so_through_every_update"
-BELOW = "tests/test_ownership.py::test_what_is_below_a_separator_never_conflicts"
+BELOW = "tests/test_ownership.py::test_what_is_below_a_separator_never_conflicts[systemd]"
 QUESTION = "tests/test_questions.py::test_a_question_has_a_default_a_line_of_help_and_a_check[timezone]"
 TRUST = "tests/test_questions.py::test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust"
 ANSWERS = "tests/test_ownership.py::test_answers_come_back_at_every_update"
 COMBINATION = (
     "tests/test_render.py::test_a_combination_renders_what_was_asked_for_and_nothing_else"
-    "[3.11-github-MIT-True-True]"
+    "[3.11-github-MIT-True-True-systemd]"
 )
 FORMATTED = "tests/test_render.py::test_a_fresh_render_is_formatted_and_free_of_lint[3.11-dashboard]"
 IMPORTS = (
@@ -106,7 +106,7 @@ BREACHES = {
         ANSWERS,
     ),
     "7 something is left over": (
-        "template/compose.yaml",
+        "template/.dockerignore",
         lambda old: f"{old}# {{{{ name }}}}\n",
         COMBINATION,
     ),

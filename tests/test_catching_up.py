@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,6 +16,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime.catch_up import decide
 from app.core.log import configure_logging
 from inside import Gauge, rows, until
+from ledgers import changing, held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -26,13 +25,12 @@ async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> 
     """Let the ledger say that nothing was up for so long."""
     async with scheduler:
         pass
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         connection.execute("DELETE FROM scheduler_runs")
         connection.execute(
             "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
             (int(seconds * 1_000_000), job_id),
         )
-        connection.commit()
 
 
 async def test_after_an_outage_the_latest_missed_tick_runs(scheduler: AsyncIOScheduler) -> None:
@@ -160,11 +158,9 @@ async def test_a_locked_ledger_delays_and_loses_nothing(scheduler: AsyncIOSchedu
     )
     async with scheduler:
         await until(lambda: calls)
-        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
+        with held(scheduler.ledger):
             await asyncio.sleep(7)
             stopped = len(calls)
-            other.execute("ROLLBACK")
         await until(lambda: len(calls) > stopped + 3)
     found = [row["tick_us"] for row in rows(scheduler)]
     steps = {later - earlier for earlier, later in pairwise(found)}

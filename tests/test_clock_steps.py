@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from application import Application, wait_for
 from bodies import deploy, let, pass_by
 from clock_file import give_clock
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
+from ledgers import found_in
 
 SECOND, HOUR, DAY = 1_000_000, 3_600, 86_400
 
@@ -23,8 +22,8 @@ async def sign_of_life(scheduler: AsyncIOScheduler) -> None:
     """Wait until the heart beats once more, as it does every five seconds."""
 
     def beat() -> int:
-        with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
-            return int(connection.execute("SELECT max(beat) FROM scheduler_processes").fetchone()[0])
+        [found] = found_in(scheduler.ledger, "SELECT max(beat) AS beat FROM scheduler_processes")
+        return int(found["beat"])
 
     before = beat()
     await until(lambda: beat() > before)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from inside import rows, until
+from ledgers import changing, held
 
 pytestmark = [pytest.mark.usefixtures("nothing_left_behind"), pytest.mark.full]
 
@@ -29,11 +28,9 @@ async def test_a_run_whose_start_could_not_be_recorded_within_its_grace_is_misse
     async with scheduler:
         # No slot is free, so that it is claimed and waits.
         waiting = (await until(lambda: of_the_job("claimed")))[0]
-        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
+        with held(scheduler.ledger):
             release.set()
             await until(lambda: ticks.now() > waiting["due_us"] + ticks.SECOND)
-            other.execute("ROLLBACK")
         row = await until(lambda: of_the_job("skipped", "succeeded"))
     assert (row[0]["tick_us"], row[0]["state"], row[0]["reason"]) == (waiting["tick_us"], "skipped", "missed")
     assert row[0]["started_us"] is None
@@ -55,15 +52,13 @@ async def test_a_run_that_is_cut_before_its_start_is_recorded_takes_nothing_with
         scheduler.add_job(release.wait, id=f"job{number}")
     async with scheduler:
         await until(lambda: len(rows(scheduler, "running")) == 4)
-        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
+        with held(scheduler.ledger):
             # Four outcomes wait for the ledger now, and the fifth run waits to be recorded as started.
             release.set()
             await asyncio.sleep(0.2)
             hurry.set()
             stopping = asyncio.ensure_future(scheduler.drain(hurry))
             await asyncio.sleep(0.2)
-            other.execute("ROLLBACK")
         await stopping
     assert sorted(row["state"] for row in rows(scheduler)) == ["queued", *["succeeded"] * 4]
 
@@ -72,9 +67,8 @@ async def test_each_missed_tick_waits_for_its_own_jitter(scheduler: AsyncIOSched
     scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", coalesce=False, jitter=3)
     async with scheduler:
         pass
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         connection.execute("UPDATE scheduler_jobs SET watermark_us = watermark_us - 1000000")
-        connection.commit()
     async with scheduler:
         await until(lambda: len(rows(scheduler, "succeeded")) >= 5)
     assert [row for row in rows(scheduler, "succeeded") if row["started_us"] < row["due_us"]] == []
@@ -87,12 +81,11 @@ async def test_a_startup_run_that_did_begin_is_not_recorded_as_skipped(scheduler
     async with scheduler:
         await until(lambda: rows(scheduler, "running"))
         await scheduler.drain(hurry)
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         # Another process took it over, and was stopped before it could begin the second attempt.
         connection.execute(
             "UPDATE scheduler_runs SET state = 'queued', attempt = 2, crashes = 1, rerun_until_us = NULL"
         )
-        connection.commit()
     async with scheduler:
         await until(lambda: rows(scheduler, "running"))
         await scheduler.drain(hurry)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +17,7 @@ from app.components.scheduler.runtime.catch_up import decide
 from app.components.scheduler.runtime.declaration import Job
 from app.components.scheduler.runtime.ticks import DAY, SECOND, CalendarTicks, CronTicks, Ticks, UnionTicks
 from inside import rows, until
+from ledgers import changing
 from test_ticks import any_source, walk
 
 NOON = int(datetime(2026, 5, 20, 12, tzinfo=UTC).timestamp()) * SECOND
@@ -174,13 +173,12 @@ async def test_the_ticks_of_a_long_gap_are_counted_afterwards(scheduler: AsyncIO
     job = scheduler.add_job(print, halves, id="job", misfire_grace_time=1)
     async with scheduler:
         pass
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         connection.execute("DELETE FROM scheduler_runs")
         connection.execute(
             "UPDATE scheduler_jobs SET watermark_us = watermark_us - ?, changed_us = changed_us - ?",
             (7_200 * SECOND, 7_200 * SECOND),
         )
-        connection.commit()
     async with scheduler:
         await until(lambda: any(row["tick_count"] for row in rows(scheduler)), patience=60)
     gap = next(row for row in rows(scheduler) if row["tick_count"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler
 from application import Application, wait_for
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, let, marks, more
 from inside import covered, rows, until, without_a_hole
+from ledgers import changing, found_in
 from test_catching_up import was_down
 
 SECOND = 1_000_000
@@ -28,9 +27,7 @@ def app(tmp_path: Path) -> Application:
 
 
 def definitions(app: Application) -> list[dict[str, Any]]:
-    with closing(sqlite3.connect(app.ledger_file)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM scheduler_jobs ORDER BY job_id")]
+    return found_in(app.ledger, "SELECT * FROM scheduler_jobs ORDER BY job_id")
 
 
 def definition(app: Application, job_id: str) -> dict[str, Any]:
@@ -140,9 +137,8 @@ def test_what_an_older_process_gives_back_of_a_removed_job_does_not_wait_for_eve
             newer.says("removed in the schedule: gone")
             older.popen.terminate()
             assert older.popen.wait(30) == 0
-            with closing(sqlite3.connect(app.ledger_file)) as connection:
+            with changing(app.ledger) as connection:
                 connection.execute("UPDATE scheduler_runs SET due_us = 0 WHERE job_id = 'gone'")
-                connection.commit()
             wait_for(lambda: app.recorded("cancelled"), "the end of what was given back")
     assert marks(app, "gone") == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +12,13 @@ import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
 from app.components.scheduler.runtime.deploy_diff import Difference, JobChange, difference
-from app.components.scheduler.runtime.ledger import joining
+from app.components.scheduler.runtime.ledger import joining, schema
 from app.components.scheduler.runtime.ledger.connections import transaction
 from app.components.scheduler.runtime.ledger.records import Identity
 from application import Application, wait_for
 from bodies import IMPORTS, deploy, doomed, entered, let, marks
 from inside import Clock, rows, until
+from ledgers import changing, found_in
 
 # No process of this machine has it: pids are smaller.
 NOBODY = 2**22 + 7
@@ -49,8 +49,7 @@ def named(found: Difference) -> dict[str, JobChange]:
 
 def everything(scheduler: AsyncIOScheduler) -> list[Any]:
     """Return all that stands in the ledger."""
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
-        return list(connection.iterdump())
+    return [found_in(scheduler.ledger, f"SELECT * FROM {name} ORDER BY 1") for name in schema.metadata.tables]
 
 
 DAILY: dict[str, Any] = {"trigger": "cron", "hour": 3}
@@ -65,7 +64,7 @@ def test_before_the_first_start_everything_is_new_and_nothing_is_written(schedul
         "at-start": "added",
     }
     assert [(run.job_id, run.why) for run in found.runs] == [("at-start", "startup")]
-    assert not scheduler.ledger.path.exists()
+    assert not scheduler.ledger.exists()
 
 
 def test_the_schedule_in_force_makes_no_difference(scheduler: AsyncIOScheduler) -> None:
@@ -195,14 +194,13 @@ async def test_what_waits_begins_as_told(scheduler: AsyncIOScheduler) -> None:
 async def test_what_waited_for_too_long_is_missed_as_told(scheduler: AsyncIOScheduler, clock: Clock) -> None:
     start_once(("job", DAILY), ("gone", DAILY))
     given_back = ticks.now() - 3600 * ticks.SECOND
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         for job_id in ("job", "gone"):
             connection.execute(
                 "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us)"
                 " VALUES (?, 'scheduled', ?, 'queued', 1, 0, ?)",
                 (job_id, given_back, given_back),
             )
-        connection.commit()
     scheduler.add_job(task, id="job", **DAILY)
     expected = of(scheduler)
     assert expected.runs == []
@@ -227,7 +225,7 @@ async def test_beside_a_living_process_there_is_no_run_of_a_start(scheduler: Asy
 
 def test_a_silent_process_elsewhere_is_given_up_and_its_runs_follow(scheduler: AsyncIOScheduler) -> None:
     start_once(("job", DAILY))
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         long_ago = ticks.now() - 300 * ticks.SECOND
         connection.execute("UPDATE scheduler_processes SET host = 'elsewhere/1', beat_us = ?", (long_ago,))
         connection.execute(
@@ -236,7 +234,6 @@ def test_a_silent_process_elsewhere_is_given_up_and_its_runs_follow(scheduler: A
             " FROM scheduler_processes",
             (long_ago,),
         )
-        connection.commit()
     scheduler.add_job(task, id="job", **DAILY)
     scheduler.add_job(task, id="at-start")
     found = of(scheduler)

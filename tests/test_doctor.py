@@ -32,15 +32,17 @@ from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.rehearsal import rehearse
 from app.core import config
 from inside import Clock, scheduler_settings
+from ledgers import change as change_ledger
+from ledgers import changing
 from troubles import DAY, HOUR, MINUTE, SECOND, Book, Troubles, fill, up
 
 ZONE = UTC
 
 
 @pytest.fixture
-def troubled(tmp_path: Path, scheduler: AsyncIOScheduler) -> Troubles:
+def troubled(scheduler: AsyncIOScheduler) -> Troubles:
     """A ledger full of troubles, which is that of the scheduler."""
-    return fill(tmp_path / "ledger.db")
+    return fill(scheduler.ledger)
 
 
 def task(*_: object) -> None:
@@ -64,9 +66,7 @@ def only(findings: list[Finding], check: str, level: str) -> Finding:
 
 
 def change(troubled: Troubles, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(troubled.ledger.path)) as connection:
-        connection.execute(statement, values)
-        connection.commit()
+    change_ledger(troubled.ledger, statement, *values)
 
 
 # --- the schedule as it is declared
@@ -167,8 +167,8 @@ def habits_of(troubled: Troubles) -> list[Finding]:
 
 
 def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
-    with closing(sqlite3.connect(troubled.ledger.path, isolation_level=None)) as connection:
-        write(Book(connection, troubled))
+    with changing(troubled.ledger) as hand:
+        write(Book(hand, troubled))
 
 
 def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
@@ -281,13 +281,13 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     troubled: Troubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "_WRITE_SECONDS", 0.05)
-    assert storage.examine_writing(troubled.ledger) is None
+    assert storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}")) is None
     with (
         up(troubled.ledger, silent=60 * SECOND),
         closing(sqlite3.connect(troubled.ledger.path, isolation_level=None)) as other,
     ):
         other.execute("BEGIN IMMEDIATE")
-        held = storage.examine_writing(troubled.ledger)
+        held = storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
         found = examining.examine()
         other.execute("ROLLBACK")
     assert held is not None

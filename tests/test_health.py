@@ -62,7 +62,7 @@ def test_without_a_ledger_it_is_not_ready_and_none_is_made(scheduler: AsyncIOSch
     assert not found.ready
     assert "there is no ledger at" in said(found)
     assert found.as_data(outline=True)["problems"] == ["the ledger cannot be read"]
-    assert not scheduler.ledger.path.exists()
+    assert not scheduler.ledger.exists()
 
 
 async def test_a_damaged_ledger_is_not_ready(scheduler: AsyncIOScheduler) -> None:
@@ -145,6 +145,32 @@ async def test_one_stuck_process_is_a_remark_as_long_as_another_goes_on(schedule
         assert "moon" not in remark.outline
         write(scheduler, "UPDATE scheduler_processes SET pass_us = beat_us - 60000000")
         assert len(health.check(scheduler.ledger).problems) == 2
+
+
+async def test_a_process_is_asked_about_itself_when_others_carry_the_schedule(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with scheduler:
+        assert health.check_here(scheduler.ledger).ready
+        now = ticks.now()
+        columns = "process_id, host, pid, started_us, beat, beat_us, start_number, pass_us"
+        other = f"INSERT INTO scheduler_processes ({columns}) VALUES ('x', 'moon', 7, 0, 1, ?, 1, ?)"
+        write(scheduler, other, now, now)
+        write(scheduler, "UPDATE scheduler_processes SET pass_us = beat_us - 60000000 WHERE host <> 'moon'")
+        assert health.check(scheduler.ledger).ready
+        found = health.check_here(scheduler.ledger)
+        assert (found.ready, found.schedulers) == (False, 1)
+        assert "has not answered for 60 s: something blocks it" in said(found)
+        write(scheduler, "DELETE FROM scheduler_processes WHERE host <> 'moon'")
+        assert health.check(scheduler.ledger).ready
+        assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"
+
+
+async def test_what_a_restart_does_not_mend_is_no_reason_for_one(scheduler: AsyncIOScheduler) -> None:
+    scheduler.ledger.path.write_bytes(b"no database" * 1000)
+    found = health.check_here(scheduler.ledger)
+    assert found.ready
+    assert "is damaged" in found.remarks[0].sentence
 
 
 async def test_a_clock_that_stands_still_shows_by_a_tick_that_nobody_claims(
@@ -285,11 +311,19 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("not ready: there is no ledger at data/ledger.db yet")
     assert done.stderr == ""
+    done = app.command("health", "--here")
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "ready, as far as can be told without the ledger\nremark: there is no ledger"
+    )
     app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
     with app.running():
         found = app.json("health")
         assert (found["ready"], found["problems"], found["schedulers"]) == (True, [], 1)
         assert app.command("health").stdout.startswith("ready: 1 scheduler(s) up, heartbeat ")
+        assert app.command("health", "--here").stdout.startswith(
+            "ready: this machine's newest heartbeat was "
+        )
     wait_for(lambda: app.command("health").returncode == 1, "that it is not ready")
     assert app.command("health").stdout == "not ready: no scheduler is up\n"
     app.environment["SCHEDULER_TIMEZONE"] = "Mars/Olympus"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, Sc
 from app.components.scheduler.runtime import runner as runner_room
 from application import Application, wait_for
 from inside import rows, until
+from ledgers import changing
 
 
 @pytest.mark.full
@@ -102,11 +101,10 @@ async def test_a_run_that_was_taken_away_while_the_process_was_frozen_is_not_ent
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=1, id="job")
     async with scheduler:
         await until(lambda: rows(scheduler, "running"))
-        with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+        with changing(scheduler.ledger) as connection:
             connection.execute(
                 "UPDATE scheduler_runs SET attempt = 2, process_id = 'another', state = 'succeeded'"
             )
-            connection.commit()
         await until(lambda: calls)
     assert len(calls) == len(rows(scheduler, "succeeded")) - 1
 
@@ -140,9 +138,8 @@ async def test_a_catch_up_takes_one_slot(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(body, "interval", seconds=1, id="job", coalesce=False, max_instances=2)
     async with scheduler:
         pass
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         connection.execute("UPDATE scheduler_jobs SET watermark_us = watermark_us - 6000000")
-        connection.commit()
     async with scheduler:
         newest = time.time_ns() // 1000
         await until(lambda: any((row["tick_us"] or 0) > newest for row in rows(scheduler)))
@@ -156,9 +153,8 @@ async def test_a_gap_of_a_combined_trigger_that_is_changed_is_counted(scheduler:
     )
     async with scheduler:
         pass
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
+    with changing(scheduler.ledger) as connection:
         connection.execute("UPDATE scheduler_jobs SET watermark_us = watermark_us - 7700000000")
-        connection.commit()
     changed = AsyncIOScheduler()
     changed.add_job(lambda: None, "interval", hours=1, id="job")
     async with changed:

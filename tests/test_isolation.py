@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from app.components.scheduler.runtime import AsyncIOScheduler
 from app.components.scheduler.runtime.ledger import runs
 from inside import covered, rows, until, without_a_hole
+from ledgers import held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -84,14 +84,12 @@ async def test_a_claim_that_was_under_way_starts_nothing_after_the_stop_was_aske
     scheduler.add_job(lambda: entered.append(1), "interval", seconds=0.5, id="job")
     async with scheduler:
         await until(lambda: entered)
-        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with held(scheduler.ledger):
             begin = time.monotonic()
             await until(lambda: time.monotonic() > begin + 0.8)
             before = len(entered)
             stopping = asyncio.ensure_future(scheduler.drain())
             await asyncio.sleep(0.2)
-            other.execute("ROLLBACK")
         await stopping
     assert len(entered) == before
     assert rows(scheduler)[-1]["state"] == "queued"

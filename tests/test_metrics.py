@@ -28,6 +28,7 @@ from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.metrics import OTHERS, Metrics
 from application import Application
 from inside import rows, rows_of, until
+from ledgers import found_in
 from scraping import Scraper, add_row, samples, write
 
 
@@ -130,8 +131,7 @@ async def test_every_run_of_a_busy_time_is_counted_once(scheduler: AsyncIOSchedu
                 if name == "scheduler_runs_total" and labels[:2] == (job_id, outcome)
             )
             assert counted == in_ledger, (job_id, outcome)
-    with closing(sqlite3.connect(scheduler.ledger.path)) as connection:
-        [repeated] = connection.execute("SELECT count(*) FROM scheduler_attempts").fetchone()
+    repeated = len(found_in(scheduler.ledger, "SELECT * FROM scheduler_attempts"))
     assert repeated > 0
     assert found["scheduler_repeated_attempts_total", ("often", "failed")] == repeated
 

@@ -11,7 +11,7 @@ import pytest
 from pythons import uv
 from rendering import Project, TemplateHistory, contents, files, fresh_folder, git, render
 from test_questions import BRACES, HOSTILE
-from test_render import SHARED, ownership, row_of
+from test_render import DEPLOYMENT, SHARED, SHARED_DEPLOYMENT, ownership, row_of
 
 SEPARATOR = "go below this line; updates leave them alone\n"
 MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
@@ -149,6 +149,9 @@ BELOW = {
     ],
     "Dockerfile": ["\nUSER root\nRUN apt-get update\nUSER app\n"],
     ".dockerignore": ["/notes/\n"],
+    "deploy/systemd/scheduler.service": ["\nNice=5\n"],
+    "deploy/postgresql/roles.sql": ["\nGRANT scheduler_reader TO grafana;\n"],
+    "deploy/kubernetes/kustomization.yaml": ["\nnamePrefix: mine-\n"],
     "compose.yaml": [
         '    ports: ["80:80"]\n',
         "\n  redis:\n    image: redis\n",
@@ -171,9 +174,16 @@ def below_the_separators(texts: list[str]) -> Callable[[str], str]:
 
 
 @pytest.mark.full
-def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, project: Project) -> None:
-    assert set(BELOW) == SHARED
-    for name, texts in BELOW.items():
+@pytest.mark.parametrize("deployment", ["systemd", "kubernetes"])
+def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, deployment: str) -> None:
+    assert set(BELOW) == SHARED | SHARED_DEPLOYMENT
+    project = history.copy(deployment=deployment)
+    there = {
+        name: texts
+        for name, texts in BELOW.items()
+        if name in SHARED or name.startswith(DEPLOYMENT[deployment])
+    }
+    for name, texts in there.items():
         project.edit(name, below_the_separators(texts))
     project.commit("mine")
 
@@ -187,17 +197,25 @@ def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, pro
         history.edit(pyproject, put("\n# yours: settings", f"release = {number}\n"))
         history.edit("template/Dockerfile.jinja", put("\n# yours: steps", f"ENV RELEASE={number}\n"))
         history.edit("template/.dockerignore", put("\n# yours: patterns", f"/release-{number}/\n"))
-        compose = "template/compose.yaml"
+        compose = "template/compose.yaml.jinja"
         history.edit(compose, put("    # yours: lines of your own", f"    x-release: {number}\n"))
         history.edit(compose, put("\n  # yours: services", f"\n  release-{number}:\n    build: .\n"))
         history.edit(compose, put("  # yours: volumes", f"  release-{number}:\n"))
+        unit, roles = (
+            "template/deploy/systemd/scheduler.service.jinja",
+            "template/deploy/postgresql/roles.sql",
+        )
+        history.edit(unit, put("\n# yours: directives", f"\n# release {number}\n"))
+        history.edit(roles, put("\n-- yours: roles", f"\n-- release {number}\n"))
+        kustomization = "template/deploy/kubernetes/kustomization.yaml.jinja"
+        history.edit(kustomization, put("\n# yours: names", f"\n# release {number}\n"))
         history.release(f"{number}.0.0")
         project.update()
         assert conflicts(project) == []
         project.commit(f"update {number}")
 
-    fresh = history.copy()
-    for name, texts in BELOW.items():
+    fresh = history.copy(deployment=deployment)
+    for name, texts in there.items():
         theirs = (fresh.folder / name).read_text(encoding="utf-8")
         merged = (project.folder / name).read_text(encoding="utf-8")
         assert "elease" in theirs.replace("RELEASE", "release")

@@ -91,7 +91,8 @@ def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path
 def test_a_new_project_has_all_parts_whatever_else_is_answered(folder: str, given: dict[str, str]) -> None:
     made = render(fresh_folder("new") / folder, **given)
     answers = yaml.safe_load((made / ".copier-answers.yml").read_text(encoding="utf-8"))
-    assert (answers["container"], answers["dashboard"]) == (True, True)
+    parts = ("container", "dashboard", "deployment")
+    assert tuple(answers[part] for part in parts) == (True, True, "systemd")
 
 
 def test_choices_refuse_what_is_not_among_them() -> None:

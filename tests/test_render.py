@@ -29,7 +29,24 @@ LICENCES = {
 }
 OWNERS = {"yours", "shared", "the template's"}
 CONTAINER = {"Dockerfile", "compose.yaml", ".dockerignore"}
-DASHBOARD = ("app/components/dashboard/", "deploy/", "app/commands/dashboard.py")
+DASHBOARD = (
+    "app/components/dashboard/",
+    "app/commands/dashboard.py",
+    "deploy/grafana-dashboard.json",
+    "deploy/prometheus-alerts.yml",
+    "deploy/kubernetes/dashboard.yaml",
+)
+# What each answer to the question of deployment brings, and what of it is shared.
+DEPLOYMENT = {
+    "systemd": ("deploy/systemd/", "deploy/postgresql/"),
+    "kubernetes": ("deploy/kubernetes/", "deploy/postgresql/"),
+    "none": (),
+}
+SHARED_DEPLOYMENT = {
+    "deploy/systemd/scheduler.service",
+    "deploy/kubernetes/kustomization.yaml",
+    "deploy/postgresql/roles.sql",
+}
 # Braces mean something in these by themselves.
 BRACES = (".py", ".py.mako", "grafana-dashboard.json", "prometheus-alerts.yml")
 SHARED = {"pyproject.toml", ".env.example", "Makefile", ".gitignore", *CONTAINER}
@@ -92,7 +109,14 @@ def with_marks(combination: dict[str, Any]) -> Any:
     return pytest.param(combination, id=name_of(combination), marks=[] if quick else [pytest.mark.full])
 
 
-@pytest.mark.parametrize("combination", [with_marks(it) for it in combinations()])
+def is_tried(combination: dict[str, Any]) -> bool:
+    """Tell whether a combination is rendered: the files for servers have nothing to do with some answers."""
+    elsewhere = ("python_version", "ci", "licence")
+    usual = all(combination[name] == choices(name)[0] for name in elsewhere)
+    return usual or combination["deployment"] == choices("deployment")[0]
+
+
+@pytest.mark.parametrize("combination", [with_marks(it) for it in combinations() if is_tried(it)])
 def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     combination: dict[str, Any],
 ) -> None:
@@ -112,7 +136,8 @@ def test_a_combination_renders_what_was_asked_for_and_nothing_else(
     assert {name: len(row_of(name, rows)) for name in there} == dict.fromkeys(there, 1)
     assert [row for row in rows if not any(row_of(name, {row: ""}) for name in there)] == []
     shared = SHARED if combination["container"] else SHARED - CONTAINER
-    assert {name for name, owner in rows.items() if owner == "shared"} == shared
+    brought = {name for name in SHARED_DEPLOYMENT if name.startswith(DEPLOYMENT[combination["deployment"]])}
+    assert {name for name, owner in rows.items() if owner == "shared"} == shared | brought
 
     # The checks below run for each Python, with the dashboard and without; this ties the rest to them.
     same = {name: combination[name] for name in ("python_version", "dashboard")}
@@ -132,6 +157,9 @@ def expected_files(combination: dict[str, Any]) -> set[str]:
         found.remove("LICENSE")
     if not combination["dashboard"]:
         found = {name for name in found if not name.startswith(DASHBOARD)}
+    parts = {part for brought in DEPLOYMENT.values() for part in brought}
+    absent = tuple(parts.difference(DEPLOYMENT[combination["deployment"]]))
+    found = {name for name in found if not name.startswith(absent)}
     return found if combination["container"] else found - CONTAINER
 
 
@@ -143,7 +171,7 @@ def is_trace(name: str) -> bool:
 def check_leftovers(name: str, text: str) -> None:
     """Find what a template forgets. Python files are no templates: they may hold any braces."""
     # So may the pages: they are templates, but not Copier's.
-    python = name.endswith((".py", ".py.mako")) or name.startswith(DASHBOARD)
+    python = name.endswith((".py", ".py.mako")) or name.startswith(DASHBOARD[0])
     assert ".jinja" not in name
     for mark in () if python or name.endswith(BRACES) else (".jinja", "{{", "{%", "{#", "%}"):
         assert mark not in text, f"{name} has a left-over {mark}"
@@ -156,12 +184,18 @@ def check_leftovers(name: str, text: str) -> None:
         assert "\n\n\n" not in text, f"{name} has empty lines in a row"
 
 
+def documents(text: str) -> list[Any]:
+    """Return what is in a YAML file, which may hold several documents."""
+    found = list(yaml.safe_load_all(text))
+    return found if all(found) else []
+
+
 def check_syntax(name: str, text: str) -> None:
     """Parse what has a parser."""
     parsers: dict[str, Callable[[str], Any]] = {
         "toml": tomllib.loads,
-        "yml": yaml.safe_load,
-        "yaml": yaml.safe_load,
+        "yml": documents,
+        "yaml": documents,
         "json": json.loads,
     }
     if parser := parsers.get(name.rsplit(".", 1)[-1]):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +10,7 @@ import time_machine
 
 from app.components.scheduler.runtime import AsyncIOScheduler, catch_up, clock, ticks
 from inside import rows, until, with_jitter
+from ledgers import changing
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -65,7 +64,7 @@ async def test_a_run_that_its_process_lost_and_took_again_begins_once(scheduler:
     async with scheduler:
         await until(lambda: [row for row in rows(scheduler, "claimed") if row["job_id"] == job_id])
         # What whoever declares this process dead does while it is frozen: the run is given back.
-        with closing(sqlite3.connect(scheduler.ledger.path)) as connection, connection:
+        with changing(scheduler.ledger) as connection:
             connection.execute(
                 "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, due_us = ? WHERE job_id = ?",
                 (ticks.now(), job_id),

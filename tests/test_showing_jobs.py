@@ -19,6 +19,7 @@ from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from app.components.scheduler.runtime.reading import job_rows
 from app.components.scheduler.runtime.reading.overview import percentile
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from ledgers import changing
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
 
@@ -141,7 +142,7 @@ def test_a_job_whose_zone_this_machine_lacks_is_told_and_the_others_too(schedule
     scheduler.add_job(nothing, "cron", hour=9, id="job")
     ledger = prepared(scheduler)
     SchedulerClient().add_job("histories:prepared", "cron", hour=9, args=[1], id="added")
-    with sqlite3.connect(ledger.path) as connection:
+    with changing(ledger) as connection:
         connection.execute(
             "UPDATE scheduler_jobs SET schedule_data = replace(schedule_data, '\"UTC\"', '\"Mars/Base\"')"
             " WHERE job_id = 'added'"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler
 from application import Application, wait_for
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
 from inside import rows, until
+from ledgers import held
 
 
 @pytest.fixture
@@ -162,14 +161,12 @@ async def test_a_run_that_waited_to_be_recorded_is_not_entered_after_the_stop_wa
     scheduler.add_job(lambda: entered.append(1), "interval", hours=9, id="job", next_run_time=soon)
     async with scheduler:
         await until(lambda: rows(scheduler, "claimed"))
-        with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with held(scheduler.ledger):
             # When it is due it cannot be recorded as started.
             due = rows(scheduler)[0]["due_us"]
             await until(lambda: time.time_ns() // 1000 > due + 300_000)
             stopping = asyncio.ensure_future(scheduler.drain())
             await asyncio.sleep(0.2)
-            other.execute("ROLLBACK")
         await stopping
     assert not entered
     assert [(row["state"], row["attempt"]) for row in rows(scheduler)] == [("queued", 1)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 
 from application import TEMPLATE, Application, wait_for
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, kill, let, marks, more, pass_by
+from ledgers import held
 
 LEASE, BEAT = 15, 5
 
@@ -245,8 +244,7 @@ def test_a_kill_before_the_outcome_is_written_counts_as_one_inside_of_the_run(
     )
     with doomed(app) as first:
         entered(app, "short")
-        with closing(sqlite3.connect(app.ledger_file, isolation_level=None, timeout=30)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with held(app.ledger):
             let(app, "soon")
             wait_for(lambda: marks(app, "short", "end"), "the end of its body")
             kill(first)

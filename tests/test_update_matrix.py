@@ -140,10 +140,12 @@ def test_a_part_that_nobody_was_asked_for_stays_away_whatever_is_answered(
     version: str, given: dict[str, str]
 ) -> None:
     project = releases().project(version)
-    assert project.answers().keys().isdisjoint({"container", "dashboard"})
+    parts = ("container", "dashboard", "deployment")
+    assert project.answers().keys().isdisjoint(parts)
     project.update(data=given)
     answers = project.answers()
-    assert (answers["container"], answers["dashboard"]) == (False, False)
+    assert tuple(answers[part] for part in parts) == (False, False, "none")
+    assert not (project.folder / "deploy").exists()
     assert given.items() <= answers.items()
 
 

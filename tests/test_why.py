@@ -15,20 +15,20 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy
 
-from app.components.scheduler.runtime import ConfigurationError, ticks
+from app.components.scheduler.runtime import AsyncIOScheduler, ConfigurationError, ticks
 from app.components.scheduler.runtime import settings as settings_room
 from app.components.scheduler.runtime.explain import VERDICTS, Explanation, why
 from app.components.scheduler.runtime.ticks.zones import wall_clock
 from inside import scheduler_settings
+from ledgers import change, found_in
 from troubles import DAY, HOUR, MINUTE, SECOND, Troubles, fill, gap_end, up
 
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubles]:
     """A ledger full of troubles; nothing is running."""
-    folder = tmp_path_factory.mktemp("troubles")
-    with scheduler_settings(folder):
-        yield fill(folder / "ledger.db")
+    with scheduler_settings(tmp_path_factory.mktemp("troubles")):
+        yield fill(AsyncIOScheduler().ledger)
 
 
 def ask(
@@ -55,12 +55,11 @@ def said(found: Explanation) -> str:
 @contextmanager
 def changed(troubled: Troubles, statement: str, undo: str) -> Iterator[None]:
     """Let the ledger be otherwise inside of the block."""
-    with closing(sqlite3.connect(troubled.ledger.path, isolation_level=None)) as connection:
-        connection.execute(statement)
-        try:
-            yield
-        finally:
-            connection.execute(undo)
+    change(troubled.ledger, statement)
+    try:
+        yield
+    finally:
+        change(troubled.ledger, undo)
 
 
 # --- what ran
@@ -309,16 +308,13 @@ def test_a_tick_that_nobody_claimed_says_what_a_start_would_make_of_it(
 
 def waiting(troubled: Troubles, state: str, columns: str = "", undo: str = "") -> Any:
     """Let the run of the job `fine` be in a state inside of a block."""
-    row = troubled.ledger.path
-    with closing(sqlite3.connect(row)) as connection:
-        [found] = connection.execute(
-            "SELECT finished_us FROM scheduler_runs WHERE job_id = 'fine' AND tick_us = ?", (troubled.tick,)
-        ).fetchone()
+    ended = "SELECT finished_us FROM scheduler_runs WHERE job_id = 'fine' AND tick_us = ?"
+    [found] = found_in(troubled.ledger, ended, troubled.tick)
     where = f"WHERE job_id = 'fine' AND tick_us = {troubled.tick}"
     return changed(
         troubled,
         f"UPDATE scheduler_runs SET state = '{state}', finished_us = NULL{columns} {where}",
-        f"UPDATE scheduler_runs SET state = 'succeeded', finished_us = {found}{undo} {where}",
+        f"UPDATE scheduler_runs SET state = 'succeeded', finished_us = {found['finished_us']}{undo} {where}",
     )
 
 

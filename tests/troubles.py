@@ -7,7 +7,6 @@ happened lately: the latest tick of most jobs was at the last full hour but one,
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,10 +18,10 @@ from zoneinfo import ZoneInfo
 from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from app.components.scheduler.runtime.declaration import Job
 from app.components.scheduler.runtime.ledger import asking, definitions
-from app.components.scheduler.runtime.ledger.connections import transaction
+from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.records import Registration
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from application import Application
+from ledgers import Hand, changing
 
 TASKS = "def task() -> None:\n    pass\n"
 IMPORTS = "from app.services.my_tasks import task\n"
@@ -75,7 +74,7 @@ class Troubles:
     tick: when the daily jobs were due last, in microseconds.
     """
 
-    ledger: SqliteLedger
+    ledger: Ledger
     declared: dict[str, Job]
     tick: int
     run_ids: dict[str, int] = field(default_factory=dict)
@@ -85,28 +84,26 @@ def task() -> None:
     """The body of all jobs."""
 
 
-def fill(path: Path) -> Troubles:
-    """Write a ledger full of troubles to `path`; the settings of a scheduler must be in force."""
+def fill(ledger: Ledger) -> Troubles:
+    """Write a ledger full of troubles; the settings of a scheduler must be in force."""
     tick = latest_tick()
     body = schedule_body(ticks.moment(tick).hour)
     jobs = _declared(body)
     gone = AsyncIOScheduler()
     gone.add_job(task, "cron", hour=ticks.moment(tick).hour, timezone="UTC", id="gone")
-    ledger = SqliteLedger(f"sqlite:///{path}")
     ledger.prepare()
     found = Troubles(ledger, {job.id: job for job in jobs if job.id != "removed"}, tick)
-    with closing(ledger.connect()) as connection, transaction(connection):
-        definitions.define(connection, [*jobs, *gone.get_jobs()], ticks.now(), Registration(1, set(), 0))
-        _in_the_past(connection, tick)
-        _write(Book(connection, found))
+    with changing(ledger) as hand:
+        definitions.define(hand, [*jobs, *gone.get_jobs()], ticks.now(), Registration(1, set(), 0))
+        _in_the_past(hand, tick)
+        _write(Book(hand, found))
     return found
 
 
 def application(folder: Path) -> tuple[Application, Troubles]:
     """Make an application in `folder` whose ledger holds the troubles; nothing of it is running."""
     app = Application(folder)
-    app.ledger_file.parent.mkdir()
-    found = fill(app.ledger_file)
+    found = fill(app.ledger)
     app.tasks(TASKS)
     app.schedule(schedule_body(ticks.moment(found.tick).hour, "removed"), IMPORTS)
     return app, found
@@ -118,21 +115,20 @@ def _declared(body: str) -> list[Job]:
     return list(scheduler.get_jobs())
 
 
-def _in_the_past(connection: sqlite3.Connection, tick: int) -> None:
+def _in_the_past(hand: Hand, tick: int) -> None:
     """Let the jobs be known for two years, and all ticks up to the latest be accounted for."""
     begin = tick - 800 * DAY
-    connection.execute(
-        "UPDATE scheduler_jobs SET registered_us = ?, changed_us = ?, watermark_us = ?,"
-        " function = 'app.services.my_tasks:task'",
-        (begin, begin, tick),
+    hand.execute(
+        "UPDATE scheduler_jobs SET registered_us = ?, changed_us = ?, watermark_us = ?, function = ?",
+        (begin, begin, tick, "app.services.my_tasks:task"),
     )
 
 
 class Book:
     """Writes rows as the scheduler would have left them."""
 
-    def __init__(self, connection: sqlite3.Connection, found: Troubles) -> None:
-        self.connection, self.found = connection, found
+    def __init__(self, hand: Hand, found: Troubles) -> None:
+        self.hand, self.found = hand, found
 
     def run(self, job_id: str, tick: int | None, state: str, **columns: Any) -> int:
         """Write a run of a tick; it began on time and took five seconds unless `columns` say otherwise."""
@@ -170,23 +166,21 @@ class Book:
         self, when: int, action: str, job_id: str, run_id: int | None = None, note: str | None = None
     ) -> None:
         """Write that carla asked for something."""
-        asking.note_down(self.connection, "carla", action, job_id, run_id, note)
-        self.connection.execute(
-            "UPDATE scheduler_audit SET at_us = ? WHERE audit_id = last_insert_rowid()", (when,)
-        )
+        asking.note_down(self.hand, "carla", action, job_id, run_id, note)
+        newest = "(SELECT max(audit_id) FROM scheduler_audit)"
+        self.hand.execute(f"UPDATE scheduler_audit SET at_us = ? WHERE audit_id = {newest}", (when,))
 
     def change(self, job_id: str, **columns: Any) -> None:
         """Change the row of a job."""
         names = ", ".join(f"{name} = :{name}" for name in columns)
-        self.connection.execute(
+        self.hand.execute(
             f"UPDATE scheduler_jobs SET {names} WHERE job_id = :job_id", {**columns, "job_id": job_id}
         )
 
     def _insert(self, table: str, values: dict[str, Any]) -> int:
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-        cursor = self.connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING run_id"
+        return int(self.hand.execute(statement, values).fetchone()[0])
 
 
 def _write(book: Book) -> None:
@@ -260,7 +254,7 @@ def _steered(book: Book, tick: int) -> None:
     book.run("manual", tick, "failed", error="ValueError: no such customer")
     values = {"for_tick_us": tick, "due_us": tick + 10 * MINUTE, "started_us": tick + 10 * MINUTE}
     run_id = book.run("manual", None, "succeeded", kind="manual", **values)
-    book.connection.execute(
+    book.hand.execute(
         "UPDATE scheduler_runs SET finished_us = ? WHERE run_id = ?", (tick + 11 * MINUTE, run_id)
     )
     book.asked(tick + 10 * MINUTE, "run now", "manual", run_id, "the customer is there now")
@@ -295,7 +289,7 @@ def gap_end() -> int:
 
 
 @contextmanager
-def up(ledger: SqliteLedger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
+def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
     """Let a process be in the ledger that is alive: this very one, as far as can be told.
 
     `silent`: for how long it has shown no sign of life; `stuck`: its event loop no answer.
@@ -308,8 +302,8 @@ def up(ledger: SqliteLedger, *, silent: int = 0, stuck: int = 0) -> Iterator[str
     with closing(ledger.connect()) as connection:
         members.enter(connection, me, start_number=8)
         connection.execute(
-            "UPDATE scheduler_processes SET started_us = ?, beat_us = ?, pass_us = ?",
-            (beat - HOUR, beat, beat - stuck),
+            "UPDATE scheduler_processes SET started_us = :begun, beat_us = :beat, pass_us = :pass",
+            {"begun": beat - HOUR, "beat": beat, "pass": beat - stuck},
         )
     members.ALIVE_HERE.add(me.process_id)
     try:

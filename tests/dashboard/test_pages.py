@@ -34,6 +34,13 @@ class Elements(HTMLParser):
 def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with many jobs, of which each has a long history with long and hostile texts."""
     site = Site.made_in(tmp_path_factory.mktemp("full"))
+    fill(site)
+    with site.alone():
+        yield site
+
+
+def fill(site: Site) -> None:
+    """Write a ledger for that."""
     with site.running() as process:
         process.says("| ledger ")
     long = (HOSTILE + " ") * 40
@@ -75,8 +82,6 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "INSERT INTO scheduler_audit (at_us, who, action, job_id, note) VALUES (?, ?, ?, ?, ?)",
         [(n, long, HOSTILE, f"{HOSTILE}{n:03}", long) for n in range(500)],
     )
-    with site.alone():
-        yield site
 
 
 def pages(site: Site) -> list[str]:

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 
 from application import Application, wait_for
+from ledgers import changing, found_in
 
 TOKEN = "all-all-all-all-all-all"
 READ_TOKEN = "read-read-read-read-read"
@@ -107,14 +107,13 @@ class Site:
 
     def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Return what is in the ledger."""
-        with closing(sqlite3.connect(self.app.ledger_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, values)]
+        return found_in(self.app.ledger, statement, *values)
 
     def write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         """Put something into the ledger."""
-        with closing(sqlite3.connect(self.app.ledger_file, timeout=10)) as connection, connection:
-            connection.executemany(statement, rows)
+        with changing(self.app.ledger) as hand:
+            for row in rows:
+                hand.execute(statement, row)
 
     def state_of(self, run_id: int) -> str:
         """Return the state of a run."""

@@ -13,17 +13,29 @@ commands = typer.Typer()
 
 
 @commands.command()
-def health(as_json: AsJson = False) -> None:
+def health(
+    here: Annotated[
+        bool,
+        typer.Option(
+            "--here", help="Judge this machine's own process, or this container's, not the whole schedule."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say whether the schedule is alive; the exit code is 1 if it is not."""
-    from app.components.scheduler.runtime.health import check
+    from app.components.scheduler.runtime.health import check, check_here
     from app.components.scheduler.runtime.ledger.database import Ledger
     from app.components.scheduler.runtime.settings import settings
 
-    found = check(Ledger(settings().database_url))
+    found = (check_here if here else check)(Ledger(settings().database_url))
     if as_json:
         print_json(found.as_data())
     else:
-        if found.ready:
+        if found.ready and found.heartbeat_age is None:
+            print("ready, as far as can be told without the ledger")
+        elif found.ready and here:
+            print(f"ready: this machine's newest heartbeat was {found.heartbeat_age:.0f} s ago")
+        elif found.ready:
             print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {found.heartbeat_age:.0f} s ago")
         for problem in found.problems:
             print(f"not ready: {problem.sentence}")

@@ -19,7 +19,7 @@ from .errors import LedgerError
 from .ledger import schema
 from .ledger.database import Ledger
 from .ledger.querying import connect
-from .ledger.records import is_paused
+from .ledger.records import host_name, is_paused
 from .presence import LEASE_SECONDS
 from .schedules import from_text
 from .wording import when
@@ -93,6 +93,41 @@ def check(ledger: Ledger) -> Health:
             return judge(read_jobs(connection), read_processes(connection))
     except LedgerError as problem:
         return unreadable(problem)
+
+
+def check_here(ledger: Ledger) -> Health:
+    """Judge this machine's own processes alone (in a container: its own), by what a restart of them mends.
+
+    Not ready: none of them has shown a sign of life for some seconds, or the event loops of all are stuck. A
+    ledger that does not answer is a remark: no restart helps there. Raises nothing, and blocks like `check`.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            found = [process for process in read_processes(connection) if process.host == host_name()]
+    except LedgerError as problem:
+        return Health(ticks.now(), remarks=unreadable(problem).problems)
+    return _judge_here(found)
+
+
+def _judge_here(processes: Sequence[Any]) -> Health:
+    """Judge by signs of life and event loops alone: what a process is for does not matter."""
+    now = ticks.now()
+    alive = {it.process_id: _silence(it) for it in processes if it.beat_us >= now - _LEASE}
+    if not alive:
+        sentence = "no process of this machine is up"
+        return Health(now, (Finding(sentence, sentence),))
+    stuck = [it for it in processes if alive.get(it.process_id, 0) >= _LEASE]
+    problems, remarks = _on_loops(stuck, alive, among=len(alive))
+    newest = max(it.beat_us for it in processes)
+    return Health(
+        now,
+        tuple(problems),
+        tuple(remarks),
+        schedulers=len(alive),
+        heartbeat_age=max(0, now - newest) / ticks.SECOND,
+        loop_silence=max(alive.values()) / ticks.SECOND,
+    )
 
 
 def unreadable(problem: LedgerError) -> Health:

@@ -25,11 +25,14 @@ _STUCK = 12 * ticks.SECOND
 _OLD = ticks.DAY
 _RECENT = ticks.DAY
 
+_SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6"
+_SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000"
+
 runs, jobs = schema.runs.c, schema.jobs.c
 
 
 def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
-    """Compare the wall clock (`now`, in microseconds) with the ledger's last instants and with SQLite's."""
+    """Compare the clock (`now`, in microseconds) with the ledger's last instants and with its database's."""
     found = []
     # By the index of finished_us, and over the few rows of jobs and processes.
     last = connection.execute(select(func.max(runs.finished_us))).scalar()
@@ -50,11 +53,26 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
     for job_id, watermark in ahead:
         what = f"job {job_id} is silent until {at(watermark, zone)}: its ticks up to then are used up already"
         found.append(Finding("warning", "clock", what, f"job {job_id}", "patience, or a clock put right"))
-    own = connection.execute(text("SELECT (julianday('now') - 2440587.5) * 86400e6")).scalar_one()
-    if abs(int(own) - time.time_ns() // 1000) > _APART:
-        what = f"SQLite's clock and this process's differ by {lasting(int(own) - time.time_ns() // 1000)}"
-        found.append(Finding("warning", "clock", what, None, "one clock for all of the process"))
+    found += _apart(connection)
     return found or [ok("clock", "the clock is not behind what the ledger has seen")]
+
+
+def _apart(connection: Connection) -> Iterator[Finding]:
+    on_server = _is_on_server(connection)
+    own = connection.execute(text(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)).scalar_one()
+    apart = abs(int(own) - time.time_ns() // 1000)
+    if apart <= _APART:
+        return
+    if on_server:
+        what = f"this machine's clock and the server's differ by {lasting(apart)}: jobs go by the server's"
+        yield Finding("warning", "clock", what, None, "clocks that are kept in time (NTP)")
+    else:
+        what = f"SQLite's clock and this process's differ by {lasting(apart)}"
+        yield Finding("warning", "clock", what, None, "one clock for all of the process")
+
+
+def _is_on_server(connection: Connection) -> bool:
+    return connection.dialect.name != "sqlite"
 
 
 def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
@@ -68,7 +86,7 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     found = [finding for row in rows for finding in _process(connection, row, now, zone, is_held)]
     found += _unserved(connection, rows, now)
     machines = {host(row.host) for row in rows}
-    if len(machines) > 1 and connection.dialect.name == "sqlite":
+    if len(machines) > 1 and not _is_on_server(connection):
         what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
         found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
     return found

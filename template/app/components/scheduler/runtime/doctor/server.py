@@ -20,7 +20,8 @@ _STATE = """
 SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS replica,
        current_setting('max_connections')::int AS most,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS taken,
-       has_table_privilege('scheduler_runs', 'INSERT, UPDATE, DELETE') AS may_write,
+       (SELECT bool_and(has_table_privilege('scheduler_runs', privilege))
+        FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS privilege) AS may_write,
        COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted,
        inet_server_addr() IS NULL OR inet_server_addr() = inet_client_addr() AS is_local
 """

@@ -12,7 +12,18 @@ from typing import Any, Protocol
 
 
 class Trouble(Exception):
-    """The database of a ledger did not answer. Nothing of the transaction under way was done."""
+    """The database of a ledger did not answer. Nothing of the transaction under way was done.
+
+    `refused`: it did, and will say no again until a person changes something.
+    """
+
+    def __init__(self, problem: str, *, refused: bool = False) -> None:
+        super().__init__(problem)
+        self.refused = refused
+
+    def __str__(self) -> str:
+        # What else it holds is for the code.
+        return str(self.args[0]) if self.args else ""
 
 
 # What a ledger that does not answer raises: locked, full or away. Trying again may help.

@@ -166,7 +166,7 @@ class Ledger:
                 time.sleep(_AGAIN_SECONDS)
 
     def _prepare(self) -> None:
-        revision = self._inspect() if self.exists() else None
+        revision = self._inspect() if self._is_there() else None
         if revision != REVISION:
             upgrade(self)
         with closing(self.connect()) as connection, transaction(connection):
@@ -213,6 +213,10 @@ class Ledger:
     def _make_place(self) -> None:
         """Make what must be there before a connection can be opened."""
         raise NotImplementedError
+
+    def _is_there(self) -> bool:
+        """Return whether a ledger was ever written here; raises what the database does."""
+        return self.exists()
 
     def _inspect(self) -> str | None:
         """Look for damage before anything is written; return the ledger's version."""

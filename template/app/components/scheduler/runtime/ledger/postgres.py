@@ -26,7 +26,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, sentence
+from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection, sentence
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -53,6 +53,15 @@ _WRITTEN = """
 SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_all_tables
 WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
 """
+
+
+# What tables raise that are not those of the ledger.
+_STRANGE = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DatatypeMismatch,
+)
 
 
 class PostgresLedger(Ledger):
@@ -102,10 +111,10 @@ class PostgresLedger(Ledger):
         connection.open()
         return connection
 
-    def open(self) -> psycopg.Connection[Any]:
+    def open(self) -> WiredConnection:
         """Open one of the driver's own connections, and look at the server's clock."""
         timeout = self._parameters.get("connect_timeout") or CONNECT_SECONDS
-        connection = psycopg.connect(
+        connection = WiredConnection.connect(
             self._url,
             autocommit=True,
             prepare_threshold=None,
@@ -124,6 +133,9 @@ class PostgresLedger(Ledger):
 
         def creator() -> psycopg.Connection[Any]:
             connection = self.open()
+            if not read_only:
+                # A migration of a long history takes its time.
+                connection.patience = None
             connection.autocommit = False
             connection.cursor_factory = psycopg.Cursor
             if read_only:
@@ -200,16 +212,19 @@ class PostgresLedger(Ledger):
             return action()
         except Trouble as problem:
             raise LedgerError(self.unusable(problem)) from None
-        except psycopg.OperationalError as problem:
-            raise LedgerError(self.unusable(sentence(problem))) from None
         except psycopg.Error as problem:
-            raise LedgerError(self.damaged(sentence(problem))) from None
+            said = sentence(problem)
+            strange = isinstance(problem, _STRANGE)
+            raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
 
     def _is_held(self, problem: Exception) -> bool:
-        return isinstance(problem, Trouble) and problem.args[1:] != ("refused",)
+        return isinstance(problem, Trouble) and not problem.refused
 
     def _make_place(self) -> None:
         """A database is made by who runs the server."""
+
+    def _is_there(self) -> bool:
+        return self._look() is not None
 
     def _inspect(self) -> str | None:
         with closing(self.connect(read_only=True)) as connection:

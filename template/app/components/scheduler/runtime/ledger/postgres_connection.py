@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
@@ -49,6 +49,40 @@ CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 # What the statement itself is to blame for: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
+
+
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "not permitted to log in",
+)
+
+
+class WiredConnection(psycopg.Connection[Any]):
+    """One of the driver's own, which gives up a server that says nothing: packets may get lost silently."""
+
+    # Seconds without an answer; None waits for ever.
+    patience: float | None = _STATEMENT_SECONDS + 5.0
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        """Wait for an answer. Raises OperationalError when patience ends; the connection is broken then."""
+        if self.patience is not None:
+            gen = self._within(gen, time.monotonic() + self.patience)
+        return super().wait(gen, *arguments, **options)
+
+    def _within(self, gen: Generator[Any, Any, Any], give_up: float) -> Generator[Any, Any, Any]:
+        try:
+            wanted = gen.send(None)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > give_up:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError(f"the server has not answered for {self.patience:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
 
 
 class PostgresConnection:
@@ -194,9 +228,9 @@ def sentence(problem: BaseException) -> str:
 
 def _trouble(problem: psycopg.Error) -> Trouble:
     # What the server will refuse as long as nobody changes anything: the start does not wait for it.
-    refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "42")
-    wrong = "password authentication failed" in str(problem) or "does not exist" in str(problem)
-    return Trouble(sentence(problem), "refused") if refused or wrong else Trouble(sentence(problem))
+    # Of a connection that was not made there is no code, only the words.
+    refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
+    return Trouble(sentence(problem), refused=refused or any(words in str(problem) for words in _REFUSALS))
 
 
 def _clean(value: Any) -> Any:

@@ -12,6 +12,9 @@ from ..errors import LedgerError
 from .database import Ledger
 from .records import AddedRow
 
+# What PostgreSQL answers to a role that may not.
+_FORBIDDEN = "42501"
+
 
 @contextmanager
 def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
@@ -26,6 +29,8 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
     except sqlalchemy.exc.OperationalError as problem:
         raise LedgerError(f"the ledger does not answer: {said(problem)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
+        if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
+            raise LedgerError(ledger.unusable(said(problem))) from None
         raise LedgerError(ledger.damaged(said(problem))) from None
 
 

@@ -27,7 +27,7 @@ class Identity:
 
     @staticmethod
     def new(role: Role = ALL) -> Identity:
-        return Identity(uuid.uuid4().hex, _host(), os.getpid(), role)
+        return Identity(uuid.uuid4().hex, host_name(), os.getpid(), role)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
     return since is not None and (until is None or until > now)
 
 
-def _host() -> str:
+def host_name() -> str:
     """Return what tells apart two hosts, two boots of one, and two containers on one."""
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     try:

@@ -1,0 +1,42 @@
+-- Two roles for a ledger on PostgreSQL. An administrator runs this in the ledger's database; it may be run again:
+--     psql --set ON_ERROR_STOP=1 --single-transaction --dbname DATABASE --file deploy/postgresql/roles.sql
+-- Then each role gets a password: \password scheduler and \password scheduler_reader in psql.
+--
+-- scheduler         for schedulers, workers and commands that act: owns the schema, and so makes and upgrades the tables
+-- scheduler_reader  for Grafana, reports and commands that look: reads every table, also those of later versions
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'scheduler') THEN
+        CREATE ROLE scheduler LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'scheduler_reader') THEN
+        CREATE ROLE scheduler_reader LOGIN;
+    END IF;
+END
+$$;
+
+-- An administrator who is no superuser may make something for a role only as its member.
+GRANT scheduler TO CURRENT_USER;
+
+CREATE SCHEMA IF NOT EXISTS scheduler AUTHORIZATION scheduler;
+REVOKE ALL ON SCHEMA scheduler FROM PUBLIC;
+GRANT USAGE ON SCHEMA scheduler TO scheduler_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA scheduler TO scheduler_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE scheduler IN SCHEMA scheduler GRANT SELECT ON TABLES TO scheduler_reader;
+
+-- Said here, so that the address needs no options=, which PgBouncer would refuse.
+DO $$
+BEGIN
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO scheduler, scheduler_reader', current_database());
+    EXECUTE format('ALTER ROLE scheduler IN DATABASE %I SET search_path = scheduler', current_database());
+    EXECUTE format('ALTER ROLE scheduler_reader IN DATABASE %I SET search_path = scheduler', current_database());
+END
+$$;
+
+-- What a dashboard asks cannot hold up the schedule: it ends, and changes nothing.
+ALTER ROLE scheduler_reader SET default_transaction_read_only = on;
+ALTER ROLE scheduler_reader SET statement_timeout = '60s';
+ALTER ROLE scheduler_reader SET idle_in_transaction_session_timeout = '60s';
+
+-- yours: roles and rights of your own go below this line; updates leave them alone

@@ -1,0 +1,66 @@
+"""What stories do to a ledger behind the scheduler's back, whichever kind of ledger it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from app.components.scheduler.runtime.ledger.connections import Connection, transaction
+from app.components.scheduler.runtime.ledger.database import Ledger
+from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
+
+
+class Hand:
+    """Runs statements. Parameters are `:name` given by a mapping, or `?` given in their order."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> Any:
+        """Run a statement; return its cursor."""
+        if isinstance(values, Mapping):
+            return self._connection.execute(statement, values)
+        parts = statement.split("?")
+        # The names of parameters have no digits.
+        names = ["p" * (place + 1) for place in range(len(parts) - 1)]
+        marked = "".join(f"{part}:{name}" for part, name in zip(parts, names, strict=False))
+        return self._connection.execute(marked + parts[-1], dict(zip(names, values, strict=True)))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+
+@contextmanager
+def changing(ledger: Ledger) -> Iterator[Hand]:
+    """Give a hand in one transaction, which is committed when the block ends."""
+    with closing(ledger.connect()) as connection, transaction(connection):
+        yield Hand(connection)
+
+
+@contextmanager
+def held(ledger: Ledger) -> Iterator[None]:
+    """Keep everybody else from writing until the block ends."""
+    with closing(ledger.connect()) as connection:
+        if isinstance(ledger, SqliteLedger):
+            connection.execute("PRAGMA busy_timeout = 30000", {})
+        with transaction(connection):
+            if not isinstance(ledger, SqliteLedger):
+                # The server throws out whoever holds it for long without doing anything.
+                connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", {})
+            yield
+
+
+def change(ledger: Ledger, statement: str, *values: Any) -> None:
+    """Run one statement; its parameters are `?`."""
+    with changing(ledger) as hand:
+        hand.execute(statement, values)
+
+
+def found_in(ledger: Ledger, query: str, *values: Any) -> list[dict[str, Any]]:
+    """Return the rows of a query by the names of their columns; its parameters are `?`."""
+    with closing(ledger.connect(read_only=True)) as connection:
+        cursor = Hand(connection).execute(query, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,82 @@
+"""Through PgBouncer, which gives a transaction whichever connection to the server is free."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from application import Application, wait_for
+from bodies import deploy, marks, more
+from database_server import bouncer
+from servers import Server, free_port
+
+
+@pytest.fixture
+def bounced(server: Server) -> Iterator[str]:
+    """The address of an empty ledger behind PgBouncer, in a database of its own."""
+    program = bouncer()
+    assert program is not None, "no PgBouncer here: `make test` finds or installs it"
+    server.execute("DROP DATABASE IF EXISTS bounced")
+    server.execute("CREATE DATABASE bounced")
+    folder, port = Path(tempfile.mkdtemp(prefix="scheduler-bouncer-")), free_port()
+    folder.chmod(0o755)
+    (folder / "users.txt").write_text('"postgres" ""\n')
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\nbounced = host=127.0.0.1 port={server.port} dbname=bounced\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\n"
+        f"auth_file = {folder / 'users.txt'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+        "unix_socket_dir =\nserver_round_robin = 1\n"
+    )
+    command = [str(program), str(settings)]
+    if os.geteuid() == 0:
+        # It refuses to run as root.
+        command += ["-u", "postgres"]
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: _listens(port), f"PgBouncer\n{(folder / 'log').read_text()}")
+        yield f"postgresql://postgres@127.0.0.1:{port}/bounced"
+    finally:
+        running.terminate()
+        running.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as trying:
+        return trying.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.full
+def test_two_processes_work_through_pgbouncer_in_transaction_mode(bounced: str, tmp_path: Path) -> None:
+    app = Application(tmp_path / "app")
+    app.environment["SCHEDULER_DATABASE_URL"] = bounced
+    deploy(app, 'quick, "interval", seconds=0.2, id="tick", coalesce=False, max_instances=20')
+    with app.running() as one, app.running() as other:
+        more(app, "tick", 12)
+        assert app.command("pause", "tick").returncode == 0
+        assert [job["paused"] is not None for job in app.json("jobs")] == [True]
+        assert app.command("resume", "tick").returncode == 0
+        assert app.command("health").returncode == 0
+        more(app, "tick", 12)
+    found = app.recorded()
+    instants = [row["tick_us"] for row in found if row["last_tick_us"] is None]
+    assert len(instants) == len(set(instants))
+    covered = [(row["tick_us"], row["last_tick_us"] or row["tick_us"]) for row in found]
+    assert {later[0] - earlier[1] for earlier, later in pairwise(covered)} == {200_000}
+    done = [row for row in found if row["state"] == "succeeded"]
+    assert len(marks(app, "tick")) == len(done)
+    assert len({mark.pid for mark in marks(app, "tick")}) == 2
+    said = one.log() + other.log()
+    assert "does not answer" not in said
+    assert "prepared statement" not in said
+    assert "Traceback" not in said

@@ -1,0 +1,370 @@
+"""What only a server can do to a ledger: to go away, to forget, to say no, and to be behind a bad wire."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from application import Application, Running, wait_for
+from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more
+from clock_file import give_clock
+from proxy import Proxy, lose_the_answer, lose_the_question, proxy
+from servers import Server, running_server
+
+pytestmark = pytest.mark.full
+
+STEP = 500_000
+TICK = 'quick, "interval", seconds=0.5, id="tick", coalesce=False, max_catch_up=1000, max_instances=20'
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    return Application(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Server]:
+    """A server that stories may stop; each leaves it running."""
+    with running_server() as made:
+        yield made
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Proxy]:
+    with proxy(server.port) as made:
+        yield made
+
+
+def on(app: Application, url: str) -> Application:
+    """Let processes that start from now on use this ledger."""
+    app.environment["SCHEDULER_DATABASE_URL"] = url
+    return app
+
+
+def behind(app: Application, postgres_url: str, server: Server, wire: Proxy) -> Application:
+    return on(app, postgres_url.replace(f":{server.port}/", f":{wire.port}/"))
+
+
+# With their true patience the stories would take minutes.
+_HASTE = """\
+from app.components.scheduler.runtime import presence, process
+from app.components.scheduler.runtime.ledger import postgres_connection
+presence.LEASE_SECONDS, presence.BEAT_SECONDS = 4.0, 1.0
+process._START_PATIENCE = 3.0
+postgres_connection.WiredConnection.patience = 3.0
+postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
+    "idle_in_transaction_session_timeout = '10s'", "idle_in_transaction_session_timeout = '2s'"
+)
+"""
+
+
+def hasten(app: Application) -> None:
+    """Let the processes that start from now on have less patience."""
+    app.main_file.write_text(_HASTE + app.main_file.read_text())
+
+
+def ticks_of(app: Application) -> list[dict[str, Any]]:
+    """Return the rows of the job that ticks; each of its ticks has one, and each run began once."""
+    found = [row for row in app.recorded() if row["job_id"] == "tick"]
+    instants = [row["tick_us"] for row in found]
+    assert {later - earlier for earlier, later in pairwise(instants)} == {STEP}, found
+    assert {row["state"] for row in found} <= {"succeeded", "queued"}
+    done = [row for row in found if row["state"] == "succeeded"]
+    assert {row["attempt"] for row in done} == {1}
+    assert len(marks(app, "tick")) == len(done)
+    return found
+
+
+def row_of(app: Application, job_id: str) -> dict[str, Any]:
+    [row] = [row for row in app.recorded() if row["job_id"] == job_id]
+    return row
+
+
+# --- the server goes away and returns
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_a_restart_of_the_server_loses_nothing_and_doubles_nothing(
+    app: Application, own: Server, how: str
+) -> None:
+    on(app, own.new_ledger())
+    deploy(app, TICK, 'short, "date", id="short"', 'long, "date", id="long"')
+    with app.running() as process:
+        entered(app, "short"), entered(app, "long"), entered(app, "tick", 3)
+        own.stop(how)
+        try:
+            process.says("the ledger does not answer")
+            # It ends while nobody can write that down.
+            let(app, "soon")
+            wait_for(lambda: marks(app, "short", "end"), "the end of its body")
+            started = len(marks(app, "tick"))
+        finally:
+            own.start()
+        process.says("the ledger answers again")
+        entered(app, "tick", started + 5)
+        wait_for(lambda: row_of(app, "short")["state"] == "succeeded", "the outcome of before")
+        let(app, "release")
+        wait_for(lambda: row_of(app, "long")["state"] == "succeeded", "the end of the long run")
+    ticks_of(app)
+    assert [len(marks(app, name)) for name in ("short", "long")] == [1, 1]
+    assert "Traceback" not in process.log()
+
+
+def test_several_restarts_under_two_processes(app: Application, own: Server) -> None:
+    on(app, own.new_ledger())
+    deploy(app, TICK)
+    with app.running() as one, app.running() as other:
+        for how in ("immediate", "fast", "immediate"):
+            more(app, "tick", 2)
+            own.stop(how)
+            own.start()
+        more(app, "tick", 5)
+    ticks_of(app)
+    assert "died" not in one.log() + other.log()
+    assert "Traceback" not in one.log() + other.log()
+
+
+def test_a_start_waits_for_a_server_that_is_not_up_yet(app: Application, own: Server) -> None:
+    on(app, own.new_ledger())
+    deploy(app, TICK)
+    own.stop()
+    process = app.launch()
+    try:
+        process.says("waiting up to 30 s")
+        own.start()
+        wait_for(process.is_up, "the start line")
+        entered(app, "tick", 2)
+    finally:
+        if not own.runs():
+            own.start()
+        process.popen.terminate()
+        assert process.popen.wait(30) == 0
+    assert "Traceback" not in process.log()
+
+
+# --- the wire
+
+
+@pytest.mark.parametrize("lost", [lose_the_question, lose_the_answer])
+def test_a_wire_that_is_cut_in_the_moment_of_a_commit(
+    app: Application, server: Server, wire: Proxy, postgres_url: str, lost: Any
+) -> None:
+    behind(app, postgres_url, server, wire)
+    deploy(app, TICK)
+    with app.running() as process:
+        for _ in range(4):
+            more(app, "tick", 1)
+            assert wire.when(b"COMMIT", lost).wait(20)
+        more(app, "tick", 3)
+        assert process.log().count("asking what became of it") >= 4
+    ticks_of(app)
+    assert "Traceback" not in process.log()
+
+
+def test_a_wire_that_is_cut_at_any_moment(
+    app: Application, server: Server, wire: Proxy, postgres_url: str
+) -> None:
+    behind(app, postgres_url, server, wire)
+    deploy(app, TICK)
+    with app.running() as process:
+        for words in (b"BEGIN", b"INSERT INTO scheduler_runs", b"UPDATE scheduler_runs", b"ROLLBACK"):
+            if words != b"ROLLBACK":
+                more(app, "tick", 1)
+                assert wire.when(words, lose_the_answer).wait(20)
+        wire.cut()
+        process.says("the ledger does not answer")
+        wire.mend()
+        process.says("the ledger answers again")
+        more(app, "tick", 3)
+    ticks_of(app)
+    assert "Traceback" not in process.log()
+
+
+def test_a_wire_that_swallows_everything_is_given_up_and_opened_anew(
+    app: Application, server: Server, wire: Proxy, postgres_url: str
+) -> None:
+    behind(app, postgres_url, server, wire)
+    deploy(app, TICK)
+    hasten(app)
+    with app.running() as process:
+        entered(app, "tick", 2)
+        wire.swallow()
+        # No packet says that anything is wrong.
+        process.says("the server has not answered for 3 s")
+        wire.cut_once()
+        wire.mend()
+        process.says("the ledger answers again")
+        more(app, "tick", 3)
+    ticks_of(app)
+    assert "Traceback" not in process.log()
+
+
+# --- stopped in the middle
+
+
+def test_a_process_that_is_stopped_in_a_transaction_holds_up_nobody_for_long(
+    app: Application, server: Server, wire: Proxy, postgres_url: str
+) -> None:
+    deploy(app, TICK, f'long, "date", run_date="{in_some_seconds()}", id="long"')
+    hasten(app)
+    behind(app, postgres_url, server, wire)
+    with doomed(app) as stopped:
+        entered(app, "long")
+
+        def stop(_wire: object) -> bool:
+            os.kill(stopped.popen.pid, signal.SIGSTOP)
+            return True
+
+        on(app, postgres_url)
+        with app.running() as other:
+            entered(app, "tick", 2)
+            assert wire.when(b"INSERT INTO scheduler_runs", stop).wait(60)
+            begin = time.monotonic()
+            more(app, "tick", 3)
+            assert time.monotonic() - begin < 10
+            # Later its lease is over as well, and its run begins anew.
+            wait_for(lambda: len(marks(app, "long")) == 2, "another start of the long run", 60)
+            let(app, "release")
+            wait_for(lambda: row_of(app, "long")["state"] == "succeeded", "its end")
+            before = row_of(app, "long")
+            stopped.popen.send_signal(signal.SIGCONT)
+            wait_for(lambda: len(marks(app, "long", "end")) == 2, "the late end")
+            stopped.says("the ledger answers again")
+            more(app, "tick", 6)
+            assert row_of(app, "long") == before
+            assert (before["attempt"], before["crashes"]) == (2, 1)
+    found = [row["tick_us"] for row in app.recorded() if row["job_id"] == "tick"]
+    assert {later - earlier for earlier, later in pairwise(found)} == {STEP}
+    assert "Traceback" not in stopped.log() + other.log()
+
+
+# --- whose clock
+
+
+def test_two_machines_whose_clocks_are_minutes_apart_go_by_the_servers(
+    app: Application, postgres_url: str, tmp_path: Path
+) -> None:
+    on(app, postgres_url)
+    give_clock(app)
+    deploy(app, TICK, f'short, "date", run_date="{in_some_seconds(10)}", id="short"')
+    ahead = time.time_ns() // 1000 - time.monotonic_ns() // 1000
+
+    def at(offset: int) -> Running:
+        file = tmp_path / f"clock{offset}"
+        file.write_text(str(offset))
+        app.environment["CLOCK_FILE"] = str(file)
+        return app.start()
+
+    one, other = at(60), at(-60)
+    try:
+        let(app, "soon")
+        entered(app, "short")
+        more(app, "tick", 10)
+        asked = app.command("health")
+        assert asked.returncode == 0, asked.stdout
+    finally:
+        for process in (one, other):
+            process.popen.terminate()
+        assert [process.popen.wait(30) for process in (one, other)] == [0, 0]
+    rows = ticks_of(app)
+    begun = sorted(mark.at + ahead for mark in marks(app, "tick"))
+    due = sorted(row["tick_us"] for row in rows if row["state"] == "succeeded")
+    late = [start - tick for start, tick in zip(begun, due, strict=True)]
+    assert min(late) > -50_000
+    assert max(late) < 5_000_000
+    assert all(abs(row["started_us"] - row["tick_us"]) < 5_000_000 for row in rows if row["started_us"])
+    [mark] = marks(app, "short")
+    assert mark.at + ahead >= row_of(app, "short")["tick_us"] - 50_000
+    assert "died" not in one.log() + other.log()
+
+
+# --- the server says no
+
+
+@pytest.fixture(scope="module")
+def strict(own: Server) -> Server:
+    """A server that asks some roles for a password, and has a role that may read only."""
+    own.execute("CREATE ROLE careful LOGIN PASSWORD 'right'")
+    own.execute("CREATE ROLE reader LOGIN")
+    own.execute("CREATE SCHEMA others")
+    own.execute("GRANT USAGE ON SCHEMA others TO reader")
+    rules = own.folder / "data/pg_hba.conf"
+    rules.write_text("host all careful all scram-sha-256\n" + rules.read_text())
+    own.execute("SELECT pg_reload_conf()")
+    return own
+
+
+def said_at_start(app: Application, url: str) -> str:
+    deploy(app, TICK)
+    begin = time.monotonic()
+    line = on(app, url).refused(code=1)
+    # What only a person can change is not waited for.
+    assert time.monotonic() - begin < 20
+    assert "the ledger on PostgreSQL, 127.0.0.1:" in line
+    return line
+
+
+def test_a_wrong_password_is_one_sentence_which_does_not_repeat_it(app: Application, strict: Server) -> None:
+    url = strict.url(user="careful:wrong-one")
+    line = said_at_start(app, url)
+    assert "cannot be used: connection failed: " in line
+    assert 'password authentication failed for user "careful"' in line
+    assert "wrong-one" not in line
+
+
+def test_an_unknown_database_is_one_sentence(app: Application, own: Server) -> None:
+    line = said_at_start(app, own.url().replace("/postgres?", "/nowhere?"))
+    assert 'database "nowhere" does not exist' in line
+
+
+def test_a_schema_that_is_not_there_is_one_sentence(app: Application, own: Server) -> None:
+    assert "cannot be used: " in said_at_start(app, own.url("no_such_schema"))
+
+
+def test_a_role_that_may_not_create_tables_is_one_sentence(app: Application, strict: Server) -> None:
+    line = said_at_start(app, strict.url("others", user="reader"))
+    assert "cannot be used: permission denied for schema others" in line
+
+
+def test_a_server_that_is_down_is_one_sentence_after_a_while(app: Application, own: Server) -> None:
+    own.stop()
+    deploy(app, TICK)
+    hasten(app)
+    begin = time.monotonic()
+    try:
+        done = on(app, own.url()).command("run")
+    finally:
+        own.start()
+    assert 3 < time.monotonic() - begin < 20
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1].startswith("error: the ledger on PostgreSQL, 127.0.0.1:")
+
+
+def test_a_standby_is_one_sentence_and_can_be_read(app: Application, own: Server) -> None:
+    url = on(app, own.new_ledger()).environment["SCHEDULER_DATABASE_URL"]
+    deploy(app, TICK)
+    with app.running():
+        entered(app, "tick", 2)
+    hasten(app)
+    with own.standby() as copy:
+        standby = url.replace(f":{own.port}/", f":{copy.port}/")
+        wait_for(lambda: on(app, standby).recorded("succeeded"), "the copy of what was written")
+        assert app.command("jobs").returncode == 0
+        assert app.command("runs").returncode == 0
+        done = app.command("run")
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "recovery" in done.stderr.splitlines()[-1] or "read-only" in done.stderr.splitlines()[-1]
+        assert done.stderr.splitlines()[-1].startswith("error: ")
+        pause = app.command("pause", "tick")
+        assert pause.returncode == 1
+        assert len(pause.stderr.splitlines()) == 1
