@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -161,9 +160,7 @@ def test_a_run_that_was_in_the_way_before_it_began_is_told_as_such(
     troubled: Troubles, columns: str, sentence: str
 ) -> None:
     late, where = troubled.tick + HOUR // 2, f"job_id = 'overlap' AND tick_us = {troubled.tick - DAY}"
-    with closing(sqlite3.connect(troubled.ledger.path)) as connection:
-        connection.row_factory = sqlite3.Row
-        [row] = connection.execute(f"SELECT * FROM scheduler_runs WHERE {where}").fetchall()
+    [row] = found_in(troubled.ledger, f"SELECT * FROM scheduler_runs WHERE {where}")
     names = ("state", "reason", "process_id", "claimed_us", "started_us", "finished_us")
     undo = ", ".join(f"{name} = {'NULL' if row[name] is None else repr(row[name])}" for name in names)
     change = "UPDATE scheduler_runs SET {} WHERE {}"

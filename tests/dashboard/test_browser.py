@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ def test_run_pause_resume_cancel_and_retry_with_the_buttons(browser: Browser, si
 
 def test_a_run_for_a_tick_and_a_wrong_one(browser: Browser, site: Site) -> None:
     with site.client() as client:
-        tick = client.get("/api/v1/jobs/sweep").json()["next_fires"][0]["tick"]
+        coming = client.get("/api/v1/jobs/sweep").json()["next_fires"][0]["tick"]
+    tick = (datetime.fromisoformat(coming) - timedelta(hours=5)).isoformat()
     with visit(browser, site) as page:
         page.goto("/job?id=sweep")
         page.get_by_label("For the tick").fill(tick.removesuffix("+00:00"))
