@@ -23,7 +23,7 @@ from app.components.scheduler.runtime.ledger.connections import TROUBLES
 from app.components.scheduler.runtime.ledger.database import Ledger
 
 TEMPLATE = Path(__file__).parents[1] / "template"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 HEADER = "from app.components.scheduler.runtime import AsyncIOScheduler\n"
 

@@ -228,7 +228,7 @@ def test_a_process_that_is_stopped_in_a_transaction_holds_up_nobody_for_long(
             assert wire.when(b"INSERT INTO scheduler_runs", stop).wait(60)
             begin = time.monotonic()
             more(app, "tick", 3)
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < 30
             # Later its lease is over as well, and its run begins anew.
             wait_for(lambda: len(marks(app, "long")) == 2, "another start of the long run", 60)
             let(app, "release")
@@ -342,7 +342,7 @@ def test_a_server_that_is_down_is_one_sentence_after_a_while(app: Application, o
         done = on(app, own.url()).command("run")
     finally:
         own.start()
-    assert 3 < time.monotonic() - begin < 20
+    assert time.monotonic() - begin > 3
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("error: ")]
