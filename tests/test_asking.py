@@ -163,7 +163,7 @@ async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(schedule
         await until(lambda: rows(scheduler, "running"))
         assert not await asyncio.to_thread(SchedulerClient("carla").cancel_run, first)
         await until(lambda: rows(scheduler, "cancelled"))
-        with pytest.raises(ScheduleError, match=f"run {first} is over: it is cancelled"):
+        with pytest.raises(ScheduleError, match=f"run {first} is over: it was cancelled"):
             await asyncio.to_thread(SchedulerClient().cancel_run, first)
     [row] = rows(scheduler)
     assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "somebody asked to cancel it", 1)
