@@ -22,8 +22,11 @@ os.environ |= {
     "GIT_COMMITTER_EMAIL": "tester@example.org",
 }
 
+from collections.abc import Iterator  # noqa: E402
+
 import pytest  # noqa: E402
 
+from app.components.scheduler.runtime import ticks  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -37,6 +40,13 @@ from sinks import sink as sink  # noqa: E402
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
+
+
+@pytest.fixture(autouse=True)
+def _own_clock() -> Iterator[None]:
+    """Let the machine's clock count again after a test that heard a server's."""
+    yield
+    ticks.forget()
 
 
 @pytest.fixture
