@@ -121,7 +121,7 @@ def vitals(connection: Connection) -> Vitals:
             row.pass_us,
             held.get(row.process_id, 0),
             now,
-            str(Role(row.role or "all", tuple((row.queues or "").split(",")) if row.queues else ())),
+            str(Role.kept(row.role, row.queues)),
         )
         for row in rows
     ]

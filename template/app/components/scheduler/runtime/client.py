@@ -66,7 +66,7 @@ class SchedulerClient(Steering):
 
     def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
         ledger = self.ledger
-        if not self._is_ready or not ledger.exists():
+        if not self._is_ready or ledger.is_gone():
             if creating:
                 ledger.prepare()
             else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ROLES = ("all", "scheduler", "worker")
 DEFAULT_QUEUE = "default"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
@@ -35,6 +34,11 @@ class Role:
     def serves(self, queue: str) -> bool:
         """Return whether runs of a queue may begin here."""
         return self.runs and (not self.queues or queue in self.queues)
+
+    @staticmethod
+    def kept(name: str | None, queues: str | None) -> Role:
+        """Return the role that the ledger keeps of a process in two columns."""
+        return Role(name or "all", tuple(queues.split(",")) if queues else ())
 
     def __str__(self) -> str:
         served = f", queues {', '.join(self.queues)}" if self.runs and self.queues else ""

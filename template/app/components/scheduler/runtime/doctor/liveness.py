@@ -14,7 +14,7 @@ from ..explain.wording import at, host, lasting
 from ..ledger import members, schema
 from ..ledger.records import Identity
 from ..presence import LEASE_SECONDS
-from ..roles import DEFAULT_QUEUE
+from ..roles import DEFAULT_QUEUE, Role
 from .finding import Finding, ok
 
 _LEASE = int(LEASE_SECONDS * ticks.SECOND)
@@ -95,16 +95,16 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
 def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator[Finding]:
     """Tell of queues whose runs nobody who is alive takes."""
     alive = [row for row in rows if row.beat_us >= now - _LEASE]
-    running = [row for row in alive if row.role != "scheduler"]
-    if not alive or any(row.queues is None for row in running):
+    roles = [Role.kept(row.role, row.queues) for row in alive]
+    if not alive or any(role.runs and not role.queues for role in roles):
         return
-    served = {name for row in running for name in row.queues.split(",")}
     jobs = schema.jobs.c
     query = select(jobs.job_id, jobs.queue).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
     lacking: dict[str, list[str]] = {}
     for job_id, queue in connection.execute(query):
-        if (queue or DEFAULT_QUEUE) not in served:
-            lacking.setdefault(queue or DEFAULT_QUEUE, []).append(job_id)
+        name = queue or DEFAULT_QUEUE
+        if not any(role.serves(name) for role in roles):
+            lacking.setdefault(name, []).append(job_id)
     for queue, job_ids in sorted(lacking.items()):
         what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
         yield Finding(

@@ -95,7 +95,9 @@ def _obstacles(account: Account, row: Any) -> None:
         account.say(f"max_instances={most} is reached by run {numbers}")
     if len(account.sentences) == found and row.due_us <= facts.now:
         queue = facts.row.queue or DEFAULT_QUEUE
-        serving = [process for process in facts.alive if _role(process).serves(queue)]
+        serving = [
+            process for process in facts.alive if Role.kept(process.role, process.queues).serves(queue)
+        ]
         if not serving:
             account.say(f"nothing that is up serves its queue, {queue}: it waits for a worker that does")
             return
@@ -113,7 +115,3 @@ def pause(account: Account) -> str:
     if by is not None:
         return f"was paused{by}"
     return f"is paused since {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"
-
-
-def _role(process: Any) -> Role:
-    return Role(process.role or "all", tuple(process.queues.split(",")) if process.queues else ())

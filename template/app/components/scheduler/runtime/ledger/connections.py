@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 
 class Trouble(Exception):
@@ -28,6 +28,17 @@ class Trouble(Exception):
 
 # What a ledger that does not answer raises: locked, full or away. Trying again may help.
 TROUBLES = (sqlite3.OperationalError, Trouble)
+
+
+def one_line(problem: BaseException | None) -> str:
+    """Return what a database or its driver says, on one line."""
+    lines = [line.strip() for line in str(problem).splitlines()]
+    return "; ".join(filter(None, lines)) or type(problem).__name__
+
+
+def without_nul(value: Any) -> Any:
+    """Return a value as it can be kept everywhere: PostgreSQL takes no NUL in a text."""
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
 
 
 class Cursor(Protocol):
@@ -65,8 +76,7 @@ def transaction(connection: Connection) -> AbstractContextManager[None]:
     """Commit what the block does, or undo all of it. No other writer of this ledger comes in between."""
     if isinstance(connection, sqlite3.Connection):
         return _immediate(connection)
-    inner: Transactional = connection  # type: ignore[assignment]
-    return inner.transaction()
+    return cast(Transactional, connection).transaction()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import LedgerError
 from . import schema
+from .connections import without_nul
 from .database import Ledger
 from .moved import ARRIVING, Mark
 from .querying import said
@@ -139,7 +140,7 @@ def _pieces(source: Connection, table: Table, last: int | None, mark: Mark) -> I
     size = 0
     rows = source.execute(query, execution_options={"yield_per": _FETCHED.get(table, _PIECE_ROWS)})
     for row in rows.mappings():
-        clean = {name: _clean(value) for name, value in row.items()}
+        clean = {name: without_nul(value) for name, value in row.items()}
         piece.append(clean)
         size += sum(len(value) for value in clean.values() if isinstance(value, str))
         if len(piece) >= _PIECE_ROWS or size >= _PIECE_CHARACTERS:
@@ -147,8 +148,3 @@ def _pieces(source: Connection, table: Table, last: int | None, mark: Mark) -> I
             piece, size = [], 0
     if piece:
         yield piece
-
-
-def _clean(value: Any) -> Any:
-    # PostgreSQL keeps no NUL in a text; shown as a ledger there shows it.
-    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value

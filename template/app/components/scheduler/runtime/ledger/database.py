@@ -77,6 +77,10 @@ class Ledger:
         """
         raise NotImplementedError
 
+    def is_gone(self) -> bool:
+        """Return whether a ledger that was there is not any more."""
+        return not self.exists()
+
     def connect(self, *, read_only: bool = False) -> Connection:
         """Open a connection; transactions are begun by `connections.transaction`."""
         raise NotImplementedError
@@ -148,9 +152,7 @@ class Ledger:
 
     def check_readable(self) -> None:
         """Raise LedgerError unless there is a ledger that this code can read as it is."""
-        if not self.exists():
-            raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
-        self._guard(self._check_readable)
+        self._check_version(self._guard(self._read_revision) if self.exists() else None)
 
     def _patiently(self, action: Callable[[], None], patience: float) -> None:
         give_up, told = time.monotonic() + patience, False
@@ -172,9 +174,13 @@ class Ledger:
         with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
 
-    def _check_readable(self) -> None:
+    def _read_revision(self) -> str:
         with closing(self.connect(read_only=True)) as connection:
-            revision = self._revision(connection)
+            return self._revision(connection) or ""
+
+    def _check_version(self, revision: str | None) -> None:
+        if revision is None:
+            raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
         if revision != REVISION:
             raise LedgerError(
                 f"{self.place} is of an older version: start it, or run `python -m app migrate`"

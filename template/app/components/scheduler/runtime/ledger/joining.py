@@ -43,10 +43,8 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
         if members.is_provably_dead(me, process_id, host, pid):
             connection.execute(sql.LEAVE, {"process_id": process_id})
             found.lost += members.lose_runs(connection, process_id, beat_us)
-        elif role == "worker":
+        elif role != "worker":
             # Workers alone are no schedule that could be joined.
-            found.start_number = max(found.start_number, 0)
-        else:
             found.peers.add(process_id)
             found.start_number = max(found.start_number, number)
     return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import ticks
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
-from .connections import Connection, Trouble
+from .connections import Connection, Trouble, one_line
 from .database import VARIABLE, Ledger
 
 try:
@@ -26,7 +26,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection, sentence
+from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -103,11 +103,19 @@ class PostgresLedger(Ledger):
         Raises:
             LedgerError: the server cannot be reached.
         """
-        return self._guard(self._look) is not None
+        return self._guard(self._is_there)
+
+    def is_gone(self) -> bool:
+        """Return False: the server says itself that its tables are gone."""
+        return False
+
+    def check_readable(self) -> None:
+        """Raise LedgerError unless there is a ledger that this code can read as it is. By one connection."""
+        self._check_version(self.revision())
 
     def connect(self, *, read_only: bool = False) -> PostgresConnection:
         """Open a connection. A lost one is opened anew at the next transaction."""
-        connection = PostgresConnection(self.open, read_only=read_only)
+        connection = PostgresConnection(self.open)
         connection.open()
         return connection
 
@@ -213,7 +221,7 @@ class PostgresLedger(Ledger):
         except Trouble as problem:
             raise LedgerError(self.unusable(problem)) from None
         except psycopg.Error as problem:
-            said = sentence(problem)
+            said = one_line(problem)
             strange = isinstance(problem, _STRANGE)
             raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
 
@@ -224,15 +232,12 @@ class PostgresLedger(Ledger):
         """A database is made by who runs the server."""
 
     def _is_there(self) -> bool:
-        return self._look() is not None
+        with closing(self.connect(read_only=True)) as connection:
+            return self._has_tables(connection)
 
     def _inspect(self) -> str | None:
         with closing(self.connect(read_only=True)) as connection:
             return self._revision(connection)
-
-    def _look(self) -> bool | None:
-        with closing(self.connect(read_only=True)) as connection:
-            return self._has_tables(connection) or None
 
     def _has_tables(self, connection: Connection) -> bool:
         found = connection.execute("SELECT to_regclass('scheduler_ledger_version')::text").fetchone()

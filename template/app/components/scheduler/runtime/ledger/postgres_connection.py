@@ -20,7 +20,7 @@ import psycopg
 from loguru import logger
 
 from .. import ticks
-from .connections import Cursor, Trouble
+from .connections import Cursor, Trouble, one_line, without_nul
 
 CONNECT_SECONDS = 5
 # What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
@@ -88,8 +88,8 @@ class WiredConnection(psycopg.Connection[Any]):
 class PostgresConnection:
     """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used."""
 
-    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, read_only: bool) -> None:
-        self._opening, self._read_only = opening, read_only
+    def __init__(self, opening: Callable[[], psycopg.Connection[Any]]) -> None:
+        self._opening = opening
         self._raw: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -118,7 +118,9 @@ class PostgresConnection:
         try:
             if parameters is None:
                 return raw.execute(sql)
-            return raw.execute(_translated(sql), {name: _clean(value) for name, value in parameters.items()})
+            return raw.execute(
+                _translated(sql), {name: without_nul(value) for name, value in parameters.items()}
+            )
         except _OUR_FAULT:
             raise
         except psycopg.Error as problem:
@@ -218,24 +220,11 @@ class PostgresConnection:
             self._raw = None
 
 
-def sentence(problem: BaseException) -> str:
-    """Return what the server or the driver says, on one line."""
-    return (
-        "; ".join(line.strip() for line in str(problem).splitlines() if line.strip())
-        or type(problem).__name__
-    )
-
-
 def _trouble(problem: psycopg.Error) -> Trouble:
     # What the server will refuse as long as nobody changes anything: the start does not wait for it.
     # Of a connection that was not made there is no code, only the words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
-    return Trouble(sentence(problem), refused=refused or any(words in str(problem) for words in _REFUSALS))
-
-
-def _clean(value: Any) -> Any:
-    # PostgreSQL keeps no NUL in a text.
-    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
+    return Trouble(one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS))
 
 
 @cache

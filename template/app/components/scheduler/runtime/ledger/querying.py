@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy
 
 from ..errors import LedgerError
+from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
 
@@ -36,7 +37,7 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
 
 def said(problem: sqlalchemy.exc.DBAPIError) -> str:
     """Return what the database said, on one line."""
-    return "; ".join(line.strip() for line in str(problem.orig).splitlines())
+    return one_line(problem.orig)
 
 
 def added_row(row: Any) -> AddedRow:

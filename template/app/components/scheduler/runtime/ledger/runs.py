@@ -10,7 +10,7 @@ from ..catch_up import AHEAD, Decision, Skip
 from ..declaration import Job
 from . import gaps, members, pauses
 from . import statements as sql
-from .connections import Connection, Cursor
+from .connections import Connection
 from .records import Answer, Claim, Identity, JobState, Outcome
 
 
@@ -66,7 +66,9 @@ def take_waiting(
     # Of many that wait for one job, all but the first few would ask the same.
     states: dict[str, JobState | None] = {}
     full: set[str] = set()
-    for run_id, job_id, kind, tick, attempt, crashes, due, cut in _waiting(connection, me).fetchall():
+    for run_id, job_id, kind, tick, attempt, crashes, due, cut in connection.execute(
+        sql.LIST_WAITING, _wanted(me)
+    ).fetchall():
         if len(taken) >= most:
             break
         if job_id in full:
@@ -101,14 +103,13 @@ def take_waiting(
 
 def is_any_waiting(connection: Connection, me: Identity) -> bool:
     """Return whether there is a run that this process might take."""
-    return _waiting(connection, me).fetchone() is not None
+    return connection.execute(sql.FIND_WAITING, _wanted(me)).fetchone() is not None
 
 
-def _waiting(connection: Connection, me: Identity) -> Cursor:
+def _wanted(me: Identity) -> dict[str, Any]:
     """A moment before they are due, as with a claim: then the commit is over when they are."""
     now, queues = ticks.now(), me.role.queues
-    values = {"now": now, "by": now + AHEAD, "queues": f",{','.join(queues)}," if queues else ""}
-    return connection.execute(sql.LIST_WAITING, values)
+    return {"now": now, "by": now + AHEAD, "queues": f",{','.join(queues)}," if queues else ""}
 
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:

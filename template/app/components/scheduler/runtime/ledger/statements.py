@@ -218,6 +218,8 @@ FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = ru
 WHERE rerun_until_us >= :now AND {_SERVED}
 ORDER BY due_us, run_id
 """
+# Looked for with each pulse, where very many may wait.
+FIND_WAITING = LIST_WAITING + "LIMIT 1"
 
 # The startup run of a new start takes the place of one that an earlier start left behind. What waited for
 # another attempt did begin once: it ends as its last attempt did.
