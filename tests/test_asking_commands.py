@@ -42,13 +42,18 @@ for task in (fine, endless, loud, wrong):
 """
 
 
+def application(folder: Path) -> Application:
+    """Make the application of these stories."""
+    app = Application(folder)
+    app.tasks(TASKS)
+    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
+    return app
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
     """An application whose jobs are not due for long."""
-    made = Application(tmp_path_factory.mktemp("app"))
-    made.tasks(TASKS)
-    made.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
-    return made
+    return application(tmp_path_factory.mktemp("app"))
 
 
 @pytest.fixture(scope="module")
@@ -194,9 +199,7 @@ def test_bad_input_is_one_sentence(app: Application, up: Running, command: list[
 
 @pytest.mark.full
 def test_without_a_scheduler_it_says_so_and_the_next_start_runs_it(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
+    app = application(tmp_path)
     done = app.command("run-now", "fine")
     assert done.returncode == 1
     assert "there is no ledger at " in done.stderr
@@ -211,9 +214,7 @@ def test_without_a_scheduler_it_says_so_and_the_next_start_runs_it(tmp_path: Pat
 
 @pytest.mark.full
 def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
+    app = application(tmp_path)
     with app.running():
         pass
     done = app.command("run-now", "fine", "--wait")
@@ -234,9 +235,7 @@ def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_a_run_that_is_cut_off_while_somebody_waits_is_over(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.tasks(TASKS)
-    app.schedule(SCHEDULE, "from app.services.my_tasks import endless, fine, loud, wrong\n")
+    app = application(tmp_path)
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
     with ThreadPoolExecutor() as somebody:
         with app.running(expect=1):

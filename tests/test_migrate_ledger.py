@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,17 @@ def test_a_second_place_is_refused_while_a_move_is_under_way(
     assert "was not moved" in moving.undo(source, "somebody")
 
 
+def before_comparing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something when all is copied and nothing is compared yet."""
+    compared = moving._compared
+
+    def acting(*arguments: Any) -> Any:
+        act()
+        return compared(*arguments)
+
+    monkeypatch.setattr(moving, "_compared", acting)
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -177,14 +189,12 @@ def test_a_copy_that_differs_is_not_taken_into_use(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
-    compared = moving._compared
 
-    def spoilt(*arguments: Any) -> Any:
+    def spoil() -> None:
         with closing(server.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_runs SET tick_count = 5 WHERE tick_count = 6")
-        return compared(*arguments)
 
-    monkeypatch.setattr(moving, "_compared", spoilt)
+    before_comparing(monkeypatch, spoil)
     assert "the copy of scheduler_runs is not what it should be" in refused(source, server)
     with closing(server.connect()) as connection, pytest.raises(LedgerError, match="not complete"):
         moved.refuse_if_closed(connection)
@@ -195,13 +205,7 @@ def test_what_was_taken_back_meanwhile_is_not_opened_elsewhere(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
-    compared = moving._compared
-
-    def taken_back(*arguments: Any) -> Any:
-        moving.undo(source, "somebody else")
-        return compared(*arguments)
-
-    monkeypatch.setattr(moving, "_compared", taken_back)
+    before_comparing(monkeypatch, lambda: moving.undo(source, "somebody else"))
     refused(source, server)
     with closing(server.connect()) as connection, pytest.raises(LedgerError, match="not complete"):
         moved.refuse_if_closed(connection)
