@@ -105,7 +105,7 @@ class _Wire:
     """One connection."""
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
-        self._proxy, self._client, self._server = proxy, client, server
+        self.proxy, self._client, self._server = proxy, client, server
         # Set for the moment in which an answer gets lost.
         self.loses_answer = False
 
@@ -117,7 +117,7 @@ class _Wire:
             while all(self._pass_on(key.fileobj is self._client) for key, _events in ready.select()):
                 pass
         self.cut()
-        self._proxy.forget(self)
+        self.proxy.forget(self)
 
     def cut(self) -> None:
         """Hang up on both."""
@@ -127,12 +127,12 @@ class _Wire:
             end.close()
 
     def _pass_on(self, from_client: bool) -> bool:
-        self._proxy.wait()
+        self.proxy.wait()
         origin, target = (self._client, self._server) if from_client else (self._server, self._client)
         piece = origin.recv(_PIECE)
         if not piece:
             return False
-        if from_client and not self._proxy.heard(piece, self):
+        if from_client and not self.proxy.heard(piece, self):
             return False
         if self.loses_answer and not from_client:
             return False
@@ -148,6 +148,12 @@ def lose_the_question(_wire: _Wire) -> bool:
 def lose_the_answer(wire: _Wire) -> bool:
     """Let the server hear it, and cut the wire when it answers."""
     wire.loses_answer = True
+    return True
+
+
+def swallow_the_answer(wire: _Wire) -> bool:
+    """Let the server hear it, and from then on let nothing through any more."""
+    wire.proxy.swallow()
     return True
 
 
