@@ -235,51 +235,82 @@ STORIES: dict[str, tuple[int, dict[str, Any]]] = {
 OUTAGE, LAST, OVER = (70, 176), 290, 330
 
 
+# A start that is later than this had a machine that stood still: other ticks may have met it.
+STOOD_STILL = 7 * SECOND
+
+
 @pytest.mark.full
 def test_the_real_schedule_does_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    faster = Faster(20, monkeypatch)
+    for attempt in range(6):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        with monkeypatch.context() as patch, scheduler_settings(folder, SCHEDULER_SHUTDOWN_GRACE_TIME=0):
+            real, simulated, undisturbed = side_by_side(Faster(20, patch))
+        if undisturbed:
+            break
+    assert real == simulated
 
-    def declare() -> AsyncIOScheduler:
-        scheduler = AsyncIOScheduler()
-        for number, (name, (takes, options)) in enumerate(STORIES.items()):
-            scheduler.add_job(
-                asyncio.sleep, "interval", seconds=20, id=name, args=[takes], on_crash="skip",
-                start_date=datetime.fromtimestamp(begin / SECOND + number, UTC), **options,
-            )  # fmt: skip
-        return scheduler
 
-    async def story() -> AsyncIOScheduler:
-        async with declare():
-            await at(OUTAGE[0])
-        # The machine is off: what ran until then was cut off.
-        faster.ahead += int((begin / SECOND + OUTAGE[1] - time.time_ns() / 1e9) * 1e9)
-        async with declare() as scheduler:
-            await at(OVER)
-        return scheduler
-
-    async def at(second: int) -> None:
-        await asyncio.sleep(begin / SECOND + second - time.time_ns() / 1e9)
-
-    with scheduler_settings(tmp_path, SCHEDULER_SHUTDOWN_GRACE_TIME=0):
-        # Making the ledger takes a while.
-        Ledger(settings_room.settings().database_url).prepare()
-        begin = (ticks.now() // SECOND + 20) * SECOND
-        with asyncio.Runner(loop_factory=faster.loop) as runner:
-            scheduler = runner.run(story())
-        real = {name: accounted(scheduler, name, begin, begin + LAST * SECOND) for name in STORIES}
-        found = {
-            name: simulate(
-                [job for job in declare().get_jobs() if job.id == name],
-                begin, begin + LAST * SECOND, UTC_ZONE,
-                outages=[(begin + OUTAGE[0] * SECOND, begin + OUTAGE[1] * SECOND)],
-                durations={name: (takes * SECOND, "given")},
-            ).job(name)
-            for name, (takes, _options) in STORIES.items()
-        }  # fmt: skip
-    assert real == {
+def side_by_side(faster: Faster) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Return what became of the ticks, what the simulation says, and whether all went at its time."""
+    # Making the ledger takes a while.
+    Ledger(settings_room.settings().database_url).prepare()
+    begin = (ticks.now() // SECOND + 20) * SECOND
+    with asyncio.Runner(loop_factory=faster.loop) as runner:
+        scheduler = runner.run(story(faster, begin))
+    real = {name: accounted(scheduler, name, begin, begin + LAST * SECOND) for name in STORIES}
+    found = {
+        name: simulate(
+            [job for job in declared(begin).get_jobs() if job.id == name],
+            begin, begin + LAST * SECOND, UTC_ZONE,
+            outages=[(begin + OUTAGE[0] * SECOND, begin + OUTAGE[1] * SECOND)],
+            durations={name: (takes * SECOND, "given")},
+        ).job(name)
+        for name, (takes, _options) in STORIES.items()
+    }  # fmt: skip
+    simulated = {
         name: dict(+Counter(ran=result.ran, lost=result.lost, **result.skipped))
         for name, result in found.items()
     }
+    return real, simulated, at_their_times(scheduler, begin)
+
+
+async def story(faster: Faster, begin: int) -> AsyncIOScheduler:
+    async def at(second: int) -> None:
+        await asyncio.sleep(begin / SECOND + second - time.time_ns() / 1e9)
+
+    async with declared(begin):
+        await at(OUTAGE[0])
+    # The machine is off: what ran until then was cut off.
+    faster.ahead += int((begin / SECOND + OUTAGE[1] - time.time_ns() / 1e9) * 1e9)
+    async with declared(begin) as scheduler:
+        await at(OVER)
+    return scheduler
+
+
+def declared(begin: int) -> AsyncIOScheduler:
+    scheduler = AsyncIOScheduler()
+    for number, (name, (takes, options)) in enumerate(STORIES.items()):
+        scheduler.add_job(
+            asyncio.sleep, "interval", seconds=20, id=name, args=[takes], on_crash="skip",
+            start_date=datetime.fromtimestamp(begin / SECOND + number, UTC), **options,
+        )  # fmt: skip
+    return scheduler
+
+
+def at_their_times(scheduler: AsyncIOScheduler, begin: int) -> bool:
+    """Tell whether each quick run began soon after its tick, but for the one that catches up.
+
+    An fsync that takes long on a busy machine, or a machine that is halted, is an outage that the
+    simulation was not told of.
+    """
+    rows = [row for row in rows_of(scheduler, "quick") if not row["reason"]]
+    away = range(begin + OUTAGE[0] * SECOND, begin + OUTAGE[1] * SECOND)
+    return all(
+        row["started_us"] is not None and row["started_us"] - row["tick_us"] < STOOD_STILL
+        for row in rows
+        if row["tick_us"] not in away
+    )
 
 
 def accounted(scheduler: AsyncIOScheduler, job_id: str, begin: int, end: int) -> dict[str, int]:
