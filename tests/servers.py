@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -106,6 +107,11 @@ class Server:
         with log.open("ab") as stream:
             done = subprocess.run(command, stdout=stream, stderr=stream, cwd=self.folder, timeout=90)
         assert done.returncode == 0, log.read_text("utf-8", errors="replace")
+
+
+def at_port(url: str, port: int) -> str:
+    """Return the address of the same ledger through another port of this machine."""
+    return re.sub(r"@127\.0\.0\.1:\d+/", f"@127.0.0.1:{port}/", url)
 
 
 def free_port() -> int:

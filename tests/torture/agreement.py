@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from torture.evidence import Evidence, Row, Start, Violation
-from torture.harm import LEDGER, Harm, name
+from torture.harm import LEDGER, PARTED, Harm, name
 from torture.world import SECOND, JobSpec
 
 _KNOWS = ("succeeded", "failed")
@@ -126,5 +126,5 @@ def _held(spec: JobSpec, run: Row, skipped: Row) -> bool:
 
 def _outcomes_waited(row: Row, harm: Harm) -> bool:
     """Return whether an outcome may have waited longer for its commit, or the clock was set."""
-    kinds = (*LEDGER, "stop", "busy", "clock back", "clock ahead")
+    kinds = (*LEDGER, *PARTED, "busy", "clock back", "clock ahead")
     return harm.around(row["finished_us"], 40, 1, kinds)

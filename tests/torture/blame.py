@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from torture.evidence import Command, Evidence, Row, Start, Violation
-from torture.harm import CLOCK, DEADLY, ENDING, Harm, name
+from torture.harm import CLOCK, DEADLY, ENDING, PARTED, Harm, name
 from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
@@ -66,7 +66,7 @@ def ends(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
 
 def _wrong_end(spec: JobSpec, attempt: Row, start: Start | None, harm: Harm) -> str:
     state, number = attempt["state"], attempt["attempt"]
-    if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, "stop")):
+    if state == "lost" and not _harmed(attempt, start, harm, (*DEADLY, *ENDING, *PARTED)):
         return "is recorded as lost, though nobody harmed its process"
     if state == "interrupted" and not _harmed(attempt, start, harm, ENDING):
         return "is recorded as interrupted, though nobody asked its process to stop"
@@ -190,7 +190,7 @@ def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
             # Who claimed it may not be the first who did so, if somebody was harmed in between.
-            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, "stop"))
+            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(evidence, spec, at, first):
                 continue
             if well := harm.well_between(at, first, bound, due):

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from torture.evidence import Evidence, Life, Violation
-from torture.harm import DEADLY, ENDING, LEDGER, Harm
+from torture.harm import DEADLY, ENDING, LEDGER, PARTED, Harm
 from torture.world import SECOND
 
 _BLOCKED = "job hog blocks the event loop"
 _GIVEN_UP = ("had lost its lease", "had been declared dead")
-# Nobody is declared dead before a whole lease; who was frozen for less is not excused.
+# Nobody is declared dead before a whole lease; who was parted for less is not excused.
 _LEASE = 15 * SECOND
 
 
@@ -79,13 +79,13 @@ def _planned(lines: list[str], number: int) -> bool:
 
 
 def given_up_too_soon(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
-    """R10, R12: only who was frozen for about a lease is declared dead, and loses what it ran."""
+    """R10, R12: only who was parted for about a lease is declared dead, and loses what it ran."""
     for life in evidence.lives:
-        frozen = max(
-            (f.end - f.begin for f in evidence.faults if f.kind == "stop" and f.pid == life.pid), default=0
+        parted = max(
+            (f.end - f.begin for f in evidence.faults if f.kind in PARTED and f.pid == life.pid), default=0
         )
         for line in life.log.splitlines():
-            if frozen < _LEASE and any(words in line for words in _GIVEN_UP):
+            if parted < _LEASE and any(words in line for words in _GIVEN_UP):
                 yield Violation(f"process {life.pid} was given up without need: {line}", pid=life.pid)
 
 

@@ -11,7 +11,9 @@ from torture.world import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
-LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut")
+# What takes a process out of the world for a while: it lives on, but is not heard of.
+PARTED = ("stop", "cut off", "silenced")
+LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut", "cut off", "silenced")
 CLOCK = ("clock back", "clock ahead")
 # How long the effects of harm to all last after its end: who was refused by the ledger tries again after a
 # second. Who sleeps while nothing is due notices within 30 s that the clock was set (R10).
@@ -19,7 +21,7 @@ _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
 _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
-_LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(database is locked\)", re.MULTILINE)
+_LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
 
 
 class Harm:
@@ -123,11 +125,11 @@ class Harm:
 
 
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
-    """Return whether a process was stopped inside of a transaction: then nobody else could write.
+    """Return whether a process was parted inside of a transaction: then nobody else could write.
 
     Others say so when they have waited for five seconds.
     """
-    if fault.kind != "stop":
+    if fault.kind not in PARTED:
         return False
     waited = [at for life in lives if life.pid != fault.pid for at in _locked_out(life)]
     return any(fault.begin + 3 * SECOND <= at <= fault.end + 3 * SECOND for at in waited)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from application import Running, wait_for
+from proxy import Proxy
+from servers import at_port
 from torture.evidence import Life, now
 from torture.world import World
 
@@ -52,10 +54,13 @@ class Door:
 
 
 class Place:
-    """Where one process after the other lives. `spared`: somebody is busy with the one that is here."""
+    """Where one process after the other lives: a machine, with its clock and its wire to the server.
 
-    def __init__(self, role: str = "all", skew: int = 0) -> None:
-        self.role, self.skew = role, skew
+    spared: somebody is busy with the process that is here.
+    """
+
+    def __init__(self, role: str, skew: int, wire: Proxy | None) -> None:
+        self.role, self.skew, self.wire = role, skew, wire
         self.process: Running | None = None
         self.begin = 0
         self.ready: int | None = None
@@ -64,6 +69,21 @@ class Place:
     def is_up(self, seconds: float = 0) -> bool:
         """Return whether a process is here and has been up for so long."""
         return self.alive and self.ready is not None and now() - self.ready >= seconds * 1e6
+
+    def variables(self, ledger_url: str) -> dict[str, str]:
+        """Return what a process here is told; `ledger_url` leads past the wire."""
+        url = ledger_url if self.wire is None else at_port(ledger_url, self.wire.port)
+        return {
+            "SCHEDULER_ROLE": self.role,
+            "SCHEDULER_DATABASE_URL": url,
+            "TORTURE_SKEW": str(self.skew),
+        }
+
+    @property
+    def pid(self) -> int:
+        """The process that is here, or was last."""
+        assert self.process is not None
+        return self.process.popen.pid
 
     @property
     def alive(self) -> bool:
@@ -74,7 +94,7 @@ class Keeper:
     """Some places, each with a thread that starts its processes and writes down their lives."""
 
     def __init__(self, world: World, seed: int) -> None:
-        self.places = [Place(role, skew) for role, skew in world.places]
+        self.places = [Place(*place) for place in world.places]
         self.lives: list[Life] = []
         self.door = Door()
         self._world = world
@@ -102,14 +122,15 @@ class Keeper:
                 place.process.popen.kill()
         for thread in self._threads:
             thread.join()
+        for place in self.places:
+            if place.wire is not None:
+                place.wire.close()
 
     def _keep(self, place: Place, choice: random.Random) -> None:
         while not self._closing.is_set():
             with self.door.entered():
                 place.ready, place.begin = None, now()
-                place.process = process = self._world.launch(
-                    SCHEDULER_ROLE=place.role, TORTURE_SKEW=str(place.skew)
-                )
+                place.process = process = self._world.launch(**place.variables(self._world.ledger_url))
                 while place.alive and not process.is_up():
                     time.sleep(_LOOK)
                 place.ready = now() if process.is_up() else None

@@ -21,13 +21,16 @@ from torture.asking import Asker
 from torture.evidence import Command, Fault, WorldClock, now
 from torture.keeper import Keeper, Place
 from torture.server_harm import ServerHarm
+from torture.wire_harm import WireHarm
 from torture.world import HOUR, PAUSABLE, SECOND, World
 
-ALL = ("reaper", "freezer", "librarian", "clockmaker", "people")
+ALL = ("reaper", "freezer", "librarian", "clockmaker", "wirecutter", "people")
 _ACTS = (
     ("reaper", "freezer", "people"),
+    ("wirecutter", "people"),
     ("librarian", "people"),
     ALL,
+    ("reaper", "wirecutter", "librarian"),
     ("reaper", "freezer", "librarian"),
     ("reaper", "clockmaker", "people"),
     ("freezer", "clockmaker"),
@@ -129,11 +132,12 @@ class Nemesis:
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
         if self.world.server is not None:
             harms = ServerHarm(self.world, self._over, self._note, self.keeper.door)
-            hall = _Stream(self, "librarian", harms.deck(), (2, 8))
+            wires = WireHarm(self._choose, self._over, self._note)
             return [
                 _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
                 _Stream(self, "freezer", [*stops, *ends], (0.5, 4)),
-                hall,
+                _Stream(self, "librarian", harms.deck(), (2, 8)),
+                _Stream(self, "wirecutter", wires.deck(), (0.5, 4)),
                 _Stream(self, "people", [self.pause_or_resume, *[self.ask_for_a_run] * 3], (0.5, 3)),
             ]
         return [

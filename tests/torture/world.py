@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from application import Application
+from proxy import Proxy
 from servers import Server
 
 SECOND = 1_000_000
@@ -207,14 +208,14 @@ sqlite3.connect = lambda *args, **options: _connect(*args, **{"factory": Disk, *
 class World(Application):
     """An application with the schedule above, a clock of its own, and a disk that can be full.
 
-    With a server its ledger is there, three processes only claim and three only run.
+    With a server its ledger is there, three processes only claim and three only run, each through a wire.
     """
 
     def __init__(self, folder: Path, server: Server | None = None) -> None:
         super().__init__(folder, "torture")
         self.server = server
-        # What each process does, and by how many seconds the clock of its machine is wrong.
-        self.places = [("all", 0)] * 3
+        # What each process does, by how many seconds the clock of its machine is wrong, and its wire.
+        self.places: list[tuple[str, int, Proxy | None]] = [("all", 0, None)] * 3
         self.tasks(BODIES)
         self.marks_file = folder / "marks.txt"
         self.marks_file.touch()
@@ -234,7 +235,9 @@ class World(Application):
         }
         if server is not None:
             self.environment["SCHEDULER_DATABASE_URL"] = server.new_ledger()
-            self.places = [(role, skew) for role in ("scheduler", "worker") for skew in (0, 60, -60)]
+            self.places = [
+                (role, skew, Proxy(server.port)) for role in ("scheduler", "worker") for skew in (0, 60, -60)
+            ]
         self.deploy(0)
 
     def deploy(self, number: int) -> None:

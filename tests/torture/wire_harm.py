@@ -1,0 +1,59 @@
+"""Harm to the wire between one process and the server: it lives on, but the others hear nothing of it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from proxy import Proxy
+from torture.evidence import now
+from torture.keeper import Place
+from torture.server_harm import Harm
+
+# A process looks for the server again in pauses of up to five seconds.
+_COMING_BACK = 6
+
+
+class WireHarm:
+    """Cuts and silences. `note(kind, pid, begin)` writes down what was done to a process."""
+
+    def __init__(
+        self,
+        choose: Callable[..., Place | None],
+        over: threading.Event,
+        note: Callable[[str, int, int], None],
+    ) -> None:
+        self._choose, self._over, self._note = choose, over, note
+
+    def deck(self) -> Sequence[Harm]:
+        """Return each kind of harm as often as it is to come: for less than a lease, or for more."""
+        return [
+            *(partial(self.cut_off, seconds=seconds) for seconds in (0.2, 1, 3, 22)),
+            *(partial(self.silence, seconds=seconds) for seconds in (1, 4, 22, 45)),
+        ]
+
+    def cut_off(self, choice: random.Random, *, seconds: float) -> None:
+        """Cut all connections of one process, and let it get no other."""
+        self._part(choice, "cut off", Proxy.cut, seconds)
+
+    def silence(self, choice: random.Random, *, seconds: float) -> None:
+        """Let nothing that one process says, or is told, get through, and tell nobody."""
+        self._part(choice, "silenced", Proxy.swallow, seconds)
+
+    def _part(self, choice: random.Random, kind: str, part: Callable[[Proxy], None], seconds: float) -> None:
+        place = self._choose(choice, Place.is_up, spare=True)
+        if place is None or place.wire is None:
+            return
+        begin, pids = now(), {place.pid}
+        part(place.wire)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._over.wait(0.05):
+            pids.add(place.pid)
+        place.wire.mend()
+        self._over.wait(_COMING_BACK)
+        for pid in pids | {place.pid}:
+            self._note(kind, pid, begin)
+        place.spared = False
