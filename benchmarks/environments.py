@@ -1,0 +1,48 @@
+"""An environment of its own for each peer, so that none decides which versions another gets."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache/benchmarks"
+
+
+def environment(name: str, requirements: Sequence[str], python: str = sys.executable) -> Path:
+    """Return the Python of an environment with these requirements; make it if it is not there yet.
+
+    Raises subprocess.CalledProcessError when they cannot be installed.
+    """
+    digest = hashlib.sha256("\n".join([python, *requirements]).encode()).hexdigest()[:8]
+    folder = CACHE / f"{name}-{digest}"
+    inside = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    complete = folder / "complete"
+    if not complete.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # The virtualenv module of the standard library has pip, which can install whatever is asked for.
+        _run([python, "-m", "venv", str(folder)])
+        if requirements:
+            _run(
+                [str(inside), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+            )
+        complete.touch()
+    return inside
+
+
+def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
+    """Return the version of each package in an environment."""
+    program = (
+        "import sys; from importlib.metadata import version\nfor name in sys.argv[1:]: print(version(name))"
+    )
+    done = subprocess.run([str(python), "-c", program, *packages], check=True, capture_output=True, text=True)
+    return dict(zip(packages, done.stdout.split(), strict=True))
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
