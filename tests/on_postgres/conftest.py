@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.ledger import postgres
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,6 +20,12 @@ def machines_clock() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def ledger_on_a_server(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test an empty ledger on the server."""
+def ledger_on_a_server(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test an empty ledger on the server, and let go of the connections that it kept."""
     monkeypatch.setenv("LEDGER", postgres_url)
+    yield
+    for kept in postgres._writers.values():
+        while kept:
+            kept.pop().close()
+    for engine in postgres._pools.values():
+        engine.dispose()

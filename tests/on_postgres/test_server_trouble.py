@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -369,3 +372,47 @@ def test_a_standby_is_one_sentence_and_can_be_read(app: Application, own: Server
         pause = app.command("pause", "tick")
         assert pause.returncode == 1
         assert len(pause.stderr.splitlines()) == 1
+
+
+def test_who_follows_runs_waits_for_the_server(app: Application, own: Server) -> None:
+    on(app, own.new_ledger())
+    deploy(app, TICK)
+    with app.running() as process:
+        entered(app, "tick")
+        with (app.folder / "followed").open("w") as stream:
+            follower = subprocess.Popen(
+                [sys.executable, "-m", "app", "runs", "--follow", "--json"],
+                cwd=app.folder, env=app.variables(), stdout=stream, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            told(app)
+            own.stop("immediate")
+            try:
+                process.says("the ledger does not answer")
+            finally:
+                own.start()
+            process.says("the ledger answers again")
+            last = row_of_newest(app)
+            wait_for(lambda: last in told(app), "the run that ended after the restart")
+        finally:
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(20) == 0
+    seen = told(app)
+    # None is missing, and none is told twice. A server that crashed leaves a gap in the numbers.
+    known = [row["run_id"] for row in app.recorded("succeeded")]
+    assert seen == [run_id for run_id in known if seen[0] <= run_id <= seen[-1]]
+
+
+def told(app: Application) -> list[int]:
+    """Wait until somebody who follows has told of runs; return their numbers, lowest first."""
+
+    def lines() -> list[str]:
+        return (app.folder / "followed").read_text().splitlines()
+
+    return sorted(json.loads(line)["run_id"] for line in wait_for(lines, "a run that is told"))
+
+
+def row_of_newest(app: Application) -> int:
+    """Return the number of the newest run that has ended."""
+    rows = wait_for(lambda: app.recorded("succeeded"), "a run that ended")
+    return max(int(row["run_id"]) for row in rows)

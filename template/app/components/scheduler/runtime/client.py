@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,7 +72,7 @@ class SchedulerClient(Steering):
                 ledger.check_readable()
             self._is_ready = True
         try:
-            with closing(ledger.connect()) as connection, transaction(connection):
+            with ledger.writing() as connection, transaction(connection):
                 moved.refuse_if_closed(connection)
                 return operation(connection)
         except TROUBLES as problem:

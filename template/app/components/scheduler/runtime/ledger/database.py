@@ -85,6 +85,12 @@ class Ledger:
         """Open a connection; transactions are begun by `connections.transaction`."""
         raise NotImplementedError
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection that writes, for a while."""
+        with closing(self.connect()) as connection:
+            yield connection
+
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
         """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
         raise NotImplementedError

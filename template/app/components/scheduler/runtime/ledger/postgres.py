@@ -7,6 +7,7 @@ work through PgBouncer in its transaction mode.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DIALECT = "postgresql+psycopg://"
-# Connections for reading that a process keeps, and how many more it may open for a while.
+# Connections of each kind that a process keeps, and how many more it may open for reading for a while.
 _KEPT, _MORE = 2, 6
-_pools: dict[str, sqlalchemy.Engine] = {}
+# By process, since one that was forked must not use what its parent has opened.
+_pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
+_writers: dict[tuple[int, str], list[PostgresConnection]] = {}
 _pools_lock = threading.Lock()
 
 _CHANNEL = "scheduler_work"
@@ -119,6 +122,24 @@ class PostgresLedger(Ledger):
         connection.open()
         return connection
 
+    @contextmanager
+    def writing(self) -> Iterator[PostgresConnection]:
+        """Give a connection that writes, kept afterwards: to open one takes longer than what it is for."""
+        kept = _writers.setdefault((os.getpid(), self._url), [])
+        try:
+            connection = kept.pop()
+        except IndexError:
+            connection = self.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if len(kept) < _KEPT:
+            kept.append(connection)
+        else:
+            connection.close()
+
     def open(self) -> WiredConnection:
         """Open one of the driver's own connections, and look at the server's clock."""
         timeout = self._parameters.get("connect_timeout") or CONNECT_SECONDS
@@ -165,9 +186,9 @@ class PostgresLedger(Ledger):
     def reading(self) -> Iterator[sqlalchemy.Engine]:
         """Give the engine of this process that only reads: its connections are kept, and at most so many."""
         with _pools_lock:
-            engine = _pools.get(self._url)
+            engine = _pools.get((os.getpid(), self._url))
             if engine is None:
-                engine = _pools[self._url] = self.engine()
+                engine = _pools[os.getpid(), self._url] = self.engine()
                 atexit.register(engine.dispose)
         yield engine
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 
-from ..errors import LedgerError
+from ..errors import LedgerError, LedgerUnavailable
 from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
@@ -22,13 +22,14 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
     """Give a connection that reads what `ledger.schema` describes, and never writes.
 
     Raises:
-        LedgerError: the ledger does not answer, or is damaged.
+        LedgerUnavailable: the ledger does not answer.
+        LedgerError: it is damaged, or may not be read.
     """
     try:
         with ledger.reading() as engine, engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.OperationalError as problem:
-        raise LedgerError(f"the ledger does not answer: {said(problem)}") from None
+        raise LedgerUnavailable(f"the ledger does not answer: {said(problem)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
         if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
             raise LedgerError(ledger.unusable(said(problem))) from None

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from .. import ticks
-from ..errors import LedgerError
+from ..errors import LedgerError, LedgerUnavailable
 from ..ledger import schema
+from ..ledger.connections import TROUBLES
+from ..ledger.connections import Connection as LedgerConnection
 from ..ledger.database import Ledger
 from ..ledger.querying import connect
 from .runs import HELD, WAITING, RunFilter, shown
@@ -21,6 +23,8 @@ POLL_SECONDS = 0.5
 _LOOK_BACK = 5 * ticks.SECOND
 _PIECE = 500
 _MAKING_SECONDS = 10.0
+# For so long a ledger that went away is waited for.
+_PATIENCE_SECONDS = 60.0
 
 _runs = schema.runs.c
 
@@ -32,27 +36,45 @@ def follow(
 
     Ends when `over()` says so, within a fraction of a second. A run that is tried again after its end comes
     once for each end. Where there is no ledger yet it waits for one. As long as nothing is
-    written a look costs little.
+    written a look costs little. A ledger that goes away is waited for, for a minute.
 
     Raises:
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
     _await(ledger)
-    file = ledger.file_identity()
-    with closing(ledger.connect(read_only=True)) as mark, connect(ledger) as connection:
-        watch = _Watch(connection, wanted)
-        yield from watch.before()
-        written = None
-        while not over():
-            if ledger.file_identity() != file:
-                raise LedgerError(f"{ledger} was removed or replaced")
-            now_written = ledger.change_mark(mark)
-            if now_written != written:
-                written = now_written
-                # What was written since is not in the snapshot that the last look began with.
-                connection.rollback()
-                yield from watch.look()
+    file, watch = ledger.file_identity(), _Watch(wanted)
+    give_up = 0.0
+    while not over():
+        try:
+            with closing(ledger.connect(read_only=True)) as mark, connect(ledger) as connection:
+                for found in _looks(ledger, mark, connection, watch, over):
+                    give_up = 0.0
+                    yield from found
+                    if ledger.file_identity() != file:
+                        raise LedgerError(f"{ledger} was removed or replaced")
+        except (LedgerUnavailable, *TROUBLES) as problem:
+            give_up = give_up or time.monotonic() + _PATIENCE_SECONDS
+            if time.monotonic() >= give_up:
+                raise LedgerError(ledger.unusable(problem)) from None
             time.sleep(POLL_SECONDS)
+
+
+def _looks(
+    ledger: Ledger, mark: LedgerConnection, connection: Connection, watch: _Watch, over: Callable[[], bool]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield what has ended since the last look, again and again; nothing if nothing was written."""
+    yield watch.begin(connection)
+    written = None
+    while not over():
+        now_written = ledger.change_mark(mark)
+        if now_written == written:
+            yield []
+        else:
+            written = now_written
+            # What was written since is not in the snapshot that the last look began with.
+            connection.rollback()
+            yield watch.look(connection)
+        time.sleep(POLL_SECONDS)
 
 
 def _await(ledger: Ledger) -> None:
@@ -74,40 +96,48 @@ def _await(ledger: Ledger) -> None:
 class _Watch:
     """What was under way at the last look, and what has been told already."""
 
-    def __init__(self, connection: Connection, wanted: RunFilter) -> None:
-        self._connection, self._wanted = connection, wanted
-        self._begun = ticks.now()
-        self._open = self._under_way()
-        self._last = connection.scalar(select(func.max(_runs.run_id))) or 0
+    def __init__(self, wanted: RunFilter) -> None:
+        self._wanted = wanted
+        self._open: set[int] | None = None
+        self._last = 0
         # When what ended lately did so, by run and attempt: it was told, or is older than the watch.
         self._told: dict[tuple[int, int], int] = {}
-        for row in self._ended_since(self._begun - _LOOK_BACK):
-            if row.finished_us < self._begun:
-                self._told[row.run_id, row.attempt] = row.finished_us
+        self._looked = 0
 
-    def before(self) -> Iterator[dict[str, Any]]:
-        """Yield what has ended since the instant that is wanted, in the order of its end."""
-        if self._wanted.since is None:
-            return
-        for row in self._ended_since(self._wanted.since):
-            if row.finished_us >= self._begun - _LOOK_BACK:
+    def begin(self, connection: Connection) -> list[dict[str, Any]]:
+        """Return what has ended since the instant that is wanted, in the order of its end; once."""
+        if self._open is not None:
+            return []
+        begun = ticks.now()
+        under_way = _under_way(connection)
+        self._last = connection.scalar(select(func.max(_runs.run_id))) or 0
+        for row in _ended_since(connection, begun - _LOOK_BACK):
+            if row.finished_us < begun:
                 self._told[row.run_id, row.attempt] = row.finished_us
-            if self._wanted.matches(row):
-                yield shown(row)
+        before = [] if self._wanted.since is None else _ended_since(connection, self._wanted.since)
+        for row in before:
+            if row.finished_us >= begun - _LOOK_BACK:
+                self._told[row.run_id, row.attempt] = row.finished_us
+        self._open, self._looked = under_way, begun
+        return [shown(row) for row in before if self._wanted.matches(row)]
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self, connection: Connection) -> list[dict[str, Any]]:
         """Return what has ended since the last look, in the order of its end."""
-        lately = ticks.now() - _LOOK_BACK
-        before, self._open = self._open, self._under_way()
+        looked = ticks.now()
+        # The last look may have been long ago, if the ledger was away.
+        lately = min(looked, self._looked) - _LOOK_BACK
+        before, under_way = self._open or set(), _under_way(connection)
         # By the primary key.
-        found = {row.run_id: row for row in self._rows(_runs.run_id > self._last)}
-        self._last = max([self._last, *found])
-        gone = sorted(before - self._open)
+        found = {row.run_id: row for row in _rows(connection, _runs.run_id > self._last)}
+        gone = sorted(before - under_way)
         for begin in range(0, len(gone), _PIECE):
-            found |= {row.run_id: row for row in self._rows(_runs.run_id.in_(gone[begin : begin + _PIECE]))}
-        found |= {row.run_id: row for row in self._ended_since(lately)}
+            piece = _rows(connection, _runs.run_id.in_(gone[begin : begin + _PIECE]))
+            found |= {row.run_id: row for row in piece}
+        found |= {row.run_id: row for row in _ended_since(connection, lately)}
+        # Nothing is taken note of before all is read, which may fail.
+        self._looked, self._last = looked, max([self._last, *found])
         # What began, or began again, since it was asked what is under way.
-        self._open |= {row.run_id for row in found.values() if row.finished_us is None}
+        self._open = under_way | {row.run_id for row in found.values() if row.finished_us is None}
         ended = [row for row in found.values() if self._is_news(row)]
         self._told |= {(row.run_id, row.attempt): row.finished_us for row in ended}
         self._told = {key: finished for key, finished in self._told.items() if finished >= lately}
@@ -118,15 +148,18 @@ class _Watch:
         told = self._told.get((row.run_id, row.attempt))
         return row.finished_us is not None and row.finished_us != told
 
-    def _under_way(self) -> set[int]:
-        """By the partial indexes scheduler_runs_held and scheduler_runs_waiting."""
-        found = (self._connection.scalars(select(_runs.run_id).where(text(it))) for it in (HELD, WAITING))
-        return {run_id for part in found for run_id in part}
 
-    def _ended_since(self, instant: int) -> list[Any]:
-        """By the index scheduler_runs_finished."""
-        query = select(schema.runs).where(_runs.finished_us >= instant)
-        return list(self._connection.execute(query.order_by(_runs.finished_us, _runs.run_id)))
+def _under_way(connection: Connection) -> set[int]:
+    """By the partial indexes scheduler_runs_held and scheduler_runs_waiting."""
+    found = (connection.scalars(select(_runs.run_id).where(text(it))) for it in (HELD, WAITING))
+    return {run_id for part in found for run_id in part}
 
-    def _rows(self, condition: Any) -> list[Any]:
-        return list(self._connection.execute(select(schema.runs).where(condition)))
+
+def _ended_since(connection: Connection, instant: int) -> list[Any]:
+    """By the index scheduler_runs_finished."""
+    query = select(schema.runs).where(_runs.finished_us >= instant)
+    return list(connection.execute(query.order_by(_runs.finished_us, _runs.run_id)))
+
+
+def _rows(connection: Connection, condition: Any) -> list[Any]:
+    return list(connection.execute(select(schema.runs).where(condition)))
