@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 import added_tasks
 from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
-from app.components.scheduler.runtime.ledger import runs
+from app.components.scheduler.runtime.ledger import claims
 from inside import rows, until
 
 calls = added_tasks.calls
@@ -299,14 +299,14 @@ async def test_a_single_run_whose_claim_is_delayed_is_not_forgotten(
 ) -> None:
     away = threading.Event()
     away.set()
-    claim = runs.claim
+    claim = claims.claim
 
     def when_it_is_back(*args: Any) -> Any:
         if away.is_set():
             raise RuntimeError("not yet")
         return claim(*args)
 
-    monkeypatch.setattr(runs, "claim", when_it_is_back)
+    monkeypatch.setattr(claims, "claim", when_it_is_back)
     async with scheduler:
         when = datetime.now(UTC) + timedelta(seconds=0.2)
         scheduler.add_job(added_tasks.note, "date", run_date=when, id="job")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import runs
+from app.components.scheduler.runtime.ledger import claims
 from inside import covered, rows, until, without_a_hole
 from ledgers import held
 
@@ -57,7 +57,7 @@ async def test_a_pass_that_fails_is_made_up_for_within_a_second_or_two(
 ) -> None:
     ran: list[float] = []
     scheduler.add_job(lambda: ran.append(time.monotonic()), "interval", seconds=0.2, id="job", coalesce=False)
-    real = runs.claim
+    real = claims.claim
     failed: list[float] = []
 
     def claim(*arguments: Any) -> Any:
@@ -66,7 +66,7 @@ async def test_a_pass_that_fails_is_made_up_for_within_a_second_or_two(
             raise trouble
         return real(*arguments)
 
-    monkeypatch.setattr(runs, "claim", claim)
+    monkeypatch.setattr(claims, "claim", claim)
     async with scheduler:
         await until(lambda: len(failed) == 2)
         await until(lambda: ran[-1] > failed[-1], patience=3)

@@ -12,11 +12,11 @@ import pytest
 
 from app.components.scheduler.runtime import ticks
 from app.components.scheduler.runtime.errors import LedgerError
-from app.components.scheduler.runtime.ledger import asking, copying, moved, moving, runs, schema
+from app.components.scheduler.runtime.ledger import asking, claims, copying, moved, moving, schema
 from app.components.scheduler.runtime.ledger.connections import Trouble, transaction
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.querying import connect
-from app.components.scheduler.runtime.ledger.records import Identity
+from app.components.scheduler.runtime.ledger.records import Identity, Room
 from histories import write
 from moved_ledgers import cleaned, content, fill, move, newest_number, sqlite
 from servers import Server
@@ -148,7 +148,7 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
         pytest.raises(Trouble, match="was moved"),
         transaction(connection),
     ):
-        runs.claim(connection, frozen, [], 1)
+        claims.claim(connection, frozen, [], Room(1))
 
 
 @pytest.mark.full

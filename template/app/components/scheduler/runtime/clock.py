@@ -20,20 +20,22 @@ from loguru import logger
 from . import ticks
 from .catch_up import AHEAD, Decision, decide, look_ahead
 from .declaration import Job
+from .entrance import Entrance
 from .errors import LedgerUnavailable
-from .ledger import runs
+from .ledger import claims
 from .ledger.connections import Connection
 from .ledger.database import Ledger
-from .ledger.records import Answer, Identity
+from .ledger.records import Answer, Identity, Room
 from .ledger.writer import Writer
 from .listeners import Listeners
-from .runner import Runner
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
 _STEP = ticks.SECOND
 _RETRY = ticks.SECOND
+# So many jobs are claimed in one operation.
+_PIECE = 250
 
 
 class Clock:
@@ -45,12 +47,12 @@ class Clock:
         me: Identity,
         ledger: Ledger,
         writer: Writer,
-        runner: Runner,
+        entrance: Entrance,
         listeners: Listeners,
     ) -> None:
         self._jobs, self._ledger = jobs, ledger
         self._me, self._writer = me, writer
-        self._runner, self._listeners = runner, listeners
+        self._entrance, self._listeners = entrance, listeners
         self._heap: list[tuple[int, int, str]] = []
         # The number of each job's entry in the heap: what another has taken the place of is passed over.
         self._entry: dict[str, int] = {}
@@ -130,19 +132,25 @@ class Clock:
     def _claim(self, decisions: list[Decision]) -> None:
         if not decisions:
             return
+        # What was reserved and can no longer run must not stand in the way of what can.
+        self._entrance.settle_late()
+        room = self._entrance.room()
+        # In pieces: the first ones begin while the others are claimed, and nobody else waits for all of them.
+        for begin in range(0, len(decisions), _PIECE):
+            self._claim_piece(decisions[begin : begin + _PIECE], room)
+
+    def _claim_piece(self, decisions: list[Decision], room: Room) -> None:
         self._claiming += 1
         self._idle.clear()
-        # What was reserved and can no longer run must not stand in the way of what can.
-        self._runner.settle_late()
-        me, free = self._me, self._runner.free
+        me = self._me
 
         def claim(connection: Connection) -> list[Answer]:
-            answers = runs.claim(connection, me, decisions, free)
+            answers = claims.claim(connection, me, decisions, room)
             if any(answer.queued for answer in answers):
                 self._ledger.wake_others(connection)
             return answers
 
-        future = self._writer.submit(claim)
+        future = self._writer.submit(claim, weight=len(decisions))
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
 
     def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:
@@ -172,7 +180,7 @@ class Clock:
             if answer.claims:
                 for claim in answer.claims:
                     self._listeners.submitted(claim)
-                self._runner.dispatch(answer.claims)
+                self._entrance.dispatch(answer.claims)
         if self._jobs.get(job.id) is not job:
             # It was changed or removed while this claim was under way.
             return

@@ -15,10 +15,10 @@ from loguru import logger
 from . import ticks
 from .catalogue import Catalogue
 from .gap_counting import GapCounting
-from .ledger import members, runs
+from .ledger import claims, members, runs, waiting
 from .ledger import statements as sql
 from .ledger.connections import Connection, transaction
-from .ledger.records import Claim, Identity, Registration
+from .ledger.records import Claim, Identity, Registration, Room
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 15.0
@@ -29,7 +29,7 @@ _PRUNE_PIECE = 500
 class Presence:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
-    `take` receives runs that were taken over; `free` tells how many could begin; `answers` whether the event
+    `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
     loop does.
     """
 
@@ -39,10 +39,10 @@ class Presence:
         catalogue: Catalogue,
         history_days: float,
         take: Callable[[list[Claim]], None],
-        free: Callable[[], int],
+        room: Callable[[], Room],
         answers: Callable[[], bool],
     ) -> None:
-        self._me, self._take, self._free, self._answers = me, take, free, answers
+        self._me, self._take, self._room, self._answers = me, take, room, answers
         self._catalogue, self._jobs = catalogue, catalogue.jobs
         self._counting = GapCounting(catalogue.jobs)
         self._history = int(history_days * ticks.DAY)
@@ -56,6 +56,8 @@ class Presence:
         self._last_beat = self._last_prune = time.monotonic()
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
+        # Whether more runs waited than there was room for.
+        self.more = False
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
@@ -65,12 +67,10 @@ class Presence:
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         now = time.monotonic()
-        free = self._free() if self.taking else 0
-        if free and runs.is_any_waiting(connection, self._me):
+        room = self._room() if self.taking else Room(0)
+        if room.is_any and waiting.is_any(connection, self._me):
             left: dict[str, str] = {}
-            self._in_transaction(
-                connection, lambda inside: runs.take_waiting(inside, self._me, self._jobs, free, left)
-            )
+            self._in_transaction(connection, lambda inside: self._take_waiting(inside, room, left))
             self._tell_of(left)
         if now >= self._last_beat + BEAT_SECONDS:
             self._in_transaction(connection, self._beat)
@@ -79,6 +79,11 @@ class Presence:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
         self._counting.go_on(connection)
+
+    def _take_waiting(self, connection: Connection, room: Room, left: dict[str, str]) -> list[Claim]:
+        taken = waiting.take(connection, self._me, self._jobs, room, left)
+        self.more = not room.is_any
+        return taken
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
@@ -95,15 +100,15 @@ class Presence:
         doubtful = set(self._doubtful)
         try:
             with transaction(connection):
-                claims = action(connection)
+                found = action(connection)
         except BaseException:
             # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
             # they show a sign of life (R12).
             self._doubtful = doubtful
             self._watched.clear()
             raise
-        if claims:
-            self._take(claims)
+        if found:
+            self._take(found)
 
     def _beat(self, connection: Connection) -> list[Claim]:
         now = time.monotonic()
@@ -112,12 +117,12 @@ class Presence:
             self._watched.clear()
         if not members.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
-        claims: list[Claim] = []
+        found: list[Claim] = []
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
-                claims += self._bury(connection, process_id, beat, beat_us)
-        return claims
+                found += self._bury(connection, process_id, beat, beat_us)
+        return found
 
     def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
         if members.is_provably_dead(self._me, process_id, host, pid):
@@ -147,7 +152,7 @@ class Presence:
         if not self._me.role.claims:
             return []
         number = self._start_number + 1
-        return runs.claim_startup(connection, self._me, list(self._jobs.values()), number)
+        return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
     def _prune(self, connection: Connection) -> list[Claim]:
         if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:

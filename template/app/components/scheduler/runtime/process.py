@@ -20,7 +20,7 @@ from .errors import LedgerError, LedgerUnavailable
 from .ledger import asking, joining, members, runs
 from .ledger.connections import TROUBLES, Connection
 from .ledger.database import Ledger
-from .ledger.records import AddedRow, Claim, Identity, Registration
+from .ledger.records import AddedRow, Claim, Identity, Registration, Room
 from .ledger.writer import Operation, Writer
 from .listeners import Listeners
 from .presence import Presence
@@ -65,14 +65,15 @@ class Process:
             self._catalogue,
             settings.scheduler_history_days,
             self._take_over,
-            self._free_to_take,
+            self._room_to_take,
             self._answers,
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
             self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._telling
         )
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, self._runner, listeners)
+        entrance = self._runner.entrance
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, entrance, listeners)
         self._registration: Registration | None = None
         self._loading = False
         self._stopped_listening = threading.Event()
@@ -132,6 +133,7 @@ class Process:
             threading.Thread(
                 target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
             ).start()
+            self._runner.entrance.when_free = self._take_more
         self._presence.taking = True
         self._telling.start(self.ledger, self.writer, self._me, self._opened)
         for job in self._declared:
@@ -204,9 +206,15 @@ class Process:
         assert self._loop is not None, "begin() comes first"
         self._loop.call_soon_threadsafe(function)
 
-    def _free_to_take(self) -> int:
+    def _room_to_take(self) -> Room:
         """Return how many runs could be taken over; none while the event loop is blocked."""
-        return self._runner.free if self._me.role.runs and self._answers() else 0
+        return self._runner.entrance.room() if self._me.role.runs and self._answers() else Room(0)
+
+    def _take_more(self) -> None:
+        """Look at once for runs that wait, if there were more than there was room for."""
+        if self._presence.more and self._runner.entrance.is_half_free():
+            self._presence.more = False
+            self.writer.hurry()
 
     def _answers(self) -> bool:
         return self._watchdog is None or not self._watchdog.stalled
@@ -260,7 +268,7 @@ class Process:
     def _take_over_now(self, claims: list[Claim]) -> None:
         for claim in claims:
             self._listeners.submitted(claim)
-            self._runner.dispatch([claim])
+            self._runner.entrance.dispatch([claim])
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

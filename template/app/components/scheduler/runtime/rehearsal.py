@@ -21,17 +21,16 @@ from .catalogue import load
 from .catch_up import Decision, decide, look_ahead
 from .declaration import Job
 from .errors import LedgerError
-from .ledger import joining, members, runs, schema
+from .ledger import claims, joining, members, schema, waiting
 from .ledger.connections import transaction
 from .ledger.database import Ledger
 from .ledger.querying import connect
-from .ledger.records import Identity, Registration
+from .ledger.records import Identity, Registration, Room
 from .presence import LEASE_SECONDS
 
 _LEASE = int(LEASE_SECONDS * ticks.SECOND)
 # More than ever wait; how many can begin at the same time is another question.
 _ALL = 1_000_000
-_NO_SLOTS = 0
 
 # What a start looks at, by the partial indexes of these very conditions.
 _OPEN = (
@@ -133,8 +132,8 @@ def _act(stage: sqlite3.Connection, declared: Sequence[Job], defaults: dict[str,
                 found.broken[row.job_id] = str(problem)
         now = ticks.now()
         due = [decision for job in jobs.values() if (decision := _decide(job, watermarks[job.id], now))]
-        runs.claim(stage, me, due, _NO_SLOTS)
-        runs.take_waiting(stage, me, jobs, _ALL)
+        claims.claim(stage, me, due, Room(0))
+        waiting.take(stage, me, jobs, Room(_ALL))
     found.after = _jobs(stage)
     for run in _runs(stage):
         _sort_in(found, run, known_runs.get(run["run_id"]), me, jobs.get(run["job_id"]))

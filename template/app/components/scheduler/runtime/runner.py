@@ -1,16 +1,11 @@
-"""One claimed run, from its start to its outcome.
-
-At most `max_workers` runs are under way at once, coroutines and plain functions together (R13).
-"""
+"""One claimed run, from its start to its outcome. What was claimed comes through `entrance`."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,15 +16,15 @@ from . import evidence, ticks, tracing
 from .calling import Calls
 from .context import Run, set_current_run
 from .declaration import Job
+from .entrance import Entrance
 from .ledger import runs
 from .ledger.records import Claim, Identity, Outcome
 from .ledger.writer import Writer
 from .listeners import Listeners
 from .next_attempt import with_next_attempt
+from .outcomes import Outcomes
 from .telling import Telling
 
-# Sleeping longer would notice a clock that was set forward too late (R10).
-_LONGEST_SLEEP = 30.0
 # For so long nobody else takes a run away: less than a lease.
 _FRESH_SECONDS = 5.0
 # How long a coroutine that was cancelled may take to clean up.
@@ -50,48 +45,14 @@ class Runner:
     ) -> None:
         self._jobs = jobs
         self._me, self._writer, self._listeners, self._telling = me, writer, listeners, telling
-        self._max_workers = max_workers
-        # Claimed, but not due yet (jitter, a delayed start), or due and waiting for a free slot.
-        self._early: dict[int, tuple[asyncio.TimerHandle, list[Claim]]] = {}
-        self._waiting: deque[list[Claim]] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
+        self._outcomes = Outcomes(writer, me)
+        self.entrance = Entrance(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._calls = Calls(max_workers)
         # Whether somebody asked to cancel them.
         self._asked: dict[int, threading.Event] = {}
-        self._draining = self._cutting = False
+        self._cutting = False
         self._span = tracing.opener()
-
-    @property
-    def free(self) -> int:
-        """How many more runs could begin at once, beside those that are about to."""
-        # A list at once: it is also asked for by the ledger's thread.
-        about_to = sum(claims[0].started for _timer, claims in list(self._early.values()))
-        return max(0, self._max_workers - len(self._slots) - len(self._waiting) - about_to)
-
-    def dispatch(self, claims: list[Claim]) -> None:
-        """Run these claims of one job one after another, when they are due and a slot is free."""
-        if self._draining:
-            self._release(claims)
-            return
-        wait = (claims[0].due - ticks.now()) / ticks.SECOND
-        if wait > 0:
-            loop, run_id = asyncio.get_running_loop(), claims[0].run_id
-            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, run_id)
-            self._early[claims[0].run_id] = (timer, claims)
-        else:
-            self._waiting.append(claims)
-            self._fill_slots()
-
-    def settle_late(self) -> None:
-        """Record as missed what was reserved and is too late already, since the clock was set forward."""
-        now = ticks.now()
-        for run_id, (timer, [claim, *others]) in list(self._early.items()):
-            job = self._jobs.get(claim.job_id)
-            if not others and job is not None and self._is_missed(claim, job, now):
-                timer.cancel()
-                del self._early[run_id]
-                self._miss(claim, job)
 
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
@@ -99,23 +60,17 @@ class Runner:
         What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
         plain function cannot be cancelled: see `left`.
         """
-        self._draining = True
-        for timer, claims in self._early.values():
-            timer.cancel()
-            self._release(claims)
-        for claims in self._waiting:
-            self._release(claims)
-        self._early.clear()
-        self._waiting.clear()
-        if self._slots:
-            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(self._slots))
-            await self._until_done(grace, hurry)
+        self.entrance.close()
+        slots = self.entrance.slots
+        if slots:
+            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(slots))
+            await _until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
-        for task in self._slots:
+        for task in slots:
             task.cancel()
-        if self._slots:
-            await asyncio.wait(self._slots, timeout=_CANCEL_SECONDS)
+        if slots:
+            await asyncio.wait(slots, timeout=_CANCEL_SECONDS)
         self._give_up_on_deaf()
         self._calls.close()
         return cut
@@ -125,26 +80,14 @@ class Runner:
         for run_id in run_ids:
             asked = self._asked.get(run_id)
             if asked is None:
-                self._cancel_waiting(run_id)
+                if claim := self.entrance.take_back(run_id):
+                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
             elif not asked.is_set():
                 asked.set()
                 claim = self._under_way[run_id][0]
                 if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
                     log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
-
-    def _cancel_waiting(self, run_id: int) -> None:
-        """Take back a run that was claimed and has not begun."""
-        if run_id in self._early and len(self._early[run_id][1]) == 1:
-            timer, [claim] = self._early.pop(run_id)
-            timer.cancel()
-        else:
-            found = next((it for it in self._waiting if [c.run_id for c in it] == [run_id]), None)
-            if found is None:
-                return
-            self._waiting.remove(found)
-            [claim] = found
-        self._write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
 
     @property
     def left(self) -> int:
@@ -157,59 +100,23 @@ class Runner:
             logger.bind(job=claim.job_id).warning("interrupted: the process is stopping")
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
-    def _come_due(self, run_id: int) -> None:
-        # Looked at once more: the clock may have been set back while the timer ran (R2).
-        self.dispatch(self._early.pop(run_id)[1])
-
-    def _fill_slots(self) -> None:
-        while self._waiting and len(self._slots) < self._max_workers and not self._draining:
-            claims = self._waiting.popleft()
-            # The name is what the watchdog tells of a coroutine that blocks the loop.
-            task = asyncio.create_task(self._slot(claims), name=f"job {claims[0].job_id}")
-            self._slots.add(task)
-            task.add_done_callback(self._slot_is_free)
-
-    def _slot_is_free(self, task: asyncio.Task[None]) -> None:
-        self._slots.discard(task)
-        if not task.cancelled() and task.exception():
-            logger.opt(exception=task.exception()).error("a slot of the runner failed")
-        self._fill_slots()
-
-    async def _slot(self, claims: list[Claim]) -> None:
-        for number, claim in enumerate(claims):
-            if self._draining:
-                self._release(claims[number:])
-                return
-            if claim.due > ticks.now():
-                # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
-                self.dispatch(claims[number:])
-                return
-            try:
-                await self._run(claim)
-            except asyncio.CancelledError:
-                # Cut while it waited to be recorded as started: it was not entered.
-                self._release(claims[number:])
-                return
-
     async def _run(self, claim: Claim) -> None:
         job = self._jobs.get(claim.job_id)
         if job is None:
             error = "its job was removed before it could start"
-            self._write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
+            self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
             return
-        if self._is_missed(claim, job, ticks.now()):
-            self._miss(claim, job)
+        if self.entrance.is_missed(claim, job):
             return
         # Whoever was frozen meanwhile looks anew whether the run is still his own.
         if not claim.started or time.monotonic() - claim.at > _FRESH_SECONDS:
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
-            if self._draining:
-                self._release([claim])
+            if self.entrance.closed:
+                self._outcomes.release([claim])
                 return
-            if self._is_missed(claim, job, ticks.now()):
-                self._miss(claim, job)
+            if self.entrance.is_missed(claim, job):
                 return
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
@@ -249,18 +156,10 @@ class Runner:
 
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
-        me, most = self._me, job.options.max_instances
-        starting = self._writer.submit(lambda connection: runs.start(connection, me, claim, most), keep=True)
-        verdict = await asyncio.wrap_future(starting)
-        log = logger.bind(job=claim.job_id)
-        if verdict == "lost":
-            log.warning("run {} was taken over by another process", claim.run_id)
-        elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
-            log.warning(
-                "skipped: an earlier run of {} was not over yet, and max_instances={}", job.name, most
-            )
-            self._listeners.overlapped(job.id, (claim.tick,))
-        return bool(verdict == "started")
+        me, head = self._me, [(claim, job.options.max_instances)]
+        starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
+        verdicts = await asyncio.wrap_future(starting)
+        return self.entrance.may_enter(claim, job, verdicts[claim.run_id])
 
     def _describe(self, claim: Claim, job: Job, started: int) -> Run:
         zone, timeout = job.schedule.zone, job.options.timeout
@@ -318,22 +217,6 @@ class Runner:
                 logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
                 self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
-    async def _until_done(self, grace: float, hurry: asyncio.Event) -> None:
-        hurried = asyncio.ensure_future(hurry.wait())
-        ended = asyncio.ensure_future(asyncio.wait(set(self._slots)))
-        await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-        for waiter in (hurried, ended):
-            waiter.cancel()
-
-    @staticmethod
-    def _is_missed(claim: Claim, job: Job, now: int) -> bool:
-        return claim.kind == "scheduled" and claim.attempt == 1 and job.too_late(claim.due, now)
-
-    def _miss(self, claim: Claim, job: Job) -> None:
-        logger.bind(job=job.id).warning("skipped (missed): it could not start within its grace time")
-        self._write(Outcome(claim, "skipped", "missed", finished=ticks.now()))
-        self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
-
     def _end(
         self,
         claim: Claim,
@@ -353,10 +236,11 @@ class Runner:
         if problem is not None:
             error, trace = evidence.one_line(problem), evidence.trace(problem)
         now = ticks.now()
+        self.entrance.ended((now - started) / ticks.SECOND)
         outcome = Outcome(claim, state, None, started, now, error, trace, log)
         if asked is None or not asked.is_set():
             outcome = with_next_attempt(outcome, job, now)
-        self._write(outcome)
+        self._outcomes.write(outcome)
         self._telling.ended(job, outcome)
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
@@ -364,22 +248,14 @@ class Runner:
             problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
         self._listeners.ended(claim, code, value, problem, trace)
 
-    def _write(self, outcome: Outcome) -> None:
-        me = self._me
-        future = self._writer.submit(lambda connection: runs.finish(connection, me, outcome), keep=True)
-        future.add_done_callback(functools.partial(_check_written, outcome.claim))
 
-    def _release(self, claims: Sequence[Claim]) -> None:
-        me = self._me
-        self._writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
+async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
+    hurried = asyncio.ensure_future(hurry.wait())
+    ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
+    await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in (hurried, ended):
+        waiter.cancel()
 
 
 CANCELLED = "somebody asked to cancel it"
 _INTERRUPTED = "the process was stopped before the run had ended"
-
-
-def _check_written(claim: Claim, future: Future[bool]) -> None:
-    if future.exception():
-        logger.opt(exception=future.exception()).error("the outcome of run {} was refused", claim.run_id)
-    elif not future.result():
-        logger.error("run {} had lost its lease: its outcome is not recorded", claim.run_id)

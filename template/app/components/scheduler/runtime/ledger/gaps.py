@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ticks
 from ..catch_up import Skip
 from ..schedules import Schedule
@@ -13,18 +15,13 @@ from .records import JobState
 _COUNT_LIMIT = 10_000
 
 
-def skip(connection: Connection, job_id: str, skipped: Skip, now: int) -> None:
-    """Record ticks that will not run."""
-    alone = skipped.first == skipped.last
-    values = {
-        "job_id": job_id,
-        "tick": skipped.first,
-        "last_tick": None if alone else skipped.last,
-        "count": None if alone else skipped.count,
-        "reason": skipped.reason,
-        "now": now,
-    }
-    connection.execute(sql.INSERT_SKIPPED, values)
+def skip_all(connection: Connection, skipped: Sequence[tuple[str, Skip]], now: int) -> None:
+    """Record ticks that will not run, each with its job."""
+    rows = []
+    for job_id, it in skipped:
+        last, count = (None, None) if it.first == it.last else (it.last, it.count)
+        rows.append((job_id, it.first, last, count, it.reason))
+    sql.INSERT_SKIPPED.execute(connection, rows, now=now)
 
 
 def close(connection: Connection, state: JobState, upto: int, schedule: Schedule | None = None) -> None:
@@ -49,4 +46,4 @@ def _close(
         return
     last = ticks.newest(schedule.ticks, after, until, 1)[0]
     number = ticks.count(schedule.ticks, after, until, _COUNT_LIMIT)
-    skip(connection, job_id, Skip(first, last, number, reason), ticks.now())
+    skip_all(connection, [(job_id, Skip(first, last, number, reason))], ticks.now())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import ticks
 from ..declaration import Job
-from . import definitions, members, moved, runs
+from . import claims, definitions, members, moved
 from . import statements as sql
 from .connections import Connection
 from .records import Identity, Registration
@@ -32,7 +32,7 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
         definitions.define(connection, jobs, now, found)
     definitions.find_added(connection, now, found)
     if me.role.claims and not found.peers:
-        found.claims = runs.claim_startup(connection, me, jobs, found.start_number)
+        found.claims = claims.claim_startup(connection, me, jobs, found.start_number)
     return found
 
 

@@ -16,6 +16,12 @@ def read(connection: Connection, job_id: str) -> JobState | None:
     return None if row is None else JobState(*row)
 
 
+def is_paused(connection: Connection, job_id: str) -> bool:
+    """Return whether a job is paused now."""
+    state = read(connection, job_id)
+    return state is not None and state.is_paused(ticks.now())
+
+
 def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
     """Pause a job, for ever or until an instant; False if nothing was changed."""
     state = read(connection, job_id)

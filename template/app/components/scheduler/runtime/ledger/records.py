@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..catch_up import Decision
+from ..declaration import Job
 from ..roles import ALL, Role
 from ..schedules import Schedule, from_data
 
@@ -50,6 +51,39 @@ class Claim:
     at: float = field(default_factory=time.monotonic, compare=False)
 
 
+@dataclass
+class Room:
+    """How many more runs may begin in this process.
+
+    free: at once. soon: within a moment, as others end. Only what survives a kill in that moment is recorded
+    as started before there is a place for it.
+    """
+
+    free: int
+    soon: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is any."""
+        return self.free > 0 or self.soon > 0
+
+    def enter(self, job: Job) -> bool:
+        """Give a place to a run that is recorded as started; False if there is none."""
+        if self.free <= 0 and job.options.on_crash != "rerun":
+            return False
+        return self.reserve()
+
+    def reserve(self) -> bool:
+        """Give a place to a run that is only reserved; False if there is none."""
+        if self.free > 0:
+            self.free -= 1
+        elif self.soon > 0:
+            self.soon -= 1
+        else:
+            return False
+        return True
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How the attempt of a claimed run ended.
@@ -68,6 +102,12 @@ class Outcome:
     log: str | None = None
     retry_at: int | None = None
     rerun_until: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to write down but its state, its reason and its times."""
+        more = (self.error, self.traceback, self.log, self.retry_at, self.rerun_until)
+        return all(value is None for value in more)
 
 
 @dataclass(frozen=True)

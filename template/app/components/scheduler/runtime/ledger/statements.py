@@ -1,5 +1,7 @@
 """Every SQL statement of the claim and finish path, written for SQLite (3.35) and PostgreSQL (13)."""
 
+from .bulk import Bulk
+
 REGISTER_PROCESS = """
 INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues)
 VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
@@ -156,40 +158,6 @@ SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
-# Moves the watermark from where this process saw it. Whoever comes second changes nothing.
-ADVANCE_WATERMARK = """
-UPDATE scheduler_jobs SET watermark_us = :upto
-WHERE job_id = :job_id AND definition = :definition AND watermark_us = :seen
-  AND paused_us IS NULL AND removed_us IS NULL
-"""
-
-# A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
-# one after another, in one slot (R5).
-COUNT_HELD = """
-SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
-WHERE job_id = :job_id AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= :by)
-"""
-
-# The same, with what is queued for whoever serves the job's queue.
-COUNT_HELD_OR_QUEUED = (
-    COUNT_HELD
-    + """
-UNION ALL
-SELECT count(*) FROM scheduler_runs
-WHERE job_id = :job_id AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
-"""
-)
-
-# Of several that are due and wait for a slot, the earlier ones go first.
-COUNT_HELD_BY_OTHERS = """
-SELECT count(DISTINCT process_id || ' ' || claimed_us) FROM scheduler_runs
-WHERE job_id = :job_id AND state IN ('claimed', 'running')
-  AND NOT (process_id = :process_id AND claimed_us = (
-      SELECT claimed_us FROM scheduler_runs AS mine WHERE mine.run_id = :run_id))
-  AND (state = 'running' OR (due_us, run_id) < (:due, :run_id))
-"""
-
-# A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUN = """
 INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, crashes, due_us,
                             process_id, claimed_us, started_us)
@@ -198,28 +166,104 @@ ON CONFLICT DO NOTHING
 RETURNING run_id
 """
 
-INSERT_SKIPPED = """
-INSERT INTO scheduler_runs (job_id, kind, tick_us, last_tick_us, tick_count, state, reason, attempt,
-                            crashes, due_us, finished_us)
-VALUES (:job_id, 'scheduled', :tick, :last_tick, :count, 'skipped', :reason, 0, 0, :tick, :now)
-ON CONFLICT DO NOTHING
+# Moves each watermark from where this process saw it. Whoever comes second changes nothing.
+ADVANCE_WATERMARKS = Bulk(
+    """
+UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given
+WHERE job_id = given.job AND definition = given.defined AND watermark_us = given.seen
+  AND paused_us IS NULL AND removed_us IS NULL
+RETURNING job_id
+""",
+    job="text", defined="text", seen="bigint", upto="bigint",
+)  # fmt: skip
+
+# A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
+# one after another, in one slot (R5).
+COUNT_HELD = Bulk(
+    """
+SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us)
+FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
+GROUP BY given.job
+""",
+    job="text", by_us="bigint",
+)  # fmt: skip
+
+# Of several that are due and wait for a slot, the earlier ones go first.
+COUNT_HELD_BY_OTHERS = Bulk(
+    """
+SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us)
+FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND state IN ('claimed', 'running')
+  AND NOT (process_id = :process_id AND claimed_us = given.claimed)
+  AND (state = 'running' OR (due_us, run_id) < (given.due, given.run))
+GROUP BY given.run
+""",
+    run="bigint", job="text", claimed="bigint", due="bigint",
+)  # fmt: skip
+
+# What is queued of jobs whose queue somebody else serves, and counts for whoever queues more of it.
+LIST_QUEUED = """
+SELECT job_id, due_us FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
 """
 
+LIST_PAUSED = Bulk(
+    """
+SELECT job_id FROM GIVEN AS given CROSS JOIN scheduler_jobs
+WHERE job_id = given.job AND paused_us IS NOT NULL AND (paused_until_us IS NULL OR paused_until_us > :now)
+""",
+    job="text",
+)
+
+READ_JOBS = Bulk(
+    _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
+    + " WHERE job_id = given.job",
+    job="text",
+)
+
+# A run that begins at once is recorded as started in the very transaction that claims it.
+INSERT_RUNS = Bulk(
+    """
+INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, process_id, claimed_us,
+                            started_us)
+SELECT job, 'scheduled', tick, put, 1, 0, due, holder, claimed, begun FROM GIVEN AS given WHERE true
+ON CONFLICT DO NOTHING
+RETURNING job_id, tick_us, run_id
+""",
+    job="text", tick="bigint", put="text", due="bigint", holder="text", claimed="bigint", begun="bigint",
+)  # fmt: skip
+
+INSERT_SKIPPED = Bulk(
+    """
+INSERT INTO scheduler_runs (job_id, kind, tick_us, last_tick_us, tick_count, state, reason, attempt,
+                            crashes, due_us, finished_us)
+SELECT job, 'scheduled', tick, last_tick, ticks, 'skipped', why, 0, 0, tick, :now
+FROM GIVEN AS given WHERE true
+ON CONFLICT DO NOTHING
+RETURNING run_id
+""",
+    job="text", tick="bigint", last_tick="bigint", ticks="bigint", why="text",
+)  # fmt: skip
 # Runs that whoever serves their queue may take: queued, given back before they started, due for a retry, or
 # cut off. `:queues` is empty for all, or has a comma before and after each name.
 _SERVED = "(:queues = '' OR :queues LIKE '%,' || COALESCE(queue, 'default') || ',%')"
-LIST_WAITING = f"""
-SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 0 AS cut
+_OF_WAITING = """
+SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us
 FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
-WHERE state IN ('queued', 'retrying') AND due_us <= :by AND {_SERVED}
-UNION ALL
-SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us, 1 AS cut
-FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
-WHERE rerun_until_us >= :now AND {_SERVED}
-ORDER BY due_us, run_id
 """
+# Page by page, in the order in which they were due.
+LIST_WAITING = f"""{_OF_WAITING}
+WHERE state IN ('queued', 'retrying') AND due_us <= :by AND (due_us, run_id) > (:after_due, :after_run)
+  AND {_SERVED}
+ORDER BY due_us, run_id LIMIT :page
+"""
+LIST_CUT = f"{_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED} ORDER BY due_us, run_id"
 # Looked for with each pulse, where very many may wait.
-FIND_WAITING = LIST_WAITING + "LIMIT 1"
+FIND_WAITING = f"""
+SELECT 1 WHERE EXISTS ({_OF_WAITING} WHERE state IN ('queued', 'retrying') AND due_us <= :by AND {_SERVED})
+OR EXISTS ({_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED})
+"""
 
 # The startup run of a new start takes the place of one that an earlier start left behind. What waited for
 # another attempt did begin once: it ends as its last attempt did.
@@ -234,10 +278,15 @@ WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
   AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
-TAKE_WAITING = """
-UPDATE scheduler_runs SET state = 'claimed', process_id = :process_id, claimed_us = :now
-WHERE run_id = :run_id AND state IN ('queued', 'retrying')
-"""
+TAKE_WAITING = Bulk(
+    """
+UPDATE scheduler_runs
+SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
+FROM GIVEN AS given WHERE run_id = given.run AND state IN ('queued', 'retrying')
+RETURNING run_id
+""",
+    run="bigint", put="text", claimed="bigint", begun="bigint",
+)  # fmt: skip
 
 TAKE_CUT = """
 UPDATE scheduler_runs
@@ -261,7 +310,28 @@ WHERE run_id = :run_id AND process_id = :process_id AND attempt = :attempt AND c
 
 RELEASE_RUN = "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL" + _HOLDING
 
-START_RUN = "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING
+_HOLDING_THESE = """
+FROM GIVEN AS given
+WHERE run_id = given.run AND process_id = :process_id AND attempt = given.number
+  AND claimed_us = given.claimed AND state IN ('claimed', 'running')
+RETURNING run_id, attempt
+"""
+_TOKEN = {"run": "bigint", "number": "bigint", "claimed": "bigint"}
+
+START_RUNS = Bulk(
+    "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING_THESE, **_TOKEN
+)
+
+# Of runs that left nothing to tell.
+FINISH_RUNS = Bulk(
+    """
+UPDATE scheduler_runs
+SET state = given.ended, reason = given.why, started_us = given.begun, finished_us = given.finished,
+    error = NULL, traceback = NULL, rerun_until_us = NULL
+"""
+    + _HOLDING_THESE,
+    **_TOKEN, ended="text", why="text", begun="bigint", finished="bigint",
+)  # fmt: skip
 
 FINISH_RUN = (
     """

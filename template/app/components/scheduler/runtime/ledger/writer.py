@@ -32,6 +32,7 @@ _RETRY_SECONDS = 1.0
 class _Task:
     operation: Operation
     keep: bool
+    weight: int = 1
     future: Future[Any] = field(default_factory=Future)
 
     def begin(self) -> bool:
@@ -79,13 +80,14 @@ class Writer:
         self._log: tuple[int, int] | None = None
         self._thread.start()
 
-    def submit(self, operation: Operation, *, keep: bool = False) -> Future[Any]:
+    def submit(self, operation: Operation, *, keep: bool = False, weight: int = 1) -> Future[Any]:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
-        kept and tried again until it is taken: for outcomes, which must not be lost.
+        kept and tried again until it is taken: for outcomes, which must not be lost. `weight` is how many
+        runs it is about: so that no transaction takes long.
         """
-        task = _Task(operation, keep)
+        task = _Task(operation, keep, weight)
         self._queue.put(task)
         return task.future
 
@@ -124,13 +126,15 @@ class Writer:
     def _take(self, until: float) -> tuple[list[_Task], bool]:
         """Return the next operations (those kept for another try first), and whether to close."""
         batch: list[_Task] = []
+        weight = 0
         wait_until = min(until, self._retry_at) if self._kept else until
         try:
             task = self._queue.get(timeout=max(0.0, wait_until - time.monotonic()))
             while task is not None:
                 if task is not _NUDGE:
                     batch.append(task)
-                if len(batch) >= _BATCH:
+                    weight += task.weight
+                if weight >= _BATCH:
                     break
                 task = self._queue.get_nowait()
             closing = task is None
