@@ -127,7 +127,8 @@ async def test_what_waits_for_its_jitter_or_its_start_delay_notices_a_step_forwa
         clock.set(due)
         begin = time.monotonic()
         await until(lambda: len(started) == 2, patience=40)
-        assert time.monotonic() - begin <= 31
+        # Half a minute of sleep; a busy machine adds to it.
+        assert time.monotonic() - begin <= 38
     for row in rows(scheduler, "succeeded"):
         assert row["started_us"] >= row["due_us"]
 
@@ -153,7 +154,8 @@ async def test_what_waits_for_its_jitter_notices_a_step_back_and_the_way_forward
         clock.set(due)
         begin = time.monotonic()
         await until(lambda: started, patience=40)
-        assert time.monotonic() - begin <= 31
+        # Half a minute of sleep; a busy machine adds to it.
+        assert time.monotonic() - begin <= 38
     assert started[0] >= due
 
 

@@ -170,20 +170,20 @@ def test_whoever_stops_it_waits_longer_than_it_takes() -> None:
     settings = objects("ConfigMap")["scheduler"]["data"]
     assert float(settings["SCHEDULER_SHUTDOWN_GRACE_TIME"]) == grace
     waits = {name: it["stop_grace_period"] for name, it in services().items()}
-    assert set(waits.values()) == {"45s"}
+    assert set(waits.values()) == {"60s"}
     service = Unit()["Service"]
     assert (service["KillSignal"], service["TimeoutStopSec"], service["KillMode"]) == (
         "SIGTERM",
-        "45",
+        "60",
         "mixed",
     )
     for role in ("scheduler", "worker"):
         pod = objects("Deployment")[role]["spec"]["template"]["spec"]
-        assert pod["terminationGracePeriodSeconds"] == 45
+        assert pod["terminationGracePeriodSeconds"] == 60
     image = text_of("Dockerfile")
     assert "STOPSIGNAL SIGTERM\n" in image
-    assert "docker stop --timeout 45" in image
-    assert grace + 10 <= 45
+    assert "docker stop --timeout 60" in image
+    assert grace + 20 <= 60
 
 
 def test_what_does_not_get_better_by_a_restart_is_not_restarted() -> None:

@@ -7,10 +7,13 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime.ledger import runs
+from app.components.scheduler.runtime.ledger.records import Outcome
 from application import Application, wait_for
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
 from inside import rows, until
@@ -170,3 +173,41 @@ async def test_a_run_that_waited_to_be_recorded_is_not_entered_after_the_stop_wa
         await stopping
     assert not entered
     assert [(row["state"], row["attempt"]) for row in rows(scheduler)] == [("queued", 1)]
+
+
+@pytest.mark.full
+async def test_outcomes_that_wait_for_the_ledger_are_written_before_the_process_leaves(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    release = asyncio.Event()
+    scheduler.add_job(release.wait, "date", id="job", on_crash="skip")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "running"))
+        process = scheduler._process
+        assert process is not None
+        with held(scheduler.ledger):
+            release.set()
+            await until(lambda: process.writer._kept, patience=30)
+        # Now it is tried again within a second, and the stop comes first.
+    assert [(row["state"], row["attempt"]) for row in rows(scheduler)] == [("succeeded", 1)]
+
+
+async def test_a_run_whose_words_are_refused_has_an_outcome_all_the_same(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = runs.finish
+
+    def refuse(connection: Any, me: Any, outcome: Outcome) -> bool:
+        if outcome.traceback is not None:
+            raise UnicodeEncodeError("latin-1", "words", 0, 1, "there is no such sign")
+        return finish(connection, me, outcome)
+
+    monkeypatch.setattr(runs, "finish", refuse)
+    scheduler.add_job(doomed_to_fail, "date", id="job")
+    async with scheduler:
+        [row] = await until(lambda: rows(scheduler, "failed"))
+    assert row["error"] == "what it said could not be written to the ledger: see the log of its process"
+
+
+async def doomed_to_fail() -> None:
+    raise RuntimeError("unheard of")

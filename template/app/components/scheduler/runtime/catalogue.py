@@ -16,7 +16,7 @@ from loguru import logger
 from . import functions, ticks
 from .declaration import Job, Options
 from .ledger import definitions
-from .ledger import statements as sql
+from .ledger import job_statements as job_sql
 from .ledger.connections import Connection
 from .ledger.records import AddedRow, Registration
 from .schedules import from_data
@@ -95,7 +95,7 @@ class Catalogue:
         over = [job for job in list(self.jobs.values()) if job.added and (job.only_tick or now) < now]
         for job in over[:_PIECE]:
             values = {"job_id": job.id, "now": now}
-            if connection.execute(sql.IS_OVER, values).fetchone():
+            if connection.execute(job_sql.IS_OVER, values).fetchone():
                 self.jobs.pop(job.id, None)
                 self._serials.pop(job.id, None)
 

@@ -12,7 +12,7 @@ from .catalogue import Catalogue
 from .declaration import Job
 from .errors import LedgerError
 from .ledger import definitions, moved
-from .ledger.connections import TROUBLES, transaction
+from .ledger.connections import TROUBLES, Doubt, transaction
 from .ledger.database import Ledger
 from .ledger.writer import Operation
 from .steering import Steering
@@ -75,6 +75,8 @@ class SchedulerClient(Steering):
             with ledger.writing() as connection, transaction(connection):
                 moved.refuse_if_closed(connection)
                 return operation(connection)
+        except Doubt as problem:
+            raise LedgerError(ledger.unusable(problem)) from None
         except TROUBLES as problem:
             raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None
         except Exception as problem:

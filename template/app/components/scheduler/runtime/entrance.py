@@ -117,9 +117,7 @@ class Entrance:
             log.warning("run {} was taken over by another process", claim.run_id)
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
-            log.warning(
-                "skipped: an earlier run of {} was not over yet, and max_instances={}", job.name, most
-            )
+            log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
             self._listeners.overlapped(job.id, (claim.tick,))
         return verdict == "started"
 
@@ -139,14 +137,14 @@ class Entrance:
     def close(self) -> None:
         """Let nothing begin any more, and give back what has not."""
         self.closed = True
-        for timer, claims in self._early.values():
+        for timer, _claims in self._early.values():
             timer.cancel()
-            self._outcomes.release(claims)
+        early = (claims for _timer, claims in self._early.values())
         # What is about to be recorded as started is given back once that is done: in this order.
-        for claims in (*self._starting.values(), *self._waiting, *self._ready):
-            self._outcomes.release(claims)
-        for held in (self._early, self._starting, self._waiting, self._ready):
-            held.clear()
+        held = (*early, *self._starting.values(), *self._waiting, *self._ready)
+        self._outcomes.release([claim for claims in held for claim in claims])
+        for place in (self._early, self._starting, self._waiting, self._ready):
+            place.clear()
 
     def _come_due(self, run_id: int) -> None:
         # Looked at once more: the clock may have been set back while the timer ran (R2).

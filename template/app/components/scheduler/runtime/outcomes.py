@@ -9,6 +9,7 @@ import functools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 from loguru import logger
 
@@ -29,10 +30,7 @@ class Outcomes:
     def write(self, outcome: Outcome) -> None:
         """Write an outcome down soon."""
         if not outcome.is_plain:
-            # Alone: what a run has said or failed with may be refused, and must not take others with it.
-            me = self._me
-            future = self._writer.submit(lambda inside: runs.finish(inside, me, outcome), keep=True)
-            future.add_done_callback(functools.partial(_check, outcome.claim))
+            self._write_alone(outcome)
             return
         with self._lock:
             self._plain.append(outcome)
@@ -44,7 +42,33 @@ class Outcomes:
     def release(self, claims: Sequence[Claim]) -> None:
         """Give back runs that were not entered."""
         me = self._me
+        if not claims:
+            return
         self._writer.submit(lambda inside: runs.release(inside, me, claims), keep=True)
+
+    def _write_alone(self, outcome: Outcome, *, again: bool = True) -> None:
+        """Write an outcome with what its run has said or failed with, which must not take others with it.
+
+        If the ledger refuses that, it is left out: a run without an outcome would stand in the way of others.
+        """
+
+        def check(done: Future[bool]) -> None:
+            if problem := done.exception():
+                logger.opt(exception=problem).error(
+                    "what run {} said could not be written down", outcome.claim.run_id
+                )
+                if again:
+                    said = "what it said could not be written to the ledger: see the log of its process"
+                    error = None if outcome.error is None else said
+                    bare = replace(outcome, error=error, traceback=None, log=None)
+                    self._write_alone(bare, again=False)
+            elif not done.result():
+                _tell_of_lost_lease(outcome.claim)
+
+        me = self._me
+        self._writer.submit(lambda inside: runs.finish(inside, me, outcome), keep=True).add_done_callback(
+            check
+        )
 
     def _submit(self) -> None:
         batch: list[Outcome] = []
@@ -57,13 +81,6 @@ class Outcomes:
             return runs.finish_all(connection, self._me, batch)
 
         self._writer.submit(finish, keep=True).add_done_callback(functools.partial(_check_all, batch))
-
-
-def _check(claim: Claim, future: Future[bool]) -> None:
-    if future.exception():
-        logger.opt(exception=future.exception()).error("the outcome of run {} was refused", claim.run_id)
-    elif not future.result():
-        _tell_of_lost_lease(claim)
 
 
 def _check_all(batch: list[Outcome], future: Future[list[Outcome]]) -> None:

@@ -113,6 +113,9 @@ class Process:
             )
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
+            except TimeoutError:
+                said = f"to join took longer than {_JOIN_SECONDS:g} s"
+                raise LedgerError(self.ledger.unusable(said)) from None
             except LedgerUnavailable:
                 if time.monotonic() >= give_up:
                     raise
@@ -182,7 +185,13 @@ class Process:
             if doing.cancel():
                 raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
         # It is being done already: only the commit is to be waited for.
-        return doing.result()
+        try:
+            return doing.result(_JOIN_SECONDS)
+        except LedgerUnavailable as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
+        except TimeoutError:
+            said = "it does not answer; it is not known whether anything was changed"
+            raise LedgerError(self.ledger.unusable(said)) from None
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -247,11 +256,11 @@ class Process:
     def _close(self) -> int:
         self._listeners.close()
         self._telling.stop()
-        self.writer.submit(lambda connection: members.leave(connection, self._me))
-        return self._close_ledger()
+        return self._close_ledger(lambda connection: members.leave(connection, self._me))
 
-    def _close_ledger(self) -> int:
-        unsaved = self.writer.close()
+    def _close_ledger(self, last: Operation | None = None) -> int:
+        # Not before all outcomes are written down: what it still held would be lost.
+        unsaved = self.writer.close(last)
         members.ALIVE_HERE.discard(self._me.process_id)
         if unsaved:
             logger.error("{} outcome(s) could not be written to the ledger", unsaved)

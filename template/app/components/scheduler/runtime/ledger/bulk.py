@@ -14,23 +14,29 @@ from typing import Any
 from .connections import Connection
 
 _TYPES = ("bigint", "text")
+_ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
 
 
 class Bulk:
     """A statement in which GIVEN stands for a table of the given rows, with these columns and types.
 
-    The statement returns rows: SQLite and PostgreSQL both know RETURNING.
+    It returns rows: SQLite and PostgreSQL both know RETURNING. An UPDATE has BY_KEY among its conditions, and
+    `key` names its column with which the first given one is compared.
     """
 
-    def __init__(self, text: str, **columns: str) -> None:
+    def __init__(self, text: str, *, key: str = "", **columns: str) -> None:
         assert set(columns.values()) <= set(_TYPES), columns
         on_sqlite = (f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns))
         # The cast is the type's own: what JSON holds comes as text.
-        on_postgres = (f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items()))
-        self._sqlite = text.replace("GIVEN", f"(SELECT {', '.join(on_sqlite)} FROM json_each(:given))")
-        self._postgres = text.replace(
-            "GIVEN",
-            f"(SELECT {', '.join(on_postgres)} FROM json_array_elements(:given ::json) AS each (value))",
+        on_postgres = [f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items())]
+        self._sqlite = _with(text, f"(SELECT {', '.join(on_sqlite)} FROM json_each(:given))", "true")
+        # The offset keeps the rows from being worked out anew for each one that they are compared with.
+        # By its key a row is found even where the statistics, of a table that grew a lot, are wrong.
+        first = on_postgres[0].partition(" AS ")[0]
+        self._postgres = _with(
+            text,
+            f"(SELECT {', '.join(on_postgres)} FROM {_ELEMENTS} OFFSET 0)",
+            f"{key} = ANY (ARRAY (SELECT {first} FROM {_ELEMENTS}))",
         )
 
     def execute(self, connection: Connection, rows: Sequence[Sequence[Any]], **parameters: Any) -> list[Any]:
@@ -39,3 +45,7 @@ class Bulk:
             return []
         text = self._sqlite if isinstance(connection, sqlite3.Connection) else self._postgres
         return connection.execute(text, {"given": json.dumps(rows), **parameters}).fetchall()
+
+
+def _with(text: str, given: str, by_key: str) -> str:
+    return text.replace("GIVEN", given).replace("BY_KEY", by_key)

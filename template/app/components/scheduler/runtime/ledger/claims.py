@@ -13,6 +13,7 @@ from .. import ticks
 from ..catch_up import AHEAD, Decision, Skip
 from ..declaration import Job
 from . import gaps, members, pauses
+from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
 from .records import Answer, Claim, Identity, Room
@@ -40,7 +41,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
             answers.append(_refused(connection, decision))
         else:
             if job.added and job.next_tick(decision.upto) is None:
-                connection.execute(sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
+                connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
             answers.append(batch.take(decision, overlaps=job.id in full))
     batch.write(connection, answers)
     return answers
@@ -139,7 +140,7 @@ def _full(connection: Connection, me: Identity, decisions: Sequence[Decision], n
 def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
     """Move the watermarks of these jobs; return those that were where this process saw them."""
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
-    return {job_id for (job_id,) in sql.ADVANCE_WATERMARKS.execute(connection, rows)}
+    return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
 
 
 def _refused(connection: Connection, decision: Decision) -> Answer:

@@ -26,6 +26,10 @@ class Trouble(Exception):
         return str(self.args[0]) if self.args else ""
 
 
+class Doubt(Trouble):
+    """The database did not say whether a transaction was committed, and cannot be asked."""
+
+
 # What a ledger that does not answer raises: locked, full or away. Trying again may help.
 TROUBLES = (sqlite3.OperationalError, Trouble)
 

@@ -81,8 +81,11 @@ class Ledger:
         """Return whether a ledger that was there is not any more."""
         return not self.exists()
 
-    def connect(self, *, read_only: bool = False) -> Connection:
-        """Open a connection; transactions are begun by `connections.transaction`."""
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> Connection:
+        """Open a connection; transactions are begun by `connections.transaction`.
+
+        lasting: for a process that acts on what it has committed.
+        """
         raise NotImplementedError
 
     @contextmanager

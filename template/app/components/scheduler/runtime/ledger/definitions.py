@@ -9,6 +9,7 @@ from dataclasses import replace
 from .. import ticks
 from ..declaration import Job
 from . import gaps, pauses
+from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
 from .records import AddedRow, JobState, Registration
@@ -39,9 +40,9 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
 
 def find_added(connection: Connection, now: int, found: Registration) -> None:
     """Look for the jobs that were added while running; they go into `found`."""
-    rows = connection.execute(sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
+    rows = connection.execute(job_sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
     found.jobs_added = [AddedRow(*row) for row in rows]
-    found.serial = connection.execute(sql.LAST_SERIAL).fetchone()[0]
+    found.serial = connection.execute(job_sql.LAST_SERIAL).fetchone()[0]
 
 
 def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
@@ -61,14 +62,14 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
         _redefine(connection, job, state, now, start)
         if state.removed is not None:
             paused = now if job.paused_at_first else None
-            connection.execute(sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
+            connection.execute(job_sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
     call = json.dumps({"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given)})
-    connection.execute(sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
+    connection.execute(job_sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
     if first_at is not None:
         connection.execute(sql.INSERT_WAITING, {"job_id": job.id, "due": first_at})
     kept = read_added(connection, job.id)
     if job.next_tick(kept.watermark) is None:
-        connection.execute(sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
+        connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
     return kept
 
 
@@ -77,22 +78,22 @@ def remove(connection: Connection, state: JobState, now: int) -> None:
     if pauses.end_if_over(connection, state):
         state = pauses.read(connection, state.job_id) or state
     gaps.close(connection, state, now)
-    connection.execute(sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
+    connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
     connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
     """Return a job that was added while running, as it is kept."""
-    return AddedRow(*connection.execute(sql.READ_ADDED, {"job_id": job_id}).fetchone())
+    return AddedRow(*connection.execute(job_sql.READ_ADDED, {"job_id": job_id}).fetchone())
 
 
 def added_since(connection: Connection, serial: int) -> list[AddedRow]:
     """Return the jobs added while running that were added, changed or removed since a serial number."""
-    return [AddedRow(*row) for row in connection.execute(sql.LIST_ADDED, {"serial": serial}).fetchall()]
+    return [AddedRow(*row) for row in connection.execute(job_sql.LIST_ADDED, {"serial": serial}).fetchall()]
 
 
 def _states(connection: Connection) -> list[JobState]:
-    return [JobState(*row) for row in connection.execute(sql.LIST_JOBS).fetchall()]
+    return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
 def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
@@ -105,7 +106,7 @@ def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
         "paused_us": now if paused else None,
         "note": _note(job),
     }
-    connection.execute(sql.INSERT_JOB, values)
+    connection.execute(job_sql.INSERT_JOB, values)
 
 
 def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
@@ -129,10 +130,10 @@ def _redefine(connection: Connection, job: Job, known: JobState, now: int, start
         gaps.close(connection, known, now)
         # Given back before they began, under a definition that is no more.
         connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
-    connection.execute(sql.UPDATE_JOB, _described(job))
+    connection.execute(job_sql.UPDATE_JOB, _described(job))
     if changed:
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
-        connection.execute(sql.REDEFINE_JOB, values)
+        connection.execute(job_sql.REDEFINE_JOB, values)
     return changed
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from .. import ticks
 from ..schedules import Schedule
 from . import gaps
-from . import statements as sql
+from . import job_statements as job_sql
 from .connections import Connection
 from .records import JobState
 
 
 def read(connection: Connection, job_id: str) -> JobState | None:
     """Return what the ledger knows of a job."""
-    row = connection.execute(sql.READ_JOB, {"job_id": job_id}).fetchone()
+    row = connection.execute(job_sql.READ_JOB, {"job_id": job_id}).fetchone()
     return None if row is None else JobState(*row)
 
 
@@ -28,8 +28,8 @@ def pause(connection: Connection, job_id: str, note: str | None, until: int | No
     if state is not None:
         end_if_over(connection, state)
     values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
-    changed = connection.execute(sql.PAUSE_JOB, values).rowcount
-    return bool(changed or connection.execute(sql.CHANGE_PAUSE, values).rowcount)
+    changed = connection.execute(job_sql.PAUSE_JOB, values).rowcount
+    return bool(changed or connection.execute(job_sql.CHANGE_PAUSE, values).rowcount)
 
 
 def resume(connection: Connection, job_id: str, schedule: Schedule | None = None) -> bool:
@@ -55,7 +55,7 @@ def end_if_over(connection: Connection, state: JobState, schedule: Schedule | No
 
 def _end(connection: Connection, state: JobState, upto: int, schedule: Schedule | None) -> None:
     gaps.close(connection, state, upto, schedule)
-    connection.execute(sql.RESUME_JOB, {"job_id": state.job_id, "upto": upto})
+    connection.execute(job_sql.RESUME_JOB, {"job_id": state.job_id, "upto": upto})
     kept = state.schedule() if state.call_data is not None else None
     if kept is not None and kept.next_tick(max(upto, state.watermark)) is None:
-        connection.execute(sql.EXHAUST_JOB, {"job_id": state.job_id, "now": ticks.now()})
+        connection.execute(job_sql.EXHAUST_JOB, {"job_id": state.job_id, "now": ticks.now()})

@@ -42,6 +42,9 @@ _pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
 _writers: dict[tuple[int, str], list[PostgresConnection]] = {}
 _pools_lock = threading.Lock()
 
+# Who falls silent while he reads must not keep the server from cleaning up.
+_READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
 _CHANNEL = "scheduler_work"
 _LISTEN_SECONDS = 1.0
 _LISTEN_AGAIN_SECONDS = 5.0
@@ -116,15 +119,15 @@ class PostgresLedger(Ledger):
         """Raise LedgerError unless there is a ledger that this code can read as it is. By one connection."""
         self._check_version(self.revision())
 
-    def connect(self, *, read_only: bool = False) -> PostgresConnection:
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> PostgresConnection:
         """Open a connection. A lost one is opened anew at the next transaction."""
-        connection = PostgresConnection(self.open)
+        connection = PostgresConnection(self.open, lasting=lasting)
         connection.open()
         return connection
 
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
-        """Give a connection that writes, kept afterwards: to open one takes longer than what it is for."""
+        """Give a connection, kept afterwards: to open one takes longer than what it is for."""
         kept = _writers.setdefault((os.getpid(), self._url), [])
         try:
             connection = kept.pop()
@@ -149,8 +152,16 @@ class PostgresLedger(Ledger):
             prepare_threshold=None,
             cursor_factory=psycopg.ClientCursor,
             connect_timeout=int(timeout),
+            client_encoding="utf8",
             application_name=self._parameters.get("application_name") or "scheduler",
         )
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            connection.close()
+            raise psycopg.errors.InvalidCatalogName(
+                f"the database's encoding is {encoding}, in which not every text can be kept:"
+                " create it with --encoding UTF8 --template template0"
+            )
         row = connection.execute(CLOCK).fetchone()
         assert row is not None
         ticks.hear(row[0])
@@ -175,9 +186,11 @@ class PostgresLedger(Ledger):
 
         if read_only:
             # What was idle for long may have been cut on its way: it is tried before it is used.
-            return sqlalchemy.create_engine(
+            engine = sqlalchemy.create_engine(
                 _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
             )
+            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
+            return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
         sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
         return engine
@@ -253,11 +266,11 @@ class PostgresLedger(Ledger):
         """A database is made by who runs the server."""
 
     def _is_there(self) -> bool:
-        with closing(self.connect(read_only=True)) as connection:
+        with self.writing() as connection:
             return self._has_tables(connection)
 
     def _inspect(self) -> str | None:
-        with closing(self.connect(read_only=True)) as connection:
+        with self.writing() as connection:
             return self._revision(connection)
 
     def _has_tables(self, connection: Connection) -> bool:

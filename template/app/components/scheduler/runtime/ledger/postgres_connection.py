@@ -20,7 +20,7 @@ import psycopg
 from loguru import logger
 
 from .. import ticks
-from .connections import Cursor, Trouble, one_line, without_nul
+from .connections import Cursor, Doubt, Trouble, one_line, without_nul
 
 CONNECT_SECONDS = 5
 # What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
@@ -30,11 +30,15 @@ _IDLE_SECONDS = 10
 # A server that is away is tried again after a while that grows up to this.
 _LONGEST_PAUSE = 5.0
 _FIRST_PAUSE = 0.25
-# For so long the fate of a COMMIT is asked for.
+# For so long the fate of a COMMIT is asked for, by who does not stay.
 _DOUBT_SECONDS = 60.0
 
 # One lock for each schema that holds a ledger. The first number is only ours.
 LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
+
+# Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
+# small, and would read the whole of them.
+_BY_INDEX = "SET LOCAL enable_seqscan = off;"
 
 _BEGIN = f"""
 BEGIN;
@@ -42,8 +46,10 @@ SET LOCAL lock_timeout = '{_LOCK_SECONDS}s';
 SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s';
 SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
 SET LOCAL synchronous_commit = 'on';
+{_BY_INDEX}
 {LOCK};
-SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+       to_regclass('scheduler_runs')::oid
 """
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
@@ -86,10 +92,16 @@ class WiredConnection(psycopg.Connection[Any]):
 
 
 class PostgresConnection:
-    """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used."""
+    """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used.
 
-    def __init__(self, opening: Callable[[], psycopg.Connection[Any]]) -> None:
+    lasting: for a process that acts on what it has committed. It asks what became of a COMMIT until it knows,
+        since a claim that it took for undone would stand in the way of all later ones. And it does not go on
+        with tables that took the place of those it began with: a restored ledger knows nothing of what ran.
+    """
+
+    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, lasting: bool = False) -> None:
         self._opening = opening
+        self._lasting, self._tables = lasting, 0
         self._raw: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -173,7 +185,16 @@ class PostgresConnection:
         row = cursor.fetchone()
         assert row is not None
         ticks.hear(row[1])
+        self._check_tables(row[2])
         return str(row[0])
+
+    def _check_tables(self, found: int | None) -> None:
+        if not self._lasting or found is None:
+            return
+        self._tables = self._tables or found
+        if found != self._tables:
+            self._roll_back()
+            raise Trouble("the ledger's tables were replaced: stop and start the application")
 
     def _commit(self, number: str) -> None:
         assert self._raw is not None
@@ -193,7 +214,7 @@ class PostgresConnection:
         """Ask what became of a transaction whose end was not heard."""
         logger.warning("the connection to the ledger was lost in a commit; asking what became of it")
         give_up = time.monotonic() + _DOUBT_SECONDS
-        while time.monotonic() < give_up:
+        while self._lasting or time.monotonic() < give_up:
             try:
                 row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
             except psycopg.DataError:
@@ -205,7 +226,7 @@ class PostgresConnection:
                 if row is not None and row[0] != "in progress":
                     return bool(row[0] == "committed")
             time.sleep(0.1)
-        raise Trouble("it is not known whether the last transaction was committed")
+        raise Doubt("it is not known whether this was done, since the server went away in the middle of it")
 
     def _roll_back(self) -> None:
         if self._raw is not None and not self._raw.closed:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import ticks
+from . import job_statements as job_sql
 from . import members
 from . import statements as sql
 from .connections import Connection
@@ -14,8 +15,7 @@ from .records import Claim, Identity, Outcome
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
     """Give back runs that were not entered: the tick stays accounted for and costs no attempt."""
-    for held in claims:
-        connection.execute(sql.RELEASE_RUN, _token(me, held))
+    _release(connection, me, claims)
 
 
 def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> dict[int, str]:
@@ -39,7 +39,7 @@ def _not_now(
 ) -> Iterator[tuple[Claim, str]]:
     """Yield those that may not begin now, and why."""
     by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
-    paused = {job_id for (job_id,) in sql.LIST_PAUSED.execute(connection, by_clock, now=ticks.now())}
+    paused = {job_id for (job_id,) in job_sql.LIST_PAUSED.execute(connection, by_clock, now=ticks.now())}
     rows = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
     others = dict(map(tuple, sql.COUNT_HELD_BY_OTHERS.execute(connection, rows, process_id=me.process_id)))
     for held, most in waiting:
@@ -54,7 +54,7 @@ def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -
     if held.kind == "scheduled" and held.attempt == 1:
         taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
     else:
-        taken = connection.execute(sql.RELEASE_RUN, _token(me, held)).rowcount == 1
+        taken = bool(_release(connection, me, [held]))
     return reason if taken else "lost"
 
 
@@ -94,8 +94,12 @@ def prune(connection: Connection, before: int, piece: int) -> int:
     connection.execute(sql.PRUNE_ATTEMPTS, values)
     connection.execute(sql.PRUNE_LOGS, values)
     connection.execute(sql.PRUNE_AUDIT, values)
-    connection.execute(sql.PRUNE_JOBS, values)
+    connection.execute(job_sql.PRUNE_JOBS, values)
     return connection.execute(sql.PRUNE_RUNS, values).rowcount
+
+
+def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:
+    return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), process_id=me.process_id)
 
 
 def _row(held: Claim) -> tuple[int, int, int]:

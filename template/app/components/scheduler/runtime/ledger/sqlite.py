@@ -61,7 +61,7 @@ class SqliteLedger(Ledger):
         except OSError as problem:
             raise LedgerError(f"the ledger {self.place} cannot be read: {problem.strerror}") from None
 
-    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> sqlite3.Connection:
         """Open a connection in autocommit mode.
 
         With `read_only` nothing is ever written, not even an empty file where there was none.

@@ -1,4 +1,4 @@
-"""Every SQL statement of the claim and finish path, written for SQLite (3.35) and PostgreSQL (13)."""
+"""The SQL statements about runs and processes, written for SQLite (3.35) and PostgreSQL (13)."""
 
 from .bulk import Bulk
 
@@ -37,87 +37,6 @@ SELECT max(number) FROM (
 ) AS numbers
 """
 
-_JOB_STATE = """
-SELECT job_id, definition, watermark_us, paused_us, paused_until_us, removed_us, schedule_data, call_data,
-       exhausted_us
-FROM scheduler_jobs
-"""
-
-LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
-
-READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
-
-INSERT_JOB = """
-INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
-                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data,
-                            queue)
-VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :watermark,
-        :on_crash, :grace, :paused_us, :note, :schedule_data, :queue)
-"""
-
-UPDATE_JOB = """
-UPDATE scheduler_jobs
-SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
-    grace_us = :grace, schedule_data = :schedule_data, queue = :queue, call_data = NULL, removed_us = NULL,
-    exhausted_us = NULL
-WHERE job_id = :job_id
-"""
-
-# What was added while running is told apart by its call_data, and found by others by its serial.
-KEEP_JOB = """
-UPDATE scheduler_jobs
-SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM scheduler_jobs)
-WHERE job_id = :job_id
-"""
-
-_ADDED = """
-SELECT job_id, name, function, schedule_data, call_data, watermark_us, removed_us, serial
-FROM scheduler_jobs
-"""
-
-LIST_ADDED = _ADDED + " WHERE serial > :serial ORDER BY serial"
-
-READ_ADDED = _ADDED + " WHERE job_id = :job_id"
-
-# One that has no tick left is wanted only as long as a run of it is not over.
-LIST_ADDED_AT_START = (
-    _ADDED
-    + """
-WHERE call_data IS NOT NULL AND removed_us IS NULL AND (exhausted_us IS NULL OR EXISTS (
-    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
-    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now)))
-ORDER BY job_id
-"""
-)
-
-LAST_SERIAL = "SELECT COALESCE(max(serial), 0) FROM scheduler_jobs"
-
-EXHAUST_JOB = """
-UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
-"""
-
-IS_OVER = """
-SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
-    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now))
-"""
-
-# A changed definition begins anew: instants before the change are not caught up. A watermark never goes
-# back, or used-up ticks would come again after the clock was; the change is in force from there.
-REDEFINE_JOB = """
-UPDATE scheduler_jobs
-SET definition = :definition, changed_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END,
-    watermark_us = CASE WHEN watermark_us > :watermark THEN watermark_us ELSE :watermark END
-WHERE job_id = :job_id
-"""
-
-REMOVE_JOB = """
-UPDATE scheduler_jobs
-SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
-    ELSE (SELECT max(serial) + 1 FROM scheduler_jobs) END
-WHERE job_id = :job_id AND removed_us IS NULL
-"""
-
 # What a job that is no longer in the code left waiting would wait for ever.
 CANCEL_WAITING = """
 UPDATE scheduler_runs
@@ -133,31 +52,6 @@ UPDATE scheduler_runs SET state = 'skipped', reason = 'outage', finished_us = :n
 WHERE job_id = :job_id AND kind = 'scheduled' AND state = 'queued' AND attempt = 1
 """
 
-PAUSE_JOB = """
-UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until
-WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
-"""
-
-# A further pause changes the note and the end of the one that is there.
-CHANGE_PAUSE = """
-UPDATE scheduler_jobs
-SET pause_note = COALESCE(:note, pause_note), paused_until_us = COALESCE(:until, paused_until_us)
-WHERE job_id = :job_id AND paused_us IS NOT NULL AND (:note IS NOT NULL OR :until IS NOT NULL)
-"""
-
-# What was removed and is added anew is another job, with a pause of its own or none.
-RENEW_PAUSE = """
-UPDATE scheduler_jobs SET paused_us = :paused, pause_note = :note, paused_until_us = NULL
-WHERE job_id = :job_id
-"""
-
-RESUME_JOB = """
-UPDATE scheduler_jobs
-SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
-    watermark_us = CASE WHEN watermark_us > :upto THEN watermark_us ELSE :upto END
-WHERE job_id = :job_id AND paused_us IS NOT NULL
-"""
-
 INSERT_RUN = """
 INSERT INTO scheduler_runs (job_id, kind, tick_us, start_number, state, attempt, crashes, due_us,
                             process_id, claimed_us, started_us)
@@ -165,17 +59,6 @@ VALUES (:job_id, :kind, :tick, :start_number, :state, 1, 0, :due, :process_id, :
 ON CONFLICT DO NOTHING
 RETURNING run_id
 """
-
-# Moves each watermark from where this process saw it. Whoever comes second changes nothing.
-ADVANCE_WATERMARKS = Bulk(
-    """
-UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given
-WHERE job_id = given.job AND definition = given.defined AND watermark_us = given.seen
-  AND paused_us IS NULL AND removed_us IS NULL
-RETURNING job_id
-""",
-    job="text", defined="text", seen="bigint", upto="bigint",
-)  # fmt: skip
 
 # A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
 # one after another, in one slot (R5).
@@ -208,20 +91,6 @@ SELECT job_id, due_us FROM scheduler_runs
 WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
 """
 
-LIST_PAUSED = Bulk(
-    """
-SELECT job_id FROM GIVEN AS given CROSS JOIN scheduler_jobs
-WHERE job_id = given.job AND paused_us IS NOT NULL AND (paused_until_us IS NULL OR paused_until_us > :now)
-""",
-    job="text",
-)
-
-READ_JOBS = Bulk(
-    _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
-    + " WHERE job_id = given.job",
-    job="text",
-)
-
 # A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUNS = Bulk(
     """
@@ -245,20 +114,25 @@ RETURNING run_id
 """,
     job="text", tick="bigint", last_tick="bigint", ticks="bigint", why="text",
 )  # fmt: skip
+
 # Runs that whoever serves their queue may take: queued, given back before they started, due for a retry, or
 # cut off. `:queues` is empty for all, or has a comma before and after each name.
 _SERVED = "(:queues = '' OR :queues LIKE '%,' || COALESCE(queue, 'default') || ',%')"
+
 _OF_WAITING = """
 SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us
 FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
 """
+
 # Page by page, in the order in which they were due.
 LIST_WAITING = f"""{_OF_WAITING}
 WHERE state IN ('queued', 'retrying') AND due_us <= :by AND (due_us, run_id) > (:after_due, :after_run)
   AND {_SERVED}
 ORDER BY due_us, run_id LIMIT :page
 """
+
 LIST_CUT = f"{_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED} ORDER BY due_us, run_id"
+
 # Looked for with each pulse, where very many may wait.
 FIND_WAITING = f"""
 SELECT 1 WHERE EXISTS ({_OF_WAITING} WHERE state IN ('queued', 'retrying') AND due_us <= :by AND {_SERVED})
@@ -282,10 +156,10 @@ TAKE_WAITING = Bulk(
     """
 UPDATE scheduler_runs
 SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
-FROM GIVEN AS given WHERE run_id = given.run AND state IN ('queued', 'retrying')
+FROM GIVEN AS given WHERE BY_KEY AND run_id = given.run AND state IN ('queued', 'retrying')
 RETURNING run_id
 """,
-    run="bigint", put="text", claimed="bigint", begun="bigint",
+    key="run_id", run="bigint", put="text", claimed="bigint", begun="bigint",
 )  # fmt: skip
 
 TAKE_CUT = """
@@ -308,15 +182,19 @@ WHERE run_id = :run_id AND process_id = :process_id AND attempt = :attempt AND c
   AND state IN ('claimed', 'running')
 """
 
-RELEASE_RUN = "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL" + _HOLDING
-
 _HOLDING_THESE = """
 FROM GIVEN AS given
-WHERE run_id = given.run AND process_id = :process_id AND attempt = given.number
+WHERE BY_KEY AND run_id = given.run AND process_id = :process_id AND attempt = given.number
   AND claimed_us = given.claimed AND state IN ('claimed', 'running')
 RETURNING run_id, attempt
 """
-_TOKEN = {"run": "bigint", "number": "bigint", "claimed": "bigint"}
+
+_TOKEN = {"key": "run_id", "run": "bigint", "number": "bigint", "claimed": "bigint"}
+
+RELEASE_RUNS = Bulk(
+    "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL" + _HOLDING_THESE,
+    **_TOKEN,
+)
 
 START_RUNS = Bulk(
     "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING_THESE, **_TOKEN
@@ -432,23 +310,18 @@ PRUNE_ATTEMPTS = """
 DELETE FROM scheduler_attempts WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
 """
+
 PRUNE_LOGS = """
 DELETE FROM scheduler_logs WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
 """
+
 PRUNE_AUDIT = """
 DELETE FROM scheduler_audit WHERE audit_id IN (
     SELECT audit_id FROM scheduler_audit WHERE at_us < :before ORDER BY at_us LIMIT :piece)
 """
+
 PRUNE_RUNS = """
 DELETE FROM scheduler_runs WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""
-# What was added while running and is over is forgotten with the last of its runs.
-PRUNE_JOBS = """
-DELETE FROM scheduler_jobs WHERE job_id IN (
-    SELECT job_id FROM scheduler_jobs
-    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
-    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
-    LIMIT :piece)
 """

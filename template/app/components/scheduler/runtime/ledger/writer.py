@@ -11,6 +11,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ from .database import Ledger
 
 Operation = Callable[[Connection], Any]
 
-_BATCH = 1_000
+# How many operations, and how many claimed jobs, one transaction takes at most.
+_BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
 
 
@@ -32,7 +34,7 @@ _RETRY_SECONDS = 1.0
 class _Task:
     operation: Operation
     keep: bool
-    weight: int = 1
+    weight: int = 0
     future: Future[Any] = field(default_factory=Future)
 
     def begin(self) -> bool:
@@ -68,6 +70,10 @@ class Writer:
         self._ledger = ledger
         self._pulse, self._pulse_seconds = pulse, pulse_seconds
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        # What begins or ends a run goes first: under more load than can be carried, claims would delay it
+        # ever more, and what is delayed is skipped.
+        self._urgent: deque[_Task] = deque()
+        self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []
         self._retry_at = 0.0
         self._troubled = self._hurried = False
@@ -75,17 +81,17 @@ class Writer:
 
     def start(self) -> None:
         """Open the ledger and begin. Raises one of `TROUBLES` if it cannot be opened."""
-        self._connection = self._ledger.connect()
+        self._connection = self._ledger.connect(lasting=True)
         self._file = self._ledger.file_identity()
         self._log: tuple[int, int] | None = None
         self._thread.start()
 
-    def submit(self, operation: Operation, *, keep: bool = False, weight: int = 1) -> Future[Any]:
+    def submit(self, operation: Operation, *, keep: bool = False, weight: int = 0) -> Future[Any]:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
         kept and tried again until it is taken: for outcomes, which must not be lost. `weight` is how many
-        runs it is about: so that no transaction takes long.
+        jobs a claim is about: claims come after all else, and no transaction has too many of them.
         """
         task = _Task(operation, keep, weight)
         self._queue.put(task)
@@ -96,11 +102,15 @@ class Writer:
         self._hurried = True
         self._queue.put(_NUDGE)
 
-    def close(self, patience: float = 10.0) -> int:
-        """Do what is queued, stop, and return how many kept operations could not be done."""
+    def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
+        """Do what is queued, stop, and return how many kept operations could not be done.
+
+        `last` is done when none is left: after those that were kept for another try.
+        """
+        self._last = last
         self._patience_ends = time.monotonic() + patience
         self._queue.put(None)
-        self._thread.join(patience + 15)
+        self._thread.join(patience + 10)
         return len(self._kept)
 
     def _work(self) -> None:
@@ -112,7 +122,7 @@ class Writer:
             closing = closing or asked_to_close
             if batch:
                 self._commit(connection, batch)
-            if closing and not self._queue.qsize():
+            if closing and not (self._queue.qsize() or self._urgent or self._claims):
                 if not self._kept or time.monotonic() > self._patience_ends:
                     break
                 continue
@@ -121,28 +131,39 @@ class Writer:
                 # In step with the ticks of a job, it would find the job's only place reserved every time.
                 next_pulse = time.monotonic() + self._pulse_seconds * random.uniform(0.7, 1.0)
                 self._beat(connection)
+        if self._last is not None and not self._kept:
+            self._commit(connection, [_Task(self._last, keep=False)])
         connection.close()
 
     def _take(self, until: float) -> tuple[list[_Task], bool]:
         """Return the next operations (those kept for another try first), and whether to close."""
-        batch: list[_Task] = []
-        weight = 0
         wait_until = min(until, self._retry_at) if self._kept else until
-        try:
-            task = self._queue.get(timeout=max(0.0, wait_until - time.monotonic()))
-            while task is not None:
-                if task is not _NUDGE:
-                    batch.append(task)
-                    weight += task.weight
-                if weight >= _BATCH:
-                    break
-                task = self._queue.get_nowait()
-            closing = task is None
-        except queue.Empty:
-            closing = False
+        left = self._urgent or self._claims
+        closing = self._sort_in(0.0 if left else max(0.0, wait_until - time.monotonic()))
+        batch: list[_Task] = []
         if self._kept and time.monotonic() >= self._retry_at:
-            batch, self._kept = self._kept + batch, []
+            batch, self._kept = self._kept, []
+        while self._urgent and len(batch) < _BATCH:
+            batch.append(self._urgent.popleft())
+        weight = 0
+        while self._claims and weight < _CLAIMED:
+            batch.append(self._claims.popleft())
+            weight += batch[-1].weight
         return batch, closing
+
+    def _sort_in(self, seconds: float) -> bool:
+        """Wait for something to do, put all that is there in its place, and return whether to close."""
+        closing = False
+        try:
+            task = self._queue.get(timeout=seconds)
+            while True:
+                if task is None:
+                    closing = True
+                elif task is not _NUDGE:
+                    (self._claims if task.weight else self._urgent).append(task)
+                task = self._queue.get_nowait()
+        except queue.Empty:
+            return closing
 
     def _commit(self, connection: Connection, batch: list[_Task]) -> None:
         try:

@@ -64,6 +64,7 @@ def _looks(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield what has ended since the last look, again and again; nothing if nothing was written."""
     yield watch.begin(connection)
+    connection.rollback()
     written = None
     while not over():
         now_written = ledger.change_mark(mark)
@@ -71,9 +72,9 @@ def _looks(
             yield []
         else:
             written = now_written
-            # What was written since is not in the snapshot that the last look began with.
-            connection.rollback()
             yield watch.look(connection)
+            # What is written from now on would not be in the snapshot of this look.
+            connection.rollback()
         time.sleep(POLL_SECONDS)
 
 

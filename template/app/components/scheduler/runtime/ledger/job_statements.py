@@ -1,0 +1,146 @@
+"""The SQL statements about jobs, written for SQLite (3.35) and PostgreSQL (13)."""
+
+from .bulk import Bulk
+
+_JOB_STATE = """
+SELECT job_id, definition, watermark_us, paused_us, paused_until_us, removed_us, schedule_data, call_data,
+       exhausted_us
+FROM scheduler_jobs
+"""
+
+LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
+
+READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
+
+INSERT_JOB = """
+INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
+                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data,
+                            queue)
+VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :watermark,
+        :on_crash, :grace, :paused_us, :note, :schedule_data, :queue)
+"""
+
+UPDATE_JOB = """
+UPDATE scheduler_jobs
+SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
+    grace_us = :grace, schedule_data = :schedule_data, queue = :queue, call_data = NULL, removed_us = NULL,
+    exhausted_us = NULL
+WHERE job_id = :job_id
+"""
+
+# What was added while running is told apart by its call_data, and found by others by its serial.
+KEEP_JOB = """
+UPDATE scheduler_jobs
+SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM scheduler_jobs)
+WHERE job_id = :job_id
+"""
+
+_ADDED = """
+SELECT job_id, name, function, schedule_data, call_data, watermark_us, removed_us, serial
+FROM scheduler_jobs
+"""
+
+LIST_ADDED = _ADDED + " WHERE serial > :serial ORDER BY serial"
+
+READ_ADDED = _ADDED + " WHERE job_id = :job_id"
+
+# One that has no tick left is wanted only as long as a run of it is not over.
+LIST_ADDED_AT_START = (
+    _ADDED
+    + """
+WHERE call_data IS NOT NULL AND removed_us IS NULL AND (exhausted_us IS NULL OR EXISTS (
+    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
+    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now)))
+ORDER BY job_id
+"""
+)
+
+LAST_SERIAL = "SELECT COALESCE(max(serial), 0) FROM scheduler_jobs"
+
+EXHAUST_JOB = """
+UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL
+"""
+
+IS_OVER = """
+SELECT 1 FROM scheduler_jobs WHERE job_id = :job_id AND exhausted_us IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id
+    AND (state IN ('queued', 'claimed', 'running', 'retrying') OR rerun_until_us >= :now))
+"""
+
+# A changed definition begins anew: instants before the change are not caught up. A watermark never goes
+# back, or used-up ticks would come again after the clock was; the change is in force from there.
+REDEFINE_JOB = """
+UPDATE scheduler_jobs
+SET definition = :definition, changed_us = CASE WHEN watermark_us > :now THEN watermark_us ELSE :now END,
+    watermark_us = CASE WHEN watermark_us > :watermark THEN watermark_us ELSE :watermark END
+WHERE job_id = :job_id
+"""
+
+REMOVE_JOB = """
+UPDATE scheduler_jobs
+SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
+    ELSE (SELECT max(serial) + 1 FROM scheduler_jobs) END
+WHERE job_id = :job_id AND removed_us IS NULL
+"""
+
+PAUSE_JOB = """
+UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until
+WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
+"""
+
+# A further pause changes the note and the end of the one that is there.
+CHANGE_PAUSE = """
+UPDATE scheduler_jobs
+SET pause_note = COALESCE(:note, pause_note), paused_until_us = COALESCE(:until, paused_until_us)
+WHERE job_id = :job_id AND paused_us IS NOT NULL AND (:note IS NOT NULL OR :until IS NOT NULL)
+"""
+
+# What was removed and is added anew is another job, with a pause of its own or none.
+RENEW_PAUSE = """
+UPDATE scheduler_jobs SET paused_us = :paused, pause_note = :note, paused_until_us = NULL
+WHERE job_id = :job_id
+"""
+
+RESUME_JOB = """
+UPDATE scheduler_jobs
+SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
+    watermark_us = CASE WHEN watermark_us > :upto THEN watermark_us ELSE :upto END
+WHERE job_id = :job_id AND paused_us IS NOT NULL
+"""
+
+# Moves each watermark from where this process saw it. Whoever comes second changes nothing.
+ADVANCE_WATERMARKS = Bulk(
+    """
+UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given
+WHERE BY_KEY AND job_id = given.job AND definition = given.defined AND watermark_us = given.seen
+  AND paused_us IS NULL AND removed_us IS NULL
+RETURNING job_id
+""",
+    key="job_id", job="text", defined="text", seen="bigint", upto="bigint",
+)  # fmt: skip
+
+LIST_PAUSED = Bulk(
+    """
+SELECT job_id FROM GIVEN AS given CROSS JOIN scheduler_jobs
+WHERE BY_KEY AND job_id = given.job AND paused_us IS NOT NULL
+  AND (paused_until_us IS NULL OR paused_until_us > :now)
+""",
+    key="job_id",
+    job="text",
+)
+
+READ_JOBS = Bulk(
+    _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
+    + " WHERE BY_KEY AND job_id = given.job",
+    key="job_id",
+    job="text",
+)
+
+# What was added while running and is over is forgotten with the last of its runs.
+PRUNE_JOBS = """
+DELETE FROM scheduler_jobs WHERE job_id IN (
+    SELECT job_id FROM scheduler_jobs
+    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
+    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
+    LIMIT :piece)
+"""
