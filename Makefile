@@ -13,6 +13,8 @@ RUN = "$(PYTHON)" -m
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
 JOBS ?= 2
+# The slow tests mostly wait, for leases and clocks: more of them than there are cores run side by side.
+WAITING_JOBS ?= 3
 MINUTES ?= 1
 SEED ?=
 
@@ -101,7 +103,7 @@ docs: $(READY)
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
 	@"$(PYTHON)" scripts/database_server.py
-	$(RUN) pytest -n $(JOBS)
+	$(RUN) pytest -n $(WAITING_JOBS) --dist worksteal
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS)

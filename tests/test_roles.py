@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -192,3 +193,30 @@ def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
         stop(worker)
     finally:
         kill(scheduler)
+
+
+@pytest.mark.full
+async def test_a_worker_takes_the_next_runs_as_soon_as_it_has_room(tmp_path: Path) -> None:
+    with scheduler_settings(tmp_path, SCHEDULER_ROLE="scheduler"):
+        claiming = many_at_once()
+        async with claiming:
+            await until(lambda: len(rows(claiming)) == MANY)
+    with scheduler_settings(tmp_path, SCHEDULER_ROLE="worker", SCHEDULER_MAX_WORKERS=2):
+        working = many_at_once()
+        async with working:
+            process = working._process
+            assert process is not None
+            # After its first look it would look again in ten minutes.
+            process.writer._pulse_seconds = 600
+            await until(lambda: len(rows(working, "succeeded")) == MANY, patience=60)
+
+
+MANY = 20
+
+
+def many_at_once() -> AsyncIOScheduler:
+    """Return a schedule whose jobs all run once, at its start."""
+    scheduler = AsyncIOScheduler()
+    for number in range(MANY):
+        scheduler.add_job(asyncio.sleep, "date", args=[0.1], id=f"job-{number}")
+    return scheduler

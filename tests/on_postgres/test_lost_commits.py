@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from app.components.scheduler.runtime.ledger import postgres_connection
-from app.components.scheduler.runtime.ledger.connections import Doubt, transaction
+from app.components.scheduler.runtime.ledger.connections import Doubt, Trouble, transaction
 from app.components.scheduler.runtime.ledger.database import Ledger
 from proxy import Proxy, lose_the_answer, lose_the_question, proxy
 from servers import Server, at_port
@@ -70,7 +70,7 @@ def test_who_stays_asks_until_the_server_is_back(ledger: Ledger, wire: Proxy) ->
 def test_who_stays_learns_that_it_was_undone(ledger: Ledger, wire: Proxy) -> None:
     with closing(ledger.connect(lasting=True)) as connection:
         wire.when(b"COMMIT", lose_the_question)
-        with pytest.raises(postgres_connection.Trouble, match="undone"), transaction(connection):
+        with pytest.raises(Trouble, match="undone"), transaction(connection):
             connection.execute(AUDIT)
     assert looked(ledger) == 0
 
