@@ -68,6 +68,7 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
         told = {"incident_id": 1, "channel": channel, "told_count": 1, "told_us": 5, "told_over_us": None}
         write(ledger, "scheduler_notices", [told])
         write(ledger, "scheduler_channels", [{"channel": channel, "since_us": 1, "tries": 0, "try_us": 0}])
+    write(ledger, "scheduler_application", [{"number": 1, "name": "story-app", "since_us": 1}])
     write(ledger, "scheduler_alerting", [{"number": 1, "since_us": 1, "seen_us": 2}])
     return ledger
 

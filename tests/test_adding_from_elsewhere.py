@@ -108,3 +108,20 @@ def test_a_command_for_a_job_of_the_code_says_where_to_go(app: Application) -> N
     assert refused.returncode == 2
     assert "stands in the schedule's code: delete it there" in refused.stderr
     assert app.command("remove", "nothing").returncode == 2
+
+
+def test_who_added_and_changed_a_job_is_on_record(app: Application) -> None:
+    client = (
+        "from app.components.scheduler.runtime import SchedulerClient\nclient = SchedulerClient(who='shop')\n"
+    )
+    add = (
+        client + 'client.add_job(note, "interval", hours=1, args=["x"], id="hourly", replace_existing=True)\n'
+    )
+    with app.running():
+        done = elsewhere(app, add * 2 + 'client.add_job(note, "interval", hours=2, args=["same"])\n' * 2)
+        assert done.returncode == 0, done.stderr
+        assert elsewhere(app, client + 'client.remove_job("hourly", note="done with")').returncode == 0
+    noted = [(row["who"], row["action"], row["note"]) for row in app.json("audit", "--job", "hourly")]
+    assert noted == [("shop", "remove", "done with"), ("shop", "change", None), ("shop", "add", None)]
+    # What is there already is not added once more.
+    assert len(app.json("audit")) == 4

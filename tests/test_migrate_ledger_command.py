@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from app.commands import moving
 from app.components.scheduler.runtime import ticks
+from app.components.scheduler.runtime.errors import LedgerError
 from app.components.scheduler.runtime.ledger import copying, schema
+from app.components.scheduler.runtime.ledger import moving as moving_room
 from app.components.scheduler.runtime.ledger.connections import transaction
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.querying import connect
@@ -213,3 +216,29 @@ def test_wrong_use_is_refused_in_one_sentence(tmp_path: Path, postgres_url: str)
     again = postgres_url.replace("postgresql://", "postgres://").replace("127.0.0.1", "localhost")
     done = app.command("migrate-ledger", "--to", again)
     assert (done.returncode, "--to names the ledger" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_full_disk_at_the_new_place_is_told_with_that_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tmp_path / "new.db"
+
+    def full(_source: Ledger, target: Ledger, *_more: object) -> None:
+        raise LedgerError(target.unusable("database or disk is full"))
+
+    monkeypatch.setattr(moving_room, "move", full)
+    with pytest.raises(LedgerError) as problem:
+        moving._move(sqlite(tmp_path), f"sqlite:///{new}", "somebody", as_json=False)
+    assert f"the ledger {new} cannot be used: database or disk is full" in str(problem.value)
+    assert "then the same command goes on" in str(problem.value)
+    assert "SCHEDULER_DATABASE_URL" not in str(problem.value)
+
+
+@pytest.mark.full
+def test_where_there_is_no_ledger_the_setting_is_named(tmp_path: Path) -> None:
+    done = app_of(tmp_path).command("migrate-ledger", "--to", f"sqlite:///{tmp_path / 'new.db'}")
+    assert done.returncode == 1
+    assert (
+        "there is no ledger at data/ledger.db, so there is nothing to move: SCHEDULER_DATABASE_URL"
+        in done.stderr
+    )

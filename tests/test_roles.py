@@ -63,7 +63,7 @@ async def test_a_tick_is_skipped_while_the_one_before_is_still_queued(tmp_path: 
             await until(lambda: len(rows(scheduler, "skipped")) >= 2)
         assert len(rows(scheduler, "queued")) == 1
         # Where the machine stood still there may be others as well.
-    assert "overlap" in {row["reason"] for row in rows(scheduler, "skipped")}
+        assert "overlap" in {row["reason"] for row in rows(scheduler, "skipped")}
 
 
 async def test_a_process_keeps_its_own_queues_and_hands_over_the_others(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_queue_has_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--role", "boss"), "SCHEDULER_ROLE=boss: input should be 'all', 'scheduler' or 'worker'"),
+        (("--role", "boss"), "--role 'boss' is none of all, scheduler, worker"),
         (("--queues", "a b/c"), "SCHEDULER_QUEUES: queue='b/c' must be a name of letters"),
     ],
 )
@@ -189,6 +189,7 @@ def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
         assert app.command("health").returncode == 0
         told = app.command("doctor")
         assert "nobody who is up serves the queue reports: the runs of 1 job(s) wait there" in told.stdout
+        assert "python -m app run --role worker --queues reports" in told.stdout
         stop(scheduler)
         assert "no scheduler is up: 1 worker(s) only run" in app.command("health").stdout
         stop(worker)
@@ -221,3 +222,31 @@ def many_at_once() -> AsyncIOScheduler:
     for number in range(MANY):
         scheduler.add_job(asyncio.sleep, "date", args=[0.1], id=f"job-{number}")
     return scheduler
+
+
+@pytest.mark.full
+def test_the_start_line_of_a_worker_knows_what_is_paused(app: Application) -> None:
+    app.tasks("def task() -> None: ...\n")
+    app.schedule(
+        'scheduler.add_job(task, "interval", hours=4, id="held")', "from app.services.my_tasks import task\n"
+    )
+    with app.running():
+        assert app.command("pause", "held").returncode == 0
+    worker = start(app, "worker")
+    try:
+        assert "held paused" in worker.log()
+    finally:
+        stop(worker)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--role", "workers"), "--role 'workers' is none of all, scheduler, worker; did you mean 'worker'?"),
+        (("--queues", ""), "--queues names no queue: leave the option out to serve all of them"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(app: Application, options: tuple[str, str], said: str) -> None:
+    done = app.command("run", *options)
+    assert (done.returncode, done.stderr) == (2, f"error: {said}\n")

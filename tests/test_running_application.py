@@ -378,3 +378,17 @@ def test_a_job_that_ends_the_scheduler_at_once_cuts_the_others_and_says_so(app: 
     with app.running(expect=1) as process:
         wait_for(lambda: process.popen.poll() is not None, "the end")
     assert [row["job_id"] for row in app.recorded("interrupted")] == ["endless"]
+
+
+@pytest.mark.full
+def test_ctrl_c_before_anything_was_started_is_one_word(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.schedule("import pathlib, time\npathlib.Path('loading').touch()\ntime.sleep(60)")
+    process = app.launch()
+    try:
+        wait_for((app.folder / "loading").exists, "the schedule to be read")
+        process.popen.send_signal(signal.SIGINT)
+        assert process.popen.wait(30) == 130
+    finally:
+        process.popen.kill()
+    assert process.log() == "interrupted\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,9 @@ from typing import Annotated
 import typer
 
 from app.commands import explaining, moving, outside, showing, simulating, steering, telling
+
+# The exit code after Ctrl+C, as shells have it.
+_INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +33,10 @@ def main(program: str | None = None) -> None:
 
     try:
         app(prog_name=program)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            print("interrupted", file=sys.stderr)
+        raise
     except ConfigurationError as problem:
         _stop(problem, 2)
     except LedgerError as problem:
@@ -72,13 +80,19 @@ def run(
     ] = None,
 ) -> None:
     """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
-    for name, given in (("SCHEDULER_ROLE", role), ("SCHEDULER_QUEUES", queues)):
-        if given is not None:
-            os.environ[name] = given
+    from app.components.scheduler.runtime.errors import ConfigurationError, nearest
     from app.components.scheduler.runtime.loading import load_schedule
+    from app.components.scheduler.runtime.roles import ROLES
     from app.components.scheduler.runtime.settings import settings
     from app.core.log import configure_logging
 
+    if role is not None and role not in ROLES:
+        raise ConfigurationError(f"--role {role!r} is none of {', '.join(ROLES)}{nearest(role, ROLES)}")
+    if queues is not None and not queues.strip(" ,"):
+        raise ConfigurationError("--queues names no queue: leave the option out to serve all of them")
+    for name, given in (("SCHEDULER_ROLE", role), ("SCHEDULER_QUEUES", queues)):
+        if given is not None:
+            os.environ[name] = given
     chosen = settings()
     configure_logging(chosen.log_level, chosen.log_format)
     scheduler = load_schedule()
@@ -86,16 +100,18 @@ def run(
     from app.components.scheduler.runtime.service import run_until_stopped
 
     # Workers have no page: of many on one machine only one could have its address.
-    with _dashboard() if chosen.role.claims else nullcontext():
-        code = run_until_stopped(scheduler)
-    raise typer.Exit(code)
+    beside = _dashboard() if chosen.role.claims else nullcontext
+    raise typer.Exit(run_until_stopped(scheduler, beside))
 
 
-def _dashboard() -> AbstractContextManager[None]:
+def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     """Return what serves the dashboard beside the schedule, if the application has one."""
     if not _is_there("app.components.dashboard.serving"):
-        return nullcontext()
-    beside: AbstractContextManager[None] = import_module("app.components.dashboard.serving").beside()
+        return nullcontext
+    serving = import_module("app.components.dashboard.serving")
+    # A setting that is wrong is told before anything starts.
+    serving.dashboard_settings()
+    beside: Callable[[], AbstractContextManager[None]] = serving.beside
     return beside
 
 

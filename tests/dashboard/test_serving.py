@@ -49,6 +49,7 @@ def test_a_port_in_use_is_one_warning_and_the_schedule_runs_on(own_site: Site) -
         own_site.app.records(2, "succeeded")
         assert process.log().count("WARNING") == 1
         assert f"127.0.0.1:{own_site.port} cannot be listened on: " in process.log()
+        assert "give this process another SCHEDULER_DASHBOARD_PORT" in process.log()
 
 
 def test_a_wrong_setting_stops_the_start_and_is_named(own_site: Site) -> None:

@@ -13,6 +13,7 @@ from app.commands.output import (
     local_with_zone,
     moment,
     print_json,
+    remark_on_ledger,
     run_number,
     visible,
 )
@@ -59,6 +60,7 @@ def why(
         # What happened can be explained while the schedule is broken.
         problem = str(trouble)
     found = explain.why(Ledger(chosen.database_url), job_id, asked, run, declared, problem, chosen)
+    remark_on_ledger()
     if as_json:
         print_json(found.as_json())
         return

@@ -61,16 +61,24 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     try:
         with Patience(f"moving the ledger to {target}") as patience:
             found = moving.move(source, target, who, patience.at)
+    except LedgerError as problem:
+        advice = f"or set {database.VARIABLE} to another place"
+        if target.place not in str(problem) or advice not in str(problem):
+            raise
+        # It is the one of --to, and what was copied stays there.
+        raise LedgerError(str(problem).replace(advice, "then the same command goes on")) from None
     except KeyboardInterrupt:
         raise LedgerError(
             "interrupted: the same command goes on where it stopped; until then the ledger stays closed, or"
             " until `python -m app migrate-ledger --undo`"
         ) from None
-    following = (
+    following = [
         f"set {database.VARIABLE} to the URL that you gave with --to, wherever the application runs",
         "start it: python -m app run",
         "see that all is well: python -m app doctor",
-    )
+    ]
+    if target.is_on_server:
+        following.append("see to its backup: pg_dump; the sample job weekly_backup copies files only")
     if as_json:
         tables = [{"table": name, **vars(measure)} for name, measure in found.items()]
         print_json({"from": str(source), "to": str(target), "tables": tables, "next": following})

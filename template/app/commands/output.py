@@ -32,6 +32,16 @@ def job_ids(incomplete: str) -> list[str]:
         return []
 
 
+def remark_on_ledger() -> None:
+    """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
+    from app.components.scheduler.runtime.ledger.database import Ledger
+    from app.components.scheduler.runtime.ledger.querying import remark
+    from app.components.scheduler.runtime.settings import settings
+
+    if (sentence := remark(Ledger(settings().database_url))) is not None:
+        print(f"remark: {sentence}", file=sys.stderr)
+
+
 def run_number(text: str) -> int:
     """Return the number of a run.
 

@@ -17,6 +17,7 @@ from app.commands.output import (
     print_json,
     print_table,
     print_text,
+    remark_on_ledger,
     visible,
 )
 
@@ -53,6 +54,7 @@ def jobs(as_json: AsJson = False) -> None:
 
     scheduler = load_schedule()
     rows = job_rows(scheduler)
+    remark_on_ledger()
     if as_json:
         print_json(rows)
         return
@@ -123,6 +125,7 @@ def runs(
     ledger = Ledger(settings().database_url)
     with Patience("looking through the ledger"):
         rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
+    remark_on_ledger()
     if as_json:
         print_json(rows)
         return
@@ -188,6 +191,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
     from app.components.scheduler.runtime.settings import settings
 
     found = run_details(Ledger(settings().database_url), run_id)
+    remark_on_ledger()
     if as_json:
         print_json(found)
     else:
@@ -206,6 +210,7 @@ def audit(
     from app.components.scheduler.runtime.settings import settings
 
     rows = audit_rows(Ledger(settings().database_url), limit, job)
+    remark_on_ledger()
     if as_json:
         print_json(rows)
         return

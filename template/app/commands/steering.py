@@ -132,13 +132,19 @@ def cancel(
 
 
 @commands.command()
-def migrate() -> None:
+def migrate(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a ledger, after the application was renamed.")
+    ] = False,
+) -> None:
     """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
+    from app.components.scheduler.runtime.asking import person
+    from app.components.scheduler.runtime.ledger import upgrading
     from app.components.scheduler.runtime.ledger.database import Ledger
-    from app.components.scheduler.runtime.ledger.upgrading import migrate as upgrade
     from app.components.scheduler.runtime.settings import settings
 
-    print(upgrade(Ledger(settings().database_url)))
+    ledger = Ledger(settings().database_url)
+    print(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger))
 
 
 def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:

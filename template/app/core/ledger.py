@@ -19,6 +19,11 @@ def folder() -> Path:
     return _ledger().folder
 
 
+def is_file() -> bool:
+    """Return whether the ledger is a file here, and not on a server, where `pg_dump` copies it."""
+    return not _ledger().is_on_server
+
+
 def outcome_counts(since: timedelta) -> dict[str, int]:
     """Return how many runs ended in each state (`succeeded`, `failed`, `skipped`, ...) in that time.
 

@@ -36,6 +36,9 @@ async def cleanup_temp_files() -> None:
 
 async def backup_database() -> None:
     """Copy the ledger while it is in use, and keep the newest copies."""
+    if not ledger.is_file():
+        logger.warning("No backup was made: the ledger is on a server, where pg_dump copies it")
+        return
     logger.info("💾 Starting database backup")
     target = BACKUP_FOLDER / f"ledger-{datetime.now():%Y%m%d-%H%M%S}.db"
     await asyncio.to_thread(ledger.backup, target)

@@ -152,6 +152,6 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as problem:
         reason = problem.strerror or problem
-        names = "SCHEDULER_DASHBOARD_HOST, SCHEDULER_DASHBOARD_PORT"
-        raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({names})") from None
+        instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
+        raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
     return listening

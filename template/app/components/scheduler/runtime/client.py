@@ -11,7 +11,7 @@ from .asking import person
 from .catalogue import Catalogue
 from .declaration import Job
 from .errors import LedgerError
-from .ledger import definitions, moved
+from .ledger import definitions, moved, owner
 from .ledger.connections import TROUBLES, Doubt, transaction
 from .ledger.database import Ledger
 from .ledger.writer import Operation
@@ -66,14 +66,17 @@ class SchedulerClient(Steering):
     def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
         ledger = self.ledger
         if not self._is_ready or ledger.is_gone():
+            self._is_ready = False
             if creating:
                 ledger.prepare()
             else:
                 ledger.check_readable()
-            self._is_ready = True
         try:
             with ledger.writing() as connection, transaction(connection):
                 moved.refuse_if_closed(connection)
+                if not self._is_ready:
+                    owner.refuse_another(connection)
+                    self._is_ready = True
                 return operation(connection)
         except Doubt as problem:
             raise LedgerError(ledger.unusable(problem)) from None

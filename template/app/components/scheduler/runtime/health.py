@@ -18,7 +18,7 @@ from . import ticks
 from .errors import LedgerError
 from .ledger import schema
 from .ledger.database import Ledger
-from .ledger.querying import connect
+from .ledger.querying import connect, why_unused
 from .ledger.records import host_name, is_paused
 from .presence import LEASE_SECONDS
 from .schedules import from_text
@@ -90,6 +90,8 @@ def check(ledger: Ledger) -> Health:
     try:
         ledger.check_readable()
         with connect(ledger) as connection:
+            if (sentence := why_unused(connection)) is not None:
+                return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
             return judge(read_jobs(connection), read_processes(connection))
     except LedgerError as problem:
         return unreadable(problem)

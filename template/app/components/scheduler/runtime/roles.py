@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 DEFAULT_QUEUE = "default"
+ROLES = ("all", "scheduler", "worker")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from loguru import logger
@@ -20,28 +21,41 @@ from .scheduler import MOMENT, AsyncIOScheduler
 _SHOWN_JOBS = 10
 
 
-def run_until_stopped(scheduler: AsyncIOScheduler) -> int:
+def run_until_stopped(
+    scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short (R11).
 
-    Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded.
+    `beside` gives what is served while the schedule runs, from when it has started.
+
+    Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded. A start that is asked to
+    stop while it waits for the ledger ends the process with exit code 0.
 
     Raises:
         LedgerError: the ledger cannot be used; nothing was started.
     """
     with asyncio.Runner() as runner:
-        cut = _run(runner.get_loop(), _serve(scheduler))
+        cut = _run(runner.get_loop(), _serve(scheduler, beside))
+        if cut is None:
+            logger.info("stopped before the start: the ledger had not answered, and nothing was started")
+            # The thread that waits for the ledger would hold up the end.
+            _end(0)
         if cut:
             logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
             # What was cut may sit on a thread for ever; all that matters is in the ledger.
-            logger.complete()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(1)
+            _end(1)
     logger.info("stopped")
     return 0
 
 
-def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int]) -> int:
+def _end(code: int) -> None:
+    logger.complete()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
     """Run to the end. A task of a job's own that raises SystemExit stops the loop, and nothing else (R12)."""
     task = loop.create_task(serving)
     while True:
@@ -53,7 +67,10 @@ def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int]) -> 
             logger.exception("a task that a job had begun wanted to end the program; it goes on")
 
 
-async def _serve(scheduler: AsyncIOScheduler) -> int:
+async def _serve(
+    scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]]
+) -> int | None:
+    """Return how many runs were cut; None if nothing was started."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def asked() -> None:
@@ -66,14 +83,32 @@ async def _serve(scheduler: AsyncIOScheduler) -> int:
 
     _on_signals(asked)
     scheduler.on_shutdown = asked_by_a_job
-    async with scheduler:
+    if not await _started(scheduler, stop):
+        return None
+    async with AsyncExitStack() as ending:
+        ending.push_async_exit(scheduler)
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
+        ending.enter_context(beside())
         await stop.wait()
         logger.info("stopping")
         cut = await scheduler.drain(hurry, ending=True)
         _ignore_signals()
         return cut
+
+
+async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
+    """Start; False if that was to be stopped before the ledger answered. Raises what the start does."""
+    starting = asyncio.ensure_future(scheduler.__aenter__())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    # What is nearly there is begun and ended in order.
+    await asyncio.wait({starting}, timeout=MOMENT)
+    stopping.cancel()
+    if not starting.done():
+        return False
+    starting.result()
+    return True
 
 
 def start_line(scheduler: AsyncIOScheduler) -> str:

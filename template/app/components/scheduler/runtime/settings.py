@@ -45,6 +45,11 @@ def project() -> dict[str, Any]:
     return found
 
 
+def project_name() -> str | None:
+    """Return the name that `app/core/project.toml` gives the project; None where there is no such file."""
+    return str(project()["name"]) if _PROJECT_FILE.exists() else None
+
+
 def without_comment(value: str) -> str:
     """Undo what `docker --env-file` and systemd leave in: a trailing ` # comment`, outer quotes."""
     value = value.strip()

@@ -228,9 +228,12 @@ class Steering(Asking, Declaring):
         job = replace(job, startup_delay=None, owner=self)
 
         def add(connection: Connection) -> AddedRow | None:
-            if not _may_take(connection, job, named, replace_existing):
+            action = _may_take(connection, job, named, replace_existing)
+            if action is None:
                 return None
-            return definitions.keep(connection, job, first_at)
+            kept = definitions.keep(connection, job, first_at)
+            asking.note_down(connection, self.who, action, job.id)
+            return kept
 
         row = self._execute(add, creating=True)
         if row is None:
@@ -245,19 +248,21 @@ def check_jobstore(jobstore: Any) -> None:
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
 
-def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> bool:
-    """Return whether a job can be written down; False if the very same is there already."""
+def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> str | None:
+    """Return what it means to write down a job: `add` or `change`; None if the very same is there already."""
     state = pauses.read(connection, job.id)
     if state is None or state.removed is not None:
-        return True
+        return "add"
     taken = f"{job.where}: the id {job.id!r} is taken by a job"
     if state.call_data is None:
         raise JobExistsError(f"{taken} in the schedule's code: give another id=")
-    if state.exhausted is not None or replace_existing:
-        return True
+    if state.exhausted is not None:
+        return "add"
+    if replace_existing:
+        return "change"
     if named:
         raise JobExistsError(f"{taken} that was added before: give another id=, or replace_existing=True")
-    return False
+    return None
 
 
 def _existing(connection: Connection, job_id: Any) -> JobState:

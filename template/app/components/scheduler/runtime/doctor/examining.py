@@ -13,6 +13,7 @@ from ..errors import ConfigurationError, LedgerError
 from ..ledger.connections import TROUBLES
 from ..ledger.database import Ledger
 from ..ledger.moved import why_closed
+from ..ledger.owner import why_not_ours
 from ..ledger.querying import connect
 from ..ledger.sqlite import SqliteLedger
 from ..loading import load_schedule
@@ -91,7 +92,7 @@ def _examine_ledger(
     found += filter(None, [unwritable])
     now, zone = ticks.now(), settings.zone
     try:
-        found += _moved(ledger)
+        found += _not_to_be_used(ledger)
         with connect(ledger) as connection:
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
@@ -102,10 +103,11 @@ def _examine_ledger(
     return found
 
 
-def _moved(ledger: Ledger) -> list[Finding]:
+def _not_to_be_used(ledger: Ledger) -> list[Finding]:
+    """Tell of a ledger that was moved, or is another application's."""
     try:
         with closing(ledger.connect(read_only=True)) as connection:
-            closed = why_closed(connection)
+            closed, refusal = why_closed(connection), why_not_ours(connection)
     except TROUBLES as problem:
         raise LedgerError(ledger.unusable(problem)) from None
-    return [] if closed is None else [Finding("error", "ledger", closed, ledger.place, None)]
+    return [Finding("error", "ledger", said, ledger.place, None) for said in (closed, refusal) if said]

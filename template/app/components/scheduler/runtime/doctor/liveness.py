@@ -112,7 +112,7 @@ def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator
             "processes",
             what,
             f"job {job_ids[0]}",
-            f"python -m app run --queues {shlex.quote(queue)}",
+            f"python -m app run --role worker --queues {shlex.quote(queue)}",
         )
 
 

@@ -56,6 +56,11 @@ class Ledger:
         raise NotImplementedError
 
     @property
+    def is_on_server(self) -> bool:
+        """Whether a server keeps it, and no file here."""
+        return False
+
+    @property
     def folder(self) -> Path:
         """Where files go that belong to it."""
         raise NotImplementedError

@@ -25,8 +25,6 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
             _insert(connection, job, now, now)
             found.added.append(job.id)
             found.watermarks[job.id] = now
-            if job.paused_at_first:
-                found.paused.add(job.id)
     declared = {job.id for job in jobs}
     for state in known.values():
         if state.job_id in declared or state.removed is not None:
@@ -43,6 +41,11 @@ def find_added(connection: Connection, now: int, found: Registration) -> None:
     rows = connection.execute(job_sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
     found.jobs_added = [AddedRow(*row) for row in rows]
     found.serial = connection.execute(job_sql.LAST_SERIAL).fetchone()[0]
+
+
+def find_paused(connection: Connection, now: int, found: Registration) -> None:
+    """Look for all jobs that are paused, whether this process defines them or not; they go into `found`."""
+    found.paused = {state.job_id for state in _states(connection) if state.is_paused(now)}
 
 
 def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
@@ -112,8 +115,6 @@ def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
 def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
     if pauses.end_if_over(connection, known, job.schedule):
         known = replace(known, paused=None, watermark=max(known.watermark, (known.paused_until or 0) - 1))
-    if known.paused is not None:
-        found.paused.add(job.id)
     if _redefine(connection, job, known, now, now):
         (found.changed if known.removed is None else found.added).append(job.id)
         known = replace(known, watermark=max(known.watermark, now))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import ticks
 from ..declaration import Job
-from . import claims, definitions, members, moved
+from . import claims, definitions, members, moved, owner
 from . import statements as sql
 from .connections import Connection
 from .records import Identity, Registration
@@ -19,9 +19,10 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
     A worker takes the schedule as it is in force, and its starts as they are counted.
 
     Raises:
-        LedgerError: the ledger was moved away, or is not complete.
+        LedgerError: the ledger was moved away, is not complete, or is another application's.
     """
     moved.refuse_if_closed(connection)
+    owner.claim(connection)
     now = ticks.now()
     found = _clear_dead(connection, me)
     if me.role.claims and not found.peers:
@@ -31,6 +32,7 @@ def register(connection: Connection, me: Identity, jobs: Sequence[Job]) -> Regis
     if me.role.claims:
         definitions.define(connection, jobs, now, found)
     definitions.find_added(connection, now, found)
+    definitions.find_paused(connection, now, found)
     if me.role.claims and not found.peers:
         found.claims = claims.claim_startup(connection, me, jobs, found.start_number)
     return found

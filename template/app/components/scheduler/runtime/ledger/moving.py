@@ -16,10 +16,10 @@ from sqlalchemy import select
 
 from ..errors import ConfigurationError, LedgerError
 from ..presence import LEASE_SECONDS
-from . import asking, copying, members, moved, querying, schema
+from . import asking, copying, members, moved, owner, querying, schema
 from . import statements as sql
 from .connections import TROUBLES, Connection, transaction
-from .database import REVISION, Ledger
+from .database import REVISION, VARIABLE, Ledger
 from .moved import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
 from .sqlite import SqliteLedger
@@ -96,10 +96,14 @@ def undo(ledger: Ledger, who: str) -> str:
 
 def _check_source(source: Ledger) -> None:
     if not source.exists():
-        raise LedgerError(f"there is no ledger at {source.place}, so there is nothing to move")
+        raise LedgerError(
+            f"there is no ledger at {source.place}, so there is nothing to move: {VARIABLE} names the ledger"
+            " that is to be moved, or the application was never started here"
+        )
     source.check_readable()
     with _reading(source) as connection:
         mark = moved.newest(connection)
+        owner.refuse_another(connection)
     if mark is not None and mark.closed is not None and mark.action != LEAVING:
         raise LedgerError(mark.closed)
 

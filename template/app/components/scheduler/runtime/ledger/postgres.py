@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -61,6 +62,16 @@ WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
 """
 
 
+# Variables by which PostgreSQL's library finds a server that the URL does not name.
+_PLACES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+# What the library says of options that no server is asked about.
+_WRONG = re.compile(
+    r'invalid (port number|integer value|\w+ value): "[^"]*"|invalid integer value "[^"]*" for .*'
+    r'|definition of service "[^"]*" not found'
+)
+_NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
+_READ_ONLY = "25006"
+
 # What tables raise that are not those of the ledger.
 _STRANGE = (
     psycopg.errors.UndefinedTable,
@@ -79,7 +90,9 @@ class PostgresLedger(Ledger):
         self._url = f"postgresql://{rest}"
         try:
             self._parameters = psycopg.conninfo.conninfo_to_dict(self._url)
-        except psycopg.ProgrammingError:
+        except psycopg.ProgrammingError as problem:
+            if unknown := re.search(r'invalid URI query parameter: "(\w+)"', str(problem)):
+                raise ConfigurationError(f"{VARIABLE}: PostgreSQL knows no option {unknown[1]}") from None
             # The message repeats parts of the URL, which may hold a password.
             raise ConfigurationError(
                 f"{VARIABLE} cannot be read: write postgresql://user:password@host:5432/database"
@@ -87,6 +100,18 @@ class PostgresLedger(Ledger):
             ) from None
         if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise ConfigurationError(f"{VARIABLE}: use postgresql://, not {scheme}://")
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        found = self._parameters
+        for port in str(found.get("port") or "").split(","):
+            if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+                raise ConfigurationError(f"{VARIABLE}: {port!r} is not a port: it is a number such as 5432")
+        where = ("host", "hostaddr", "service", "dbname")
+        if not any(found.get(name) for name in where) and not any(map(os.environ.get, _PLACES)):
+            raise ConfigurationError(
+                f"{VARIABLE} names neither a server nor a database: postgresql://user:password@host/database"
+            )
 
     def __str__(self) -> str:
         return f"postgresql {self.place}"
@@ -97,6 +122,11 @@ class PostgresLedger(Ledger):
         found = self._parameters
         host = found.get("host") or found.get("hostaddr") or "localhost"
         return f"{host}:{found.get('port') or 5432}/{found.get('dbname') or found.get('user') or ''}"
+
+    @property
+    def is_on_server(self) -> bool:
+        """Whether a server keeps it: it does."""
+        return True
 
     @property
     def folder(self) -> Path:
@@ -144,17 +174,30 @@ class PostgresLedger(Ledger):
             connection.close()
 
     def open(self) -> WiredConnection:
-        """Open one of the driver's own connections, and look at the server's clock."""
-        timeout = self._parameters.get("connect_timeout") or CONNECT_SECONDS
-        connection = WiredConnection.connect(
-            self._url,
-            autocommit=True,
-            prepare_threshold=None,
-            cursor_factory=psycopg.ClientCursor,
-            connect_timeout=int(timeout),
-            client_encoding="utf8",
-            application_name=self._parameters.get("application_name") or "scheduler",
-        )
+        """Open one of the driver's own connections, and look at the server's clock.
+
+        Raises:
+            ConfigurationError: what the URL asks for makes no sense.
+        """
+        timeout = str(self._parameters.get("connect_timeout") or CONNECT_SECONDS)
+        if not timeout.lstrip("-").isdigit():
+            raise ConfigurationError(f"{VARIABLE}: connect_timeout={timeout} is not a number of seconds")
+        try:
+            connection = WiredConnection.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=None,
+                cursor_factory=psycopg.ClientCursor,
+                connect_timeout=int(timeout),
+                client_encoding="utf8",
+                application_name=self._parameters.get("application_name") or "scheduler",
+            )
+        except psycopg.OperationalError as problem:
+            if wrong := _WRONG.search(one_line(problem)):
+                raise ConfigurationError(
+                    f"{VARIABLE}, or a variable of PostgreSQL's such as PGSSLMODE: {wrong[0]}"
+                ) from None
+            raise
         encoding = connection.info.parameter_status("server_encoding")
         if encoding not in (None, "UTF8"):
             connection.close()
@@ -260,7 +303,18 @@ class PostgresLedger(Ledger):
             raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
 
     def _is_held(self, problem: Exception) -> bool:
-        return isinstance(problem, Trouble) and not problem.refused
+        if not isinstance(problem, Trouble) or problem.refused or _NO_TLS.search(str(problem)):
+            return False
+        # What follows another server may be promoted in a moment; a role that may only read stays so.
+        is_read_only = getattr(problem.__context__, "sqlstate", None) == _READ_ONLY
+        return not is_read_only or self._is_standby()
+
+    def _is_standby(self) -> bool:
+        try:
+            with closing(self.connect(read_only=True)) as connection:
+                return bool(connection.execute("SELECT pg_is_in_recovery()").fetchone()[0])
+        except Trouble:
+            return True
 
     def _make_place(self) -> None:
         """A database is made by who runs the server."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
 
 from ..errors import LedgerError, LedgerUnavailable
+from . import moved, owner
 from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
@@ -34,6 +35,38 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
         if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
             raise LedgerError(ledger.unusable(said(problem))) from None
         raise LedgerError(ledger.damaged(said(problem))) from None
+
+
+def why_unused(connection: sqlalchemy.Connection) -> str | None:
+    """Return the sentence that says why this ledger is not in use: it was moved, or is another's."""
+    plain = _Plain(connection)
+    return moved.why_closed(plain) or owner.why_not_ours(plain)
+
+
+def remark(ledger: Ledger) -> str | None:
+    """Return the sentence that says why what a ledger shows is not the application's present, if it is not.
+
+    Raises nothing: who reads the ledger itself finds out what else is wrong with it.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            return why_unused(connection)
+    except LedgerError:
+        return None
+
+
+class _Plain:
+    """A connection in the form that the ledger's operations use, for what has no parameters."""
+
+    def __init__(self, connection: sqlalchemy.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, _parameters: Mapping[str, Any] | None = None, /) -> Any:
+        return self._connection.exec_driver_sql(sql)
+
+    def close(self) -> None:
+        """Whoever has opened it closes it."""
 
 
 def said(problem: sqlalchemy.exc.DBAPIError) -> str:

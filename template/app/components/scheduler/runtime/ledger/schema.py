@@ -160,6 +160,15 @@ logs = Table(
     Column("text", Text, nullable=False),
 )
 
+# One row: whose ledger it is. Another application would take its jobs for removed ones.
+application = Table(
+    "scheduler_application",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+)
+
 # Who asked for what: pauses, runs by hand, cancellations, added and removed jobs.
 audit = Table(
     "scheduler_audit",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from . import members
+from .. import ticks
+from ..errors import LedgerError
+from ..presence import LEASE_SECONDS
+from . import members, moved, owner
 from . import statements as sql
+from .connections import TROUBLES, Connection, transaction
 from .database import REVISION, Ledger
 from .records import Identity
 from .sqlite import SqliteLedger
@@ -37,6 +41,38 @@ def migrate(ledger: Ledger) -> str:
         source.backup(copy)
     ledger.prepare()
     return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; as it was it is {kept.name}"
+
+
+def adopt(ledger: Ledger, who: str) -> str:
+    """Make the ledger this application's, which has another name than before; return what was done.
+
+    Raises:
+        LedgerError: a process uses it, or it cannot be used.
+    """
+    done = migrate(ledger)
+    if not ledger.exists():
+        return done
+    if ledger.revision() != REVISION:
+        raise LedgerError(done)
+    try:
+        with closing(ledger.connect()) as connection, transaction(connection):
+            moved.refuse_if_closed(connection)
+            if owner.why_not_ours(connection) is not None:
+                _refuse_living(connection)
+            before = owner.adopt(connection, who)
+    except TROUBLES as problem:
+        raise LedgerError(ledger.unusable(problem)) from None
+    if before is None:
+        return f"the ledger ({ledger}) is this application's already: nothing was changed"
+    return f"the ledger ({ledger}) was that of {before}, and is this application's now"
+
+
+def _refuse_living(connection: Connection) -> None:
+    me, since = Identity.new(), ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
+    for process_id, host, pid, _beat, beat_us, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
+        if beat_us >= since and not members.is_provably_dead(me, process_id, host, pid):
+            name = host.partition("/")[0]
+            raise LedgerError(f"process {pid} on {name} uses the ledger: stop it, then take the ledger over")
 
 
 def _somebody(ledger: Ledger) -> str | None:
