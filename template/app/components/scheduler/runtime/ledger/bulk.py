@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from .connections import Connection
+from .connections import Connection, without_nul
 
 _TYPES = ("bigint", "text")
 _ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
@@ -43,8 +43,11 @@ class Bulk:
         """Run it for these rows, in the order of the columns; return what it returns."""
         if not rows:
             return []
+        given = json.dumps(rows)
+        if "\\u0000" in given:
+            given = json.dumps([[without_nul(value) for value in row] for row in rows])
         text = self._sqlite if isinstance(connection, sqlite3.Connection) else self._postgres
-        return connection.execute(text, {"given": json.dumps(rows), **parameters}).fetchall()
+        return connection.execute(text, {"given": given, **parameters}).fetchall()
 
 
 def _with(text: str, given: str, by_key: str) -> str:

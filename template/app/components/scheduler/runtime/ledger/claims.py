@@ -16,7 +16,7 @@ from . import gaps, members, pauses
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import Answer, Claim, Identity, Room
+from .records import Answer, Claim, Identity, JobState, Room
 
 
 def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], room: Room) -> list[Answer]:
@@ -31,6 +31,8 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
     early = {it.job.id for it in decisions if it.ahead and it.job.id in full}
     moved = _advance(connection, [it for it in decisions if it.job.id not in early])
+    refused = [it.job.id for it in decisions if it.job.id not in early | moved]
+    states = pauses.read_all(connection, refused)
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:
@@ -38,7 +40,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         if job.id in early:
             answers.append(Answer(decision, "early", decision.seen))
         elif job.id not in moved:
-            answers.append(_refused(connection, decision))
+            answers.append(_refused(connection, decision, states.get(job.id)))
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
@@ -143,8 +145,7 @@ def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
     return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
 
 
-def _refused(connection: Connection, decision: Decision) -> Answer:
-    state = pauses.read(connection, decision.job.id)
+def _refused(connection: Connection, decision: Decision, state: JobState | None) -> Answer:
     if state is None or state.removed is not None:
         return Answer(decision, "removed", decision.seen)
     if state.definition != decision.job.definition:

@@ -12,19 +12,24 @@ from . import gaps, pauses
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import AddedRow, JobState, Registration
+from .records import AddedRow, JobState, Registration, is_paused
+
+# So many jobs are written down by one statement.
+_PIECE = 1_000
 
 
 def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
     """Bring the definitions up to date with the code (R8); what is found goes into `found`."""
     known = {state.job_id: state for state in _states(connection)}
+    as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:
         if job.id in known:
-            _update(connection, job, known[job.id], now, found)
-        else:
-            _insert(connection, job, now, now)
-            found.added.append(job.id)
-            found.watermarks[job.id] = now
+            is_kept = as_kept[job.id] == (*_described(job).values(), None)
+            _update(connection, job, known[job.id], now, found, is_kept=is_kept)
+    added = [job for job in jobs if job.id not in known]
+    _insert(connection, added, now, now)
+    found.added += [job.id for job in added]
+    found.watermarks |= {job.id: now for job in added}
     declared = {job.id for job in jobs}
     for state in known.values():
         if state.job_id in declared or state.removed is not None:
@@ -45,7 +50,8 @@ def find_added(connection: Connection, now: int, found: Registration) -> None:
 
 def find_paused(connection: Connection, now: int, found: Registration) -> None:
     """Look for all jobs that are paused, whether this process defines them or not; they go into `found`."""
-    found.paused = {state.job_id for state in _states(connection) if state.is_paused(now)}
+    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
+    found.paused = {job_id for job_id, since, until in rows if is_paused(since, until, now)}
 
 
 def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
@@ -58,7 +64,7 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
     start = now if job.only_tick is None else min(now, job.only_tick - 1)
     state = pauses.read(connection, job.id)
     if state is None:
-        _insert(connection, job, now, start)
+        _insert(connection, [job], now, start)
     else:
         if pauses.end_if_over(connection, state):
             state = pauses.read(connection, job.id) or state
@@ -99,39 +105,47 @@ def _states(connection: Connection) -> list[JobState]:
     return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
-def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
-    paused = job.paused_at_first
-    values = {
-        **_described(job),
-        "now": now,
-        "watermark": watermark,
-        "definition": job.definition,
-        "paused_us": now if paused else None,
-        "note": _note(job),
-    }
-    connection.execute(job_sql.INSERT_JOB, values)
+def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: int) -> None:
+    for begin in range(0, len(jobs), _PIECE):
+        rows = [
+            (
+                *_described(job).values(),
+                job.definition,
+                watermark,
+                now if job.paused_at_first else None,
+                _note(job),
+            )
+            for job in jobs[begin : begin + _PIECE]
+        ]
+        job_sql.INSERT_JOBS.execute(connection, rows, now=now)
 
 
-def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
+def _update(
+    connection: Connection, job: Job, known: JobState, now: int, found: Registration, *, is_kept: bool
+) -> None:
     if pauses.end_if_over(connection, known, job.schedule):
         known = replace(known, paused=None, watermark=max(known.watermark, (known.paused_until or 0) - 1))
-    if _redefine(connection, job, known, now, now):
+    if _redefine(connection, job, known, now, now, is_kept=is_kept):
         (found.changed if known.removed is None else found.added).append(job.id)
         known = replace(known, watermark=max(known.watermark, now))
     found.watermarks[job.id] = known.watermark
 
 
-def _redefine(connection: Connection, job: Job, known: JobState, now: int, start: int) -> bool:
+def _redefine(
+    connection: Connection, job: Job, known: JobState, now: int, start: int, *, is_kept: bool = False
+) -> bool:
     """Write down what a known job is now; return whether its ticks are others from here on.
 
-    A job that was away is like a changed one: nothing was promised for the time between.
+    A job that was away is like a changed one: nothing was promised for the time between. `is_kept`: what
+    describes it is in the ledger already.
     """
     changed = known.definition != job.definition or known.removed is not None
     if changed and known.removed is None:
         gaps.close(connection, known, now)
         # Given back before they began, under a definition that is no more.
         connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
-    connection.execute(job_sql.UPDATE_JOB, _described(job))
+    if not is_kept:
+        connection.execute(job_sql.UPDATE_JOB, _described(job))
     if changed:
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(job_sql.REDEFINE_JOB, values)
@@ -144,6 +158,7 @@ def _note(job: Job) -> str | None:
 
 def _described(job: Job) -> dict[str, object]:
     data = job.schedule.data
+    # In the order of LIST_DESCRIBED and INSERT_JOBS.
     return {
         "job_id": job.id,
         "name": job.name,

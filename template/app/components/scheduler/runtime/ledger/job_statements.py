@@ -10,15 +10,29 @@ FROM scheduler_jobs
 
 LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
 
+LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_jobs WHERE paused_us IS NOT NULL"
+
+# What UPDATE_JOB would write, and what it would take away.
+LIST_DESCRIBED = """
+SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data,
+       COALESCE(call_data, CAST(removed_us AS TEXT), CAST(exhausted_us AS TEXT))
+FROM scheduler_jobs
+"""
+
 READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
 
-INSERT_JOB = """
-INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
-                            watermark_us, on_crash, grace_us, paused_us, pause_note, schedule_data,
-                            queue)
-VALUES (:job_id, :name, :function, :trigger, :zone, :definition, :now, :now, :watermark,
-        :on_crash, :grace, :paused_us, :note, :schedule_data, :queue)
-"""
+INSERT_JOBS = Bulk(
+    """
+INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data,
+                            definition, watermark_us, paused_us, pause_note, registered_us, changed_us)
+SELECT job, called, calls, at, zone_name, on_crash, grace, queue, schedule_data, defined, watermark, paused,
+       note, :now, :now
+FROM GIVEN AS given WHERE true
+RETURNING job_id
+""",
+    job="text", called="text", calls="text", at="text", zone_name="text", on_crash="text", grace="bigint",
+    queue="text", schedule_data="text", defined="text", watermark="bigint", paused="bigint", note="text",
+)  # fmt: skip
 
 UPDATE_JOB = """
 UPDATE scheduler_jobs

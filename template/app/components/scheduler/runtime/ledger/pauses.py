@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .. import ticks
 from ..schedules import Schedule
 from . import gaps
@@ -14,6 +16,12 @@ def read(connection: Connection, job_id: str) -> JobState | None:
     """Return what the ledger knows of a job."""
     row = connection.execute(job_sql.READ_JOB, {"job_id": job_id}).fetchone()
     return None if row is None else JobState(*row)
+
+
+def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
+    """Return what the ledger knows of these jobs, by their ids."""
+    rows = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids])
+    return {row[0]: JobState(*row) for row in rows}
 
 
 def is_paused(connection: Connection, job_id: str) -> bool:

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from .. import ticks
 from ..catch_up import AHEAD
 from ..declaration import Job
-from . import claims, members
-from . import job_statements as job_sql
+from . import claims, members, pauses
 from . import statements as sql
 from .connections import Connection
 from .records import Claim, Identity, JobState, Room
@@ -101,8 +100,7 @@ class _Taker:
         """Learn what the ledger knows of jobs that were not looked at yet."""
         unknown = sorted(job_ids - self._looked)
         self._looked |= job_ids
-        found = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in unknown])
-        self._states |= {row[0]: JobState(*row) for row in found}
+        self._states |= pauses.read_all(connection, unknown)
         self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))
 
     def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
