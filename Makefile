@@ -22,7 +22,7 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick torture coverage demo picture screenshots audit release hooks clean
+.PHONY: help setup check lint types workflows docs test test-quick torture coverage bench-cluster demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make test-quick  the tests that install nothing, $(JOBS) at a time'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
+	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
 	@echo 'make demo        render an application, install it, run three jobs for some seconds'
 	@echo 'make picture     make the picture in the README from a real run'
 	@echo 'make screenshots make the pictures of the dashboard, of an application that runs'
@@ -80,7 +81,7 @@ lint: $(READY)
 # Two runs, since test files of the template and of this repository may share a name.
 types: $(READY)
 	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests template/.template/update.py
-	$(RUN) mypy --cache-dir .mypy_cache/repository tests scripts
+	$(RUN) mypy --cache-dir .mypy_cache/repository tests scripts benchmarks
 
 # The workflows that users get are checked as they are rendered.
 workflows: $(READY)
@@ -114,6 +115,11 @@ torture: $(READY)
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term
+
+# Some fifteen minutes on a machine that does nothing else; writes the tables of docs/explanation/a-thousand-machines.md.
+bench-cluster: $(READY)
+	@"$(PYTHON)" scripts/database_server.py
+	PYTHONPATH=tests:scripts:template:. $(RUN) benchmarks.cluster$(if $(QUICK), --quick)
 
 demo: $(READY)
 	@"$(PYTHON)" scripts/demo.py

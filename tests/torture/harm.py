@@ -24,6 +24,9 @@ _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re
 _LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
 
 
+_UP = re.compile(_TIMED.pattern + r".* \| ledger ", re.MULTILINE)
+
+
 class Harm:
     """Answers from the evidence."""
 
@@ -136,10 +139,15 @@ def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
 
 
 def _locked_out(life: Life) -> list[int]:
-    """Return when a process said that the ledger was locked, within the second that its start took."""
-    times = [datetime.fromisoformat(time) for time in _TIMED.findall(life.log)]
+    """Return when a process said that the ledger was locked."""
     said = [datetime.fromisoformat(time) for time in _LOCKED.findall(life.log)]
-    return [life.begin + (at - times[0]) // timedelta(microseconds=1) for at in said]
+    up = _UP.search(life.log)
+    if life.ready is not None and up is not None:
+        known, instant = datetime.fromisoformat(up[1]), life.ready
+    else:
+        times = [datetime.fromisoformat(time) for time in _TIMED.findall(life.log)]
+        known, instant = min(times, default=datetime.min), life.begin
+    return [instant + (at - known) // timedelta(microseconds=1) for at in said]
 
 
 def name(row: Row) -> str:

@@ -7,6 +7,7 @@ be recorded as started is so for many runs at once, shortly before there is a sl
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
@@ -212,10 +213,11 @@ class Entrance:
                 self._starting[claim.run_id] = [claim, *others]
         if heads:
             loop, me = asyncio.get_running_loop(), self._me
+            answer = functools.partial(self._were_started, monotonic())
             starting = self._writer.submit(lambda connection: runs.start(connection, me, heads), keep=True)
-            starting.add_done_callback(lambda done: loop.call_soon_threadsafe(self._were_started, done))
+            starting.add_done_callback(lambda done: loop.call_soon_threadsafe(answer, done))
 
-    def _were_started(self, done: Future[dict[int, str]]) -> None:
+    def _were_started(self, asked: float, done: Future[dict[int, str]]) -> None:
         starting, self._starting = self._starting, {}
         if done.exception():
             logger.opt(exception=done.exception()).error("runs could not be recorded as started")
@@ -226,7 +228,8 @@ class Entrance:
             if verdict is None:
                 self._outcomes.release([claim, *others])
             elif job is None or self.may_enter(claim, job, verdict):
-                self._ready.append([replace(claim, started=True, at=monotonic()), *others])
+                # As fresh as when it was asked for: the process may have been frozen since.
+                self._ready.append([replace(claim, started=True, at=asked), *others])
             elif others:
                 self._waiting.appendleft(others)
         self._go_on()

@@ -51,6 +51,7 @@ class Presence:
         # Those found at the start, as long as none of them has shown a sign of life.
         self._doubtful: set[str] = set()
         self._start_number = 0
+        self._joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = time.monotonic()
@@ -63,9 +64,13 @@ class Presence:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
         self._doubtful = set(registration.peers)
         self._start_number = registration.start_number
+        self._joined = True
 
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
+        if not self._joined:
+            # A start that has to wait must not be entered by a heartbeat: then it would find itself there.
+            return
         now = time.monotonic()
         room = self._room() if self.taking else Room(0)
         if room.is_any and waiting.is_any(connection, self._me):

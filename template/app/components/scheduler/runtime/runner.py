@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from apscheduler import events
@@ -109,7 +110,8 @@ class Runner:
         if self.entrance.is_missed(claim, job):
             return
         # Whoever was frozen meanwhile looks anew whether the run is still his own.
-        if not claim.started or time.monotonic() - claim.at > _FRESH_SECONDS:
+        while not claim.started or time.monotonic() - claim.at > _FRESH_SECONDS:
+            asked = time.monotonic()
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
@@ -118,6 +120,7 @@ class Runner:
                 return
             if self.entrance.is_missed(claim, job):
                 return
+            claim = replace(claim, started=True, at=asked)
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._asked[claim.run_id] = threading.Event()

@@ -1,0 +1,14 @@
+"""What the jobs of the rendered application do: write down when they were due and when they began."""
+
+import os
+import time
+
+from app.components.scheduler.runtime import current_run
+
+_file = os.open(f"{os.environ['BENCH_RAN']}-{os.getpid()}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+
+async def work() -> None:
+    """Be run."""
+    began = time.time()
+    os.write(_file, f"{current_run().tick.timestamp()} {began}\n".encode())
