@@ -16,6 +16,7 @@ class Hand:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.on_server = getattr(connection, "on_server", False)
 
     def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> Any:
         """Run a statement; return its cursor."""

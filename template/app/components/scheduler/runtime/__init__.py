@@ -13,9 +13,11 @@ The rooms, in the order in which a tick passes through them:
 - `catalogue`: the jobs that a process knows, of its code and added while running
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
+- `entrance`: what was claimed, until it is due, recorded as started, and has a slot
 - `runner`: one claimed run, from its start to its outcome or its next attempt
 - `calling`: its function, on the event loop or on a thread
 - `next_attempt`: whether a run that did not succeed is tried again
+- `outcomes`: how runs ended, on the way to the ledger
 - `context`: what a task may ask of its run
 - `tracing`: each run as a span, for who asked for them
 - `listeners`: APScheduler's events, for who asked for them

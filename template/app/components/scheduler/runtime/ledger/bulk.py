@@ -7,7 +7,6 @@ limit of what can be done. The rows are handed over as one JSON text, which both
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +45,7 @@ class Bulk:
         given = json.dumps(rows)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
-        text = self._sqlite if isinstance(connection, sqlite3.Connection) else self._postgres
+        text = self._postgres if getattr(connection, "on_server", False) else self._sqlite
         return connection.execute(text, {"given": given, **parameters}).fetchall()
 
 

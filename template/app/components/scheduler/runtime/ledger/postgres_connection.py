@@ -99,6 +99,9 @@ class PostgresConnection:
         with tables that took the place of those it began with: a restored ledger knows nothing of what ran.
     """
 
+    # Told apart by it: SQLite's own connections are used as they are.
+    on_server = True
+
     def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, lasting: bool = False) -> None:
         self._opening = opening
         self._lasting, self._tables = lasting, 0
