@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 from apscheduler import events
@@ -26,8 +25,8 @@ from .next_attempt import with_next_attempt
 from .outcomes import Outcomes
 from .telling import Telling
 
-# For so long nobody else takes a run away: less than a lease.
-_FRESH_SECONDS = 5.0
+# For so long nobody else takes a run away, after its claim and after a look: less than a lease.
+_FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
 
@@ -110,7 +109,8 @@ class Runner:
         if self.entrance.is_missed(claim, job):
             return
         # Whoever was frozen meanwhile looks anew whether the run is still his own.
-        while not claim.started or time.monotonic() - claim.at > _FRESH_SECONDS:
+        is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
+        while not is_fresh:
             asked = time.monotonic()
             if not await self._start(claim, job):
                 return
@@ -120,7 +120,7 @@ class Runner:
                 return
             if self.entrance.is_missed(claim, job):
                 return
-            claim = replace(claim, started=True, at=asked)
+            is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._asked[claim.run_id] = threading.Event()
