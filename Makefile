@@ -13,8 +13,6 @@ RUN = "$(PYTHON)" -m
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
 JOBS ?= 2
-# The slow tests mostly wait, for leases and clocks: more of them than there are cores run side by side.
-WAITING_JOBS ?= 3
 MINUTES ?= 1
 SEED ?=
 
@@ -22,7 +20,7 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick torture coverage bench-cluster demo picture screenshots audit release hooks clean
+.PHONY: help setup check lint types workflows docs test test-quick torture coverage bench bench-quick bench-check bench-cluster demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
@@ -32,6 +30,9 @@ help:
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
+	@echo 'make bench       measure it beside its peers, into docs/performance.md (half an hour of a quiet machine)'
+	@echo 'make bench-quick the smallest part of it, printed (two minutes)'
+	@echo 'make bench-check count the instructions of a fixed amount of work beside what is kept (needs valgrind)'
 	@echo 'make demo        render an application, install it, run three jobs for some seconds'
 	@echo 'make picture     make the picture in the README from a real run'
 	@echo 'make screenshots make the pictures of the dashboard, of an application that runs'
@@ -104,7 +105,7 @@ docs: $(READY)
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
 	@"$(PYTHON)" scripts/database_server.py
-	$(RUN) pytest -n $(WAITING_JOBS) --dist worksteal
+	$(RUN) pytest -n $(JOBS) --dist worksteal
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS)
@@ -120,6 +121,19 @@ coverage: $(READY)
 bench-cluster: $(READY)
 	@"$(PYTHON)" scripts/database_server.py
 	PYTHONPATH=tests:scripts:template:. $(RUN) benchmarks.cluster$(if $(QUICK), --quick)
+
+# Each peer is set up by it, in an environment of its own below build/benchmarks.
+BENCHMARK = PYTHONPATH=tests:scripts:template $(RUN) benchmarks
+
+bench: $(READY)
+	@"$(PYTHON)" scripts/database_server.py
+	$(BENCHMARK)
+
+bench-quick: $(READY)
+	$(BENCHMARK) --quick
+
+bench-check: $(READY)
+	$(BENCHMARK) --check
 
 demo: $(READY)
 	@"$(PYTHON)" scripts/demo.py

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CACHE = ROOT / ".cache/benchmarks"
+# Not below .cache, which belongs to the builder of the documentation: it empties it.
+CACHE = ROOT / "build/benchmarks"
 
 
 def environment(name: str, requirements: Sequence[str], python: str = sys.executable) -> Path:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.cluster.document import milliseconds, number, put, table
 from benchmarks.cluster.load import Lateness, Load, lateness, median, percentile, read_records, throughput
 

@@ -1,0 +1,1 @@
+"""The measures, one a file: each asks peers and returns numbers."""

@@ -1,0 +1,121 @@
+"""What is aimed at, as ratios of one run, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.results import Results
+
+Ratio = Callable[[Results], float | None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One aim: at least or at most `must`, better `goal`; why it is not met, where that was found out."""
+
+    title: str
+    must: float
+    goal: float
+    found: Ratio
+    most: bool = True
+    reason: str = ""
+
+    def verdict(self, results: Results) -> str:
+        """Return whether it is met, and if not why."""
+        value = self.found(results)
+        if value is None:
+            return "not measured" + (f": {self.reason}" if self.reason else "")
+        if self._reaches(value, self.goal):
+            return "goal met"
+        if self._reaches(value, self.must):
+            return "met"
+        return "**not met**" + (f": {self.reason}" if self.reason else "; the reason was not looked for yet")
+
+    def _reaches(self, value: float, aim: float) -> bool:
+        return value <= aim if self.most else value >= aim
+
+
+def _ratio(measure: str, above: str, below: str) -> Ratio:
+    return lambda results: results.ratio(measure, above, below)
+
+
+def _plain(measure: str) -> Ratio:
+    return lambda results: results.middle(measure, "ours")
+
+
+def _over(measure: str, other: str) -> Ratio:
+    """Return one measure of ours divided by another measure of APScheduler's."""
+
+    def found(results: Results) -> float | None:
+        above, below = results.middle(measure, "ours"), results.middle(other, "apscheduler")
+        return above / below if above is not None and below else None
+
+    return found
+
+
+TARGETS = (
+    Target(
+        "runs/s on SQLite ÷ APScheduler with the SQLite store as shipped", 30, 80,
+        _ratio("capacity", "ours", "apscheduler-sqlite"), most=False,
+    ),
+    Target(
+        "runs/s on SQLite ÷ APScheduler in memory, which keeps nothing", 1.2, 2.5,
+        _ratio("capacity", "ours", "apscheduler"), most=False,
+    ),
+    Target(
+        "runs/s on PostgreSQL ÷ APScheduler with the PostgreSQL store", 20, 70,
+        _ratio("capacity", "ours-postgres", "apscheduler-postgres"), most=False,
+    ),
+    Target(
+        "CPU per run ÷ APScheduler in memory, 1,000 jobs aligned", 1.2, 0.6,
+        _ratio("cpu-1000", "ours", "apscheduler"),
+    ),
+    Target(
+        "CPU per run ÷ APScheduler in memory, 1,000 jobs spread over the second", 2.0, 1.0,
+        _ratio("cpu-spread-1000", "ours", "apscheduler"),
+    ),
+    Target(
+        "p99 lateness ÷ bare asyncio, 1,000 jobs aligned", 2.0, 0.75,
+        _ratio("p99-1000", "ours", "bare"),
+    ),
+    Target(
+        "cold start of `run` without the dashboard ÷ APScheduler in memory", 2.0, 1.5,
+        _ratio("cold", "ours", "apscheduler"),
+    ),
+    Target("idle wake-ups a minute", 65, 10, _plain("idle-wakes")),
+    Target("idle CPU seconds a minute", 0.05, 0.01, _plain("idle-cpu")),
+    Target(
+        "10,000 jobs to ready ÷ APScheduler in memory", 1.5, 0.9,
+        _ratio("start-10000", "ours", "apscheduler"),
+    ),
+    Target(
+        "the same at the second start, when the ledger knows them", 1.5, 0.9,
+        _over("restart-10000", "start-10000"),
+    ),
+    Target(
+        "100,000 jobs to ready ÷ APScheduler in memory", 1.5, 0.9,
+        _ratio("start-100000", "ours", "apscheduler"),
+    ),
+    Target(
+        "the same at the second start, when the ledger knows them", 1.5, 0.9,
+        _over("restart-100000", "start-100000"),
+    ),
+    Target(
+        "runs/s with 10 million rows of history ÷ with none", 0.8, 0.95,
+        _ratio("history-capacity", "10000000", "0"), most=False,
+    ),
+    Target(
+        "runs/s on many machines ÷ PgQueuer alone on the same work", 0.6, 0.9,
+        lambda results: None, most=False,
+        reason="it takes many machines, and has a benchmark of its own",
+    ),
+    Target(
+        "`copier copy` ÷ simple-modern-uv", 1.3, 1.0,
+        _ratio("template-copy", "ours", "simple-modern-uv"),
+    ),
+    Target(
+        "`copier update` ÷ simple-modern-uv", 1.3, 1.0,
+        _ratio("template-update", "ours", "simple-modern-uv"),
+    ),
+)  # fmt: skip
