@@ -61,6 +61,7 @@ class Entrance:
         self.slots: set[asyncio.Task[None]] = set()
         # Seconds that a run takes, lately.
         self._takes: float | None = None
+        self._ended_at = 0.0
         # Called when a slot is free for which nothing waits here.
         self.when_free: Callable[[], None] | None = None
         self.closed = False
@@ -79,6 +80,7 @@ class Entrance:
         """Learn how long a run took."""
         before = seconds if self._takes is None else self._takes
         self._takes = before + _WEIGHT * (seconds - before)
+        self._ended_at = monotonic()
 
     def dispatch(self, claims: list[Claim]) -> None:
         """Run these claims of one job one after another, when they are due and a slot is free."""
@@ -153,7 +155,9 @@ class Entrance:
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
-        soon = 0 if self._takes is None else self._max_workers * _MOMENT / max(self._takes, 1e-4)
+        # Where none has ended lately, long ones have the slots, and nobody knows when the next is free.
+        flows = self._takes is not None and monotonic() - self._ended_at < 2 * _MOMENT
+        soon = self._max_workers * _MOMENT / max(self._takes or 0, 1e-4) if flows else 0
         return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
 
     def _go_on(self) -> None:
