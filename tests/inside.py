@@ -50,6 +50,11 @@ def rows_of(scheduler: AsyncIOScheduler, job_id: str) -> list[dict[str, Any]]:
     return [row for row in rows(scheduler) if row["job_id"] == job_id]
 
 
+def overlaps(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
+    """Return the rows of ticks that came while an earlier run was not over."""
+    return [row for row in rows(scheduler, "skipped") if row["reason"] == "overlap"]
+
+
 async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
     """Return the first true value of `condition()`; fail when patience ends."""
     deadline = time.monotonic() + patience

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.components.scheduler.runtime.ledger import joining, schema
 from app.components.scheduler.runtime.ledger.connections import transaction
 from app.components.scheduler.runtime.ledger.records import Identity
 from application import Application, wait_for
-from bodies import IMPORTS, deploy, doomed, entered, let, marks
+from bodies import IMPORTS, deploy, doomed, entered, in_some_seconds, let, marks
 from inside import Clock, rows, until
 from ledgers import changing, found_in
 
@@ -247,7 +247,7 @@ def test_a_silent_process_elsewhere_is_given_up_and_its_runs_follow(scheduler: A
 @pytest.mark.full
 def test_a_killed_process_leaves_what_the_command_tells_and_the_next_start_does(tmp_path: Path) -> None:
     app = Application(tmp_path / "app")
-    soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+    soon = in_some_seconds()
     deploy(app, f'long, "date", run_date="{soon}", id="cut"', 'quick, "cron", month=1, id="rare"')
     with doomed(app):
         entered(app, "cut")

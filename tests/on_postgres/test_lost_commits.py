@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,9 @@ def ledger(postgres_url: str, wire: Proxy, monkeypatch: pytest.MonkeyPatch) -> L
 def away(wire: Proxy) -> threading.Event:
     """Cut the wire in the next COMMIT, so that the server hears it, and let nobody in afterwards."""
 
-    def cut(one: object) -> bool:
+    def cut(one: Any) -> bool:
         wire._refuses = True
-        return lose_the_answer(one)  # type: ignore[arg-type]
+        return lose_the_answer(one)
 
     return wire.when(b"COMMIT", cut)
 
