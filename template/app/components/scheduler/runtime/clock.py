@@ -203,10 +203,10 @@ class Clock:
         job = answer.decision.job
         if answer.overlapped:
             # What another process runs may not even have begun.
-            waits = "" if self._me.role.serves(job.options.queue) else ", or still waits,"
+            waits = "," if self._me.role.serves(job.options.queue) else ", or still waits,"
             logger.bind(job=job.id).warning(
                 "skipped: an earlier run was not over yet{} and max_instances={}",
-                waits or ",",
+                waits,
                 job.options.max_instances,
             )
             self._listeners.overlapped(job.id, answer.overlapped)

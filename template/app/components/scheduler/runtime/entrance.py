@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
@@ -60,8 +61,8 @@ class Entrance:
         self._ready: deque[list[Claim]] = deque()
         self.slots: set[asyncio.Task[None]] = set()
         # Seconds that a run takes, lately.
-        self._takes: float | None = None
-        self._ended_at = 0.0
+        self._takes = 0.0
+        self._ended_at = -math.inf
         # Called when a slot is free for which nothing waits here.
         self.when_free: Callable[[], None] | None = None
         self.closed = False
@@ -78,7 +79,7 @@ class Entrance:
 
     def ended(self, seconds: float) -> None:
         """Learn how long a run took."""
-        before = seconds if self._takes is None else self._takes
+        before = self._takes or seconds
         self._takes = before + _WEIGHT * (seconds - before)
         self._ended_at = monotonic()
 
@@ -156,8 +157,8 @@ class Entrance:
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
         # Where none has ended lately, long ones have the slots, and nobody knows when the next is free.
-        flows = self._takes is not None and monotonic() - self._ended_at < 2 * _MOMENT
-        soon = self._max_workers * _MOMENT / max(self._takes or 0, 1e-4) if flows else 0
+        flows = monotonic() - self._ended_at < 2 * _MOMENT
+        soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
         return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
 
     def _go_on(self) -> None:

@@ -16,7 +16,6 @@ from .declaration import OPTION_NAMES, Job
 from .declaring import Declaring
 from .errors import ScheduleError, nearest
 from .ledger import asking, definitions, pauses
-from .ledger import job_statements as job_sql
 from .ledger.connections import Connection
 from .ledger.records import AddedRow, JobState
 from .places import call_site, fail, failing
@@ -270,7 +269,7 @@ def _existing(connection: Connection, job_id: Any) -> JobState:
         raise NoSuchJobError(f"there is no job {job_id!r}: an id is text")
     state = pauses.read(connection, job_id)
     if state is None or state.removed is not None:
-        known = [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
+        known = pauses.read_every(connection)
         names = [other.job_id for other in known if other.removed is None]
         raise NoSuchJobError(f"there is no job {job_id!r} in the schedule{nearest(job_id, names)}")
     return state

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from .. import ticks
 from ..declaration import Job
-from ..ledger import job_statements as job_sql
+from ..ledger import pauses
 from ..ledger.connections import Connection
 from ..ledger.records import JobState
 from ..schedules import Schedule
@@ -46,7 +46,7 @@ class Lateness:
         now = ticks.now()
         waiting: dict[str, int] = {}
         silent: set[str] = set()
-        states = [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
+        states = pauses.read_every(connection)
         for state in states:
             if state.removed is not None or state.is_paused(now):
                 silent.add(state.job_id)

@@ -31,8 +31,8 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
     early = {it.job.id for it in decisions if it.ahead and it.job.id in full}
     moved = _advance(connection, [it for it in decisions if it.job.id not in early])
-    refused = [it.job.id for it in decisions if it.job.id not in early | moved]
-    states = pauses.read_all(connection, refused)
+    decided = early | moved
+    states = pauses.read_all(connection, (it.job.id for it in decisions if it.job.id not in decided))
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:

@@ -20,7 +20,7 @@ _PIECE = 1_000
 
 def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
     """Bring the definitions up to date with the code (R8); what is found goes into `found`."""
-    known = {state.job_id: state for state in _states(connection)}
+    known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:
         if job.id in known:
@@ -99,10 +99,6 @@ def read_added(connection: Connection, job_id: str) -> AddedRow:
 def added_since(connection: Connection, serial: int) -> list[AddedRow]:
     """Return the jobs added while running that were added, changed or removed since a serial number."""
     return [AddedRow(*row) for row in connection.execute(job_sql.LIST_ADDED, {"serial": serial}).fetchall()]
-
-
-def _states(connection: Connection) -> list[JobState]:
-    return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
 def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: int) -> None:

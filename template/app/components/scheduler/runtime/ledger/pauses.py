@@ -18,6 +18,11 @@ def read(connection: Connection, job_id: str) -> JobState | None:
     return None if row is None else JobState(*row)
 
 
+def read_every(connection: Connection) -> list[JobState]:
+    """Return what the ledger knows of every job, by their ids in order."""
+    return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
+
+
 def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
     """Return what the ledger knows of these jobs, by their ids."""
     rows = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids])
