@@ -105,7 +105,7 @@ docs: $(READY)
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
 	@"$(PYTHON)" scripts/database_server.py
-	$(RUN) pytest -n $(JOBS) --dist worksteal
+	"$(PYTHON)" scripts/whole_suite.py -n $(JOBS) --dist worksteal
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS)

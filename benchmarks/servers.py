@@ -48,7 +48,7 @@ class Servers:
     def forget(self, url: str) -> None:
         """Remove a place that `fresh` gave."""
         if url.startswith("postgresql") and self._postgres is not None:
-            self._postgres.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+            self._postgres.drop(url.rpartition("/")[2])
 
 
 @contextmanager

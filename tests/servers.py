@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,19 @@ class Server:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def drop(self, database: str) -> None:
+        """Remove a database, also while somebody is connected; wait until the server let all of them go."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+            except psycopg.errors.ObjectInUse:
+                # It waits five seconds for those that it cut off, which a busy machine may need to notice.
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def new_ledger(self) -> str:
         """Make an empty schema; return the address of a ledger in it."""

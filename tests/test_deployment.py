@@ -254,7 +254,7 @@ def database(server: Server) -> Iterator[str]:
                 connection.execute(text_of("deploy/postgresql/roles.sql").encode())
         yield address
     finally:
-        server.execute("DROP DATABASE work WITH (FORCE)")
+        server.drop("work")
         for role in ("scheduler", "scheduler_reader", "administrator"):
             server.execute(f"DROP ROLE IF EXISTS {role}")
 

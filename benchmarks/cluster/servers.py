@@ -64,7 +64,7 @@ class Database:
 
     def drop(self) -> None:
         """Let go of it, also while somebody is connected."""
-        self.server.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self.server.drop(self.name)
 
 
 @contextmanager
