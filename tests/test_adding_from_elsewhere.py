@@ -36,6 +36,7 @@ def elsewhere(app: Application, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", prelude + IMPORT + code],
         cwd=app.folder,
+        env=app.variables(),
         capture_output=True,
         text=True,
         timeout=60,

@@ -17,7 +17,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler, Run, current_run
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.core.log import configure_logging
 from application import Application, wait_for
-from inside import rows, scheduler_settings, until
+from inside import overlaps, rows, scheduler_settings, until
 from ledgers import changing, found_in
 
 
@@ -162,9 +162,9 @@ async def test_a_function_beyond_its_timeout_holds_its_slot_until_it_ends(
 
     scheduler.add_job(stuck, "interval", seconds=0.2, id="stuck", timeout=0.1)
     async with scheduler:
-        await until(lambda: len(rows(scheduler, "skipped")) >= 2)
+        await until(lambda: len(overlaps(scheduler)) >= 2)
         assert len(began) == 1
-        assert rows(scheduler)[0]["state"] == "running"
+        assert len(rows(scheduler, "running")) == 1
         release.set()
         await until(lambda: rows(scheduler, "timed_out"))
 

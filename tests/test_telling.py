@@ -14,7 +14,7 @@ from sinks import HttpSink, MailSink, free_port
 @pytest.fixture
 def app(tmp_path: Path, sink: HttpSink) -> Application:
     made = Application(tmp_path)
-    made.environment = {"SCHEDULER_ALERT_URLS": sink.alerts, "SCHEDULER_ALERT_WINDOW": "30"}
+    made.environment = {"SCHEDULER_ALERT_URLS": sink.alerts, "SCHEDULER_ALERT_WINDOW": "300"}
     return made
 
 

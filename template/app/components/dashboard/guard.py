@@ -5,6 +5,7 @@ In front of everything, also of routes that are added later: what is not named h
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from urllib.parse import quote
 
 from loguru import logger
@@ -64,6 +65,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                headers.setdefault("Date", formatdate(usegmt=True))
             await send(message)
 
         try:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 
 class Server(uvicorn.Server):
-    """A server whose streams end before it waits for what is open."""
+    """A server whose streams end before it waits for what is open, and which sleeps while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let it end, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let it end on a signal."""
+        super().handle_exit(sig, frame)
+        self.stop()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, where uvicorn itself looks ten times a second whether it has come."""
+        self._loop = asyncio.get_running_loop()
+        while not self.should_exit:
+            await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop."""
@@ -29,6 +53,8 @@ def make_server(app: FastAPI) -> Server:
         # Who asks is on record: nobody may say by a header that he is another.
         proxy_headers=False,
         server_header=False,
+        # Set by the guard: uvicorn would have to wake each second to know the time.
+        date_header=False,
         ws="none",
         limit_concurrency=200,
         timeout_graceful_shutdown=1,

@@ -65,7 +65,7 @@ class Dashboard:
 
     def stop(self) -> None:
         """Let it end, from any thread: streams first."""
-        self._server.should_exit = True
+        self._server.stop()
 
 
 @contextmanager

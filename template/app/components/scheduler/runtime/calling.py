@@ -15,7 +15,6 @@ from typing import Any
 
 from . import evidence
 from .declaration import Job
-from .functions import unwrapped
 
 
 class Calls:
@@ -29,14 +28,17 @@ class Calls:
         # What runs logged.
         self._lines: dict[int, evidence.Lines] = {}
 
-    async def call(self, job: Job, run_id: int) -> Any:
+    async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Any:
         """Call a job's function; return or raise what it does. `forget` the run when it is over."""
         self._lines[run_id], token = evidence.begin()
         task = asyncio.current_task()
         assert task is not None
         self._tasks[run_id] = task
         try:
-            return await self._call_function(job, run_id)
+            if limit is None:
+                return await self._call_function(job, run_id)
+            async with limit:
+                return await self._call_function(job, run_id)
         finally:
             del self._tasks[run_id]
             evidence.end(token)
@@ -64,7 +66,7 @@ class Calls:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call_function(self, job: Job, run_id: int) -> Any:
-        if _is_coroutine_function(job.func):
+        if job.is_coroutine_function:
             return await job.func(*job.args, **job.kwargs)
         call = functools.partial(job.func, *job.args, **job.kwargs)
         future = self._threads.submit(contextvars.copy_context().run, _without_stop_iteration, call)
@@ -76,11 +78,6 @@ class Calls:
         # A plain function (a lambda, a callable object) may hand back a coroutine, which can be cancelled.
         del self._on_threads[run_id]
         return await value
-
-
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    function = unwrapped(function)
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _without_stop_iteration(call: Callable[[], Any]) -> Any:

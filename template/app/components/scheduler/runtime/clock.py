@@ -34,6 +34,9 @@ _LONGEST_SLEEP = 30.0
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
 _STEP = ticks.SECOND
 _RETRY = ticks.SECOND
+# What is due within so long is claimed together. The grid is a little beside whole seconds, so that what is
+# due on one has nearly all of the time that there may be.
+_GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
 # So many jobs are claimed in one operation.
 _PIECE = 250
 
@@ -227,7 +230,8 @@ class Clock:
         if tick is None:
             self.drop(job.id)
         else:
-            self._push(job, tick - AHEAD if tick - AHEAD > ticks.now() else tick)
+            early = (tick - _GRID - _BESIDE) // _GRID * _GRID + _BESIDE
+            self._push(job, early if early > ticks.now() else tick)
 
     def _put_off(self, job: Job) -> None:
         """One job's trouble must not stop the clock for the others (R12)."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+
+
+@dataclass(slots=True)
+class Cancellation:
+    """Whether somebody asked to cancel a run: set once, and read from any thread."""
+
+    requested: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Run:
     tick: datetime | None
     attempt: int
     deadline: datetime | None
-    _asked: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    _cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
 
     @property
     def cancel_requested(self) -> bool:
@@ -31,7 +37,7 @@ class Run:
 
         A coroutine need not: it is cancelled.
         """
-        return self._asked.is_set()
+        return self._cancellation.requested
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -108,6 +109,11 @@ class Job:
     given: Mapping[str, Any] = field(default_factory=dict)
     added: bool = False
     owner: Any = field(default=None, repr=False, compare=False)
+
+    @functools.cached_property
+    def is_coroutine_function(self) -> bool:
+        """Whether it runs on the event loop; a plain function runs on a thread."""
+        return functions.is_coroutine_function(self.func)
 
     @property
     def reference(self) -> str:

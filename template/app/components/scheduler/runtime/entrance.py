@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from time import monotonic
 
 from loguru import logger
@@ -29,7 +28,7 @@ from .outcomes import Outcomes
 _LONGEST_SLEEP = 30.0
 # As many runs are recorded as started ahead of their slot as end within so many seconds, and no more than so
 # many.
-_MOMENT, _MOST_AHEAD = 0.05, 500
+_MOMENT, _MOST_AHEAD = 0.05, 1_000
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -53,8 +52,9 @@ class Entrance:
         self._jobs, self._me, self._writer = jobs, me, writer
         self._outcomes, self._listeners = outcomes, listeners
         self._max_workers, self._run = max_workers, run
-        # Claimed, but not due yet (jitter, a delayed start).
-        self._early: dict[int, tuple[asyncio.TimerHandle, list[Claim]]] = {}
+        # Claimed, but not due yet (jitter, a delayed start), by their first run; and the timers of due instants.
+        self._early: dict[int, list[Claim]] = {}
+        self._timers: dict[int, tuple[asyncio.TimerHandle, list[int]]] = {}
         # Due, but not recorded as started; being recorded; recorded, and waiting for a free slot.
         self._waiting: deque[list[Claim]] = deque()
         self._starting: dict[int, list[Claim]] = {}
@@ -70,7 +70,7 @@ class Entrance:
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
         # A list at once: others may change it meanwhile.
-        about_to = sum(claims[0].started for _timer, claims in list(self._early.values()))
+        about_to = sum(claims[0].started for claims in list(self._early.values()))
         return self._room(len(self._ready) + len(self._waiting) + len(self._starting) + about_to)
 
     def is_half_free(self) -> bool:
@@ -85,24 +85,14 @@ class Entrance:
 
     def dispatch(self, claims: list[Claim]) -> None:
         """Run these claims of one job one after another, when they are due and a slot is free."""
-        if self.closed:
-            self._outcomes.release(claims)
-            return
-        wait = (claims[0].due - ticks.now()) / ticks.SECOND
-        if wait > 0:
-            loop, run_id = asyncio.get_running_loop(), claims[0].run_id
-            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, run_id)
-            self._early[run_id] = (timer, claims)
-        else:
-            (self._ready if claims[0].started else self._waiting).append(claims)
-            self._go_on()
+        self._place(claims)
+        self._go_on()
 
     def settle_late(self) -> None:
         """Record as missed what was reserved and is too late already, since the clock was set forward."""
-        for run_id, (timer, [claim, *others]) in list(self._early.items()):
+        for run_id, [claim, *others] in list(self._early.items()):
             job = self._jobs.get(claim.job_id)
             if not others and job is not None and self.is_missed(claim, job):
-                timer.cancel()
                 del self._early[run_id]
 
     def is_missed(self, claim: Claim, job: Job) -> bool:
@@ -127,10 +117,8 @@ class Entrance:
 
     def take_back(self, run_id: int) -> Claim | None:
         """Return a run that was claimed and has not begun, which will not begin any more; None if it has."""
-        if run_id in self._early and len(self._early[run_id][1]) == 1:
-            timer, [claim] = self._early.pop(run_id)
-            timer.cancel()
-            return claim
+        if len(self._early.get(run_id, ())) == 1:
+            return self._early.pop(run_id)[0]
         for queue in (self._waiting, self._ready):
             for claims in queue:
                 if [claim.run_id for claim in claims] == [run_id]:
@@ -141,18 +129,38 @@ class Entrance:
     def close(self) -> None:
         """Let nothing begin any more, and give back what has not."""
         self.closed = True
-        for timer, _claims in self._early.values():
+        for timer, _run_ids in self._timers.values():
             timer.cancel()
-        early = (claims for _timer, claims in self._early.values())
         # What is about to be recorded as started is given back once that is done: in this order.
-        held = (*early, *self._starting.values(), *self._waiting, *self._ready)
+        held = (*self._early.values(), *self._starting.values(), *self._waiting, *self._ready)
         self._outcomes.release([claim for claims in held for claim in claims])
-        for place in (self._early, self._starting, self._waiting, self._ready):
+        for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
             place.clear()
 
-    def _come_due(self, run_id: int) -> None:
-        # Looked at once more: the clock may have been set back while the timer ran (R2).
-        self.dispatch(self._early.pop(run_id)[1])
+    def _place(self, claims: list[Claim]) -> None:
+        if self.closed:
+            self._outcomes.release(claims)
+            return
+        due, run_id = claims[0].due, claims[0].run_id
+        wait = (due - ticks.now()) / ticks.SECOND
+        if wait <= 0:
+            (self._ready if claims[0].started else self._waiting).append(claims)
+            return
+        self._early[run_id] = claims
+        if due not in self._timers:
+            # One for all that are due together.
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, due)
+            self._timers[due] = (timer, [])
+        self._timers[due][1].append(run_id)
+
+    def _come_due(self, due: int) -> None:
+        _timer, run_ids = self._timers.pop(due)
+        for run_id in run_ids:
+            if claims := self._early.pop(run_id, None):
+                # Looked at once more: the clock may have been set back while the timer ran (R2).
+                self._place(claims)
+        self._go_on()
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
@@ -234,7 +242,8 @@ class Entrance:
                 self._outcomes.release([claim, *others])
             elif job is None or self.may_enter(claim, job, verdict):
                 # As fresh as when it was asked for: the process may have been frozen since.
-                self._ready.append([replace(claim, started=True, at=asked), *others])
+                claim.started, claim.at = True, asked
+                self._ready.append([claim, *others])
             elif others:
                 self._waiting.appendleft(others)
         self._go_on()

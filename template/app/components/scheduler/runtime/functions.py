@@ -64,6 +64,12 @@ def unwrapped(function: Any) -> Any:
     return function
 
 
+def is_coroutine_function(function: Any) -> bool:
+    """Return whether calling it gives a coroutine, as far as that can be seen without a call."""
+    function = unwrapped(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
 def function_name(function: Any) -> str:
     """Return a short name for people."""
     return _qualified(unwrapped(function)).rpartition(".<locals>.")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ def is_machinery(filename: str) -> bool:
     return filename.startswith(_MACHINERY)
 
 
+@functools.lru_cache(maxsize=1_000)
 def shown_path(filename: str) -> str:
     """Return a file's path as a person at the app's root would write it."""
     path = Path(filename)

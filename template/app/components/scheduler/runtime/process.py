@@ -230,7 +230,7 @@ class Process:
 
     def _pulse(self, connection: Connection) -> None:
         if self._watchdog is not None:
-            self._watchdog.look()
+            self._watchdog.look(busy=bool(self._runner.entrance.slots))
         self._presence.pulse(connection)
         unwanted = asking.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():

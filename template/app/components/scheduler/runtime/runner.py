@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -14,7 +13,7 @@ from loguru import logger
 
 from . import evidence, ticks, tracing
 from .calling import Calls
-from .context import Run, set_current_run
+from .context import Cancellation, Run, set_current_run
 from .declaration import Job
 from .entrance import Entrance
 from .ledger import runs
@@ -49,8 +48,7 @@ class Runner:
         self.entrance = Entrance(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._calls = Calls(max_workers)
-        # Whether somebody asked to cancel them.
-        self._asked: dict[int, threading.Event] = {}
+        self._cancellations: dict[int, Cancellation] = {}
         self._cutting = False
         self._span = tracing.opener()
 
@@ -78,12 +76,12 @@ class Runner:
     def cancel(self, run_ids: Iterable[int]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
         for run_id in run_ids:
-            asked = self._asked.get(run_id)
-            if asked is None:
+            cancellation = self._cancellations.get(run_id)
+            if cancellation is None:
                 if claim := self.entrance.take_back(run_id):
                     self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
-            elif not asked.is_set():
-                asked.set()
+            elif not cancellation.requested:
+                cancellation.requested = True
                 claim = self._under_way[run_id][0]
                 if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
@@ -123,21 +121,21 @@ class Runner:
             is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
-        self._asked[claim.run_id] = threading.Event()
+        self._cancellations[claim.run_id] = Cancellation()
         run = self._describe(claim, job, started)
         set_current_run(run)
         self._telling.began(job)
         tick = claim.kind if run.tick is None else run.tick.isoformat()
+        limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
             try:
                 with self._span(run, claim.due):
-                    async with asyncio.timeout(job.options.timeout) as limit:
-                        value = await self._calls.call(job, claim.run_id)
+                    value = await self._calls.call(job, claim.run_id, limit)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)
             # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
             except BaseException as problem:
-                if limit.expired():
+                if limit is not None and limit.expired():
                     await self._timed_out(claim, job, started)
                 elif self._was_cut(claim):
                     logger.opt(exception=problem).warning("interrupted: the process is stopping")
@@ -146,7 +144,7 @@ class Runner:
                     logger.opt(exception=problem).error("{} failed", job.name)
                     self._end(claim, started, "failed", problem=problem)
             else:
-                if limit.expired():
+                if limit is not None and limit.expired():
                     # It ended in its own way instead of letting itself be cancelled.
                     await self._timed_out(claim, job, started)
                 else:
@@ -168,7 +166,7 @@ class Runner:
         zone, timeout = job.schedule.zone, job.options.timeout
         tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
         ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
-        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, self._asked[claim.run_id])
+        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, self._cancellations[claim.run_id])
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         limit = f"{job.options.timeout:g} s"
@@ -205,8 +203,8 @@ class Runner:
             self._end(claim, started, "cancelled", problem=problem)
 
     def _was_asked(self, claim: Claim) -> bool:
-        asked = self._asked.get(claim.run_id)
-        return asked is not None and asked.is_set()
+        cancellation = self._cancellations.get(claim.run_id)
+        return cancellation is not None and cancellation.requested
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
         problem = done.exception()
@@ -234,14 +232,14 @@ class Runner:
         if job is None:
             return
         log = self._calls.forget(claim.run_id)
-        asked = self._asked.pop(claim.run_id, None)
+        cancellation = self._cancellations.pop(claim.run_id, None)
         trace = None
         if problem is not None:
             error, trace = evidence.one_line(problem), evidence.trace(problem)
         now = ticks.now()
         self.entrance.ended((now - started) / ticks.SECOND)
         outcome = Outcome(claim, state, None, started, now, error, trace, log)
-        if asked is None or not asked.is_set():
+        if cancellation is None or not cancellation.requested:
             outcome = with_next_attempt(outcome, job, now)
         self._outcomes.write(outcome)
         self._telling.ended(job, outcome)

@@ -79,7 +79,15 @@ def from_text(text: str) -> Schedule:
 
 
 def _cron(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
-    return ticks.CronTicks(data["fields"], zone, data["start"], data["end"])
+    return _cron_ticks(tuple(data["fields"].items()), zone, data["start"], data["end"])
+
+
+@lru_cache(maxsize=1_000)
+def _cron_ticks(
+    fields: tuple[tuple[str, str], ...], zone: tzinfo, start: int | None, end: int | None
+) -> ticks.CronTicks:
+    """Many jobs have the same expression: it is read once."""
+    return ticks.CronTicks(dict(fields), zone, start, end)
 
 
 def _interval(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:

@@ -9,6 +9,7 @@ Every function raises ValueError with a sentence that says what would be right.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ def make(
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
-    known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+    known = _parameters(cls)
     for name in arguments:
         if name not in known:
             hint = nearest(name, known | known_options)
@@ -96,6 +97,11 @@ def make(
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
         raise ValueError(bad_zone(arguments.get("timezone"))) from None
+
+
+@functools.cache
+def _parameters(cls: type[BaseTrigger]) -> frozenset[str]:
+    return frozenset(inspect.signature(cls.__init__).parameters) - {"self"}
 
 
 def compile_trigger(trigger: BaseTrigger, reading: Reading) -> Schedule:

@@ -6,6 +6,9 @@ import asyncio
 
 from loguru import logger
 
+# Every so many looks the loop is asked also while no run is under way.
+_SELDOM = 5
+
 
 class Watchdog:
     """Asks the event loop for an answer; looked at once a second from another thread."""
@@ -13,11 +16,16 @@ class Watchdog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting = False
+        self._looks = 0
         # Whether the loop did not answer between the last two looks.
         self.stalled = False
 
-    def look(self) -> None:
-        """Warn, once for each stall, if the loop has not answered since the last look."""
+    def look(self, *, busy: bool) -> None:
+        """Warn, once for each stall, if the loop has not answered since the last look.
+
+        While no run is under way (not `busy`), only something of an application around it can block the loop:
+        then it is seldom asked, so that it can sleep.
+        """
         if self._waiting:
             if not self.stalled:
                 self.stalled = True
@@ -27,6 +35,9 @@ class Watchdog:
                     " or asyncio.to_thread for what takes long)",
                     task.get_name() if task else "something outside of any task",
                 )
+            return
+        self._looks += 1
+        if not busy and self._looks % _SELDOM:
             return
         self._waiting = True
         self._loop.call_soon_threadsafe(self._answer)

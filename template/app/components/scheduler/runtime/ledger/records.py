@@ -31,7 +31,7 @@ class Identity:
         return Identity(uuid.uuid4().hex, host_name(), os.getpid(), role)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Claim:
     """A run that this process holds. `started`: the ledger has it as started already.
 
@@ -84,7 +84,7 @@ class Room:
         return True
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Outcome:
     """How the attempt of a claimed run ended.
 
@@ -106,8 +106,8 @@ class Outcome:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to write down but its state, its reason and its times."""
-        more = (self.error, self.traceback, self.log, self.retry_at, self.rerun_until)
-        return all(value is None for value in more)
+        said = self.error is not None or self.traceback is not None or self.log is not None
+        return not said and self.retry_at is None and self.rerun_until is None
 
 
 @dataclass(frozen=True)

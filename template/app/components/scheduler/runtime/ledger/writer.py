@@ -25,6 +25,8 @@ from .database import Ledger
 
 Operation = Callable[[Connection], Any]
 
+# Outcomes are written down together so often, if nothing else is to be written; the first one at once.
+_GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
@@ -35,6 +37,7 @@ class _Task:
     operation: Operation
     keep: bool
     weight: int = 0
+    patient: bool = False
     future: Future[Any] = field(default_factory=Future)
 
     def begin(self) -> bool:
@@ -75,7 +78,7 @@ class Writer:
         self._urgent: deque[_Task] = deque()
         self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []
-        self._retry_at = 0.0
+        self._retry_at = self._written_at = 0.0
         self._troubled = self._hurried = False
         self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
 
@@ -86,14 +89,17 @@ class Writer:
         self._log: tuple[int, int] | None = None
         self._thread.start()
 
-    def submit(self, operation: Operation, *, keep: bool = False, weight: int = 0) -> Future[Any]:
+    def submit(
+        self, operation: Operation, *, keep: bool = False, patient: bool = False, weight: int = 0
+    ) -> Future[Any]:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
-        kept and tried again until it is taken: for outcomes, which must not be lost. `weight` is how many
-        jobs a claim is about: claims come after all else, and no transaction has too many of them.
+        kept and tried again until it is taken: for outcomes, which must not be lost. What is `patient` may wait
+        for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim is
+        about: claims come after all else, and no transaction has too many of them.
         """
-        task = _Task(operation, keep, weight)
+        task = _Task(operation, keep, weight, patient)
         self._queue.put(task)
         return task.future
 
@@ -140,6 +146,8 @@ class Writer:
         wait_until = min(until, self._retry_at) if self._kept else until
         left = self._urgent or self._claims
         closing = self._sort_in(0.0 if left else max(0.0, wait_until - time.monotonic()))
+        while not closing and (patience := self._patience()) > 0:
+            closing = self._sort_in(patience)
         batch: list[_Task] = []
         if self._kept and time.monotonic() >= self._retry_at:
             batch, self._kept = self._kept, []
@@ -150,6 +158,12 @@ class Writer:
             batch.append(self._claims.popleft())
             weight += batch[-1].weight
         return batch, closing
+
+    def _patience(self) -> float:
+        """Return for how many seconds all that is to be done may wait."""
+        if self._claims or not self._urgent or not all(task.patient for task in self._urgent):
+            return 0.0
+        return self._written_at + _GATHER_SECONDS - time.monotonic()
 
     def _sort_in(self, seconds: float) -> bool:
         """Wait for something to do, put all that is there in its place, and return whether to close."""
@@ -181,6 +195,7 @@ class Writer:
             else:
                 batch[0].end(None, problem)
         else:
+            self._written_at = time.monotonic()
             if self._troubled:
                 self._troubled = False
                 logger.info("the ledger answers again")

@@ -7,6 +7,7 @@ the first.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
@@ -30,6 +31,7 @@ from .zones import (
 _DAY = timedelta(days=1)
 # The calendar repeats itself after 400 years: a date that did not come until then never does.
 _CYCLE = timedelta(days=146_097)
+_SIZES = {"hour": 24, "minute": 60, "second": 60}
 
 
 class CronTicks:
@@ -44,8 +46,7 @@ class CronTicks:
         written = " ".join(f"{field.name}={field}" for field in self._cron.fields)
         self.canonical = f"cron {written} zone={zone}{bounds(start, end)}"
         self._names_years = fields.get("year", "*") != "*"
-        self._dial = _Dial(self._cron)
-        self._every_hour = len(self._dial.hours) == 24
+        self._every_hour = len(_matching(self._cron, "hour")) == 24
 
     def next(self, after: int) -> int | None:
         if self._start is not None:
@@ -55,6 +56,10 @@ class CronTicks:
         find = self._next_occurrence if self._every_hour else self._next_wall_time
         tick = find(after)
         return None if tick is None or (self._end is not None and tick > self._end) else tick
+
+    @functools.cached_property
+    def _dial(self) -> _Dial:
+        return _Dial(self._cron)
 
     @property
     def times_of_day(self) -> list[int]:
@@ -128,25 +133,31 @@ class CronTicks:
         return None if found is None else found.replace(tzinfo=None)
 
 
+def _written(cron: CronTrigger, name: str) -> str:
+    return str(cron.fields[cron.FIELD_NAMES.index(name)])
+
+
+def _matching(cron: CronTrigger, name: str) -> tuple[int, ...]:
+    """Return the hours of a day, the minutes of an hour or the seconds of a minute that match."""
+    return _values(name, _written(cron, name))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _values(name: str, written: str) -> tuple[int, ...]:
+    field = CronTrigger.FIELDS_MAP[name](name, written)
+    moments = [(n, datetime(2000, 1, 1, **{name: n})) for n in range(_SIZES[name])]  # type: ignore[arg-type]
+    return tuple(n for n, moment in moments if field.get_next_value(moment) == n)
+
+
 class _Dial:
     """Counts matching wall-clock times, as if the zone had no shifts."""
 
     def __init__(self, cron: CronTrigger) -> None:
-        names = cron.FIELD_NAMES
-        fields = {name: cron.fields[names.index(name)] for name in names}
-
-        def values(name: str, size: int) -> list[int]:
-            field = fields[name]
-            days = [(n, datetime(2000, 1, 1, **{name: n})) for n in range(size)]  # type: ignore[arg-type]
-            return [n for n, day in days if field.get_next_value(day) == n]
-
         self.hours, self._minutes, self._seconds = (
-            values("hour", 24),
-            values("minute", 60),
-            values("second", 60),
+            _matching(cron, name) for name in ("hour", "minute", "second")
         )
         self._a_day = len(self.hours) * len(self._minutes) * len(self._seconds)
-        dates = {name: str(fields[name]) for name in ("year", "month", "day", "week", "day_of_week")}
+        dates = {name: _written(cron, name) for name in ("year", "month", "day", "week", "day_of_week")}
         self._dates = CronTrigger(**dates, hour=0, timezone=UTC)
 
     def times(self) -> list[int]:

@@ -1,0 +1,61 @@
+"""What is due at about the same time is claimed together, and what ends then is written down together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.components.scheduler.runtime import AsyncIOScheduler
+from app.components.scheduler.runtime.ledger import claims, writer
+from app.components.scheduler.runtime.ledger.database import Ledger
+from inside import rows, until
+
+
+async def test_ticks_of_the_same_moment_are_claimed_in_one_transaction(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    claim = claims.claim
+
+    def counted(connection: Any, me: Any, decisions: Sequence[Any], room: Any) -> Any:
+        together.append(len(decisions))
+        return claim(connection, me, decisions, room)
+
+    monkeypatch.setattr(claims, "claim", counted)
+    for number in range(30):
+        # Each at an instant of its own, all of them within 60 ms.
+        begin = f"2026-01-01T00:00:00.{620 + 2 * number:03d}+00:00"
+        scheduler.add_job(lambda: None, "interval", seconds=1, start_date=begin, id=f"job{number}")
+    async with scheduler:
+        await until(lambda: scheduler.ledger.exists() and len(rows(scheduler, "succeeded")) >= 90)
+
+    assert max(together) == 30
+    assert not [row for row in rows(scheduler, "succeeded") if row["started_us"] < row["tick_us"]]
+
+
+def test_what_is_patient_goes_with_the_next_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_GATHER_SECONDS", 60)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    begun: list[str] = []
+    writing = writer.Writer(ledger)
+    writing.start()
+    # Long after the last commit nothing waits.
+    writing.submit(lambda _: begun.append("first"), keep=True, patient=True).result(30)
+
+    waits = [writing.submit(lambda _: begun.append("waits"), keep=True, patient=True) for _ in range(3)]
+    urgent = writing.submit(lambda _: begun.append("urgent"))
+    urgent.result(30)
+
+    assert begun == ["first", "waits", "waits", "waits", "urgent"]
+    assert [future.result(30) for future in waits] == [None] * 3
+
+    last = writing.submit(lambda _: begun.append("last"), keep=True, patient=True)
+    assert writing.close() == 0
+    assert last.done()
+    assert begun[-1] == "last"
