@@ -52,7 +52,7 @@ class Entrance:
         self._jobs, self._me, self._writer = jobs, me, writer
         self._outcomes, self._listeners = outcomes, listeners
         self._max_workers, self._run = max_workers, run
-        # Claimed, but not due yet (jitter, a delayed start), by their first run; and the timers of due instants.
+        # Claimed, but not due yet (jitter, a delayed start), by their first run; the timers of due instants.
         self._early: dict[int, list[Claim]] = {}
         self._timers: dict[int, tuple[asyncio.TimerHandle, list[int]]] = {}
         # Due, but not recorded as started; being recorded; recorded, and waiting for a free slot.

@@ -27,11 +27,8 @@ class Listeners:
 
     def wanted(self, code: int) -> bool:
         """Return whether anybody listens to events of this code."""
-        # A loop and no generator: asked twice for each run, mostly of an empty list.
-        for _callback, mask in self._current():
-            if mask & code:
-                return True
-        return False
+        listeners = self._current()
+        return bool(listeners) and any(mask & code for _callback, mask in listeners)
 
     def emit(self, event: Any) -> None:
         """Deliver an event soon; costs nothing when nobody listens."""

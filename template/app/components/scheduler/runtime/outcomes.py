@@ -80,7 +80,9 @@ class Outcomes:
                 self._plain.clear()
             return runs.finish_all(connection, self._me, batch)
 
-        self._writer.submit(finish, keep=True, patient=True).add_done_callback(functools.partial(_check_all, batch))
+        self._writer.submit(finish, keep=True, patient=True).add_done_callback(
+            functools.partial(_check_all, batch)
+        )
 
 
 def _check_all(batch: list[Outcome], future: Future[list[Outcome]]) -> None:

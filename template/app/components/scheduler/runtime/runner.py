@@ -166,7 +166,8 @@ class Runner:
         zone, timeout = job.schedule.zone, job.options.timeout
         tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
         ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
-        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, self._cancellations[claim.run_id])
+        cancellation = self._cancellations[claim.run_id]
+        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, cancellation)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         limit = f"{job.options.timeout:g} s"

@@ -79,12 +79,16 @@ def from_text(text: str) -> Schedule:
 
 
 def _cron(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
-    return _cron_ticks(tuple(data["fields"].items()), zone, data["start"], data["end"])
+    fields, start, end = data["fields"], data["start"], data["end"]
+    if isinstance(zone, ZoneInfo):
+        return _cron_ticks(tuple(fields.items()), zone, start, end)
+    # Those of other libraries cannot be a key.
+    return ticks.CronTicks(fields, zone, start, end)
 
 
 @lru_cache(maxsize=1_000)
 def _cron_ticks(
-    fields: tuple[tuple[str, str], ...], zone: tzinfo, start: int | None, end: int | None
+    fields: tuple[tuple[str, str], ...], zone: ZoneInfo, start: int | None, end: int | None
 ) -> ticks.CronTicks:
     """Many jobs have the same expression: it is read once."""
     return ticks.CronTicks(dict(fields), zone, start, end)

@@ -79,7 +79,7 @@ def make(
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
-    known = _parameters(cls)
+    known = _parameters(trigger)
     for name in arguments:
         if name not in known:
             hint = nearest(name, known | known_options)
@@ -100,8 +100,8 @@ def make(
 
 
 @functools.cache
-def _parameters(cls: type[BaseTrigger]) -> frozenset[str]:
-    return frozenset(inspect.signature(cls.__init__).parameters) - {"self"}
+def _parameters(trigger: str) -> frozenset[str]:
+    return frozenset(inspect.signature(BY_NAME[trigger].__init__).parameters) - {"self"}
 
 
 def compile_trigger(trigger: BaseTrigger, reading: Reading) -> Schedule:

@@ -95,9 +95,9 @@ class Writer:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
-        kept and tried again until it is taken: for outcomes, which must not be lost. What is `patient` may wait
-        for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim is
-        about: claims come after all else, and no transaction has too many of them.
+        kept and tried again until it is taken: for outcomes, which must not be lost. What is `patient` may
+        wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
+        is about: claims come after all else, and no transaction has too many of them.
         """
         task = _Task(operation, keep, weight, patient)
         self._queue.put(task)
