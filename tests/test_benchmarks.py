@@ -9,8 +9,11 @@ import pytest
 
 from benchmarks import document, instructions
 from benchmarks.arithmetic import lateness, percentile
+from benchmarks.catalogue import BARE, OURS, Field
 from benchmarks.measures.capacity import highest
+from benchmarks.measures.windows import window
 from benchmarks.results import Results
+from benchmarks.servers import running_servers
 from benchmarks.targets import Target
 
 
@@ -83,3 +86,18 @@ def test_more_instructions_than_the_tolerance_are_a_regression() -> None:
     assert instructions.judged(2.1, 2.0)[0] == 0
     assert instructions.judged(2.4, 2.0)[0] == 1
     assert "Keep it" in instructions.judged(1.0, 2.0)[1]
+
+
+@pytest.mark.full
+def test_a_run_costs_no_more_calls_than_before() -> None:
+    code, said = instructions.judged(instructions.calls_quotient(), instructions.kept("calls"))
+
+    assert code == 0, said
+
+
+@pytest.mark.full
+def test_the_smallest_form_runs_from_end_to_end() -> None:
+    with running_servers(set()) as servers:
+        runs = [window(Field(servers), peer, 5, ticks=1).runs for peer in (BARE, OURS)]
+
+    assert runs == [5, 5]

@@ -1,12 +1,15 @@
 """A fixed amount of work, for counting: so many jobs that are all due once, at one instant.
 
-`counted.py ours|apscheduler JOBS LEAD`: LEAD is in how many seconds they are due.
+`counted.py ours|apscheduler JOBS LEAD [calls]`: LEAD is in how many seconds they are due. With `calls` the
+calls of functions, those of Python and those of C, are counted and printed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -62,4 +65,18 @@ async def main(which: str, jobs: int, lead: int) -> None:
         made.shutdown()
 
 
+_calls = itertools.count()
+
+
+def _seen(_frame: Any, event: str, _argument: Any) -> None:
+    # The counter's own step is no call of Python's, and not to be interrupted by another thread.
+    if event in ("call", "c_call"):
+        next(_calls)
+
+
+if sys.argv[4:] == ["calls"]:
+    threading.setprofile(_seen)
+    sys.setprofile(_seen)
 asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+sys.setprofile(None)
+print(next(_calls))
