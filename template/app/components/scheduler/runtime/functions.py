@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 # Of arguments that are kept: levels of lists and dicts, and bits of a number.
@@ -45,6 +46,8 @@ def call_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, A
 
 def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Refuse what `function(*args, **kwargs)` could not be called with."""
+    if isinstance(function, FunctionType) and not args and not kwargs and _takes_nothing(function):
+        return
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -55,6 +58,12 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
         raise ValueError(
             f"{function_name(function)} cannot be called with these arguments: {problem}"
         ) from None
+
+
+def _takes_nothing(function: FunctionType) -> bool:
+    """Return whether it has no parameters, as most tasks: that is seen without looking at its signature."""
+    code = function.__code__
+    return not (code.co_argcount or code.co_kwonlyargcount or hasattr(function, "__wrapped__"))
 
 
 def unwrapped(function: Any) -> Any:

@@ -325,8 +325,8 @@ def _remember_arguments(cls: type[BaseTrigger]) -> None:
     class Remembering(cls):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs).arguments
-            self.given = {name: value for name, value in bound.items() if value is not None}
+            named = signature.bind(*args, **kwargs).arguments if args else kwargs
+            self.given = {name: value for name, value in named.items() if value is not None}
 
         def __reduce__(self) -> Any:
             # Not found under its name, it cannot be pickled: what goes into the job store of another
