@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import claims, writer
+from app.components.scheduler.runtime.ledger import claims, runs, writer
 from app.components.scheduler.runtime.ledger.database import Ledger
 from inside import rows, until
 
@@ -34,6 +34,32 @@ async def test_ticks_of_the_same_moment_are_claimed_in_one_transaction(
 
     assert max(together) == 30
     assert not [row for row in rows(scheduler, "succeeded") if row["started_us"] < row["tick_us"]]
+
+
+async def test_what_will_soon_have_a_slot_is_started_with_its_claim(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    start = runs.start
+
+    def counted(connection: Any, me: Any, heads: Sequence[Any]) -> Any:
+        waited.append(len(heads))
+        return start(connection, me, heads)
+
+    async def short() -> None:
+        pass
+
+    monkeypatch.setattr(runs, "start", counted)
+    for number in range(100):
+        scheduler.add_job(short, "interval", seconds=1, start_date="2026-01-01 00:00:00", id=f"job{number}")
+    async with scheduler:
+        # Of the first hundred nobody knows how long they take: those that wait for a slot are started apart.
+        await until(lambda: scheduler.ledger.exists() and len(rows(scheduler, "succeeded")) >= 200)
+        assert sum(waited) > 0
+        waited.clear()
+        await until(lambda: len(rows(scheduler, "succeeded")) >= 600)
+
+    assert sum(waited) < 200
 
 
 def test_what_is_patient_goes_with_the_next_that_is_not(

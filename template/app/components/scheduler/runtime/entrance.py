@@ -60,7 +60,7 @@ class Entrance:
         self._starting: dict[int, list[Claim]] = {}
         self._ready: deque[list[Claim]] = deque()
         self.slots: set[asyncio.Task[None]] = set()
-        # Seconds that a run takes, lately.
+        # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
         # Called when a slot is free for which nothing waits here.
@@ -78,9 +78,8 @@ class Entrance:
         return 2 * self.room().free >= self._max_workers
 
     def ended(self, seconds: float) -> None:
-        """Learn how long a run took."""
-        before = self._takes or seconds
-        self._takes = before + _WEIGHT * (seconds - before)
+        """Learn how long a run took: at once that they take long, and little by little that they do not."""
+        self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
         self._ended_at = monotonic()
 
     def dispatch(self, claims: list[Claim]) -> None:
@@ -164,8 +163,9 @@ class Entrance:
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
-        # Where none has ended lately, long ones have the slots, and nobody knows when the next is free.
-        flows = monotonic() - self._ended_at < 2 * _MOMENT
+        # Where none has ended lately but some are under way, these are long ones, and nobody knows when the
+        # next slot is free.
+        flows = self._takes and (not self.slots or monotonic() - self._ended_at < 2 * _MOMENT)
         soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
         return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
 
