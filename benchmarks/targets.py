@@ -85,7 +85,7 @@ TARGETS = (
     Target(
         "cold start of `run` without the dashboard ÷ APScheduler in memory", 2.0, 1.5,
         _ratio("cold", "ours", "apscheduler"),
-        reason="more than half of the imports is the command line and the settings (Typer, pydantic-settings)",
+        reason="more than half of the imports is command line and settings (Typer, pydantic-settings)",
     ),
     Target(
         "idle wake-ups a minute", 65, 10, _plain("idle-wakes"),
