@@ -12,7 +12,7 @@ RUN = "$(PYTHON)" -m
 # shellcheck and zizmor are programs, not modules: they stand where that Python has its scripts.
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
-JOBS ?= 3
+JOBS ?= 2
 MINUTES ?= 1
 SEED ?=
 
