@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.environments import ROOT
@@ -49,7 +50,7 @@ def check(keep: bool = False) -> int:
     """Count, print and compare with what is kept, or keep it; return the exit code."""
     if not valgrind():
         return 1 if os.environ.get("CI") else 0
-    ours, other = per_job("ours"), per_job("apscheduler")
+    ours, other = (per_job(counted, which) for which in ("ours", "apscheduler"))
     quotient = ours / other
     print(f"instructions for one job more: {ours:,.0f}; of APScheduler in memory: {other:,.0f}")
     print(f"quotient: {quotient:.2f}")
@@ -78,18 +79,15 @@ def kept(of: str) -> float:
     return float(json.loads(KEPT.read_text("utf-8"))[of])
 
 
-def per_job(which: str) -> float:
-    """Return the instructions that one job more costs."""
-    few, many = (counted(which, jobs) for jobs in (FEW, MANY))
+def per_job(count: Callable[[str, int], int], which: str) -> float:
+    """Return what one job more costs, as `count(which, jobs)` tells."""
+    few, many = (count(which, jobs) for jobs in (FEW, MANY))
     return (many - few) / (MANY - FEW)
 
 
 def calls_quotient() -> float:
     """Return how many calls of functions one job more costs, divided by the same of APScheduler in memory."""
-    ours, other = (
-        (calls(which, MANY) - calls(which, FEW)) / (MANY - FEW) for which in ("ours", "apscheduler")
-    )
-    return ours / other
+    return per_job(calls, "ours") / per_job(calls, "apscheduler")
 
 
 def calls(which: str, jobs: int) -> int:
