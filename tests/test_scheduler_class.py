@@ -56,6 +56,48 @@ async def test_start_and_shutdown_work_as_in_apscheduler(scheduler: AsyncIOSched
     assert [row["state"] for row in rows(scheduler)] == ["succeeded"]
 
 
+async def test_a_start_looks_at_each_job_a_few_times_and_not_once_for_each_other_job(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    compared = 0
+
+    class Counted(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    for number in range(500):
+        scheduler.add_job(task, "interval", hours=5, id=Counted(f"job-{number}"))
+    async with scheduler:
+        assert len(scheduler.get_jobs()) == 500
+    assert compared < 500 * 20
+
+
+async def test_what_two_jobs_have_in_common_is_read_once_and_each_has_its_own(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    for minutes in (5, 7, 5):
+        number = len(scheduler.get_jobs())
+        scheduler.add_job(task, "interval", minutes=minutes, id=f"job-{number}")
+    first, other, same = scheduler.get_jobs()
+    assert first.schedule is same.schedule
+    assert (first.trigger, other.trigger) == ("interval[0:05:00]", "interval[0:07:00]")
+    # A mistake is told of each time, also where what is right looks equal.
+    scheduler.add_job(task, "interval", minutes=1, max_instances=1)
+    for _again in range(2):
+        with pytest.raises(ScheduleError, match="max_instances=True must be a whole number"):
+            scheduler.add_job(task, "interval", minutes=1, max_instances=True)
+        with pytest.raises(ScheduleError, match="minute='61' is not a cron field"):
+            scheduler.add_job(task, "cron", minute="61")
+
+
+def task() -> None:
+    """Do nothing."""
+
+
 async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").mkdir()
     calls: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
@@ -19,7 +20,7 @@ from .schedules import Schedule
 from .settings import SchedulerSettings
 from .settings import settings as application_settings
 
-_DECLARING_NAMES = {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+_KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 _LONGEST_ID = 500
 
@@ -185,13 +186,15 @@ class Declaring:
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
         reading = triggers.Reading(self.timezone, self._is_lasting())
-        made = triggers.make(trigger, trigger_args, OPTION_NAMES | _DECLARING_NAMES, reading)
-        return triggers.compile_trigger(made, reading)
+        return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
 
     def _options(self, given: Mapping[str, Any]) -> Options:
-        options = Options(**{**self.defaults, **given})
-        options.check()
-        return options
+        return _checked({**self.defaults, **given}) if given else self._named_none
+
+    @functools.cached_property
+    def _named_none(self) -> Options:
+        """The options of all jobs that name none."""
+        return _checked(self.defaults)
 
     def _read_next_run_time(self, job: Job, value: Any) -> None:
         if value is undefined:
@@ -200,3 +203,9 @@ class Declaring:
             job.paused_at_first = True
         else:
             job.startup_delay = read_next_run_time(value, [self.timezone, job.schedule.zone])
+
+
+def _checked(values: dict[str, Any]) -> Options:
+    options = Options(**values)
+    options.check()
+    return options

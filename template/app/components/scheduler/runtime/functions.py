@@ -12,12 +12,13 @@ import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 # Of arguments that are kept: levels of lists and dicts, and bits of a number.
 _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def resolve(function: Any) -> Callable[..., Any]:
@@ -29,8 +30,7 @@ def resolve(function: Any) -> Callable[..., Any]:
         raise ValueError("the function was called instead of given: leave the parentheses out")
     if not callable(function):
         raise ValueError(f"{function!r} is not a function")
-    inner = unwrapped(function)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+    if _is_generator(unwrapped(function)):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
 
@@ -49,7 +49,8 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
     if isinstance(function, FunctionType) and not args and not kwargs and _takes_nothing(function):
         return
     try:
-        signature = inspect.signature(function)
+        look = _signature if isinstance(function, FunctionType) else inspect.signature
+        signature = look(function)
     except (TypeError, ValueError):
         return
     try:
@@ -58,6 +59,16 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
         raise ValueError(
             f"{function_name(function)} cannot be called with these arguments: {problem}"
         ) from None
+
+
+# Many jobs may have the same function, each with arguments of its own: it is looked at once.
+_signature = functools.lru_cache(maxsize=1_000)(inspect.signature)
+
+
+def _is_generator(function: Any) -> bool:
+    # A method passes on what its function has.
+    code = getattr(function, "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & _GENERATOR)
 
 
 def _takes_nothing(function: FunctionType) -> bool:

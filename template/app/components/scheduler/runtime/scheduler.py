@@ -21,7 +21,7 @@ from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from apscheduler.util import astimezone
 from loguru import logger
 
-from . import triggers
+from . import ticks, triggers
 from .catalogue import Change
 from .context import current_run
 from .declaration import OPTION_NAMES, Job
@@ -70,6 +70,8 @@ class AsyncIOScheduler(Steering, DurableOnly):
             if config.pop(name, None):
                 refuse(where, f"{name}=", instead)
         self._job_defaults = config.pop("job_defaults", None) or {}
+        # What was reckoned with others, if this is not the first time.
+        self.__dict__.pop("_named_none", None)
         for name in self._job_defaults:
             if name not in OPTION_NAMES:
                 raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, OPTION_NAMES)}")
@@ -268,9 +270,10 @@ class AsyncIOScheduler(Steering, DurableOnly):
         self.registration = found = process.open()
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
+        added, now = set(found.added), ticks.now()
         for job in process.jobs.values():
             job.owner = self
-            if job.id in self.registration.added and job.startup_delay is None and not job.next_run_time:
+            if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
                 logger.warning("job {} will never run: its trigger has no time to come", job.id)
         return process
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, time, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,11 @@ class Schedule:
     jitter: int = 0
     startup_delay: int | None = None
     data: dict[str, Any] | None = None
+
+    @cached_property
+    def kept(self) -> str | None:
+        """`data` as JSON, as the ledger keeps it."""
+        return None if self.data is None else json.dumps(self.data)
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""

@@ -59,6 +59,27 @@ class Reading:
     lasting: bool = False
 
 
+def read(
+    trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
+) -> Schedule:
+    """Return what `add_job(trigger=..., **arguments)` means: see `make` and `compile_trigger`."""
+    if trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):
+        return _read_once(trigger, tuple(arguments.items()), known_options, reading)
+    return compile_trigger(make(trigger, arguments, known_options, reading), reading)
+
+
+# Many jobs may have the same trigger. These say what they mean without the present moment, and what they
+# become has no state.
+_SHARED = ("cron", "interval")
+
+
+@functools.lru_cache(maxsize=1_000)
+def _read_once(
+    trigger: str, arguments: tuple[tuple[str, Any], ...], known_options: frozenset[str], reading: Reading
+) -> Schedule:
+    return compile_trigger(make(trigger, dict(arguments), known_options, reading), reading)
+
+
 def make(
     trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
 ) -> BaseTrigger:

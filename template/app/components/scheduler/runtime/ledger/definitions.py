@@ -153,7 +153,6 @@ def _note(job: Job) -> str | None:
 
 
 def _described(job: Job) -> dict[str, object]:
-    data = job.schedule.data
     # In the order of LIST_DESCRIBED and INSERT_JOBS.
     return {
         "job_id": job.id,
@@ -164,5 +163,5 @@ def _described(job: Job) -> dict[str, object]:
         "on_crash": job.options.on_crash,
         "grace": job.options.grace,
         "queue": job.options.queue,
-        "schedule_data": None if data is None else json.dumps(data),
+        "schedule_data": job.schedule.kept,
     }

@@ -17,7 +17,6 @@ from .protocol import bounds
 from .zones import (
     DAY,
     LAST,
-    LAST_YEAR,
     MICROSECOND,
     SECOND,
     ambiguous,
@@ -45,6 +44,8 @@ class CronTicks:
         self._start, self._end = start, end
         written = " ".join(f"{field.name}={field}" for field in self._cron.fields)
         self.canonical = f"cron {written} zone={zone}{bounds(start, end)}"
+        # Each year has each month and each weekday.
+        self._may_be_never = any(fields.get(name, "*") != "*" for name in ("day", "week"))
         self._names_years = fields.get("year", "*") != "*"
         self._every_hour = len(_matching(self._cron, "hour")) == 24
 
@@ -124,13 +125,20 @@ class CronTicks:
 
     def _next_match(self, wall: datetime | None) -> datetime | None:
         """Return the first matching wall-clock time after `wall`, as if the zone had no shifts."""
-        if wall is None:
+        if wall is None or (self._may_be_never and self._is_never):
             return None
-        after = wall.replace(tzinfo=UTC) + MICROSECOND
-        if not self._names_years and after.year < LAST_YEAR - 400:
-            self._cron.end_date = after + _CYCLE
-        found = self._cron.get_next_fire_time(None, after)
+        found = self._cron.get_next_fire_time(None, wall.replace(tzinfo=UTC) + MICROSECOND)
         return None if found is None else found.replace(tzinfo=None)
+
+    @functools.cached_property
+    def _is_never(self) -> bool:
+        """Whether no date matches, such as a 30 February: without years named, one cycle tells."""
+        if self._names_years:
+            return False
+        begin = datetime(2000, 1, 1, tzinfo=UTC)
+        fields = {field.name: str(field) for field in self._cron.fields}
+        cycle = CronTrigger(**fields, timezone=UTC, end_date=begin + _CYCLE)
+        return cycle.get_next_fire_time(None, begin) is None
 
 
 def _written(cron: CronTrigger, name: str) -> str:
