@@ -1,17 +1,21 @@
-"""The ledger's tables are the same, whether described by the schema or made by the migrations."""
+"""The ledger's tables are the same by schema and migrations, and their indexes serve a long history."""
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import database, schema, statements
+from app.components.scheduler.runtime.ledger import database, job_statements, schema, statements
+from app.components.scheduler.runtime.ledger.bulk import Bulk
 from histories import SECOND, prepared, run, write
 
 
@@ -55,3 +59,27 @@ def test_a_start_finds_its_number_without_going_through_the_runs(scheduler: Asyn
     of_runs = [line for line in plan if "scheduler_runs" in line]
     assert len(of_runs) == 1, plan
     assert "(job_id=? AND start_number>?)" in of_runs[0], plan
+
+
+# Of jobs that are over: they ran once, mostly.
+OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
+
+
+@pytest.mark.parametrize("module", [statements, job_statements])
+def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
+    ledger = prepared(scheduler)
+    with closing(ledger.connect()) as connection:
+        for name, value in vars(module).items():
+            text = value._sqlite if isinstance(value, Bulk) else value
+            if name.startswith("_") or not isinstance(text, str) or "scheduler_runs" not in text:
+                continue
+            given = dict.fromkeys(re.findall(r"(?<!:):([a-z_]+)", text))
+            plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
+            assert not [line for line in plan if re.fullmatch(r"SCAN (scheduler_)?runs", line)], (name, plan)
+            # All runs of one job are nearly as many; those under way have an index of their own.
+            of_a_job = [
+                line
+                for line in plan
+                if line.endswith("(job_id=?)") and "runs" in line and "scheduler_runs_held" not in line
+            ]
+            assert not of_a_job or name in OF_FEW_RUNS, (name, plan)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.components.scheduler.runtime import AsyncIOScheduler, presence
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.writer import Writer
 from application import wait_for
+from inside import rows, until
 
 
 @pytest.mark.full
@@ -26,3 +29,29 @@ def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
     writer.close()
     # A busy machine makes it late, and never early.
     assert min(later - earlier for earlier, later in pairwise(beats)) < 0.095
+
+
+async def test_a_heartbeat_does_not_wake_the_disk_and_all_else_is_written_through_to_it(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.1)
+    said: list[str] = []
+    scheduler.add_job(task, "interval", seconds=1, id="job")
+    async with scheduler:
+        assert scheduler._process is not None
+        connection: Any = scheduler._process.writer._connection
+        connection.set_trace_callback(lambda text: said.append(" ".join(text.split())))
+        await until(lambda: len(rows(scheduler, "succeeded")) > 1 and "PRAGMA synchronous=FULL" in said)
+        connection.set_trace_callback(None)
+    lasting = True
+    for text in said:
+        if text.startswith("PRAGMA synchronous"):
+            lasting = text.endswith("FULL")
+        elif text.startswith(("INSERT", "UPDATE", "DELETE")) and not lasting:
+            assert text.startswith("UPDATE scheduler_processes SET beat")
+    assert sum(text == "PRAGMA synchronous=NORMAL" for text in said) > 0
+    assert sum(text.startswith("INSERT INTO scheduler_runs") for text in said) > 0
+
+
+def task() -> None:
+    """Do nothing."""

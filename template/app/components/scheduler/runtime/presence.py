@@ -78,7 +78,7 @@ class Presence:
             self._in_transaction(connection, lambda inside: self._take_waiting(inside, room, left))
             self._tell_of(left)
         if now >= self._last_beat + BEAT_SECONDS:
-            self._in_transaction(connection, self._beat)
+            self._show_life(connection)
             self._last_beat = now
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
@@ -101,10 +101,20 @@ class Presence:
                 )
         self._left |= left
 
-    def _in_transaction(self, connection: Connection, action: Callable[[Connection], list[Claim]]) -> None:
+    def _show_life(self, connection: Connection) -> None:
+        """Beat; bury those that are dead."""
+        dead: list[tuple[str, int, int]] = []
+        # After a power cut nobody is alive: a beat is nothing that a disk has to be woken for.
+        self._in_transaction(connection, lambda inside: self._beat(inside, dead), lasting=False)
+        if dead:
+            self._in_transaction(connection, lambda inside: self._bury_all(inside, dead))
+
+    def _in_transaction(
+        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, lasting: bool = True
+    ) -> None:
         doubtful = set(self._doubtful)
         try:
-            with transaction(connection):
+            with transaction(connection, lasting=lasting):
                 found = action(connection)
         except BaseException:
             # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
@@ -115,19 +125,22 @@ class Presence:
         if found:
             self._take(found)
 
-    def _beat(self, connection: Connection) -> list[Claim]:
+    def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
+        """Beat; whom it finds dead goes into `dead`, with the last beat."""
         now = time.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
             self._watched.clear()
         if not members.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
-        found: list[Claim] = []
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
-                found += self._bury(connection, process_id, beat, beat_us)
-        return found
+                dead.append((process_id, beat, beat_us))
+        return []
+
+    def _bury_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
+        return [claim for one in dead for claim in self._bury(connection, *one)]
 
     def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
         if members.is_provably_dead(self._me, process_id, host, pid):

@@ -76,11 +76,25 @@ class Transactional(Connection, Protocol):
         """Commit what the block does, or undo all of it."""
 
 
-def transaction(connection: Connection) -> AbstractContextManager[None]:
-    """Commit what the block does, or undo all of it. No other writer of this ledger comes in between."""
+def transaction(connection: Connection, *, lasting: bool = True) -> AbstractContextManager[None]:
+    """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
+
+    What need not outlast a power cut (not `lasting`) does not wait for the disk, where there is a choice.
+    """
     if isinstance(connection, sqlite3.Connection):
-        return _immediate(connection)
+        return _immediate(connection) if lasting else _unsynced(connection)
     return cast(Transactional, connection).transaction()
+
+
+@contextmanager
+def _unsynced(connection: sqlite3.Connection) -> Iterator[None]:
+    # The next transaction that waits for the disk takes this one with it.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    try:
+        with _immediate(connection):
+            yield
+    finally:
+        connection.execute("PRAGMA synchronous=FULL")
 
 
 @contextmanager

@@ -37,19 +37,24 @@ SELECT max(number) FROM (
 ) AS numbers
 """
 
-# What a job that is no longer in the code left waiting would wait for ever.
+# What a job that is no longer in the code left waiting would wait for ever. Of few runs that wait those of a
+# job are found, and not of the job's runs, of which there may be very many, those that wait: for that its
+# column is hidden from the indexes.
 CANCEL_WAITING = """
 UPDATE scheduler_runs
 SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
     error = CASE WHEN state = 'queued' THEN 'its job was removed from the schedule' ELSE error END,
     finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
-WHERE job_id = :job_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
+WHERE run_id IN (
+    SELECT run_id FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND job_id || '' = :job_id
+    UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :job_id)
 """
 
 # There is no catch-up for instants before a change.
 SKIP_QUEUED = """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'outage', finished_us = :now
-WHERE job_id = :job_id AND kind = 'scheduled' AND state = 'queued' AND attempt = 1
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND job_id || '' = :job_id
+  AND kind = 'scheduled' AND attempt = 1
 """
 
 INSERT_RUN = """
@@ -240,7 +245,7 @@ FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_
 # attempt within the job's grace after the process's last sign of life.
 RELEASE_RUNS_OF = """
 UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
-WHERE process_id = :process_id AND state = 'claimed'
+WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :process_id
 """
 
 LOSE_RUNS_OF = """
@@ -250,7 +255,7 @@ SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
                 WHEN scheduler_jobs.grace_us IS NULL THEN :forever
                 ELSE :beat_us + scheduler_jobs.grace_us END
     FROM scheduler_jobs WHERE scheduler_jobs.job_id = scheduler_runs.job_id)
-WHERE process_id = :process_id AND state = 'running'
+WHERE state IN ('claimed', 'running') AND state = 'running' AND process_id = :process_id
 """
 
 # A run at a time of its own, for whoever takes it: it has no tick.
