@@ -74,7 +74,7 @@ def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, m
             if name.startswith("_") or not isinstance(text, str) or "scheduler_runs" not in text:
                 continue
             given = dict.fromkeys(re.findall(r"(?<!:):([a-z_]+)", text))
-            plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
+            plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given).fetchall()]
             assert not [line for line in plan if re.fullmatch(r"SCAN (scheduler_)?runs", line)], (name, plan)
             # All runs of one job are nearly as many; those under way have an index of their own.
             of_a_job = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler, presence
+from app.components.scheduler.runtime.ledger import statements
+from app.components.scheduler.runtime.ledger.connections import Connection
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.writer import Writer
 from application import wait_for
@@ -55,3 +59,24 @@ async def test_a_heartbeat_does_not_wake_the_disk_and_all_else_is_written_throug
 
 def task() -> None:
     """Do nothing."""
+
+
+def test_what_is_committed_gets_into_the_file_without_the_writer(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    before = ledger.path.stat().st_size
+    writer = Writer(ledger)
+    writer.start()
+    # The writer itself would begin to do so only with a log many times as long.
+    for number in range(200):
+        note = {"now": number, "who": "test", "action": "pause", "job_id": None, "run_id": None}
+        saying = functools.partial(say, said={**note, "note": "x" * 4_000})
+        writer.submit(saying).result(10)
+    wait_for(lambda: ledger.path.stat().st_size > before + 180 * 4_000, "the file to grow")
+    writer.close()
+    assert ledger.sizes().keys() == {"ledger"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "scheduler-checkpoints"]
+
+
+def say(connection: Connection, said: dict[str, object]) -> None:
+    connection.execute(statements.INSERT_AUDIT, said)

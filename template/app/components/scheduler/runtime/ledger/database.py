@@ -22,6 +22,8 @@ from .connections import TROUBLES, Connection, transaction
 if TYPE_CHECKING:
     import sqlalchemy
 
+    from .checkpoints import Checkpoints
+
 # The migration that this code is written for; a test holds it equal to Alembic's head.
 REVISION = "0004"
 VARIABLE = "SCHEDULER_DATABASE_URL"
@@ -123,6 +125,10 @@ class Ledger:
     def change_mark(self, connection: Connection) -> object:
         """Return what is another whenever somebody else has written to the ledger."""
         raise NotImplementedError
+
+    def checkpoints(self) -> Checkpoints | None:
+        """Return what puts its log back while somebody writes; None where that is the server's business."""
+        return None
 
     def wake_others(self, connection: Connection) -> None:
         """Let who listens know, with the commit of this transaction, that runs wait for them.

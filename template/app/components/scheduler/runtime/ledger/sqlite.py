@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from ..errors import ConfigurationError, LedgerError
 from ..settings import APP_ROOT
+from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection
 from .database import VARIABLE, Ledger, shown
 
@@ -84,7 +85,14 @@ class SqliteLedger(Ledger):
             # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
             _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
+        if lasting:
+            # Others put the log back for it: see `checkpoints`.
+            connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
         return connection
+
+    def checkpoints(self) -> Checkpoints:
+        """Return what puts the log back into the file."""
+        return Checkpoints(self.connect())
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
         """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""

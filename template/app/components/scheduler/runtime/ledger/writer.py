@@ -30,6 +30,8 @@ _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
+# How long the end waits for a checkpoint that is under way.
+_CHECKPOINT_PATIENCE = 5.0
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Writer:
         self._connection = self._ledger.connect(lasting=True)
         self._file = self._ledger.file_identity()
         self._log: tuple[int, int] | None = None
+        self._checkpoints = self._ledger.checkpoints()
         self._thread.start()
 
     def submit(
@@ -139,6 +142,9 @@ class Writer:
                 self._beat(connection)
         if self._last is not None and not self._kept:
             self._commit(connection, [_Task(self._last, keep=False)])
+        if self._checkpoints is not None:
+            # Whoever closes the file last leaves no log behind.
+            self._checkpoints.close(_CHECKPOINT_PATIENCE)
         connection.close()
 
     def _take(self, until: float) -> tuple[list[_Task], bool]:
@@ -196,6 +202,8 @@ class Writer:
                 batch[0].end(None, problem)
         else:
             self._written_at = time.monotonic()
+            if self._checkpoints is not None:
+                self._checkpoints.count()
             if self._troubled:
                 self._troubled = False
                 logger.info("the ledger answers again")

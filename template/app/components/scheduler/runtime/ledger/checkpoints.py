@@ -1,0 +1,62 @@
+"""Puts what SQLite has committed from its log into its file, beside the writer.
+
+SQLite does so within a commit as soon as the log is long, and syncs the whole file: on a large ledger that
+takes up to a second, for which ticks would wait.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+
+from loguru import logger
+
+# After so many transactions; under load that is some times a second, idle every few minutes.
+_TRANSACTIONS = 30
+# What was committed meanwhile is left over: in so many rounds all of it is in the file, unless the load never
+# rests, and the log begins anew.
+_ROUNDS = 5
+# Pages at which a commit does it after all, so that the log stays below 100 MB.
+LAST_RESORT = 20_000
+
+
+class Checkpoints:
+    """A thread of its own, with a connection of its own, which it closes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._transactions = 0
+        self._due = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="scheduler-checkpoints", daemon=True)
+        self._thread.start()
+
+    def count(self) -> None:
+        """Count a transaction that was committed."""
+        self._transactions += 1
+        if self._transactions >= _TRANSACTIONS:
+            self._transactions = 0
+            self._due.set()
+
+    def close(self, patience: float) -> None:
+        """End, and let go of the ledger."""
+        self._closed = True
+        self._due.set()
+        self._thread.join(patience)
+
+    def _work(self) -> None:
+        with closing(self._connection) as connection:
+            while self._due.wait() and not self._closed:
+                self._due.clear()
+                try:
+                    self._put_back(connection)
+                except sqlite3.Error as problem:
+                    # The writer meets the same trouble, and tells of it.
+                    logger.debug("the ledger's log could not be put back: {}", problem)
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
+        for _round in range(_ROUNDS):
+            _busy, logged, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if done >= logged or self._closed:
+                return
