@@ -46,7 +46,7 @@ COPIER_UV = Source("copier-uv", "copier-uv", "https://github.com/pawamoy/copier-
 COOKIE = Source("cookie", "scientific-python/cookie", "https://github.com/scientific-python/cookie.git",
                 ("project_name=thing", "org=a", "url=https://example.org", "full_name=A",
                  "email=a@example.org",
-                 "project_short_description=d", "license=BSD"), trust=True)  # fmt: skip
+                 "project_short_description=d", "license=BSD", "backend=hatch"), trust=True)  # fmt: skip
 SOURCES = (OURS, SIMPLE, COPIER_UV, COOKIE)
 
 
