@@ -45,8 +45,8 @@ COPIER_UV = Source("copier-uv", "copier-uv", "https://github.com/pawamoy/copier-
                     "author_username=a", "python_package_distribution_name=thing"), trust=True)  # fmt: skip
 COOKIE = Source("cookie", "scientific-python/cookie", "https://github.com/scientific-python/cookie.git",
                 ("project_name=thing", "org=a", "url=https://example.org", "full_name=A",
-                 "email=a@example.org",
-                 "project_short_description=d", "license=BSD", "backend=hatch"), trust=True)  # fmt: skip
+                 "email=a@example.org", "project_short_description=d",
+                 "license=BSD", "backend=hatch", "docs=sphinx", "vcs=true"), trust=True)  # fmt: skip
 SOURCES = (OURS, SIMPLE, COPIER_UV, COOKIE)
 
 
