@@ -12,7 +12,8 @@ RUN = "$(PYTHON)" -m
 # shellcheck and zizmor are programs, not modules: they stand where that Python has its scripts.
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
-JOBS ?= 2
+# Most tests wait rather than work: two cores are enough for four at a time.
+JOBS ?= 4
 MINUTES ?= 1
 SEED ?=
 
