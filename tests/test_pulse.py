@@ -13,11 +13,13 @@ import pytest
 
 from app.components.scheduler.runtime import AsyncIOScheduler, presence
 from app.components.scheduler.runtime.ledger import statements
-from app.components.scheduler.runtime.ledger.connections import Connection
+from app.components.scheduler.runtime.ledger.connections import Connection, transaction
 from app.components.scheduler.runtime.ledger.database import Ledger
 from app.components.scheduler.runtime.ledger.writer import Writer
 from application import wait_for
 from inside import rows, until
+
+NOTE = {"now": 0, "who": "test", "action": "pause", "job_id": None, "run_id": None}
 
 
 @pytest.mark.full
@@ -69,8 +71,7 @@ def test_what_is_committed_gets_into_the_file_without_the_writer(tmp_path: Path)
     writer.start()
     # The writer itself would begin to do so only with a log many times as long.
     for number in range(200):
-        note = {"now": number, "who": "test", "action": "pause", "job_id": None, "run_id": None}
-        saying = functools.partial(say, said={**note, "note": "x" * 4_000})
+        saying = functools.partial(say, said={**NOTE, "now": number, "note": "x" * 4_000})
         writer.submit(saying).result(10)
     wait_for(lambda: ledger.path.stat().st_size > before + 180 * 4_000, "the file to grow")
     writer.close()
@@ -80,3 +81,19 @@ def test_what_is_committed_gets_into_the_file_without_the_writer(tmp_path: Path)
 
 def say(connection: Connection, said: dict[str, object]) -> None:
     connection.execute(statements.INSERT_AUDIT, said)
+
+
+def test_what_only_the_pulse_commits_gets_into_the_file_as_well(tmp_path: Path) -> None:
+    # As in an application in which nothing is due for hours: its heartbeats, and no claim and no outcome.
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    before = ledger.path.stat().st_size
+
+    def pulse(connection: Connection) -> None:
+        with transaction(connection):
+            say(connection, {**NOTE, "note": "x" * 4_000})
+
+    writer = Writer(ledger, pulse, pulse_seconds=0.01)
+    writer.start()
+    wait_for(lambda: ledger.path.stat().st_size > before + 50 * 4_000, "the file to grow")
+    writer.close()
