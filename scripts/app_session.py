@@ -14,13 +14,23 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("copier.yml", "CHANGELOG.md", "includes", "template")
+PARTS = (
+    "copier.yml",
+    "CHANGELOG.md",
+    "includes",
+    "template",
+    "src",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 TRACES = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv", "*.pyc", "data", "*.egg-info")
 
 SCHEDULE = Path("app/components/scheduler/main.py")
@@ -63,17 +73,23 @@ def copy_source(destination: Path) -> Path:
 
 
 def render(destination: Path, answers: Mapping[str, Any] | None = None) -> None:
-    """Render the template of the working tree, with the defaults where no answer is given."""
+    """Render the template of the working tree, with the defaults where no answer is given.
+
+    What is not committed counts too. The application that comes out has its engine from this very folder.
+    """
     import copier
 
-    with fresh_folder("copier-scheduler-source-") as source:
-        copy_source(source)
-        try:
-            copier.run_copy(str(source), destination, data=dict(answers or {}), defaults=True, quiet=True)
-        except Exception as problem:
-            raise SessionError(
-                f"The template does not render: {type(problem).__name__}.", str(problem)
-            ) from problem
+    try:
+        with warnings.catch_warnings():
+            # That there are changes which are not committed.
+            warnings.simplefilter("ignore", copier.errors.DirtyLocalWarning)
+            copier.run_copy(
+                str(ROOT), destination, data=dict(answers or {}), vcs_ref="HEAD", defaults=True, quiet=True
+            )
+    except Exception as problem:
+        raise SessionError(
+            f"The template does not render: {type(problem).__name__}.", str(problem)
+        ) from problem
 
 
 class AppSession:

@@ -62,7 +62,7 @@ def resolved(project: Path) -> set[str]:
             *("--group", "dev", "pyproject.toml", "build.in"),
             folder=project,
         )
-        names |= {line.split("==")[0] for line in found.splitlines()}
+        names |= {re.split("==| @ ", line)[0] for line in found.splitlines()}
     return names
 
 

@@ -54,7 +54,7 @@ def read_invoice(text: str) -> tuple[str, Decimal]:
 SCHEDULE = '''\
 """When the shop does what."""
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from everytick import AsyncIOScheduler
 from app.services.my_tasks import import_invoices, quick, rebuild_index
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick import log_to_stderr as configure_logging
+from everytick.notify import watch
+from everytick.store import incidents, notices
+from loguru import logger
 
-from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient
-from app.components.scheduler.runtime.alerts import watch
-from app.components.scheduler.runtime.ledger import incidents, notices
-from app.core.log import configure_logging, logger
 from inside import rows, scheduler_settings
 from inside import until as until_in_time
 from sinks import HttpSink, MailSink
@@ -103,6 +104,6 @@ def settled_since(scheduler: AsyncIOScheduler) -> Callable[[], bool]:
 
 
 def configured_zone() -> Any:
-    from app.components.scheduler.runtime.settings import settings
+    from everytick.settings import settings
 
     return settings().zone

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-
-from app.components.scheduler.runtime.ledger.connections import TROUBLES
-from app.components.scheduler.runtime.ledger.database import Ledger
+from everytick.store.connections import TROUBLES
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 PATIENCE = 60.0
 
-HEADER = "from app.components.scheduler.runtime import AsyncIOScheduler\n"
+HEADER = "from everytick import AsyncIOScheduler\n"
 
 
 def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -121,7 +121,7 @@ class Application:
     @property
     def ledger(self) -> Ledger:
         """Its ledger."""
-        return Ledger(self.ledger_url)
+        return open_ledger(self.ledger_url)
 
     @property
     def ledger_url(self) -> str:

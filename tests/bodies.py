@@ -12,7 +12,7 @@ from application import Application, Running, wait_for
 
 TASKS = """\
 import asyncio, os, signal, time
-from app.components.scheduler.runtime import current_run
+from everytick import current_run
 
 def note(word: str) -> None:
     run = current_run()

@@ -25,8 +25,8 @@ os.environ |= {
 from collections.abc import Iterator  # noqa: E402
 
 import pytest  # noqa: E402
+from everytick.model import ticks  # noqa: E402
 
-from app.components.scheduler.runtime import ticks  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402

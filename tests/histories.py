@@ -8,14 +8,15 @@ from contextlib import closing
 from typing import Any
 from unittest.mock import patch
 
+from everytick import AsyncIOScheduler
+from everytick.api import loading
+from everytick.cli import program
+from everytick.model import ticks
+from everytick.store import definitions
+from everytick.store.connections import transaction
+from everytick.store.database import Ledger
+from everytick.store.records import Registration
 from typer.testing import CliRunner
-
-from app import cli
-from app.components.scheduler.runtime import AsyncIOScheduler, loading, ticks
-from app.components.scheduler.runtime.ledger import definitions
-from app.components.scheduler.runtime.ledger.connections import transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.records import Registration
 
 SECOND = ticks.SECOND
 MINUTE = 60 * SECOND
@@ -65,7 +66,7 @@ def run(job_id: str, tick: int | None, state: str = "succeeded", **more: Any) ->
 def ask(scheduler: AsyncIOScheduler, *arguments: str, **environment: str) -> str:
     """Return what a command prints, with this scheduler as the application's."""
     with patch.object(loading, "load_schedule", lambda: scheduler):
-        done = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200", **environment})
+        done = CliRunner().invoke(program.app, arguments, env={"COLUMNS": "200", **environment})
     if done.exception is not None:
         raise done.exception
     return done.stdout

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick import app as which
+from everytick import log_to_stderr as configure_logging
+from everytick import settings as settings_room
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime import settings as settings_room
-from app.core import config
-from app.core.log import configure_logging
 from application import rows_in
 
 
@@ -33,8 +34,10 @@ def scheduler_settings(folder: Path, **variables: object) -> Iterator[None]:
         )
         for name, value in variables.items():
             patch.setenv(name, str(value))
-        patch.setattr(config, "settings", config.Settings())
+        # Of no application: what the environment says is all.
+        patch.setattr(which, "_current", which.Application())
         settings_room.settings.cache_clear()
+        settings_room.settings()
         yield
     settings_room.settings.cache_clear()
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from app.components.scheduler.runtime.ledger.connections import Connection, transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
+from everytick.store.connections import Connection, transaction
+from everytick.store.database import Ledger
+from everytick.store.sqlite import SqliteLedger
 
 
 class Hand:

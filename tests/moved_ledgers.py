@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.ledger import asking, copying, moved, moving, schema
-from app.components.scheduler.runtime.ledger.connections import transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.querying import connect
+from everytick.model import ticks
+from everytick.store import copying, migration_fence, requests, schema, transfer
+from everytick.store.connections import transaction
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+from everytick.store.querying import connect
+
 from application import Application
 from histories import run, write
 
@@ -32,7 +34,7 @@ def app_of(folder: Path, **environment: str) -> Application:
 
 def sqlite(folder: Path, name: str = "ledger.db") -> Ledger:
     """Return a ledger in a file, with its tables."""
-    ledger = Ledger(f"sqlite:///{folder / name}")
+    ledger = open_ledger(f"sqlite:///{folder / name}")
     ledger.prepare()
     return ledger
 
@@ -61,7 +63,7 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
     write(ledger, "scheduler_logs", [{"run_id": at, "attempt": 1, "text": LONG} for at in (4, 5)])
     with closing(ledger.connect()) as connection, transaction(connection):
         for note in (None, HOSTILE):
-            asking.note_down(connection, "somebody", "pause", "b", None, note)
+            requests.note_down(connection, "somebody", "pause", "b", None, note)
     times = {"first_us": 1, "last_us": 2, "mark_us": 3, "changed_us": 4, "over_us": None}
     write(ledger, "scheduler_incidents", [{"job_id": "a", "kind": "lost", "count": 2, "detail": "", **times}])
     for channel in ("b", "Ä", "a"):
@@ -80,7 +82,13 @@ def content(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
             table.name: sorted(map(tuple, connection.execute(table.select())), key=repr)
             for table in schema.metadata.sorted_tables
         }
-    marks = (moved.LEAVING, moved.LEFT, moved.UNDONE, moved.ARRIVED, moved.ARRIVING)
+    marks = (
+        migration_fence.LEAVING,
+        migration_fence.LEFT,
+        migration_fence.UNDONE,
+        migration_fence.ARRIVED,
+        migration_fence.ARRIVING,
+    )
     found["scheduler_audit"] = [row for row in found["scheduler_audit"] if row[3] not in marks]
     return found
 
@@ -98,10 +106,10 @@ def cleaned(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any
 
 def move(source: Ledger, target: Ledger) -> dict[str, copying.Measure]:
     """Move a ledger without showing how far it is."""
-    return moving.move(source, target, "somebody", lambda _share: None)
+    return transfer.move(source, target, "somebody", lambda _share: None)
 
 
 def newest_number(ledger: Ledger) -> int:
     """Ask for a run by hand; return its number."""
     with closing(ledger.connect()) as connection, transaction(connection):
-        return asking.run_now(connection, "a", None)
+        return requests.run_now(connection, "a", None)

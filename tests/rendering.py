@@ -8,7 +8,7 @@ from it.
 from __future__ import annotations
 
 import itertools
-import shutil
+import json
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -36,10 +36,13 @@ SETTINGS: dict[str, Any] = {k: v for k, v in _config.items() if k[0] == "_"}
 
 def choices(question: str) -> list[Any]:
     """Return the answers that a question accepts."""
-    if QUESTIONS[question]["type"] == "bool":
+    asked = QUESTIONS[question]
+    if asked["type"] == "bool":
         return [True, False]
-    found = QUESTIONS[question]["choices"]
-    return list(found.values()) if isinstance(found, dict) else list(found)
+    found = asked["choices"]
+    values = list(found.values()) if isinstance(found, dict) else list(found)
+    # Of several that may be chosen together: those of the default, none, and all.
+    return [asked["default"], [], values] if asked.get("multiselect") else values
 
 
 def combinations() -> list[dict[str, Any]]:
@@ -97,12 +100,12 @@ def render(destination: Path, **answers: Any) -> Path:
     return destination
 
 
-_rendered: dict[tuple[tuple[str, Any], ...], Path] = {}
+_rendered: dict[str, Path] = {}
 
 
 def rendered(**answers: Any) -> Path:
     """Return a rendered application; the same answers give the same folder."""
-    key = tuple(sorted(answers.items()))
+    key = json.dumps(answers, sort_keys=True)
     if key not in _rendered:
         _rendered[key] = render(fresh_folder() / answers.get("project_name", "app"), **answers)
     return _rendered[key]
@@ -129,18 +132,10 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 class TemplateHistory:
-    """A git repository of the template, with releases.
+    """A git repository of the template, with releases."""
 
-    Without the files of the scheduler itself, unless the whole is asked for: with them an update
-    takes three times as long.
-    """
-
-    def __init__(self, *, whole: bool = False) -> None:
+    def __init__(self) -> None:
         self.folder = copy_source(fresh_folder("template"))
-        if not whole:
-            runtime = self.folder / "template/app/components/scheduler/runtime"
-            shutil.rmtree(runtime)
-            edit(runtime / "__init__.py", lambda _: '"""Everything else."""\n')
         git(self.folder, "init", "--quiet", "--initial-branch", "main")
 
     def release(self, version: str) -> None:

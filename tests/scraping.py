@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick import AsyncIOScheduler
+from everytick.telemetry.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.metrics import Metrics
 from ledgers import change
 
 Samples = dict[tuple[str, tuple[str, ...]], float]

@@ -16,10 +16,10 @@ import time_machine
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick.store import claims
 
 import added_tasks
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
-from app.components.scheduler.runtime.ledger import claims
 from inside import rows, until
 
 calls = added_tasks.calls

@@ -32,7 +32,7 @@ IMPORT = "from app.services.my_tasks import note\n"
 
 def elsewhere(app: Application, code: str) -> subprocess.CompletedProcess[str]:
     """Run Python code of another process of the application."""
-    prelude = "from app.components.scheduler.runtime import SchedulerClient\nclient = SchedulerClient()\n"
+    prelude = "from everytick import SchedulerClient\nclient = SchedulerClient()\n"
     return subprocess.run(
         [sys.executable, "-c", prelude + IMPORT + code],
         cwd=app.folder,
@@ -112,9 +112,7 @@ def test_a_command_for_a_job_of_the_code_says_where_to_go(app: Application) -> N
 
 
 def test_who_added_and_changed_a_job_is_on_record(app: Application) -> None:
-    client = (
-        "from app.components.scheduler.runtime import SchedulerClient\nclient = SchedulerClient(who='shop')\n"
-    )
+    client = "from everytick import SchedulerClient\nclient = SchedulerClient(who='shop')\n"
     add = (
         client + 'client.add_job(note, "interval", hours=1, args=["x"], id="hourly", replace_existing=True)\n'
     )

@@ -11,14 +11,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from everytick import ConfigurationError
+from everytick import log_to_stderr as configure_logging
+from everytick.notify import channels, messages
+from everytick.store import notices
+from loguru import logger
 
 from alerting import Moody, alerting, arrived, configured_zone, ended, never_due, run_now, settled, until
 from alerting import log as log
 from alerting import quick_looks as quick_looks
-from app.components.scheduler.runtime import ConfigurationError
-from app.components.scheduler.runtime.alerts import channels, messages
-from app.components.scheduler.runtime.ledger import notices
-from app.core.log import configure_logging, logger
 from inside import rows, rows_of, scheduler_settings
 from sinks import HttpSink, MailSink, free_port
 
@@ -261,7 +262,7 @@ async def test_without_an_address_there_is_neither_a_thread_nor_apprise(tmp_path
             await until(lambda: rows(scheduler, "failed"))
             names = {thread.name for thread in threading.enumerate()}
     assert not [name for name in names if "alert" in name or "ping" in name]
-    code = "import sys, app.components.scheduler.runtime.scheduler as s; print('apprise' in sys.modules)"
+    code = "import sys, everytick.api.scheduler as s; print('apprise' in sys.modules)"
     done = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, cwd=Path(__file__).parents[1] / "template", stdout=asyncio.subprocess.PIPE
     )

@@ -9,12 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.store import incidents
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 
 from alerting import Moody, alerting, never_due, run_now, settled, until
 from alerting import quick_looks as quick_looks
-from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient
-from app.components.scheduler.runtime.ledger import incidents
-from app.components.scheduler.runtime.ledger.database import Ledger
 from inside import Clock, rows
 from sinks import HttpSink
 
@@ -141,7 +142,7 @@ async def test_a_start_after_a_long_time_finds_nothing_late(
 
 @pytest.mark.full
 def test_a_look_is_quick_with_a_million_runs(tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     with closing(ledger.connect()) as connection:
         connection.execute("BEGIN")

@@ -8,13 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.model import ticks
+from everytick.notify import watch
+from everytick.store import notices
+from everytick.store.connections import transaction
 
 from alerting import Moody, alerting, arrived, ended, never_due, run_now, settled, settled_since, until
 from alerting import quick_looks as quick_looks
-from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
-from app.components.scheduler.runtime.alerts import watch
-from app.components.scheduler.runtime.ledger import notices
-from app.components.scheduler.runtime.ledger.connections import transaction
 from inside import Clock, rows, scheduler_settings
 from sinks import HttpSink, MailSink
 

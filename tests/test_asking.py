@@ -9,17 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run
+from everytick.settings import SchedulerSettings
+from loguru import logger
 from pydantic import SecretStr
 
-from app.components.scheduler.runtime import (
-    AsyncIOScheduler,
-    Run,
-    ScheduleError,
-    SchedulerClient,
-    current_run,
-)
-from app.components.scheduler.runtime.settings import SchedulerSettings
-from app.core.log import logger
 from inside import rows, until
 from ledgers import found_in
 

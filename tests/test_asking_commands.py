@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, read
+from everytick.cli import control, program
+from everytick.store.opening import open_ledger
 from typer.testing import CliRunner
 
-from app import cli
-from app.commands import steering
-from app.components.scheduler.runtime import AsyncIOScheduler, reading
-from app.components.scheduler.runtime.ledger.database import Ledger
 from application import Application, Running, wait_for
 from histories import prepared
 
@@ -108,7 +107,7 @@ def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Applic
     number = app.json("run-now", "endless")["run_id"]
     wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
     app.command("cancel", str(number), "--wait")
-    with closing(Ledger(app.ledger_url).connect()) as connection:
+    with closing(open_ledger(app.ledger_url).connect()) as connection:
         # As if its tick had come.
         as_by_a_tick = "UPDATE scheduler_runs SET kind = 'scheduled', tick_us = due_us WHERE run_id = :it"
         connection.execute(as_by_a_tick, {"it": number})
@@ -254,8 +253,8 @@ def test_nobody_waits_for_ever_after_the_last_scheduler_is_gone(
     scheduler.add_job(print, "cron", hour=3, id="job")
     prepared(scheduler)
     is_up = iter([True, True])
-    monkeypatch.setattr(reading, "someone_is_up", lambda _ledger: next(is_up, False))
-    monkeypatch.setattr(steering, "_GIVE_UP_SECONDS", 0.1)
-    done = CliRunner().invoke(cli.app, ["run-now", "job", "--wait"])
+    monkeypatch.setattr(read, "someone_is_up", lambda _ledger: next(is_up, False))
+    monkeypatch.setattr(control, "_GIVE_UP_SECONDS", 0.1)
+    done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
     assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
     assert done.stderr.startswith("error: no scheduler is up, so run 1 is not waited for")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+from everytick import AsyncIOScheduler, Run, current_run
+from everytick import log_to_stderr as configure_logging
+from everytick.store.database import Ledger
 
-from app.components.scheduler.runtime import AsyncIOScheduler, Run, current_run
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.core.log import configure_logging
 from application import Application, wait_for
 from inside import overlaps, rows, scheduler_settings, until
 from ledgers import changing, found_in
@@ -217,10 +217,10 @@ async def test_a_coroutine_that_blocks_the_loop_is_named(
 async def test_old_history_is_pruned_and_the_rest_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.components.scheduler.runtime import presence
+    from everytick.engine import heartbeats
 
-    monkeypatch.setattr(presence, "_PRUNE_SECONDS", 0.0)
-    monkeypatch.setattr(presence, "_PRUNE_PIECE", 3)
+    monkeypatch.setattr(heartbeats, "_PRUNE_SECONDS", 0.0)
+    monkeypatch.setattr(heartbeats, "_PRUNE_PIECE", 3)
     with scheduler_settings(tmp_path, SCHEDULER_HISTORY_DAYS=2):
         scheduler = AsyncIOScheduler()
         scheduler.add_job(lambda: None, "interval", seconds=0.1, id="job")
@@ -239,7 +239,7 @@ async def test_old_history_is_pruned_and_the_rest_kept(
 ENDLESS = """\
 import asyncio, os, time
 from app.core.log import logger
-from app.components.scheduler.runtime import current_run
+from everytick import current_run
 
 def note(word: str) -> None:
     run = current_run()

@@ -6,8 +6,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ConfigurationError, ScheduleError
 from application import Application
 from inside import scheduler_settings
 
@@ -151,7 +151,7 @@ def test_something_else_than_our_scheduler_is_refused(app: Application, value: s
         "from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApsScheduler\n"
         f"def create_scheduler():\n    return {value}\n"
     )
-    assert "import AsyncIOScheduler from app.components.scheduler.runtime" in app.refused()
+    assert "import AsyncIOScheduler from everytick" in app.refused()
 
 
 @pytest.mark.parametrize(

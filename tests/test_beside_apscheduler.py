@@ -12,8 +12,7 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-
-from app.components.scheduler.runtime import triggers
+from everytick.api import triggers
 
 NOW = datetime(2027, 3, 10, tzinfo=UTC)
 

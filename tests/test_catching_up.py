@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import time_machine
 from apscheduler import events
+from everytick import AsyncIOScheduler
+from everytick import log_to_stderr as configure_logging
+from everytick.model import ticks
+from everytick.model.misfire import decide
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime.catch_up import decide
-from app.core.log import configure_logging
 from inside import Gauge, rows, until
 from ledgers import changing, held
 

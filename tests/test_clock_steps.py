@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from application import Application, wait_for
 from bodies import deploy, let, pass_by
 from clock_file import give_clock

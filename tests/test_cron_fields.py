@@ -8,11 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from everytick import AsyncIOScheduler, ScheduleError
+from everytick.model.ticks import SECOND, CronTicks, instant, moment
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError
-from app.components.scheduler.runtime.ticks import SECOND, CronTicks, instant, moment
 from test_ticks import values, walk
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from inside import rows, until
 from ledgers import changing, held
 

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import decide
+from everytick.model.ticks import DAY, SECOND, CalendarTicks, CronTicks, Ticks, UnionTicks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime.catch_up import decide
-from app.components.scheduler.runtime.declaration import Job
-from app.components.scheduler.runtime.ticks import DAY, SECOND, CalendarTicks, CronTicks, Ticks, UnionTicks
 from inside import rows, until
 from ledgers import changing
 from test_ticks import any_source, walk

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import typer
 import yaml  # type: ignore[import-untyped,unused-ignore]
+from everytick.cli.program import app as command_line
+from everytick.settings import SchedulerSettings
 
-from app.cli import app as command_line
-from app.components.scheduler.runtime.settings import SchedulerSettings
 from application import Application
 from rendering import rendered
 from servers import Server

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from everytick import AsyncIOScheduler
 
-from app.components.scheduler.runtime import AsyncIOScheduler
 from application import Application, wait_for
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, let, marks, more
 from inside import covered, rows, until, without_a_hole

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.dryrun.diff import Difference, JobChange, difference
+from everytick.model import ticks
+from everytick.store import joining, schema
+from everytick.store.connections import transaction
+from everytick.store.records import Identity
 
-from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient, ticks
-from app.components.scheduler.runtime.deploy_diff import Difference, JobChange, difference
-from app.components.scheduler.runtime.ledger import joining, schema
-from app.components.scheduler.runtime.ledger.connections import transaction
-from app.components.scheduler.runtime.ledger.records import Identity
 from application import Application, wait_for
 from bodies import IMPORTS, deploy, doomed, entered, in_some_seconds, let, marks
 from inside import Clock, rows, until
@@ -40,7 +41,9 @@ def start_once(*jobs: tuple[str, dict[str, Any]]) -> None:
         scheduler.add_job(task, id=job_id, **trigger)
     scheduler.ledger.prepare()
     with closing(scheduler.ledger.connect()) as connection, transaction(connection):
-        joining.register(connection, Identity("0" * 32, Identity.new().host, NOBODY), scheduler.get_jobs())
+        joining.register(
+            connection, Identity("0" * 32, Identity.new().host, NOBODY), scheduler.get_jobs(), None
+        )
 
 
 def named(found: Difference) -> dict[str, JobChange]:

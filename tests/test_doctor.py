@@ -15,22 +15,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from everytick import AsyncIOScheduler
+from everytick import app as which
+from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
+from everytick.dryrun.start import rehearse
+from everytick.model import ticks
+from everytick.settings import SchedulerSettings
+from everytick.store.querying import connect
+from everytick.store.sqlite import SqliteLedger
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime import settings as settings_room
-from app.components.scheduler.runtime.doctor import (
-    Finding,
-    examining,
-    habits,
-    liveness,
-    pitfalls,
-    storage,
-    surroundings,
-)
-from app.components.scheduler.runtime.ledger.querying import connect
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
-from app.components.scheduler.runtime.rehearsal import rehearse
-from app.core import config
 from inside import Clock, scheduler_settings
 from ledgers import change as change_ledger
 from ledgers import changing
@@ -163,7 +156,7 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 def habits_of(troubled: Troubles) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         defaults = {"misfire_grace_time": 600}
-        return habits.examine_habits(connection, troubled.declared, defaults, ticks.now(), ZONE)
+        return history.examine_habits(connection, troubled.declared, defaults, ticks.now(), ZONE)
 
 
 def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
@@ -288,7 +281,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     ):
         other.execute("BEGIN IMMEDIATE")
         held = storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
-        found = examining.examine()
+        found = examination.examine()
         other.execute("ROLLBACK")
     assert held is not None
     assert held.level == "error"
@@ -362,7 +355,7 @@ def test_a_ledger_on_a_network_share(troubled: Troubles, monkeypatch: pytest.Mon
 
 def test_variables_that_nothing_reads(tmp_path: Path) -> None:
     with scheduler_settings(tmp_path, SCHEDULER_TIMEZON="UTC", SHEDULER_MAX_WORKERS=3):
-        chosen, found = surroundings.examine_settings()
+        chosen, found = environment.examine_settings()
     assert chosen is not None
     assert {(it.level, it.where) for it in found} == {
         ("warning", "SCHEDULER_TIMEZON"),
@@ -375,9 +368,9 @@ def test_variables_that_nothing_reads(tmp_path: Path) -> None:
 def test_variables_of_a_part_that_the_application_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings_room, "_PARTS", tmp_path)
+    monkeypatch.setattr(which.Application, "has_dashboard", False)
     with scheduler_settings(tmp_path, SCHEDULER_DASHBOARD="true", SCHEDULER_DASHBOARD_PORT=8080):
-        _chosen, found = surroundings.examine_settings()
+        _chosen, found = environment.examine_settings()
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
@@ -392,11 +385,8 @@ def test_variables_of_a_part_that_the_application_lacks(
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_MAX_WORKERS", "many")
 
-    def made_anew() -> config.Settings:
-        return config.Settings()
-
-    monkeypatch.setattr(surroundings, "settings", made_anew)
-    chosen, [found] = surroundings.examine_settings()
+    monkeypatch.setattr(environment, "settings", SchedulerSettings)
+    chosen, [found] = environment.examine_settings()
     assert chosen is None
     assert (found.level, found.where) == ("error", "SCHEDULER_MAX_WORKERS")
 
@@ -404,16 +394,16 @@ def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyP
 def test_old_zone_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "UTC").touch()
     (tmp_path / "tzdata.zi").write_text("# version 2024b\n")
-    monkeypatch.setattr(surroundings, "TZPATH", (str(tmp_path),))
+    monkeypatch.setattr(environment, "TZPATH", (str(tmp_path),))
     for year, level in ((2025, "ok"), (2027, "warning")):
-        [found] = surroundings.examine_zone_data(datetime(year, 6, 1, tzinfo=UTC))
+        [found] = environment.examine_zone_data(datetime(year, 6, 1, tzinfo=UTC))
         assert (found.level, "2024b" in found.what) == (level, True)
 
 
 def test_zone_data_of_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "TZPATH", ())
-    monkeypatch.setattr(surroundings, "_packaged_version", lambda: None)
-    [found] = surroundings.examine_zone_data()
+    monkeypatch.setattr(environment, "TZPATH", ())
+    monkeypatch.setattr(environment, "_packaged_version", lambda: None)
+    [found] = environment.examine_zone_data()
     assert (found.level, found.right) == ("error", "install the package tzdata")
 
 

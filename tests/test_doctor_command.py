@@ -98,7 +98,7 @@ def test_a_former_name_is_told_with_the_line_that_uses_it(tmp_path: Path) -> Non
     assert line in names.read_text()
     renamed = line.replace("{}", '{"Scheduler": Renamed("AsyncIOScheduler", "9.0")}')
     names.write_text(names.read_text().replace(line, renamed))
-    app.schedule("", "from app.components.scheduler.runtime import Scheduler\n")
+    app.schedule("", "from everytick import Scheduler\n")
     [found] = by_check(app)["former name"]
     assert "is called AsyncIOScheduler now" in found["what"]
     assert found["where"] == "app/components/scheduler/main.py:2"

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import everytick
 import pytest
+from everytick.cli.program import app as commands
+from everytick.dashboard.settings import DashboardSettings
+from everytick.settings import SchedulerSettings
 
-from app.cli import app as commands
-from app.components.dashboard.settings import DashboardSettings
-from app.components.scheduler import runtime
-from app.components.scheduler.runtime.settings import SchedulerSettings
 from app.core import ledger, log
 from app_session import ROOT
 from rendering import files, rendered
 from test_render import ownership, row_of
 
 DOCS = ROOT / "docs"
-RUNTIME = "app.components.scheduler.runtime"
+RUNTIME = "everytick"
 
 
 def tables() -> dict[str, list[str]]:
@@ -38,7 +38,7 @@ def tables() -> dict[str, list[str]]:
 
 
 TABLES = tables()
-PROMISED = {module: names for module, names in TABLES.items() if module.startswith("app.")}
+PROMISED = {module: names for module, names in TABLES.items() if module.split(".")[0] in ("app", "everytick")}
 
 
 def yours() -> dict[str, str]:
@@ -63,10 +63,10 @@ def imported(text: str) -> Iterator[tuple[str, str]]:
     """Yield each import of the application: a module, and a name in it or nothing for the module itself."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from ((it.name, "") for it in node.names if it.name.split(".")[0] == "app")
+            yield from ((it.name, "") for it in node.names if it.name.split(".")[0] in ("app", "everytick"))
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            if module.split(".")[0] in ("app", ""):
+            if module.split(".")[0] in ("app", "everytick", ""):
                 yield from ((module, it.name) for it in node.names)
 
 
@@ -87,7 +87,7 @@ def not_promised(text: str) -> list[str]:
 def test_each_name_of_the_interface_is_listed_once() -> None:
     functions = [name for name, it in inspect.getmembers(ledger, inspect.isfunction) if name[0] != "_"]
     here = [name for name in functions if getattr(ledger, name).__module__ == ledger.__name__]
-    assert sorted(PROMISED[RUNTIME]) == sorted(runtime.__all__)
+    assert sorted(PROMISED[RUNTIME]) == sorted(everytick.__all__)
     assert sorted(PROMISED["app.core.ledger"]) == sorted(here)
     assert sorted(PROMISED["app.core.log"]) == sorted(log.__all__)
 
@@ -137,7 +137,7 @@ def test_the_users_files_import_only_what_is_promised() -> None:
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
 def test_the_examples_import_only_what_is_promised(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    lines = re.findall(r"^ *(from app[.\w]* import [\w, ]+)$", text, re.MULTILINE)
+    lines = re.findall(r"^ *(from (?:app|everytick)[.\w]* import [\w, ]+)$", text, re.MULTILINE)
     assert not_promised("\n".join(lines)) == []
 
 
@@ -148,7 +148,7 @@ def test_the_examples_import_only_what_is_promised(page: Path) -> None:
         (f"from {RUNTIME}.context import Run", [f"{RUNTIME}.context.Run"]),
         (f"from {RUNTIME} import context", [f"{RUNTIME}.context"]),
         (f"import {RUNTIME}.context", [f"{RUNTIME}.context"]),
-        ("def later():\n    from app.cli import main", ["app.cli.main"]),
+        ("def later():\n    from everytick.cli.program import main", ["everytick.cli.program.main"]),
         ("from app.core import ledger, template", ["app.core.template"]),
         ("from app.core.ledger import _ledger", ["app.core.ledger._ledger"]),
         ("from ..cli import main", ["..cli.main"]),

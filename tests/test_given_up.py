@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.engine import heartbeats, runner
+from everytick.engine.admission import Entrance
+from everytick.store import joining
 
-from app.components.scheduler.runtime import AsyncIOScheduler, presence, runner
-from app.components.scheduler.runtime.entrance import Entrance
-from app.components.scheduler.runtime.ledger import joining
 from inside import rows, rows_of, until
 from ledgers import change
 
@@ -47,7 +48,7 @@ async def test_a_run_that_was_taken_away_between_its_record_and_its_begin_is_not
 async def test_a_start_that_has_to_wait_for_the_ledger_is_entered_once(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
     register = joining.register
     tried: list[int] = []
 

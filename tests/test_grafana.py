@@ -11,11 +11,12 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.read.completions import Ending
+from everytick.telemetry.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime.endings import Ending
-from app.components.scheduler.runtime.metrics import Metrics
 from application import TEMPLATE
 
 DASHBOARD: dict[str, Any] = json.loads((TEMPLATE / "deploy/grafana-dashboard.json").read_text("utf-8"))

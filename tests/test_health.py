@@ -12,14 +12,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.dashboard import probes
+from everytick.engine import heartbeats
+from everytick.engine.clock import Clock as SchedulersClock
+from everytick.model import ticks
+from everytick.store import sqlite
+from everytick.store.database import Ledger
+from everytick.telemetry import health
+from everytick.telemetry.health import Health
 from fastapi import FastAPI
 
-from app.components.dashboard import outside
-from app.components.scheduler.runtime import AsyncIOScheduler, health, presence, ticks
-from app.components.scheduler.runtime.clock import Clock as SchedulersClock
-from app.components.scheduler.runtime.health import Health
-from app.components.scheduler.runtime.ledger import sqlite
-from app.components.scheduler.runtime.ledger.database import Ledger
 from application import Application, wait_for
 from inside import Clock, rows, until
 from scraping import write
@@ -86,7 +89,7 @@ async def test_a_ledger_that_nobody_else_may_read_is_not_ready(
 async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.3)
     monkeypatch.setattr(health, "_LEASE", 2 * ticks.SECOND)
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
     async with scheduler:
@@ -101,7 +104,7 @@ async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
 async def test_a_coroutine_that_blocks_the_event_loop_makes_it_unready(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.3)
     monkeypatch.setattr(health, "_LEASE", 2 * ticks.SECOND)
     free = threading.Event()
     found: list[Health] = []
@@ -248,17 +251,17 @@ async def test_an_added_job_whose_function_is_gone_is_a_remark(
 def browser() -> httpx.AsyncClient:
     """Return a browser of an application that has the router and nothing else."""
     application = FastAPI()
-    application.include_router(outside.health)
+    application.include_router(probes.health)
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://test")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every question be answered anew."""
-    monkeypatch.setattr(outside, "_FRESH_SECONDS", -1)
-    outside._look.cache_clear()
+    monkeypatch.setattr(probes, "_FRESH_SECONDS", -1)
+    probes._look.cache_clear()
     yield
-    outside._look.cache_clear()
+    probes._look.cache_clear()
 
 
 @pytest.mark.usefixtures("asked")
@@ -288,18 +291,18 @@ async def test_anybody_may_ask_and_learns_no_names(
 async def test_many_who_ask_at_once_cost_one_look(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outside._look.cache_clear()
+    probes._look.cache_clear()
     looks: list[Ledger] = []
 
     def check(ledger: Ledger) -> Health:
         looks.append(ledger)
         return health.check(ledger)
 
-    monkeypatch.setattr(outside, "check", check)
-    monkeypatch.setattr(outside, "_FRESH_SECONDS", 60)
+    monkeypatch.setattr(probes, "check", check)
+    monkeypatch.setattr(probes, "_FRESH_SECONDS", 60)
     async with scheduler, browser() as ask:
         answers = await asyncio.gather(*(ask.get("/health/ready") for _ in range(20)))
-    outside._look.cache_clear()
+    probes._look.cache_clear()
     assert {answer.status_code for answer in answers} == {200}
     assert len(looks) == 1
 

@@ -14,10 +14,10 @@ import pytest
 from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick.engine import runner as runner_room
 
 import added_tasks
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
-from app.components.scheduler.runtime import runner as runner_room
 from application import Application, wait_for
 from inside import rows, until
 from ledgers import changing

@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.store import claims
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import claims
 from inside import covered, rows, until, without_a_hole
 from ledgers import held
 

@@ -12,10 +12,11 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from everytick import AsyncIOScheduler
+from everytick.store import database, job_statements, schema, statements
+from everytick.store.bulk import Bulk
+from everytick.store.opening import open_ledger
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import database, job_statements, schema, statements
-from app.components.scheduler.runtime.ledger.bulk import Bulk
 from histories import SECOND, prepared, run, write
 
 
@@ -25,7 +26,7 @@ def test_the_code_is_written_for_the_newest_migration() -> None:
 
 
 def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
-    ledger = database.Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     with engine.connect() as connection:
@@ -36,7 +37,7 @@ def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
 
 
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
-    ledger = database.Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.read_bytes()
     ledger.prepare()

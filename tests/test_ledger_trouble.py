@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, LedgerError
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ticks
 from application import Application, Running, wait_for
 from bodies import TASKS, deploy, doomed, entered, let, marks, more, pass_by
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
@@ -205,7 +206,7 @@ def test_a_start_waits_for_a_ledger_that_is_locked(app: Application) -> None:
 async def test_a_ledger_that_stays_locked_is_a_sentence(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.components.scheduler.runtime.process._START_PATIENCE", 1)
+    monkeypatch.setattr("everytick.engine.process._START_PATIENCE", 1)
     scheduler.add_job(lambda: None, "interval", hours=4, id="fine")
     async with scheduler:
         pass

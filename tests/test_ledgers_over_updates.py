@@ -12,8 +12,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from everytick.store import database, schema
 
-from app.components.scheduler.runtime.ledger import database, schema
 from application import Application, wait_for
 from released_versions import KEPT, releases
 from rendering import Project
@@ -25,7 +25,7 @@ TASKS = '''\
 import time
 from pathlib import Path
 
-from app.components.scheduler.runtime import current_run
+from everytick import current_run
 
 MARKS = Path(__file__).parents[2] / "data" / "marks.txt"
 

@@ -254,7 +254,7 @@ def test_it_fails_with_the_list_of_rejected_changes(history: TemplateHistory, pr
 @pytest.fixture(scope="module")
 def installed() -> Iterator[tuple[TemplateHistory, Project]]:
     """A whole application with its environment, one release behind."""
-    history = TemplateHistory(whole=True)
+    history = TemplateHistory()
     history.release("1.0.0")
     project = history.copy()
     uv(project.folder, "sync", "--quiet")

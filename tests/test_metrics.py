@@ -11,21 +11,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from everytick import AsyncIOScheduler, LedgerError, SchedulerClient
+from everytick.dashboard import probes
+from everytick.model import ticks
+from everytick.store import runs
+from everytick.store.connections import transaction
+from everytick.store.sqlite import SqliteLedger
+from everytick.telemetry import health, metrics
+from everytick.telemetry.metrics import OTHERS, Metrics
 from fastapi import FastAPI
 
-from app.components.dashboard import outside
-from app.components.scheduler.runtime import (
-    AsyncIOScheduler,
-    LedgerError,
-    SchedulerClient,
-    health,
-    metrics,
-    ticks,
-)
-from app.components.scheduler.runtime.ledger import runs
-from app.components.scheduler.runtime.ledger.connections import transaction
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
-from app.components.scheduler.runtime.metrics import OTHERS, Metrics
 from application import Application
 from inside import rows, rows_of, until
 from ledgers import found_in
@@ -331,13 +326,13 @@ async def test_many_threads_may_scrape_at_once(quiet: AsyncIOScheduler) -> None:
 
 @pytest.mark.usefixtures("quiet")
 async def test_the_router_serves_what_prometheus_understands() -> None:
-    outside._metrics.cache_clear()
+    probes._metrics.cache_clear()
     application = FastAPI()
-    application.include_router(outside.metrics)
+    application.include_router(probes.metrics)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as browser:
         answer = await browser.get("/metrics")
-    outside._metrics.cache_clear()
+    probes._metrics.cache_clear()
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert samples(answer.text)["scheduler_ledger_up", ()] == 1

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick.errors import LedgerError
+from everytick.model import ticks
+from everytick.store import claims, copying, migration_fence, requests, schema, transfer
+from everytick.store.connections import Trouble, transaction
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+from everytick.store.querying import connect
+from everytick.store.records import Identity, Room
 
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.errors import LedgerError
-from app.components.scheduler.runtime.ledger import asking, claims, copying, moved, moving, schema
-from app.components.scheduler.runtime.ledger.connections import Trouble, transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.querying import connect
-from app.components.scheduler.runtime.ledger.records import Identity, Room
 from histories import write
 from moved_ledgers import cleaned, content, fill, move, newest_number, sqlite
 from servers import Server
@@ -46,26 +47,26 @@ def refused(source: Ledger, target: Ledger) -> str:
 
 @pytest.mark.full
 def test_every_row_is_moved_to_postgresql_and_back(tmp_path: Path, postgres_url: str) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
     before = content(source)
     assert all(before[table.name] for table in copying.TABLES), "each table has something to be moved"
     measures = move(source, server)
     assert content(server) == cleaned(before)
     assert content(source) == before
     assert measures["scheduler_runs"].rows == 22
-    back = Ledger(f"sqlite:///{tmp_path / 'back.db'}")
+    back = open_ledger(f"sqlite:///{tmp_path / 'back.db'}")
     move(server, back)
     assert content(back) == cleaned(before)
 
 
 @pytest.mark.full
 def test_new_rows_get_numbers_that_nothing_has_had(tmp_path: Path, postgres_url: str) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
     write(source, "scheduler_audit", [{"at_us": 1, "who": "x", "action": "run now", "run_id": 900}])
     move(source, server)
     # The run 900 is gone, and its number stands in the audit trail.
     assert newest_number(server) == 901
-    back = Ledger(f"sqlite:///{tmp_path / 'back.db'}")
+    back = open_ledger(f"sqlite:///{tmp_path / 'back.db'}")
     move(server, back)
     assert newest_number(back) == 902
     write(back, "scheduler_incidents", [dict.fromkeys(("job_id", "kind", "detail"), "x") | _INSTANTS])
@@ -79,7 +80,7 @@ _INSTANTS = dict.fromkeys(("first_us", "last_us", "count", "mark_us", "changed_u
 
 @pytest.mark.full
 def test_a_ledger_is_moved_from_one_server_to_another(tmp_path: Path, server: Server) -> None:
-    source, target = fill(Ledger(_prepared(server.new_ledger()))), Ledger(server.new_ledger())
+    source, target = fill(open_ledger(_prepared(server.new_ledger()))), open_ledger(server.new_ledger())
     before = content(source)
     move(source, target)
     assert content(target) == before
@@ -87,20 +88,24 @@ def test_a_ledger_is_moved_from_one_server_to_another(tmp_path: Path, server: Se
 
 
 def _prepared(url: str) -> str:
-    Ledger(url).prepare()
+    open_ledger(url).prepare()
     return url
 
 
 def test_an_empty_ledger_is_moved_too(tmp_path: Path, postgres_url: str) -> None:
-    move(sqlite(tmp_path), Ledger(postgres_url))
-    assert newest_number(Ledger(postgres_url)) == 1
+    move(sqlite(tmp_path), open_ledger(postgres_url))
+    assert newest_number(open_ledger(postgres_url)) == 1
 
 
 # --- what is refused
 
 
 def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_url: str) -> None:
-    source, other, server = fill(sqlite(tmp_path)), fill(sqlite(tmp_path, "other.db")), Ledger(postgres_url)
+    source, other, server = (
+        fill(sqlite(tmp_path)),
+        fill(sqlite(tmp_path, "other.db")),
+        open_ledger(postgres_url),
+    )
     before = content(other)
     assert "holds a ledger already (4 job(s), 22 run(s))" in refused(source, other)
     assert content(other) == before
@@ -108,13 +113,13 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
     use(server, "elsewhere", 1)
     assert "holds a ledger already" in refused(source, server)
     with closing(source.connect(read_only=True)) as connection:
-        assert moved.why_closed(connection) is None, "a move that was refused has not begun"
+        assert migration_fence.why_closed(connection) is None, "a move that was refused has not begun"
 
 
 def test_a_ledger_that_is_not_there_cannot_be_moved(tmp_path: Path, postgres_url: str) -> None:
-    source = Ledger(f"sqlite:///{tmp_path / 'none.db'}")
-    assert "there is nothing to move" in refused(source, Ledger(postgres_url))
-    assert not Ledger(postgres_url).exists()
+    source = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
+    assert "there is nothing to move" in refused(source, open_ledger(postgres_url))
+    assert not open_ledger(postgres_url).exists()
 
 
 def test_a_process_of_another_machine_that_still_beats_is_found(
@@ -128,9 +133,9 @@ def test_a_process_of_another_machine_that_still_beats_is_found(
             connection.execute("UPDATE scheduler_processes SET beat = beat + 1")
 
     monkeypatch.setattr(time, "sleep", beat)
-    said = refused(source, Ledger(postgres_url))
+    said = refused(source, open_ledger(postgres_url))
     assert said.startswith("process 77 on elsewhere uses the ledger")
-    assert not Ledger(postgres_url).exists()
+    assert not open_ledger(postgres_url).exists()
 
 
 @pytest.mark.full
@@ -139,8 +144,8 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
 ) -> None:
     source = sqlite(tmp_path)
     use(source, "elsewhere/boot/space", 77)
-    monkeypatch.setattr(moving, "LEASE_SECONDS", 0.3)
-    move(source, Ledger(postgres_url))
+    monkeypatch.setattr(transfer, "LEASE_SECONDS", 0.3)
+    move(source, open_ledger(postgres_url))
     # Should it only have been frozen, it cannot come back into the old ledger.
     frozen = Identity("other", "elsewhere/boot/space", 77)
     with (
@@ -155,29 +160,29 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
 def test_a_second_place_is_refused_while_a_move_is_under_way(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server, third = fill(sqlite(tmp_path)), Ledger(postgres_url), tmp_path / "third.db"
+    source, server, third = fill(sqlite(tmp_path)), open_ledger(postgres_url), tmp_path / "third.db"
     with monkeypatch.context() as patch:
-        patch.setattr(moving, "_compared", _interrupt)
+        patch.setattr(transfer, "_compared", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             move(source, server)
-    assert "the ledger is being moved from sqlite" in refused(source, Ledger(f"sqlite:///{third}"))
-    assert "this ledger is not complete" in refused(server, Ledger(f"sqlite:///{third}"))
+    assert "the ledger is being moved from sqlite" in refused(source, open_ledger(f"sqlite:///{third}"))
+    assert "this ledger is not complete" in refused(server, open_ledger(f"sqlite:///{third}"))
     with pytest.raises(LedgerError, match="this ledger is not complete"):
-        moving.undo(server, "somebody")
-    assert "is given up" in moving.undo(source, "somebody")
+        transfer.undo(server, "somebody")
+    assert "is given up" in transfer.undo(source, "somebody")
     assert "holds a part of another move" in refused(source, server)
-    assert "was not moved" in moving.undo(source, "somebody")
+    assert "was not moved" in transfer.undo(source, "somebody")
 
 
 def before_comparing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Do something when all is copied and nothing is compared yet."""
-    compared = moving._compared
+    compared = transfer._compared
 
     def acting(*arguments: Any) -> Any:
         act()
         return compared(*arguments)
 
-    monkeypatch.setattr(moving, "_compared", acting)
+    monkeypatch.setattr(transfer, "_compared", acting)
 
 
 def _interrupt(*_: object) -> None:
@@ -188,7 +193,7 @@ def _interrupt(*_: object) -> None:
 def test_a_copy_that_differs_is_not_taken_into_use(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
 
     def spoil() -> None:
         with closing(server.connect()) as connection, transaction(connection):
@@ -197,18 +202,18 @@ def test_a_copy_that_differs_is_not_taken_into_use(
     before_comparing(monkeypatch, spoil)
     assert "the copy of scheduler_runs is not what it should be" in refused(source, server)
     with closing(server.connect()) as connection, pytest.raises(LedgerError, match="not complete"):
-        moved.refuse_if_closed(connection)
+        migration_fence.refuse_if_closed(connection)
 
 
 @pytest.mark.full
 def test_what_was_taken_back_meanwhile_is_not_opened_elsewhere(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
-    before_comparing(monkeypatch, lambda: moving.undo(source, "somebody else"))
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    before_comparing(monkeypatch, lambda: transfer.undo(source, "somebody else"))
     refused(source, server)
     with closing(server.connect()) as connection, pytest.raises(LedgerError, match="not complete"):
-        moved.refuse_if_closed(connection)
+        migration_fence.refuse_if_closed(connection)
 
 
 # --- interrupted
@@ -219,10 +224,10 @@ def test_what_was_taken_back_meanwhile_is_not_opened_elsewhere(
 def test_a_move_that_was_interrupted_goes_on(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
     before = content(source)
     with monkeypatch.context() as patch:
-        patch.setattr(moving, at, _interrupt)
+        patch.setattr(transfer, at, _interrupt)
         with pytest.raises(KeyboardInterrupt):
             move(source, server)
     move(source, server)
@@ -234,16 +239,16 @@ def test_a_move_that_was_interrupted_goes_on(
 def test_a_move_of_which_only_the_last_word_is_missing_is_ended(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), Ledger(postgres_url)
-    note_down = asking.note_down
+    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    note_down = requests.note_down
 
     def not_this_one(connection: Any, who: str, action: str, **more: Any) -> None:
-        if action == moved.LEFT:
+        if action == migration_fence.LEFT:
             raise KeyboardInterrupt
         note_down(connection, who, action, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(asking, "note_down", not_this_one)
+        patch.setattr(requests, "note_down", not_this_one)
         with pytest.raises(KeyboardInterrupt):
             move(source, server)
     # The new ledger is in use already: its new rows are not touched.

@@ -11,15 +11,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from everytick.cli import migrate
+from everytick.errors import LedgerError
+from everytick.model import ticks
+from everytick.store import copying, schema
+from everytick.store import transfer as moving_room
+from everytick.store.connections import transaction
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+from everytick.store.querying import connect
 
-from app.commands import moving
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.errors import LedgerError
-from app.components.scheduler.runtime.ledger import copying, schema
-from app.components.scheduler.runtime.ledger import moving as moving_room
-from app.components.scheduler.runtime.ledger.connections import transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.querying import connect
 from application import Application, wait_for
 from moved_ledgers import HOSTILE, app_of, cleaned, content, fill, sqlite
 from servers import Server
@@ -37,7 +38,7 @@ def test_a_move_that_was_killed_goes_on_where_it_was(tmp_path: Path, postgres_ur
     source = fill(sqlite(app.ledger_file.parent), 30_000)
     before = content(source)
     command = [sys.executable, "-m", "app", "migrate-ledger", "--to", postgres_url]
-    server = Ledger(postgres_url)
+    server = open_ledger(postgres_url)
 
     def copied() -> int:
         if not server.exists():
@@ -68,8 +69,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, postgres_url: str, server: Ser
     app = app_of(tmp_path)
     fill(sqlite(app.ledger_file.parent))
     # Whoever holds the new ledger keeps the move waiting at its first row.
-    Ledger(postgres_url).prepare()
-    with closing(Ledger(postgres_url).connect()) as connection, transaction(connection):
+    open_ledger(postgres_url).prepare()
+    with closing(open_ledger(postgres_url).connect()) as connection, transaction(connection):
         popen = subprocess.Popen(
             [sys.executable, "-m", "app", "migrate-ledger", "--to", postgres_url],
             cwd=app.folder,
@@ -108,7 +109,7 @@ def lived(tmp_path: Path) -> Application:
         "from app.services.my_tasks import quick, slow\n",
     )
     add = (
-        "from app.components.scheduler.runtime import SchedulerClient\n"
+        "from everytick import SchedulerClient\n"
         "from app.services.my_tasks import quick\n"
         "SchedulerClient().add_job(quick, 'interval', seconds=1, id='added')\n"
     )
@@ -228,7 +229,7 @@ def test_a_full_disk_at_the_new_place_is_told_with_that_place(
 
     monkeypatch.setattr(moving_room, "move", full)
     with pytest.raises(LedgerError) as problem:
-        moving._move(sqlite(tmp_path), f"sqlite:///{new}", "somebody", as_json=False)
+        migrate._move(sqlite(tmp_path), f"sqlite:///{new}", "somebody", as_json=False)
     assert f"the ledger {new} cannot be used: database or disk is full" in str(problem.value)
     assert "then the same command goes on" in str(problem.value)
     assert "SCHEDULER_DATABASE_URL" not in str(problem.value)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick.former_names import FORMER_NAMES
 
-from app.components.scheduler.runtime.former_names import FORMER_NAMES
 from pythons import run_well
 from released_versions import KEPT, RUNTIME, releases, unpack, yours
 from rendering import contents, fresh_folder
@@ -98,7 +98,7 @@ def test_every_name_that_they_could_import_is_still_there(version: str) -> None:
     folder = unpack(version, fresh_folder(version))
     names = public_names(folder / RUNTIME / "__init__.py")
     assert "AsyncIOScheduler" in names
-    runtime = import_module("app.components.scheduler.runtime")
+    runtime = import_module("everytick")
     assert [name for name in names if not hasattr(runtime, name)] == []
 
 

@@ -57,7 +57,7 @@ def conflicts(project: Project) -> list[str]:
     ids=["github-MIT", "gitlab-Apache", "none-none"],
 )
 def test_an_update_changes_exactly_what_the_table_says(answers: dict[str, str]) -> None:
-    history = TemplateHistory(whole=True)
+    history = TemplateHistory()
     history.release("1.0.0")
     project = history.copy(**answers)
     before = contents(project.folder)

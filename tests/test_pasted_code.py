@@ -26,9 +26,7 @@ def block(name: str) -> str:
 def test_the_documented_blocks_work_as_they_are(app: Application) -> None:
     app.tasks(block("my_tasks"))
     # The block says where it goes; the import of AsyncIOScheduler stands there already.
-    app.main_file.write_text(
-        "from app.components.scheduler.runtime import AsyncIOScheduler\n" + block("main")
-    )
+    app.main_file.write_text("from everytick import AsyncIOScheduler\n" + block("main"))
     (app.folder / ".env").write_text(block("dotenv"))
     found = {job["id"]: (job["name"], job["trigger"]) for job in app.json("jobs")}
     assert found == {
@@ -88,7 +86,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from everytick import AsyncIOScheduler
 from app.core.log import logger
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick.read import audit_rows
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient
-from app.components.scheduler.runtime.reading import audit_rows
 from application import Application
 from histories import prepared
 from inside import rows, until

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick import log_to_stderr as configure_logging
+from everytick.notify import heartbeat_urls
+from loguru import logger
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError, SchedulerClient, pings
-from app.core.log import configure_logging, logger
 from inside import rows, scheduler_settings
 from inside import until as until_in_time
 from sinks import HttpSink
@@ -42,7 +44,7 @@ def log(scheduler: AsyncIOScheduler) -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pings, "_FIRST_RETRY", 0.2)
+    monkeypatch.setattr(heartbeat_urls, "_FIRST_RETRY", 0.2)
 
 
 def at_start(scheduler: AsyncIOScheduler, body: Callable[[], Any], ping: str, **options: Any) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.engine import heartbeats
+from everytick.store import statements
+from everytick.store.connections import Connection, transaction
+from everytick.store.opening import open_ledger
+from everytick.store.writer import Writer
 
-from app.components.scheduler.runtime import AsyncIOScheduler, presence
-from app.components.scheduler.runtime.ledger import statements
-from app.components.scheduler.runtime.ledger.connections import Connection, transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.writer import Writer
 from application import wait_for
 from inside import rows, until
 
@@ -26,7 +27,7 @@ NOTE = {"now": 0, "who": "test", "action": "pause", "job_id": None, "run_id": No
 def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
     # In step with a job's ticks it finds the job's only place reserved for the next one, every time: what was
     # cut off would wait for as long as the schedule runs.
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     beats: list[float] = []
     writer = Writer(ledger, lambda _: beats.append(time.monotonic()), pulse_seconds=0.1)
@@ -40,7 +41,7 @@ def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
 async def test_a_heartbeat_does_not_wake_the_disk_and_all_else_is_written_through_to_it(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.1)
     said: list[str] = []
     scheduler.add_job(task, "interval", seconds=1, id="job")
     async with scheduler:
@@ -64,7 +65,7 @@ def task() -> None:
 
 
 def test_what_is_committed_gets_into_the_file_without_the_writer(tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.stat().st_size
     writer = Writer(ledger)
@@ -85,7 +86,7 @@ def say(connection: Connection, said: dict[str, object]) -> None:
 
 def test_what_only_the_pulse_commits_gets_into_the_file_as_well(tmp_path: Path) -> None:
     # As in an application in which nothing is due for hours: its heartbeats, and no claim and no outcome.
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.stat().st_size
 

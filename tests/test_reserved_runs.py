@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from everytick import AsyncIOScheduler
+from everytick.engine import clock
+from everytick.model import misfire, ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, catch_up, clock, ticks
 from inside import rows, until, with_jitter
 from ledgers import changing
 
@@ -29,7 +31,7 @@ async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_late
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock, "_LONGEST_SLEEP", 0.1)
-    monkeypatch.setattr(catch_up, "AHEAD", 5 * ticks.SECOND)
+    monkeypatch.setattr(misfire, "AHEAD", 5 * ticks.SECOND)
     scheduler.add_job(lambda: None, "cron", minute=0, id="job", misfire_grace_time=5_400)
     with time_machine.travel(datetime(2027, 3, 10, 0, 59, 56, tzinfo=UTC)) as now:
         async with scheduler:

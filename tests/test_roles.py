@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler, ScheduleError
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ScheduleError
 from application import Application, Running, wait_for
 from bodies import deploy, entered, kill, let, marks
 from inside import overlaps, rows, rows_of, scheduler_settings, until

@@ -346,8 +346,9 @@ def test_standard_logging_comes_out_the_same_way(app: Application) -> None:
 def test_help_imports_next_to_nothing(app: Application) -> None:
     probe = (
         "import sys; sys.argv = ['app', '--help']\n"
-        "from app.cli import main\n"
-        "try: main()\n"
+        "from everytick.cli import main\n"
+        "from app import application\n"
+        "try: main(application)\n"
         "except SystemExit: pass\n"
         "print([m for m in ('apscheduler','sqlalchemy','alembic','pydantic','loguru') if m in sys.modules])"
     )

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
 from inside import Gauge, overlaps, rows, scheduler_settings, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")

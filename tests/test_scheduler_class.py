@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from apscheduler import events
+from everytick import AsyncIOScheduler, LedgerError, ScheduleError
 
-from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ScheduleError
 from inside import rows, scheduler_settings, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")

@@ -11,13 +11,13 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.cli import cells
+from everytick.cli.output import job_ids
+from everytick.read import job_rows
+from everytick.read.last_runs import percentile
+from everytick.store.sqlite import SqliteLedger
 
-from app.commands import cells
-from app.commands.output import job_ids
-from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerClient
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
-from app.components.scheduler.runtime.reading import job_rows
-from app.components.scheduler.runtime.reading.overview import percentile
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 from ledgers import changing
 

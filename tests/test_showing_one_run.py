@@ -7,16 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, SchedulerClient, current_run
+from everytick.model import ticks
+from loguru import logger
 
-from app.components.scheduler.runtime import (
-    AsyncIOScheduler,
-    ConfigurationError,
-    LedgerError,
-    SchedulerClient,
-    current_run,
-    ticks,
-)
-from app.core.log import logger
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 from inside import rows, until
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
+from everytick.cli.progress import Patience
 
-from app.commands.patience import Patience
-from app.components.scheduler.runtime import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from application import wait_for
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 

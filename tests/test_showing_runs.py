@@ -15,18 +15,13 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, read
+from everytick.model import ticks
+from everytick.read import RunFilter, follow
+from everytick.read.runs import queries
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
 
-from app.components.scheduler.runtime import (
-    AsyncIOScheduler,
-    ConfigurationError,
-    LedgerError,
-    reading,
-    ticks,
-)
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.querying import connect
-from app.components.scheduler.runtime.reading import RunFilter, follow
-from app.components.scheduler.runtime.reading.runs import queries
 from application import Application, wait_for
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 
@@ -298,10 +293,10 @@ def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_n
 ) -> None:
     scheduler.add_job(print, "cron", hour=3, id="hello")
     prepared(scheduler)
-    assert reading.audit_rows(scheduler.ledger, 5, "hello") == []
+    assert read.audit_rows(scheduler.ledger, 5, "hello") == []
     for wanted in (
-        partial(reading.audit_rows, scheduler.ledger, 5, "helo"),
-        partial(reading.run_rows, scheduler.ledger, 5, "helo"),
+        partial(read.audit_rows, scheduler.ledger, 5, "helo"),
+        partial(read.run_rows, scheduler.ledger, 5, "helo"),
     ):
         with pytest.raises(ConfigurationError, match=r"^there is no job 'helo'; did you mean 'hello'\?$"):
             wanted()

@@ -14,12 +14,12 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from everytick.api import triggers
+from everytick.model import ticks
+from everytick.model.schedule import Schedule, from_data
+from everytick.text.schedules import in_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.components.scheduler.runtime import ticks, triggers
-from app.components.scheduler.runtime.in_words import in_words
-from app.components.scheduler.runtime.schedules import Schedule, from_data
 
 BERLIN = triggers.Reading(ZoneInfo("Europe/Berlin"))
 

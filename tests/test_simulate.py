@@ -7,15 +7,15 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.dryrun.simulation import Simulation, simulate
+from everytick.dryrun.simulation.timeline import timeline
+from everytick.model.misfire import decide
+from everytick.model.schedule import Schedule
+from everytick.model.ticks import DAY, SECOND, CronTicks, Ticks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.catch_up import decide
-from app.components.scheduler.runtime.schedules import Schedule
-from app.components.scheduler.runtime.simulation import Simulation, simulate
-from app.components.scheduler.runtime.simulation.timeline import timeline
-from app.components.scheduler.runtime.ticks import DAY, SECOND, CronTicks, Ticks
 from test_ticks import any_source, walk
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick import settings as settings_room
+from everytick.dryrun.simulation import simulate
+from everytick.model import ticks
+from everytick.model.ticks import SECOND
+from everytick.store.opening import open_ledger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime import settings as settings_room
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.simulation import simulate
-from app.components.scheduler.runtime.ticks import SECOND
 from inside import rows_of, scheduler_settings
 from test_simulate import MONDAY, UTC_ZONE, tried, tries
 
@@ -254,7 +255,7 @@ def test_the_real_schedule_does_the_same(tmp_path: Path, monkeypatch: pytest.Mon
 def side_by_side(faster: Faster) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Return what became of the ticks, what the simulation says, and whether all went at its time."""
     # Making the ledger takes a while.
-    Ledger(settings_room.settings().database_url).prepare()
+    open_ledger(settings_room.settings().database_url).prepare()
     begin = (ticks.now() // SECOND + 20) * SECOND
     with asyncio.Runner(loop_factory=faster.loop) as runner:
         scheduler = runner.run(story(faster, begin))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler, ConfigurationError
+from everytick.dryrun.simulation import MOST_WALKED, simulate
+from everytick.dryrun.simulation.timeline import MOST_COMBINED
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ConfigurationError, ticks
-from app.components.scheduler.runtime.simulation import MOST_WALKED, simulate
-from app.components.scheduler.runtime.simulation.timeline import MOST_COMBINED
 from application import Application
 
 REPORT = 'scheduler.add_job(print, "cron", hour=9, id="daily_report")'
@@ -170,7 +171,7 @@ def test_jobs_that_were_added_while_running_are_simulated_too(app: Application) 
 def test_whoever_waits_at_a_terminal_sees_how_far_it_is(app: Application) -> None:
     app.schedule('scheduler.add_job(print, "interval", seconds=40, id="slow", jitter=9)')
     ours, theirs = pty.openpty()
-    code = "import app.commands.simulating as s; s._PATIENCE = 0.1; from app.cli import main; main()"
+    code = "import everytick.cli.simulate as s; s._PATIENCE = 0.1; from app import application; from everytick.cli import main; main(application)"
     command = [sys.executable, "-c", code, "simulate", "--days", "100"]
     variables = {**app.variables(), "TERM": "xterm"}
     with subprocess.Popen(

@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 from apscheduler.events import EVENT_JOB_ADDED, EVENT_JOB_REMOVED
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+from everytick import AsyncIOScheduler, LedgerError, ScheduleError, SchedulerClient
 
 import added_tasks
-from app.components.scheduler.runtime import AsyncIOScheduler, LedgerError, ScheduleError, SchedulerClient
 from inside import rows, until
 
 calls = added_tasks.calls

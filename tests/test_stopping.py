@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.store import runs
+from everytick.store.records import Outcome
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.ledger import runs
-from app.components.scheduler.runtime.ledger.records import Outcome
 from application import Application, wait_for
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
 from inside import rows, until

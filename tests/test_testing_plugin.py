@@ -18,17 +18,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from everytick import AsyncIOScheduler, Run, ScheduleError, ScheduleUnderTest, current_run
+from everytick import app as which
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.components.scheduler import main
-from app.components.scheduler.runtime import (
-    AsyncIOScheduler,
-    Run,
-    ScheduleError,
-    ScheduleUnderTest,
-    current_run,
-)
 from application import TEMPLATE, Application
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -66,7 +60,8 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
             scheduler.add_job(function, trigger, **{"id": "job", "name": "Job", **options})
             return scheduler
 
-        monkeypatch.setattr(main, "create_scheduler", create_scheduler)
+        monkeypatch.setattr(sys.modules[__name__], "create_scheduler", create_scheduler, raising=False)
+        monkeypatch.setattr(which, "_current", which.Application(schedule=f"{__name__}:create_scheduler"))
         return ScheduleUnderTest()
 
     return declared
@@ -113,7 +108,8 @@ def test_a_job_that_is_not_there_is_told_with_the_nearest_name(declare: Declare)
 
 
 def test_a_schedule_that_is_wrong_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "create_scheduler", lambda: None)
+    monkeypatch.setattr(sys.modules[__name__], "create_scheduler", lambda: None, raising=False)
+    monkeypatch.setattr(which, "_current", which.Application(schedule=f"{__name__}:create_scheduler"))
     with pytest.raises(ScheduleError, match="returned nothing"):
         ScheduleUnderTest()
 

@@ -8,11 +8,8 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.ticks import (
+from everytick.model import ticks
+from everytick.model.ticks import (
     DAY,
     SECOND,
     CalendarTicks,
@@ -25,6 +22,8 @@ from app.components.scheduler.runtime.ticks import (
     instant,
     moment,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 # (zone, a day near one of its shifts): an hour, half an hour, at midnight, a whole day, the southern half.
 SHIFTS = [

@@ -7,10 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from app.components.scheduler.runtime.ticks import (
+from everytick.model.ticks import (
     DAY,
     SECOND,
     CalendarTicks,
@@ -22,6 +19,9 @@ from app.components.scheduler.runtime.ticks import (
     instant,
     moment,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from test_ticks import hours, minutes, real_minutes, reference, walk, weekdays
 
 # (zone, the local day of a shift)

@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
-
-from app.components.scheduler.runtime import (
+from everytick import (
     AsyncIOScheduler,
     ConfigurationError,
     Run,
     SchedulerClient,
     SchedulerSettings,
     current_run,
-    ticks,
-    tracing,
 )
-from app.components.scheduler.runtime import settings as settings_room
-from app.components.scheduler.runtime.settings import settings
+from everytick import settings as settings_room
+from everytick.model import ticks
+from everytick.settings import settings
+from everytick.telemetry import spans as tracing
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
 from application import TEMPLATE
 from inside import rows, scheduler_settings, until
 
@@ -177,7 +177,7 @@ async def test_without_the_setting_there_are_no_spans(
 def test_without_the_setting_nothing_of_it_is_imported(tmp_path: Path) -> None:
     program = """
 import asyncio, sys
-from app.components.scheduler.runtime import AsyncIOScheduler
+from everytick import AsyncIOScheduler
 
 async def main():
     scheduler = AsyncIOScheduler()

@@ -89,14 +89,15 @@ def test_processes_that_start_together_create_one_ledger_and_make_one_start(app:
 
 TOGETHER = """
 import multiprocessing, sys
-from app.components.scheduler.runtime.ledger.database import Ledger
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 
 def create(folder, together, said):
     problems = set()
     for number in range(200):
         together.wait()
         try:
-            Ledger(f"sqlite:///{folder}/{number}.db").connect().close()
+            open_ledger(f"sqlite:///{folder}/{number}.db").connect().close()
         except Exception as problem:
             problems.add(repr(problem))
     said.put(problems)

@@ -8,17 +8,18 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import everytick
 import pytest
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from everytick import former_names
+from everytick.former_names import Renamed
+from everytick.store import database, records
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+from everytick.store.upgrading import migrate
 
-from app.components.scheduler import runtime
-from app.components.scheduler.runtime import former_names
-from app.components.scheduler.runtime.former_names import Renamed
-from app.components.scheduler.runtime.ledger import database, records
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.upgrading import migrate
 from application import Application
 
 HERE = records.Identity.new().host
@@ -39,7 +40,7 @@ def app(tmp_path: Path) -> Application:
 @pytest.fixture
 def old(tmp_path: Path) -> Ledger:
     """A ledger as the first version of the template made it."""
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
@@ -77,7 +78,7 @@ def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(
     use(old, HERE, GONE)
     said = f"was upgraded from 0001 to {database.REVISION}; as it was it is ledger.db.0001"
     assert migrate(old).endswith(said)
-    assert Ledger(f"sqlite:///{old.path}.0001").revision() == "0001"
+    assert open_ledger(f"sqlite:///{old.path}.0001").revision() == "0001"
     assert old.revision() == database.REVISION
     with closing(sqlite3.connect(old.path)) as connection:
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
@@ -100,12 +101,12 @@ def test_a_former_name_works_and_says_what_it_is_called_now(monkeypatch: pytest.
     monkeypatch.setitem(former_names.FORMER_NAMES, "running_run", Renamed("current_run", "0.9"))
     there: dict[str, object] = {}
     with pytest.warns(DeprecationWarning, match="is called current_run now") as caught:
-        exec("from app.components.scheduler.runtime import running_run as found", there)
-    assert there["found"] is runtime.current_run
+        exec("from everytick import running_run as found", there)
+    assert there["found"] is everytick.current_run
     assert str(caught[0].message) == (
-        "app.components.scheduler.runtime.running_run is called current_run now: write that;"
+        "everytick.running_run is called current_run now: write that;"
         " the old name goes with version 0.9 of the template"
     )
     assert caught[0].filename == "<string>"
     with pytest.raises(ImportError, match="cannot import name 'never_was'"):
-        exec("from app.components.scheduler.runtime import never_was")
+        exec("from everytick import never_was")

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy
+from everytick import AsyncIOScheduler, ConfigurationError
+from everytick import settings as settings_room
+from everytick.explain import VERDICTS, Explanation, why
+from everytick.model import ticks
+from everytick.model.ticks.zones import wall_clock
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ConfigurationError, ticks
-from app.components.scheduler.runtime import settings as settings_room
-from app.components.scheduler.runtime.explain import VERDICTS, Explanation, why
-from app.components.scheduler.runtime.ticks.zones import wall_clock
 from inside import scheduler_settings
 from ledgers import change, found_in
 from troubles import DAY, HOUR, MINUTE, SECOND, Troubles, fill, gap_end, up
@@ -375,9 +376,9 @@ def test_an_unknown_job_gets_the_nearest_id(troubled: Troubles) -> None:
 
 
 def test_before_the_first_start_a_job_is_only_in_the_code(troubled: Troubles, tmp_path: Path) -> None:
-    from app.components.scheduler.runtime.ledger.database import Ledger
+    from everytick.store.opening import open_ledger
 
-    nowhere = Ledger(f"sqlite:///{tmp_path / 'none.db'}")
+    nowhere = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
     found = why(nowhere, "fine", None, None, troubled.declared, None, settings_room.settings())
     assert found.verdict == "not_registered"
     assert not nowhere.exists()

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from everytick.model import ticks
 
-from app.components.scheduler.runtime import ticks
 from application import Application
 from bodies import deploy, entered, let
 from inside import scheduler_settings

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.components.scheduler.runtime import AsyncIOScheduler, ticks
-from app.components.scheduler.runtime.declaration import Job
-from app.components.scheduler.runtime.ledger import asking, definitions
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.records import Registration
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.store import definitions, requests
+from everytick.store.database import Ledger
+from everytick.store.records import Registration
+
 from application import Application
 from ledgers import Hand, changing
 
@@ -166,7 +168,7 @@ class Book:
         self, when: int, action: str, job_id: str, run_id: int | None = None, note: str | None = None
     ) -> None:
         """Write that carla asked for something."""
-        asking.note_down(self.hand, "carla", action, job_id, run_id, note)
+        requests.note_down(self.hand, "carla", action, job_id, run_id, note)
         newest = "(SELECT max(audit_id) FROM scheduler_audit)"
         self.hand.execute(f"UPDATE scheduler_audit SET at_us = ? WHERE audit_id = {newest}", (when,))
 
@@ -294,21 +296,21 @@ def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
 
     `silent`: for how long it has shown no sign of life; `stuck`: its event loop no answer.
     """
-    from app.components.scheduler.runtime.ledger import members
-    from app.components.scheduler.runtime.ledger.records import Identity
+    from everytick.store import workers
+    from everytick.store.records import Identity
 
     me = Identity.new()
     beat = ticks.now() - silent
     with closing(ledger.connect()) as connection:
-        members.enter(connection, me, start_number=8)
+        workers.enter(connection, me, start_number=8)
         connection.execute(
             "UPDATE scheduler_processes SET started_us = :begun, beat_us = :beat, pass_us = :pass",
             {"begun": beat - HOUR, "beat": beat, "pass": beat - stuck},
         )
-    members.ALIVE_HERE.add(me.process_id)
+    workers.ALIVE_HERE.add(me.process_id)
     try:
         yield me.process_id
     finally:
-        members.ALIVE_HERE.discard(me.process_id)
+        workers.ALIVE_HERE.discard(me.process_id)
         with closing(ledger.connect()) as connection:
-            members.leave(connection, me)
+            workers.leave(connection, me)

@@ -25,8 +25,9 @@ TASKIQ = "taskiq"
 _BATCH = 10
 _MAKE_TABLES = """
 import sys
-from app.components.scheduler.runtime.ledger.database import Ledger
-Ledger(sys.argv[1]).prepare()
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+open_ledger(sys.argv[1]).prepare()
 """
 
 

@@ -39,7 +39,7 @@ async def body() -> None:
 def scheduler(which: str) -> Any:
     """Return a scheduler of one kind, whose runs may be as late as they like."""
     if which == "ours":
-        from app.components.scheduler.runtime import AsyncIOScheduler as Ours
+        from everytick import AsyncIOScheduler as Ours
 
         return Ours(job_defaults={"misfire_grace_time": None})
     from apscheduler.schedulers.asyncio import AsyncIOScheduler

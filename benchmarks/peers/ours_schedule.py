@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
+from everytick import AsyncIOScheduler
 
-from app.components.scheduler.runtime import AsyncIOScheduler
 from app.services.recording import coroutine, ready, starts, work
 
 

@@ -1,13 +1,14 @@
-"""`python -m app`."""
+"""`python -m app`: the engine's commands for this application."""
 
-import sys
+from everytick import cli
 
-try:
-    from app.cli import main
-except KeyboardInterrupt:
-    # Ctrl+C in the moment of the start.
-    print("interrupted", file=sys.stderr)
-    sys.exit(130)
+from app import application
+
+
+def main() -> None:
+    """Run a command, as the script of the package does."""
+    cli.main(application)
+
 
 if __name__ == "__main__":
-    main("python -m app")
+    cli.main(application, "python -m app")

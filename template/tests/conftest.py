@@ -1,3 +1,3 @@
 """What all tests share: the fixture `schedule`, which answers for your schedule without running it."""
 
-pytest_plugins = ["app.components.scheduler.runtime.testing"]
+pytest_plugins = ["everytick.testing"]

@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from everytick import ScheduleUnderTest
 
-from app.components.scheduler.runtime import ScheduleUnderTest
 from app.services import my_tasks
 
 

@@ -1,6 +1,6 @@
 """The schedule says what it should: an example to copy for your own jobs."""
 
-from app.components.scheduler.runtime import ScheduleUnderTest
+from everytick import ScheduleUnderTest
 
 
 def test_the_report_is_due_every_day_at_nine(schedule: ScheduleUnderTest) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-from app.components.dashboard.access import (
+from everytick.dashboard.authentication import (
     SESSION_SECONDS,
     Doorkeeper,
     Failures,
@@ -18,8 +17,9 @@ from app.components.dashboard.access import (
     open_door,
     token_file,
 )
-from app.components.dashboard.settings import DashboardSettings
-from app.components.scheduler.runtime.errors import ConfigurationError, LedgerError
+from everytick.dashboard.settings import DashboardSettings
+from everytick.errors import ConfigurationError, LedgerError
+
 from dashboard.world import READ_TOKEN, TOKEN, Site, described, proof
 from inside import Clock
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from everytick.dashboard.runs import SEARCHED
 
-from app.components.dashboard.runs import SEARCHED
 from dashboard.world import HOSTILE, JOBS, Site, described
 
 pytestmark = pytest.mark.full

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from everytick.dashboard import live
+from everytick.dashboard.live import Live
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 
-from app.components.dashboard import live
-from app.components.dashboard.live import Live
-from app.components.scheduler.runtime.ledger.database import Ledger
 from dashboard.world import Site
 from inside import scheduler_settings, until
 
@@ -23,7 +24,7 @@ from inside import scheduler_settings, until
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger that was just made."""
     with scheduler_settings(tmp_path):
-        made = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+        made = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
         made.prepare()
         yield made
 

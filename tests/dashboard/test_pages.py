@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from everytick.dashboard import rendering
 
-from app.components.dashboard import rendering
 from dashboard.world import HOSTILE, Site, proof
 
 pytestmark = pytest.mark.full

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from everytick.model import ticks
+from everytick.read import SIGNS
 
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.reading import SIGNS
 from dashboard.world import Site
 from inside import scheduler_settings
 from troubles import DAY, HOUR, Troubles, application

@@ -26,7 +26,7 @@ HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.
 TASKS = """
 import asyncio
 
-from app.core.log import logger
+from loguru import logger
 
 
 async def quick():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from app.components.scheduler.runtime import ticks
-from app.components.scheduler.runtime.ledger import postgres
+from everytick.model import ticks
+from everytick.store import postgres
 
 
 @pytest.fixture(scope="module", autouse=True)

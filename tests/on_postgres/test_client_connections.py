@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from everytick import SchedulerClient
 
-from app.components.scheduler.runtime import SchedulerClient
 from inside import scheduler_settings
 from servers import Server
 

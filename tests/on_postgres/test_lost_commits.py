@@ -9,10 +9,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from everytick.store import postgres_connection
+from everytick.store.connections import Doubt, Trouble, transaction
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 
-from app.components.scheduler.runtime.ledger import postgres_connection
-from app.components.scheduler.runtime.ledger.connections import Doubt, Trouble, transaction
-from app.components.scheduler.runtime.ledger.database import Ledger
 from proxy import Proxy, lose_the_answer, lose_the_question, proxy
 from servers import Server, at_port
 
@@ -29,9 +30,9 @@ def wire(server: Server) -> Iterator[Proxy]:
 
 @pytest.fixture
 def ledger(postgres_url: str, wire: Proxy, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    Ledger(postgres_url).prepare()
+    open_ledger(postgres_url).prepare()
     monkeypatch.setattr(postgres_connection, "_DOUBT_SECONDS", 0.5)
-    return Ledger(at_port(postgres_url, wire.port))
+    return open_ledger(at_port(postgres_url, wire.port))
 
 
 def away(wire: Proxy) -> threading.Event:

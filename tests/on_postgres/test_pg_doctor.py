@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.doctor import liveness
+from everytick.doctor.server import examine_server
+from everytick.store.opening import open_ledger
 
-from app.components.scheduler.runtime import AsyncIOScheduler
-from app.components.scheduler.runtime.doctor import liveness
-from app.components.scheduler.runtime.doctor.server import examine_server
-from app.components.scheduler.runtime.ledger.database import Ledger
 from servers import Server
 
 # Those that look into the ledger. How the ledger is kept as a file is SQLite's own.
@@ -59,6 +59,6 @@ def test_a_role_that_may_not_write_all_is_told(scheduler: AsyncIOScheduler, serv
     server.execute("CREATE ROLE halfway LOGIN")
     server.execute(f"GRANT USAGE ON SCHEMA {schema} TO halfway")
     server.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO halfway")
-    readable, found = examine_server(Ledger(server.url(schema, user="halfway")))
+    readable, found = examine_server(open_ledger(server.url(schema, user="halfway")))
     assert readable
     assert [it.what for it in found if "may read the ledger and not write it" in it.what]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from everytick import AsyncIOScheduler
 
-from app.components.scheduler.runtime import AsyncIOScheduler
 from inside import scheduler_settings
 from servers import Server
 from test_why import *  # noqa: F403

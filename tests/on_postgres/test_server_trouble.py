@@ -57,8 +57,8 @@ def behind(app: Application, postgres_url: str, server: Server, wire: Proxy) -> 
 
 # With their true patience the stories would take minutes.
 _HASTE = """\
-from app.components.scheduler.runtime import presence, process
-from app.components.scheduler.runtime.ledger import postgres_connection
+from everytick import presence, process
+from everytick.store import postgres_connection
 presence.LEASE_SECONDS, presence.BEAT_SECONDS = 4.0, 1.0
 process._START_PATIENCE = 3.0
 postgres_connection.WiredConnection.patience = 3.0

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
+from everytick import ConfigurationError
 
-from app.components.scheduler.runtime import ConfigurationError
 from inside import until
 
 from . import bodies

@@ -20,10 +20,11 @@ from apscheduler import events
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler as PlainScheduler
+from everytick import AsyncIOScheduler, current_run
+from everytick.engine import clock
+from everytick.store import sqlite
+from everytick.store.sqlite import SqliteLedger
 
-from app.components.scheduler.runtime import AsyncIOScheduler, clock, current_run
-from app.components.scheduler.runtime.ledger import sqlite
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
 from inside import scheduler_settings, until
 
 from . import bodies

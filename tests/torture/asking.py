@@ -16,7 +16,7 @@ PROGRAM = """
 import sys, time
 from datetime import UTC, datetime, timedelta
 
-from app.components.scheduler.runtime import LedgerError, SchedulerClient
+from everytick import LedgerError, SchedulerClient
 from app.services.my_tasks import quick
 
 client = SchedulerClient()

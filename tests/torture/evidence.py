@@ -14,7 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from app.components.scheduler.runtime.ledger.database import Ledger
+from everytick.store.opening import open_ledger
+
 from torture.world import JobSpec
 
 Row = dict[str, Any]
@@ -170,7 +171,7 @@ def read_starts(file: Path) -> list[Start]:
 
 def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
     """Return runs, earlier attempts, and jobs by id."""
-    with closing(Ledger(url).connect(read_only=True)) as connection:
+    with closing(open_ledger(url).connect(read_only=True)) as connection:
 
         def rows(table: str, order: str) -> list[Row]:
             cursor: Any = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import psycopg
+from everytick.store.postgres_connection import LOCK
 
-from app.components.scheduler.runtime.ledger.postgres_connection import LOCK
 from torture.evidence import now
 from torture.keeper import Door
 from torture.world import World

@@ -117,7 +117,7 @@ from app.services.my_tasks import dozer, flaky, hog, numb, quick, slow, thread
 
 BODIES = """
 import asyncio, os, time
-from app.components.scheduler.runtime import current_run
+from everytick import current_run
 
 MARKS = os.open("marks.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

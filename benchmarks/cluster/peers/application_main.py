@@ -4,7 +4,8 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from everytick import AsyncIOScheduler
+
 from app.services.work import work
 
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from app.components.scheduler.runtime import current_run
+from everytick import current_run
 
 _file = os.open(f"{os.environ['BENCH_RAN']}-{os.getpid()}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 

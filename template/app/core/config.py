@@ -3,7 +3,7 @@
 A field `smtp_host` is the variable `SMTP_HOST`; the scheduler's own settings come from the base.
 """
 
-from app.components.scheduler.runtime import SchedulerSettings
+from everytick import SchedulerSettings
 
 
 class Settings(SchedulerSettings):

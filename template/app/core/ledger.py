@@ -1,27 +1,21 @@
 """A look into the ledger for your own tasks. Reading only; the scheduler is not needed for it."""
 
-from __future__ import annotations
-
-import sqlite3
-import time
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from app.components.scheduler.runtime.errors import LedgerError
-from app.components.scheduler.runtime.ledger.database import Ledger
-from app.components.scheduler.runtime.ledger.sqlite import SqliteLedger
-from app.components.scheduler.runtime.settings import settings
+from everytick import LedgerReader
+
+_ledger = LedgerReader()
 
 
 def folder() -> Path:
     """Return the folder in which the ledger lies (default `data/` at the app's root)."""
-    return _ledger().folder
+    return _ledger.folder
 
 
 def is_file() -> bool:
     """Return whether the ledger is a file here, and not on a server, where `pg_dump` copies it."""
-    return not _ledger().is_on_server
+    return _ledger.is_file
 
 
 def outcome_counts(since: timedelta) -> dict[str, int]:
@@ -30,14 +24,7 @@ def outcome_counts(since: timedelta) -> dict[str, int]:
     Raises:
         LedgerError: there is no ledger yet, or it cannot be read.
     """
-    from_us = (time.time_ns() // 1000) - since // timedelta(microseconds=1)
-    ledger = _ledger()
-    ledger.check_readable()
-    statement = (
-        "SELECT state, count(*) FROM scheduler_runs WHERE finished_us >= :since GROUP BY state ORDER BY state"
-    )
-    with closing(ledger.connect(read_only=True)) as connection:
-        return dict(connection.execute(statement, {"since": from_us}).fetchall())
+    return _ledger.outcome_counts(since)
 
 
 def backup(target: Path) -> None:
@@ -46,17 +33,4 @@ def backup(target: Path) -> None:
     Raises:
         LedgerError: it cannot be read, or is not a file.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    ledger = _ledger()
-    if not isinstance(ledger, SqliteLedger):
-        raise LedgerError(f"{ledger} is on a server: copy it with pg_dump")
-    ledger.check_readable()
-    with (
-        closing(ledger.connect(read_only=True)) as source,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        source.backup(copy)
-
-
-def _ledger() -> Ledger:
-    return Ledger(settings().database_url)
+    _ledger.backup(target)

@@ -4,9 +4,8 @@ Every line that a run writes carries its job, tick and attempt. The standard lib
 the same way, so that libraries are seen too.
 """
 
+from everytick import log_to_stderr
 from loguru import logger
-
-from app.components.scheduler.runtime import log_to_stderr
 
 __all__ = ["configure_logging", "logger"]
 

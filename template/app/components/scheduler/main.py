@@ -1,6 +1,7 @@
 """Your schedule: what runs when. The functions are in `app/services/`."""
 
-from app.components.scheduler.runtime import AsyncIOScheduler
+from everytick import AsyncIOScheduler
+
 from app.services.my_tasks import backup_database, cleanup_temp_files, send_daily_report
 
 

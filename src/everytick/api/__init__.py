@@ -1,0 +1,1 @@
+"""What user code touches: `AsyncIOScheduler`, `add_job`, `SchedulerClient`."""

@@ -1,0 +1,89 @@
+"""The schedule as seen from another process, such as a web application or a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from everytick.engine.registry import Catalogue
+from everytick.errors import LedgerError
+from everytick.model.job import Job
+from everytick.settings import ledger_of
+from everytick.store import definitions, migration_fence, owner
+from everytick.store.connections import TROUBLES, Doubt, transaction
+from everytick.store.writer import Operation
+
+from .control import Steering
+from .requests import person
+
+
+class SchedulerClient(Steering):
+    """Adds and steers jobs of a schedule that runs elsewhere, through the ledger alone.
+
+    What runs the schedule takes up a change within about a second. Every method blocks for one small
+    transaction: in a coroutine call it with `asyncio.to_thread`. May be used by several threads.
+
+    Times without a zone are in SCHEDULER_TIMEZONE.
+
+    Raises:
+        LedgerError: the ledger cannot be used; nothing was changed.
+    """
+
+    _job_defaults: Mapping[str, Any] = {}
+
+    def __init__(self, who: str | None = None) -> None:
+        """`who` acts, as the audit trail shows it; by default the user of this process."""
+        self.who = who or person()
+        self.ledger = ledger_of(self.settings)
+        self._is_ready = False
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone of SCHEDULER_TIMEZONE."""
+        return ZoneInfo(self.settings.scheduler_timezone)
+
+    def get_jobs(self) -> list[Job]:
+        """Return the jobs that were added while running and can run here; others are told in the log."""
+        if not self.ledger.exists():
+            return []
+        rows = self._execute(lambda connection: definitions.added_since(connection, 0))
+        found = [change.job for change in Catalogue([], self.defaults).load(rows) if change.job]
+        for job in found:
+            job.owner = self
+        return found
+
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job that was added while running, or None."""
+        return next((job for job in self.get_jobs() if job.id == job_id), None)
+
+    def _is_lasting(self) -> bool:
+        return True
+
+    def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        return self._keep(job, named=named, replace_existing=replace_existing)
+
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        ledger = self.ledger
+        if not self._is_ready or ledger.is_gone():
+            self._is_ready = False
+            if creating:
+                ledger.prepare()
+            else:
+                ledger.check_readable()
+        try:
+            with ledger.writing() as connection, transaction(connection):
+                migration_fence.refuse_if_closed(connection)
+                if not self._is_ready:
+                    owner.refuse_another(connection, ledger.application)
+                    self._is_ready = True
+                return operation(connection)
+        except Doubt as problem:
+            raise LedgerError(ledger.unusable(problem)) from None
+        except TROUBLES as problem:
+            raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None
+        except Exception as problem:
+            if ledger.is_damage(problem):
+                raise LedgerError(ledger.damaged(problem)) from None
+            raise

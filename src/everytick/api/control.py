@@ -1,0 +1,276 @@
+"""Jobs added, changed, paused and removed while the schedule runs: each is one transaction in the ledger."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+from everytick.call_site import call_site, fail, failing
+from everytick.engine.registry import Change
+from everytick.errors import ScheduleError, nearest
+from everytick.model import functions, ticks
+from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.schedule import Schedule
+from everytick.store import definitions, pauses, requests
+from everytick.store.connections import Connection
+from everytick.store.records import AddedRow, JobState
+from everytick.text.wording import when
+
+from . import triggers
+from .declare import Declaring
+from .requests import Asking
+from .unsupported import NO_JOBSTORES, refuse
+
+_CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
+
+
+class JobExistsError(ScheduleError, ConflictingIdError):
+    """There is a job with this id already."""
+
+    def __init__(self, sentence: str) -> None:
+        Exception.__init__(self, sentence)
+
+    __str__ = Exception.__str__
+
+
+class NoSuchJobError(ScheduleError, JobLookupError):
+    """There is no job with this id."""
+
+    def __init__(self, sentence: str) -> None:
+        Exception.__init__(self, sentence)
+
+    __str__ = Exception.__str__
+
+
+class Steering(Asking, Declaring):
+    """APScheduler's methods for a schedule that runs, in this process or in another."""
+
+    def _changed(self, change: Change) -> None:
+        """Take note of a change that is committed."""
+
+    @abstractmethod
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job, or None."""
+
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
+        """Remove a job that was added while running: it never runs again. Its history stays.
+
+        Args:
+            note: why, for the audit trail.
+
+        Raises:
+            ScheduleError: there is no such job, or it stands in the code.
+        """
+        check_jobstore(jobstore)
+
+        def remove(connection: Connection) -> AddedRow:
+            state = _existing(connection, job_id)
+            if state.call_data is None:
+                raise ScheduleError(f"job {job_id!r} stands in the schedule's code: delete it there")
+            definitions.remove(connection, state, ticks.now())
+            requests.note_down(connection, self.who, "remove", job_id, note=note)
+            return definitions.read_added(connection, job_id)
+
+        row = self._execute(remove)
+        self._changed(Change(job_id, None, row.watermark, row.serial))
+
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change a job that was added while running; return it as it is then.
+
+        Args:
+            changes: func, args, kwargs, name, trigger (an object), or any option of `add_job`.
+
+        Raises:
+            ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
+        """
+        check_jobstore(jobstore)
+        where, job = call_site(), self._added(job_id)
+        for name in changes:
+            if name not in _CHANGEABLE:
+                hint = nearest(name, _CHANGEABLE) or f": it takes {', '.join(sorted(_CHANGEABLE))}"
+                raise fail(where, job_id, f"modify_job takes no {name}={hint}")
+        with failing(where, job_id):
+            if "trigger" in changes:
+                job = replace(job, schedule=self._schedule(changes["trigger"], {}))
+            given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
+            function = functions.resolve(changes.get("func", job.func))
+            args, kwargs = functions.call_arguments(
+                changes.get("args", job.args), changes.get("kwargs", job.kwargs)
+            )
+            functions.check_arguments(function, args, kwargs)
+            job = replace(job, func=function, args=args, kwargs=kwargs, given=given)
+            job = replace(job, name=str(changes.get("name", job.name)), options=self._options(given))
+            return self._keep(job, named=True, replace_existing=True)
+
+    def reschedule_job(
+        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
+    ) -> Job:
+        """Give a job that was added while running another trigger; return it as it is then.
+
+        Nothing is caught up for the time before. Raises as `modify_job` does.
+        """
+        check_jobstore(jobstore)
+        where, job = call_site(), self._added(job_id)
+        with failing(where, job_id):
+            changed = replace(job, schedule=self._schedule(trigger, trigger_args))
+            return self._keep(changed, named=True, replace_existing=True)
+
+    def pause_job(
+        self,
+        job_id: str,
+        jobstore: str | None = None,
+        *,
+        note: str | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        """Pause a job until it is resumed or, with `until`, until then; over restarts too.
+
+        Args:
+            note: why, for others.
+            until: when the pause ends by itself; without a zone it is in the scheduler's.
+
+        A job that is paused already gets the note and the end that are given, and else stays as it was.
+
+        Returns:
+            False if nothing was changed.
+        """
+        check_jobstore(jobstore)
+        end = None if until is None else self._end_of_pause(until)
+
+        def pause(connection: Connection) -> bool:
+            _existing(connection, job_id)
+            changed = pauses.pause(connection, job_id, note, end)
+            if changed:
+                requests.note_down(connection, self.who, "pause", job_id, note=self._with_end(note, end))
+            return changed
+
+        return bool(self._execute(pause))
+
+    def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
+        """Resume a paused job. What fell into the pause is recorded and not caught up.
+
+        Args:
+            note: why, for the audit trail.
+
+        Returns False if it was not paused.
+        """
+        check_jobstore(jobstore)
+        schedule = self._own_schedule(job_id)
+
+        def resume(connection: Connection) -> bool:
+            _existing(connection, job_id)
+            changed = pauses.resume(connection, job_id, schedule)
+            if changed:
+                requests.note_down(connection, self.who, "resume", job_id, note=note)
+            return changed
+
+        return bool(self._execute(resume))
+
+    def _with_end(self, note: str | None, end: int | None) -> str | None:
+        """Return the note of a pause as it is put on record, with its end in the scheduler's zone."""
+        if end is None:
+            return note
+        until = f"until {when(end, self.timezone)}"
+        return f"{until}: {note}" if note else until
+
+    def _end_of_pause(self, until: Any) -> int:
+        if not isinstance(until, datetime):
+            raise ScheduleError(f"until={until!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
+        with failing(call_site(), None):
+            triggers.check_zone_is_clear(until, "until", self.timezone)
+        end = ticks.instant_in(until, self.timezone)
+        if end <= ticks.now():
+            said = when(end, self.timezone)
+            raise ScheduleError(f"a pause until {said} would be over already: give a time to come")
+        return end
+
+    def _existing(self, connection: Connection, job_id: Any) -> JobState:
+        return _existing(connection, job_id)
+
+    def _own_schedule(self, job_id: str) -> Schedule | None:
+        return None
+
+    def _added(self, job_id: str) -> Job:
+        job = self.get_job(job_id)
+        if job is None:
+            state = self._execute(lambda connection: _existing(connection, job_id))
+            if state.call_data is not None:
+                raise ScheduleError(
+                    f"job {job_id!r} cannot run here, so it cannot be changed (python -m app jobs says why):"
+                    " add it anew with replace_existing=True, or remove it"
+                )
+        if job is None or not job.added:
+            raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")
+        return job
+
+    def _check_time_to_come(self, job: Job) -> None:
+        now = ticks.now()
+        if job.startup_delay is not None:
+            return
+        if job.only_tick is None and job.next_tick(now) is None:
+            raise ValueError("its trigger has no time to come, so it would never run")
+        # Whether it ran could not be told any more, once its history is pruned.
+        oldest = now - int(self.settings.scheduler_history_days * ticks.DAY)
+        if job.only_tick is not None and job.only_tick < oldest:
+            raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it out to run now")
+
+    def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        functions.lasting_reference(job.func)
+        functions.check_plain(list(job.args), "args")
+        functions.check_plain(job.kwargs, "kwargs")
+        self._check_time_to_come(job)
+        if job.schedule.data is None:
+            raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
+        first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
+        job = replace(job, startup_delay=None, owner=self)
+
+        def add(connection: Connection) -> AddedRow | None:
+            action = _may_take(connection, job, named, replace_existing)
+            if action is None:
+                return None
+            kept = definitions.keep(connection, job, first_at)
+            requests.note_down(connection, self.who, action, job.id)
+            return kept
+
+        row = self._execute(add, creating=True)
+        if row is None:
+            return self.get_job(job.id) or job
+        self._changed(Change(job.id, job, row.watermark, row.serial))
+        return job
+
+
+def check_jobstore(jobstore: Any) -> None:
+    """Refuse what is not the one job store that there is: most likely an argument without its name."""
+    if jobstore not in (None, "default"):
+        refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
+
+
+def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> str | None:
+    """Return what it means to write down a job: `add` or `change`; None if the very same is there already."""
+    state = pauses.read(connection, job.id)
+    if state is None or state.removed is not None:
+        return "add"
+    taken = f"{job.where}: the id {job.id!r} is taken by a job"
+    if state.call_data is None:
+        raise JobExistsError(f"{taken} in the schedule's code: give another id=")
+    if state.exhausted is not None:
+        return "add"
+    if replace_existing:
+        return "change"
+    if named:
+        raise JobExistsError(f"{taken} that was added before: give another id=, or replace_existing=True")
+    return None
+
+
+def _existing(connection: Connection, job_id: Any) -> JobState:
+    if not isinstance(job_id, str):
+        raise NoSuchJobError(f"there is no job {job_id!r}: an id is text")
+    state = pauses.read(connection, job_id)
+    if state is None or state.removed is not None:
+        known = pauses.read_every(connection)
+        names = [other.job_id for other in known if other.removed is None]
+        raise NoSuchJobError(f"there is no job {job_id!r} in the schedule{nearest(job_id, names)}")
+    return state

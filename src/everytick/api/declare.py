@@ -1,0 +1,212 @@
+"""`add_job` with APScheduler's arguments, for a schedule in the code and for jobs added while running."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import Any
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.util import undefined
+from everytick.call_site import call_site, fail, failing
+from everytick.model import functions
+from everytick.model import job as declaration
+from everytick.model.job import OPTION_NAMES, Job, Options
+from everytick.model.schedule import Schedule
+from everytick.settings import SchedulerSettings, settings
+
+from . import triggers
+from .relative_dates import read_next_run_time
+from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
+
+_KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+
+_LONGEST_ID = 500
+
+
+class Declaring:
+    """What takes declarations."""
+
+    # The options of jobs that do not name them (`job_defaults`).
+    _job_defaults: Mapping[str, Any]
+
+    @property
+    def settings(self) -> SchedulerSettings:
+        """The application's settings."""
+        return settings()
+
+    @property
+    @abstractmethod
+    def timezone(self) -> tzinfo:
+        """The zone in which triggers without one are read."""
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The options of a job that names none."""
+        return {"misfire_grace_time": self.settings.scheduler_misfire_grace_time, **self._job_defaults}
+
+    @abstractmethod
+    def _is_lasting(self) -> bool:
+        """Return whether a declaration is kept as data, rather than made anew at each start."""
+
+    @abstractmethod
+    def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        """Take a declaration that was found right in itself; raise ValueError if it does not fit here."""
+
+    def add_job(
+        self,
+        func: Any,
+        trigger: Any = None,
+        args: Any = None,
+        kwargs: Any = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: Any = undefined,
+        coalesce: Any = undefined,
+        max_instances: Any = undefined,
+        next_run_time: Any = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        replace_existing: bool = False,
+        *,
+        max_catch_up: Any = undefined,
+        timeout: Any = undefined,
+        retries: Any = undefined,
+        retry_delay: Any = undefined,
+        on_crash: Any = undefined,
+        ping: Any = undefined,
+        alert: Any = undefined,
+        queue: Any = undefined,
+        **trigger_args: Any,
+    ) -> Job:
+        """Declare a job, with APScheduler's own arguments and a few more.
+
+        Before the start this is a part of the schedule in the code. While running the job is written to the
+        ledger before this returns, and from then on survives restarts and is known to all processes; its
+        function must stand in a module, and its arguments be plain data.
+
+        Args:
+            func: a function, a coroutine function, or text `package.module:name`.
+            trigger: `cron`, `interval`, `date`, `calendarinterval`, `and`, `or`, or a trigger object. None,
+                like `date` without a date, means once at each start; while running: once, now.
+            id: what the ledger knows the job by. Without it, one is derived from function, trigger and
+                arguments.
+            misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
+                on_crash, ping, alert, queue: see `declaration.Options`.
+            next_run_time: None to begin paused; datetime.now() to run at each start (while running: now) as
+                well.
+            replace_existing: while running, whether a job with this id may be there and is changed. In the
+                code it is accepted: a declaration always replaces what the ledger knew.
+            trigger_args: what the trigger takes; `timezone` as an IANA name or tzinfo.
+
+        Raises:
+            ScheduleError: with the line of this call.
+            LedgerError: while running, when the ledger does not answer; then nothing was added.
+        """
+        where = call_site()
+        given = {
+            "misfire_grace_time": misfire_grace_time,
+            "coalesce": coalesce,
+            "max_instances": max_instances,
+            "max_catch_up": max_catch_up,
+            "timeout": timeout,
+            "retries": retries,
+            "retry_delay": retry_delay,
+            "on_crash": on_crash,
+            "ping": ping,
+            "alert": alert,
+            "queue": queue,
+        }
+        if jobstore != "default":
+            refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
+        if executor != "default":
+            refuse(where, f"executor={executor!r}", NO_EXECUTORS)
+        if self._is_lasting() and trigger is None and isinstance(next_run_time, datetime):
+            # As APScheduler has it: once, then.
+            trigger, trigger_args, next_run_time = (
+                "date",
+                {"run_date": next_run_time, **trigger_args},
+                undefined,
+            )
+        with failing(where, id):
+            job = self._declared_job(func, trigger, args, kwargs, id, name, given, trigger_args, where)
+            self._read_next_run_time(job, next_run_time)
+            return self._accept(job, named=id is not None, replace_existing=replace_existing)
+
+    def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Declare the decorated function as a job: `add_job` as a decorator."""
+
+        if callable(trigger) and not isinstance(trigger, BaseTrigger):
+            raise fail(call_site(), None, "write the trigger in parentheses: @scheduler.scheduled_job(...)")
+
+        def declare(func: Any) -> Any:
+            self.add_job(func, trigger, *args, **kwargs)
+            return func
+
+        return declare
+
+    def _declared_job(
+        self,
+        func: Any,
+        trigger: Any,
+        args: Any,
+        kwargs: Any,
+        id: Any,
+        name: Any,
+        given: dict[str, Any],
+        trigger_args: dict[str, Any],
+        where: str,
+    ) -> Job:
+        function = functions.resolve(func)
+        args, kwargs = functions.call_arguments(args, kwargs)
+        functions.check_arguments(function, args, kwargs)
+        schedule = self._schedule(trigger, trigger_args)
+        if id is None:
+            id = declaration.derive_id(function, schedule, args, kwargs)
+        if not isinstance(id, str) or not id.strip() or not id.isprintable() or len(id) > _LONGEST_ID:
+            raise ValueError(
+                f"id={id!r:.80} must be text, not empty, no control characters, at most {_LONGEST_ID} long"
+            )
+        given = {name: value for name, value in given.items() if value is not undefined}
+        return Job(
+            id=id,
+            name=str(name or functions.function_name(function)).encode(errors="replace").decode(),
+            func=function,
+            args=args,
+            kwargs=kwargs,
+            schedule=schedule,
+            options=self._options(given),
+            where=where,
+            startup_delay=schedule.startup_delay,
+            given=given,
+            added=self._is_lasting(),
+            owner=self,
+        )
+
+    def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
+        reading = triggers.Reading(self.timezone, self._is_lasting())
+        return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
+
+    def _options(self, given: Mapping[str, Any]) -> Options:
+        return _checked({**self.defaults, **given}) if given else self._named_none
+
+    @functools.cached_property
+    def _named_none(self) -> Options:
+        """The options of all jobs that name none."""
+        return _checked(self.defaults)
+
+    def _read_next_run_time(self, job: Job, value: Any) -> None:
+        if value is undefined:
+            return
+        if value is None:
+            job.paused_at_first = True
+        else:
+            job.startup_delay = read_next_run_time(value, [self.timezone, job.schedule.zone])
+
+
+def _checked(values: dict[str, Any]) -> Options:
+    options = Options(**values)
+    options.check()
+    return options

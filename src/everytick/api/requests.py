@@ -1,0 +1,173 @@
+"""What people ask of runs while the schedule runs: a run now, one more attempt, the end of one.
+
+Each is one transaction in the ledger, which also says who asked; the scheduler obeys within a second.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from abc import abstractmethod
+from datetime import datetime, tzinfo
+from typing import Any
+
+from everytick.errors import ScheduleError
+from everytick.model import ticks
+from everytick.model.schedule import Schedule
+from everytick.store import requests
+from everytick.store.connections import Connection
+from everytick.store.records import JobState
+from everytick.store.writer import Operation
+from everytick.text.wording import when
+
+# How a run in each state is spoken of.
+STANDS = {
+    "queued": "waits to begin",
+    "claimed": "is about to begin",
+    "running": "is running",
+    "retrying": "waits for its next attempt",
+    "succeeded": "has succeeded",
+    "failed": "has failed",
+    "timed_out": "has timed out",
+    "cancelled": "was cancelled",
+    "interrupted": "was interrupted",
+    "lost": "was lost",
+    "skipped": "was skipped",
+}
+
+
+class Asking:
+    """Requests about runs; each is on record with who made it."""
+
+    # Who asks, as the audit trail shows it.
+    who: str = "the application"
+
+    @property
+    @abstractmethod
+    def timezone(self) -> tzinfo:
+        """The zone in which times without one are read."""
+
+    @abstractmethod
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        """Return what `operation(connection)` returns, after its commit.
+
+        `creating`: a ledger that is not there yet is made. Raises LedgerError; then nothing was done.
+        """
+
+    @abstractmethod
+    def _existing(self, connection: Connection, job_id: Any) -> JobState:
+        """Return what the ledger knows of a job; raise ScheduleError if there is none."""
+
+    @abstractmethod
+    def _own_schedule(self, job_id: str) -> Schedule | None:
+        """Return the schedule of a job whose data the ledger may lack."""
+
+    def run_job_now(self, job_id: str, *, tick: datetime | None = None, note: str | None = None) -> int:
+        """Run a job now, beside its schedule, also while it is paused; return the number of the run.
+
+        Args:
+            tick: the tick that the run stands in for: `current_run().tick` will be that. It must be one of
+                the job's, and past; without a zone it is in the scheduler's.
+            note: why, for the audit trail.
+
+        Raises:
+            ScheduleError: there is no such job, or no such tick, or the tick is still to come.
+            LedgerError: the ledger cannot be used; nothing was asked.
+        """
+        instant = None if tick is None else ticks.instant_in(tick, self.timezone)
+
+        def ask(connection: Connection) -> int:
+            state = self._existing(connection, job_id)
+            if instant is not None:
+                schedule = state.schedule() or self._own_schedule(job_id)
+                check_tick(schedule, job_id, instant, self.timezone)
+            run_id = requests.run_now(connection, job_id, instant)
+            requests.note_down(connection, self.who, "run now", job_id, run_id, note)
+            return run_id
+
+        return int(self._execute(ask))
+
+    def retry_run(self, run_id: int, *, note: str | None = None) -> None:
+        """Give a run that failed, or was cut off, one more attempt, now.
+
+        If its job is paused the attempt waits until that is resumed, unless the run was asked for by hand.
+
+        Raises:
+            ScheduleError: there is no such run, or it is in no state for that.
+            LedgerError: the ledger cannot be used; nothing was asked.
+        """
+
+        def ask(connection: Connection) -> None:
+            job_id, state = self._run(connection, run_id)
+            if not requests.retry(connection, run_id):
+                raise ScheduleError(
+                    f"run {run_id} {STANDS[state]}: only a run that failed, timed out,"
+                    " or was cancelled, interrupted or lost can be tried again"
+                )
+            requests.note_down(connection, self.who, "retry", job_id, run_id, note)
+
+        self._execute(ask)
+
+    def cancel_run(self, run_id: int, *, note: str | None = None) -> bool:
+        """Cancel a run: one that waits at once, a coroutine that runs within about a second.
+
+        A plain function cannot be stopped; it may look at `current_run().cancel_requested` and end by itself.
+
+        Returns:
+            True if it is cancelled already, False if its process was asked to.
+
+        Raises:
+            ScheduleError: there is no such run, or it is over.
+            LedgerError: the ledger cannot be used; nothing was asked.
+        """
+
+        def ask(connection: Connection) -> bool:
+            job_id, state = self._run(connection, run_id)
+            answer = requests.cancel(connection, run_id, f"cancelled by {self.who}")
+            if answer == "over":
+                raise ScheduleError(f"run {run_id} is over: it {STANDS[state]}")
+            requests.note_down(connection, self.who, "cancel", job_id, run_id, note)
+            return answer == "cancelled"
+
+        return bool(self._execute(ask))
+
+    @staticmethod
+    def _run(connection: Connection, run_id: int) -> tuple[str, str]:
+        found = requests.read(connection, run_id)
+        if found is None:
+            raise ScheduleError(f"there is no run {run_id}: the command runs lists those that are kept")
+        return found
+
+
+def check_tick(schedule: Schedule | None, job_id: str, instant: int, zone: tzinfo) -> None:
+    """Refuse an instant that is no tick of the schedule, or one that is still to come.
+
+    `zone` is the one to name it in where the schedule is not known.
+    """
+    zone = zone if schedule is None else schedule.zone
+    if schedule is not None and schedule.next_tick(instant - 1) != instant:
+        near = _nearest_ticks(schedule, instant)
+        raise ScheduleError(f"{when(instant, zone)} is no tick of the job {job_id!r}: {near}")
+    if instant > ticks.now():
+        raise ScheduleError(
+            f"the tick {when(instant, zone)} of the job {job_id!r} is still to come, and comes at its time"
+            " anyway: leave it out to run the job now"
+        )
+
+
+def _nearest_ticks(schedule: Schedule, instant: int) -> str:
+    before, after = schedule.tick_before(instant), schedule.next_tick(instant)
+    near = [
+        None if before is None else f"the one before is {when(before, schedule.zone)}",
+        None if after is None else f"the next one is {when(after, schedule.zone)}",
+    ]
+    return ", ".join(filter(None, near)) or "it has none"
+
+
+def person() -> str:
+    """Return who is at the keyboard, as the audit trail shows it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        name = "somebody"
+    return f"{name}@{socket.gethostname()}"

@@ -1,0 +1,310 @@
+"""`AsyncIOScheduler`: APScheduler's class for those who declare, with the ledger behind it.
+
+The class takes what people write for APScheduler 3. What cannot work durably is refused with a sentence
+when it is declared. APScheduler's own loop, job stores and executors are not used: see `clock`, `ledger`
+and `runner`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shlex
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Self, TextIO
+from zoneinfo import ZoneInfo
+
+from apscheduler.events import EVENT_ALL
+from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
+from apscheduler.util import astimezone
+from everytick.call_site import call_site, fail
+from everytick.engine.context import current_run
+from everytick.engine.listeners import Listeners
+from everytick.engine.process import Process
+from everytick.engine.registry import Change
+from everytick.errors import LedgerError, nearest
+from everytick.model import ticks
+from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.schedule import Schedule
+from everytick.settings import ledger_of
+from everytick.store.database import Ledger
+from everytick.store.writer import Operation
+from loguru import logger
+
+from . import triggers
+from .control import NoSuchJobError, Steering
+from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
+
+# A job that calls shutdown(wait=False) gets so many seconds to end by itself.
+MOMENT = 0.5
+
+
+class AsyncIOScheduler(Steering, DurableOnly):
+    """A schedule, and, once started, what keeps it.
+
+    Args:
+        gconfig, options: as in APScheduler; `timezone` and `job_defaults` are used, what would bypass the
+            ledger (`jobstores`, `executors`) is refused.
+
+    Use `async with create_scheduler():` inside an asyncio application, or `python -m app run`.
+
+    Raises:
+        ScheduleError: something declared is wrong; the sentence begins with its file and line.
+    """
+
+    def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
+        self._declared: dict[str, Job] = {}
+        self._process: Process | None = None
+        # What runs the scheduler as a process of its own ends that instead.
+        self.on_shutdown: Callable[[bool], None] | None = None
+        self._draining: asyncio.Future[int] | None = None
+        self._has_ended = False
+        super().__init__(gconfig or {}, **options)
+        self.listeners = Listeners(lambda: list(self._listeners))
+
+    # --- declaring ---
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        where = call_site()
+        for name, instead in (("jobstores", NO_JOBSTORES), ("executors", NO_EXECUTORS)):
+            if config.pop(name, None):
+                refuse(where, f"{name}=", instead)
+        self._job_defaults = config.pop("job_defaults", None) or {}
+        # What was reckoned with others, if this is not the first time.
+        self.__dict__.pop("_named_none", None)
+        for name in self._job_defaults:
+            if name not in OPTION_NAMES:
+                raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, OPTION_NAMES)}")
+        zone = config.pop("timezone", None)
+        try:
+            self._given_zone = astimezone(zone)
+        except (KeyError, ValueError, TypeError, OSError):
+            raise fail(where, None, triggers.bad_zone(zone)) from None
+        config.pop("event_loop", None)
+        config.pop("logger", None)
+        config.pop("jobstore_retry_interval", None)
+        if config:
+            known = ("timezone", "job_defaults")
+            name = next(iter(config))
+            raise fail(where, None, f"AsyncIOScheduler takes no {name}={nearest(name, known)}")
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where this schedule's ledger is."""
+        return ledger_of(self.settings)
+
+    @property
+    def timezone(self) -> Any:
+        """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
+        return self._given_zone or ZoneInfo(self.settings.scheduler_timezone)
+
+    def _is_lasting(self) -> bool:
+        return self._process is not None
+
+    def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        if self._process is not None:
+            return self._keep(job, named=named, replace_existing=replace_existing)
+        if current_run() is not None:
+            raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
+        if self._has_ended:
+            logger.warning(
+                "{}: job {} was added after the end: it takes effect at the next start()",
+                job.where,
+                job.id,
+            )
+        if job.id in self._declared:
+            first = self._declared[job.id].where
+            what = "is taken by the job declared at" if named else "was derived for an identical call at"
+            raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+        self._declared[job.id] = job
+        return job
+
+    def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
+        """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
+        if not callable(callback):
+            raise fail(call_site(), None, f"add_listener({callback!r}) needs a function")
+        super().add_listener(callback, mask)
+
+    def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
+        """Return the jobs in the order of their declaration; while running, also those added since."""
+        return list(self._jobs.values())
+
+    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
+        """Return a job, or None."""
+        return self._jobs.get(job_id)
+
+    def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
+        """Print the jobs, one a line, to `out` or standard output."""
+        for job in self.get_jobs():
+            print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
+
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
+        """Take back a declaration; while running, remove a job that was added while running.
+
+        `note`: why, for the audit trail of the running schedule.
+
+        Raises:
+            ScheduleError: there is no such job, or it is running code.
+        """
+        if self._process is not None:
+            super().remove_job(job_id, jobstore, note=note)
+        elif self._declared.pop(job_id, None) is None:
+            raise NoSuchJobError(
+                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
+            )
+
+    def remove_all_jobs(self, jobstore: str | None = None) -> None:
+        """Take back all declarations; while running, remove all jobs that were added while running."""
+        for job in self.get_jobs():
+            if job.added or self._process is None:
+                self.remove_job(job.id)
+
+    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
+        """Change a job that was added while running: see `Steering.modify_job`."""
+        self._need_running("modify_job()", "change the job's add_job() call")
+        return super().modify_job(job_id, jobstore, **changes)
+
+    def reschedule_job(
+        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
+    ) -> Job:
+        """Give a job that was added while running another trigger: see `Steering.reschedule_job`."""
+        self._need_running("reschedule_job()", "change the job's add_job() call")
+        return super().reschedule_job(job_id, jobstore, trigger=trigger, **trigger_args)
+
+    def pause_job(
+        self,
+        job_id: str,
+        jobstore: str | None = None,
+        *,
+        note: str | None = None,
+        until: datetime | None = None,
+    ) -> bool:
+        """Pause a job: see `Steering.pause_job`. Before the start: paused when it is first registered."""
+        if self._process is not None:
+            return super().pause_job(job_id, jobstore, note=note, until=until)
+        if job_id not in self._declared:
+            raise NoSuchJobError(
+                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
+            )
+        if until is not None or note is not None:
+            refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
+        self._declared[job_id].paused_at_first = True
+        return True
+
+    def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
+        """Resume a paused job: see `Steering.resume_job`."""
+        self._need_running(
+            "resume_job()",
+            f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",
+        )
+        return super().resume_job(job_id, jobstore, note=note)
+
+    # --- running ---
+
+    def start(self, paused: bool = False) -> None:
+        """Start on the running event loop. Blocks for the moment that opening the ledger takes.
+
+        Prefer `async with`, which also drains and stops.
+
+        Raises:
+            LedgerError: the ledger cannot be used; nothing was started.
+        """
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        if paused:
+            refuse(
+                call_site(),
+                "start(paused=True)",
+                "pause single jobs: a pause must last over restarts",
+            )
+        asyncio.get_running_loop()
+        self._begin(self._open())
+
+    async def __aenter__(self) -> Self:
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        self._begin(await asyncio.to_thread(self._open))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.drain()
+
+    async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
+        """Stop: start nothing more, give runs SCHEDULER_SHUTDOWN_GRACE_TIME seconds, write down the rest.
+
+        `hurry` cuts the grace time short when it is set. Returns the number of runs that were cut. A second
+        call waits for the end of the first.
+        """
+        if self._process is None:
+            return 0
+        self.state = STATE_STOPPED
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain(self._process, hurry, ending))
+        return await asyncio.shield(self._draining)
+
+    async def _drain(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
+        try:
+            return await process.drain(hurry, ending=ending)
+        finally:
+            # Until here jobs that are ending may still add others, which are kept for the next start.
+            self._process = self._draining = None
+            self._has_ended = True
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
+        if not self.running or self._process is None:
+            raise SchedulerNotRunningError
+        # Also from a job's own thread.
+        self._process.call_soon(functools.partial(self.on_shutdown or self._shutdown, wait))
+
+    def _shutdown(self, wait: bool) -> None:
+        hurry = asyncio.Event()
+        if not wait:
+            asyncio.get_running_loop().call_later(MOMENT, hurry.set)
+        self._stopping = asyncio.ensure_future(self.drain(hurry))
+
+    def _open(self) -> Process:
+        for sentence in self.settings.unknown_variables():
+            logger.warning("{}", sentence)
+        process = Process(self.get_jobs(), self.settings, self.ledger, self.defaults, self.listeners)
+        self.registration = found = process.open()
+        if found.lost:
+            logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
+        added, now = set(found.added), ticks.now()
+        for job in process.jobs.values():
+            job.owner = self
+            if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
+                logger.warning("job {} will never run: its trigger has no time to come", job.id)
+        return process
+
+    def _begin(self, process: Process) -> None:
+        process.begin()
+        self._process = process
+        self.state = STATE_RUNNING
+
+    # --- inside ---
+
+    def _dispatch_event(self, event: Any) -> None:
+        self.listeners.emit(event)
+
+    @property
+    def _jobs(self) -> dict[str, Job]:
+        return self._declared if self._process is None else self._process.jobs
+
+    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
+        assert self._process is not None, "only while running"
+        return self._process.execute(operation)
+
+    def _changed(self, change: Change) -> None:
+        assert self._process is not None, "only while running"
+        self._process.take_in([change])
+
+    def _own_schedule(self, job_id: str) -> Schedule | None:
+        job = self.get_job(job_id)
+        return job.schedule if job else None
+
+    def _need_running(self, what: str, instead: str) -> None:
+        if self._process is None:
+            refuse(call_site(), f"{what} before the start", instead)

@@ -1,0 +1,168 @@
+"""The scheduler as a process of its own: `python -m app run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from typing import Any
+
+from everytick import app
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.roles import ALL
+from loguru import logger
+
+from .scheduler import MOMENT, AsyncIOScheduler
+
+_SHOWN_JOBS = 10
+
+
+def run_until_stopped(
+    scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> int:
+    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short (R11).
+
+    `beside` gives what is served while the schedule runs, from when it has started.
+
+    Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded. A start that is asked to
+    stop while it waits for the ledger ends the process with exit code 0.
+
+    Raises:
+        LedgerError: the ledger cannot be used; nothing was started.
+    """
+    with asyncio.Runner() as runner:
+        cut = _run(runner.get_loop(), _serve(scheduler, beside))
+        if cut is None:
+            logger.info("stopped before the start: the ledger had not answered, and nothing was started")
+            # The thread that waits for the ledger would hold up the end.
+            _end(0)
+        if cut:
+            logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
+            # What was cut may sit on a thread for ever; all that matters is in the ledger.
+            _end(1)
+    logger.info("stopped")
+    return 0
+
+
+def _end(code: int) -> None:
+    logger.complete()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
+    """Run to the end. A task of a job's own that raises SystemExit stops the loop, and nothing else (R12)."""
+    task = loop.create_task(serving)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except SystemExit:
+            if task.done():
+                raise
+            logger.exception("a task that a job had begun wanted to end the program; it goes on")
+
+
+async def _serve(
+    scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]]
+) -> int | None:
+    """Return how many runs were cut; None if nothing was started."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    def asked_by_a_job(wait: bool) -> None:
+        stop.set()
+        if not wait:
+            asyncio.get_running_loop().call_later(MOMENT, hurry.set)
+
+    _on_signals(asked)
+    scheduler.on_shutdown = asked_by_a_job
+    if not await _started(scheduler, stop):
+        return None
+    async with AsyncExitStack() as ending:
+        ending.push_async_exit(scheduler)
+        logger.info("{}", start_line(scheduler))
+        _tell_changes(scheduler)
+        ending.enter_context(beside())
+        await stop.wait()
+        logger.info("stopping")
+        cut = await scheduler.drain(hurry, ending=True)
+        _ignore_signals()
+        return cut
+
+
+async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
+    """Start; False if that was to be stopped before the ledger answered. Raises what the start does."""
+    starting = asyncio.ensure_future(scheduler.__aenter__())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    # What is nearly there is begun and ended in order.
+    await asyncio.wait({starting}, timeout=MOMENT)
+    stopping.cancel()
+    if not starting.done():
+        return False
+    starting.result()
+    return True
+
+
+def start_line(scheduler: AsyncIOScheduler) -> str:
+    """Return the one line that says what is running: version, zone, ledger, jobs and their next ticks."""
+    application = app.current()
+    name, version = application.name, application.version
+    jobs = scheduler.get_jobs()
+    now = ticks.now()
+    coming = [(job.next_tick(now) or ticks.FOREVER, job) for job in jobs]
+    coming.sort(key=lambda pair: pair[0])
+    paused = scheduler.registration.paused
+    shown = [f"{job.id} {_when(tick, job, job.id in paused)}" for tick, job in coming[:_SHOWN_JOBS]]
+    if len(jobs) > _SHOWN_JOBS:
+        shown.append(f"and {len(jobs) - _SHOWN_JOBS} more")
+    number = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}" + (": " if jobs else "")
+    zone, ledger = scheduler.timezone, scheduler.ledger
+    role = scheduler.settings.role
+    name = name if role == ALL else f"{name} ({role})"
+    return f"{name} {version} | zone {zone} | ledger {ledger} | {number}{', '.join(shown)}"
+
+
+def _when(tick: int, job: Job, paused: bool) -> str:
+    if paused:
+        return "paused"
+    if tick != ticks.FOREVER:
+        return f"{ticks.moment(tick, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+    return "at each start" if job.startup_delay is not None else "never again"
+
+
+def _tell_changes(scheduler: AsyncIOScheduler) -> None:
+    found = scheduler.registration
+    for what, job_ids in (
+        ("new", found.added),
+        ("changed", found.changed),
+        ("removed", found.removed),
+    ):
+        if job_ids:
+            logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
+
+
+def _on_signals(asked: Callable[[], None]) -> None:
+    """Let each signal to stop call `asked` on the event loop."""
+    loop = asyncio.get_running_loop()
+    # Not by the loop's own means, which give the signals their deadly meaning back when it is closed.
+    for number in _signals():
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))
+
+
+def _ignore_signals() -> None:
+    """Let nobody kill a process that is about to end by itself, with its true exit code."""
+    for number in _signals():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _signals() -> list[signal.Signals]:
+    known = (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK"))
+    return [number for number in known if number is not None]

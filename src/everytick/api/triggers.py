@@ -1,0 +1,380 @@
+"""What was declared with APScheduler's triggers, checked and brought into a canonical form.
+
+APScheduler fills what was not said with the host's zone and the moment of the call, and keeps no trace of
+having done so. Importing this module makes its trigger classes remember what they were given, so that
+here the scheduler's zone and a fixed anchor are meant instead (rule R9).
+
+Every function raises ValueError with a sentence that says what would be right.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import Any
+from zoneinfo import available_timezones
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import astimezone, convert_to_datetime
+from everytick.errors import nearest
+from everytick.model import schedule, ticks
+from everytick.model.schedule import Schedule
+
+from .relative_dates import delay_from_now, is_computed
+
+BY_NAME: dict[str, type[BaseTrigger]] = {
+    "cron": CronTrigger,
+    "interval": IntervalTrigger,
+    "date": DateTrigger,
+    "calendarinterval": CalendarIntervalTrigger,
+    "or": OrTrigger,
+    "and": AndTrigger,
+}
+_ANCHOR = datetime(2000, 1, 1)
+# Marks what was written without an offset; never used to compute anything.
+_NAIVE = timezone(timedelta(seconds=1))
+_SHORTEST = timedelta(milliseconds=100)
+_LONGEST = timedelta(days=36_600)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read what a trigger does not say itself.
+
+    zone: where its wall-clock times are.
+    lasting: whether a date computed from the present moment stays what it is. It does in a job that is kept
+        as data; in a declaration it is another one at each start.
+    """
+
+    zone: tzinfo
+    lasting: bool = False
+
+
+def read(
+    trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
+) -> Schedule:
+    """Return what `add_job(trigger=..., **arguments)` means: see `make` and `compile_trigger`."""
+    if trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):
+        return _read_once(trigger, tuple(arguments.items()), known_options, reading)
+    return compile_trigger(make(trigger, arguments, known_options, reading), reading)
+
+
+# Many jobs may have the same trigger. These say what they mean without the present moment, and what they
+# become has no state.
+_SHARED = ("cron", "interval")
+
+
+@functools.lru_cache(maxsize=1_000)
+def _read_once(
+    trigger: str, arguments: tuple[tuple[str, Any], ...], known_options: frozenset[str], reading: Reading
+) -> Schedule:
+    return compile_trigger(make(trigger, dict(arguments), known_options, reading), reading)
+
+
+def make(
+    trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
+) -> BaseTrigger:
+    """Return the trigger object that `add_job(trigger=..., **arguments)` means.
+
+    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
+    """
+    if isinstance(trigger, BaseTrigger):
+        if arguments:
+            extra = ", ".join(f"{name}=" for name in arguments)
+            raise ValueError(
+                f"{extra} beside a trigger object has no effect: give it to {type(trigger).__name__}(...)"
+            )
+        return trigger
+    if trigger is None:
+        trigger = "date"
+    if not isinstance(trigger, str) or trigger not in BY_NAME:
+        hint = nearest(str(trigger), BY_NAME)
+        raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
+    cls = BY_NAME[trigger]
+    known = _parameters(trigger)
+    for name in arguments:
+        if name not in known:
+            hint = nearest(name, known | known_options)
+            raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
+    if cls is CronTrigger:
+        _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    if cls is not CalendarIntervalTrigger:
+        for name in ("run_date", "start_date", "end_date"):
+            _instant(arguments, name, Reading(UTC, reading.lasting))
+    try:
+        return cls(**arguments)
+    except OverflowError:
+        raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
+    except KeyError:
+        raise ValueError(bad_zone(arguments.get("timezone"))) from None
+
+
+@functools.cache
+def _parameters(trigger: str) -> frozenset[str]:
+    return frozenset(inspect.signature(BY_NAME[trigger].__init__).parameters) - {"self"}
+
+
+def compile_trigger(trigger: BaseTrigger, reading: Reading) -> Schedule:
+    """Return the canonical form of a trigger object; what it was not given comes from here."""
+    if isinstance(trigger, OrTrigger | AndTrigger):
+        return _combined(trigger, reading)
+    for cls, compiler in _COMPILERS.items():
+        if isinstance(trigger, cls):
+            given = getattr(trigger, "given", None)
+            if given is None:
+                raise ValueError(
+                    f"this {cls.__name__} object was made before the scheduler's runtime was imported, so its"
+                    " zone cannot be known: make it inside create_scheduler()"
+                )
+            return compiler(trigger, given, replace(reading, zone=_zone(given, reading.zone)))
+    raise ValueError(
+        f"{type(trigger).__name__} is a trigger of your own, whose ticks could not be found again after a"
+        f" restart: use or combine {', '.join(BY_NAME)}"
+    )
+
+
+def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+    weekday = str(given.get("day_of_week", "*"))
+    if "crontab" in given and re.search(r"\d", weekday):
+        raise ValueError(
+            f"from_crontab({given['crontab']!r}): the weekday number {weekday} means another day in"
+            " APScheduler (0 is Monday) than in a crontab (0 is Sunday): write names, such as mon or mon-fri"
+        )
+    fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
+    _check_fields(fields)
+    data = {"trigger": "cron", "fields": fields, **_bounds(given, reading)}
+    return schedule.make(data, reading.zone, str(trigger), _jitter(given))
+
+
+def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+    units = ("weeks", "days", "hours", "minutes", "seconds")
+    said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
+    if any(given.get(unit, 0) < 0 for unit in units):
+        raise ValueError(f"an interval of {said} is too short: no part of it can be negative")
+    try:
+        step = timedelta(**{unit: given[unit] for unit in units if unit in given})
+    except OverflowError:
+        step = timedelta.max
+    if step > _LONGEST:
+        raise ValueError(f"an interval of {said} is too long: it must be at most a century")
+    if step < _SHORTEST:
+        raise ValueError(f"an interval of {said} is too short: it must be at least 0.1 seconds")
+    bounds = _bounds(given, reading)
+    anchor = bounds["start"]
+    if anchor is None:
+        anchor = ticks.instant_of_wall(_ANCHOR, reading.zone)
+    data = {"trigger": "interval", "step": step // timedelta(microseconds=1), "anchor": anchor, **bounds}
+    return schedule.make(data, reading.zone, str(trigger), _jitter(given))
+
+
+def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+    zone, said = reading.zone, given.get("run_date")
+    if not reading.lasting:
+        # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
+        delay = 0 if said is None else delay_from_now(said, zone)
+        if delay is not None:
+            return schedule.at_each_start(zone, delay)
+    at = ticks.now() if said is None else _instant(given, "run_date", reading)
+    text = f"date[{ticks.moment(at or 0, zone):%Y-%m-%d %H:%M:%S %Z}]"
+    return schedule.make({"trigger": "date", "at": at}, zone, text)
+
+
+def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+    amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
+    for unit, amount in amounts.items():
+        most = {"years": 100, "months": 1_200, "weeks": 5_200, "days": 36_500}[unit]
+        if not isinstance(amount, int) or not 0 <= amount <= most:
+            raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
+    at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
+    start = trigger.start_date if "start_date" in given else _ANCHOR.date()
+    data = {
+        "trigger": "calendarinterval",
+        "years": amounts["years"],
+        "months": amounts["months"],
+        "days": amounts["weeks"] * 7 + amounts["days"],
+        "time": at.isoformat(),
+        "start": start.isoformat(),
+        "end": trigger.end_date and trigger.end_date.isoformat(),
+    }
+    every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
+    return schedule.make(data, reading.zone, f"calendarinterval[{every}, time={at}]", _jitter(given))
+
+
+def _combined(trigger: OrTrigger | AndTrigger, reading: Reading) -> Schedule:
+    word = "or" if isinstance(trigger, OrTrigger) else "and"
+    if not trigger.triggers:
+        raise ValueError(f"an '{word}' trigger needs at least one trigger in its list")
+    parts = [compile_trigger(part, reading) for part in trigger.triggers]
+    if any(part.jitter for part in parts):
+        raise ValueError(f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own")
+    if any(part.startup_delay is not None for part in parts):
+        raise ValueError(f"a date trigger without a date cannot be a part of an '{word}' trigger")
+    return schedule.combine(word, parts, _jitter({"jitter": trigger.jitter}))
+
+
+_COMPILERS: dict[type[BaseTrigger], Callable[..., Schedule]] = {
+    CronTrigger: _cron,
+    IntervalTrigger: _interval,
+    DateTrigger: _date,
+    CalendarIntervalTrigger: _calendar,
+}
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse what APScheduler's patterns take although they do not match to the end."""
+    for name, value in fields.items():
+        if value is None:
+            continue
+        try:
+            CronTrigger.FIELDS_MAP[name](name, value)
+        except ValueError as problem:
+            reason = re.sub(r"^Error validating expression .*?: ", "", str(problem))
+            raise ValueError(f"{name}={value!r} is not a cron field: {reason}") from None
+        for part in re.split(" *, *", str(value).strip()):
+            compilers = CronTrigger.FIELDS_MAP[name].COMPILERS
+            if not any(compiler.value_re.fullmatch(part) for compiler in compilers):
+                raise ValueError(f"{name}={value!r} is not a cron field: {_right(name, part)}")
+
+
+def _right(field: str, part: str) -> str:
+    nth = re.fullmatch(r"([a-z]{3})#([1-5])", part, re.IGNORECASE)
+    if nth:
+        ordinal = ("1st", "2nd", "3rd", "4th", "5th")[int(nth[2]) - 1]
+        return f"for the {ordinal} {nth[1]} of the month write day='{ordinal} {nth[1]}'"
+    if "/" in part:
+        return f"a step needs numbers, so write the names in a list instead of {part!r}"
+    if part.lower().startswith("last"):
+        return "write day='last' or, for a weekday, day='last fri'"
+    return f"{part!r} is not understood; write for example 5, 1-5, */10, or in '{field}' a name"
+
+
+def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
+    named = given.get("timezone")
+    if named is None:
+        for name in ("start_date", "end_date"):
+            value = given.get(name)
+            if isinstance(value, datetime) and value.tzinfo:
+                named = value.tzinfo
+                break
+    try:
+        return default if named is None else astimezone(named)
+    except (KeyError, ValueError, TypeError, OSError):
+        raise ValueError(bad_zone(named)) from None
+
+
+def bad_zone(name: Any) -> str:
+    hint = nearest(str(name), available_timezones())
+    return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
+
+
+def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]:
+    return {"start": _instant(given, "start_date", reading), "end": _instant(given, "end_date", reading)}
+
+
+def _instant(given: Mapping[str, Any], name: str, reading: Reading) -> int | None:
+    value, zone = given.get(name), reading.zone
+    if value is None:
+        return None
+    if is_computed(value):
+        _check_computed(value, name, reading)
+    if isinstance(value, str):
+        value = _parse(name, value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
+    found = ticks.instant_in(value, zone)
+    if not -ticks.LAST < found < ticks.LAST:
+        raise ValueError(f"{name}={value} is too far away")
+    return found
+
+
+def _check_computed(value: datetime, name: str, reading: Reading) -> None:
+    if not reading.lasting and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
+        raise ValueError(
+            f"{name} is computed from the present moment, so that every start would move the schedule: write"
+            " a fixed date in whole seconds, or leave it out"
+        )
+    if reading.lasting:
+        check_zone_is_clear(value, name, reading.zone)
+
+
+def check_zone_is_clear(value: datetime, name: str, zone: tzinfo) -> None:
+    """Refuse a computed moment without a zone where the machine's clock and `zone` show different times."""
+    if is_computed(value) and not value.tzinfo and value.astimezone() != value.replace(tzinfo=zone):
+        raise ValueError(
+            f"{name}={value} may be of this machine's clock or of {zone}: give it a zone, as"
+            " datetime.now(UTC) has one"
+        )
+
+
+def _parse(name: str, text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        # APScheduler also takes dates without leading zeros; one without an offset stays naive.
+        found: datetime = convert_to_datetime(text, _NAIVE, name)
+    except ValueError:
+        raise ValueError(f"{name}={text!r} is not a date such as '2027-01-31 09:30:00'") from None
+    return found.replace(tzinfo=None) if found.tzinfo is _NAIVE else found
+
+
+def _jitter(given: Mapping[str, Any]) -> int:
+    seconds = given.get("jitter") or 0
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST.total_seconds():
+        raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more")
+    return int(seconds * ticks.SECOND)
+
+
+def _remember_arguments(cls: type[BaseTrigger]) -> None:
+    """Let calls of `cls` make a subclass that has an attribute `given`: its explicit arguments."""
+    signature = inspect.signature(cls)
+
+    class Remembering(cls):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            named = signature.bind(*args, **kwargs).arguments if args else kwargs
+            self.given = {name: value for name, value in named.items() if value is not None}
+
+        def __reduce__(self) -> Any:
+            # Not found under its name, it cannot be pickled: what goes into the job store of another
+            # APScheduler in this process is the original.
+            return object.__new__, (cls,), self.__getstate__()
+
+    for name in ("__module__", "__name__", "__qualname__"):
+        setattr(Remembering, name, getattr(cls, name))
+
+    def new(wanted: type[BaseTrigger], *_args: Any, **_kwargs: Any) -> Any:
+        return object.__new__(Remembering if wanted is cls else wanted)
+
+    cls.__new__ = staticmethod(new)  # type: ignore[assignment]
+
+
+def _remember_crontab() -> None:
+    original = CronTrigger.from_crontab.__func__
+
+    def from_crontab(cls: type[CronTrigger], expr: str, timezone: Any = None) -> Any:
+        trigger = original(cls, expr, timezone)
+        if hasattr(trigger, "given"):
+            trigger.given["crontab"] = expr
+        return trigger
+
+    CronTrigger.from_crontab = classmethod(from_crontab)
+
+
+for _cls in _COMPILERS:
+    _remember_arguments(_cls)
+_remember_crontab()

@@ -1,0 +1,50 @@
+"""What APScheduler's scheduler offers and a durable schedule cannot: each is a sentence, not a surprise."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
+from everytick.call_site import call_site, fail
+
+NO_JOBSTORES = "it keeps the jobs itself (SCHEDULER_DATABASE_URL says where)"
+NO_EXECUTORS = "coroutines run on the event loop, functions on SCHEDULER_MAX_WORKERS threads"
+
+
+def refuse(where: str, what: str, instead: str) -> NoReturn:
+    """Raise the ScheduleError for something that would go round the ledger."""
+    raise fail(where, None, f"{what} cannot work with a ledger: {instead}")
+
+
+class DurableOnly(ApschedulerAsyncIOScheduler):
+    """APScheduler's class without what would be forgotten at a restart."""
+
+    def pause(self) -> NoReturn:
+        refuse(call_site(), "pause()", "pause single jobs: a pause must last over restarts")
+
+    def resume(self) -> NoReturn:
+        refuse(call_site(), "resume()", "resume single jobs with resume_job()")
+
+    def add_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(call_site(), "add_jobstore()", NO_JOBSTORES)
+
+    def add_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(
+            call_site(),
+            "add_executor()",
+            "SCHEDULER_MAX_WORKERS says how many runs there are at once",
+        )
+
+    def remove_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(call_site(), "remove_jobstore()", "there are none")
+
+    def remove_executor(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(call_site(), "remove_executor()", "there are none")
+
+    def import_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(call_site(), "import_jobs()", "declare the jobs in create_scheduler()")
+
+    def export_jobs(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(
+            call_site(), "export_jobs()", "the schedule is its own file; the ledger holds what became of it"
+        )

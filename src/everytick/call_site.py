@@ -1,0 +1,73 @@
+"""Where in the user's code something stands, for the sentences about it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apscheduler
+from everytick import app
+from everytick.errors import ScheduleError
+
+# Of the installed package, and of APScheduler's.
+_MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent))
+
+
+def call_site() -> str:
+    """Return `file:line` of the nearest caller that is not part of the machinery."""
+    frame = sys._getframe(1)
+    while frame.f_back and is_machinery(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def is_machinery(filename: str) -> bool:
+    """Return whether a file belongs to this runtime or to APScheduler."""
+    return filename.startswith(_MACHINERY)
+
+
+@functools.lru_cache(maxsize=1_000)
+def shown_path(filename: str) -> str:
+    """Return a file's path as a person at the app's root would write it."""
+    path = Path(filename)
+    root = app.current().root
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else filename
+
+
+def fail(where: str, job: str | None, problem: object) -> ScheduleError:
+    """Return the error for a declaration: place, job, what is wrong."""
+    return ScheduleError(f"{where}: {f'job {job!r}: ' if job else ''}{problem}")
+
+
+@contextmanager
+def failing(where: str, job_id: Any) -> Iterator[None]:
+    """Turn a ValueError of the block into the error for a declaration."""
+    try:
+        yield
+    except ValueError as problem:
+        raise fail(where, job_id if isinstance(job_id, str) else None, problem) from None
+
+
+def in_a_sentence(problem: Exception) -> str:
+    """Return where in the user's code a problem comes from, and what it is."""
+    kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
+    message = problem.msg if isinstance(problem, SyntaxError) else problem
+    return f"{_place(problem)}: {kind}{message}"
+
+
+def _place(problem: BaseException) -> str:
+    """Return `file:line` of the user's code that a problem came from."""
+    if isinstance(problem, SyntaxError) and problem.filename:
+        return f"{shown_path(problem.filename)}:{problem.lineno}"
+    for frame in reversed(traceback.extract_tb(problem.__traceback__)):
+        own = (
+            Path(frame.filename).is_relative_to(app.current().root) and "site-packages" not in frame.filename
+        )
+        if own and not is_machinery(frame.filename):
+            return f"{shown_path(frame.filename)}:{frame.lineno}"
+    return app.current().schedule_file

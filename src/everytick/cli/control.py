@@ -1,0 +1,258 @@
+"""Commands that act: each leaves a request in the ledger, which a running scheduler obeys within a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .output import AsJson, JobId, Note, RunId, moment, print_json, print_text, visible
+
+if TYPE_CHECKING:
+    from everytick.store.database import Ledger
+
+commands = typer.Typer()
+
+_POLL_SECONDS = 0.2
+# A scheduler that is started anew while somebody waits is back by then.
+_GIVE_UP_SECONDS = 15.0
+
+
+@commands.command()
+def pause(
+    job_id: JobId,
+    note: Note = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When it ends by itself; without an offset in the scheduler's zone (default never)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause a job until it is resumed, over restarts too. A running scheduler obeys at its next tick."""
+    from everytick.api.client import SchedulerClient
+
+    client = SchedulerClient()
+    end = None if until is None else moment("--until", until)
+    changed = client.pause_job(job_id, note=note, until=end)
+    _done(job_id, changed, f"{job_id} is paused" if changed else f"{job_id} was paused already", as_json)
+
+
+@commands.command()
+def resume(
+    job_id: JobId,
+    note: Note = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts are never asked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Resume a paused job. What fell into the pause is recorded, and not caught up."""
+    import sys
+
+    from everytick.api.client import SchedulerClient
+
+    client = SchedulerClient()
+    sentence = _what_resuming_does(job_id)
+    if sentence:
+        print(sentence, file=sys.stderr)
+    if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
+        _done(job_id, False, f"{job_id} stays paused", as_json)
+        raise typer.Exit(1)
+    changed = client.resume_job(job_id, note=note)
+    _done(job_id, changed, f"{job_id} is resumed" if changed else f"{job_id} was not paused", as_json)
+
+
+@commands.command()
+def remove(job_id: JobId, note: Note = None, as_json: AsJson = False) -> None:
+    """Remove a job that was added while running. What is in the schedule's code is removed there."""
+    from everytick.api.client import SchedulerClient
+
+    SchedulerClient().remove_job(job_id, note=note)
+    _done(job_id, True, f"{job_id} is removed", as_json)
+
+
+@commands.command()
+def run_now(
+    job_id: JobId,
+    tick: Annotated[
+        str | None,
+        typer.Option(
+            help="The past tick that the run stands in for; without an offset in the scheduler's zone."
+        ),
+    ] = None,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job now, beside its schedule. The run is on record like any other."""
+    from everytick.api.client import SchedulerClient
+
+    client = SchedulerClient()
+    run_id = client.run_job_now(job_id, tick=None if tick is None else moment("--tick", tick), note=note)
+    sentence = f"run {run_id} of {job_id} begins"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+
+
+@commands.command()
+def retry(
+    run_id: RunId,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a run that failed, or was cut off, one more attempt."""
+    from everytick.api.client import SchedulerClient
+
+    SchedulerClient().retry_run(run_id, note=note)
+    sentence = f"run {run_id} begins one more attempt"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+
+
+@commands.command()
+def cancel(
+    run_id: RunId,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it was cancelled.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a run. A plain function cannot be stopped: it is told, and may end by itself."""
+    from everytick.api.client import SchedulerClient
+
+    if SchedulerClient().cancel_run(run_id, note=note):
+        _over(run_id, f"run {run_id} is cancelled", as_json)
+    else:
+        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
+        _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
+
+
+@commands.command()
+def migrate(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a ledger, after the application was renamed.")
+    ] = False,
+) -> None:
+    """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
+    from everytick.api.requests import person
+    from everytick.settings import ledger as open_ledger
+    from everytick.store import upgrading
+
+    ledger = open_ledger()
+    print(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger))
+
+
+def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
+    """Say what became of a job."""
+    if as_json:
+        print_json({"job_id": job_id, "changed": changed})
+    else:
+        print_text(sentence)
+
+
+def _over(run_id: int, sentence: str, as_json: bool) -> None:
+    """Say what became of a run that is over already."""
+    from everytick.read import run_row
+
+    if as_json:
+        print_json(run_row(_ledger(), run_id))
+    else:
+        print(sentence)
+
+
+def _asked(
+    run_id: int,
+    sentence: str,
+    later: str,
+    *,
+    wait: bool,
+    as_json: bool,
+    wanted: str = "succeeded",
+) -> None:
+    """Say what a running scheduler does now, or one that is started `later`; wait for the end of the run.
+
+    Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
+    """
+    import sys
+
+    from everytick.read import paused_job, run_row, someone_is_up
+
+    ledger = _ledger()
+    is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
+    if not as_json and paused is not None:
+        print_text(f"run {run_id} waits until the job {paused} is resumed")
+    elif not as_json:
+        print_text(sentence if is_up else f"{later} when a scheduler is started: none is up")
+    row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
+    if as_json:
+        print_json(row)
+    elif wait and _is_over(row):
+        print_text(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
+    if wait and not _is_over(row):
+        print(visible(_why_not_waited_for(ledger, run_id)), file=sys.stderr)
+    if wait and row["state"] != wanted:
+        raise typer.Exit(1)
+
+
+def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
+    import shlex
+
+    from everytick.read import paused_job
+
+    not_waited = f"so run {run_id} is not waited for: the request stays on record until"
+    paused = paused_job(ledger, run_id)
+    if paused is None:
+        return f"error: no scheduler is up, {not_waited} one is started (python -m app run)"
+    resuming = f"python -m app resume {shlex.quote(paused)}"
+    return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
+
+
+def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
+    """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
+    import time
+
+    from everytick.read import paused_job, run_row, someone_is_up
+
+    seen = time.monotonic()
+    while True:
+        row = run_row(ledger, run_id)
+        if _is_over(row) or paused_job(ledger, run_id) is not None:
+            return row
+        if someone_is_up(ledger):
+            seen = time.monotonic()
+        elif time.monotonic() - seen > _GIVE_UP_SECONDS:
+            return row
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_over(row: dict[str, Any]) -> bool:
+    return row["finished_at"] is not None and row["state"] != "retrying"
+
+
+def _ledger() -> Ledger:
+    from everytick.settings import ledger as open_ledger
+
+    return open_ledger()
+
+
+def _what_resuming_does(job_id: str) -> str:
+    from everytick.read import preview
+    from everytick.settings import settings
+    from everytick.text.wording import when
+
+    found = preview(_ledger(), job_id)
+    if found is None:
+        return ""
+    zone = settings().zone
+    number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
+    following = "none is to come" if found.next_tick is None else f"next {when(found.next_tick, zone)}"
+    # When it was paused is known to the microsecond, which nobody reads.
+    since = when(found.since // 1_000_000 * 1_000_000, zone)
+    return (
+        f"{job_id} is paused since {since}: {number} fell into the pause, which are recorded as skipped and"
+        f" not made up; {following}"
+    )

@@ -1,0 +1,35 @@
+"""The command that serves the dashboard by itself."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+
+@commands.command()
+def dashboard(
+    link: Annotated[
+        bool, typer.Option("--link", help="Print the address with the token, and serve nothing.")
+    ] = False,
+) -> None:
+    """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
+    from everytick.api.loading import configure_logging
+    from everytick.dashboard.serving import Dashboard, sign_in_link
+    from everytick.dashboard.settings import dashboard_settings
+    from everytick.settings import settings
+
+    chosen = dashboard_settings()
+    if link:
+        print(sign_in_link(chosen))
+        return
+    configure_logging(settings())
+    served = Dashboard(chosen)
+    served.announce()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server raises once more what stopped it: that is no reason to end in any other way.
+        signal.signal(number, lambda *_: None)
+    served.serve()

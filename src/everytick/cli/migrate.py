@@ -1,0 +1,99 @@
+"""The command that takes a ledger to another place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .output import AsJson, print_json, print_table
+
+if TYPE_CHECKING:
+    from everytick.store.copying import Measure
+    from everytick.store.database import Ledger
+
+commands = typer.Typer()
+
+
+@commands.command()
+def migrate_ledger(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Where to, as in SCHEDULER_DATABASE_URL.")
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the ledger back into use that was moved, or nearly.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the ledger to an empty place: from SQLite to PostgreSQL, or back. Stop the application before.
+
+    If it is interrupted, the same command goes on with it.
+    """
+    from everytick.api.requests import person
+    from everytick.errors import ConfigurationError
+    from everytick.settings import ledger as open_ledger
+
+    if undo == (to is not None):
+        raise ConfigurationError("give --to URL, the place to move the ledger to, or --undo")
+    ledger = open_ledger()
+    if to is not None:
+        _move(ledger, to, person(), as_json)
+        return
+    from everytick.store import transfer
+
+    sentence = transfer.undo(ledger, person())
+    if as_json:
+        print_json({"ledger": str(ledger), "undone": sentence})
+    else:
+        print(sentence)
+
+
+def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
+    from everytick.errors import ConfigurationError, LedgerError
+    from everytick.store import database, opening, transfer
+
+    from .progress import Patience
+
+    try:
+        target = opening.open_ledger(to, root=source.root, application=source.application)
+    except ConfigurationError as problem:
+        raise ConfigurationError(str(problem).replace(database.VARIABLE, "--to")) from None
+    try:
+        with Patience(f"moving the ledger to {target}") as patience:
+            found = transfer.move(source, target, who, patience.at)
+    except LedgerError as problem:
+        advice = f"or set {database.VARIABLE} to another place"
+        if target.place not in str(problem) or advice not in str(problem):
+            raise
+        # It is the one of --to, and what was copied stays there.
+        raise LedgerError(str(problem).replace(advice, "then the same command goes on")) from None
+    except KeyboardInterrupt:
+        raise LedgerError(
+            "interrupted: the same command goes on where it stopped; until then the ledger stays closed, or"
+            " until `python -m app migrate-ledger --undo`"
+        ) from None
+    following = [
+        f"set {database.VARIABLE} to the URL that you gave with --to, wherever the application runs",
+        "start it: python -m app run",
+        "see that all is well: python -m app doctor",
+    ]
+    if target.is_on_server:
+        following.append("see to its backup: pg_dump; the sample job weekly_backup copies files only")
+    if as_json:
+        tables = [{"table": name, **vars(measure)} for name, measure in found.items()]
+        print_json({"from": str(source), "to": str(target), "tables": tables, "next": following})
+        return
+    _print(source, target, found)
+    for number, step in enumerate(following, start=1):
+        print(f"{number}. {step}")
+
+
+def _print(source: Ledger, target: Ledger, found: dict[str, Measure]) -> None:
+    rows = [
+        [name, str(it.rows), "-" if it.highest is None else str(it.highest), str(it.total)]
+        for name, it in found.items()
+    ]
+    columns = ["table", "rows", "highest number", "sum over all numbers"]
+    print(f"moved from {source} to {target}; alike in both:")
+    print_table("", columns, rows)
+    print(f"the old ledger ({source}) stays as it is, and is closed: no scheduler starts with it.")

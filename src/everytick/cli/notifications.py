@@ -1,0 +1,53 @@
+"""Commands about what people are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from everytick.notify.channels import Channel
+
+commands = typer.Typer()
+
+_PATIENCE_SECONDS = 60.0
+
+
+@commands.command()
+def alert_test() -> None:
+    """Send a test message to every address of SCHEDULER_ALERT_URLS; 1 if one did not take it."""
+    from everytick import app
+    from everytick.errors import ConfigurationError
+    from everytick.notify.channels import load
+    from everytick.settings import settings
+
+    from .output import visible
+
+    name = app.current().name
+    channels = load(settings(), name)
+    if not channels:
+        raise ConfigurationError("SCHEDULER_ALERT_URLS is empty: there is nobody to alert")
+    failed = 0
+    for channel in channels:
+        reason = _send(channel, name)
+        failed += reason is not None
+        print(f"{channel.name}: {'taken' if reason is None else f'not taken: {visible(reason)}'}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _send(channel: Channel, application: str) -> str | None:
+    """Return None if a channel takes a message in time, else why not."""
+    import threading
+
+    from everytick.notify.messages import trial_message
+
+    answers: list[str | None] = []
+    # A thread, as a service may keep the line open without ever answering.
+    sending = threading.Thread(
+        target=lambda: answers.append(channel.send(trial_message(application))), daemon=True
+    )
+    sending.start()
+    sending.join(_PATIENCE_SECONDS)
+    return answers[0] if answers else f"no answer within {_PATIENCE_SECONDS:g} s"

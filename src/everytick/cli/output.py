@@ -1,0 +1,149 @@
+"""What all commands share: how they read times, and how they show what they found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from rich.console import Console
+    from rich.text import Text
+
+# A longer number would not fit into the ledger.
+_MOST_DIGITS = 18
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def job_ids(incomplete: str) -> list[str]:
+    """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
+    from everytick.read import known_job_ids
+
+    try:
+        return [job_id for job_id in known_job_ids() if job_id.startswith(incomplete)]
+    except Exception:
+        # A completion that fails must not write into the line that is being typed.
+        return []
+
+
+def remark_on_ledger() -> None:
+    """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
+    from everytick.settings import ledger as open_ledger
+    from everytick.store.querying import remark
+
+    if (sentence := remark(open_ledger())) is not None:
+        print(f"remark: {sentence}", file=sys.stderr)
+
+
+def run_number(text: str) -> int:
+    """Return the number of a run.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from everytick.errors import ConfigurationError
+    from everytick.text.wording import not_a_run
+
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        raise ConfigurationError(not_a_run(text))
+    return int(text)
+
+
+RunId = Annotated[int, typer.Argument(help="The number of the run.", parser=run_number, metavar="RUN")]
+JobId = Annotated[str, typer.Argument(help="The id of the job.", autocompletion=job_ids, metavar="JOB")]
+Note = Annotated[str | None, typer.Option(help="Why, for others.")]
+OfJob = Annotated[
+    str | None,
+    typer.Option("--job", help="Only those of the job with this id.", autocompletion=job_ids),
+]
+
+
+def parse(option: str, text: str, zone: Any) -> int:
+    """Return the instant that an option names; without an offset it is in the zone."""
+    from everytick.model import ticks
+
+    return ticks.instant_in(moment(option, text), zone)
+
+
+def moment(option: str, text: str) -> datetime:
+    """Return the time that an option names.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from datetime import datetime
+
+    from everytick.errors import ConfigurationError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
+        ) from None
+    if not 1970 <= moment.year <= 9000:
+        raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
+    return moment
+
+
+def local(text: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone."""
+    from datetime import datetime
+
+    if text is None:
+        return "-"
+    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def local_with_zone(text: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone, with the zone's name at that time."""
+    from datetime import datetime
+
+    return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def print_json(rows: Any) -> None:
+    """Print rows for programs."""
+    print(json.dumps(rows, indent=2))
+
+
+def print_table(title: str, columns: list[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print rows for people; a cell that is `Text` keeps its colours."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # As text, never as markup: a name or an error may hold square brackets.
+        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
+    console().print(table)
+
+
+def print_text(text: str | Text) -> None:
+    """Print text for people as it is, without markup and without a bend where the terminal ends."""
+    from rich.text import Text
+
+    console().print(Text(visible(text)) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Return text without what would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def console() -> Console:
+    """Return a console that never fails on a character."""
+    from rich.console import Console
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console()

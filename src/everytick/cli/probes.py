@@ -1,0 +1,67 @@
+"""Commands for what watches the application from outside: supervisors and monitoring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import AsJson, print_json
+
+commands = typer.Typer()
+
+
+@commands.command()
+def health(
+    here: Annotated[
+        bool,
+        typer.Option(
+            "--here", help="Judge this machine's own process, or this container's, not the whole schedule."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the schedule is alive; the exit code is 1 if it is not."""
+    from everytick.settings import ledger as open_ledger
+    from everytick.telemetry.health import check, check_here
+
+    found = (check_here if here else check)(open_ledger())
+    if as_json:
+        print_json(found.as_data())
+    else:
+        if found.ready and found.heartbeat_age is None:
+            print("ready, as far as can be told without the ledger")
+        elif found.ready and here:
+            print(f"ready: this machine's newest heartbeat was {found.heartbeat_age:.0f} s ago")
+        elif found.ready:
+            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {found.heartbeat_age:.0f} s ago")
+        for problem in found.problems:
+            print(f"not ready: {problem.sentence}")
+        for remark in found.remarks:
+            print(f"remark: {remark.sentence}")
+    raise typer.Exit(0 if found.ready else 1)
+
+
+@commands.command()
+def metrics(
+    output: Annotated[
+        Path | None, typer.Option(help="A file to put in place at once, for node_exporter.")
+    ] = None,
+) -> None:
+    """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
+    from everytick.errors import LedgerError
+    from everytick.settings import ledger as open_ledger
+    from everytick.telemetry.metrics import Metrics
+
+    text = Metrics(open_ledger(), history=True).exposition().decode()
+    if output is None:
+        print(text, end="")
+        return
+    # Put in place whole: whoever reads it meanwhile finds the former one.
+    beside = output.with_name(f".{output.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(output)
+    except OSError as problem:
+        raise LedgerError(f"{output} cannot be written: {problem.strerror}") from None

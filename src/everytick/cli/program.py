@@ -1,0 +1,126 @@
+"""The commands of `python -m app`.
+
+What a command needs is imported when it is called, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
+
+import typer
+from everytick.app import Application, register
+
+from . import control, dashboard, explain, migrate, notifications, probes, show, simulate
+
+# The exit code after Ctrl+C, as shells have it.
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(application: Application, program: str | None = None) -> None:
+    """Run a command for an application. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
+    from everytick.errors import ConfigurationError, LedgerError
+
+    register(application)
+    try:
+        app(prog_name=program)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            print("interrupted", file=sys.stderr)
+        raise
+    except ConfigurationError as problem:
+        _stop(problem, 2)
+    except LedgerError as problem:
+        _stop(problem, 1)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from everytick.app import current
+
+        print(current().versions())
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions."),
+    ] = False,
+) -> None:
+    """Run the schedule and look at what became of it."""
+
+
+@app.command()
+def run(
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|scheduler|worker",
+            help="What this process does: claim ticks, run them, or both (SCHEDULER_ROLE).",
+        ),
+    ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
+    ] = None,
+) -> None:
+    """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
+    from everytick.api.loading import configure_logging, load_schedule
+    from everytick.errors import ConfigurationError, nearest
+    from everytick.model.roles import ROLES
+    from everytick.settings import settings
+
+    if role is not None and role not in ROLES:
+        raise ConfigurationError(f"--role {role!r} is none of {', '.join(ROLES)}{nearest(role, ROLES)}")
+    if queues is not None and not queues.strip(" ,"):
+        raise ConfigurationError("--queues names no queue: leave the option out to serve all of them")
+    for name, given in (("SCHEDULER_ROLE", role), ("SCHEDULER_QUEUES", queues)):
+        if given is not None:
+            os.environ[name] = given
+    chosen = settings()
+    configure_logging(chosen)
+    scheduler = load_schedule()
+
+    from everytick.api.service import run_until_stopped
+
+    # Workers have no page: of many on one machine only one could have its address.
+    beside = _dashboard() if chosen.role.claims else nullcontext
+    raise typer.Exit(run_until_stopped(scheduler, beside))
+
+
+def _dashboard() -> Callable[[], AbstractContextManager[None]]:
+    """Return what serves the dashboard beside the schedule, if the application has one."""
+    from everytick.app import current
+
+    if not current().has_dashboard:
+        return nullcontext
+    from everytick.dashboard import serving
+    from everytick.dashboard.settings import dashboard_settings
+
+    # A setting that is wrong is told before anything starts.
+    dashboard_settings()
+    return serving.beside
+
+
+for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard):
+    app.add_typer(_module.commands)
+
+
+def _stop(problem: Exception, code: int) -> None:
+    print(f"error: {problem}", file=sys.stderr)
+    sys.exit(code)

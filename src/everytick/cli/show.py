@@ -1,0 +1,240 @@
+"""Commands that show what is declared and what happened."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import plan
+from .output import (
+    AsJson,
+    OfJob,
+    RunId,
+    local,
+    parse,
+    print_json,
+    print_table,
+    print_text,
+    remark_on_ledger,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from everytick.read import RunFilter
+
+commands = typer.Typer()
+commands.add_typer(plan.commands)
+
+_MOST = 1_000_000
+_LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
+
+
+def _states(incomplete: str) -> list[str]:
+    return _beginning(incomplete, "STATES")
+
+
+def _reasons(incomplete: str) -> list[str]:
+    return _beginning(incomplete, "REASONS")
+
+
+def _beginning(incomplete: str, name: str) -> list[str]:
+    from everytick import read
+
+    return [word for word in getattr(read, name) if word.startswith(incomplete)]
+
+
+@commands.command()
+def jobs(as_json: AsJson = False) -> None:
+    """Show the jobs of the schedule, when they run next, and how their last runs ended."""
+    from everytick.api.loading import load_schedule
+    from everytick.read import job_rows
+
+    from . import cells
+
+    scheduler = load_schedule()
+    rows = job_rows(scheduler)
+    remark_on_ledger()
+    if as_json:
+        print_json(rows)
+        return
+    zone = scheduler.timezone
+    print_table(
+        f"{len(rows)} job(s), times in {zone} where no zone is named",
+        ["job", "schedule", "next run", "outcomes", "p50 (s)", "p95 (s)"],
+        [
+            [
+                row["id"] if row["name"] == row["id"] else f"{row['id']}\n{row['name']}",
+                _both(row["schedule_in_words"], row["trigger"]),
+                cells.coming(row, zone),
+                cells.outcomes(row["last_outcomes"]),
+                cells.seconds(row["p50"]),
+                cells.seconds(row["p95"]),
+            ]
+            for row in rows
+        ],
+    )
+    seen = {state for row in rows for state in row["last_outcomes"]}
+    if seen:
+        print_text(cells.legend(seen))
+
+
+@commands.command()
+def runs(
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="How many to show (default 20; --follow: no end).")
+    ] = None,
+    job: OfJob = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only those in this state.", autocompletion=_states)
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only those skipped for this reason.", autocompletion=_reasons)
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only those that ended then or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only those that ended before.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
+
+    Times without an offset are in the scheduler's zone.
+    """
+    from everytick.errors import ConfigurationError
+    from everytick.read import FAILED, RunFilter, run_rows
+    from everytick.settings import ledger as open_ledger
+    from everytick.settings import settings
+
+    from . import cells
+    from .progress import Patience
+
+    zone = settings().zone
+    states = (*(state or ()), *(FAILED if failed else ()))
+    begin = None if since is None else parse("--since", since, zone)
+    end = None if until is None else parse("--until", until, zone)
+    if begin is not None and end is not None and end <= begin:
+        raise ConfigurationError("--until must be later than --since")
+    if follow:
+        if end is not None:
+            raise ConfigurationError("--follow shows what is to come: leave --until out")
+        _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
+        return
+    # Not by way of the schedule: what happened can be read while that is broken.
+    ledger = open_ledger()
+    with Patience("looking through the ledger"):
+        rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
+    remark_on_ledger()
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        f"{len(rows)} run(s), newest first, times in {zone}",
+        ["run", "job", "tick", "outcome", "seconds", "error"],
+        [
+            [
+                str(row["run_id"]),
+                row["job_id"],
+                cells.tick(row, zone),
+                cells.outcome(row),
+                cells.seconds(row["duration"]),
+                row["error"] or "",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
+    """Print runs as they end, a line for each, until Ctrl+C or so many were printed."""
+    import signal
+    import threading
+    from itertools import islice
+
+    from everytick.read import follow
+    from everytick.settings import ledger as open_ledger
+    from everytick.settings import settings
+
+    from . import cells
+    from .output import console
+
+    console()
+    zone = settings().zone
+    if not as_json:
+        print(f"runs as they end, times in {zone}")
+        print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: object) -> None:
+        ended.set()
+        # An exception alone is not enough: raised in a finalizer it is swallowed.
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        for row in islice(follow(open_ledger(), wanted, ended.is_set), limit):
+            cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
+            line = _LINE.format(*cell, cells.seconds(row["duration"]), row["error"] or "")
+            # A row is one line, whatever its error says.
+            print(json.dumps(row) if as_json else visible(" ".join(line.splitlines())).rstrip(), flush=True)
+    except KeyboardInterrupt:
+        # How it is meant to end.
+        return
+
+
+@commands.command()
+def show(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show everything about a run: its attempts, who asked for it, what it logged."""
+    from everytick.read import run_details
+    from everytick.settings import ledger as open_ledger
+    from everytick.settings import settings
+
+    from . import one_run
+
+    found = run_details(open_ledger(), run_id)
+    remark_on_ledger()
+    if as_json:
+        print_json(found)
+    else:
+        one_run.print_run(found, settings().zone)
+
+
+@commands.command()
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many to show.")] = 20,
+    job: OfJob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    from everytick.read import audit_rows
+    from everytick.settings import ledger as open_ledger
+    from everytick.settings import settings
+
+    rows = audit_rows(open_ledger(), limit, job)
+    remark_on_ledger()
+    if as_json:
+        print_json(rows)
+        return
+    zone = settings().zone
+    print_table(
+        f"{len(rows)} request(s), newest first, times in {zone}",
+        ["when", "who", "what", "job", "run", "note"],
+        [
+            [
+                local(row["at"], zone),
+                row["who"],
+                row["action"],
+                row["job_id"] or "-",
+                "-" if row["run_id"] is None else str(row["run_id"]),
+                row["note"] or "",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _both(words: str, expression: Any) -> str:
+    return words if words == expression else f"{words}\n{expression}"

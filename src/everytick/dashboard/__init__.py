@@ -1,0 +1,21 @@
+"""The dashboard: pages and a JSON API that show the ledger and act on the schedule.
+
+It reads the ledger alone, and acts through `SchedulerClient`, so it works beside the schedule, in the same
+process or in another, and also while no scheduler is up.
+
+The rooms, in the order in which a request passes through them:
+
+- `settings`: where it listens, and its tokens
+- `serving`: a thread beside the schedule, or a process of its own
+- `application`: everything put together
+- `guard`: who may come in, and what every answer carries
+- `access`: tokens, cookies and the proof that a request comes from a page of ours
+- `pages`, `actions`: what a browser asks for
+- `api`, `shapes`: the same for programs
+- `jobs`, `runs`, `vitals`, `coming`: what they show, from the ledger
+- `drawing`: pictures of it, as lines and boxes
+- `live`: tells open pages that the ledger changed
+- `problems`: errors as sentences
+- `outside`: for those who watch the scheduler from outside
+- `routes`: yours
+"""

@@ -1,0 +1,135 @@
+"""What the buttons of the pages do. Each answers with a sentence; the page then fetches itself anew."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from everytick.model import ticks
+from everytick.read import iso
+from everytick.text.wording import not_a_run
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
+
+from .authentication import LONGEST_NAME, SESSION_SECONDS
+from .control import Acting
+from .guard import LOGIN, LOGOUT, Guard
+from .problems import Problem
+from .rendering import page
+from .schemas import LARGEST
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/do/{action}")
+async def act(request: Request, action: str) -> Response:
+    """Do what a button says."""
+    form = await _form(request)
+    acting = Acting(request.state.visitor, request.app.state.ledger)
+    said = await run_in_threadpool(_do, acting, action, form)
+    answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(said)
+    return HTMLResponse(answer)
+
+
+def _do(acting: Acting, action: str, form: dict[str, str]) -> str:
+    note = form.get("note")
+    if action == "run-now":
+        return acting.run_now(_job(form), form.get("tick"), note)[1]
+    if action == "pause":
+        return acting.pause(_job(form), note, _end_of_pause(form))[1]
+    if action == "resume":
+        return acting.resume(_job(form))[1]
+    if action == "cancel":
+        return acting.cancel(_run(form), note)[1]
+    if action == "retry":
+        return acting.retry(_run(form), note)
+    raise Problem(404, f"there is no action {action!r}")
+
+
+def _end_of_pause(form: dict[str, str]) -> str | None:
+    """Return when a pause ends: at a time that is given, or after some hours."""
+    if form.get("until"):
+        return form["until"]
+    hours = form.get("hours", "")
+    if not hours:
+        return None
+    if not hours.isascii() or not hours.isdigit() or not 0 < int(hours[:6]) <= 10_000:
+        raise Problem(422, f"hours: {hours!r} is no number from 1 to 10000")
+    now = ticks.now() // ticks.SECOND * ticks.SECOND
+    return iso(now + int(timedelta(hours=int(hours[:6])).total_seconds()) * ticks.SECOND)
+
+
+def _job(form: dict[str, str]) -> str:
+    if "job_id" not in form:
+        raise Problem(422, "job_id: which job is meant?")
+    return form["job_id"]
+
+
+def _run(form: dict[str, str]) -> int:
+    given = form.get("run_id", "")
+    if not given.isascii() or not given.isdigit() or not 0 < int(given[:20]) <= LARGEST:
+        raise Problem(422, not_a_run(given))
+    return int(given)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form. A field that is there twice counts once."""
+    try:
+        given = parse_qs((await request.body()).decode(), max_num_fields=20, keep_blank_values=True)
+    except ValueError:
+        raise Problem(422, "the form cannot be read") from None
+    return {name: values[-1] for name, values in given.items()}
+
+
+@router.get(LOGIN)
+async def show_login(request: Request, token: str = "", next: str = "/") -> Response:
+    """Ask for the token, or take the one in the link."""
+    if token:
+        # The answer leads on at once, so that the token does not stay in the address.
+        return _sign_in(request, token, "", next)
+    return page(request, "login.html", next=next, wrong="", longest=LONGEST_NAME)
+
+
+@router.post(LOGIN)
+async def sign_in(request: Request) -> Response:
+    """Exchange the token for a cookie."""
+    form = await _form(request)
+    return _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", "/"))
+
+
+@router.post(LOGOUT)
+async def sign_out(request: Request) -> Response:
+    """Forget the cookie."""
+    answer = Response(status_code=204, headers={"HX-Redirect": LOGIN})
+    answer.delete_cookie(request.app.state.cookie, httponly=True, samesite="strict")
+    return answer
+
+
+def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
+    guard: Guard = request.app.state.guard()
+    try:
+        role = guard.checked_role(token, request.client.host if request.client else "unknown")
+    except Problem as problem:
+        wrong = problem.sentence
+        return page(
+            request, "login.html", problem.status, next=_own(onward), wrong=wrong, longest=LONGEST_NAME
+        )
+    answer = RedirectResponse(_own(onward), status_code=303)
+    answer.set_cookie(
+        request.app.state.cookie,
+        request.app.state.door.session(role, name),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",
+    )
+    return answer
+
+
+def _own(onward: str) -> str:
+    """Return an address to go on to, if it is one of ours, else the first page."""
+    parts = urlsplit(onward)
+    ours = onward.startswith("/") and not parts.netloc and not onward.startswith(("//", "/\\"))
+    return onward if ours and onward.isprintable() and onward.isascii() else "/"

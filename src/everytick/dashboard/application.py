@@ -1,0 +1,109 @@
+"""Everything put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from everytick import app as which
+from everytick.api.loading import own_routers
+from everytick.store.database import Ledger
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from . import actions, api, live, pages, probes
+from .authentication import Doorkeeper
+from .guard import Guard
+from .problems import Problem, sentence_of
+from .rendering import STATIC, problem_response
+
+_ABOUT = (
+    "Shows the schedule and acts on it. Send `Authorization: Bearer TOKEN`, and `X-Scheduler-Who: NAME` so"
+    " that the audit trail names you. Times are ISO 8601; those given are in UTC, those taken may have an"
+    " offset or are in the scheduler's zone. An error is an object with one sentence in `error`."
+)
+
+
+def create_app(ledger: Ledger, door: Doorkeeper, names: frozenset[str], port: int) -> FastAPI:
+    """Return the dashboard as an ASGI application.
+
+    `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two
+    dashboards of one machine do not share their cookies.
+    """
+    application = which.current()
+    name, version = application.name, application.version
+    # Browsers do not tell cookies apart by port.
+    cookie = f"scheduler_{port}"
+    app = FastAPI(
+        title=f"{name}: the schedule",
+        version=version,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    guards: list[Guard] = []
+
+    def guard(inner: Any) -> Guard:
+        guards.append(Guard(inner, door, names, cookie))
+        return guards[-1]
+
+    app.user_middleware.append(Middleware(guard))
+    app.state.ledger, app.state.door, app.state.cookie = ledger, door, cookie
+    app.state.live = live.Live(ledger)
+    app.state.guard = lambda: guards[-1]
+    # Who may ask them is the guard's matter.
+    watched = (probes.health, probes.metrics)
+    for router in (pages.router, actions.router, live.router, api.router, *watched, *own_routers()):
+        app.include_router(router)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    _describe_the_token(app)
+    _answer_in_sentences(app)
+    return app
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        if answer.status_code == 200 and scope.get("query_string", b"").startswith(b"v="):
+            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _describe_the_token(app: FastAPI) -> None:
+    """Say in the description how to sign in: the guard stands before all routes, where it is not seen."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = describe()
+        described.setdefault("components", {})["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"}
+        }
+        described["security"] = [{"token": []}]
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer_in_sentences(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def problem(request: Request, found: Problem) -> Response:
+        return problem_response(request, found)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, found: RequestValidationError) -> Response:
+        return problem_response(request, Problem(422, sentence_of(list(found.errors()))))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, found: HTTPException) -> Response:
+        said = {404: "there is no such page", 405: "that cannot be done here"}
+        sentence = said.get(found.status_code, str(found.detail))
+        answer = problem_response(request, Problem(found.status_code, sentence))
+        answer.headers.update(found.headers or {})
+        return answer

@@ -1,0 +1,179 @@
+"""Tokens, cookies, and the proof that a request comes from a page of ours.
+
+A token is exchanged for a cookie that is signed with it: whoever has the cookie does not have the token, and
+a new token ends all sessions. Nothing of it is kept on the server.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from everytick.errors import LedgerError
+from everytick.settings import SchedulerSettings
+
+from .settings import SHORTEST_TOKEN, DashboardSettings
+
+SESSION_SECONDS = 30 * 86_400
+LONGEST_NAME = 60
+
+_WINDOW_SECONDS = 60.0
+_MOST_FAILURES = 10
+_MOST_ADDRESSES = 1_000
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token."""
+
+    name: str
+    address: str
+    may_act: bool
+    session: str = ""
+
+    @property
+    def who(self) -> str:
+        way = "dashboard" if self.session else "api"
+        return f"{way}: {self.name or 'no name given'} ({self.address})"
+
+
+class Doorkeeper:
+    """Knows the tokens, by role: `all` or `read`."""
+
+    def __init__(self, token: str, read_token: str = "", clock: Callable[[], float] = time.time) -> None:
+        self._tokens = {"all": token, "read": read_token} if read_token else {"all": token}
+        self._clock = clock
+
+    def role(self, given: str) -> str | None:
+        """Return what a token opens. Takes as long for a wrong one as for the right one."""
+        found = None
+        for role, token in self._tokens.items():
+            if hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+                found = role
+        return found
+
+    def session(self, role: str, name: str) -> str:
+        """Return the value of a new cookie."""
+        said = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
+        content = f"{role}.{int(self._clock())}.{said}.{secrets.token_urlsafe(12)}"
+        return f"{content}.{self._sign(role, 'session', content)}"
+
+    def visitor(self, session: str, address: str) -> Visitor | None:
+        """Return who a cookie belongs to; None if it is not one of ours, or too old."""
+        content, _, signature = session.rpartition(".")
+        role, _, rest = content.partition(".")
+        if role not in self._tokens or not session.isascii():
+            return None
+        if not hmac.compare_digest(signature, self._sign(role, "session", content)):
+            return None
+        since, said, _nonce = rest.split(".")
+        if self._clock() - int(since) > SESSION_SECONDS:
+            return None
+        name = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode()
+        return Visitor(name, address, role == "all", session)
+
+    def proof(self, visitor: Visitor) -> str:
+        """Return what a page of this visitor must send along to act."""
+        return self._sign("all" if visitor.may_act else "read", "proof", visitor.session)
+
+    def proves(self, visitor: Visitor, given: str) -> bool:
+        """Return whether that is what was sent along."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.proof(visitor).encode())
+
+    def _sign(self, role: str, purpose: str, content: str) -> str:
+        key = self._tokens[role].encode()
+        return hmac.new(key, f"{purpose}:{content}".encode(), hashlib.sha256).hexdigest()
+
+
+class Failures:
+    """Counts wrong tokens, by the address they came from, for a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, address: str) -> None:
+        """Count one."""
+        with self._lock:
+            recent = [*self._recent(address), self._clock()]
+            if len(self._seen) >= _MOST_ADDRESSES:
+                self._seen.clear()
+            self._seen[address] = recent[-_MOST_FAILURES:]
+
+    def too_many(self, address: str) -> bool:
+        """Return whether this address has to wait, unless it has the right token."""
+        with self._lock:
+            return len(self._recent(address)) >= _MOST_FAILURES
+
+    def _recent(self, address: str) -> list[float]:
+        since = self._clock() - _WINDOW_SECONDS
+        return [at for at in self._seen.get(address, []) if at > since]
+
+
+def visible_name(name: str) -> str:
+    """Return a name as it may stand in the audit trail: one line of printable characters."""
+    clean = "".join(c if c.isprintable() else " " for c in name)
+    return " ".join(clean.split())[:LONGEST_NAME].strip()
+
+
+def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Doorkeeper, str, bool]:
+    """Return who keeps the door, the token that opens all, and whether it was made just now.
+
+    Raises:
+        LedgerError: the token's file, beside the ledger, cannot be made or read.
+    """
+    token, made = chosen.scheduler_dashboard_token.get_secret_value(), False
+    if not token:
+        token, made = _kept_token(token_file(folder))
+        # It must not be seen in what runs log either.
+        SchedulerSettings.secrets.add(token)
+    return Doorkeeper(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
+
+
+def token_file(folder: Path) -> Path:
+    """Return where a token is kept that was made here."""
+    return folder / "dashboard.token"
+
+
+def _kept_token(path: Path) -> tuple[str, bool]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_token(path)
+        token = _patiently_read(path)
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise LedgerError(f"the dashboard's token {path} cannot be read or made: {problem}") from None
+    if len(token) < SHORTEST_TOKEN:
+        raise LedgerError(f"the dashboard's token {path} is too short: delete the file to get a new one")
+    return token, made
+
+
+def _make_token(path: Path) -> bool:
+    try:
+        # Nobody but this user, from the first moment; of two that start together one makes it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_urlsafe(32) + "\n")
+    return True
+
+
+def _patiently_read(path: Path) -> str:
+    """Return what the file says, as soon as whoever is making it has written it."""
+    give_up = time.monotonic() + 1.0
+    while True:
+        token = path.read_text(encoding="ascii").strip()
+        if token or time.monotonic() > give_up:
+            return token
+        time.sleep(0.02)

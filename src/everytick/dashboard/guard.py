@@ -1,0 +1,195 @@
+"""Who may come in, and what every answer carries.
+
+In front of everything, also of routes that are added later: what is not named here as open needs a token.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from urllib.parse import quote
+
+from loguru import logger
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .authentication import Doorkeeper, Failures, Visitor, visible_name
+from .problems import Problem
+from .rendering import address_of, is_for_programs, problem_response
+
+MOST_BODY_BYTES = 65_536
+LOGIN = "/login"
+LOGOUT = "/logout"
+PROOF_HEADER = "x-csrf-token"
+NAME_HEADER = "x-scheduler-who"
+
+_OPEN = (LOGIN, "/health")
+_OPEN_BELOW = ("/static/", "/health/")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+# Scripts, styles and pictures are files of ours: what a job's name or error says is never one of them.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """The door of the application. `names`: those under which it may be asked for; empty: any."""
+
+    def __init__(self, app: ASGIApp, door: Doorkeeper, names: frozenset[str], cookie: str) -> None:
+        self._app, self._door, self._names, self._cookie = app, door, names, cookie
+        self.failures = Failures()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Date", formatdate(usegmt=True))
+            await send(message)
+
+        try:
+            request = Request(scope, receive)
+            self._check_host(request.headers)
+            if request.method not in _SAFE:
+                receive = await _whole_body(request, receive)
+            refusal = self._let_in(request)
+        except Problem as problem:
+            refusal = problem_response(request, problem)
+        await self._answer(refusal or self._app, request, receive, send_safely)
+
+    async def _answer(self, app: ASGIApp, request: Request, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def note_the_beginning(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(request.scope, receive, note_the_beginning)
+        except Exception as failure:
+            logger.opt(exception=failure).error(
+                "dashboard: {} {} failed", request.method, request.scope["path"]
+            )
+            if not begun:
+                problem = Problem(500, "the dashboard failed: the log says why")
+                await problem_response(request, problem)(request.scope, receive, send)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse a name that is not ours: a foreign page may have let its own name point here."""
+        if self._names and _host(headers.get("host", "")) not in self._names:
+            raise Problem(421, "this address is not one of the dashboard's: see SCHEDULER_DASHBOARD_NAMES")
+
+    def _let_in(self, request: Request) -> Response | None:
+        visitor = self._visitor(request)
+        request.scope.setdefault("state", {})["visitor"] = visitor
+        if request.method not in _SAFE:
+            _check_origin(request.headers)
+        if _is_open(request.scope["path"]):
+            return None
+        if visitor is None:
+            return _ask_to_sign_in(request)
+        if request.method not in _SAFE:
+            self._check_act(request, visitor)
+        return None
+
+    def _visitor(self, request: Request) -> Visitor | None:
+        address = request.client.host if request.client else "unknown"
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            return self._door.visitor(request.cookies.get(self._cookie, ""), address)
+        role = self.checked_role(token.strip(), address)
+        name = visible_name(request.headers.get(NAME_HEADER, ""))
+        return Visitor(name, address, role == "all")
+
+    def checked_role(self, token: str, address: str) -> str:
+        """Return what a token opens.
+
+        Raises:
+            Problem: it is wrong, and perhaps one of too many from that address within a minute.
+        """
+        # Compared first: others behind the same address must not lock out who has the right one.
+        role = self._door.role(token)
+        if role is None and self.failures.too_many(address):
+            raise Problem(429, "too many wrong tokens from your address: wait a minute")
+        if role is None:
+            self.failures.add(address)
+            logger.warning("dashboard: a wrong token from {}", address)
+            raise Problem(401, "that is not the token: see the file dashboard.token beside the ledger")
+        return role
+
+    def _check_act(self, request: Request, visitor: Visitor) -> None:
+        if visitor.session and not self._door.proves(visitor, request.headers.get(PROOF_HEADER, "")):
+            raise Problem(403, "this did not come from a page of the dashboard: load the page again")
+        if not visitor.may_act and request.scope["path"] != LOGOUT:
+            raise Problem(403, "you may look but not act: that takes the other token")
+
+
+def _check_origin(headers: Headers) -> None:
+    """Refuse what another site's page sends, also one on another port of this machine."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    foreign = site is not None and site not in ("same-origin", "none")
+    own = headers.get("host", "").lower()
+    if foreign or (origin is not None and origin.lower() not in (f"http://{own}", f"https://{own}")):
+        raise Problem(403, "this came from a page of another site")
+
+
+def _host(value: str) -> str:
+    """Return the name in a Host header, without the port."""
+    value = value.strip().lower()
+    if value.startswith("["):
+        return value.partition("]")[0] + "]"
+    return value.partition(":")[0]
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
+
+
+def _ask_to_sign_in(request: Request) -> Response:
+    if is_for_programs(request) or "x-live" in request.headers:
+        raise Problem(401, "a token is needed: send `Authorization: Bearer ...`")
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": LOGIN})
+    there = address_of(request)
+    return RedirectResponse(f"{LOGIN}?next={quote(there)}" if there != "/" else LOGIN, status_code=303)
+
+
+async def _whole_body(request: Request, receive: Receive) -> Receive:
+    """Read what is sent, up to the most that is taken; return what gives it to the application."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY_BYTES:
+            raise Problem(413, f"that is too much: at most {MOST_BODY_BYTES} bytes are taken")
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

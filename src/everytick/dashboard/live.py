@@ -1,0 +1,126 @@
+"""Tells open pages that the ledger changed, so that they fetch themselves anew.
+
+One task looks, at most once a second and only while somebody listens: it asks SQLite whether another
+connection has committed anything, which reads no table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from everytick.errors import LedgerError
+from everytick.store.connections import TROUBLES, Connection
+from everytick.store.database import Ledger
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+LOOK_SECONDS = 1.0
+_STILL_HERE_SECONDS = 15.0
+_MOST_LISTENERS = 64
+
+router = APIRouter(include_in_schema=False)
+
+
+class Live:
+    """The listeners, and the one who looks for them."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._listeners: set[asyncio.Event] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = False
+        # How often it looked, for those who want to know whether it rests.
+        self.looks = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody more can listen."""
+        return self._closed or len(self._listeners) >= _MOST_LISTENERS
+
+    async def changes(self) -> AsyncIterator[bytes]:
+        """Yield an event for each change, and a comment when there is none for long."""
+        changed = asyncio.Event()
+        self._listeners.add(changed)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        try:
+            yield b"retry: 3000\nevent: here\ndata: 1\n\n"
+            while not self._closed:
+                try:
+                    await asyncio.wait_for(changed.wait(), _STILL_HERE_SECONDS)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                changed.clear()
+                if not self._closed:
+                    yield b"event: ledger\ndata: 1\n\n"
+        finally:
+            self._listeners.discard(changed)
+            if not self._listeners and self._looking is not None:
+                self._looking.cancel()
+
+    def close(self) -> None:
+        """Let all streams end."""
+        self._closed = True
+        self._tell()
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed.set()
+
+    async def _look(self) -> None:
+        watch = _Watch(self._ledger)
+        try:
+            while True:
+                self.looks += 1
+                if await asyncio.to_thread(watch.changed):
+                    self._tell()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            watch.close()
+
+
+class _Watch:
+    """One connection that is asked whether others wrote."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._connection: Connection | None = None
+        self._of: tuple[int, int] | None = None
+        self._seen: object = None
+
+    def changed(self) -> bool:
+        """Return whether anything is other than it was when this was asked last."""
+        before, self._seen = self._seen, self._state()
+        return before is not None and before != self._seen
+
+    def _state(self) -> object:
+        identity = self._ledger.file_identity()
+        try:
+            if self._connection is None or self._of != identity:
+                # The first time, or the file was replaced.
+                self.close()
+                if identity is None:
+                    return "away"
+                self._connection, self._of = self._ledger.connect(read_only=True), identity
+            return identity, self._ledger.change_mark(self._connection)
+        except (*TROUBLES, LedgerError):
+            self.close()
+            return "away"
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """Server-sent events: `ledger` whenever something changed."""
+    listeners: Live = request.app.state.live
+    if listeners.full:
+        # This status tells a browser not to try again; the page says that it is not live.
+        return Response(status_code=204)
+    return StreamingResponse(listeners.changes(), media_type="text/event-stream")

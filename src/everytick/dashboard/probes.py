@@ -1,0 +1,80 @@
+"""What supervisors and Prometheus ask over HTTP.
+
+Two routers, since who may ask differs: anybody for `health`, which names no job and no place, and only those
+who may read for `metrics`: include that with the dependency that checks it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import cache
+
+from everytick.settings import ledger as open_ledger
+from everytick.telemetry.health import Health, check
+from everytick.telemetry.metrics import Metrics
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+health = APIRouter(tags=["health"])
+metrics = APIRouter(tags=["metrics"])
+
+_NEVER_KEPT = {"Cache-Control": "no-store"}
+# What was found is good for so long: nobody can make the application read the ledger all the time.
+_FRESH_SECONDS = 1.0
+
+
+@health.head("/health/live", include_in_schema=False)
+@health.get("/health/live")
+async def live() -> JSONResponse:
+    """Answer: this process does."""
+    return JSONResponse({"live": True}, headers=_NEVER_KEPT)
+
+
+@health.head("/health/ready", include_in_schema=False)
+@health.get("/health/ready", responses={503: {"description": "The schedule does not go on"}})
+def ready() -> JSONResponse:
+    """Say whether the schedule goes on, wherever it runs: 200 or 503, with sentences."""
+    found = _look().now()
+    return JSONResponse(found.as_data(outline=True), 200 if found.ready else 503, headers=_NEVER_KEPT)
+
+
+@metrics.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        401: {"description": "No token, or a wrong one"},
+        429: {"description": "Too many wrong tokens"},
+    },
+)
+def exposition() -> Response:
+    """Give the metrics for Prometheus."""
+    return Response(_metrics().exposition(), media_type=CONTENT_TYPE_LATEST, headers=_NEVER_KEPT)
+
+
+class _Look:
+    """One look into the ledger for all who ask at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ledger = open_ledger()
+        self._found: tuple[float, Health] | None = None
+
+    def now(self) -> Health:
+        """Return what is found now, or was a moment ago."""
+        with self._lock:
+            if self._found is None or time.monotonic() - self._found[0] > _FRESH_SECONDS:
+                self._found = time.monotonic(), check(self._ledger)
+            return self._found[1]
+
+
+# Made at the first question and not before, as the settings may be read until then.
+@cache
+def _look() -> _Look:
+    return _Look()
+
+
+@cache
+def _metrics() -> Metrics:
+    return Metrics(open_ledger())

@@ -1,0 +1,26 @@
+"""Errors as sentences: what an action or a page cannot do, with the status that says whose fault it is."""
+
+from __future__ import annotations
+
+from everytick.text.wording import not_a_run
+
+
+class Problem(Exception):
+    """A request that cannot be fulfilled. `status` is the HTTP status."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+def sentence_of(errors: list[dict[str, object]]) -> str:
+    """Return the first of pydantic's errors as a sentence that names the value."""
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return "the request is not JSON"
+    if first["loc"] == ("path", "run_id"):
+        return not_a_run(str(first["input"]))
+    place = [str(part) for part in first["loc"] if part not in ("query", "path", "body")]  # type: ignore[attr-defined]
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join(place) or 'the request'}: {said[:1].lower()}{said[1:]}"

@@ -1,0 +1,172 @@
+"""Pages from templates. Everything that is put into one is escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import tzinfo
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+from everytick import app
+from everytick.model import ticks
+from everytick.read import SIGNS, iso
+from everytick.settings import settings
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from .problems import Problem
+
+_HERE = Path(__file__).parent
+STATIC = _HERE / "static"
+
+REASONS = {
+    "missed": "its time had passed when a scheduler was free to start it",
+    "coalesced": "a later tick ran in its place",
+    "overlap": "the run before it was not over yet",
+    "paused": "the job was paused",
+    "outage": "no scheduler was up",
+}
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page made from a template."""
+    state = request.scope.get("state", {})
+    visitor = state.get("visitor")
+    shared = {
+        "application": app.current().name,
+        "visitor": visitor,
+        "may_act": visitor is not None and visitor.may_act,
+        "proof": request.app.state.door.proof(visitor) if visitor and visitor.session else "",
+        "here": address_of(request),
+        "path": request.scope["path"],
+        "now": ticks.now(),
+    }
+    return HTMLResponse(_environment().get_template(name).render(**shared, **values), status)
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    """Return a problem in the form that was asked for: JSON, a sentence, or a page."""
+    extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+    if problem.status == 429:
+        extra["Retry-After"] = "60"
+    if request.scope["path"].startswith("/api"):
+        return JSONResponse({"error": problem.sentence}, problem.status, headers=extra)
+    if is_for_programs(request):
+        return PlainTextResponse(f"{problem.sentence}\n", problem.status, headers=extra)
+    if "hx-request" in request.headers or "x-live" in request.headers:
+        said = Markup('<p class="said bad">{}</p>').format(problem.sentence)
+        return HTMLResponse(said, problem.status, headers=extra)
+    text = (
+        _environment()
+        .get_template("problem.html")
+        .render(application=app.current().name, problem=problem, visitor=None, proof="", path="", here="/")
+    )
+    return HTMLResponse(text, problem.status, headers=extra)
+
+
+def is_for_programs(request: Request) -> bool:
+    """Return whether no browser asks for this: what it gets is no page, and no way to one."""
+    path = str(request.scope["path"])
+    return path == "/live" or path.startswith(("/api", "/metrics"))
+
+
+def address_of(request: Request) -> str:
+    """Return the path and query that were asked for."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+
+
+def url(path: str, **query: object) -> str:
+    """Return an address with those parts of the query that are given."""
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def static(name: str) -> str:
+    """Return the address of a file of ours; another content has another address."""
+    return f"/static/{name}?v={_digest(name)}"
+
+
+def when(instant: int | None, zone: tzinfo | None = None, *, exact: bool = False) -> Markup:
+    """Return an instant as it reads in the scheduler's zone, with its date unless that is today."""
+    if instant is None:
+        return Markup('<span class="none">\u2013</span>')
+    there = zone or settings().zone
+    moment, today = ticks.moment(instant, there), ticks.moment(ticks.now(), there)
+    form = "%H:%M:%S" if moment.date() == today.date() and not exact else "%Y-%m-%d %H:%M:%S"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        iso(instant), f"{moment:%A %Y-%m-%d %H:%M:%S %Z}", moment.strftime(form)
+    )
+
+
+def relative(instant: int | None) -> Markup:
+    """Return how far an instant is from now; the page counts on by itself."""
+    if instant is None:
+        return Markup("")
+    away = (instant - ticks.now()) / ticks.SECOND
+    said = f"in {lasting(away)}" if away >= 0 else f"{lasting(-away)} ago"
+    return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, said)
+
+
+def lasting(seconds: float | None) -> str:
+    """Return a duration for people."""
+    if seconds is None:
+        return "\u2013"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86_400
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{days:.0f} d"
+
+
+def cut(text: str | None, length: int) -> str:
+    """Return the beginning of a text."""
+    text = text or ""
+    return text if len(text) <= length else f"{text[:length]}\u2026"
+
+
+def state_mark(state: str) -> Markup:
+    """Return a state with its sign."""
+    return Markup('<span class="state s-{0}"><b aria-hidden="true">{1}</b> {2}</span>').format(
+        escape(state), SIGNS.get(state, ("?", "?"))[0], state.replace("_", " ")
+    )
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.globals |= {
+        "url": url,
+        "static": static,
+        "REASONS": REASONS,
+        "zone": settings().zone,
+    }
+    made.filters |= {
+        "when": when,
+        "relative": relative,
+        "lasting": lasting,
+        "cut": cut,
+        "state": state_mark,
+        "iso": iso,
+    }
+    return made

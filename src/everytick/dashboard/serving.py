@@ -1,0 +1,155 @@
+"""The dashboard's server: on a thread beside the schedule, with an event loop of its own, or alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from everytick.errors import ConfigurationError, LedgerError
+from everytick.settings import ledger as open_ledger
+from loguru import logger
+
+from .authentication import open_door, token_file
+from .settings import DashboardSettings, dashboard_settings
+
+_STOP_SECONDS = 3.0
+
+
+class Dashboard:
+    """A server that listens but does not answer yet.
+
+    Raises:
+        ConfigurationError: what it needs is not installed.
+        LedgerError: the address is in use or not ours, or the token cannot be kept.
+    """
+
+    def __init__(self, chosen: DashboardSettings) -> None:
+        try:
+            from .application import create_app
+            from .server import make_server
+        except ImportError as problem:
+            raise ConfigurationError(f"the dashboard needs what is not installed: {problem}") from None
+        ledger = open_ledger()
+        self._chosen = chosen
+        self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
+        try:
+            door, self._token, self._is_new = open_door(chosen, ledger.folder)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._token_file = token_file(ledger.folder)
+        self.port = int(self._socket.getsockname()[1])
+        self.app = create_app(ledger, door, chosen.names, self.port)
+        self._server = make_server(self.app)
+
+    def announce(self) -> None:
+        """Say where it is; with the token only when that was made just now."""
+        address = _address(self._chosen, self.port)
+        if self._is_new:
+            link = f"{address}/login?token={self._token}"
+            logger.info("dashboard: {} (shown once; the token is kept in {})", link, self._token_file)
+        else:
+            logger.info("dashboard: {} (python -m app dashboard --link prints it with the token)", address)
+
+    def serve(self) -> None:
+        """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def stop(self) -> None:
+        """Let it end, from any thread: streams first."""
+        self._server.stop()
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Serve the dashboard while the block runs, if SCHEDULER_DASHBOARD says so.
+
+    Whatever goes wrong with it is one warning: the schedule is kept without it.
+
+    Raises:
+        ConfigurationError: a setting of the dashboard is wrong.
+    """
+    chosen = dashboard_settings()
+    if not chosen.scheduler_dashboard:
+        yield
+        return
+    beside_it = _Beside(chosen)
+    beside_it.start()
+    try:
+        yield
+    finally:
+        beside_it.stop()
+
+
+class _Beside(threading.Thread):
+    """The thread on which it is imported and served: neither holds up the schedule."""
+
+    def __init__(self, chosen: DashboardSettings) -> None:
+        super().__init__(name="dashboard", daemon=True)
+        self._chosen = chosen
+        self._dashboard: Dashboard | None = None
+        self._unwanted = False
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        try:
+            self._dashboard = Dashboard(self._chosen)
+            if not self._unwanted:
+                self._dashboard.announce()
+                self._dashboard.serve()
+        except (ConfigurationError, LedgerError) as problem:
+            logger.warning("no dashboard: {}", problem)
+        except (Exception, SystemExit) as problem:
+            logger.opt(exception=problem).warning("no dashboard: {}", problem)
+
+    def stop(self) -> None:
+        """Let it end, and wait a moment for that."""
+        self._unwanted = True
+        if self._dashboard is not None:
+            self._dashboard.stop()
+            self.join(_STOP_SECONDS)
+
+
+def sign_in_link(chosen: DashboardSettings) -> str:
+    """Return the address with the token: whoever opens it is signed in. Serves nothing.
+
+    Raises:
+        LedgerError: the token cannot be kept beside the ledger.
+    """
+    _door, token, _made = open_door(chosen, open_ledger().folder)
+    return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
+
+
+def _address(chosen: DashboardSettings, port: int) -> str:
+    """Return where it is, for a browser on this machine."""
+    host = chosen.scheduler_dashboard_host
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        # Named as TCP: only then asyncio sends small answers at once.
+        listening = socket.socket(found[0][0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                # Also while connections of the process before this one are being closed.
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(found[0][4])
+            listening.listen(128)
+        except BaseException:
+            listening.close()
+            raise
+    except OSError as problem:
+        reason = problem.strerror or problem
+        instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
+        raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
+    return listening

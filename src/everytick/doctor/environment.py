@@ -1,0 +1,116 @@
+"""What the schedule lives in: settings, zone data, the template's version."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from zoneinfo import TZPATH
+
+from everytick import app
+from everytick.errors import ConfigurationError
+from everytick.settings import SchedulerSettings, missing_part, settings
+
+from .finding import Finding, ok
+
+# From this resemblance on, a name is taken for a misspelt one.
+_RESEMBLES = 0.85
+# Zone data older than this many years lacks changes that governments have made since.
+_OLD_YEARS = 2
+
+
+def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
+    """Return the settings, None if they are wrong, and what there is to say of them."""
+    try:
+        chosen = settings()
+        unknown = chosen.unknown_variables()
+    except ConfigurationError as problem:
+        variable = re.match(r"[A-Z_]+(?=[:= ])", str(problem))
+        where = variable[0] if variable else None
+        return None, [Finding("error", "settings", str(problem), where, "a value as in .env.example")]
+    found = [
+        Finding("warning", "settings", sentence, name, _instead_of(name))
+        for sentence in unknown
+        for name in [sentence.split()[0]]
+    ]
+    found += _misspelt(chosen)
+    return chosen, found or [ok("settings", "the settings are valid")]
+
+
+def _instead_of(name: str) -> str:
+    part = missing_part(name)
+    if part is None:
+        return "remove it, or write the real name"
+    return f"remove it, or add the {part}: copier update --defaults --vcs-ref :current: --data {part}=true"
+
+
+def _misspelt(chosen: SchedulerSettings) -> Iterator[Finding]:
+    """Find variables that resemble a setting without its prefix being right."""
+    known = {name.upper() for name in type(chosen).model_fields}
+    ours = [name for name in known if name.startswith("SCHEDULER_")]
+    for name in sorted({name.upper() for name in os.environ} | _names_in_dotenv()):
+        if name in known or name.startswith("SCHEDULER_"):
+            continue
+        near = difflib.get_close_matches(name, ours, n=1, cutoff=_RESEMBLES)
+        if near:
+            what = f"{name} is not a setting, and resembles {near[0]}"
+            yield Finding("warning", "settings", what, name, f"{near[0]}=...")
+
+
+def _names_in_dotenv() -> set[str]:
+    from dotenv import dotenv_values
+
+    path = app.current().root / ".env"
+    return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
+
+
+def examine_zone_data(now: datetime | None = None) -> list[Finding]:
+    """Tell which time zone data is in use, and whether it is old; `now` is the present."""
+    year = (now or datetime.now(UTC)).year
+    installed, packaged = _system_version(), _packaged_version()
+    if installed is None and packaged is None:
+        what = "there is no time zone data: neither the system's nor the package tzdata"
+        return [Finding("error", "zone data", what, None, "install the package tzdata")]
+    # Python asks the system first.
+    used, origin = (installed, "the system") if installed is not None else (packaged, "the package tzdata")
+    stated = re.match(r"(\d{4})", used or "")
+    if stated and year - int(stated[1]) >= _OLD_YEARS:
+        what = f"the time zone data ({used}, of {origin}) is {year - int(stated[1])} years old"
+        return [Finding("warning", "zone data", what, None, f"update {origin}: rules have changed since")]
+    return [ok("zone data", f"time zone data {used or 'of unknown version'}, of {origin}")]
+
+
+def _packaged_version() -> str | None:
+    try:
+        return version("tzdata")
+    except PackageNotFoundError:
+        return None
+
+
+def _system_version() -> str | None:
+    """Return the version of the system's zone data; empty if it does not say; None if there is none."""
+    for folder in map(Path, TZPATH):
+        if not (folder / "UTC").exists():
+            continue
+        for name, pattern in (("tzdata.zi", r"# version (\S+)"), ("+VERSION", r"(\S+)")):
+            try:
+                with (folder / name).open(encoding="utf-8") as file:
+                    stated = re.match(pattern, file.readline())
+            except OSError:
+                continue
+            if stated:
+                return stated[1]
+        return ""
+    return None
+
+
+def examine_template() -> list[Finding]:
+    """Tell the versions, as `--version` does."""
+    said = app.current().versions()
+    if "template unknown" in said:
+        return [Finding("note", "template", f"{said}: the template's version is not known", None, None)]
+    return [ok("template", said)]

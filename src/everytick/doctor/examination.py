@@ -1,0 +1,115 @@
+"""The whole examination. What cannot be looked at is a finding, and the rest goes on."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from contextlib import closing
+from typing import Any
+
+from everytick import app
+from everytick.api.loading import load_schedule
+from everytick.call_site import is_machinery, shown_path
+from everytick.errors import ConfigurationError, LedgerError
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.settings import SchedulerSettings, ledger_of
+from everytick.store.connections import TROUBLES
+from everytick.store.database import Ledger
+from everytick.store.migration_fence import why_closed
+from everytick.store.owner import why_not_ours
+from everytick.store.querying import connect
+from everytick.store.sqlite import SqliteLedger
+
+from .environment import examine_settings, examine_template, examine_zone_data
+from .finding import Finding, ok
+from .history import examine_habits
+from .liveness import examine_clock, examine_processes, examine_runs
+from .pitfalls import examine_schedule
+from .server import examine_server
+from .storage import examine_file, examine_writing
+
+
+def examine() -> list[Finding]:
+    """Return everything that was looked at, in order and not. Changes nothing; never raises."""
+    settings, found = examine_settings()
+    found += examine_zone_data()
+    found += examine_template()
+    if settings is None:
+        what = "neither the ledger nor the schedule can be looked at before the settings are right"
+        return [*found, Finding("note", "settings", what, None, None)]
+    loaded, said = _load_schedule()
+    found += said
+    declared: dict[str, Job] = {}
+    defaults: dict[str, Any] = {"misfire_grace_time": settings.scheduler_misfire_grace_time}
+    if loaded is not None:
+        declared, defaults = {job.id: job for job in loaded.get_jobs()}, loaded.defaults
+        found += examine_schedule(list(declared.values()), settings.scheduler_max_workers, ticks.now())
+    return found + _examine_ledger(settings, declared, defaults)
+
+
+def _load_schedule() -> tuple[Any, list[Finding]]:
+    """Load the schedule; tell of what is wrong with it, and of former names that it uses."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            scheduler = load_schedule()
+        except ConfigurationError as problem:
+            place = re.match(r"\S+?:\d+|\S+\.py", str(problem))
+            return None, [Finding("error", "schedule", str(problem), place[0] if place else None, None)]
+        except LedgerError as problem:
+            return None, [Finding("error", "schedule", str(problem), None, None)]
+    # An import asks for a name more than once.
+    used = dict.fromkeys(
+        (str(it.message), f"{shown_path(it.filename)}:{it.lineno}")
+        for it in seen
+        if issubclass(it.category, DeprecationWarning) and _is_own(it.filename)
+    )
+    said = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
+    return scheduler, [*said, ok("schedule", f"the schedule loads: {len(scheduler.get_jobs())} job(s)")]
+
+
+_URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/database"
+
+
+def _is_own(filename: str) -> bool:
+    own = filename.startswith(str(app.current().root)) and "site-packages" not in filename
+    return own and not is_machinery(filename)
+
+
+def _examine_ledger(
+    settings: SchedulerSettings, declared: dict[str, Job], defaults: dict[str, Any]
+) -> list[Finding]:
+    try:
+        ledger = ledger_of(settings)
+    except ConfigurationError as problem:
+        return [Finding("error", "ledger", str(problem), "SCHEDULER_DATABASE_URL", _URLS)]
+    if isinstance(ledger, SqliteLedger):
+        readable, found = examine_file(ledger)
+    else:
+        readable, found = examine_server(ledger)
+    if not readable:
+        return found
+    unwritable = examine_writing(ledger) if isinstance(ledger, SqliteLedger) else None
+    found += filter(None, [unwritable])
+    now, zone = ticks.now(), settings.zone
+    try:
+        found += _not_to_be_used(ledger)
+        with connect(ledger) as connection:
+            found += examine_clock(connection, now, zone)
+            found += examine_processes(connection, now, zone, is_held=unwritable is not None)
+            found += examine_runs(connection, now, zone)
+            found += examine_habits(connection, declared, defaults, now, zone)
+    except LedgerError as problem:
+        found.append(Finding("error", "ledger", str(problem), ledger.place, None))
+    return found
+
+
+def _not_to_be_used(ledger: Ledger) -> list[Finding]:
+    """Tell of a ledger that was moved, or is another application's."""
+    try:
+        with closing(ledger.connect(read_only=True)) as connection:
+            closed, refusal = why_closed(connection), why_not_ours(connection, ledger.application)
+    except TROUBLES as problem:
+        raise LedgerError(ledger.unusable(problem)) from None
+    return [Finding("error", "ledger", said, ledger.place, None) for said in (closed, refusal) if said]

@@ -1,0 +1,186 @@
+"""Who is up, whether the clock can be trusted, and what is left over."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.explain.wording import at, host, lasting
+from everytick.model import ticks
+from everytick.model.roles import DEFAULT_QUEUE, Role
+from everytick.store import schema, workers
+from everytick.store.records import Identity
+from sqlalchemy import Connection, func, select, text
+
+from .finding import Finding, ok
+
+_LEASE = int(LEASE_SECONDS * ticks.SECOND)
+# Two clocks of one machine, and clocks of two that are kept in time, differ by less.
+_APART = 5 * ticks.SECOND
+# A loop that answers says so with each heartbeat, every five seconds.
+_STUCK = 12 * ticks.SECOND
+_OLD = ticks.DAY
+_RECENT = ticks.DAY
+
+_SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6"
+_SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000"
+
+runs, jobs = schema.runs.c, schema.jobs.c
+
+
+def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Compare the clock (`now`, in microseconds) with the ledger's last instants and with its database's."""
+    found = []
+    # By the index of finished_us, and over the few rows of jobs and processes.
+    last = connection.execute(select(func.max(runs.finished_us))).scalar()
+    seen = connection.execute(select(func.max(schema.processes.c.beat_us))).scalar()
+    newest = max(last or 0, seen or 0)
+    if newest > now + _APART:
+        what = (
+            f"the clock shows {at(now, zone)}, but the ledger was written to at {at(newest, zone)}:"
+            " it was set"
+            f" back by at least {lasting(newest - now)}"
+        )
+        found.append(Finding("error", "clock", what, None, "a clock that is kept in time (NTP)"))
+    ahead = connection.execute(
+        select(jobs.job_id, jobs.watermark_us).where(
+            jobs.watermark_us > now + _APART, jobs.removed_us.is_(None)
+        )
+    ).all()
+    for job_id, watermark in ahead:
+        what = f"job {job_id} is silent until {at(watermark, zone)}: its ticks up to then are used up already"
+        found.append(Finding("warning", "clock", what, f"job {job_id}", "patience, or a clock put right"))
+    found += _apart(connection)
+    return found or [ok("clock", "the clock is not behind what the ledger has seen")]
+
+
+def _apart(connection: Connection) -> Iterator[Finding]:
+    on_server = _is_on_server(connection)
+    own = connection.execute(text(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)).scalar_one()
+    apart = abs(int(own) - time.time_ns() // 1000)
+    if apart <= _APART:
+        return
+    if on_server:
+        what = f"this machine's clock and the server's differ by {lasting(apart)}: jobs go by the server's"
+        yield Finding("warning", "clock", what, None, "clocks that are kept in time (NTP)")
+    else:
+        what = f"SQLite's clock and this process's differ by {lasting(apart)}"
+        yield Finding("warning", "clock", what, None, "one clock for all of the process")
+
+
+def _is_on_server(connection: Connection) -> bool:
+    return connection.dialect.name != "sqlite"
+
+
+def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
+    """Tell who is alive, who is silent, and whose event loop is stuck.
+
+    `is_held`: another program holds the ledger, so that nobody can give a sign of life.
+    """
+    rows = connection.execute(select(schema.processes)).all()
+    if not rows:
+        return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
+    found = [finding for row in rows for finding in _process(connection, row, now, zone, is_held)]
+    found += _unserved(connection, rows, now)
+    machines = {host(row.host) for row in rows}
+    if len(machines) > 1 and not _is_on_server(connection):
+        what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
+        found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
+    return found
+
+
+def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator[Finding]:
+    """Tell of queues whose runs nobody who is alive takes."""
+    alive = [row for row in rows if row.beat_us >= now - _LEASE]
+    roles = [Role.kept(row.role, row.queues) for row in alive]
+    if not alive or any(role.runs and not role.queues for role in roles):
+        return
+    jobs = schema.jobs.c
+    query = select(jobs.job_id, jobs.queue).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
+    lacking: dict[str, list[str]] = {}
+    for job_id, queue in connection.execute(query):
+        name = queue or DEFAULT_QUEUE
+        if not any(role.serves(name) for role in roles):
+            lacking.setdefault(name, []).append(job_id)
+    for queue, job_ids in sorted(lacking.items()):
+        what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
+        yield Finding(
+            "error",
+            "processes",
+            what,
+            f"job {job_ids[0]}",
+            f"python -m app run --role worker --queues {shlex.quote(queue)}",
+        )
+
+
+def _process(connection: Connection, row: Any, now: int, zone: Any, is_held: bool) -> Iterator[Finding]:
+    name = f"process {row.pid} on {host(row.host)}"
+    since = f"up since {at(row.started_us, zone)}"
+    if workers.is_provably_dead(Identity.new(), row.process_id, row.host, row.pid):
+        what = f"{name} died: its last sign of life is of {at(row.beat_us, zone)}"
+        yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
+        return
+    silent = now - row.beat_us
+    if silent > _LEASE and is_held:
+        what = f"{name} has shown no sign of life for {lasting(silent)}: it cannot while the ledger is held"
+        yield Finding("note", "processes", what, name, None)
+        return
+    if silent > _LEASE:
+        what = f"{name} has shown no sign of life for {lasting(silent)}: it is stopped, cut off, or dead"
+        yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
+        return
+    stuck = row.beat_us - (row.pass_us or row.started_us)
+    if stuck > _STUCK:
+        blamed = connection.scalars(
+            select(runs.job_id).where(_HELD, runs.process_id == row.process_id, runs.state == "running")
+        ).all()
+        running = f"; under way there: {', '.join(sorted(set(blamed)))}" if blamed else ""
+        what = (
+            f"the event loop of {name} has not answered for {lasting(stuck)}: a coroutine blocks it{running}"
+        )
+        right = "a plain function, or asyncio.to_thread, for what takes long; its log names the job"
+        yield Finding("error", "processes", what, name, right)
+        return
+    yield ok("processes", f"{name} is {since}")
+
+
+# As literal text and in no order, so that SQLite uses the partial indexes of the same conditions.
+_HELD = text("state IN ('claimed', 'running')")
+_WAITING = text("state IN ('queued', 'retrying')")
+
+
+def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Tell of runs that do not end, belong to nobody, or were lost of late."""
+    found = []
+    held = connection.execute(select(schema.runs).where(_HELD)).all()
+    waiting = connection.execute(select(schema.runs).where(_WAITING)).all()
+    present = set(connection.scalars(select(schema.processes.c.process_id)))
+    for row in held:
+        if row.process_id not in present:
+            what = f"run {row.run_id} of {row.job_id} is held by a process that is not there: it never ends"
+            found.append(Finding("error", "runs", what, f"run {row.run_id}", "a report of this as a defect"))
+    unfinished = [row for row in [*held, *waiting] if row.due_us < now - _OLD]
+    if unfinished:
+        oldest = min(unfinished, key=lambda row: row.due_us)
+        what = (
+            f"{len(unfinished)} run(s) are unfinished for more than {lasting(_OLD)}; the oldest is run"
+            f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
+        )
+        right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
+        found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
+    # By the index of finished_us: one day of the history.
+    lost = connection.execute(
+        select(runs.job_id, func.count())
+        .where(runs.finished_us >= now - _RECENT, runs.state == "lost")
+        .group_by(runs.job_id)
+    ).all()
+    if lost:
+        number = sum(count for _job, count in lost)
+        what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
+        found.append(Finding("warning", "runs", what, None, "python -m app runs --state lost"))
+    return found or [
+        ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
+    ]

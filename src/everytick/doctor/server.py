@@ -1,0 +1,80 @@
+"""The ledger on a server: whether it answers, is of this version, may be written, and has room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from everytick.errors import LedgerError
+from everytick.store.connections import TROUBLES, Connection
+from everytick.store.database import REVISION, Ledger
+
+from .finding import Finding, ok
+
+_OLDEST = 130_000
+_LARGE = 20 * 1024**3
+# A process of the scheduler, a dashboard's look and a command may want a connection at the same time.
+_FREE_CONNECTIONS = 10
+
+_STATE = """
+SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS replica,
+       current_setting('max_connections')::int AS most,
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS taken,
+       (SELECT bool_and(has_table_privilege('scheduler_runs', privilege))
+        FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS privilege) AS may_write,
+       COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted,
+       inet_server_addr() IS NULL OR inet_server_addr() = inet_client_addr() AS is_local
+"""
+_NAMES = ("version", "replica", "most", "taken", "may_write", "encrypted", "is_local")
+
+
+def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
+    """Return whether a ledger on a server can be read, and what there is to say of it."""
+    place = ledger.place
+    try:
+        if not ledger.exists():
+            what = "there is no ledger in this database yet: the first start makes one"
+            return False, [Finding("note", "ledger", what, place, "python -m app run")]
+        revision = ledger.revision()
+        with closing(ledger.connect(read_only=True)) as connection:
+            found = list(_examine(connection, place))
+        size = sum(ledger.sizes().values())
+    except LedgerError as problem:
+        return False, [Finding("error", "ledger", str(problem), place, None)]
+    except TROUBLES as problem:
+        return False, [Finding("error", "ledger", ledger.unusable(problem), place, None)]
+    found.append(_size(size, place))
+    if revision != REVISION:
+        what = f"the ledger is of version {revision}, this code of {REVISION}"
+        return False, [*found, Finding("warning", "ledger", what, place, "python -m app migrate, or a start")]
+    return True, [*found, ok("ledger", f"the ledger is there, of version {revision}", place)]
+
+
+def _examine(connection: Connection, place: str) -> Iterator[Finding]:
+    state: dict[str, Any] = dict(zip(_NAMES, connection.execute(_STATE).fetchone(), strict=True))
+    if state["version"] < _OLDEST:
+        what = f"the server is PostgreSQL {state['version'] // 10_000}; the ledger needs 13"
+        yield Finding("error", "server", what, place, "a newer server")
+    if state["replica"]:
+        what = "the server is a standby: it can be read, and no scheduler can start on it"
+        yield Finding("error", "server", what, place, "the address of the primary")
+    elif not state["may_write"]:
+        what = "this role may read the ledger and not write it: no scheduler of this role can start"
+        yield Finding("note", "server", what, place, "the role that owns the tables, for schedulers")
+    free = state["most"] - state["taken"]
+    if free < _FREE_CONNECTIONS:
+        what = f"of the server's {state['most']} connections {free} are free"
+        yield Finding("warning", "server", what, place, "a larger max_connections, or PgBouncer")
+    else:
+        yield ok("server", f"{free} of {state['most']} connections are free", place)
+    if not state["encrypted"] and not state["is_local"]:
+        what = "the connection to the server is not encrypted"
+        yield Finding("warning", "server", what, place, "sslmode=verify-full in the URL")
+
+
+def _size(size: int, place: str) -> Finding:
+    large = size > _LARGE
+    what = f"the ledger's tables take {size / 1024**2:.1f} MB"
+    right = "a smaller SCHEDULER_HISTORY_DAYS" if large else None
+    return Finding("note" if large else "ok", "size", what, place, right)

@@ -1,0 +1,149 @@
+"""The ledger as a file: whether it is there, sound, writable, in a good place, and of a bearable size."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from everytick.errors import LedgerError
+from everytick.store.database import REVISION
+from everytick.store.sqlite import SqliteLedger
+
+from .finding import Finding, ok
+
+_MEGABYTE = 1024 * 1024
+_LARGE = 2_048 * _MEGABYTE
+_LARGE_LOG = 64 * _MEGABYTE
+_LITTLE_SPACE = 200 * _MEGABYTE
+_NO_SPACE = 10 * _MEGABYTE
+# The whole file is looked through for as long as this.
+_CHECK_SECONDS = 20.0
+_CHECK_STEPS = 100_000
+# A scheduler holds the ledger for a few milliseconds at a time.
+_WRITE_SECONDS = 2.0
+_REMOTE = re.compile(
+    r"nfs\d?|cifs|smb\w*|afs|ceph|glusterfs|lustre|beegfs|9p|fuse\.(sshfs|glusterfs|s3fs|rclone)"
+)
+
+
+def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
+    """Return whether a ledger in a file can be read, and what there is to say of it."""
+    place = str(ledger.path)
+    found = [*_place(ledger.path)]
+    try:
+        if not ledger.exists():
+            what = "there is no ledger yet: the first start makes one"
+            return False, [*found, Finding("note", "ledger", what, place, "python -m app run")]
+        revision = ledger.revision()
+    except LedgerError as problem:
+        return False, [*found, Finding("error", "ledger", str(problem), place, None)]
+    found += _writable(ledger.path)
+    found += _size(ledger.path)
+    if revision != REVISION:
+        what = f"the ledger is of version {revision}, this code of {REVISION}"
+        return False, [*found, Finding("warning", "ledger", what, place, "python -m app migrate, or a start")]
+    try:
+        damage = _look_through(ledger)
+    except sqlite3.DatabaseError as problem:
+        damage = str(problem)
+    if damage is None:
+        return True, [*found, ok("ledger", f"the ledger is there, of version {revision}, and sound", place)]
+    if damage == "":
+        what = f"the ledger is large: not all of it was looked through within {_CHECK_SECONDS:g} s"
+        return True, [*found, Finding("note", "ledger", what, place, None)]
+    return False, [*found, Finding("error", "ledger", ledger.damaged(damage), place, "a backup in its place")]
+
+
+def examine_writing(ledger: SqliteLedger) -> Finding | None:
+    """Try to write, changing nothing; return what there is to say if another program holds the ledger."""
+    if not os.access(ledger.path, os.W_OK) or not os.access(ledger.folder, os.W_OK):
+        # That was said already.
+        return None
+    try:
+        with closing(ledger.connect(read_only=True)) as connection:
+            connection.execute("PRAGMA query_only=OFF")
+            connection.execute(f"PRAGMA busy_timeout={int(_WRITE_SECONDS * 1_000)}")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as problem:
+        return Finding(
+            "error", "ledger", ledger.unusable(problem), str(ledger.path), "the end of what holds it"
+        )
+    return None
+
+
+def _look_through(ledger: SqliteLedger) -> str | None:
+    """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
+    give_up = time.monotonic() + _CHECK_SECONDS
+    with closing(ledger.connect(read_only=True)) as connection:
+        connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.OperationalError as problem:
+            if "interrupted" in str(problem):
+                return ""
+            raise
+    return None if found == "ok" else " ".join(str(found).split())
+
+
+def _writable(path: Path) -> Iterator[Finding]:
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            what = f"{place} cannot be written by this user: no scheduler of this user can start"
+            yield Finding("error", "ledger", what, str(place), "the right to write, for the scheduler's user")
+
+
+def _size(path: Path) -> Iterator[Finding]:
+    size = path.stat().st_size
+    log = path.with_name(f"{path.name}-wal")
+    waiting = log.stat().st_size if log.exists() else 0
+    level = "note" if size > _LARGE else "ok"
+    right = "a smaller SCHEDULER_HISTORY_DAYS" if size > _LARGE else None
+    yield Finding(
+        level, "size", f"the ledger takes {_shown(size)}, its log {_shown(waiting)}", str(path), right
+    )
+    if waiting > _LARGE_LOG:
+        what = f"{log.name} takes {_shown(waiting)}: while somebody reads without an end it cannot shrink"
+        yield Finding("warning", "size", what, str(log), "end whatever keeps the ledger open for reading")
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    folder = next((place for place in path.parents if place.exists()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    if free < _LITTLE_SPACE:
+        level = "error" if free < _NO_SPACE else "warning"
+        what = f"the disk of the ledger has {_shown(free)} left: when it is full nothing is started"
+        yield Finding(level, "disk", what, str(folder), "room on the disk")
+    else:
+        yield ok("disk", f"{_shown(free)} of disk left", str(folder))
+    kind = file_system(folder)
+    if kind is not None and _REMOTE.fullmatch(kind):
+        what = f"the ledger lies on a network share ({kind}), on which SQLite's locks are not to be relied on"
+        yield Finding("error", "disk", what, str(folder), "a local disk, by SCHEDULER_DATABASE_URL")
+
+
+def file_system(folder: Path, table: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """Return the kind of file system on which a folder lies; None where this cannot be told."""
+    try:
+        lines = table.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    place, best, kind = folder.resolve(), -1, None
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        mounted = Path(before.split()[4].replace(r"\040", " "))
+        # Of two at the same point the later one covers the earlier.
+        if place.is_relative_to(mounted) and len(mounted.parts) >= best:
+            best, kind = len(mounted.parts), after.split()[0]
+    return kind
+
+
+def _shown(size: int) -> str:
+    return f"{size / _MEGABYTE:.1f} MB" if size < 1024 * _MEGABYTE else f"{size / _MEGABYTE / 1024:.1f} GB"

@@ -1,0 +1,193 @@
+"""What the schedule in the working tree changes against the one in force, and what a start runs at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.schedule import Schedule, from_data
+from everytick.read import iso
+from everytick.store.database import Ledger
+
+from .start import Rehearsal, rehearse
+
+# How many coming ticks are shown of each schedule.
+_SHOWN_TICKS = 3
+# What a declaration says beside its ticks, as the ledger keeps it.
+_KEPT = ("name", "function", "on_crash", "grace_us")
+
+
+@dataclass
+class Side:
+    """A schedule as it is, or would be; `next` are coming ticks, ISO 8601 in UTC, None if not known."""
+
+    trigger: str
+    timezone: str
+    next: list[str] | None
+
+
+@dataclass
+class JobChange:
+    """What becomes of one job.
+
+    what: `added`, `changed` (its ticks are others), `removed`, or `altered` (its ticks stay). details: other
+    things that change, each with the old and the new value. declared_at: the line of the declaration.
+    """
+
+    job_id: str
+    what: str
+    old: Side | None
+    new: Side | None
+    paused: bool = False
+    details: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    declared_at: str | None = None
+
+
+@dataclass
+class Start:
+    """One run that the next start begins.
+
+    why: `startup`, `catch-up`, `due` (its tick is now), or what it is now: `queued`, `retrying`, `lost`,
+    `interrupted`. at: when it is due, ISO 8601 in UTC, which may be a moment from now.
+    """
+
+    job_id: str
+    kind: str
+    why: str
+    tick: str | None
+    at: str | None
+    run_id: int | None
+
+
+@dataclass
+class Difference:
+    """Everything that a start with the working tree's schedule changes; see `rehearsal`."""
+
+    jobs: list[JobChange]
+    runs: list[Start]
+    skipped: list[dict[str, Any]]
+    waiting: list[Start]
+    alive: list[str]
+    stale: list[str]
+    cannot_run: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"differs": bool(self.jobs), **asdict(self)}
+
+
+def difference(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> Difference:
+    """Compare declared jobs with what the ledger has in force.
+
+    `defaults`: the options of jobs that name none. Raises LedgerError when the ledger cannot be read.
+    """
+    found = rehearse(ledger, declared, defaults)
+    now = ticks.now()
+    return Difference(
+        jobs=_changes(found, {job.id: job for job in declared}, now),
+        runs=[_start(row, now) for row in found.begun],
+        skipped=[_skipped(row) for row in found.skipped],
+        waiting=[_start(row, now) for row in found.waiting],
+        alive=found.alive,
+        stale=found.stale,
+        cannot_run=found.broken,
+    )
+
+
+def _changes(found: Rehearsal, declared: Mapping[str, Job], now: int) -> list[JobChange]:
+    changes = [
+        JobChange(
+            job_id,
+            what,
+            _old(found.before.get(job_id), now) if what != "added" else None,
+            _new(declared[job_id].schedule, found.after[job_id], now) if job_id in declared else None,
+            paused=job_id in found.registration.paused,
+            details=_details(found, job_id) if what == "changed" else {},
+            declared_at=declared[job_id].where if job_id in declared else None,
+        )
+        for what in ("added", "changed", "removed")
+        for job_id in getattr(found.registration, what)
+    ]
+    told = {change.job_id for change in changes}
+    for job_id in declared.keys() - told:
+        details = _details(found, job_id)
+        if details:
+            job = declared[job_id]
+            side = _new(job.schedule, found.after[job_id], now)
+            paused = job_id in found.registration.paused
+            changes.append(JobChange(job_id, "altered", side, side, paused, details, job.where))
+    order = ("added", "changed", "altered", "removed")
+    return sorted(changes, key=lambda change: (order.index(change.what), change.job_id))
+
+
+def _details(found: Rehearsal, job_id: str) -> dict[str, tuple[Any, Any]]:
+    old, new = found.before[job_id], found.after[job_id]
+    details = {
+        "misfire_grace_time" if name == "grace_us" else name: (_value(name, old), _value(name, new))
+        for name in _KEPT
+        if old[name] != new[name]
+    }
+    if old["call_data"] is not None and new["call_data"] is None:
+        details["declared"] = ("added while running", "in the code")
+    return details
+
+
+def _value(name: str, row: Mapping[str, Any]) -> Any:
+    value = row[name]
+    return value / ticks.SECOND if name == "grace_us" and value is not None else value
+
+
+def _old(row: Mapping[str, Any] | None, now: int) -> Side | None:
+    if row is None:
+        return None
+    try:
+        known = from_data(json.loads(row["schedule_data"])) if row["schedule_data"] else None
+    except ValueError:
+        known = None
+    coming = None if known is None else _coming(known, max(now, row["watermark_us"]))
+    return Side(row["trigger"], row["zone"], coming)
+
+
+def _new(schedule: Schedule, row: Mapping[str, Any], now: int) -> Side:
+    return Side(schedule.text, str(schedule.zone), _coming(schedule, max(now, row["watermark_us"])))
+
+
+def _coming(schedule: Schedule, after: int) -> list[str]:
+    found: list[str] = []
+    tick = schedule.next_tick(after)
+    while tick is not None and len(found) < _SHOWN_TICKS:
+        found.append(str(iso(tick)))
+        tick = schedule.next_tick(tick)
+    return found
+
+
+def _start(row: Mapping[str, Any], now: int) -> Start:
+    if row["was"] is not None:
+        # A run that a dead process had begun is found to be lost, and what it reserved is given back.
+        why = {"running": "lost", "claimed": "queued"}.get(row["was"], row["was"])
+    elif row["kind"] == "startup":
+        why = "startup"
+    else:
+        why = "catch-up" if row["tick_us"] is not None and row["tick_us"] <= now - ticks.SECOND else "due"
+    return Start(
+        row["job_id"],
+        row["kind"],
+        why,
+        iso(row["tick_us"]),
+        iso(row["due_us"]),
+        row["run_id"] if row["was"] is not None else None,
+    )
+
+
+def _skipped(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": row["job_id"],
+        "reason": row["reason"],
+        "tick": iso(row["tick_us"]),
+        "last_tick": iso(row["last_tick_us"]),
+        "count": row["tick_count"] if row["last_tick_us"] is not None else 1,
+    }

@@ -1,0 +1,173 @@
+"""What a schedule would do over a span, with a clock that only moves here: nothing runs, no file is touched.
+
+Each job is simulated for itself, with the real schedule's ticks and its decisions after an outage:
+
+- the schedule is started for the first time at the beginning, and nothing is paused
+- an outage is sudden, and found out as soon as the schedule is up again
+- each run takes as long as it is said to, and succeeds; there are as many workers as are needed
+
+Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `results`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta, tzinfo
+
+from everytick.errors import ConfigurationError
+from everytick.model import ticks
+from everytick.model.functions import unwrapped
+from everytick.model.job import Job
+from everytick.model.ticks.zones import spans, wall_clock
+from everytick.text.wording import when
+
+from .one_job import OneJob
+from .results import ClockChange, JobResult, OutageCost, Simulation, iso
+from .timeline import MOST_COMBINED, TooManyTicks, timeline
+
+__all__ = [
+    "MOST_WALKED",
+    "ClockChange",
+    "JobResult",
+    "OutageCost",
+    "Simulation",
+    "days_later",
+    "iso",
+    "simulate",
+]
+
+# Ticks of one job whose runs may overlap, or have a jitter, are looked at one by one: so many take seconds.
+MOST_WALKED = 1_000_000
+
+
+def simulate(
+    jobs: Iterable[Job],
+    begin: int,
+    end: int,
+    zone: tzinfo,
+    *,
+    outages: Iterable[tuple[int, int]] = (),
+    durations: Mapping[str, tuple[int, str]] | None = None,
+    progress: Callable[[float], None] = lambda _done: None,
+) -> Simulation:
+    """Return what becomes of the ticks of these jobs from `begin` (included) to `end` (not included).
+
+    Args:
+        outages: first and last instant of each, the last one not included; in any order.
+        durations: how long a run of a job takes in microseconds, and where that is known from; others take
+            no time at all.
+        progress: called now and then with the part that is done, from 0 to 1.
+
+    Instants are microseconds since the epoch.
+
+    Raises:
+        ConfigurationError: an outage does not lie within the span, or a job has too many ticks.
+    """
+    down = _in_order(outages, begin, end, zone)
+    known = durations or {}
+    made = [_prepare(job, begin, end, known.get(job.id, (0, "unknown"))) for job in jobs]
+    total = sum(weight for _job, weight in made) or 1
+    done = 0
+
+    def walked(number: int) -> None:
+        nonlocal done
+        done += number
+        progress(min(1.0, done / total))
+
+    changes: list[ClockChange] = []
+    for (one, _weight), shifts in zip(made, _shifts_of(made, begin, end), strict=True):
+        one.watched_by(walked)
+        one.simulate(begin, end, down)
+        changes += _changes(one.result.job, shifts)
+    progress(1.0)
+    results = {one.result.job.id: one.result for one, _weight in made}
+    changes.sort(key=lambda change: (change.tick, change.job_id))
+    return Simulation(begin, end, zone, down, results, changes)
+
+
+def days_later(begin: int, days: int, zone: tzinfo) -> int:
+    """Return the instant at which a clock in the zone shows the same time of day, so many days later."""
+    return ticks.instant_of_wall(wall_clock(begin, zone) + timedelta(days=days), zone)
+
+
+def _in_order(
+    outages: Iterable[tuple[int, int]], begin: int, end: int, zone: tzinfo
+) -> Sequence[tuple[int, int]]:
+    """Return the outages in order, those that touch as one."""
+
+    found: list[tuple[int, int]] = []
+    for down, up in sorted(outages):
+        if up <= down:
+            raise ConfigurationError(
+                f"an outage from {when(down, zone)} must end later than that, not at {when(up, zone)}"
+            )
+        if down < begin or up > end:
+            raise ConfigurationError(
+                f"the outage from {when(down, zone)} to {when(up, zone)} must lie within what is simulated,"
+                f" {when(begin, zone)} to {when(end, zone)}"
+            )
+        if found and down <= found[-1][1]:
+            found[-1] = (found[-1][0], max(up, found[-1][1]))
+        else:
+            found.append((down, up))
+    return found
+
+
+def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[OneJob, int]:
+    """Return the simulation of a job, and how many of its ticks must be looked at."""
+    duration, source = known
+    notes = []
+    timeout = job.options.timeout
+    if timeout is not None and duration > timeout * ticks.SECOND:
+        notes.append(f"a run takes {duration / ticks.SECOND:g} s: its timeout of {timeout:g} s would end it")
+        if inspect.iscoroutinefunction(unwrapped(job.func)):
+            duration = int(timeout * ticks.SECOND)
+    if job.paused_at_first:
+        notes.append("it is declared paused: simulated as if it were not")
+    try:
+        line = timeline(job.schedule, begin, end)
+    except TooManyTicks:
+        raise _too_many(job, MOST_COMBINED, "its combined trigger") from None
+    weight = line.total if OneJob.must_walk(job, line, duration) else 0
+    if weight > MOST_WALKED:
+        raise _too_many(job, MOST_WALKED, "its jitter" if job.schedule.jitter else "how long its runs take")
+    number = ticks.count(job.schedule.ticks, begin - 1, end - 1, MOST_COMBINED)
+    expected = line.total if number is None else number
+    result = JobResult(job, expected, duration, source, notes=notes)
+    return OneJob(job, line, result), weight
+
+
+def _too_many(job: Job, most: int, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the job {job.id!r} has more than {most:,} ticks in that time, each of which must be looked at"
+        f" because of {why}: simulate fewer days"
+    )
+
+
+def _shifts_of(
+    made: Iterable[tuple[OneJob, int]], begin: int, end: int
+) -> Iterable[Sequence[tuple[int, int]]]:
+    """Yield, for each job, when its zone's clock is shifted, and by how much."""
+    found: dict[tzinfo, list[tuple[int, int]]] = {}
+    for one, _weight in made:
+        zone = one.result.job.schedule.zone
+        if zone not in found:
+            shifts = [shift for shift, _end in spans(begin, end, zone)][1:]
+            found[zone] = [(shift, _offset(shift, zone) - _offset(shift - 1, zone)) for shift in shifts]
+        yield found[zone]
+
+
+def _offset(instant: int, zone: tzinfo) -> int:
+    offset = ticks.moment(instant, zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds() * ticks.SECOND)
+
+
+def _changes(job: Job, shifts: Iterable[tuple[int, int]]) -> Iterable[ClockChange]:
+    """Yield the first tick at each shift that is odd."""
+    for shift, by in shifts:
+        # Jumped over: due at the end of the gap. Set back: what is shown twice is around that instant.
+        first, last = (shift, shift) if by > 0 else (shift + by, shift - by - 1)
+        tick = job.next_tick(first - 1)
+        if tick is not None and tick <= last and (note := job.schedule.ticks.note(tick)):
+            yield ClockChange(tick, job.id, note)

@@ -1,0 +1,396 @@
+"""One job over a span: its ticks, and the runs that they lead to, with a clock that only this moves.
+
+What is decided after an outage is decided by `catch_up.decide`, as in the real schedule. While the schedule
+is up, each tick is decided alone, at its instant: it runs, unless too many runs are under way (R7).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import count
+
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import AHEAD, decide
+from everytick.store.workers import MOST_CRASHES
+
+from .results import JobResult, OutageCost
+from .timeline import Timeline
+
+_REPORT_EVERY = 8_192
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """A run; `tick` is None for one at a start. `missed_in`: the outage into which it fell."""
+
+    tick: int | None
+    due: int
+    missed_in: OutageCost | None = None
+    cut_by: OutageCost | None = None
+    attempt: int = 1
+    rerun_until: int | None = None
+
+    @property
+    def is_first_of_tick(self) -> bool:
+        return self.tick is not None and self.attempt == 1
+
+
+class _Group:
+    """Runs that go one after another, in one instance slot; most are alone."""
+
+    __slots__ = ("regular", "running", "waiting")
+
+    def __init__(self, runs: Iterable[_Run], *, regular: bool = False) -> None:
+        self.waiting = deque(runs)
+        self.running: _Run | None = None
+        self.regular = regular
+
+    def is_held(self, now: int) -> bool:
+        """Return whether it is claimed and due, and between two runs."""
+        return self.running is None and any(run.due <= now for run in self.waiting)
+
+
+class _Kind(IntEnum):
+    """What happens; at one instant in this order."""
+
+    END = 0
+    DUE = 1
+    LOOK = 2
+
+
+class OneJob:
+    """Simulates one job; `result` is filled by `simulate`."""
+
+    def __init__(self, job: Job, timeline: Timeline, result: JobResult) -> None:
+        self.result = result
+        self._job, self._timeline = job, timeline
+        self._duration, self._most = result.duration, job.options.max_instances
+        self._shaken = bool(job.schedule.jitter)
+        self._walked: Callable[[int], None] = lambda _number: None
+        # What lies ahead: (when, kind, order, group).
+        self._events: list[tuple[int, _Kind, int, _Group | None]] = []
+        self._order = count()
+        self._groups: dict[_Group, None] = {}
+        # Those that may be between two of their runs.
+        self._chains: list[_Group] = []
+        self._busy = 0
+        self._odd = 0
+        # Given back, or cut off: for a slot that is free.
+        self._given_back: list[_Run] = []
+        self._last_start: int | None = None
+
+    @staticmethod
+    def must_walk(job: Job, timeline: Timeline, duration: int) -> bool:
+        """Return whether the ticks must be looked at one by one, since their runs could overlap."""
+        if job.schedule.jitter:
+            return True
+        gap = timeline.shortest_gap
+        return bool(duration) and gap is not None and duration > gap * job.options.max_instances
+
+    def watched_by(self, walked: Callable[[int], None]) -> None:
+        """Tell `walked` now and then how many more ticks were looked at."""
+        self._walked = walked
+
+    def simulate(self, begin: int, end: int, outages: Sequence[tuple[int, int]]) -> None:
+        """Go from `begin` to `end`, with these outages: in order, apart from each other, within the span."""
+        self._begin, self._end = begin, end
+        self._jumps = not self.must_walk(self._job, self._timeline, self._duration)
+        self._last_start = begin
+        self.result.longest_from = begin
+        self._claim_startup(begin)
+        self._look(begin)
+        seen = begin - 1
+        for down, up in outages:
+            self._live(seen, down)
+            cost = OutageCost(down, up)
+            self.result.outages.append(cost)
+            self._go_down(cost)
+            seen = self._come_up(cost, seen=down - 1)
+        self._live(seen, end)
+        self._settle()
+
+    # --- up ---
+
+    def _live(self, after: int, until: int) -> None:
+        """Go through the ticks in (after, until)."""
+        if self._jumps:
+            after = self._until_regular(after, until - 1)
+            # What may still be under way at the end is looked at one by one.
+            jump = until - 1 - self._duration
+            if jump > after:
+                self._jump(after, jump)
+                after = jump
+        for number, tick in enumerate(self._timeline.ticks(after, until - 1), 1):
+            self._tick(tick)
+            if number % _REPORT_EVERY == 0:
+                self._walked(_REPORT_EVERY)
+
+    def _until_regular(self, after: int, until: int) -> int:
+        """Go on until nothing is left of a start; return how far that is."""
+        for tick in self._timeline.ticks(after, until):
+            self._advance(tick)
+            if not self._odd and not self._given_back:
+                return tick - 1
+            self._tick(tick)
+        return until
+
+    def _jump(self, after: int, until: int) -> None:
+        """Let all ticks in (after, until] run, none of which can meet another."""
+        for part in self._timeline.between(after, until):
+            self._note_start(part.first)
+            if part.longest > self.result.longest:
+                self.result.longest = part.longest
+                self.result.longest_from = part.base + part.longest_after
+            self.result.last = self._last_start = part.last
+            self.result.ran += len(part.values)
+            self._note_lateness(0)
+
+    def _tick(self, tick: int) -> None:
+        self._advance(tick)
+        due = self._job.due(tick) if self._shaken else tick
+        if due > tick:
+            self._enter(_Group([_Run(tick, due)], regular=True), due)
+        elif self._is_full(tick):
+            self.result.skipped["overlap"] += 1
+        else:
+            self._proceed(self._enter(_Group([_Run(tick, due)], regular=True)), tick)
+        if self._given_back:
+            self._take_given_back(tick)
+
+    # --- down, and up again ---
+
+    def _go_down(self, cost: OutageCost) -> None:
+        """Nothing is up any more, at once: what ran is cut off, what waited is given back."""
+        self._advance(cost.begin, going_down=True)
+        for group in self._groups:
+            if group.running is not None:
+                self._cut(group.running, cost)
+            for run in group.waiting:
+                if run.missed_in is None and run.tick is not None:
+                    run.missed_in = cost
+                    cost.due += 1
+                self._given_back.append(run)
+        self._groups.clear()
+        self._chains.clear()
+        self._events.clear()
+        self._busy = self._odd = 0
+        # What belonged to that start is superseded by the next one's.
+        self._given_back = [run for run in self._given_back if run.tick is not None]
+
+    def _cut(self, run: _Run, cost: OutageCost) -> None:
+        if run.tick is None:
+            return
+        cost.cut += 1
+        grace = self._job.options.grace
+        if self._job.options.on_crash == "rerun" and run.attempt <= MOST_CRASHES:
+            run.rerun_until = ticks.FOREVER if grace is None else cost.begin + grace
+            run.cut_by = cost
+            self._given_back.append(run)
+        else:
+            self._lose(run)
+
+    def _come_up(self, cost: OutageCost, seen: int) -> int:
+        """Decide about what was missed; return up to where ticks are accounted for."""
+        # The span's end is not part of it.
+        now = min(cost.end, self._end - 1)
+        cost.due += self._timeline.count(seen, cost.end - 1)
+        startup = self._claim_startup(now)
+        decision = decide(self._job, seen, now, "outage")
+        if decision is not None:
+            for skip in decision.skip:
+                number = skip.count
+                if number is None:
+                    number = self._timeline.count(skip.first - 1, skip.last)
+                self.result.skipped[skip.reason] += number
+                cost.skipped[skip.reason] += number
+            cost.asked = len(decision.run)
+            self._claim_missed(decision.run, now, cost)
+            seen = decision.upto
+        if startup is not None and startup.waiting and startup.waiting[0].due <= now:
+            self._proceed(startup, now)
+        self._look(now)
+        return seen
+
+    def _claim_startup(self, now: int) -> _Group | None:
+        delay = self._job.startup_delay
+        if delay is None:
+            return None
+        group = _Group([_Run(None, now + delay)])
+        self._chains.append(group)
+        return self._enter(group, now + delay)
+
+    def _claim_missed(self, missed: Sequence[int], now: int, cost: OutageCost) -> None:
+        if not missed:
+            return
+        # A tick at the very end of an outage is in time.
+        runs = [_Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
+        if runs[0].due <= now + AHEAD and self._is_full(now):
+            for run in runs:
+                self._skip(run, "overlap")
+            return
+        group = self._enter(_Group(runs))
+        self._chains.append(group)
+        self._proceed(group, now)
+
+    def _look(self, now: int) -> None:
+        """Take what was given back, now or when it is due."""
+        for run in self._given_back:
+            if run.due > now:
+                self._push(run.due, _Kind.LOOK, None)
+        self._take_given_back(now)
+
+    # --- runs ---
+
+    def _enter(self, group: _Group, due: int | None = None) -> _Group:
+        self._groups[group] = None
+        self._odd += not group.regular
+        if due is not None:
+            self._push(due, _Kind.DUE, group)
+        return group
+
+    def _proceed(self, group: _Group, now: int) -> None:
+        """Let the next run of a group begin, if it is due and may."""
+        while group.waiting and group.running is None:
+            run = group.waiting[0]
+            if run.due > now:
+                self._push(run.due, _Kind.DUE, group)
+                return
+            group.waiting.popleft()
+            if run.is_first_of_tick and self._job.too_late(run.due, now):
+                self._skip(run, "missed")
+            elif self._is_full(now, group, run.due):
+                if run.is_first_of_tick:
+                    self._skip(run, "overlap")
+                else:
+                    self._given_back.append(run)
+            else:
+                self._start(group, run, now)
+        if not group.waiting and group.running is None and group in self._groups:
+            del self._groups[group]
+            self._odd -= not group.regular
+            if group in self._chains:
+                self._chains.remove(group)
+
+    def _start(self, group: _Group, run: _Run, now: int) -> None:
+        self._note_start(now)
+        if run.is_first_of_tick:
+            self._note_lateness(now - run.due)
+        if run.cut_by is not None:
+            run.cut_by.begun_again += 1
+            run.cut_by = None
+        if run.missed_in is not None:
+            run.missed_in.caught_up_at = now
+        if not self._duration:
+            self._end_well(run)
+            return
+        self._busy += 1
+        self.result.most_at_once = max(self.result.most_at_once, self._busy)
+        group.running = run
+        self._push(now + self._duration, _Kind.END, group)
+
+    def _end_well(self, run: _Run) -> None:
+        if run.tick is None:
+            self.result.at_starts += 1
+            return
+        self.result.ran += 1
+        if run.missed_in is not None:
+            run.missed_in.caught_up += 1
+
+    def _skip(self, run: _Run, reason: str) -> None:
+        self.result.skipped[reason] += 1
+        if run.missed_in is not None:
+            run.missed_in.skipped[reason] += 1
+
+    def _lose(self, run: _Run) -> None:
+        self.result.lost += 1
+        if run.missed_in is not None:
+            run.missed_in.lost += 1
+
+    def _is_full(self, now: int, group: _Group | None = None, due: int | None = None) -> bool:
+        """Return whether as many runs are under way as may be, beside those of `group`.
+
+        What waits its turn counts too, if it was due before `due` (or at all).
+        """
+        if not self._chains:
+            return self._busy >= self._most
+        by = now if due is None else due - 1
+        held = sum(other is not group and other.is_held(by) for other in self._chains)
+        return self._busy + held >= self._most
+
+    def _take_given_back(self, now: int) -> None:
+        """Let what was given back begin where there is room, the earliest due first."""
+        if not self._given_back:
+            return
+        waiting, self._given_back = sorted(self._given_back, key=lambda run: run.due), []
+        for run in waiting:
+            if run.rerun_until is not None and run.rerun_until < now:
+                self._lose(run)
+            elif run.due > now or self._is_full(now):
+                self._given_back.append(run)
+            else:
+                if run.rerun_until is not None:
+                    run.attempt, run.rerun_until = run.attempt + 1, None
+                self._proceed(self._enter(_Group([run])), now)
+
+    # --- time ---
+
+    def _push(self, when: int, kind: _Kind, group: _Group | None) -> None:
+        heapq.heappush(self._events, (when, kind, next(self._order), group))
+
+    def _advance(self, now: int, *, going_down: bool = False) -> None:
+        """Let all happen that lies ahead up to `now`. Whoever goes down then begins nothing more."""
+        while self._events and self._events[0][0] <= now:
+            when, kind = self._events[0][:2]
+            if going_down and when == now and kind is not _Kind.END:
+                return
+            group = heapq.heappop(self._events)[3]
+            if group is not None:
+                if kind is _Kind.END:
+                    self._run_ended(group)
+                if not (going_down and when == now):
+                    self._proceed(group, when)
+            if when < now and (not self._events or self._events[0][0] > when):
+                self._take_given_back(when)
+
+    def _run_ended(self, group: _Group) -> None:
+        if group.running is not None:
+            self._busy -= 1
+            self._end_well(group.running)
+            group.running = None
+
+    def _settle(self) -> None:
+        """Let everything that was begun, or waits, come to its end."""
+        self._advance(self._end)
+        self._take_given_back(self._end)
+        while self._events:
+            when = self._events[0][0]
+            self._advance(when)
+            self._take_given_back(when)
+        for run in self._given_back:
+            self._lose(run)
+        if self._last_start is not None:
+            self._note_gap(self._end)
+
+    # --- notes ---
+
+    def _note_start(self, now: int) -> None:
+        if self.result.first is None:
+            self.result.first = now
+        self._note_gap(now)
+        self.result.last = self._last_start = now
+
+    def _note_gap(self, now: int) -> None:
+        assert self._last_start is not None
+        now = min(now, self._end)
+        if now - self._last_start > self.result.longest:
+            self.result.longest, self.result.longest_from = now - self._last_start, self._last_start
+
+    def _note_lateness(self, late: int) -> None:
+        result = self.result
+        result.earliest = late if result.earliest is None else min(late, result.earliest)
+        result.latest = late if result.latest is None else max(late, result.latest)

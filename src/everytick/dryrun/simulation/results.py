@@ -1,0 +1,198 @@
+"""What a simulation found, and whether its account balances. Instants and lengths are microseconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta, tzinfo
+from typing import Any
+
+from everytick.errors import nearest
+from everytick.model import ticks
+from everytick.model.job import Job
+
+
+@dataclass
+class OutageCost:
+    """What one outage, in which nothing was up, cost one job.
+
+    due: ticks that fell into it, those that waited for their jitter included. Each of them was caught up, or
+        skipped for a reason, or was lost in a further outage.
+    asked: how many of the missed ticks were chosen to run.
+    caught_up_at: when the last of them began.
+    cut: runs that were under way when it began; begun_again: those of them that got another attempt.
+    """
+
+    begin: int
+    end: int
+    due: int = 0
+    asked: int = 0
+    caught_up: int = 0
+    caught_up_at: int | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    cut: int = 0
+    begun_again: int = 0
+
+
+@dataclass
+class JobResult:
+    """What became of one job.
+
+    expected: its ticks, counted apart from what was simulated.
+    ran, skipped, lost: what became of them; at_starts: runs that have no tick.
+    first, last: when its first and its last run began. longest: the longest time in which none began.
+    earliest, latest: how long after its due instant (tick and jitter) a first attempt began, at least and at
+        most; None if none did.
+    most_at_once: of its runs. duration: how long one takes.
+    """
+
+    job: Job
+    expected: int
+    duration: int = 0
+    duration_from: str = "unknown"
+    ran: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    at_starts: int = 0
+    first: int | None = None
+    last: int | None = None
+    longest: int = 0
+    longest_from: int = 0
+    earliest: int | None = None
+    latest: int | None = None
+    most_at_once: int = 0
+    outages: list[OutageCost] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each rule that this account breaks."""
+        options, found = self.job.options, []
+        accounted = self.ran + self.skipped.total() + self.lost
+        if accounted != self.expected:
+            found.append(f"{self.expected} tick(s) were due, but {accounted} are accounted for")
+        most = 1 if options.coalesce else options.max_catch_up
+        for cost in self.outages:
+            settled = cost.caught_up + cost.skipped.total() + cost.lost
+            if settled != cost.due:
+                found.append(f"{cost.due} tick(s) fell into an outage, but {settled} are accounted for")
+            if cost.asked > most:
+                found.append(f"{cost.asked} missed ticks were to run after an outage: at most {most} may")
+        if self.latest is not None and options.grace is not None and self.latest > options.grace:
+            found.append(f"a run began {self.latest / ticks.SECOND:g} s late, beyond its grace time")
+        if self.earliest is not None and self.earliest < 0:
+            found.append("a run began before it was due")
+        if self.most_at_once > options.max_instances:
+            found.append(f"{self.most_at_once} runs were under way at once: at most {options.max_instances}")
+        return [f"{self.job.id}: {sentence}" for sentence in found]
+
+
+@dataclass(frozen=True)
+class ClockChange:
+    """A tick whose time of day is odd because the zone's clock was changed."""
+
+    tick: int
+    job_id: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What became of each job from `begin` (included) to `end` (not included)."""
+
+    begin: int
+    end: int
+    zone: tzinfo
+    outages: Sequence[tuple[int, int]]
+    jobs: Mapping[str, JobResult]
+    clock_changes: Sequence[ClockChange]
+
+    def job(self, job_id: str) -> JobResult:
+        """Return all that is known of a job. Raises LookupError if it was not simulated."""
+        if job_id not in self.jobs:
+            raise LookupError(f"no job {job_id!r} was simulated{nearest(job_id, self.jobs)}")
+        return self.jobs[job_id]
+
+    def runs(self, job_id: str) -> int:
+        """Return how many of a job's ticks ran to their end."""
+        return self.job(job_id).ran
+
+    def skipped(self, job_id: str) -> dict[str, int]:
+        """Return how many of a job's ticks were skipped, by reason; reasons that did not occur are absent."""
+        return dict(self.job(job_id).skipped)
+
+    def longest_without(self, job_id: str) -> timedelta:
+        """Return the longest time in which no run of a job began, from the first instant to the end."""
+        return timedelta(microseconds=self.job(job_id).longest)
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each rule that the account breaks; none if it balances."""
+        return [sentence for result in self.jobs.values() for sentence in result.problems()]
+
+    def check(self) -> None:
+        """Raise AssertionError, with a sentence for each, if anything breaks what the schedule promises.
+
+        Each tick has exactly one outcome; after an outage no more ticks run than were asked for; nothing
+        begins early, or beyond its grace time, or beside more than `max_instances` allows.
+        """
+        problems = self.problems()
+        if problems:
+            raise AssertionError("\n".join(problems))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as plain data: instants as ISO 8601 in UTC, lengths in seconds."""
+        return {
+            "from": iso(self.begin),
+            "to": iso(self.end),
+            "timezone": str(self.zone),
+            "outages": [{"from": iso(begin), "to": iso(end)} for begin, end in self.outages],
+            "jobs": [_job_data(result) for result in self.jobs.values()],
+            "clock_changes": [
+                {"job_id": change.job_id, "tick": iso(change.tick), "note": change.note}
+                for change in self.clock_changes
+            ],
+            "problems": self.problems(),
+        }
+
+
+def iso(instant: int | None) -> str | None:
+    """Return an instant as ISO 8601 in UTC."""
+    if instant is None:
+        return None
+    return ticks.moment(instant).isoformat(timespec="microseconds" if instant % ticks.SECOND else "seconds")
+
+
+def _job_data(result: JobResult) -> dict[str, Any]:
+    return {
+        "id": result.job.id,
+        "trigger": result.job.trigger,
+        "timezone": str(result.job.schedule.zone),
+        "ticks": result.expected,
+        "ran": result.ran,
+        "skipped": dict(result.skipped),
+        "lost": result.lost,
+        "runs_at_starts": result.at_starts,
+        "first_run": iso(result.first),
+        "last_run": iso(result.last),
+        "longest_without": result.longest / ticks.SECOND,
+        "longest_without_from": iso(result.longest_from),
+        "duration": result.duration / ticks.SECOND,
+        "duration_from": result.duration_from,
+        "outages": [_cost_data(cost) for cost in result.outages],
+        "notes": result.notes,
+    }
+
+
+def _cost_data(cost: OutageCost) -> dict[str, Any]:
+    return {
+        "from": iso(cost.begin),
+        "to": iso(cost.end),
+        "due": cost.due,
+        "caught_up": cost.caught_up,
+        "caught_up_at": iso(cost.caught_up_at),
+        "skipped": dict(cost.skipped),
+        "lost": cost.lost,
+        "cut": cost.cut,
+        "begun_again": cost.begun_again,
+    }

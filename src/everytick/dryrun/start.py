@@ -1,0 +1,198 @@
+"""What the next start would do, tried out in memory: the ledger itself is only read.
+
+The rows that a start looks at are copied into a ledger in memory, and the very functions that a start calls
+are called there. So the answer cannot differ from what a start does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy
+from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.engine.registry import load
+from everytick.errors import LedgerError
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import Decision, decide, look_ahead
+from everytick.store import claims, joining, queue, schema, workers
+from everytick.store.connections import transaction
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from everytick.store.records import Identity, Registration, Room
+from sqlalchemy import Connection, select, text
+from sqlalchemy.pool import StaticPool
+
+_LEASE = int(LEASE_SECONDS * ticks.SECOND)
+# More than ever wait; how many can begin at the same time is another question.
+_ALL = 1_000_000
+
+# What a start looks at, by the partial indexes of these very conditions.
+_OPEN = (
+    "state IN ('claimed', 'running')",
+    "state IN ('queued', 'retrying')",
+    "rerun_until_us IS NOT NULL",
+)
+
+
+@dataclass
+class Rehearsal:
+    """What a start would find and do.
+
+    before, after: the jobs in the ledger by their ids, as rows. begun: the runs that would begin, now or when
+    they are due; each row has `was`, the state it has now, or None if it is new. waiting: runs that would
+    wait on. skipped: what would be settled without running, with the reason: ticks, and runs that end.
+    alive: other processes that are up, so that the start joins theirs. stale: those that are silent; when
+    they are given up, after a lease, their runs follow. broken: jobs added while running that cannot run,
+    and why.
+    """
+
+    registration: Registration
+    before: dict[str, Any]
+    after: dict[str, Any]
+    begun: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    alive: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def rehearse(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> Rehearsal:
+    """Return what a start with these jobs would do now.
+
+    Raises:
+        LedgerError: the ledger cannot be read, or is of an older version.
+    """
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=StaticPool)
+    try:
+        schema.metadata.create_all(engine)
+        with closing(engine.raw_connection()) as raw:
+            stage = raw.driver_connection
+            assert isinstance(stage, sqlite3.Connection)
+            stage.isolation_level = None
+            if ledger.exists():
+                ledger.check_readable()
+                with connect(ledger) as source:
+                    _copy(source, stage)
+            return _act(stage, declared, defaults, ledger.application)
+    except sqlite3.DatabaseError as problem:
+        raise LedgerError(ledger.damaged(problem)) from None
+    finally:
+        engine.dispose()
+
+
+def _copy(source: Connection, stage: sqlite3.Connection) -> None:
+    _insert(stage, "scheduler_jobs", source.execute(select(schema.jobs)).mappings())
+    _insert(stage, "scheduler_processes", source.execute(select(schema.processes)).mappings())
+    # A ledger that was moved away is not started.
+    newest_asked = select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(1)
+    _insert(stage, "scheduler_audit", source.execute(newest_asked).mappings())
+    found: dict[int, Mapping[str, Any]] = {}
+    for condition in _OPEN:
+        for row in source.execute(select(schema.runs).where(text(condition))).mappings():
+            found[row["run_id"]] = dict(row)
+    columns = schema.runs.c
+    for job_id in source.scalars(select(schema.jobs.c.job_id)).all():
+        # The newest start of each job, by the index (job_id, start_number): starts are numbered on.
+        started = select(schema.runs).where(columns.job_id == job_id, columns.start_number.is_not(None))
+        newest = started.order_by(columns.start_number.desc()).limit(1)
+        for row in source.execute(newest).mappings():
+            found[row["run_id"]] = dict(row)
+    _insert(stage, "scheduler_runs", found.values())
+
+
+def _insert(stage: sqlite3.Connection, table: str, rows: Any) -> None:
+    for row in rows:
+        marks = ", ".join(f":{name}" for name in row)
+        stage.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", dict(row))
+
+
+def _act(
+    stage: sqlite3.Connection, declared: Sequence[Job], defaults: dict[str, Any], application: str | None
+) -> Rehearsal:
+    """Do in memory what `process`, `clock` and `presence` do at a start."""
+    stage.row_factory = None
+    me = Identity.new()
+    before, known_runs = _jobs(stage), {row["run_id"]: row for row in _runs(stage)}
+    with transaction(stage):
+        alive, stale = _bury_the_silent(stage, me)
+        registration = joining.register(stage, me, declared, application)
+        found = Rehearsal(registration, before, {}, alive=alive, stale=stale)
+        jobs = {job.id: job for job in declared}
+        watermarks = dict(registration.watermarks)
+        for row in registration.jobs_added:
+            try:
+                jobs[row.job_id] = load(row, defaults)
+                watermarks[row.job_id] = row.watermark
+            except ValueError as problem:
+                found.broken[row.job_id] = str(problem)
+        now = ticks.now()
+        due = [decision for job in jobs.values() if (decision := _decide(job, watermarks[job.id], now))]
+        claims.claim(stage, me, due, Room(0))
+        queue.take(stage, me, jobs, Room(_ALL))
+    found.after = _jobs(stage)
+    for run in _runs(stage):
+        _sort_in(found, run, known_runs.get(run["run_id"]), me, jobs.get(run["job_id"]))
+    return found
+
+
+def _decide(job: Job, seen: int, now: int) -> Decision | None:
+    return decide(job, seen, now, "outage") or look_ahead(job, seen, now)
+
+
+def _bury_the_silent(stage: sqlite3.Connection, me: Identity) -> tuple[list[str], list[str]]:
+    """Give up processes that are silent for longer than a lease, as a start does after one more lease."""
+    alive, stale = [], []
+    now = ticks.now()
+    rows = stage.execute("SELECT process_id, host, pid, beat, beat_us FROM scheduler_processes").fetchall()
+    for process_id, host, pid, beat, beat_us in rows:
+        if workers.is_provably_dead(me, process_id, host, pid):
+            continue
+        name = f"process {pid} on {host.partition('/')[0]}"
+        if beat_us >= now - _LEASE:
+            alive.append(name)
+        else:
+            stale.append(name)
+            workers.bury(stage, process_id, beat, beat_us)
+    return alive, stale
+
+
+def _sort_in(
+    found: Rehearsal, row: dict[str, Any], before: dict[str, Any] | None, me: Identity, job: Job | None
+) -> None:
+    row["was"] = None if before is None else before["state"]
+    now = ticks.now()
+    again = (row["rerun_until_us"] or 0) >= now
+    if row["process_id"] == me.process_id and row["state"] in ("claimed", "running"):
+        # What was given back before it began is judged by its grace when it is about to begin.
+        first = row["kind"] == "scheduled" and row["attempt"] == 1
+        if first and job is not None and job.too_late(row["due_us"], now):
+            row["reason"] = "missed"
+            found.skipped.append(row)
+        else:
+            found.begun.append(row)
+    elif row["state"] in ("queued", "retrying") or again:
+        found.waiting.append(row)
+    elif row["state"] != row["was"]:
+        # A start also ends runs: those of removed jobs, and of dead processes.
+        row["reason"] = row["reason"] or row["state"]
+        found.skipped.append(row)
+
+
+def _jobs(stage: sqlite3.Connection) -> dict[str, Any]:
+    return {row["job_id"]: row for row in _rows(stage, "SELECT * FROM scheduler_jobs ORDER BY job_id")}
+
+
+def _runs(stage: sqlite3.Connection) -> list[dict[str, Any]]:
+    return _rows(stage, "SELECT * FROM scheduler_runs ORDER BY due_us, run_id")
+
+
+def _rows(stage: sqlite3.Connection, query: str) -> list[dict[str, Any]]:
+    cursor = stage.execute(query)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

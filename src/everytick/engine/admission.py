@@ -1,0 +1,249 @@
+"""What was claimed, until it begins: it waits until it is due, is recorded as started, and gets a slot.
+
+At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). What has to
+be recorded as started is so for many runs at once, shortly before there is a slot for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from time import monotonic
+
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.store import runs
+from everytick.store.records import Claim, Identity, Outcome, Room
+from everytick.store.writer import Writer
+from loguru import logger
+
+from .listeners import Listeners
+from .outcomes import Outcomes
+
+# Sleeping longer would notice a clock that was set forward too late (R10).
+_LONGEST_SLEEP = 30.0
+# As many runs are recorded as started ahead of their slot as end within so many seconds, and no more than so
+# many.
+_MOMENT, _MOST_AHEAD = 0.05, 1_000
+# How much the newest run counts in what a run takes.
+_WEIGHT = 0.1
+
+
+class Entrance:
+    """Of one process. Lives on the event loop.
+
+    `run` is awaited for each claim that got a slot.
+    """
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        me: Identity,
+        writer: Writer,
+        outcomes: Outcomes,
+        listeners: Listeners,
+        max_workers: int,
+        run: Callable[[Claim], Awaitable[None]],
+    ) -> None:
+        self._jobs, self._me, self._writer = jobs, me, writer
+        self._outcomes, self._listeners = outcomes, listeners
+        self._max_workers, self._run = max_workers, run
+        # Claimed, but not due yet (jitter, a delayed start), by their first run; the timers of due instants.
+        self._early: dict[int, list[Claim]] = {}
+        self._timers: dict[int, tuple[asyncio.TimerHandle, list[int]]] = {}
+        # Due, but not recorded as started; being recorded; recorded, and waiting for a free slot.
+        self._waiting: deque[list[Claim]] = deque()
+        self._starting: dict[int, list[Claim]] = {}
+        self._ready: deque[list[Claim]] = deque()
+        self.slots: set[asyncio.Task[None]] = set()
+        # Seconds that a run takes, lately; 0 before the first has ended.
+        self._takes = 0.0
+        self._ended_at = -math.inf
+        # Called when a slot is free for which nothing waits here.
+        self.when_free: Callable[[], None] | None = None
+        self.closed = False
+
+    def room(self) -> Room:
+        """Return how many more runs could begin, beside those that are about to. From any thread."""
+        # A list at once: others may change it meanwhile.
+        about_to = sum(claims[0].started for claims in list(self._early.values()))
+        return self._room(len(self._ready) + len(self._waiting) + len(self._starting) + about_to)
+
+    def is_half_free(self) -> bool:
+        """Return whether half of the slots, or more, could be filled at once."""
+        return 2 * self.room().free >= self._max_workers
+
+    def ended(self, seconds: float) -> None:
+        """Learn how long a run took: at once that they take long, and little by little that they do not."""
+        self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
+        self._ended_at = monotonic()
+
+    def dispatch(self, claims: list[Claim]) -> None:
+        """Run these claims of one job one after another, when they are due and a slot is free."""
+        self._place(claims)
+        self._go_on()
+
+    def settle_late(self) -> None:
+        """Record as missed what was reserved and is too late already, since the clock was set forward."""
+        for run_id, [claim, *others] in list(self._early.items()):
+            job = self._jobs.get(claim.job_id)
+            if not others and job is not None and self.is_missed(claim, job):
+                del self._early[run_id]
+
+    def is_missed(self, claim: Claim, job: Job) -> bool:
+        """Return whether a tick is too late to run; then it is recorded as missed."""
+        if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now := ticks.now()):
+            return False
+        logger.bind(job=job.id).warning("skipped (missed): it could not start within its grace time")
+        self._outcomes.write(Outcome(claim, "skipped", "missed", finished=now))
+        self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
+        return True
+
+    def may_enter(self, claim: Claim, job: Job, verdict: str) -> bool:
+        """Return whether the ledger lets a run begin; tell why if it does not."""
+        log = logger.bind(job=claim.job_id)
+        if verdict == "lost":
+            log.warning("run {} was taken over by another process", claim.run_id)
+        elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
+            most = job.options.max_instances
+            log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
+            self._listeners.overlapped(job.id, (claim.tick,))
+        return verdict == "started"
+
+    def take_back(self, run_id: int) -> Claim | None:
+        """Return a run that was claimed and has not begun, which will not begin any more; None if it has."""
+        if len(self._early.get(run_id, ())) == 1:
+            return self._early.pop(run_id)[0]
+        for queue in (self._waiting, self._ready):
+            for claims in queue:
+                if [claim.run_id for claim in claims] == [run_id]:
+                    queue.remove(claims)
+                    return claims[0]
+        return None
+
+    def close(self) -> None:
+        """Let nothing begin any more, and give back what has not."""
+        self.closed = True
+        for timer, _run_ids in self._timers.values():
+            timer.cancel()
+        # What is about to be recorded as started is given back once that is done: in this order.
+        held = (*self._early.values(), *self._starting.values(), *self._waiting, *self._ready)
+        self._outcomes.release([claim for claims in held for claim in claims])
+        for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
+            place.clear()
+
+    def _place(self, claims: list[Claim]) -> None:
+        if self.closed:
+            self._outcomes.release(claims)
+            return
+        due, run_id = claims[0].due, claims[0].run_id
+        wait = (due - ticks.now()) / ticks.SECOND
+        if wait <= 0:
+            (self._ready if claims[0].started else self._waiting).append(claims)
+            return
+        self._early[run_id] = claims
+        if due not in self._timers:
+            # One for all that are due together.
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, due)
+            self._timers[due] = (timer, [])
+        self._timers[due][1].append(run_id)
+
+    def _come_due(self, due: int) -> None:
+        _timer, run_ids = self._timers.pop(due)
+        for run_id in run_ids:
+            if claims := self._early.pop(run_id, None):
+                # Looked at once more: the clock may have been set back while the timer ran (R2).
+                self._place(claims)
+        self._go_on()
+
+    def _room(self, backlog: int) -> Room:
+        free = self._max_workers - len(self.slots) - backlog
+        # Where none has ended lately but some are under way, these are long ones, and nobody knows when the
+        # next slot is free.
+        flows = self._takes and (not self.slots or monotonic() - self._ended_at < 2 * _MOMENT)
+        soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
+        return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
+
+    def _go_on(self) -> None:
+        """Give free slots to those that are ready, and have the next ones recorded as started."""
+        while self._ready and len(self.slots) < self._max_workers and not self.closed:
+            claims = self._ready.popleft()
+            # The name is what the watchdog tells of a coroutine that blocks the loop.
+            task = asyncio.create_task(self._slot(claims), name=f"job {claims[0].job_id}")
+            self.slots.add(task)
+            task.add_done_callback(self._slot_is_free)
+        if self._waiting and not self._starting and not self.closed:
+            self._start_waiting()
+
+    def _slot_is_free(self, task: asyncio.Task[None]) -> None:
+        self.slots.discard(task)
+        if not task.cancelled() and task.exception():
+            logger.opt(exception=task.exception()).error("a slot of the runner failed")
+        self._go_on()
+        if self.when_free is not None and not self._waiting:
+            self.when_free()
+
+    async def _slot(self, claims: list[Claim]) -> None:
+        for number, claim in enumerate(claims):
+            if self.closed:
+                self._outcomes.release(claims[number:])
+                return
+            if claim.due > ticks.now():
+                # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
+                self.dispatch(claims[number:])
+                return
+            try:
+                await self._run(claim)
+            except asyncio.CancelledError:
+                # Cut while it waited to be recorded as started: it was not entered.
+                self._outcomes.release(claims[number:])
+                return
+
+    def _start_waiting(self) -> None:
+        """Have those that wait recorded as started, as many as will soon have a slot; no two of one job."""
+        room, heads = self._room(len(self._ready)), []
+        jobs: set[str] = set()
+        while self._waiting and room.is_any:
+            claim, *others = self._waiting[0]
+            job = self._jobs.get(claim.job_id)
+            if claim.job_id in jobs or (job is not None and not room.enter(job)):
+                break
+            self._waiting.popleft()
+            if job is None:
+                # Removed meanwhile: that is recorded where it would begin.
+                self._ready.append([claim])
+            elif self.is_missed(claim, job):
+                if others:
+                    self._waiting.appendleft(others)
+            else:
+                jobs.add(claim.job_id)
+                heads.append((claim, job.options.max_instances))
+                self._starting[claim.run_id] = [claim, *others]
+        if heads:
+            loop, me = asyncio.get_running_loop(), self._me
+            answer = functools.partial(self._were_started, monotonic())
+            starting = self._writer.submit(lambda connection: runs.start(connection, me, heads), keep=True)
+            starting.add_done_callback(lambda done: loop.call_soon_threadsafe(answer, done))
+
+    def _were_started(self, asked: float, done: Future[dict[int, str]]) -> None:
+        starting, self._starting = self._starting, {}
+        if done.exception():
+            logger.opt(exception=done.exception()).error("runs could not be recorded as started")
+        verdicts = {} if done.exception() else done.result()
+        for claim, *others in starting.values():
+            job = self._jobs.get(claim.job_id)
+            verdict = verdicts.get(claim.run_id)
+            if verdict is None:
+                self._outcomes.release([claim, *others])
+            elif job is None or self.may_enter(claim, job, verdict):
+                # As fresh as when it was asked for: the process may have been frozen since.
+                claim.started, claim.at = True, asked
+                self._ready.append([claim, *others])
+            elif others:
+                self._waiting.appendleft(others)
+        self._go_on()

@@ -1,0 +1,251 @@
+"""Wakes at the next tick and claims all that is due, for all jobs together, in one transaction.
+
+A run is claimed a moment before it is due, so that the commit is over by then; what cannot be decided ahead
+is claimed when it is due. A job is always in exactly one place: in the heap, waiting for its next tick, or in
+a claim under way. When a claim fails because the ledger does not answer, the job goes back into the heap and
+is decided anew with the time of then; so nothing starts unrecorded and nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from itertools import count
+
+from everytick.errors import LedgerUnavailable
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import AHEAD, Decision, decide, look_ahead
+from everytick.store import claims
+from everytick.store.connections import Connection
+from everytick.store.database import Ledger
+from everytick.store.records import Answer, Identity, Room
+from everytick.store.writer import Writer
+from loguru import logger
+
+from .admission import Entrance
+from .listeners import Listeners
+
+# Sleeping longer would notice a clock that was set forward too late (R10).
+_LONGEST_SLEEP = 30.0
+# A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
+_STEP = ticks.SECOND
+_RETRY = ticks.SECOND
+# What is due within so long is claimed together. The grid is a little beside whole seconds, so that what is
+# due on one has nearly all of the time that there may be.
+_GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
+# So many jobs are claimed in one operation.
+_PIECE = 250
+
+
+class Clock:
+    """The loop over ticks of one process. Lives on the event loop; never raises into it."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        me: Identity,
+        ledger: Ledger,
+        writer: Writer,
+        entrance: Entrance,
+        listeners: Listeners,
+    ) -> None:
+        self._jobs, self._ledger = jobs, ledger
+        self._me, self._writer = me, writer
+        self._entrance, self._listeners = entrance, listeners
+        self._heap: list[tuple[int, int, str]] = []
+        # The number of each job's entry in the heap: what another has taken the place of is passed over.
+        self._entry: dict[str, int] = {}
+        self._order = count()
+        self._seen: dict[str, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._looked = (0, 0)
+        self._stopped = False
+        self._claiming = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self, watermarks: dict[str, int]) -> None:
+        """Begin with each job where the ledger stands: what was missed while nothing was up is an outage."""
+        self._loop = asyncio.get_running_loop()
+        self._seen = dict(watermarks)
+        now = ticks.now()
+        self._was_away(now)
+        missed: list[Decision] = []
+        for job in self._jobs.values():
+            missed += self._decide(job, now, "outage")
+        self._claim(missed)
+        self._arm()
+
+    def adopt(self, job: Job, watermark: int) -> None:
+        """Take in a job that was added or changed while running."""
+        if not self._stopped:
+            self._seen[job.id] = watermark
+            self._wait_for_next(job)
+            self._arm()
+
+    def drop(self, job_id: str) -> None:
+        """Let go of a job that was removed, or has no tick left."""
+        self._entry.pop(job_id, None)
+        self._seen.pop(job_id, None)
+
+    async def stop(self) -> None:
+        """Claim nothing more; return when the claims under way are settled."""
+        self._stopped = True
+        if self._timer:
+            self._timer.cancel()
+        await self._idle.wait()
+
+    def _wake(self) -> None:
+        if self._stopped:
+            return
+        now = ticks.now()
+        reason = "outage" if self._was_away(now) else "missed"
+        due: list[Decision] = []
+        while self._heap and self._heap[0][0] <= now:
+            _time, order, job_id = heapq.heappop(self._heap)
+            job = self._jobs.get(job_id)
+            if job is not None and self._entry.get(job_id) == order:
+                due += self._decide(job, now, reason)
+        self._claim(due)
+        self._arm()
+
+    def _was_away(self, now: int) -> bool:
+        """Return whether the wall clock was set forward, or the machine slept, since the last look (R10)."""
+        wall, monotonic = self._looked
+        self._looked = now, time.monotonic_ns() // 1000
+        return now - wall > self._looked[1] - monotonic + _STEP
+
+    def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:
+        """Return the decision about a job if any tick is due; otherwise let it wait for its next tick."""
+        try:
+            seen = self._seen[job.id]
+            decision = decide(job, seen, now, reason) or look_ahead(job, seen, now)
+        except Exception:
+            self._put_off(job)
+            return []
+        if decision is None:
+            self._wait_for_next(job)
+            return []
+        return [decision]
+
+    def _claim(self, decisions: list[Decision]) -> None:
+        if not decisions:
+            return
+        # What was reserved and can no longer run must not stand in the way of what can.
+        self._entrance.settle_late()
+        room = self._entrance.room()
+        # In pieces: the first ones begin while the others are claimed, and nobody else waits for all of them.
+        for begin in range(0, len(decisions), _PIECE):
+            self._claim_piece(decisions[begin : begin + _PIECE], room)
+
+    def _claim_piece(self, decisions: list[Decision], room: Room) -> None:
+        self._claiming += 1
+        self._idle.clear()
+        me = self._me
+
+        def claim(connection: Connection) -> list[Answer]:
+            answers = claims.claim(connection, me, decisions, room)
+            if any(answer.queued for answer in answers):
+                self._ledger.wake_others(connection)
+            return answers
+
+        future = self._writer.submit(claim, weight=len(decisions))
+        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
+
+    def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:
+        """Go on after the commit: dispatch what was won, and wait for the next ticks."""
+        self._claiming -= 1
+        if not self._claiming:
+            self._idle.set()
+        problem = done.exception()
+        if problem is not None:
+            if not isinstance(problem, LedgerUnavailable):
+                logger.opt(exception=problem).error("a claim failed; trying again")
+            again = ticks.now() + _RETRY
+            for decision in decisions:
+                self._push(decision.job, again)
+        else:
+            for answer in done.result():
+                try:
+                    self._answered(answer)
+                except Exception:
+                    self._put_off(answer.decision.job)
+        self._arm()
+
+    def _answered(self, answer: Answer) -> None:
+        job = answer.decision.job
+        if answer.verdict == "claimed":
+            self._report(answer)
+            if answer.claims:
+                for claim in answer.claims:
+                    self._listeners.submitted(claim)
+                self._entrance.dispatch(answer.claims)
+        if self._jobs.get(job.id) is not job:
+            # It was changed or removed while this claim was under way.
+            return
+        if answer.verdict in ("removed", "changed"):
+            if not job.added:
+                what = "is no longer part of" if answer.verdict == "removed" else "was changed in"
+                logger.warning(
+                    "job {} {} the schedule of a newer start; this process leaves it", job.id, what
+                )
+        elif answer.verdict == "early":
+            self._push(job, answer.decision.upto)
+        elif answer.verdict == "paused":
+            # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
+            self._wait_for_next(job, answer.decision.upto)
+        else:
+            self._seen[job.id] = answer.watermark
+            self._wait_for_next(job)
+
+    def _report(self, answer: Answer) -> None:
+        job = answer.decision.job
+        if answer.overlapped:
+            # What another process runs may not even have begun.
+            waits = "," if self._me.role.serves(job.options.queue) else ", or still waits,"
+            logger.bind(job=job.id).warning(
+                "skipped: an earlier run was not over yet{} and max_instances={}",
+                waits,
+                job.options.max_instances,
+            )
+            self._listeners.overlapped(job.id, answer.overlapped)
+        for skip in answer.decision.skip:
+            when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+            number = "several" if skip.count is None else skip.count
+            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, when)
+            if skip.reason != "coalesced":
+                self._listeners.missed(job.id, skip.last)
+
+    def _wait_for_next(self, job: Job, after: int | None = None) -> None:
+        """Wake for the job's next tick: a moment before it is due, if that is still to come."""
+        try:
+            tick = job.next_tick(self._seen[job.id] if after is None else after)
+        except Exception:
+            self._put_off(job)
+            return
+        if tick is None:
+            self.drop(job.id)
+        else:
+            early = (tick - _GRID - _BESIDE) // _GRID * _GRID + _BESIDE
+            self._push(job, early if early > ticks.now() else tick)
+
+    def _put_off(self, job: Job) -> None:
+        """One job's trouble must not stop the clock for the others (R12)."""
+        logger.exception("job {}: its ticks could not be computed; trying again in a minute", job.id)
+        self._push(job, ticks.now() + 60 * ticks.SECOND)
+
+    def _push(self, job: Job, wake: int) -> None:
+        if self._jobs.get(job.id) is job:
+            self._entry[job.id] = next(self._order)
+            heapq.heappush(self._heap, (wake, self._entry[job.id], job.id))
+
+    def _arm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._heap and not self._stopped:
+            wait = (self._heap[0][0] - ticks.now()) / ticks.SECOND
+            self._timer = self._loop.call_later(min(max(0.0, wait), _LONGEST_SLEEP), self._wake)

@@ -1,0 +1,89 @@
+"""The functions of runs while they are called: coroutines on the event loop, plain ones on threads.
+
+The threads are used by nothing else, so that plain functions never take those of the rest of the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from everytick.model.job import Job
+
+from . import capture
+
+
+class Calls:
+    """What is called now, by the numbers of the runs. Lives on the event loop."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: how many plain functions may be on threads at once."""
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="scheduler-task")
+        self._on_threads: dict[int, Future[Any]] = {}
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        # What runs logged.
+        self._lines: dict[int, capture.Lines] = {}
+
+    async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Any:
+        """Call a job's function; return or raise what it does. `forget` the run when it is over."""
+        self._lines[run_id], token = capture.begin()
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[run_id] = task
+        try:
+            if limit is None:
+                return await self._call_function(job, run_id)
+            async with limit:
+                return await self._call_function(job, run_id)
+        finally:
+            del self._tasks[run_id]
+            capture.end(token)
+
+    def thread(self, run_id: int) -> Future[Any] | None:
+        """Return what a run's plain function will end with; None if the run is not of such a function."""
+        return self._on_threads.get(run_id)
+
+    def cancel(self, run_id: int) -> bool:
+        """Cancel a coroutine; False for a plain function, which goes on."""
+        if run_id in self._on_threads:
+            return False
+        if task := self._tasks.get(run_id):
+            task.cancel()
+        return True
+
+    def forget(self, run_id: int) -> str | None:
+        """Forget a run that is over; return what it logged."""
+        self._on_threads.pop(run_id, None)
+        lines = self._lines.pop(run_id, None)
+        return lines.text() if lines else None
+
+    def close(self) -> None:
+        """Take no more calls. What is on a thread goes on."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call_function(self, job: Job, run_id: int) -> Any:
+        if job.is_coroutine_function:
+            return await job.func(*job.args, **job.kwargs)
+        call = functools.partial(job.func, *job.args, **job.kwargs)
+        future = self._threads.submit(contextvars.copy_context().run, _without_stop_iteration, call)
+        self._on_threads[run_id] = future
+        # Shielded: cancelling the waiting must not look like a cancelled function.
+        value = await asyncio.shield(asyncio.wrap_future(future))
+        if not inspect.isawaitable(value):
+            return value
+        # A plain function (a lambda, a callable object) may hand back a coroutine, which can be cancelled.
+        del self._on_threads[run_id]
+        return await value
+
+
+def _without_stop_iteration(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except StopIteration as problem:
+        # A future cannot carry it: whoever waits would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from problem

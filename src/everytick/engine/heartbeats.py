@@ -1,0 +1,180 @@
+"""Who is alive: this process's heartbeat, and what a dead process left behind.
+
+A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
+moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
+compared (R10).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from everytick.model import ticks
+from everytick.store import claims, queue, runs, workers
+from everytick.store import statements as sql
+from everytick.store.connections import Connection, transaction
+from everytick.store.records import Claim, Identity, Registration, Room
+from loguru import logger
+
+from .gap_counting import GapCounting
+from .registry import Catalogue
+
+BEAT_SECONDS = 5.0
+LEASE_SECONDS = 15.0
+_PRUNE_SECONDS = 60.0
+_PRUNE_PIECE = 500
+
+
+class Presence:
+    """The pulse of one process, called about once a second by the ledger's writer thread.
+
+    `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
+    loop does.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        catalogue: Catalogue,
+        history_days: float,
+        take: Callable[[list[Claim]], None],
+        room: Callable[[], Room],
+        answers: Callable[[], bool],
+    ) -> None:
+        self._me, self._take, self._room, self._answers = me, take, room, answers
+        self._catalogue, self._jobs = catalogue, catalogue.jobs
+        self._counting = GapCounting(catalogue.jobs)
+        self._history = int(history_days * ticks.DAY)
+        # Heartbeats of others as last seen, and since when they are the same.
+        self._watched: dict[str, tuple[int, float]] = {}
+        # Those found at the start, as long as none of them has shown a sign of life.
+        self._doubtful: set[str] = set()
+        self._start_number = 0
+        self._joined = False
+        # Jobs whose runs are left to others, and why.
+        self._left: dict[str, str] = {}
+        self._last_beat = self._last_prune = time.monotonic()
+        # Set while runs can be taken over: not before the start, not in a drain.
+        self.taking = False
+        # Whether more runs waited than there was room for.
+        self.more = False
+
+    def joined(self, registration: Registration) -> None:
+        """Remember who was there at the start: if none of them moves again, this was a new start."""
+        self._doubtful = set(registration.peers)
+        self._start_number = registration.start_number
+        self._joined = True
+
+    def pulse(self, connection: Connection) -> None:
+        """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
+        if not self._joined:
+            # A start that has to wait must not be entered by a heartbeat: then it would find itself there.
+            return
+        now = time.monotonic()
+        room = self._room() if self.taking else Room(0)
+        if room.is_any and queue.is_any(connection, self._me):
+            left: dict[str, str] = {}
+            self._in_transaction(connection, lambda inside: self._take_waiting(inside, room, left))
+            self._tell_of(left)
+        if now >= self._last_beat + BEAT_SECONDS:
+            self._show_life(connection)
+            self._last_beat = now
+        if now >= self._last_prune + _PRUNE_SECONDS:
+            self._last_prune = now
+            self._in_transaction(connection, self._prune)
+        self._counting.go_on(connection)
+
+    def _take_waiting(self, connection: Connection, room: Room, left: dict[str, str]) -> list[Claim]:
+        taken = queue.take(connection, self._me, self._jobs, room, left)
+        self.more = not room.is_any
+        return taken
+
+    def _tell_of(self, left: dict[str, str]) -> None:
+        """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
+        for job_id, why in left.items():
+            if self._left.get(job_id) != why:
+                logger.bind(job=job_id).warning(
+                    "job {}: its runs wait for a process of another version, since the code here {}",
+                    job_id,
+                    why,
+                )
+        self._left |= left
+
+    def _show_life(self, connection: Connection) -> None:
+        """Beat; bury those that are dead."""
+        dead: list[tuple[str, int, int]] = []
+        # After a power cut nobody is alive: a beat is nothing that a disk has to be woken for.
+        self._in_transaction(connection, lambda inside: self._beat(inside, dead), lasting=False)
+        if dead:
+            self._in_transaction(connection, lambda inside: self._bury_all(inside, dead))
+
+    def _in_transaction(
+        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, lasting: bool = True
+    ) -> None:
+        doubtful = set(self._doubtful)
+        try:
+            with transaction(connection, lasting=lasting):
+                found = action(connection)
+        except BaseException:
+            # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
+            # they show a sign of life (R12).
+            self._doubtful = doubtful
+            self._watched.clear()
+            raise
+        if found:
+            self._take(found)
+
+    def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
+        """Beat; whom it finds dead goes into `dead`, with the last beat."""
+        now = time.monotonic()
+        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
+            # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
+            self._watched.clear()
+        if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
+            logger.warning("this process had been declared dead; what it ran then may have been run again")
+        rows = connection.execute(sql.LIST_PROCESSES).fetchall()
+        for process_id, host, pid, beat, beat_us, _number, _role in rows:
+            if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
+                dead.append((process_id, beat, beat_us))
+        return []
+
+    def _bury_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
+        return [claim for one in dead for claim in self._bury(connection, *one)]
+
+    def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
+        if workers.is_provably_dead(self._me, process_id, host, pid):
+            return True
+        before = self._watched.get(process_id)
+        if before is None or before[0] != beat:
+            if before is not None:
+                # A sign of life: the schedule was up when this process joined it.
+                self._doubtful.clear()
+            self._watched[process_id] = (beat, now)
+            return False
+        return now - before[1] >= LEASE_SECONDS
+
+    def _bury(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
+        lost = workers.bury(connection, process_id, beat, beat_us)
+        self._watched.pop(process_id, None)
+        if lost is None:
+            return []
+        logger.warning("process {} died; {} run(s) were lost with it", process_id[:8], lost)
+        if process_id not in self._doubtful:
+            return []
+        self._doubtful.remove(process_id)
+        if self._doubtful:
+            return []
+        # All that were there were dead already: joining them was in truth a start of the schedule.
+        # Others who found the same count to the same number, so that it has its startup runs once.
+        if not self._me.role.claims:
+            return []
+        number = self._start_number + 1
+        return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
+
+    def _prune(self, connection: Connection) -> list[Claim]:
+        if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
+            # There is more: go on with the next pulse.
+            self._last_prune = 0.0
+        self._catalogue.forget_what_is_over(connection)
+        return []

@@ -1,0 +1,93 @@
+"""APScheduler's events, delivered on a thread of their own: a slow listener delays nothing (R12)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from apscheduler import events
+from everytick.model import ticks
+from everytick.store.records import Claim
+from loguru import logger
+
+Listener = tuple[Callable[[Any], Any], int]
+
+
+class Listeners:
+    """Hands events to the callbacks given to `add_listener`, in order, one at a time."""
+
+    def __init__(self, current: Callable[[], list[Listener]]) -> None:
+        self._current = current
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def wanted(self, code: int) -> bool:
+        """Return whether anybody listens to events of this code."""
+        listeners = self._current()
+        return bool(listeners) and any(mask & code for _callback, mask in listeners)
+
+    def emit(self, event: Any) -> None:
+        """Deliver an event soon; costs nothing when nobody listens."""
+        if not self.wanted(event.code):
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="scheduler-listeners", daemon=True)
+            self._thread.start()
+        self._queue.put(event)
+
+    def submitted(self, claim: Claim) -> None:
+        """Tell that a run was claimed and goes to its executor."""
+        if self.wanted(events.EVENT_JOB_SUBMITTED):
+            times = [_time(claim)]
+            self.emit(events.JobSubmissionEvent(events.EVENT_JOB_SUBMITTED, claim.job_id, "default", times))
+
+    def overlapped(self, job_id: str, skipped: tuple[int, ...]) -> None:
+        """Tell that ticks were skipped because `max_instances` runs were under way."""
+        if self.wanted(events.EVENT_JOB_MAX_INSTANCES):
+            times = [ticks.moment(tick) for tick in skipped]
+            code = events.EVENT_JOB_MAX_INSTANCES
+            self.emit(events.JobSubmissionEvent(code, job_id, "default", times))
+
+    def missed(self, job_id: str, tick: int) -> None:
+        """Tell that a tick was too late to run; of a long gap, its last one."""
+        if self.wanted(events.EVENT_JOB_MISSED):
+            code = events.EVENT_JOB_MISSED
+            self.emit(events.JobExecutionEvent(code, job_id, "default", ticks.moment(tick)))
+
+    def ended(
+        self,
+        claim: Claim,
+        code: int,
+        value: Any = None,
+        error: BaseException | None = None,
+        traceback: str | None = None,
+    ) -> None:
+        """Tell how a run ended: EVENT_JOB_EXECUTED or EVENT_JOB_ERROR."""
+        if self.wanted(code):
+            self.emit(
+                events.JobExecutionEvent(code, claim.job_id, "default", _time(claim), value, error, traceback)
+            )
+
+    def close(self, patience: float = 5.0) -> None:
+        """Deliver what is queued and stop."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(patience)
+            self._thread = None
+
+    def _work(self) -> None:
+        while (event := self._queue.get()) is not None:
+            for callback, mask in self._current():
+                if event.code & mask:
+                    try:
+                        callback(event)
+                    # Also SystemExit: it would end this thread, and no other listener would hear anything.
+                    except BaseException:
+                        logger.exception("the listener {} failed", getattr(callback, "__name__", callback))
+
+
+def _time(claim: Claim) -> datetime:
+    return ticks.moment(claim.due if claim.tick is None else claim.tick)

@@ -1,0 +1,97 @@
+"""Outcomes on their way to the ledger: those of many runs are written down by one statement.
+
+An outcome that is lost would let its run begin again, so each is kept until the ledger has taken it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+
+from everytick.store import runs
+from everytick.store.connections import Connection
+from everytick.store.records import Claim, Identity, Outcome
+from everytick.store.writer import Writer
+from loguru import logger
+
+
+class Outcomes:
+    """Of one process. `write` may be called from any thread."""
+
+    def __init__(self, writer: Writer, me: Identity) -> None:
+        self._writer, self._me = writer, me
+        self._plain: list[Outcome] = []
+        self._lock = threading.Lock()
+
+    def write(self, outcome: Outcome) -> None:
+        """Write an outcome down soon."""
+        if not outcome.is_plain:
+            self._write_alone(outcome)
+            return
+        with self._lock:
+            self._plain.append(outcome)
+            if len(self._plain) > 1:
+                # What was submitted with the first one takes this one with it.
+                return
+        self._submit()
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        """Give back runs that were not entered."""
+        me = self._me
+        if not claims:
+            return
+        self._writer.submit(lambda inside: runs.release(inside, me, claims), keep=True)
+
+    def _write_alone(self, outcome: Outcome, *, again: bool = True) -> None:
+        """Write an outcome with what its run has said or failed with, which must not take others with it.
+
+        If the ledger refuses that, it is left out: a run without an outcome would stand in the way of others.
+        """
+
+        def check(done: Future[bool]) -> None:
+            if problem := done.exception():
+                logger.opt(exception=problem).error(
+                    "what run {} said could not be written down", outcome.claim.run_id
+                )
+                if again:
+                    said = "what it said could not be written to the ledger: see the log of its process"
+                    error = None if outcome.error is None else said
+                    bare = replace(outcome, error=error, traceback=None, log=None)
+                    self._write_alone(bare, again=False)
+            elif not done.result():
+                _tell_of_lost_lease(outcome.claim)
+
+        me = self._me
+        self._writer.submit(lambda inside: runs.finish(inside, me, outcome), keep=True).add_done_callback(
+            check
+        )
+
+    def _submit(self) -> None:
+        batch: list[Outcome] = []
+
+        def finish(connection: Connection) -> list[Outcome]:
+            # Once more when the ledger did not take it: with the same ones, and those since.
+            with self._lock:
+                batch.extend(self._plain)
+                self._plain.clear()
+            return runs.finish_all(connection, self._me, batch)
+
+        self._writer.submit(finish, keep=True, patient=True).add_done_callback(
+            functools.partial(_check_all, batch)
+        )
+
+
+def _check_all(batch: list[Outcome], future: Future[list[Outcome]]) -> None:
+    if future.exception():
+        numbers = ", ".join(str(outcome.claim.run_id) for outcome in batch)
+        logger.opt(exception=future.exception()).error("the outcomes of runs {} were refused", numbers)
+        return
+    for outcome in future.result():
+        _tell_of_lost_lease(outcome.claim)
+
+
+def _tell_of_lost_lease(claim: Claim) -> None:
+    logger.error("run {} had lost its lease: its outcome is not recorded", claim.run_id)

@@ -1,0 +1,291 @@
+"""Start, drain and stop of the scheduler in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from apscheduler import events
+from everytick.errors import LedgerError, LedgerUnavailable
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.notify.notifier import Telling
+from everytick.store import joining, requests, runs, workers
+from everytick.store.connections import TROUBLES, Connection
+from everytick.store.database import Ledger
+from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
+from everytick.store.writer import Operation, Writer
+from loguru import logger
+
+from . import capture
+from .clock import Clock
+from .heartbeats import Presence
+from .listeners import Listeners
+from .registry import Catalogue, Change
+from .runner import Runner
+from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from everytick.settings import SchedulerSettings
+
+_JOIN_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+# For so long a start waits for a ledger that another program holds (R12).
+_START_PATIENCE = 30.0
+# How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
+_PATIENCE = 10.0
+_LOOP_PATIENCE = 1.0
+
+
+class Process:
+    """One start of the scheduler: opened (blocking), begun on an event loop, drained, closed."""
+
+    def __init__(
+        self,
+        declared: Sequence[Job],
+        settings: SchedulerSettings,
+        ledger: Ledger,
+        defaults: dict[str, Any],
+        listeners: Listeners,
+    ) -> None:
+        self.ledger = ledger
+        self._declared = declared
+        self._catalogue = Catalogue(declared, defaults)
+        self.jobs = self._catalogue.jobs
+        self._telling = Telling(settings, self.jobs)
+        self._settings = settings
+        self._me = Identity.new(settings.role)
+        self._listeners = listeners
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watchdog: Watchdog | None = None
+        self._presence = Presence(
+            self._me,
+            self._catalogue,
+            settings.scheduler_history_days,
+            self._take_over,
+            self._room_to_take,
+            self._answers,
+        )
+        self.writer = Writer(self.ledger, self._pulse)
+        self._runner = Runner(
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._telling
+        )
+        entrance = self._runner.entrance
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, entrance, listeners)
+        self._registration: Registration | None = None
+        self._loading = False
+        self._stopped_listening = threading.Event()
+
+    def open(self) -> Registration:
+        """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
+
+        Raises:
+            LedgerError: the ledger cannot be used; nothing was started.
+        """
+        self.ledger.prepare(_START_PATIENCE)
+        # By the clock of the ledger's server, which was heard by now.
+        self._opened = ticks.now()
+        try:
+            self.writer.start()
+        except TROUBLES as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
+        workers.ALIVE_HERE.add(self._me.process_id)
+        try:
+            self._registration = self._register()
+        except BaseException as problem:
+            self._close_ledger()
+            if isinstance(problem, LedgerUnavailable):
+                raise LedgerError(self.ledger.unusable(problem)) from None
+            if self.ledger.is_damage(problem):
+                raise LedgerError(self.ledger.damaged(problem)) from None
+            raise
+        self._presence.joined(self._registration)
+        self._watermarks = self._catalogue.joined(self._registration)
+        return self._registration
+
+    def _register(self) -> Registration:
+        give_up = time.monotonic() + _START_PATIENCE
+        while True:
+            registering = self.writer.submit(
+                lambda connection: joining.register(
+                    connection, self._me, self._declared, self.ledger.application
+                )
+            )
+            try:
+                found: Registration = registering.result(_JOIN_SECONDS)
+            except TimeoutError:
+                said = f"to join took longer than {_JOIN_SECONDS:g} s"
+                raise LedgerError(self.ledger.unusable(said)) from None
+            except LedgerUnavailable:
+                if time.monotonic() >= give_up:
+                    raise
+            else:
+                return found
+
+    def begin(self) -> None:
+        """Let the clock run on the running event loop."""
+        assert self._registration is not None, "open() comes first"
+        self._loop = asyncio.get_running_loop()
+        self._watchdog = Watchdog(self._loop)
+        capture.attach(self._settings.log_level)
+        self._take_over_now(self._registration.claims)
+        if self._me.role.claims:
+            self._clock.start(self._watermarks)
+        if self._me.role.runs:
+            listening = (self.writer.hurry, self._stopped_listening)
+            threading.Thread(
+                target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
+            ).start()
+            self._runner.entrance.when_free = self._take_more
+        self._presence.taking = True
+        self._telling.start(self.ledger, self.writer, self._me, self._opened)
+        for job in self._declared:
+            self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
+
+    async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
+        """Stop claiming, give back what was reserved, let runs end, write it all down, leave (R11).
+
+        `ending`: the interpreter exits next, so functions that still run are recorded as interrupted.
+        Without it their leases are kept until their threads end. Returns how many runs had to be cut, or
+        could not be recorded.
+        """
+        self._presence.taking = False
+        self._stopped_listening.set()
+        self._watchdog = None
+        grace = self._settings.scheduler_shutdown_grace_time
+        # Together: a claim under way may wait for a ledger that does not answer, and a hurry must not.
+        draining = self._runner.drain(grace, hurry or asyncio.Event())
+        _, cut = await asyncio.gather(self._clock.stop(), draining)
+        if ending:
+            self._runner.interrupt_threads_left()
+        self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
+        if self._runner.left and not ending:
+            logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
+            threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
+        else:
+            cut += await asyncio.to_thread(self._close)
+        return cut
+
+    def execute(self, operation: Operation) -> Any:
+        """Return what an operation returns, after its commit; from any thread.
+
+        On the event loop this waits for as long as a blocked ledger may delay the schedule, no longer.
+
+        Raises:
+            LedgerError: the ledger did not answer; nothing was done.
+        """
+        doing = self.writer.submit(operation)
+        on_loop = _running_loop() is self._loop
+        try:
+            return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
+        except LedgerUnavailable as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
+        except TimeoutError:
+            if doing.cancel():
+                raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
+        # It is being done already: only the commit is to be waited for.
+        try:
+            return doing.result(_JOIN_SECONDS)
+        except LedgerUnavailable as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
+        except TimeoutError:
+            said = "it does not answer; it is not known whether anything was changed"
+            raise LedgerError(self.ledger.unusable(said)) from None
+
+    def take_in(self, changes: list[Change]) -> None:
+        """Go on with jobs that were added, changed or removed; from any thread."""
+        taken = [change for change in changes if self._catalogue.take(change)]
+        if taken and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_in_now, taken)
+
+    def _take_in_now(self, changes: list[Change]) -> None:
+        for job_id, job, watermark, _serial in changes:
+            if job is not None and self.jobs.get(job_id) is job:
+                if self._me.role.claims:
+                    self._clock.adopt(job, watermark)
+                code = events.EVENT_JOB_ADDED
+            else:
+                self._clock.drop(job_id)
+                code = events.EVENT_JOB_REMOVED
+            self._listeners.emit(events.JobEvent(code, job_id, "default"))
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call a function on the event loop, from any thread."""
+        assert self._loop is not None, "begin() comes first"
+        self._loop.call_soon_threadsafe(function)
+
+    def _room_to_take(self) -> Room:
+        """Return how many runs could be taken over; none while the event loop is blocked."""
+        return self._runner.entrance.room() if self._me.role.runs and self._answers() else Room(0)
+
+    def _take_more(self) -> None:
+        """Look at once for runs that wait, if there were more than there was room for."""
+        if self._presence.more and self._runner.entrance.is_half_free():
+            self._presence.more = False
+            self.writer.hurry()
+
+    def _answers(self) -> bool:
+        return self._watchdog is None or not self._watchdog.stalled
+
+    def _pulse(self, connection: Connection) -> None:
+        if self._watchdog is not None:
+            self._watchdog.look(busy=bool(self._runner.entrance.slots))
+        self._presence.pulse(connection)
+        unwanted = requests.to_cancel(connection, self._me)
+        if unwanted and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
+        if self._presence.taking and not self._loading:
+            rows = self._catalogue.unseen(connection)
+            if rows:
+                # On a thread of its own: a module may take long to be imported.
+                self._loading = True
+                threading.Thread(target=self._load, args=(rows,), name="scheduler-load", daemon=True).start()
+
+    def _load(self, rows: list[AddedRow]) -> None:
+        try:
+            self.take_in(self._catalogue.load(rows))
+        finally:
+            self._loading = False
+
+    def _close_after_threads(self) -> None:
+        while self._runner.left:
+            time.sleep(_LOOK_SECONDS)
+        self._close()
+
+    def _close(self) -> int:
+        self._listeners.close()
+        self._telling.stop()
+        return self._close_ledger(lambda connection: workers.leave(connection, self._me))
+
+    def _close_ledger(self, last: Operation | None = None) -> int:
+        # Not before all outcomes are written down: what it still held would be lost.
+        unsaved = self.writer.close(last)
+        workers.ALIVE_HERE.discard(self._me.process_id)
+        if unsaved:
+            logger.error("{} outcome(s) could not be written to the ledger", unsaved)
+        return unsaved
+
+    def _take_over(self, claims: list[Claim]) -> None:
+        """Called on the ledger's thread with runs that others gave back."""
+        if self._loop is None or self._loop.is_closed():
+            me = self._me
+            self.writer.submit(lambda connection: runs.release(connection, me, claims), keep=True)
+        else:
+            self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
+
+    def _take_over_now(self, claims: list[Claim]) -> None:
+        for claim in claims:
+            self._listeners.submitted(claim)
+            self._runner.entrance.dispatch([claim])
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

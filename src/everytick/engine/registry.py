@@ -1,0 +1,121 @@
+"""The jobs that one process knows: those of its code, and those that were added while running.
+
+A job whose function cannot be found is left in the ledger as it is, and told about: a version of the
+application that has the function goes on with it (R8).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from everytick.model import functions, ticks
+from everytick.model.job import Job, Options
+from everytick.model.schedule import from_data
+from everytick.store import definitions
+from everytick.store import job_statements as job_sql
+from everytick.store.connections import Connection
+from everytick.store.records import AddedRow, Registration
+from loguru import logger
+
+# How many single runs that are over are looked at in one go.
+_PIECE = 5_000
+
+
+class Change(NamedTuple):
+    """A job that is new, or other than it was; `job` None: it is not there any more.
+
+    Of two changes of a job the one with the higher serial number holds.
+    """
+
+    job_id: str
+    job: Job | None
+    watermark: int
+    serial: int
+
+
+class Catalogue:
+    """`jobs` is shared with whoever needs to look one up."""
+
+    def __init__(self, declared: Sequence[Job], defaults: dict[str, Any]) -> None:
+        self.jobs = {job.id: job for job in declared}
+        self._declared = frozenset(self.jobs)
+        self._defaults = defaults
+        self._serials: dict[str, int] = {}
+        self._serial = 0
+        self._lock = threading.Lock()
+
+    def joined(self, registration: Registration) -> dict[str, int]:
+        """Take in the jobs found at the start; return the watermarks of all jobs."""
+        self._serial = registration.serial
+        taken = [change for change in self.load(registration.jobs_added) if self.take(change)]
+        return registration.watermarks | {change.job_id: change.watermark for change in taken if change.job}
+
+    def unseen(self, connection: Connection) -> list[AddedRow]:
+        """Return what was added, changed or removed since this was asked last."""
+        rows = definitions.added_since(connection, self._serial)
+        if rows:
+            self._serial = rows[-1].serial
+        return rows
+
+    def load(self, rows: Iterable[AddedRow]) -> list[Change]:
+        """Return what the ledger's rows mean here. May import modules of the application."""
+        changes = []
+        for row in rows:
+            job = None
+            if row.removed is None and row.call_data is not None:
+                try:
+                    job = load(row, self._defaults)
+                except ValueError as problem:
+                    logger.bind(job=row.job_id).error(
+                        "job {} is kept, but cannot run: {}", row.job_id, problem
+                    )
+            changes.append(Change(row.job_id, job, row.watermark, row.serial))
+        return changes
+
+    def take(self, change: Change) -> bool:
+        """Take in a change; False if it is old news. May be called from any thread."""
+        job_id, job, _watermark, serial = change
+        with self._lock:
+            if serial <= self._serials.get(job_id, 0) or job_id in self._declared:
+                return False
+            self._serials[job_id] = serial
+            if job is not None:
+                self.jobs[job_id] = job
+            else:
+                self.jobs.pop(job_id, None)
+        return True
+
+    def forget_what_is_over(self, connection: Connection) -> None:
+        """Let go of single runs that are over, of which there may be very many."""
+        now = ticks.now()
+        over = [job for job in list(self.jobs.values()) if job.added and (job.only_tick or now) < now]
+        for job in over[:_PIECE]:
+            values = {"job_id": job.id, "now": now}
+            if connection.execute(job_sql.IS_OVER, values).fetchone():
+                self.jobs.pop(job.id, None)
+                self._serials.pop(job.id, None)
+
+
+def load(row: AddedRow, defaults: dict[str, Any]) -> Job:
+    """Return the job that the ledger keeps.
+
+    `defaults`: the options that it did not name. Raises ValueError when it cannot run here.
+    """
+    call = json.loads(row.call_data or "{}")
+    function = functions.resolve(row.function)
+    functions.check_arguments(function, call["args"], call["kwargs"])
+    return Job(
+        id=row.job_id,
+        name=row.name,
+        func=function,
+        args=tuple(call["args"]),
+        kwargs=call["kwargs"],
+        schedule=from_data(json.loads(row.schedule_data)),
+        options=Options(**{**defaults, **call["options"]}),
+        where="added while running",
+        given=call["options"],
+        added=True,
+    )

@@ -1,0 +1,265 @@
+"""One claimed run, from its start to its outcome. What was claimed comes through `entrance`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from apscheduler import events
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.notify.notifier import Telling
+from everytick.store import runs
+from everytick.store.records import Claim, Identity, Outcome
+from everytick.store.writer import Writer
+from everytick.telemetry import spans
+from loguru import logger
+
+from . import capture
+from .admission import Entrance
+from .context import Cancellation, Run, set_current_run
+from .executor import Calls
+from .listeners import Listeners
+from .outcomes import Outcomes
+from .retry import with_next_attempt
+
+# For so long nobody else takes a run away, after its claim and after a look: less than a lease.
+_FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
+# How long a coroutine that was cancelled may take to clean up.
+_CANCEL_SECONDS = 5.0
+
+
+class Runner:
+    """Runs what was claimed. Lives on the event loop."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        me: Identity,
+        writer: Writer,
+        max_workers: int,
+        listeners: Listeners,
+        telling: Telling,
+    ) -> None:
+        self._jobs = jobs
+        self._me, self._writer, self._listeners, self._telling = me, writer, listeners, telling
+        self._outcomes = Outcomes(writer, me)
+        self.entrance = Entrance(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
+        self._under_way: dict[int, tuple[Claim, Job, int]] = {}
+        self._calls = Calls(max_workers)
+        self._cancellations: dict[int, Cancellation] = {}
+        self._cutting = False
+        self._span = spans.opener()
+
+    async def drain(self, grace: float, hurry: asyncio.Event) -> int:
+        """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
+
+        What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
+        plain function cannot be cancelled: see `left`.
+        """
+        self.entrance.close()
+        slots = self.entrance.slots
+        if slots:
+            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(slots))
+            await _until_done(slots, grace, hurry)
+        cut = len(self._under_way)
+        self._cutting = True
+        for task in slots:
+            task.cancel()
+        if slots:
+            await asyncio.wait(slots, timeout=_CANCEL_SECONDS)
+        self._give_up_on_deaf()
+        self._calls.close()
+        return cut
+
+    def cancel(self, run_ids: Iterable[int]) -> None:
+        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
+        for run_id in run_ids:
+            cancellation = self._cancellations.get(run_id)
+            if cancellation is None:
+                if claim := self.entrance.take_back(run_id):
+                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
+            elif not cancellation.requested:
+                cancellation.requested = True
+                claim = self._under_way[run_id][0]
+                if not self._calls.cancel(run_id):
+                    log = logger.bind(job=claim.job_id)
+                    log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+
+    @property
+    def left(self) -> int:
+        """How many runs have not ended: after a drain, functions that still are on their threads."""
+        return len(self._under_way)
+
+    def interrupt_threads_left(self) -> None:
+        """Record functions that are still running as interrupted: the process is about to end."""
+        for claim, _job, started in list(self._under_way.values()):
+            logger.bind(job=claim.job_id).warning("interrupted: the process is stopping")
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+
+    async def _run(self, claim: Claim) -> None:
+        job = self._jobs.get(claim.job_id)
+        if job is None:
+            error = "its job was removed before it could start"
+            self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
+            return
+        if self.entrance.is_missed(claim, job):
+            return
+        # Whoever was frozen meanwhile looks anew whether the run is still his own.
+        is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
+        while not is_fresh:
+            asked = time.monotonic()
+            if not await self._start(claim, job):
+                return
+            # That may have taken long, with a ledger that did not answer.
+            if self.entrance.closed:
+                self._outcomes.release([claim])
+                return
+            if self.entrance.is_missed(claim, job):
+                return
+            is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
+        started = ticks.now()
+        self._under_way[claim.run_id] = (claim, job, started)
+        self._cancellations[claim.run_id] = Cancellation()
+        run = self._describe(claim, job, started)
+        set_current_run(run)
+        self._telling.began(job)
+        tick = claim.kind if run.tick is None else run.tick.isoformat()
+        limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
+        with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
+            try:
+                with self._span(run, claim.due):
+                    value = await self._calls.call(job, claim.run_id, limit)
+            except asyncio.CancelledError as problem:
+                self._cancelled(claim, started, problem)
+            # Also SystemExit and KeyboardInterrupt: a job cannot stop the scheduler (R12).
+            except BaseException as problem:
+                if limit is not None and limit.expired():
+                    await self._timed_out(claim, job, started)
+                elif self._was_cut(claim):
+                    logger.opt(exception=problem).warning("interrupted: the process is stopping")
+                    self._end(claim, started, "interrupted", error=_INTERRUPTED)
+                else:
+                    logger.opt(exception=problem).error("{} failed", job.name)
+                    self._end(claim, started, "failed", problem=problem)
+            else:
+                if limit is not None and limit.expired():
+                    # It ended in its own way instead of letting itself be cancelled.
+                    await self._timed_out(claim, job, started)
+                else:
+                    logger.trace("{} succeeded", job.name)
+                    self._end(claim, started, "succeeded", value=value)
+
+    def _was_cut(self, claim: Claim) -> bool:
+        """Return whether this is a coroutine that was cancelled at the end of a stop."""
+        return self._cutting and self._calls.thread(claim.run_id) is None
+
+    async def _start(self, claim: Claim, job: Job) -> bool:
+        """Record that a run which had to wait is about to be entered; False if it may not be."""
+        me, head = self._me, [(claim, job.options.max_instances)]
+        starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
+        verdicts = await asyncio.wrap_future(starting)
+        return self.entrance.may_enter(claim, job, verdicts[claim.run_id])
+
+    def _describe(self, claim: Claim, job: Job, started: int) -> Run:
+        zone, timeout = job.schedule.zone, job.options.timeout
+        tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
+        ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
+        cancellation = self._cancellations[claim.run_id]
+        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, cancellation)
+
+    async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
+        limit = f"{job.options.timeout:g} s"
+        logger.error("{} took longer than its timeout of {}", job.name, limit)
+        thread = self._calls.thread(claim.run_id)
+        if thread is not None and not thread.done():
+            # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
+            try:
+                await asyncio.shield(asyncio.wrap_future(thread))
+            except asyncio.CancelledError as problem:
+                if not thread.done():
+                    self._cancelled(claim, started, problem)
+                    return
+            except BaseException:
+                logger.debug("{} failed after its timeout", job.name)
+        self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
+
+    def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
+        thread = self._calls.thread(claim.run_id)
+        if thread is not None and not thread.done():
+            # It goes on, and so does its lease, until the thread ends.
+            thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
+        elif self._cutting:
+            logger.warning("interrupted: the process is stopping")
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        elif self._was_asked(claim):
+            task = asyncio.current_task()
+            if task is not None:
+                # The slot goes on with the next run.
+                task.uncancel()
+            logger.warning("cancelled on request")
+            self._end(claim, started, "cancelled", error=CANCELLED)
+        else:
+            self._end(claim, started, "cancelled", problem=problem)
+
+    def _was_asked(self, claim: Claim) -> bool:
+        cancellation = self._cancellations.get(claim.run_id)
+        return cancellation is not None and cancellation.requested
+
+    def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
+        problem = done.exception()
+        state = "succeeded" if problem is None else "failed"
+        self._end(claim, started, state, problem=problem)
+
+    def _give_up_on_deaf(self) -> None:
+        """Record coroutines that did not let themselves be cancelled as interrupted."""
+        for claim, _job, started in list(self._under_way.values()):
+            if self._calls.thread(claim.run_id) is None:
+                logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
+                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+
+    def _end(
+        self,
+        claim: Claim,
+        started: int,
+        state: str,
+        *,
+        value: Any = None,
+        problem: BaseException | None = None,
+        error: str | None = None,
+    ) -> None:
+        _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
+        if job is None:
+            return
+        log = self._calls.forget(claim.run_id)
+        cancellation = self._cancellations.pop(claim.run_id, None)
+        trace = None
+        if problem is not None:
+            error, trace = capture.one_line(problem), capture.trace(problem)
+        now = ticks.now()
+        self.entrance.ended((now - started) / ticks.SECOND)
+        outcome = Outcome(claim, state, None, started, now, error, trace, log)
+        if cancellation is None or not cancellation.requested:
+            outcome = with_next_attempt(outcome, job, now)
+        self._outcomes.write(outcome)
+        self._telling.ended(job, outcome)
+        code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
+        if problem is None and state != "succeeded":
+            # Listeners tell success from failure by this.
+            problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
+        self._listeners.ended(claim, code, value, problem, trace)
+
+
+async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
+    hurried = asyncio.ensure_future(hurry.wait())
+    ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
+    await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in (hurried, ended):
+        waiter.cancel()
+
+
+CANCELLED = "somebody asked to cancel it"
+_INTERRUPTED = "the process was stopped before the run had ended"

@@ -1,0 +1,14 @@
+"""Explains in plain sentences why a job ran, or did not, at an instant; from the ledger alone.
+
+- `facts`: what the ledger knows of one job
+- `account`: the explanation as it grows
+- `outcomes`, `waiting`: what a row says, of what is over and of what is not
+- `absence`: why there is no row
+- `wording`: times and durations
+- `asking`: which instant is meant, and the whole explanation
+"""
+
+from .facts import last_trace
+from .instant import VERDICTS, Explanation, why, why_run
+
+__all__ = ["VERDICTS", "Explanation", "last_trace", "why", "why_run"]

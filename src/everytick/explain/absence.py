@@ -1,0 +1,260 @@
+"""Why there is no row for an instant: no tick, too early, too late, or not decided yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from everytick.model import ticks
+from everytick.model.misfire import decide
+from everytick.model.ticks import zones
+from everytick.text.wording import when
+
+from .account import Account
+from .waiting import pause
+from .wording import at, host, lasting
+
+# What is due is claimed within a moment: this much later, something is in the way.
+_PROMPT = 5 * ticks.SECOND
+
+
+def describe_absence(account: Account, tick: int) -> None:
+    """Explain why the ledger has no row for an instant."""
+    for explanation in _IN_ORDER:
+        if explanation(account, tick):
+            return
+
+
+def next_tick(account: Account, after: int) -> str:
+    """Return a sentence about the tick that comes next."""
+    schedule = account.facts.schedule
+    following = None if schedule is None else schedule.next_tick(after)
+    if following is None:
+        return "no tick is to come"
+    return f"the next tick is {when(following, account.facts.zone)}"
+
+
+def wall_clock_note(account: Account, wall: datetime) -> None:
+    """Say what is odd about a time of day that was given without an offset."""
+    zone = account.facts.zone
+    real = zones.occurrences(wall, zone)
+    if not real:
+        instead = when(ticks.instant_of_wall(wall, zone), zone)
+        account.say(
+            f"{wall:%Y-%m-%d %H:%M} does not exist in {zone}: the clock jumps over it, to {instead}, which is"
+            " meant instead"
+        )
+    elif len(real) == 2:
+        account.say(
+            f"{wall:%Y-%m-%d %H:%M} comes twice in {zone}: the first, {when(real[0], zone)}, is meant"
+        )
+
+
+def _removed(account: Account, tick: int) -> bool:
+    facts = account.facts
+    removed = facts.row.removed_us
+    if removed is None or tick <= facts.row.registered_us:
+        return False
+    # What was due before and is not accounted for never will be.
+    if tick < removed and tick <= facts.row.watermark_us:
+        return False
+    if tick < removed and facts.is_tick(tick) is False:
+        return False
+    account.verdict = "removed"
+    by = account.who("remove")
+    how = f"it was removed{by}" if by else "it was no longer in the schedule's code at a start"
+    order = "after that instant, with no run of it" if tick < removed else "before that instant"
+    order = "at that very instant" if tick == removed else order
+    account.say(f"the job was removed at {at(removed, facts.zone)}, {order}: {how}")
+    if facts.declared is not None:
+        account.say("it is in the schedule of the working tree again: the next start takes it up")
+    return True
+
+
+def _before_registration(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if tick > facts.row.registered_us:
+        return False
+    account.verdict = "before_registration"
+    account.say(
+        "that lies before the job was first registered, at"
+        f" {at(facts.row.registered_us, facts.zone)}: nothing"
+        " is promised, and nothing made up for, from before"
+    )
+    return True
+
+
+def _pruned(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if tick >= facts.kept_since or tick > facts.row.watermark_us:
+        return False
+    if tick > facts.row.changed_us and facts.is_tick(tick) is False:
+        return False
+    account.verdict = "pruned"
+    days = facts.settings.scheduler_history_days
+    account.say(
+        f"nothing is kept of it any more: runs that ended more than {days:g} days ago are removed"
+        " (SCHEDULER_HISTORY_DAYS)"
+    )
+    account.say("the tick is used up all the same: it does not run again")
+    return True
+
+
+def _before_change(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if tick > facts.row.changed_us or facts.row.changed_us <= facts.row.registered_us:
+        return False
+    account.verdict = "before_change"
+    account.say(
+        f"that lies before the job's schedule became what it is ({facts.row.trigger}), at"
+        f" {at(facts.row.changed_us, facts.zone)}, and no row says that it was a tick of the one before"
+    )
+    account.say("for the time before a change nothing is made up for")
+    return True
+
+
+def _no_tick(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if facts.is_tick(tick) is not False:
+        return False
+    account.verdict = "no_tick"
+    assert facts.schedule is not None
+    account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
+    before, after = facts.tick_before(tick), facts.schedule.next_tick(tick)
+    near = [
+        None if before is None else f"the one before is {when(before, facts.zone)}",
+        None if after is None else f"the one after is {when(after, facts.zone)}",
+    ]
+    account.say(", ".join(filter(None, near)) or "it has no ticks at all")
+    return True
+
+
+def _to_come(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if tick <= facts.now:
+        return False
+    account.verdict = "future"
+    account.say(f"it is still to come, {lasting(tick - facts.now)} from now")
+    jitter = ticks.jitter(facts.job_id, tick, facts.schedule.jitter) if facts.schedule else 0
+    if jitter:
+        account.say(f"with its jitter of {lasting(jitter)} it is due at {when(tick + jitter, facts.zone)}")
+    if tick <= facts.row.watermark_us:
+        account.say("but it is used up already: the clock was set back since")
+    if facts.is_paused(max(tick, facts.now)):
+        account.say(f"but the job {pause(account)}: unless it is resumed before, it will not run")
+    if facts.cannot_run is not None:
+        account.say(f"but the job cannot run here: {facts.cannot_run}")
+    _if_nobody_is_up(account)
+    return True
+
+
+def _unrecorded(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if tick > facts.row.watermark_us:
+        return False
+    account.verdict = "no_record"
+    account.say(
+        f"the ledger counts it as settled (all ticks up to {when(facts.row.watermark_us, facts.zone)}"
+        " are), but"
+        " has no row of it: it was pruned while SCHEDULER_HISTORY_DAYS was shorter, or removed by other means"
+    )
+    return True
+
+
+def _paused(account: Account, tick: int) -> bool:
+    facts = account.facts
+    begin, end = facts.row.paused_us, facts.row.paused_until_us
+    if begin is None or tick <= begin or (end is not None and tick >= end):
+        return False
+    account.verdict = "paused"
+    until = "" if end is None else f", until {at(end, facts.zone)}"
+    account.say(f"the job {pause(account)}{until}: the tick did not run")
+    account.say("the row that says so is written at the end of the pause; nothing is made up for")
+    return True
+
+
+def _cannot_run(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if facts.cannot_run is None:
+        return False
+    account.verdict = "cannot_run"
+    account.say(f"the job cannot run: {facts.cannot_run}")
+    account.say("it is kept: a version of the application that has its function goes on with it")
+    return True
+
+
+def _undecided(account: Account, tick: int) -> bool:
+    facts = account.facts
+    if not facts.alive:
+        account.verdict = "nobody_up"
+        _if_nobody_is_up(account)
+        _forecast(account, tick)
+        return True
+    account.verdict = "due"
+    late = facts.now - tick
+    account.say(f"it is due since {lasting(late)}, and no process has claimed it yet")
+    for process in facts.alive:
+        name = f"process {process.pid} on {host(process.host)}"
+        if process.pass_us is not None and process.beat_us - process.pass_us > _PROMPT:
+            account.say(f"the event loop of {name} has not answered since {at(process.pass_us, facts.zone)}")
+        else:
+            account.say(f"{name} is up since {at(process.started_us, facts.zone)}")
+    if late > _PROMPT:
+        account.say(
+            "its log says why: it may run a version without this job, or the ledger does not answer it"
+        )
+    return True
+
+
+_IN_ORDER: tuple[Callable[[Account, int], bool], ...] = (
+    _removed,
+    _before_registration,
+    _pruned,
+    _before_change,
+    _no_tick,
+    _to_come,
+    _unrecorded,
+    _paused,
+    _cannot_run,
+    _undecided,
+)
+
+
+def _if_nobody_is_up(account: Account) -> None:
+    facts = account.facts
+    if facts.alive:
+        return
+    traces = [process.beat_us for process in facts.processes.values()]
+    last = max([*traces, facts.last_trace(facts.now) or 0])
+    since = f": its last trace is of {at(last, facts.zone)}" if last else ""
+    account.say(f"no scheduler is up{since}")
+
+
+def _forecast(account: Account, tick: int) -> None:
+    """Say what a start would make of a missed tick now."""
+    facts = account.facts
+    job = facts.job
+    if job is None and not facts.code_is_known:
+        account.say(
+            f"it is {lasting(facts.now - tick)} late ({_limit(account)}): the next start decides about it"
+        )
+        return
+    if job is None or job.definition != facts.row.definition:
+        account.say(
+            "the schedule of the working tree has another definition of it: a start makes up for nothing"
+        )
+        return
+    decision = decide(job, facts.row.watermark_us, facts.now, "outage")
+    if decision is not None and tick in decision.run:
+        account.say("a start now would make up for it")
+    else:
+        account.say(
+            f"a start now would skip it: it is {lasting(facts.now - tick)} late ({_limit(account)}),"
+            " or a newer"
+            " one takes its place"
+        )
+
+
+def _limit(account: Account) -> str:
+    grace = account.facts.row.grace_us
+    return "grace time " + ("no limit" if grace is None else lasting(grace))

@@ -1,0 +1,250 @@
+"""Which instant of a job is meant, and everything that can be said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from everytick.errors import ConfigurationError, nearest
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.read import iso, run_row
+from everytick.settings import SchedulerSettings
+from everytick.store import schema
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from sqlalchemy import Connection, select
+
+from . import wording
+from .absence import describe_absence, next_tick, wall_clock_note
+from .account import Account
+from .facts import Facts
+from .outcomes import describe
+
+VERDICTS = (
+    # It ran, or runs, or waits: the state of its run.
+    *("queued", "claimed", "running", "retrying"),
+    *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost"),
+    # It was skipped: the reason.
+    *("missed", "coalesced", "overlap", "paused", "outage"),
+    # There is no row.
+    *("future", "due", "nobody_up", "cannot_run", "no_tick", "before_registration", "before_change"),
+    *("removed", "pruned", "no_record", "not_due_yet", "not_registered"),
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a job ran or did not.
+
+    tick: the instant that is explained, microseconds since 1970 UTC; None for a run without one.
+    verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest.
+    """
+
+    job_id: str
+    tick: int | None
+    verdict: str
+    sentences: list[str]
+    runs: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data; times are ISO 8601 in UTC."""
+        return {
+            "job_id": self.job_id,
+            "tick": iso(self.tick),
+            "verdict": self.verdict,
+            "sentences": self.sentences,
+            "runs": self.runs,
+            "audit": self.audit,
+        }
+
+
+def why(
+    ledger: Ledger,
+    job_id: str,
+    when: datetime | None,
+    run_id: int | None,
+    declared: dict[str, Job] | None,
+    problem: str | None,
+    settings: SchedulerSettings,
+) -> Explanation:
+    """Explain a job at an instant, one of its runs, or, without either, its latest tick.
+
+    Args:
+        when: the instant; without an offset it is in the job's zone.
+        declared: the jobs of the working tree's schedule, None if it is not to be looked at; `problem`: why
+            that does not load.
+
+    Raises:
+        ConfigurationError: there is no such job, or the job has no such run.
+        LedgerError: the ledger cannot be read.
+    """
+    code_is_known, declared = declared is not None, declared or {}
+    if not ledger.exists():
+        return _never_started(job_id, declared, problem)
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        known = schema.jobs.c
+        row = connection.execute(select(schema.jobs).where(known.job_id == job_id)).first()
+        if row is None:
+            return _never_started(job_id, declared, problem, list(connection.scalars(select(known.job_id))))
+        facts = Facts(connection, job_id, row, declared.get(job_id), problem, settings, ticks.now())
+        facts.code_is_known = code_is_known
+        account = Account(facts)
+        tick = _explain(account, when, run_id)
+        _about_the_code(account)
+    return Explanation(
+        job_id,
+        tick,
+        account.verdict,
+        account.sentences,
+        [run_row(ledger, number) for number in account.run_ids],
+        [_entry(entry) for entry in account.entries],
+    )
+
+
+def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
+    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says."""
+    known = schema.jobs.c
+    job = connection.execute(select(schema.jobs).where(known.job_id == row.job_id)).first()
+    if job is None:
+        return []
+    account = Account(Facts(connection, row.job_id, job, None, None, settings, ticks.now(), False))
+    _of_row(account, row)
+    return account.sentences
+
+
+def _never_started(
+    job_id: str, declared: dict[str, Job], problem: str | None, known: list[str] | None = None
+) -> Explanation:
+    """Explain a job that stands in the code only."""
+    job = declared.get(job_id)
+    if job is None:
+        hint = nearest(job_id, {*declared, *(known or [])})
+        broken = "" if problem is None else f" (the schedule in the working tree does not load: {problem})"
+        raise ConfigurationError(f"there is no job {job_id!r}, in the code or in the ledger{hint}{broken}")
+    where = "there is no ledger yet" if known is None else "the ledger does not know it yet"
+    sentence = f"The job stands in the code ({job.where}), but {where}: it takes effect with the next start."
+    return Explanation(job_id, None, "not_registered", [sentence], [], [])
+
+
+def _explain(account: Account, when: datetime | None, run_id: int | None) -> int | None:
+    facts = account.facts
+    if run_id is not None:
+        row = facts.run(run_id)
+        if row is None or row.job_id != facts.job_id:
+            raise ConfigurationError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
+        _of_row(account, row)
+        return None if row.tick_us is None else int(row.tick_us)
+    if when is None:
+        return _latest(account)
+    tick = ticks.instant_in(when, facts.zone)
+    if when.tzinfo is None:
+        wall_clock_note(account, when)
+    _about(account, tick)
+    return tick
+
+
+def _about(account: Account, tick: int) -> None:
+    """Explain an instant: by its row, or by why there is none."""
+    facts = account.facts
+    row = facts.at(tick)
+    inside = row is not None and tick not in (row.tick_us, row.last_tick_us)
+    if inside and row.tick_us > facts.row.changed_us and facts.is_tick(tick) is False:
+        row = None
+    if row is None:
+        describe_absence(account, tick)
+        _standing_in(account, tick)
+    else:
+        _of_row(account, row, tick)
+
+
+def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
+    """Explain a row: at the instant that was asked for, or as a whole."""
+    at = row.tick_us if tick is None and row.last_tick_us is None else tick
+    if at is not None:
+        _odd_time(account, at)
+    describe(account, row, tick)
+    if at is not None:
+        _standing_in(account, at)
+
+
+def _standing_in(account: Account, tick: int) -> None:
+    for other in account.facts.standing_in(tick):
+        account.rest_on(other)
+        account.say(f"run {other.run_id}, asked for by hand, stands in for this tick ({other.state})")
+
+
+def _latest(account: Account) -> int | None:
+    """Explain the latest tick that was due; where none was, the latest run."""
+    facts = account.facts
+    end = min(facts.now, facts.row.removed_us or facts.now)
+    tick = facts.tick_before(end)
+    begun = max(facts.row.registered_us, facts.row.changed_us)
+    if tick is not None and (tick > begun or facts.at(tick) is not None):
+        account.say(f"its latest tick was {_shown(facts, tick)}")
+        _about(account, tick)
+        _since(account, tick)
+        return tick
+    newest = facts.newest_without_tick()
+    if newest is not None:
+        none = "it has no ticks" if tick is None else "no tick of it was due yet"
+        account.say(f"{none}; its newest run is this")
+        describe(account, newest, None)
+        return None
+    account.verdict = "not_due_yet"
+    account.say(f"no tick of it was due since {_shown(facts, begun)}, when it was registered or changed")
+    if facts.row.removed_us is not None:
+        account.say(f"it was removed at {_shown(facts, facts.row.removed_us)}")
+    else:
+        account.say(next_tick(account, facts.now))
+    return None
+
+
+def _since(account: Account, tick: int) -> None:
+    """Mention a newer run that has no tick."""
+    newest = account.facts.newest_without_tick()
+    if newest is not None and newest.due_us > tick and newest.run_id not in account.run_ids:
+        account.rest_on(newest)
+        how = "by hand" if newest.kind == "manual" else "at a start"
+        account.say(f"since then run {newest.run_id} came {how} ({newest.state})")
+
+
+def _odd_time(account: Account, tick: int) -> None:
+    facts = account.facts
+    note = facts.schedule.ticks.note(tick) if facts.schedule and facts.is_tick(tick) else ""
+    if note:
+        account.say(note)
+
+
+def _about_the_code(account: Account) -> None:
+    """Say where the working tree differs from what is in force."""
+    facts = account.facts
+    if facts.problem is not None:
+        account.say(f"the schedule in the working tree does not load, so nothing can start: {facts.problem}")
+    elif not facts.code_is_known or facts.row.removed_us is not None or facts.row.call_data is not None:
+        return
+    elif facts.declared is None:
+        account.say("the working tree's schedule has this job no more: the next start removes it")
+    elif facts.declared.definition != facts.row.definition:
+        account.say(
+            "the working tree's schedule has another trigger for it"
+            f" ({facts.declared.schedule.text}), which the"
+            " next start puts in force"
+        )
+
+
+def _shown(facts: Facts, instant: int) -> str:
+    return wording.at(instant, facts.zone)
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    return {
+        "at": iso(entry.at_us),
+        "who": entry.who,
+        "action": entry.action,
+        "run_id": entry.run_id,
+        "note": entry.note,
+    }

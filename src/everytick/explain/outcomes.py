@@ -1,0 +1,335 @@
+"""What one row of the ledger says: a run that ended, or a tick that was skipped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from everytick.model import ticks
+from everytick.model.roles import DEFAULT_QUEUE
+from everytick.store.workers import MOST_CRASHES
+from everytick.text.wording import when
+
+from .account import Account
+from .facts import Hold
+from .waiting import describe_waiting
+from .wording import at, host, lasting
+
+# A run that starts this much after its due instant is called late, and asked why.
+_LATE = ticks.SECOND
+_ENDED = {
+    "succeeded": "It succeeded",
+    "failed": "It failed",
+    "timed_out": "It timed out",
+    "cancelled": "It was cancelled",
+    "interrupted": "It was interrupted by the stop of its process",
+    "lost": "It was lost: its process died, which was found",
+}
+
+
+def describe(account: Account, row: Any, tick: int | None) -> None:
+    """Explain a row; `tick` is the instant that was asked for, if any."""
+    account.rest_on(row)
+    account.verdict = row.reason if row.state == "skipped" else row.state
+    if row.last_tick_us is not None:
+        _range(account, row, tick)
+    if row.state == "skipped":
+        _SKIPPED.get(row.reason, _skipped)(account, row)
+        return
+    _origin(account, row)
+    _attempts(account, row)
+    if row.state in _ENDED:
+        if row.started_us is not None:
+            _start(account, row)
+        _end(account, row)
+    else:
+        describe_waiting(account, row)
+
+
+def _range(account: Account, row: Any, tick: int | None) -> None:
+    zone = account.facts.zone
+    number = "a number of ticks not yet counted" if row.tick_count is None else f"{row.tick_count} ticks"
+    span = f"from {when(row.tick_us, zone)} to {when(row.last_tick_us, zone)}"
+    if tick is None or tick in (row.tick_us, row.last_tick_us):
+        account.say(f"one row stands for {number} {span}, skipped together")
+    else:
+        account.say(f"the tick lies inside of a range: one row stands for {number} {span}")
+
+
+# --- skipped
+
+
+def _missed(account: Account, row: Any) -> None:
+    facts = account.facts
+    grace = _grace(account)
+    decided = at(row.finished_us, facts.zone)
+    if row.claimed_us is not None:
+        account.say(
+            f"it was missed: it was reserved at {at(row.claimed_us, facts.zone)}, but could not start within"
+            f" its grace time of {grace}, and was given up at {decided}"
+        )
+        account.say(_why_no_slot(row))
+        return
+    late = lasting(row.finished_us - row.due_us)
+    account.say(
+        f"it was missed: it was looked at only at {decided}, {late} after it was due, and its grace time is"
+        f" {grace}"
+    )
+    if facts.wrote_between(row.due_us, row.finished_us - 1):
+        account.say("a scheduler was up then: its event loop was blocked, or the ledger did not answer")
+    else:
+        _silence(account, row)
+
+
+def _why_no_slot(row: Any) -> str:
+    if row.claimed_us is None:
+        return "no worker took it until then"
+    return (
+        "all slots of its process were busy until then (its SCHEDULER_MAX_WORKERS), or the ledger did not"
+        " answer, or the clock was set forward"
+    )
+
+
+def _coalesced(account: Account, row: Any) -> None:
+    facts = account.facts
+    if row.tick_us is None:
+        account.say("it waited for its start, and the run of a newer start took its place")
+        return
+    account.say(
+        "it was coalesced: when the missed ticks were looked at, at"
+        f" {at(row.finished_us, facts.zone)}, it was"
+        " within its grace time, but a newer tick ran instead"
+    )
+    newer = facts.newest_until(row.finished_us)
+    if newer is not None and newer.tick_us > row.tick_us and newer.state != "skipped":
+        account.rest_on(newer)
+        account.say(f"that is run {newer.run_id} for {when(newer.tick_us, facts.zone)} ({newer.state})")
+    if facts.job is not None and facts.job.options.coalesce:
+        account.say("with coalesce=False up to max_catch_up missed ticks would be made up for")
+
+
+def _outage(account: Account, row: Any) -> None:
+    facts = account.facts
+    back = at(row.finished_us, facts.zone)
+    account.say(f"it fell into an outage: it was recorded at {back}, when a scheduler came back")
+    _silence(account, row)
+    late, grace = row.finished_us - (row.last_tick_us or row.due_us), facts.row.grace_us
+    if grace is None or late <= grace:
+        account.say(
+            "the job was changed, paused or removed before anything was up to run it: then nothing is made"
+            " up for"
+        )
+    else:
+        which = "the last of them" if row.last_tick_us is not None else "it"
+        account.say(f"by then {which} was {lasting(late)} late, and its grace time is {_grace(account)}")
+
+
+def _silence(account: Account, row: Any) -> None:
+    """Say from when to when nothing was up, as far as the ledger shows it."""
+    facts = account.facts
+    last = facts.last_trace(row.tick_us)
+    begin = (
+        "nothing in the ledger shows a scheduler before"
+        if last is None
+        else (f"the last outcome before it was written at {at(last, facts.zone)}")
+    )
+    account.say(f"{begin}; nothing shows a scheduler from then until {at(row.finished_us, facts.zone)}")
+
+
+def _overlap(account: Account, row: Any) -> None:
+    facts = account.facts
+    most = facts.job.options.max_instances if facts.job else None
+    limit = "the number that max_instances allows" if most is None else f"max_instances={most}"
+    account.say(
+        f"it overlapped: at {at(row.finished_us, facts.zone)} an earlier run was not over yet, and {limit}"
+        " was reached"
+    )
+    for hold in facts.in_the_way(row.finished_us, row.tick_us, row.run_id):
+        account.rest_on(hold.row)
+        which = f"in its way was run {hold.row.run_id} ({_kind(account, hold.row)})"
+        account.say(f"{which}, which {_had_begun(account, hold)}")
+
+
+def _had_begun(account: Account, hold: Hold) -> str:
+    """Return what a run did that was in the way of another one."""
+    facts, zone = account.facts, account.facts.zone
+    if hold.begun is not None:
+        began = f"began at {at(hold.begun, zone)}"
+        if hold.ended is None:
+            return f"{began} and has not ended: it went on"
+        return f"{began} and ended at {at(hold.ended, zone)}: it took {lasting(hold.ended - hold.begun)}"
+    row = hold.row
+    waits = "waits" if row.state in ("claimed", "queued") else "waited"
+    if hold.reserved is not None:
+        said = f"had not begun yet: reserved at {at(hold.reserved, zone)}, it {waits} for a free slot"
+        said += " of its process"
+    else:
+        queue = facts.row.queue or DEFAULT_QUEUE
+        said = f"had not begun yet: it {waits} for a worker that serves its queue, {queue}"
+    if waits == "waited" and row.started_us is not None:
+        said += f"; it began at {at(row.started_us, zone)}"
+    if row.finished_us is not None:
+        said += f" and ended at {at(row.finished_us, zone)}" if row.started_us else "; it never began"
+    return said
+
+
+def _paused(account: Account, row: Any) -> None:
+    facts = account.facts
+    account.say("the job was paused")
+    by = account.who("pause", until=row.tick_us)
+    if by is not None:
+        account.say(f"it was paused{by}")
+    else:
+        account.say("who paused it is not on record: the code may ask for it, or the trail is pruned")
+    resumed = facts.asked("resume", until=row.finished_us)
+    if resumed is not None and resumed.at_us > (row.last_tick_us or row.tick_us):
+        account.who("resume", until=row.finished_us)
+        account.say(f"it was resumed by {resumed.who} at {at(resumed.at_us, facts.zone)}")
+    account.say("what falls into a pause is recorded at its end, and never made up for")
+
+
+def _skipped(account: Account, row: Any) -> None:
+    """Say as much of a reason that this version does not know."""
+    account.say(f"it was skipped: {row.reason}")
+
+
+_SKIPPED = {
+    "missed": _missed,
+    "coalesced": _coalesced,
+    "outage": _outage,
+    "overlap": _overlap,
+    "paused": _paused,
+}
+
+
+# --- runs
+
+
+def _kind(account: Account, row: Any) -> str:
+    if row.kind == "scheduled":
+        return f"for {when(row.tick_us, account.facts.zone)}"
+    return "by hand" if row.kind == "manual" else "of a start"
+
+
+def _origin(account: Account, row: Any) -> None:
+    facts = account.facts
+    if row.kind == "scheduled":
+        account.say(f"run {row.run_id} is for the tick {when(row.tick_us, facts.zone)}")
+    elif row.kind == "startup":
+        account.say(f"run {row.run_id} belongs to start {row.start_number} of the schedule, and to no tick")
+    else:
+        stands = (
+            ""
+            if row.for_tick_us is None
+            else f", to stand in for the tick {when(row.for_tick_us, facts.zone)}"
+        )
+        asked = account.who("run now", row.run_id) or ""
+        account.say(f"run {row.run_id} was asked for by hand{stands}{asked}")
+    if (by := account.who("retry", row.run_id)) is not None:
+        account.say(f"one more attempt was asked for{by}")
+    if row.cancel_us is not None:
+        ended = account.who("cancel", row.run_id) or f" at {at(row.cancel_us, facts.zone)}"
+        account.say(f"it was asked to end{ended}")
+
+
+def _attempts(account: Account, row: Any) -> None:
+    zone = account.facts.zone
+    for earlier in account.facts.earlier_attempts(row.run_id):
+        begun = f"began at {at(earlier.started_us, zone)} and " if earlier.started_us is not None else ""
+        ended = f"at {at(earlier.finished_us, zone)}" if earlier.finished_us is not None else ""
+        error = f": {earlier.error}" if earlier.error else ""
+        word = "was lost" if earlier.state == "lost" else earlier.state.replace("_", " ")
+        word = f"was {word}" if earlier.state in ("cancelled", "interrupted") else word
+        account.say(f"attempt {earlier.attempt} {begun}{word} {ended}{error}".replace(" :", ":"))
+
+
+def _start(account: Account, row: Any) -> None:
+    facts = account.facts
+    process = facts.processes.get(row.process_id or "")
+    where = f" in process {process.pid} on {host(process.host)}" if process else ""
+    which = f"attempt {row.attempt}" if row.attempt > 1 else "it"
+    account.say(f"{which} began at {at(row.started_us, facts.zone)}{where}")
+    if row.kind == "scheduled" and row.attempt == 1:
+        _lateness(account, row)
+
+
+def _lateness(account: Account, row: Any) -> None:
+    """Say how late the first attempt began, and why."""
+    facts = account.facts
+    late = row.started_us - row.tick_us
+    jitter = row.due_us - row.tick_us
+    if late <= _LATE and not jitter:
+        account.say(f"that is {lasting(late)} after the tick")
+        return
+    reasons = [f"{lasting(jitter)} of it is jitter"] if jitter > 0 else []
+    claimed = row.due_us if row.claimed_us is None else max(row.claimed_us, row.due_us)
+    if claimed - row.due_us > _LATE:
+        reasons.append(_late_claim(account, row, claimed))
+    if row.started_us - claimed > _LATE:
+        reasons.append(
+            f"from {at(claimed, facts.zone)} on it waited {lasting(row.started_us - claimed)} for a free slot"
+            " (its process's limit, SCHEDULER_MAX_WORKERS) or for a ledger that did not answer"
+        )
+    account.say(f"that is {lasting(late)} after the tick" + (": " if reasons else "") + "; ".join(reasons))
+
+
+def _late_claim(account: Account, row: Any, claimed: int) -> str:
+    facts = account.facts
+    process = facts.processes.get(row.process_id or "")
+    since = f"it was claimed only at {at(claimed, facts.zone)}"
+    if process is not None and process.started_us > row.due_us:
+        return f"{since}: its process started at {at(process.started_us, facts.zone)}, and made up for it"
+    if facts.wrote_between(row.due_us, claimed):
+        return (
+            f"{since}: a scheduler was up, but had given it back, was blocked, or the ledger did not answer"
+        )
+    return f"{since}: nothing shows a scheduler from the tick until then"
+
+
+def _end(account: Account, row: Any) -> None:
+    facts = account.facts
+    took = ""
+    if row.started_us is not None and row.finished_us is not None and row.state != "lost":
+        took = f" after {lasting(row.finished_us - row.started_us)}"
+    ended = "" if row.finished_us is None else f" at {at(row.finished_us, facts.zone)}"
+    error = f": {row.error}" if row.error and row.state not in ("lost", "interrupted") else ""
+    account.say(f"{_ENDED[row.state]}{ended}{took}{error}")
+    if row.state in ("lost", "interrupted"):
+        _further(account, row)
+    elif row.state in ("failed", "timed_out"):
+        _retries(account, row)
+
+
+def _further(account: Account, row: Any) -> None:
+    """Say whether a run that was cut off begins again."""
+    facts = account.facts
+    until = row.rerun_until_us
+    if until is not None and until >= facts.now:
+        limit = "" if until >= ticks.FOREVER else f", until {at(until, facts.zone)}"
+        up = "" if facts.alive else "; no scheduler is up, so the next start decides"
+        account.say(f"it may begin its next attempt{limit}{up}")
+    elif until is not None:
+        account.say(
+            f"nothing took it up again until its grace time was over, at {at(until, facts.zone)}"
+            f" (grace time {_grace(account)})"
+        )
+    elif facts.row.on_crash != "rerun":
+        account.say('the job has on_crash="skip": what was cut off does not begin again')
+    elif row.crashes >= MOST_CRASHES:
+        account.say(
+            f"it had begun again {row.crashes} times after a death of its process, and more often it does not"
+        )
+
+
+def _retries(account: Account, row: Any) -> None:
+    job = account.facts.job
+    if job is None:
+        return
+    if job.options.retries == 0:
+        account.say("the job has retries=0: it is not tried again")
+    else:
+        account.say(f"the job has retries={job.options.retries}: they are used up, or somebody ended them")
+
+
+def _grace(account: Account) -> str:
+    grace = account.facts.row.grace_us
+    return "without limit" if grace is None else lasting(grace)

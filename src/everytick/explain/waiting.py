@@ -1,0 +1,118 @@
+"""Runs that are not over: which process has them, and what they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from everytick.model.roles import DEFAULT_QUEUE, Role
+
+from .account import Account
+from .wording import at, host, lasting, quoted
+
+
+def describe_waiting(account: Account, row: Any) -> None:
+    """Explain a run that runs, is reserved, or waits."""
+    {"running": _running, "claimed": _claimed, "queued": _queued, "retrying": _retrying}[row.state](
+        account, row
+    )
+
+
+def _running(account: Account, row: Any) -> None:
+    facts = account.facts
+    began = at(row.started_us, facts.zone)
+    account.say(
+        f"it is running: attempt {row.attempt} began at {began}, {lasting(facts.now - row.started_us)} ago"
+    )
+    _holder(account, row)
+
+
+def _claimed(account: Account, row: Any) -> None:
+    facts = account.facts
+    account.say(f"it is reserved since {at(row.claimed_us, facts.zone)}, and has not begun")
+    if row.due_us > facts.now:
+        account.say(
+            f"it is due at {at(row.due_us, facts.zone)}, with its jitter:"
+            f" {lasting(row.due_us - facts.now)} from now"
+        )
+    else:
+        busy = facts.held_by(row.process_id or "")
+        account.say(
+            f"it waits for a free slot: {busy} run(s) are under way in its process, and"
+            " its process's limit is SCHEDULER_MAX_WORKERS there"
+        )
+    _holder(account, row)
+
+
+def _queued(account: Account, row: Any) -> None:
+    facts = account.facts
+    account.say(f"it waits for a process that takes it, since {at(row.due_us, facts.zone)}")
+    _obstacles(account, row)
+
+
+def _retrying(account: Account, row: Any) -> None:
+    facts = account.facts
+    if row.due_us > facts.now:
+        due = f"at {at(row.due_us, facts.zone)}, {lasting(row.due_us - facts.now)} from now"
+        account.say(f"attempt {row.attempt} is due {due}")
+    else:
+        account.say(f"attempt {row.attempt} is due since {at(row.due_us, facts.zone)}")
+    _obstacles(account, row)
+
+
+def _holder(account: Account, row: Any) -> None:
+    facts = account.facts
+    process = facts.processes.get(row.process_id or "")
+    if process is None:
+        account.say("its process is not in the ledger any more")
+        return
+    name = f"process {process.pid} on {host(process.host)}, up since {at(process.started_us, facts.zone)}"
+    if facts.is_alive(process):
+        account.say(f"it is held by {name}")
+        return
+    silent = lasting(facts.now - process.beat_us)
+    account.say(f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped")
+    if not facts.alive:
+        account.say("no scheduler is up that could take it over: the next start settles it")
+
+
+def _obstacles(account: Account, row: Any) -> None:
+    """Say what stands between a waiting run and its beginning."""
+    facts, found = account.facts, len(account.sentences)
+    paused = facts.row.paused_us is not None and row.kind != "manual" and facts.is_paused(facts.now)
+    if not facts.alive:
+        account.say("no scheduler is up")
+    if paused:
+        account.say(f"the job {pause(account)}: it waits until the job is resumed")
+    if facts.cannot_run is not None:
+        account.say(f"it cannot run here: {facts.cannot_run}")
+    if facts.row.removed_us is not None:
+        account.say("its job was removed: it will be cancelled")
+    held = facts.held_of_job(row.run_id)
+    most = facts.job.options.max_instances if facts.job else 1
+    if len(held) >= most:
+        for other in held:
+            account.rest_on(other)
+        numbers = ", ".join(str(other.run_id) for other in held)
+        account.say(f"max_instances={most} is reached by run {numbers}")
+    if len(account.sentences) == found and row.due_us <= facts.now:
+        queue = facts.row.queue or DEFAULT_QUEUE
+        serving = [
+            process for process in facts.alive if Role.kept(process.role, process.queues).serves(queue)
+        ]
+        if not serving:
+            account.say(f"nothing that is up serves its queue, {queue}: it waits for a worker that does")
+            return
+        busy = sum(facts.held_by(process.process_id) for process in serving)
+        account.say(
+            f"{len(serving)} process(es) that serve its queue, {queue}, are up: one takes it within about a"
+            f" second when it has a free slot; {busy} run(s) are under way there"
+        )
+
+
+def pause(account: Account) -> str:
+    """Return by whom and when the job was paused, as far as that is on record."""
+    facts = account.facts
+    by = account.who("pause")
+    if by is not None:
+        return f"was paused{by}"
+    return f"is paused since {at(facts.row.paused_us, facts.zone)} {quoted(facts.row.pause_note)}"

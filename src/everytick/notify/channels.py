@@ -1,0 +1,130 @@
+"""Where alerts go, by Apprise: mail, chats, and some hundred services, each one address.
+
+An address holds secrets: neither log lines nor errors show any of it but its scheme.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from contextvars import ContextVar
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import unquote
+
+from everytick.engine.capture import one_line, without_secrets
+from everytick.errors import ConfigurationError
+from everytick.settings import SchedulerSettings
+
+from .messages import Message
+
+_VARIABLE = "SCHEDULER_ALERT_URLS"
+# Between two addresses: commas and blanks, but only where the next one begins.
+_BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
+_REASON_LENGTH = 300
+_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]{4,})@")
+# What of an address is long enough to be hidden wherever it turns up in what a service answers.
+_PART = re.compile(r"[^/:@?&=,#\s]{4,}")
+# What they log may hold an address, or a part of it.
+_LOGGERS = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth2_session")
+
+# What Apprise logs while this context sends; None when it does not.
+_said: ContextVar[list[str] | None] = ContextVar("scheduler_alert_said", default=None)
+
+
+class Channel:
+    """One address. `key` is what the ledger knows it by, `name` what people are shown."""
+
+    def __init__(self, address: str, number: int, of: int, apprise: Any, application: str) -> None:
+        self.key = hashlib.sha256(address.encode(errors="replace")).hexdigest()[:16]
+        scheme = address.partition("://")[0].lower()
+        self.name = f"{scheme} (address {number} of {of})"
+        self._apprise = apprise
+        asset = apprise.AppriseAsset(
+            app_id=application, app_desc=application, async_mode=False, storage_mode="memory"
+        )
+        self._to = apprise.Apprise(asset=asset)
+        self._parts = sorted({unquote(part) for part in _PART.findall(address)}, key=len, reverse=True)
+        self._parts += [part for part in _PART.findall(address) if part not in self._parts]
+        said: list[str] = []
+        token = _said.set(said)
+        try:
+            is_known = self._to.add(address)
+        except Exception:
+            is_known = False
+        finally:
+            _said.reset(token)
+        if not is_known:
+            raise ConfigurationError(
+                f"{_VARIABLE}: address {number} of {of}, which begins with {scheme}://, is not one that"
+                " Apprise understands: see https://appriseit.com for how each service's is written"
+            )
+
+    def send(self, message: Message) -> str | None:
+        """Send a message; return None if it was taken, else why not. Blocks, for as long as a service may."""
+        said: list[str] = []
+        token = _said.set(said)
+        try:
+            taken = self._to.notify(
+                body=message.body,
+                title=message.title,
+                notify_type=message.tone,
+                body_format="text",
+            )
+        except Exception as problem:
+            return self._hidden(one_line(problem))
+        finally:
+            _said.reset(token)
+        return None if taken else self._hidden("; ".join(said) or "the service gave no reason")
+
+    def _hidden(self, reason: str) -> str:
+        """Return a reason in one line, without anything of the address."""
+        text = " ".join(without_secrets(reason).split())
+        scheme = self.name.split()[0]
+        for part in self._parts:
+            if part.lower() != scheme:
+                text = text.replace(part, "*****")
+        return text[:_REASON_LENGTH]
+
+
+def load(settings: SchedulerSettings, application: str) -> list[Channel]:
+    """Return the channels of SCHEDULER_ALERT_URLS; none if it is empty.
+
+    Raises:
+        ConfigurationError: Apprise is missing, or does not understand an address.
+    """
+    addresses = split(settings.scheduler_alert_urls.get_secret_value())
+    if not addresses:
+        return []
+    if find_spec("apprise") is None:
+        raise ConfigurationError(
+            f"{_VARIABLE} is set, but Apprise, which sends the alerts, is not installed: install the"
+            " application with its extra `alerts`, such as by pip install --editable '.[alerts]'"
+        )
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if _overhear not in logger.filters:
+            logger.addFilter(_overhear)
+    # By name, since the application's types must hold without it too.
+    apprise = import_module("apprise")
+    unique = list(dict.fromkeys(addresses))
+    passwords = (password for address in unique for password in _PASSWORD.findall(address))
+    SchedulerSettings.secrets |= {*unique, *passwords}
+    return [Channel(url, number, len(unique), apprise, application) for number, url in enumerate(unique, 1)]
+
+
+def split(text: str) -> list[str]:
+    """Return the addresses in a text. A comma inside of an address is a part of it."""
+    return [part for part in _BETWEEN.split(text.strip(" \t\r\n,")) if part]
+
+
+def _overhear(record: logging.LogRecord) -> bool:
+    """Keep what is logged while an alert is sent: no log shows it, as it may hold an address."""
+    said = _said.get()
+    if said is None:
+        return True
+    if record.levelno >= logging.WARNING:
+        said.append(record.getMessage())
+    return False

@@ -1,0 +1,85 @@
+"""What of the ledger is bad news: of which kind, and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.model import ticks
+from everytick.store.workers import MOST_CRASHES
+
+_KIND_OF_STATE = {"failed": "failed", "timed_out": "failed", "lost": "lost", "interrupted": "lost"}
+_WHY_SKIPPED = {
+    "missed": "it could not start within its grace time",
+    "outage": "nothing was up to run it",
+    "overlap": "an earlier run was not over yet",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One piece of bad news about a run, or about ticks that were skipped. Instants are microseconds UTC.
+
+    count: how many runs or ticks it stands for.
+    at: when it was found.
+    mark: the tick (of several, the last one); of a run without a tick, `at`.
+    """
+
+    job_id: str
+    kind: str
+    count: int
+    at: int
+    run_id: int | None
+    attempt: int
+    mark: int
+    detail: str
+
+
+def of_run(row: dict[str, Any], now: int) -> Problem:
+    """Return the problem that a row of the ledger's runs is."""
+    kind = _KIND_OF_STATE.get(row["state"]) or ("overlap" if row["reason"] == "overlap" else "missed")
+    last = row["tick_us"] if row["last_tick_us"] is None else row["last_tick_us"]
+    return Problem(
+        job_id=row["job_id"],
+        kind=kind,
+        # The number of a long gap may be counted later on.
+        count=1 if row["last_tick_us"] is None else row["tick_count"] or 1,
+        at=row["finished_us"],
+        run_id=row["run_id"],
+        attempt=row["attempt"],
+        mark=row["finished_us"] if last is None else last,
+        detail=_detail(row, now),
+    )
+
+
+def of_late(job_id: str, due: int) -> Problem:
+    """Return the problem that a tick is which is due since `due`, and did not begin."""
+    detail = f"due at {_time(due)} and not begun"
+    return Problem(job_id, "late", 1, ticks.now(), None, 0, due, detail)
+
+
+def _detail(row: dict[str, Any], now: int) -> str:
+    if row["state"] == "skipped":
+        return f"{_which(row)}: {_WHY_SKIPPED[row['reason']]}"
+    said = row["error"] or row["state"].replace("_", " ")
+    if row["state"] == "lost" and row["again"]:
+        said += "; it began again"
+    elif row["state"] == "lost" and (row["rerun_until_us"] or 0) >= now:
+        said += "; it is to begin again"
+    elif row["state"] == "lost" and row["crashes"] >= MOST_CRASHES:
+        said += f"; given up after {row['crashes'] + 1} attempts that were cut off"
+    attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
+    return f"{said} (run {row['run_id']}, {_which(row)}{attempt})"
+
+
+def _which(row: dict[str, Any]) -> str:
+    if row["tick_us"] is None:
+        return str(row["kind"])
+    if row["last_tick_us"] is None:
+        return f"tick {_time(row['tick_us'])}"
+    number = "several" if row["tick_count"] is None else row["tick_count"]
+    return f"{number} ticks from {_time(row['tick_us'])} to {_time(row['last_tick_us'])}"
+
+
+def _time(instant: int) -> str:
+    return f"{ticks.moment(instant):%Y-%m-%d %H:%M:%S} UTC"

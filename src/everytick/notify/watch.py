@@ -1,0 +1,200 @@
+"""Looks into the ledger for what went wrong and what is over, and has the channels told.
+
+On threads of its own, and in the ledger's writer only for a small transaction where there is something to
+write: neither a slow channel nor any error here delays the schedule.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
+from typing import Any
+
+from everytick.errors import LedgerUnavailable
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.settings import SchedulerSettings
+from everytick.store import incidents, notices
+from everytick.store.connections import TROUBLES, Connection
+from everytick.store.database import Ledger
+from everytick.store.writer import Writer
+from loguru import logger
+
+from .channels import Channel
+from .lateness import Lateness
+from .messages import message
+
+_LOOK_SECONDS = 1.0
+_SEEN_SECONDS = 60.0
+# How often late ticks are looked for: as often as that shows them in time, but not more rarely.
+_LATE_SECONDS = 15.0
+# How long the ledger's writer is waited for.
+_PATIENCE = 30.0
+# A message that is under way for longer is told about, once.
+_SLOW_SECONDS = 60.0
+
+
+class Watch:
+    """The alerts of one process."""
+
+    def __init__(
+        self,
+        settings: SchedulerSettings,
+        channels: list[Channel],
+        application: str,
+        jobs: Mapping[str, Job],
+    ) -> None:
+        self._channels, self._application, self._zone = channels, application, settings.zone
+        self._jobs = jobs
+        self._window = int(settings.scheduler_alert_window * ticks.SECOND)
+        self._kinds = settings.alert_kinds
+        self._history = int(settings.scheduler_history_days * ticks.DAY)
+        late_after = settings.scheduler_alert_late_after
+        self._lateness = Lateness(jobs, late_after) if "late" in self._kinds else None
+        self._late_seconds = min(_LATE_SECONDS, late_after / 4)
+        self._next_late = self._next_seen = 0.0
+        self._since = 0
+        self._under_way: dict[str, tuple[threading.Thread, float]] = {}
+        self._slow: set[str] = set()
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, ledger: Ledger, writer: Writer, process_id: str, opened: int) -> None:
+        """Begin. `opened`: an instant (microseconds) before this process did anything in the ledger.
+
+        `process_id`: how the ledger knows this process.
+        """
+        self._ledger, self._writer = ledger, writer
+        self._process_id, self._opened = process_id, opened
+        self._thread = threading.Thread(target=self._work, name="scheduler-alerts", daemon=True)
+        self._thread.start()
+
+    def stop(self, patience: float = 3.0) -> None:
+        """Look once more, let messages that are under way arrive for a moment, and stop.
+
+        What was not told is told by another process, or after the next start.
+        """
+        self._stopping.set()
+        if self._thread is not None:
+            ends = time.monotonic() + patience
+            self._thread.join(patience)
+            for thread, _since in list(self._under_way.values()):
+                thread.join(max(0.0, ends - time.monotonic()))
+
+    def _work(self) -> None:
+        troubled = False
+        while True:
+            last = self._stopping.is_set()
+            try:
+                self._look()
+                troubled = False
+            except (*TROUBLES, LedgerUnavailable, TimeoutError, CancelledError):
+                # The ledger's writer says what is wrong with the ledger; here it is tried again.
+                self._disconnect()
+            except Exception:
+                self._disconnect()
+                if not troubled:
+                    logger.exception("the alerts failed; trying again")
+                troubled = True
+            if last:
+                break
+            self._stopping.wait(_LOOK_SECONDS)
+        self._disconnect()
+
+    def _look(self) -> None:
+        connection = self._connection = self._connection or self._ledger.connect(read_only=True)
+        if not self._since:
+            self._since = self._do(self._begin)
+        if time.monotonic() >= self._next_seen:
+            self._do(lambda inside: incidents.seen(inside, ticks.now() - self._history))
+            self._next_seen = time.monotonic() + _SEEN_SECONDS
+        while incidents.untold(connection, self._since):
+            self._do(lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted))
+        if self._lateness is not None and time.monotonic() >= self._next_late:
+            self._look_for_late(connection, self._lateness)
+            self._next_late = time.monotonic() + self._late_seconds
+        ended = incidents.over(connection)
+        if ended:
+            self._do(lambda inside: incidents.close(inside, ended))
+        for channel in self._channels:
+            self._tell(connection, channel)
+
+    def _begin(self, connection: Connection) -> int:
+        since = incidents.begin(connection, self._opened)
+        notices.enter(connection, (channel.key for channel in self._channels), self._opened)
+        return since
+
+    def _look_for_late(self, connection: Connection, lateness: Lateness) -> None:
+        waiting, late = lateness.look(connection)
+        known = incidents.late(connection)
+        told = {(job_id, due) for _id, job_id, due in known}
+        news = [found for found in late if found not in told and self._is_wanted(found[0], "late")]
+        ended = [
+            (incident_id, due)
+            for incident_id, job_id, due in known
+            if job_id not in waiting or waiting[job_id] > due
+        ]
+        if news or ended:
+            self._do(lambda inside: incidents.close(inside, ended))
+            self._do(lambda inside: incidents.note_late(inside, news, self._window))
+
+    def _is_wanted(self, job_id: str, kind: str) -> bool:
+        job = self._jobs.get(job_id)
+        return kind in self._kinds and (job is None or job.options.alert)
+
+    def _tell(self, connection: Connection, channel: Channel) -> None:
+        """Send what a channel is to be told, on a thread of its own: it may take its time."""
+        before = self._under_way.get(channel.key)
+        if before is not None and before[0].is_alive():
+            if time.monotonic() - before[1] > _SLOW_SECONDS and channel.key not in self._slow:
+                self._slow.add(channel.key)
+                logger.error("alerts by {}: no answer for {:g} s; still waiting", channel.name, _SLOW_SECONDS)
+            return
+        self._slow.discard(channel.key)
+        if not notices.due(connection, self._process_id, channel.key, self._window):
+            return
+        items = self._do(lambda inside: notices.take(inside, self._process_id, channel.key, self._window))
+        if items:
+            name = "scheduler-alert"
+            thread = threading.Thread(target=self._send, args=(channel, items), name=name, daemon=True)
+            self._under_way[channel.key] = (thread, time.monotonic())
+            thread.start()
+
+    def _send(self, channel: Channel, items: list[notices.Item]) -> None:
+        try:
+            reason = channel.send(message(items, self._application, self._zone))
+            if reason is None:
+                tries = self._do(lambda inside: notices.told(inside, self._process_id, channel.key, items))
+                if tries:
+                    logger.info("alerts by {} are taken again", channel.name)
+                return
+            tries, wait = self._do(lambda inside: notices.refused(inside, self._process_id, channel.key))
+            if tries == 1:
+                logger.error(
+                    "an alert by {} was not taken; trying again from {:g} s on: {}",
+                    channel.name,
+                    wait / ticks.SECOND,
+                    reason,
+                )
+        except (LedgerUnavailable, TimeoutError, CancelledError):
+            # Whether it arrived could not be written down: it may be told once more.
+            return
+        except Exception:
+            logger.exception("an alert could not be made")
+
+    def _do(self, operation: Callable[[Connection], Any]) -> Any:
+        """Return what an operation of the ledger returns, after its commit."""
+        doing = self._writer.submit(operation)
+        try:
+            return doing.result(_PATIENCE)
+        except TimeoutError:
+            doing.cancel()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,141 @@
+"""What is to come, with what is known of the jobs: which runs may overlap, collide, or not happen at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from everytick.model import ticks
+from everytick.settings import settings
+
+from . import plan
+from .common import iso, no_such_job
+from .jobs import job_rows, schedules
+
+if TYPE_CHECKING:
+    from everytick.api.scheduler import AsyncIOScheduler
+
+
+@dataclass(frozen=True)
+class Coming:
+    """The ticks in [begin, end), in microseconds, and what they mean together.
+
+    ticks: what `plan --json` lists; empty if they were not to be kept.
+    number: how many ticks were looked at.
+    looked_until: the findings are about the ticks before this instant: `end`, unless there were too many.
+    gaps: the jobs without a tick in [begin, end), each with its next one.
+    max_workers: how many runs a process may have under way at once.
+    """
+
+    begin: int
+    end: int
+    looked_until: int
+    number: int
+    ticks: list[dict[str, Any]]
+    findings: plan.Findings
+    gaps: dict[str, int | None]
+    max_workers: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there were more ticks than could be looked at."""
+        return self.looked_until < self.end
+
+    def summary(self) -> dict[str, Any]:
+        """Return the findings as plain data, times as ISO 8601 in UTC."""
+        return {
+            "from": iso(self.begin),
+            "to": iso(self.end),
+            "looked_until": iso(self.looked_until),
+            "ticks": self.number,
+            "max_workers": self.max_workers,
+            "jobs": [
+                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "last": iso(it.last)}
+                for _job_id, it in sorted(self.findings.loads.items())
+            ],
+            "gaps": [
+                {"job_id": job_id, "next_tick": iso(tick)} for job_id, tick in sorted(self.gaps.items())
+            ],
+            "overlaps": [
+                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "p95": it.seconds}
+                for _job_id, it in sorted(self.findings.overlaps.items())
+            ],
+            "collisions": [
+                {
+                    "job_ids": list(it.job_ids),
+                    "number": len(it.job_ids),
+                    "times": it.count,
+                    "first": iso(it.first),
+                    "exceeds_max_workers": len(it.job_ids) > self.max_workers,
+                }
+                for it in self.findings.collisions()
+            ],
+            "notes": [
+                {"job_id": it.job_id, "tick": iso(it.tick), "note": it.note} for it in self.findings.notes
+            ],
+        }
+
+
+def coming(
+    scheduler: AsyncIOScheduler,
+    begin: int,
+    end: int,
+    limit: int,
+    job_id: str | None = None,
+    *,
+    keep: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> Coming:
+    """Return what is due in [begin, end), in microseconds: at most `limit` ticks are looked at.
+
+    `progress` is called with the share that is done, up to 1. The pause of a job is taken to end when it is
+    said to, or never.
+
+    Raises:
+        ConfigurationError: there is no such job.
+        LedgerError: the ledger cannot be read.
+    """
+    known = schedules(scheduler)
+    if job_id is not None:
+        if job_id not in known:
+            raise no_such_job(job_id, known)
+        known = {job_id: known[job_id]}
+    habits = {row["id"]: _habits(row) for row in job_rows(scheduler)}
+    findings, kept = plan.Findings(habits), []
+    number, looked_until = 0, end
+    for planned in plan.plan(known, begin, end):
+        if number == limit:
+            looked_until = planned.tick
+            break
+        number += 1
+        findings.add(planned)
+        if keep:
+            kept.append(_row(planned, habits[planned.job_id]))
+        if progress is not None and number % 500 == 0:
+            progress((planned.tick - begin) / (end - begin))
+    findings.close()
+    gaps = plan.gaps(known, begin, end)
+    workers = settings().scheduler_max_workers
+    return Coming(begin, end, looked_until, number, kept, findings, gaps, workers)
+
+
+def _habits(row: dict[str, Any]) -> plan.Habits:
+    return plan.Habits(row["p95"], row["max_instances"] or 1, _paused_until(row))
+
+
+def _paused_until(row: dict[str, Any]) -> int | None:
+    if not row["paused"]:
+        return None
+    until = row["paused_until"]
+    return ticks.FOREVER if until is None else ticks.instant(datetime.fromisoformat(until))
+
+
+def _row(planned: plan.Planned, habits: plan.Habits) -> dict[str, Any]:
+    paused = "paused" if habits.is_paused(planned.tick) else ""
+    return {
+        "job_id": planned.job_id,
+        "tick": iso(planned.tick),
+        "note": "; ".join(filter(None, [paused, planned.note])),
+    }

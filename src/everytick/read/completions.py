@@ -1,0 +1,172 @@
+"""What has ended since the last look into the ledger: each attempt once, whoever ran it.
+
+A look is cheap, however many runs the ledger holds. It finds the rows that may have ended in four ways, each
+by an index: those that are new (primary key), those that were open at the last look and are not any more
+(primary key), those that ended later than anything seen before (scheduler_runs_finished), and those that are
+open now (the partial indexes on held, waiting and cut runs). Neither the run's number nor its end alone would
+do: an outcome may be written long after it happened, and a run that ended may be tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy
+from everytick.model import ticks
+from everytick.store import schema
+from sqlalchemy import func, select, text
+
+_PAGE = 5_000
+_RECENT = 3_600 * ticks.SECOND
+# SQLite takes only so many parameters in a statement.
+_MOST_IDS = 500
+_runs, _attempts = schema.runs.c, schema.attempts.c
+_COLUMNS = (
+    *(_runs.run_id, _runs.job_id, _runs.state, _runs.reason, _runs.attempt, _runs.due_us),
+    *(_runs.started_us, _runs.finished_us, _runs.tick_count),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of an attempt, or skipped ticks. Instants are microseconds since 1970-01-01 UTC.
+
+    followed: there is a further attempt of the same run.
+    number: 1; of skipped ticks how many, as far as that is known.
+    due: when it was to start; None if that is not on record.
+    """
+
+    job_id: str
+    outcome: str
+    reason: str
+    finished: int
+    started: int | None
+    due: int | None
+    number: int = 1
+    followed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What has been told of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
+
+    archived: int
+    # Ticks that were skipped have no attempt: their rows say 0.
+    ended: int = -1
+
+
+class Endings:
+    """Tells what has ended from look to look. Not to be used by two threads at once.
+
+    `history`: the first look tells of everything that the ledger holds, which takes ten seconds or more
+    with a million runs; otherwise of the last hour only.
+    """
+
+    def __init__(self, *, history: bool = False) -> None:
+        self._history = history
+        self._file: object = None
+        self._last_id = self._last_finished = 0
+        self._open: dict[int, _Seen] = {}
+        # The rows that are open, as of the last look: waiting, held, or cut off and perhaps to go on.
+        self.open_rows: Sequence[Any] = ()
+
+    def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Ending]:
+        """Tell what has ended since the last look, which must be iterated over to its end.
+
+        `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: what
+        another file holds is not news, but history.
+        """
+        newest_id, newest_end = self._newest(connection)
+        if file != self._file:
+            self._begin(newest_id, newest_end)
+        self.open_rows = _open_rows(connection)
+        if self._file not in (None, file):
+            self._open = {row.run_id: _standing(row) for row in self.open_rows}
+        for page in self._pages(connection):
+            yield from self._endings(connection, page)
+        self._open = {row.run_id: _standing(row) for row in self.open_rows}
+        self._last_id, self._last_finished = newest_id, max(self._last_finished, newest_end)
+        self._file = file
+
+    def _begin(self, newest_id: int, newest_end: int) -> None:
+        self._open = {}
+        if self._file is not None:
+            self._last_id, self._last_finished = newest_id, newest_end
+        elif not self._history:
+            self._last_id, self._last_finished = newest_id, ticks.now() - _RECENT
+
+    @staticmethod
+    def _newest(connection: sqlalchemy.Connection) -> tuple[int, int]:
+        # Each is the last entry of an index.
+        newest_id = connection.scalar(select(func.max(_runs.run_id)))
+        newest_end = connection.scalar(select(func.max(_runs.finished_us)))
+        return newest_id or 0, newest_end or 0
+
+    def _pages(self, connection: sqlalchemy.Connection) -> Iterator[dict[int, Any]]:
+        """Give all rows that may hold something new, none of them twice."""
+        earlier = {row.run_id: row for row in self.open_rows if row.run_id <= self._last_id}
+        gone = [run_id for run_id in self._open if run_id not in earlier]
+        for some in _slices(gone, _MOST_IDS):
+            found = connection.execute(select(*_COLUMNS).where(_runs.run_id.in_(some)))
+            earlier |= {row.run_id: row for row in found}
+        again = select(*_COLUMNS).where(
+            _runs.finished_us > self._last_finished, _runs.run_id <= self._last_id
+        )
+        yield earlier | {row.run_id: row for row in connection.execute(again)}
+        after = self._last_id
+        while True:
+            query = select(*_COLUMNS).where(_runs.run_id > after).order_by(_runs.run_id).limit(_PAGE)
+            page = {row.run_id: row for row in connection.execute(query)}
+            yield page
+            if len(page) < _PAGE:
+                return
+            after = max(page)
+
+    def _endings(self, connection: sqlalchemy.Connection, page: dict[int, Any]) -> Iterator[Ending]:
+        seen = {run_id: self._seen(row) for run_id, row in page.items()}
+        behind = [run_id for run_id, row in page.items() if row.attempt - 1 > seen[run_id].archived]
+        for some in _slices(behind, _MOST_IDS):
+            for old in connection.execute(
+                select(schema.attempts).where(_attempts.run_id.in_(some)).order_by(_attempts.finished_us)
+            ):
+                if old.attempt > seen[old.run_id].archived and old.finished_us is not None:
+                    job_id = page[old.run_id].job_id
+                    yield Ending(job_id, old.state, "", old.finished_us, old.started_us, None, followed=True)
+        for run_id, row in page.items():
+            if row.finished_us is not None and row.attempt != seen[run_id].ended:
+                yield Ending(
+                    row.job_id,
+                    row.state,
+                    row.reason or "",
+                    row.finished_us,
+                    row.started_us,
+                    row.due_us,
+                    1 if row.tick_count is None else row.tick_count,
+                )
+
+    def _seen(self, row: Any) -> _Seen:
+        if row.run_id in self._open:
+            return self._open[row.run_id]
+        # A new one, or one whose end was told already and which was tried again since.
+        return _Seen(0) if row.run_id > self._last_id else _Seen(max(0, row.attempt - 2))
+
+
+def _standing(row: Any) -> _Seen:
+    return _Seen(row.attempt - 1) if row.finished_us is None else _Seen(row.attempt - 1, row.attempt)
+
+
+def _open_rows(connection: sqlalchemy.Connection) -> list[Any]:
+    # As text: an index on part of a table is used only if the condition is literally the same.
+    conditions = (
+        text("state IN ('claimed', 'running')"),
+        text("state IN ('queued', 'retrying')"),
+        _runs.rerun_until_us >= ticks.now(),
+    )
+    return [row for where in conditions for row in connection.execute(select(*_COLUMNS).where(where))]
+
+
+def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
+    for begin in range(0, len(ids), size):
+        yield ids[begin : begin + size]

@@ -1,0 +1,91 @@
+"""How the last runs of jobs ended and how long they took, at a cost that does not grow with the history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from everytick.model import ticks
+from everytick.store import schema
+from sqlalchemy import Connection, Select, Subquery, bindparam, select
+
+OUTCOMES = 10
+MEASURED = 100
+# What a job's durations are taken from: what was cut off or skipped has none of its own.
+_RAN = ("succeeded", "failed", "timed_out")
+# Rows are looked through no further back than this, where most were skipped.
+_DEPTH = 5_000
+
+_runs = schema.runs.c
+_Number = TypeVar("_Number", int, float)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last runs of a job.
+
+    outcomes: the states of the last ones that ended, at most ten, oldest first.
+    finished: when the last of them ended, in microseconds; None if there is none.
+    p50, p95: seconds that half, and 95 of 100, of the last hundred runs took at most; None without a run.
+    """
+
+    outcomes: tuple[str, ...] = ()
+    finished: int | None = None
+    p50: float | None = None
+    p95: float | None = None
+
+
+def recent(connection: Connection, job_ids: Iterable[str]) -> dict[str, Recent]:
+    """Return how the last runs of these jobs ended.
+
+    Each job costs a few hundred rows at most (unless most were skipped), however many the ledger has.
+    """
+    return {job_id: _recent(connection, job_id) for job_id in job_ids}
+
+
+def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None:
+    """Return the smallest value that so many of all, as a share of 1, do not exceed; None of none."""
+    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)] if sorted_values else None
+
+
+def _recent(connection: Connection, job_id: str) -> Recent:
+    ended = _newest(connection, _ENDED, job_id, OUTCOMES)
+    took = sorted(
+        (row.finished_us - row.started_us) / ticks.SECOND
+        for row in _newest(connection, _MEASURED, job_id, MEASURED)
+    )
+    return Recent(
+        tuple(row.state for row in reversed(ended)),
+        ended[0].finished_us if ended else None,
+        percentile(took, 0.5),
+        percentile(took, 0.95),
+    )
+
+
+def _newest(connection: Connection, queries: Iterable[Select[Any]], job_id: str, number: int) -> list[Any]:
+    found = [row for query in queries for row in connection.execute(query, {"job_id": job_id})]
+    return sorted(found, key=lambda row: (row.finished_us, row.run_id), reverse=True)[:number]
+
+
+def _of_a_job(number: int, *conditions: Any) -> tuple[Select[Any], Select[Any]]:
+    """Return the queries for the newest rows of a job: those of ticks, and those without.
+
+    Both walk the unique index (job_id, tick_us) backwards; rows without a tick stand in it in the order of
+    their numbers. The limit inside bounds how far they walk, the one outside ends it as soon as it can.
+    """
+    columns = (_runs.run_id, _runs.state, _runs.started_us, _runs.finished_us)
+    of_job = select(*columns).where(_runs.job_id == bindparam("job_id")).limit(_DEPTH)
+    ticked = of_job.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc()).subquery()
+    others = of_job.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc()).subquery()
+    return _first(ticked, number, conditions), _first(others, number, conditions)
+
+
+def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[Any]:
+    ended = select(found).where(found.c.finished_us.is_not(None))
+    return ended.where(*(condition(found.c) for condition in conditions)).limit(number)
+
+
+_ENDED = _of_a_job(OUTCOMES)
+_MEASURED = _of_a_job(MEASURED, lambda c: c.state.in_(_RAN), lambda c: c.started_us.is_not(None))

@@ -1,0 +1,46 @@
+"""Ticks that are due and have no row yet: nobody has claimed them, nor decided to skip them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.model import ticks
+from everytick.model.schedule import Schedule
+from everytick.store.records import is_paused
+
+# What is due is claimed within a moment: this much later, something is in the way.
+PROMPT = 5 * ticks.SECOND
+# Of combined triggers no more are counted.
+_COUNT_LIMIT = 1_000
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """The ticks of a job that are due and not claimed.
+
+    since: the first of them, in microseconds UTC. number: how many; None if they are too many to count.
+    """
+
+    since: int
+    number: int | None
+
+
+def overdue(row: Any, schedule: Schedule | None, now: int) -> Overdue | None:
+    """Return what of a job (its row, its schedule) is due and not claimed; None if nothing is.
+
+    What falls into a pause waits for its end and is not due.
+    """
+    if schedule is None or row.removed_us is not None or row.exhausted_us is not None:
+        return None
+    if is_paused(row.paused_us, row.paused_until_us, now):
+        return None
+    seen = row.watermark_us
+    if row.paused_until_us is not None:
+        # What fell into a pause is written down with the next tick after it.
+        seen = max(seen, row.paused_until_us - 1)
+    until = now - PROMPT - schedule.jitter
+    first = schedule.next_tick(seen)
+    if first is None or first > until:
+        return None
+    return Overdue(first, ticks.count(schedule.ticks, seen, until, _COUNT_LIMIT))

@@ -1,0 +1,153 @@
+"""What is due between two instants, and what is odd about it. Pure: from schedules and a job's habits."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from everytick.model import ticks
+from everytick.model.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One coming tick. `note` says what is odd about its time of day, if anything is."""
+
+    tick: int
+    job_id: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What is known of a job beyond its schedule.
+
+    p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
+    max_instances: how many of its runs may be under way at once.
+    paused_until: it does not run before this instant; None if it is not paused.
+    """
+
+    p95: float | None = None
+    max_instances: int = 1
+    paused_until: int | None = None
+
+    def is_paused(self, tick: int) -> bool:
+        """Return whether a tick falls into the pause; one at its very end does not."""
+        return self.paused_until is not None and tick < self.paused_until
+
+
+@dataclass
+class Overlap:
+    """Ticks of a job that come while, by its p95, as many of its runs as may be are still under way."""
+
+    job_id: str
+    seconds: float
+    first: int
+    count: int = 0
+
+
+@dataclass
+class Collision:
+    """Jobs that are due at the same instant, and at how many instants they are."""
+
+    job_ids: tuple[str, ...]
+    first: int
+    count: int = 0
+
+
+@dataclass
+class Load:
+    """How often a job is due, for the first time and for the last time."""
+
+    job_id: str
+    first: int
+    last: int
+    count: int = 0
+
+
+def plan(schedules: Mapping[str, Schedule], begin: int, end: int) -> Iterator[Planned]:
+    """Yield the ticks in [begin, end) of all jobs, in order of time, then of job id."""
+    first = [(schedule.next_tick(begin - 1), job_id) for job_id, schedule in schedules.items()]
+    heap = [(tick, job_id) for tick, job_id in first if tick is not None]
+    heapq.heapify(heap)
+    while heap and heap[0][0] < end:
+        tick, job_id = heap[0]
+        schedule = schedules[job_id]
+        yield Planned(tick, job_id, schedule.ticks.note(tick))
+        following = schedule.next_tick(tick)
+        if following is None:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (following, job_id))
+
+
+def gaps(schedules: Mapping[str, Schedule], begin: int, end: int) -> dict[str, int | None]:
+    """Return the jobs that have no tick in [begin, end), each with its next tick, None if there is none.
+
+    Jobs that only run at each start have no ticks at all, and are left out.
+    """
+    following = {
+        job_id: schedule.next_tick(begin - 1)
+        for job_id, schedule in schedules.items()
+        if schedule.startup_delay is None
+    }
+    return {job_id: tick for job_id, tick in following.items() if tick is None or tick >= end}
+
+
+@dataclass
+class Findings:
+    """What the ticks of a plan mean together. Give them to `add` in order, then call `close`.
+
+    A tick in a pause counts as a tick, but does not run: it neither overlaps nor collides.
+    """
+
+    habits: Mapping[str, Habits]
+    loads: dict[str, Load] = field(default_factory=dict)
+    overlaps: dict[str, Overlap] = field(default_factory=dict)
+    notes: list[Planned] = field(default_factory=list)
+    _collisions: dict[tuple[str, ...], Collision] = field(default_factory=dict)
+    _busy: dict[str, list[int]] = field(default_factory=dict)
+    _instant: int = 0
+    _together: list[str] = field(default_factory=list)
+
+    def add(self, planned: Planned) -> None:
+        """Take in the next tick."""
+        tick, job_id = planned.tick, planned.job_id
+        load = self.loads.setdefault(job_id, Load(job_id, tick, tick))
+        load.last, load.count = tick, load.count + 1
+        if planned.note:
+            self.notes.append(planned)
+        if tick != self._instant:
+            self.close()
+            self._instant = tick
+        habits = self.habits.get(job_id, Habits())
+        if habits.is_paused(tick):
+            return
+        self._together.append(job_id)
+        self._run(planned, habits)
+
+    def close(self) -> None:
+        """Take it that no further tick comes at the instant of the last one."""
+        if len(self._together) > 1:
+            jobs = tuple(self._together)
+            self._collisions.setdefault(jobs, Collision(jobs, self._instant)).count += 1
+        self._together = []
+
+    def collisions(self) -> list[Collision]:
+        """Return which jobs are due together, the largest numbers of them first."""
+        found = self._collisions.values()
+        return sorted(found, key=lambda it: (-len(it.job_ids), -it.count, it.first, it.job_ids))
+
+    def _run(self, planned: Planned, habits: Habits) -> None:
+        """Let a run begin that takes as long as p95, unless there is no room for it."""
+        if habits.p95 is None:
+            return
+        busy = self._busy.setdefault(planned.job_id, [])
+        while busy and busy[0] <= planned.tick:
+            heapq.heappop(busy)
+        if len(busy) < habits.max_instances:
+            heapq.heappush(busy, planned.tick + int(habits.p95 * ticks.SECOND))
+            return
+        begun = Overlap(planned.job_id, habits.p95, planned.tick)
+        self.overlaps.setdefault(planned.job_id, begun).count += 1

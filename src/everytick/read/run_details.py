@@ -1,0 +1,121 @@
+"""Everything that is known about one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.model import ticks
+from everytick.store import schema
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from sqlalchemy import Connection, select
+
+from .audit import audit_row, requests_about
+from .common import iso, seconds
+from .runs import read_run, shown
+
+
+def run_details(ledger: Ledger, run_id: int) -> dict[str, Any]:
+    """Return a run as `run_rows` does, with its job, its attempts, what they logged, and who asked for what.
+
+    Times are ISO 8601 in UTC; `timezone` is the job's. `attempts` has those that began, oldest first. `host`
+    and `pid` are known for as long as the process lives, or null.
+
+    Raises:
+        ConfigurationError: there is no such run.
+        LedgerError: the ledger cannot be read.
+    """
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        return details_of(connection, read_run(connection, run_id))
+
+
+def details_of(connection: Connection, row: Any) -> dict[str, Any]:
+    """Return the same of a row of the runs."""
+    jobs = schema.jobs
+    job = connection.execute(select(jobs).where(jobs.c.job_id == row.job_id)).first()
+    wanted = ("at", "who", "action", "note")
+    asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
+    return {
+        **shown(row),
+        "job_name": job.name if job else None,
+        "function": job.function if job else None,
+        "timezone": job.zone if job else None,
+        "due_at": iso(row.due_us),
+        "claimed_at": iso(row.claimed_us),
+        "cancel_asked_at": iso(row.cancel_us),
+        # Where a job has no grace time it is far beyond all dates.
+        "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
+        "asked": [{name: one[name] for name in wanted} for one in asked],
+        "attempts": _attempts(connection, row),
+    }
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt of a run that began. Instants are microseconds UTC."""
+
+    attempt: int
+    state: str
+    process_id: str | None
+    started_us: int | None
+    finished_us: int | None
+    error: str | None
+    traceback: str | None
+    log: str | None
+
+
+def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
+    """Return the attempts of a run that began, oldest first."""
+    attempts, logs = schema.attempts, schema.logs
+    # Both by the primary key, which begins with the run.
+    earlier = select(attempts).where(attempts.c.run_id == row.run_id).order_by(attempts.c.attempt)
+    logged = select(logs.c.attempt, logs.c.text).where(logs.c.run_id == row.run_id)
+    found: list[Any] = list(connection.execute(earlier))
+    texts = {one.attempt: one.text for one in connection.execute(logged)}
+    # What waits, or was given up or cancelled before it began, has no attempt under this number.
+    if row.started_us is not None and row.state not in ("queued", "claimed", "retrying", "skipped"):
+        found.append(row)
+    return [
+        Attempt(
+            one.attempt,
+            one.state,
+            one.process_id,
+            one.started_us,
+            one.finished_us,
+            # While a further attempt runs, its row still has the error of the one before.
+            one.error if one.finished_us is not None else None,
+            one.traceback if one.finished_us is not None else None,
+            texts.get(one.attempt),
+        )
+        for one in found
+    ]
+
+
+def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
+    found = attempts_of(connection, row)
+    processes = _processes(connection, {one.process_id for one in found})
+    return [
+        {
+            "attempt": one.attempt,
+            "state": one.state,
+            "process_id": one.process_id,
+            **processes.get(one.process_id, {"host": None, "pid": None}),
+            "started_at": iso(one.started_us),
+            "finished_at": iso(one.finished_us),
+            "duration": seconds(one.started_us, one.finished_us),
+            "error": one.error,
+            "traceback": one.traceback,
+            "log": one.log,
+        }
+        for one in found
+    ]
+
+
+def _processes(connection: Connection, process_ids: set[str | None]) -> dict[str | None, dict[str, Any]]:
+    """Return host and number of those processes that are alive."""
+    processes = schema.processes
+    found = connection.execute(select(processes).where(processes.c.process_id.in_(process_ids - {None})))
+    # A host is told apart from its other boots and containers by what follows the name.
+    return {row.process_id: {"host": row.host.split("/")[0], "pid": row.pid} for row in found}

@@ -1,0 +1,221 @@
+"""What became of each tick, chosen by job, state, reason and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.errors import ConfigurationError, nearest
+from everytick.model import ticks
+from everytick.store import schema
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
+
+from .common import check_job, iso, seconds
+
+UNDER_WAY = ("queued", "claimed", "running", "retrying")
+STATES = (
+    *UNDER_WAY,
+    *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
+)
+# What somebody may have to look at.
+FAILED = ("failed", "timed_out", "lost", "interrupted")
+REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
+
+# As the indexes for few rows have them, to the letter.
+HELD = "state IN ('claimed', 'running')"
+WAITING = "state IN ('queued', 'retrying')"
+
+_runs = schema.runs.c
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are wanted; what is empty or None means any.
+
+    since, until: when they ended, in microseconds, `until` not included. What is under way has not ended
+    yet: it is later than any `since`, and than an `until` that has passed.
+    """
+
+    job_id: str | None = None
+    states: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+    since: int | None = None
+    until: int | None = None
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a state or a reason that does not exist."""
+        for option, given, known in (
+            ("--state", self.states, STATES),
+            ("--reason", self.reasons, REASONS),
+        ):
+            for word in given:
+                if word not in known:
+                    hint = nearest(word, known)
+                    raise ConfigurationError(f"{option} {word}: use one of {', '.join(known)}{hint}")
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return what all the wanted runs have in common, their time left aside."""
+        found: list[ColumnElement[bool]] = []
+        if self.job_id is not None:
+            found.append(_runs.job_id == self.job_id)
+        if self.states:
+            found.append(_runs.state.in_(self.states))
+        if self.reasons:
+            found.append(_runs.reason.in_(self.reasons))
+        return found
+
+    def matches(self, row: Any) -> bool:
+        """Return whether a run is wanted, its time left aside."""
+        return (
+            (self.job_id is None or row.job_id == self.job_id)
+            and (not self.states or row.state in self.states)
+            and (not self.reasons or row.reason in self.reasons)
+        )
+
+    def is_by_time(self) -> bool:
+        """Return whether to look through runs by their time, rather than by their job."""
+        return self.since is not None or (self.until is not None and self.job_id is None)
+
+    def wants_under_way(self) -> bool:
+        """Return whether what has not ended may be among the wanted."""
+        states = not self.states or any(state in UNDER_WAY for state in self.states)
+        return states and (self.until is None or self.until > ticks.now())
+
+
+def run_rows(
+    ledger: Ledger,
+    limit: int,
+    job_id: str | None = None,
+    state: str | Sequence[str] | None = None,
+    *,
+    reasons: Sequence[str] = (),
+    since: int | None = None,
+    until: int | None = None,
+) -> list[dict[str, Any]]:
+    """Return runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
+
+    `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
+    has also `last_tick` and `count` (null while it is not known).
+
+    `since`, `until`: see `RunFilter`.
+
+    Raises:
+        ConfigurationError: there is no such state or reason, or the ledger never heard of the job.
+        LedgerError: the ledger cannot be read.
+    """
+    states = (state,) if isinstance(state, str) else tuple(state or ())
+    wanted = RunFilter(job_id, states, tuple(reasons), since, until)
+    wanted.check()
+    if not ledger.exists():
+        return []
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+        if not found and job_id is not None:
+            check_job(connection, job_id)
+    # By time, what ended last is chosen, and before it what has not ended; otherwise the highest numbers.
+    found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
+    return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
+
+
+def run_row(ledger: Ledger, run_id: int) -> dict[str, Any]:
+    """Return one run; see `run_rows`.
+
+    Raises:
+        ConfigurationError: there is no such run.
+        LedgerError: the ledger cannot be read.
+    """
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        return shown(read_run(connection, run_id))
+
+
+def read_run(connection: Connection, run_id: int) -> Any:
+    """Return the row of a run; raise ConfigurationError if there is none."""
+    row = connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
+    if row is None:
+        raise ConfigurationError(f"there is no run {run_id}: the command runs lists those that are kept")
+    return row
+
+
+def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
+    """Return what to ask the ledger for; each query walks one index and sorts nothing."""
+    conditions = wanted.conditions()
+    every = select(schema.runs).limit(limit)
+    if wanted.is_by_time():
+        return [*_under_way(wanted), _ended(wanted).limit(limit)]
+    if wanted.job_id is not None:
+        if wanted.until is not None:
+            ended = _runs.finished_us < wanted.until
+            conditions.append(or_(ended, _runs.finished_us.is_(None)) if wanted.wants_under_way() else ended)
+        # The unique index (job_id, tick_us), backwards; rows without a tick stand in it by their numbers.
+        of_job = every.where(*conditions)
+        return [
+            of_job.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc()),
+            of_job.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc()),
+        ]
+    if wanted.states and all(state in UNDER_WAY for state in wanted.states):
+        return _under_way(wanted)
+    # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.
+    return [every.where(*conditions).order_by(_runs.run_id.desc())]
+
+
+def _under_way(wanted: RunFilter) -> list[Select[Any]]:
+    """By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows, in no order.
+
+    Asked for an order, the planner would walk the primary key instead.
+    """
+    if not wanted.wants_under_way():
+        return []
+    query = select(schema.runs).where(*wanted.conditions())
+    return [query.where(text(HELD)), query.where(text(WAITING))]
+
+
+def _ended(wanted: RunFilter) -> Select[Any]:
+    """By the index scheduler_runs_finished."""
+    # As an expression, since the planner would take the index that begins with the job, and sort.
+    job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
+    others = RunFilter(states=wanted.states, reasons=wanted.reasons).conditions()
+    query = select(schema.runs).where(_runs.finished_us.is_not(None), *job, *others)
+    if wanted.since is not None:
+        query = query.where(_runs.finished_us >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(_runs.finished_us < wanted.until)
+    return query.order_by(_runs.finished_us.desc(), _runs.run_id.desc())
+
+
+def _newest_end(row: Any) -> tuple[int, int]:
+    return (ticks.FOREVER if row.finished_us is None else row.finished_us, row.run_id)
+
+
+def _number(row: Any) -> int:
+    return int(row.run_id)
+
+
+def shown(row: Any) -> dict[str, Any]:
+    """Return a run as it is shown; see `run_rows`."""
+    return {**outlined(row), "traceback": row.traceback}
+
+
+def outlined(row: Any) -> dict[str, Any]:
+    """Return the same without the traceback, of a row that may lack it."""
+    found = {
+        "run_id": row.run_id,
+        "job_id": row.job_id,
+        "kind": row.kind,
+        "tick": iso(row.tick_us),
+        "state": row.state,
+        "reason": row.reason,
+        "attempt": row.attempt,
+        "for_tick": iso(row.for_tick_us),
+        "started_at": iso(row.started_us),
+        "finished_at": iso(row.finished_us),
+        "duration": seconds(row.started_us, row.finished_us),
+        "error": row.error,
+    }
+    if row.last_tick_us is not None:
+        found |= {"last_tick": iso(row.last_tick_us), "count": row.tick_count}
+    return found

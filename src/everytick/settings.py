@@ -1,0 +1,322 @@
+"""The scheduler's settings: environment variables first, then `.env` at the app's root."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from everytick import app
+from everytick.call_site import in_a_sentence
+from everytick.errors import ConfigurationError, LedgerError, nearest
+from everytick.model.roles import Role, check_queue
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from everytick.store.database import Ledger
+
+# What people can be alerted to; what the words mean stands in `alerts.problems`.
+ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
+
+_SECRET_LENGTH = 4
+# What an application may be made without, by how its variables begin.
+_OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
+
+
+def without_comment(value: str) -> str:
+    """Undo what `docker --env-file` and systemd leave in: a trailing ` # comment`, outer quotes."""
+    value = value.strip()
+    quoted = re.fullmatch(r"""(['"])(.*?)\1(?:\s+#.*)?""", value)
+    if quoted:
+        return quoted[2]
+    return re.sub(r"(^|\s+)#.*$", "", value).strip()
+
+
+class SchedulerSettings(BaseSettings):
+    """What the runtime reads. `app.core.config.Settings` derives from it and adds your own fields.
+
+    Every field is the environment variable of the same name in upper case.
+
+    Raises:
+        ConfigurationError: a value is wrong; one sentence that names the variable.
+    """
+
+    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", validate_default=True)
+
+    scheduler_timezone: str = Field(
+        default_factory=lambda: app.current().timezone,
+        description="IANA name of the zone in which the schedule is read",
+    )
+    scheduler_max_workers: int = Field(
+        default=10, ge=1, le=10_000, description="runs at once in one process, coroutines and functions"
+    )
+    scheduler_misfire_grace_time: int = Field(
+        default=600, ge=1, description="seconds after its tick in which a run may still start"
+    )
+    scheduler_database_url: str = Field(
+        default="", description="where the ledger is; empty: data/ledger.db under the app's root"
+    )
+    scheduler_shutdown_grace_time: float = Field(
+        default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
+    )
+    scheduler_role: Literal["all", "scheduler", "worker"] = Field(
+        default="all", description="what this process does: claim ticks, run them, or both"
+    )
+    scheduler_queues: str = Field(
+        default="", description="the queues whose runs this process takes, with commas; empty for all"
+    )
+    scheduler_history_days: float = Field(
+        default=30, gt=0, description="days for which runs that ended are kept in the ledger"
+    )
+    scheduler_tracing: bool = Field(
+        default=False, description="whether each run is a span of OpenTelemetry, see the extra otel"
+    )
+    scheduler_alert_urls: SecretStr = Field(
+        default=SecretStr(""), description="where alerts go: addresses as Apprise takes them"
+    )
+    scheduler_alert_on: str = Field(
+        default=" ".join(kind for kind in ALERT_KINDS if kind != "overlap"),
+        description="what is told: failed, lost, missed, overlap, late",
+    )
+    scheduler_alert_late_after: float = Field(
+        default=300, ge=1, le=86_400, description="seconds that a due tick may wait before it is late"
+    )
+    scheduler_alert_window: float = Field(
+        default=900, ge=1, le=604_800, description="seconds in which what goes on is not told again"
+    )
+    log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    # What must never be shown: the values of secret fields of all instances.
+    secrets: ClassVar[set[str]] = set()
+    _own_prefix: ClassVar[str] = "SCHEDULER_"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            dotenv = app.current().root / ".env"
+            _check_dotenv(dotenv)
+            super().__init__(**{"_env_file": dotenv, **values})
+        except ValidationError as problem:
+            raise ConfigurationError(_sentence(problem)) from None
+        SchedulerSettings.secrets |= _secrets(self)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        # Only the runtime's own fields: a `#` in a password of yours is part of the password.
+        own = SchedulerSettings.model_fields
+        cleaned = {
+            name: without_comment(value) if name in own and isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        # An empty variable (`SCHEDULER_TIMEZONE=`) means the default, as in a shell script.
+        return {name: value for name, value in cleaned.items() if value != "" or name not in own}
+
+    @field_validator("scheduler_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            hint = nearest(name, available_timezones())
+            raise ValueError(f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}") from None
+        return name
+
+    @field_validator("scheduler_tracing")
+    @classmethod
+    def _traceable(cls, wanted: bool) -> bool:
+        if wanted and find_spec("opentelemetry") is None:
+            raise ValueError("OpenTelemetry is not installed: install the extra otel, or turn this off")
+        return wanted
+
+    @field_validator("scheduler_alert_on")
+    @classmethod
+    def _known_kinds(cls, names: str) -> str:
+        for name in _words(names):
+            if name not in ALERT_KINDS:
+                hint = nearest(name, ALERT_KINDS)
+                raise ValueError(f"'{name}' is none of {', '.join(ALERT_KINDS)}{hint}")
+        return names
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("scheduler_queues")
+    @classmethod
+    def _known_queues(cls, names: str) -> str:
+        for name in _listed(names):
+            check_queue(name)
+        return names
+
+    @property
+    def role(self) -> Role:
+        """What this process does of the work."""
+        return Role(self.scheduler_role, tuple(_listed(self.scheduler_queues)))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The scheduler's zone."""
+        return ZoneInfo(self.scheduler_timezone)
+
+    @property
+    def alert_kinds(self) -> frozenset[str]:
+        """What people are alerted to."""
+        return frozenset(_words(self.scheduler_alert_on))
+
+    @property
+    def database_url(self) -> str:
+        """The ledger's URL with the default filled in."""
+        return self.scheduler_database_url or f"sqlite:///{app.current().root / 'data' / 'ledger.db'}"
+
+    def unknown_variables(self) -> list[str]:
+        """Return one sentence for each `SCHEDULER_...` variable that nothing reads.
+
+        They are reported, not refused: an orchestrator may set such names for a service that
+        happens to be called "scheduler".
+        """
+        known = {name.upper() for name in type(self).model_fields} | _names_of_parts()
+        seen = {name.upper() for name in os.environ} | _names_in(app.current().root / ".env")
+        strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
+        ours = [n for n in known if n.startswith(self._own_prefix)]
+        return [_without_effect(name, ours) for name in strange]
+
+
+def missing_part(variable: str) -> str | None:
+    """Return the part of the application that would read a variable, if the application lacks that part."""
+    for prefix, part in _OPTIONAL_PARTS.items():
+        if variable == prefix or variable.startswith(f"{prefix}_"):
+            return None if app.current().has_dashboard else part
+    return None
+
+
+def _without_effect(name: str, known: list[str]) -> str:
+    part = missing_part(name)
+    if part is not None:
+        return f"{name} has no effect: the application was made without the {part}"
+    return f"{name} is not a setting and has no effect{nearest(name, known)}"
+
+
+def _names_of_parts() -> set[str]:
+    """Return the variables that the dashboard reads, which has a class of settings of its own."""
+    if not app.current().has_dashboard:
+        return set()
+    from .dashboard.settings import DashboardSettings
+
+    return {name.upper() for name in DashboardSettings.model_fields}
+
+
+def _listed(text: str) -> list[str]:
+    """Return what stands between commas and blanks."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def _words(text: str) -> list[str]:
+    """Return what stands between commas and blanks, in lower case."""
+    return _listed(text.lower())
+
+
+def _secrets(given: SchedulerSettings) -> set[str]:
+    """Return the values that must not be shown: secret fields, by type or by name, and passwords in URLs."""
+    found: set[str] = set()
+    for name in type(given).model_fields:
+        value = getattr(given, name)
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        elif isinstance(value, str):
+            if re.search(r"(^|_)(passw(or)?d|secret|token|(api_?)?key)(_|$)", name):
+                found.add(value)
+            found |= set(re.findall(r"://[^/@:\s]*:([^/@\s]+)@", value))
+    # A very short one would turn every text into stars.
+    return {value for value in found if len(value) >= _SECRET_LENGTH}
+
+
+def _check_dotenv(path: Path) -> None:
+    """Raise ConfigurationError for a line that would be passed over in silence."""
+    from dotenv.parser import parse_stream
+
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for line in parse_stream(stream):
+                if line.error or (line.key and line.value is None):
+                    text = line.original.string.strip().splitlines()[0]
+                    where = f"{path}:{line.original.line}"
+                    raise ConfigurationError(f"{where}: {text!r} is not a line such as NAME=value")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from None
+    except OSError as problem:
+        raise ConfigurationError(f"{path} cannot be read: {problem.strerror}") from None
+
+
+def _names_in(path: Path) -> set[str]:
+    from dotenv import dotenv_values
+
+    return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
+
+
+def _sentence(problem: ValidationError) -> str:
+    first = problem.errors()[0]
+    variable = str(first["loc"][0]).upper() if first["loc"] else "the settings"
+    value = first["input"]
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{variable}: {reason}"
+    if first["type"] == "missing":
+        return f"{variable}: this setting is required and has no value"
+    return f"{variable}={value}: {reason[0].lower()}{reason[1:]}"
+
+
+@cache
+def settings() -> SchedulerSettings:
+    """Return the settings of the application that this process belongs to, read once.
+
+    Raises:
+        ConfigurationError: a value is wrong, or the module of the settings is.
+    """
+    reference = app.current().settings
+    if reference is None:
+        return SchedulerSettings()
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(import_module(module), name, None)
+    except (ConfigurationError, LedgerError):
+        raise
+    except Exception as problem:
+        raise ConfigurationError(in_a_sentence(problem)) from None
+    if not isinstance(found, SchedulerSettings):
+        where = f"{module.replace('.', '/')}.py"
+        raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
+    return found
+
+
+def ledger() -> Ledger:
+    """Return the ledger that the settings name; nothing of it is opened yet.
+
+    Raises:
+        ConfigurationError: the URL is none that this version can use, or a setting is wrong.
+    """
+    return ledger_of(settings())
+
+
+def ledger_of(chosen: SchedulerSettings) -> Ledger:
+    """Return the ledger that these settings name."""
+    from .store.opening import open_ledger
+
+    application = app.current()
+    return open_ledger(chosen.database_url, root=application.root, application=application.owner)

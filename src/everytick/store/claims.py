@@ -1,0 +1,158 @@
+"""The claim of ticks that are due, and of startup runs. Each function is called inside of a transaction.
+
+What is done for many jobs at once is done by a few statements for all of them: see `bulk`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import AHEAD, Decision, Skip
+
+from . import gaps, pauses, workers
+from . import job_statements as job_sql
+from . import statements as sql
+from .connections import Connection
+from .records import Answer, Claim, Identity, JobState, Room
+
+
+def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], room: Room) -> list[Answer]:
+    """Claim what is due and record what is skipped, for many jobs at once; no job twice.
+
+    What is due begins as soon as this is committed, as far as there is `room`, which is used up: it is
+    recorded as started.
+    """
+    workers.ensure(connection, me)
+    now = ticks.now()
+    full = _full(connection, me, decisions, now)
+    # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
+    early = {it.job.id for it in decisions if it.ahead and it.job.id in full}
+    moved = _advance(connection, [it for it in decisions if it.job.id not in early])
+    decided = early | moved
+    states = pauses.read_all(connection, (it.job.id for it in decisions if it.job.id not in decided))
+    batch = _Batch(me, now, room)
+    answers = []
+    for decision in decisions:
+        job = decision.job
+        if job.id in early:
+            answers.append(Answer(decision, "early", decision.seen))
+        elif job.id not in moved:
+            answers.append(_refused(connection, decision, states.get(job.id)))
+        else:
+            if job.added and job.next_tick(decision.upto) is None:
+                connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
+            answers.append(batch.take(decision, overlaps=job.id in full))
+    batch.write(connection, answers)
+    return answers
+
+
+class _Batch:
+    """The rows that a claim writes, gathered decision by decision."""
+
+    def __init__(self, me: Identity, now: int, room: Room) -> None:
+        self._me, self._now, self._room = me, now, room
+        self._skipped: list[tuple[str, Skip]] = []
+        self._rows: list[list[Any]] = []
+
+    def take(self, decision: Decision, *, overlaps: bool) -> Answer:
+        job = decision.job
+        self._skipped += [(job.id, skip) for skip in decision.skip]
+        if overlaps:
+            self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
+            return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
+        if not self._me.role.serves(job.options.queue):
+            for tick in decision.run:
+                self._rows.append([job.id, tick, "queued", job.due(tick), None, None, None])
+            return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
+        for number, tick in enumerate(decision.run):
+            due = job.due(tick)
+            # Of several missed ticks only the first begins now: the others follow one after another.
+            begins = number == 0 and may_begin(job, due, self._now) and self._room.enter(job)
+            state, begun = ("running", max(self._now, due)) if begins else ("claimed", None)
+            self._rows.append([job.id, tick, state, due, self._me.process_id, self._now, begun])
+        return Answer(decision, "claimed", decision.upto)
+
+    def write(self, connection: Connection, answers: list[Answer]) -> None:
+        gaps.skip_all(connection, self._skipped, self._now)
+        found = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
+        by_job = {answer.decision.job.id: answer for answer in answers}
+        for job, tick, state, due, holder, claimed, _begun in self._rows:
+            run_id = found.get((job, tick))
+            if run_id is not None and holder is not None:
+                held = Claim(run_id, job, "scheduled", tick, due, claimed, started=state == "running")
+                by_job[job].claims.append(held)
+
+
+def claim_startup(
+    connection: Connection, me: Identity, jobs: Iterable[Job], start_number: int
+) -> list[Claim]:
+    """Claim the startup runs of a start; none that another process has claimed for the same start."""
+    now = ticks.now()
+    claims = []
+    for job in jobs:
+        if job.startup_delay is None or pauses.is_paused(connection, job.id):
+            continue
+        due = now + job.startup_delay
+        values = {"job_id": job.id, "kind": "startup", "tick": None, "start_number": start_number, "due": due}
+        connection.execute(sql.SUPERSEDE_STARTUP, {**values, "now": now})
+        if not me.role.serves(job.options.queue):
+            waiting = {"state": "queued", "process_id": None, "claimed": None, "started": None}
+            connection.execute(sql.INSERT_RUN, values | waiting)
+            continue
+        held = {"state": "claimed", "process_id": me.process_id, "claimed": now, "started": None}
+        row = connection.execute(sql.INSERT_RUN, values | held).fetchone()
+        if row is not None:
+            claims.append(Claim(row[0], job.id, "startup", None, due, now))
+    return claims
+
+
+def may_begin(job: Job, due: int, now: int) -> bool:
+    """Return whether a run may be recorded as started now, without another write when it begins.
+
+    A moment ahead only if a kill in that moment would not be the end of it.
+    """
+    return due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
+
+
+def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> Counter[str]:
+    """Return how many runs of each job are under way, or waiting to begin by an instant."""
+    return Counter(dict(map(tuple, sql.COUNT_HELD.execute(connection, list(by)))))
+
+
+def _full(connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> set[str]:
+    """Return the jobs of which as many runs as may be are under way when these would begin."""
+    entering = {
+        it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
+        for it in decisions
+        # What waits for its jitter is only reserved: whether it overlaps is decided when it is due (R7).
+        if it.run and it.job.due(it.run[0]) <= now + AHEAD
+    }
+    held = count_held(connection, ((job_id, by) for job_id, (_job, by) in entering.items()))
+    if not all(me.role.serves(job.options.queue) for job, _by in entering.values()):
+        latest = max(by for _job, by in entering.values())
+        for job_id, due in connection.execute(sql.LIST_QUEUED, {"by": latest}).fetchall():
+            job, by = entering.get(job_id, (None, 0))
+            held[job_id] += job is not None and not me.role.serves(job.options.queue) and due <= by
+    return {job_id for job_id, (job, _by) in entering.items() if held[job_id] >= job.options.max_instances}
+
+
+def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
+    """Move the watermarks of these jobs; return those that were where this process saw them."""
+    rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
+    return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
+
+
+def _refused(connection: Connection, decision: Decision, state: JobState | None) -> Answer:
+    if state is None or state.removed is not None:
+        return Answer(decision, "removed", decision.seen)
+    if state.definition != decision.job.definition:
+        return Answer(decision, "changed", state.watermark)
+    if pauses.end_if_over(connection, state, decision.job.schedule):
+        return Answer(decision, "moved", max(state.watermark, (state.paused_until or 0) - 1))
+    if state.paused is not None:
+        return Answer(decision, "early" if decision.ahead else "paused", state.watermark)
+    return Answer(decision, "moved", state.watermark)

@@ -1,0 +1,275 @@
+"""Where the ledger is: opening, checking and upgrading it.
+
+A ledger that cannot be used is a LedgerError with one sentence; one that is damaged, or something else's, is
+never written to. What differs between databases is in `sqlite` and `postgres`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from everytick.errors import LedgerError
+from loguru import logger
+
+from .connections import TROUBLES, Connection, transaction
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+    from .checkpoints import Checkpoints
+
+# The migration that this code is written for; a test holds it equal to Alembic's head.
+REVISION = "0004"
+VARIABLE = "SCHEDULER_DATABASE_URL"
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+_AGAIN_SECONDS = 0.2
+# Of a ledger on a server there is no file that could be replaced.
+_NO_FILE = (0, 0)
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """A ledger's place. Nothing is opened before it is asked for. `opening.open_ledger(url)` gives one.
+
+    Args:
+        url: where it is.
+        root: the application's folder, from which paths are meant and shown; by default the working directory.
+        application: the name of the application that uses it; None for one that takes any ledger.
+    """
+
+    def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
+        self.root = Path.cwd() if root is None else root
+        self.application = application
+
+    def shown(self, path: Path) -> str:
+        """Return a path as people are told it: within the application relative to its root."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told: a file, or a server and a database, without the password."""
+        raise NotImplementedError
+
+    @property
+    def is_on_server(self) -> bool:
+        """Whether a server keeps it, and no file here."""
+        return False
+
+    @property
+    def folder(self) -> Path:
+        """Where files go that belong to it."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> Path:
+        """The file that it is.
+
+        Raises:
+            LedgerError: it is on a server.
+        """
+        raise LedgerError(f"the ledger ({self}) is on a server: it is no file here")
+
+    def exists(self) -> bool:
+        """Return whether a ledger was ever written here.
+
+        Raises:
+            LedgerError: it cannot be looked at.
+        """
+        raise NotImplementedError
+
+    def is_gone(self) -> bool:
+        """Return whether a ledger that was there is not any more."""
+        return not self.exists()
+
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> Connection:
+        """Open a connection; transactions are begun by `connections.transaction`.
+
+        lasting: for a process that acts on what it has committed.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection that writes, for a while."""
+        with closing(self.connect()) as connection:
+            yield connection
+
+    def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
+        """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
+        raise NotImplementedError
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlalchemy.Engine]:
+        """Give an engine that only reads, for a while."""
+        engine = self.engine()
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    def file_identity(self) -> tuple[int, int] | None:
+        """Return what tells its file from another of the same name; None if the file is gone."""
+        return _NO_FILE
+
+    def log_identity(self) -> tuple[int, int] | None:
+        """The same for the file of what was committed last."""
+        return _NO_FILE
+
+    def change_mark(self, connection: Connection) -> object:
+        """Return what is another whenever somebody else has written to the ledger."""
+        raise NotImplementedError
+
+    def checkpoints(self) -> Checkpoints | None:
+        """Return what puts its log back while somebody writes; None where that is the server's business."""
+        return None
+
+    def wake_others(self, connection: Connection) -> None:
+        """Let who listens know, with the commit of this transaction, that runs wait for them.
+
+        Without a server nobody can be told: others look about once a second.
+        """
+
+    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+        """Call `told` whenever somebody wakes others, until `stop` is set. For a thread of its own."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that its parts take on the disk, by name."""
+        raise NotImplementedError
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        raise NotImplementedError
+
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for what cannot be read as a ledger."""
+        raise NotImplementedError
+
+    def prepare(self, patience: float = 0) -> None:
+        """Create the ledger or bring it up to date; check that it can be written.
+
+        For `patience` seconds it waits for another program that holds the ledger.
+
+        Raises:
+            LedgerError: it is damaged, newer than this code, or cannot be written.
+        """
+        self._make_place()
+        self._guard(lambda: self._patiently(self._prepare, patience))
+
+    def revision(self) -> str | None:
+        """Return the version of the ledger that is there; None before the first.
+
+        Raises:
+            LedgerError: it is damaged, newer than this code, or something else's.
+        """
+        return self._guard(self._inspect)
+
+    def check_readable(self) -> None:
+        """Raise LedgerError unless there is a ledger that this code can read as it is."""
+        self._check_version(self._guard(self._read_revision) if self.exists() else None)
+
+    def _patiently(self, action: Callable[[], None], patience: float) -> None:
+        give_up, told = time.monotonic() + patience, False
+        while True:
+            try:
+                return action()
+            except TROUBLES as problem:
+                if not self._is_held(problem) or time.monotonic() >= give_up:
+                    raise
+                if not told:
+                    told = True
+                    logger.warning("{} {}; waiting up to {:g} s", self, self._why_held(problem), patience)
+                time.sleep(_AGAIN_SECONDS)
+
+    def _prepare(self) -> None:
+        revision = self._inspect() if self._is_there() else None
+        if revision != REVISION:
+            upgrade(self)
+        with closing(self.connect()) as connection, transaction(connection):
+            connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+
+    def _read_revision(self) -> str:
+        with closing(self.connect(read_only=True)) as connection:
+            return self._revision(connection) or ""
+
+    def _check_version(self, revision: str | None) -> None:
+        if revision is None:
+            raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
+        if revision != REVISION:
+            raise LedgerError(
+                f"{self.place} is of an older version: start it, or run `python -m app migrate`"
+            )
+
+    def _revision(self, connection: Connection) -> str | None:
+        """Return the ledger's version, None before the first; refuse one that is not known here."""
+        if not self._has_tables(connection):
+            return None
+        row = connection.execute("SELECT version_num FROM scheduler_ledger_version").fetchone()
+        revision = str(row[0]) if row else None
+        known = {file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
+        if revision is not None and revision not in known:
+            raise LedgerError(
+                f"{self.place} was written by a newer version of the application (ledger {revision},"
+                f" this code knows {REVISION}): deploy that version again, or set {VARIABLE} to another"
+            )
+        return revision
+
+    def is_damage(self, problem: BaseException) -> bool:
+        """Return whether an error means that the ledger is damaged."""
+        raise NotImplementedError
+
+    def _guard(self, action: Callable[[], T]) -> T:
+        """Turn what the database raises into a LedgerError."""
+        raise NotImplementedError
+
+    def _is_held(self, problem: Exception) -> bool:
+        """Return whether somebody else holds the ledger, or it is away for a moment."""
+        raise NotImplementedError
+
+    def _why_held(self, problem: Exception) -> str:
+        """Return what the start waits for."""
+        return f"does not answer ({problem})"
+
+    def _make_place(self) -> None:
+        """Make what must be there before a connection can be opened."""
+        raise NotImplementedError
+
+    def _is_there(self) -> bool:
+        """Return whether a ledger was ever written here; raises what the database does."""
+        return self.exists()
+
+    def _inspect(self) -> str | None:
+        """Look for damage before anything is written; return the ledger's version."""
+        raise NotImplementedError
+
+    def _has_tables(self, connection: Connection) -> bool:
+        """Return whether the ledger's tables are there."""
+        raise NotImplementedError
+
+
+def upgrade(ledger: Ledger) -> None:
+    """Run the migrations that are missing, in one transaction, alone on the ledger."""
+    # Loaded here, since an up-to-date ledger needs neither.
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    engine = ledger.engine(read_only=False)
+    try:
+        # Of two processes that start together the second waits, then finds nothing to do.
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.DBAPIError as problem:
+        raise (problem.orig or problem) from None
+    finally:
+        engine.dispose()

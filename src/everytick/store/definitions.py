@@ -1,0 +1,168 @@
+"""Job definitions: what is in the code, and what was added while running. Called inside of a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from everytick.model import ticks
+from everytick.model.job import Job
+
+from . import gaps, pauses
+from . import job_statements as job_sql
+from . import statements as sql
+from .connections import Connection
+from .records import AddedRow, JobState, Registration, is_paused
+
+# So many jobs are written down by one statement.
+_PIECE = 1_000
+
+
+def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
+    """Bring the definitions up to date with the code (R8); what is found goes into `found`."""
+    known = {state.job_id: state for state in pauses.read_every(connection)}
+    as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
+    for job in jobs:
+        if job.id in known:
+            is_kept = as_kept[job.id] == (*_described(job).values(), None)
+            _update(connection, job, known[job.id], now, found, is_kept=is_kept)
+    added = [job for job in jobs if job.id not in known]
+    _insert(connection, added, now, now)
+    found.added += [job.id for job in added]
+    found.watermarks |= {job.id: now for job in added}
+    declared = {job.id for job in jobs}
+    for state in known.values():
+        if state.job_id in declared or state.removed is not None:
+            continue
+        if state.call_data is not None:
+            pauses.end_if_over(connection, state)
+        else:
+            remove(connection, state, now)
+            found.removed.append(state.job_id)
+
+
+def find_added(connection: Connection, now: int, found: Registration) -> None:
+    """Look for the jobs that were added while running; they go into `found`."""
+    rows = connection.execute(job_sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
+    found.jobs_added = [AddedRow(*row) for row in rows]
+    found.serial = connection.execute(job_sql.LAST_SERIAL).fetchone()[0]
+
+
+def find_paused(connection: Connection, now: int, found: Registration) -> None:
+    """Look for all jobs that are paused, whether this process defines them or not; they go into `found`."""
+    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
+    found.paused = {job_id for job_id, since, until in rows if is_paused(since, until, now)}
+
+
+def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
+    """Write down a job that was added while running, or one that was changed; return it as it is kept.
+
+    `first_at`: an instant at which it also runs once, whatever its ticks are.
+    """
+    now = ticks.now()
+    # A single run that is asked for late is judged by its grace, like one that was missed.
+    start = now if job.only_tick is None else min(now, job.only_tick - 1)
+    state = pauses.read(connection, job.id)
+    if state is None:
+        _insert(connection, [job], now, start)
+    else:
+        if pauses.end_if_over(connection, state):
+            state = pauses.read(connection, job.id) or state
+        _redefine(connection, job, state, now, start)
+        if state.removed is not None:
+            paused = now if job.paused_at_first else None
+            connection.execute(job_sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
+    call = json.dumps({"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given)})
+    connection.execute(job_sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
+    if first_at is not None:
+        connection.execute(sql.INSERT_WAITING, {"job_id": job.id, "due": first_at})
+    kept = read_added(connection, job.id)
+    if job.next_tick(kept.watermark) is None:
+        connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
+    return kept
+
+
+def remove(connection: Connection, state: JobState, now: int) -> None:
+    """Let a job never run again; its history stays."""
+    if pauses.end_if_over(connection, state):
+        state = pauses.read(connection, state.job_id) or state
+    gaps.close(connection, state, now)
+    connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
+    connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
+
+
+def read_added(connection: Connection, job_id: str) -> AddedRow:
+    """Return a job that was added while running, as it is kept."""
+    return AddedRow(*connection.execute(job_sql.READ_ADDED, {"job_id": job_id}).fetchone())
+
+
+def added_since(connection: Connection, serial: int) -> list[AddedRow]:
+    """Return the jobs added while running that were added, changed or removed since a serial number."""
+    return [AddedRow(*row) for row in connection.execute(job_sql.LIST_ADDED, {"serial": serial}).fetchall()]
+
+
+def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: int) -> None:
+    for begin in range(0, len(jobs), _PIECE):
+        rows = [
+            (
+                *_described(job).values(),
+                job.definition,
+                watermark,
+                now if job.paused_at_first else None,
+                _note(job),
+            )
+            for job in jobs[begin : begin + _PIECE]
+        ]
+        job_sql.INSERT_JOBS.execute(connection, rows, now=now)
+
+
+def _update(
+    connection: Connection, job: Job, known: JobState, now: int, found: Registration, *, is_kept: bool
+) -> None:
+    if pauses.end_if_over(connection, known, job.schedule):
+        known = replace(known, paused=None, watermark=max(known.watermark, (known.paused_until or 0) - 1))
+    if _redefine(connection, job, known, now, now, is_kept=is_kept):
+        (found.changed if known.removed is None else found.added).append(job.id)
+        known = replace(known, watermark=max(known.watermark, now))
+    found.watermarks[job.id] = known.watermark
+
+
+def _redefine(
+    connection: Connection, job: Job, known: JobState, now: int, start: int, *, is_kept: bool = False
+) -> bool:
+    """Write down what a known job is now; return whether its ticks are others from here on.
+
+    A job that was away is like a changed one: nothing was promised for the time between. `is_kept`: what
+    describes it is in the ledger already.
+    """
+    changed = known.definition != job.definition or known.removed is not None
+    if changed and known.removed is None:
+        gaps.close(connection, known, now)
+        # Given back before they began, under a definition that is no more.
+        connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
+    if not is_kept:
+        connection.execute(job_sql.UPDATE_JOB, _described(job))
+    if changed:
+        values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
+        connection.execute(job_sql.REDEFINE_JOB, values)
+    return changed
+
+
+def _note(job: Job) -> str | None:
+    return "paused at first, as the code asks" if job.paused_at_first else None
+
+
+def _described(job: Job) -> dict[str, object]:
+    # In the order of LIST_DESCRIBED and INSERT_JOBS.
+    return {
+        "job_id": job.id,
+        "name": job.name,
+        "function": job.reference,
+        "trigger": job.schedule.text,
+        "zone": str(job.schedule.zone),
+        "on_crash": job.options.on_crash,
+        "grace": job.options.grace,
+        "queue": job.options.queue,
+        "schedule_data": job.schedule.kept,
+    }

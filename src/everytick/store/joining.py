@@ -1,0 +1,55 @@
+"""How a process joins those that use the ledger. Called inside of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from everytick.model import ticks
+from everytick.model.job import Job
+
+from . import claims, definitions, migration_fence, owner, workers
+from . import statements as sql
+from .connections import Connection
+from .records import Identity, Registration
+
+
+def register(
+    connection: Connection, me: Identity, jobs: Sequence[Job], application: str | None
+) -> Registration:
+    """Join: clear away provably dead processes, bring the definitions up to date, claim startup runs.
+
+    Startup runs belong to a start of the *schedule*: a process that finds another one alive joins its start.
+    A worker takes the schedule as it is in force, and its starts as they are counted.
+
+    Raises:
+        LedgerError: the ledger was moved away, is not complete, or is another application's.
+    """
+    migration_fence.refuse_if_closed(connection)
+    owner.claim(connection, application)
+    now = ticks.now()
+    found = _clear_dead(connection, me)
+    if me.role.claims and not found.peers:
+        row = connection.execute(sql.LAST_START_NUMBER).fetchone()
+        found.start_number = (row[0] or 0) + 1
+    workers.enter(connection, me, found.start_number)
+    if me.role.claims:
+        definitions.define(connection, jobs, now, found)
+    definitions.find_added(connection, now, found)
+    definitions.find_paused(connection, now, found)
+    if me.role.claims and not found.peers:
+        found.claims = claims.claim_startup(connection, me, jobs, found.start_number)
+    return found
+
+
+def _clear_dead(connection: Connection, me: Identity) -> Registration:
+    found = Registration(start_number=0, peers=set(), lost=0)
+    rows = connection.execute(sql.LIST_PROCESSES).fetchall()
+    for process_id, host, pid, _beat, beat_us, number, role in rows:
+        if workers.is_provably_dead(me, process_id, host, pid):
+            connection.execute(sql.LEAVE, {"process_id": process_id})
+            found.lost += workers.lose_runs(connection, process_id, beat_us)
+        elif role != "worker":
+            # Workers alone are no schedule that could be joined.
+            found.peers.add(process_id)
+            found.start_number = max(found.start_number, number)
+    return found

@@ -1,0 +1,68 @@
+"""The marks of a move: a ledger that was moved away, or is not all there yet, is not used by mistake.
+
+They are rows of the audit trail. Only its newest row counts: while that closes the ledger, nobody adds
+another but the move itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from everytick.errors import LedgerError
+
+from .connections import Connection
+
+# Of the ledger that is moved: from the beginning, from the end, and once it was taken back.
+LEAVING = "move begun"
+LEFT = "moved away"
+UNDONE = "move undone"
+# Of the ledger that is written: until it is complete, and from then on.
+ARRIVING = "moving here"
+ARRIVED = "moved here"
+
+_AGAIN = "run `python -m app migrate-ledger --to URL` again"
+_BACK = "`python -m app migrate-ledger --undo`"
+_WHY_CLOSED = {
+    LEAVING: f"the ledger is being moved {{}}: {_AGAIN} to go on with that, or give it up with {_BACK}",
+    LEFT: (
+        "the ledger was moved {}: set SCHEDULER_DATABASE_URL to where it is now; to take this one back in"
+        f" spite of that: {_BACK}"
+    ),
+    ARRIVING: f"this ledger is not complete, it is being moved {{}}: {_AGAIN} where that was begun",
+}
+
+_NEWEST = "SELECT audit_id, at_us, who, action, note FROM scheduler_audit ORDER BY audit_id DESC LIMIT 1"
+
+
+class Mark(NamedTuple):
+    """The newest row of an audit trail. Of a mark, the note says from where to where the ledger is moved."""
+
+    audit_id: int
+    at: int
+    who: str
+    action: str
+    note: str | None
+
+    @property
+    def closed(self) -> str | None:
+        """The sentence that says why the ledger is not to be used; None if it is."""
+        why = _WHY_CLOSED.get(self.action)
+        return None if why is None else why.format(self.note)
+
+
+def newest(connection: Connection) -> Mark | None:
+    """Return the newest row of the audit trail."""
+    row = connection.execute(_NEWEST).fetchone()
+    return None if row is None else Mark(*row)
+
+
+def why_closed(connection: Connection) -> str | None:
+    """Return the sentence that says why the ledger is not to be used, None if it is."""
+    mark = newest(connection)
+    return None if mark is None else mark.closed
+
+
+def refuse_if_closed(connection: Connection) -> None:
+    """Raise LedgerError if the ledger was moved away, or is not complete. Inside of a transaction."""
+    if closed := why_closed(connection):
+        raise LedgerError(closed)

@@ -1,0 +1,166 @@
+"""What each channel was told of the incidents, and what it is to be told now.
+
+A channel that did not answer for a while is told where things stand when it does, not everything that it
+missed. Each function is called inside of a transaction, or with a connection that only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.model import ticks
+
+from .connections import Connection
+
+# Nobody else sends through a channel for so long.
+_HOLD = 120 * ticks.SECOND
+# Of messages in one window there are at most so many; what comes then is told together at its end.
+_MOST = 10
+# Messages are apart by a part of the window, at most so much: what comes meanwhile is told together.
+_REST_PART = 30
+_REST = 10 * ticks.SECOND
+_FIRST_RETRY = 2 * ticks.SECOND
+_LONGEST_RETRY = 600 * ticks.SECOND
+# What nothing has changed in for so long is no news any more.
+_STALE = 7 * ticks.DAY
+
+# By scheduler_incidents_changed, then by primary key.
+_LIST = """
+SELECT incidents.incident_id, job_id, kind, first_us, last_us, count, detail, over_us, told_count, told_us,
+       told_over_us
+FROM scheduler_incidents AS incidents LEFT JOIN scheduler_notices AS notices
+    ON notices.incident_id = incidents.incident_id AND notices.channel = :channel
+WHERE changed_us >= :since
+  AND (told_count IS NULL OR count > told_count OR over_us <> COALESCE(told_over_us, 0))
+ORDER BY incidents.incident_id
+"""
+
+# By scheduler_notices_told.
+_PACE = """
+SELECT count(DISTINCT told_us), max(told_us) FROM scheduler_notices
+WHERE channel = :channel AND told_us > :after AND told_us <= :now
+"""
+
+_READ_CHANNEL = """
+SELECT since_us, process_id, held_until_us, tries, try_us FROM scheduler_channels WHERE channel = :channel
+"""
+
+_ENTER_CHANNEL = """
+INSERT INTO scheduler_channels (channel, since_us, tries, try_us) VALUES (:channel, :since, 0, 0)
+ON CONFLICT (channel) DO NOTHING
+"""
+
+_HOLD_CHANNEL = """
+UPDATE scheduler_channels SET process_id = :process_id, held_until_us = :until WHERE channel = :channel
+"""
+
+_RELEASE_CHANNEL = """
+UPDATE scheduler_channels SET process_id = NULL, held_until_us = NULL, tries = :tries, try_us = :again
+WHERE channel = :channel AND process_id = :process_id
+"""
+
+_TOLD = """
+INSERT INTO scheduler_notices (incident_id, channel, told_count, told_us, told_over_us)
+VALUES (:incident_id, :channel, :count, :now, :over)
+ON CONFLICT (incident_id, channel) DO UPDATE SET told_count = excluded.told_count, told_us = excluded.told_us,
+    told_over_us = COALESCE(excluded.told_over_us, scheduler_notices.told_over_us)
+"""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An incident, as one channel is to be told of it. Instants are microseconds UTC.
+
+    `told_count`, `told_us`, `told_over_us`: what it was told last; None for nothing.
+    """
+
+    incident_id: int
+    job_id: str
+    kind: str
+    first_us: int
+    last_us: int
+    count: int
+    detail: str
+    over_us: int | None
+    told_count: int | None
+    told_us: int | None
+    told_over_us: int | None
+
+
+def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
+    """Write down channels that are new, and since when they are to be told."""
+    for channel in channels:
+        connection.execute(_ENTER_CHANNEL, {"channel": channel, "since": since})
+
+
+def due(connection: Connection, process_id: str, channel: str, window: int) -> list[Item]:
+    """Return what a channel is to be told now, all of it in one message; nothing if it must wait.
+
+    `window` (microseconds) is how long what goes on is not told again.
+    """
+    row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
+    if row is None:
+        return []
+    since, holder, held_until, _tries, try_at = row
+    now = ticks.now()
+    held = holder is not None and holder != process_id and now < held_until <= now + _HOLD
+    # A clock that was set back must not silence a channel for longer.
+    if held or now < try_at <= now + _LONGEST_RETRY:
+        return []
+    values = {"channel": channel, "since": max(since, now - _STALE)}
+    items = [Item(*found) for found in connection.execute(_LIST, values).fetchall()]
+    items = [item for item in items if _is_due(item, now, window)]
+    return items if items and not _rests(connection, channel, now, window) else []
+
+
+def take(connection: Connection, process_id: str, channel: str, window: int) -> list[Item]:
+    """Return what is due, and keep others from sending through the channel for a while."""
+    items = due(connection, process_id, channel, window)
+    if items:
+        values = {"process_id": process_id, "channel": channel, "until": ticks.now() + _HOLD}
+        connection.execute(_HOLD_CHANNEL, values)
+    return items
+
+
+def told(connection: Connection, process_id: str, channel: str, items: Sequence[Item]) -> int:
+    """Write down that a channel took a message; return how often it did not before."""
+    now = ticks.now()
+    tries = _tries(connection, channel)
+    for item in items:
+        values: dict[str, Any] = {"channel": channel, "now": now, "over": item.over_us}
+        connection.execute(_TOLD, {**values, "incident_id": item.incident_id, "count": item.count})
+    values = {"process_id": process_id, "channel": channel, "tries": 0, "again": 0}
+    connection.execute(_RELEASE_CHANNEL, values)
+    return tries
+
+
+def refused(connection: Connection, process_id: str, channel: str) -> tuple[int, int]:
+    """Write down that a channel did not take a message.
+
+    Returns how often in a row it did not, and in how many microseconds it is tried again.
+    """
+    tries = _tries(connection, channel) + 1
+    wait = min(_FIRST_RETRY * 2 ** min(tries - 1, 20), _LONGEST_RETRY)
+    values = {"process_id": process_id, "channel": channel, "tries": tries, "again": ticks.now() + wait}
+    connection.execute(_RELEASE_CHANNEL, values)
+    return tries, wait
+
+
+def _tries(connection: Connection, channel: str) -> int:
+    row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
+    return 0 if row is None else int(row[3])
+
+
+def _is_due(item: Item, now: int, window: int) -> bool:
+    """The first news and the first end are told at once; what comes then, when a window has passed."""
+    if item.told_us is None or (item.over_us is not None and item.told_over_us is None):
+        return True
+    return not item.told_us <= now < item.told_us + window
+
+
+def _rests(connection: Connection, channel: str, now: int, window: int) -> bool:
+    values = {"channel": channel, "after": now - window, "now": now}
+    number, last = connection.execute(_PACE, values).fetchone()
+    return number >= _MOST or (last is not None and now < last + min(_REST, window // _REST_PART))

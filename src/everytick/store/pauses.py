@@ -1,0 +1,75 @@
+"""Pauses last over restarts, and what falls into one is accounted for. Called inside of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from everytick.model import ticks
+from everytick.model.schedule import Schedule
+
+from . import gaps
+from . import job_statements as job_sql
+from .connections import Connection
+from .records import JobState
+
+
+def read(connection: Connection, job_id: str) -> JobState | None:
+    """Return what the ledger knows of a job."""
+    row = connection.execute(job_sql.READ_JOB, {"job_id": job_id}).fetchone()
+    return None if row is None else JobState(*row)
+
+
+def read_every(connection: Connection) -> list[JobState]:
+    """Return what the ledger knows of every job, by their ids in order."""
+    return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
+
+
+def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
+    """Return what the ledger knows of these jobs, by their ids."""
+    rows = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids])
+    return {row[0]: JobState(*row) for row in rows}
+
+
+def is_paused(connection: Connection, job_id: str) -> bool:
+    """Return whether a job is paused now."""
+    state = read(connection, job_id)
+    return state is not None and state.is_paused(ticks.now())
+
+
+def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
+    """Pause a job, for ever or until an instant; False if nothing was changed."""
+    state = read(connection, job_id)
+    if state is not None:
+        end_if_over(connection, state)
+    values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
+    changed = connection.execute(job_sql.PAUSE_JOB, values).rowcount
+    return bool(changed or connection.execute(job_sql.CHANGE_PAUSE, values).rowcount)
+
+
+def resume(connection: Connection, job_id: str, schedule: Schedule | None = None) -> bool:
+    """Resume a job; False if it was not paused. What fell into the pause is never caught up (R1).
+
+    `schedule` is for a job whose data the ledger lacks.
+    """
+    state = read(connection, job_id)
+    if state is None or state.paused is None or end_if_over(connection, state, schedule):
+        return False
+    _end(connection, state, ticks.now(), schedule)
+    return True
+
+
+def end_if_over(connection: Connection, state: JobState, schedule: Schedule | None = None) -> bool:
+    """End a pause whose time has come. A tick at its very end is not part of it."""
+    if state.paused is None or state.is_paused(ticks.now()):
+        return False
+    assert state.paused_until is not None
+    _end(connection, state, state.paused_until - 1, schedule)
+    return True
+
+
+def _end(connection: Connection, state: JobState, upto: int, schedule: Schedule | None) -> None:
+    gaps.close(connection, state, upto, schedule)
+    connection.execute(job_sql.RESUME_JOB, {"job_id": state.job_id, "upto": upto})
+    kept = state.schedule() if state.call_data is not None else None
+    if kept is not None and kept.next_tick(max(upto, state.watermark)) is None:
+        connection.execute(job_sql.EXHAUST_JOB, {"job_id": state.job_id, "now": ticks.now()})

@@ -1,0 +1,333 @@
+"""The ledger on PostgreSQL: many machines, one database.
+
+Connections keep nothing between transactions (no session settings, no prepared statements), so that they also
+work through PgBouncer in its transaction mode.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from everytick.errors import ConfigurationError, LedgerError
+from everytick.model import ticks
+
+from .connections import Connection, Trouble, one_line
+from .database import VARIABLE, Ledger
+
+try:
+    import psycopg
+except ImportError:
+    raise ConfigurationError(
+        f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
+    ) from None
+
+from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+T = TypeVar("T")
+
+_DIALECT = "postgresql+psycopg://"
+# Connections of each kind that a process keeps, and how many more it may open for reading for a while.
+_KEPT, _MORE = 2, 6
+# By process, since one that was forked must not use what its parent has opened.
+_pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
+_writers: dict[tuple[int, str], list[PostgresConnection]] = {}
+_pools_lock = threading.Lock()
+
+# Who falls silent while he reads must not keep the server from cleaning up.
+_READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
+_CHANNEL = "scheduler_work"
+_LISTEN_SECONDS = 1.0
+_LISTEN_AGAIN_SECONDS = 5.0
+
+_SIZES = """
+SELECT relname, pg_total_relation_size(oid) FROM pg_class
+WHERE relkind = 'r' AND relname LIKE 'scheduler\\_%' AND pg_table_is_visible(oid)
+"""
+
+# Counts what was written. The server brings it up to date about once a second.
+_WRITTEN = """
+SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_all_tables
+WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
+"""
+
+
+# Variables by which PostgreSQL's library finds a server that the URL does not name.
+_PLACES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+# What the library says of options that no server is asked about.
+_WRONG = re.compile(
+    r'invalid (port number|integer value|\w+ value): "[^"]*"|invalid integer value "[^"]*" for .*'
+    r'|definition of service "[^"]*" not found'
+)
+_NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
+_READ_ONLY = "25006"
+
+# What tables raise that are not those of the ledger.
+_STRANGE = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DatatypeMismatch,
+)
+
+
+class PostgresLedger(Ledger):
+    """A database, or a schema of one that the URL's `search_path` names."""
+
+    def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
+        super().__init__(url, root, application)
+        scheme, _, rest = url.partition("://")
+        # What SQLAlchemy writes as postgresql+psycopg is meant too.
+        self._url = f"postgresql://{rest}"
+        try:
+            self._parameters = psycopg.conninfo.conninfo_to_dict(self._url)
+        except psycopg.ProgrammingError as problem:
+            if unknown := re.search(r'invalid URI query parameter: "(\w+)"', str(problem)):
+                raise ConfigurationError(f"{VARIABLE}: PostgreSQL knows no option {unknown[1]}") from None
+            # The message repeats parts of the URL, which may hold a password.
+            raise ConfigurationError(
+                f"{VARIABLE} cannot be read: write postgresql://user:password@host:5432/database"
+                " (a /, @, : or % in the password as %2F, %40, %3A, %25)"
+            ) from None
+        if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ConfigurationError(f"{VARIABLE}: use postgresql://, not {scheme}://")
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        found = self._parameters
+        for port in str(found.get("port") or "").split(","):
+            if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+                raise ConfigurationError(f"{VARIABLE}: {port!r} is not a port: it is a number such as 5432")
+        where = ("host", "hostaddr", "service", "dbname")
+        if not any(found.get(name) for name in where) and not any(map(os.environ.get, _PLACES)):
+            raise ConfigurationError(
+                f"{VARIABLE} names neither a server nor a database: postgresql://user:password@host/database"
+            )
+
+    def __str__(self) -> str:
+        return f"postgresql {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Server, port and database."""
+        found = self._parameters
+        host = found.get("host") or found.get("hostaddr") or "localhost"
+        return f"{host}:{found.get('port') or 5432}/{found.get('dbname') or found.get('user') or ''}"
+
+    @property
+    def is_on_server(self) -> bool:
+        """Whether a server keeps it: it does."""
+        return True
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps files of its own."""
+        return self.root / "data"
+
+    def exists(self) -> bool:
+        """Return whether a ledger was ever written here.
+
+        Raises:
+            LedgerError: the server cannot be reached.
+        """
+        return self._guard(self._is_there)
+
+    def is_gone(self) -> bool:
+        """Return False: the server says itself that its tables are gone."""
+        return False
+
+    def check_readable(self) -> None:
+        """Raise LedgerError unless there is a ledger that this code can read as it is. By one connection."""
+        self._check_version(self.revision())
+
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> PostgresConnection:
+        """Open a connection. A lost one is opened anew at the next transaction."""
+        connection = PostgresConnection(self.open, lasting=lasting)
+        connection.open()
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[PostgresConnection]:
+        """Give a connection, kept afterwards: to open one takes longer than what it is for."""
+        kept = _writers.setdefault((os.getpid(), self._url), [])
+        try:
+            connection = kept.pop()
+        except IndexError:
+            connection = self.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if len(kept) < _KEPT:
+            kept.append(connection)
+        else:
+            connection.close()
+
+    def open(self) -> WiredConnection:
+        """Open one of the driver's own connections, and look at the server's clock.
+
+        Raises:
+            ConfigurationError: what the URL asks for makes no sense.
+        """
+        timeout = str(self._parameters.get("connect_timeout") or CONNECT_SECONDS)
+        if not timeout.lstrip("-").isdigit():
+            raise ConfigurationError(f"{VARIABLE}: connect_timeout={timeout} is not a number of seconds")
+        try:
+            connection = WiredConnection.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=None,
+                cursor_factory=psycopg.ClientCursor,
+                connect_timeout=int(timeout),
+                client_encoding="utf8",
+                application_name=self._parameters.get("application_name") or "scheduler",
+            )
+        except psycopg.OperationalError as problem:
+            if wrong := _WRONG.search(one_line(problem)):
+                raise ConfigurationError(
+                    f"{VARIABLE}, or a variable of PostgreSQL's such as PGSSLMODE: {wrong[0]}"
+                ) from None
+            raise
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            connection.close()
+            raise psycopg.errors.InvalidCatalogName(
+                f"the database's encoding is {encoding}, in which not every text can be kept:"
+                " create it with --encoding UTF8 --template template0"
+            )
+        row = connection.execute(CLOCK).fetchone()
+        assert row is not None
+        ticks.hear(row[0])
+        return connection
+
+    def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
+        """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""
+        import sqlalchemy
+
+        def creator() -> psycopg.Connection[Any]:
+            connection = self.open()
+            if not read_only:
+                # A migration of a long history takes its time.
+                connection.patience = None
+            connection.autocommit = False
+            connection.cursor_factory = psycopg.Cursor
+            if read_only:
+                # All that one page or command shows is of one instant.
+                connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            return connection
+
+        if read_only:
+            # What was idle for long may have been cut on its way: it is tried before it is used.
+            engine = sqlalchemy.create_engine(
+                _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
+            )
+            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
+            return engine
+        engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
+        return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlalchemy.Engine]:
+        """Give the engine of this process that only reads: its connections are kept, and at most so many."""
+        with _pools_lock:
+            engine = _pools.get((os.getpid(), self._url))
+            if engine is None:
+                engine = _pools[os.getpid(), self._url] = self.engine()
+                atexit.register(engine.dispose)
+        yield engine
+
+    def change_mark(self, connection: Connection) -> object:
+        """Return what is another a second after somebody has written."""
+        return connection.execute(_WRITTEN).fetchone()[0]
+
+    def wake_others(self, connection: Connection) -> None:
+        """Let who listens know, with the commit of this transaction, that runs wait for them."""
+        connection.execute(f"SELECT pg_notify('{_CHANNEL}', current_schema()::text)")
+
+    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+        """Call `told` whenever somebody wakes others, until `stop` is set. Blocks; for a thread of its own.
+
+        Behind PgBouncer's transaction mode nothing is ever heard: then others look about once a second.
+        """
+        while not stop.is_set():
+            try:
+                with self.open() as connection:
+                    row = connection.execute(f"LISTEN {_CHANNEL}; SELECT current_schema()::text")
+                    row.nextset()
+                    found = row.fetchone()
+                    while not stop.is_set():
+                        for heard in connection.notifies(timeout=_LISTEN_SECONDS):
+                            if found and heard.payload == found[0]:
+                                told()
+            except psycopg.Error:
+                # The writer says what is wrong with the server; here it is only tried again.
+                stop.wait(_LISTEN_AGAIN_SECONDS)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each table, its indexes included."""
+        with closing(self.connect(read_only=True)) as connection:
+            return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        return f"the ledger on PostgreSQL, {self.place}, cannot be used: {problem}"
+
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for what cannot be read as a ledger."""
+        return f"the ledger on PostgreSQL, {self.place}, is not as this version wrote it: {problem}"
+
+    def is_damage(self, problem: BaseException) -> bool:
+        """Return False: the server sees to what is damaged, and says so itself."""
+        return False
+
+    def _guard(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except Trouble as problem:
+            raise LedgerError(self.unusable(problem)) from None
+        except psycopg.Error as problem:
+            said = one_line(problem)
+            strange = isinstance(problem, _STRANGE)
+            raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
+
+    def _is_held(self, problem: Exception) -> bool:
+        if not isinstance(problem, Trouble) or problem.refused or _NO_TLS.search(str(problem)):
+            return False
+        # What follows another server may be promoted in a moment; a role that may only read stays so.
+        is_read_only = getattr(problem.__context__, "sqlstate", None) == _READ_ONLY
+        return not is_read_only or self._is_standby()
+
+    def _is_standby(self) -> bool:
+        try:
+            with closing(self.connect(read_only=True)) as connection:
+                return bool(connection.execute("SELECT pg_is_in_recovery()").fetchone()[0])
+        except Trouble:
+            return True
+
+    def _make_place(self) -> None:
+        """A database is made by who runs the server."""
+
+    def _is_there(self) -> bool:
+        with self.writing() as connection:
+            return self._has_tables(connection)
+
+    def _inspect(self) -> str | None:
+        with self.writing() as connection:
+            return self._revision(connection)
+
+    def _has_tables(self, connection: Connection) -> bool:
+        found = connection.execute("SELECT to_regclass('scheduler_ledger_version')::text").fetchone()
+        return found[0] is not None

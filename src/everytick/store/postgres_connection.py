@@ -1,0 +1,257 @@
+"""One connection to PostgreSQL, in the form that the ledger's operations use.
+
+A transaction of the ledger holds an advisory lock, so that no other writer comes in between, as on SQLite;
+the lock is given up with the transaction, however that ends. A process that is stopped or cut off in the
+middle is thrown out by the server after some seconds. Whether a COMMIT took place whose answer was lost is
+asked of the server, by the transaction's number.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+import psycopg
+from everytick.model import ticks
+from loguru import logger
+
+from .connections import Cursor, Doubt, Trouble, one_line, without_nul
+
+CONNECT_SECONDS = 5
+# What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
+_LOCK_SECONDS = 5
+_STATEMENT_SECONDS = 30
+_IDLE_SECONDS = 10
+# A server that is away is tried again after a while that grows up to this.
+_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE = 0.25
+# For so long the fate of a COMMIT is asked for, by who does not stay.
+_DOUBT_SECONDS = 60.0
+
+# One lock for each schema that holds a ledger. The first number is only ours.
+LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
+
+# Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
+# small, and would read the whole of them.
+_BY_INDEX = "SET LOCAL enable_seqscan = off;"
+
+_BEGIN = f"""
+BEGIN;
+SET LOCAL lock_timeout = '{_LOCK_SECONDS}s';
+SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s';
+SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
+SET LOCAL synchronous_commit = 'on';
+{_BY_INDEX}
+{LOCK};
+SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+       to_regclass('scheduler_runs')::oid
+"""
+CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+# What the statement itself is to blame for: trying again would not help.
+_OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
+
+
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "not permitted to log in",
+)
+
+
+class WiredConnection(psycopg.Connection[Any]):
+    """One of the driver's own, which gives up a server that says nothing: packets may get lost silently."""
+
+    # Seconds without an answer; None waits for ever.
+    patience: float | None = _STATEMENT_SECONDS + 5.0
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        """Wait for an answer. Raises OperationalError when patience ends; the connection is broken then."""
+        if self.patience is not None:
+            gen = self._within(gen, time.monotonic() + self.patience)
+        return super().wait(gen, *arguments, **options)
+
+    def _within(self, gen: Generator[Any, Any, Any], give_up: float) -> Generator[Any, Any, Any]:
+        try:
+            wanted = gen.send(None)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > give_up:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError(f"the server has not answered for {self.patience:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+
+class PostgresConnection:
+    """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used.
+
+    lasting: for a process that acts on what it has committed. It asks what became of a COMMIT until it knows,
+        since a claim that it took for undone would stand in the way of all later ones. And it does not go on
+        with tables that took the place of those it began with: a restored ledger knows nothing of what ran.
+    """
+
+    # Told apart by it: SQLite's own connections are used as they are.
+    on_server = True
+
+    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, lasting: bool = False) -> None:
+        self._opening = opening
+        self._lasting, self._tables = lasting, 0
+        self._raw: psycopg.Connection[Any] | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._inside = False
+
+    def open(self) -> psycopg.Connection[Any]:
+        """Return the driver's connection, opened anew if it was lost."""
+        if self._raw is not None and not self._raw.closed:
+            return self._raw
+        if time.monotonic() < self._not_before:
+            raise Trouble("the server could not be reached a moment ago")
+        try:
+            self._raw = self._opening()
+        except psycopg.Error as problem:
+            self._failures += 1
+            pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
+            self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
+            raise _trouble(problem) from None
+        self._failures, self._not_before = 0, 0.0
+        return self._raw
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, /) -> Cursor:
+        """Run one statement; its parameters are `:name`."""
+        # Inside of a transaction a new connection would be outside of it.
+        raw = self._raw if self._inside and self._raw is not None else self.open()
+        try:
+            if parameters is None:
+                return raw.execute(sql)
+            return raw.execute(
+                _translated(sql), {name: without_nul(value) for name, value in parameters.items()}
+            )
+        except _OUR_FAULT:
+            raise
+        except psycopg.Error as problem:
+            if not self._inside:
+                self._drop_if_broken()
+            raise _trouble(problem) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
+
+        Raises:
+            Trouble: it was not done.
+        """
+        number = self._begin()
+        self._inside = True
+        try:
+            yield
+        except BaseException:
+            self._inside = False
+            self._roll_back()
+            raise
+        self._inside = False
+        self._commit(number)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._raw is not None:
+            self._raw.close()
+
+    def _begin(self) -> str:
+        try:
+            return self._try_to_begin()
+        except psycopg.Error as problem:
+            lost = self._raw is None or self._raw.broken
+            self._roll_back()
+            if not lost:
+                raise _trouble(problem) from None
+        # The connection was cut while nothing was under way: a new one does.
+        try:
+            return self._try_to_begin()
+        except psycopg.Error as problem:
+            self._roll_back()
+            raise _trouble(problem) from None
+
+    def _try_to_begin(self) -> str:
+        cursor = self.open().execute(_BEGIN)
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        assert row is not None
+        ticks.hear(row[1])
+        self._check_tables(row[2])
+        return str(row[0])
+
+    def _check_tables(self, found: int | None) -> None:
+        if not self._lasting or found is None:
+            return
+        self._tables = self._tables or found
+        if found != self._tables:
+            self._roll_back()
+            raise Trouble("the ledger's tables were replaced: stop and start the application")
+
+    def _commit(self, number: str) -> None:
+        assert self._raw is not None
+        try:
+            # A transaction in which anything failed answers ROLLBACK, without an error.
+            done = self._raw.execute("COMMIT").statusmessage == "COMMIT"
+        except psycopg.Error as problem:
+            lost = self._raw.broken or self._raw.closed
+            self._roll_back()
+            if not lost:
+                raise _trouble(problem) from None
+            done = self._was_committed(number)
+        if not done:
+            raise Trouble("the transaction was undone by the server")
+
+    def _was_committed(self, number: str) -> bool:
+        """Ask what became of a transaction whose end was not heard."""
+        logger.warning("the connection to the ledger was lost in a commit; asking what became of it")
+        give_up = time.monotonic() + _DOUBT_SECONDS
+        while self._lasting or time.monotonic() < give_up:
+            try:
+                row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
+            except psycopg.DataError:
+                # Of a number that the server did not come to: it fell back to an older state.
+                return False
+            except (psycopg.Error, Trouble):
+                self._drop_if_broken()
+            else:
+                if row is not None and row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            time.sleep(0.1)
+        raise Doubt("it is not known whether this was done, since the server went away in the middle of it")
+
+    def _roll_back(self) -> None:
+        if self._raw is not None and not self._raw.closed:
+            with suppress(psycopg.Error):
+                self._raw.execute("ROLLBACK")
+        self._drop_if_broken()
+
+    def _drop_if_broken(self) -> None:
+        if self._raw is not None and (self._raw.broken or self._raw.closed):
+            with suppress(psycopg.Error):
+                self._raw.close()
+            self._raw = None
+
+
+def _trouble(problem: psycopg.Error) -> Trouble:
+    # What the server will refuse as long as nobody changes anything: the start does not wait for it.
+    # Of a connection that was not made there is no code, only the words.
+    refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
+    return Trouble(one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS))
+
+
+@cache
+def _translated(sql: str) -> str:
+    """Return a statement with its parameters in the driver's form."""
+    return re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", sql.replace("%", "%%"))

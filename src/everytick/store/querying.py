@@ -1,0 +1,88 @@
+"""Reading the ledger with SQLAlchemy: for what people look at, not for the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy
+from everytick.errors import LedgerError, LedgerUnavailable
+
+from . import migration_fence, owner
+from .connections import one_line
+from .database import Ledger
+from .records import AddedRow
+
+# What PostgreSQL answers to a role that may not.
+_FORBIDDEN = "42501"
+
+
+@contextmanager
+def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
+    """Give a connection that reads what `ledger.schema` describes, and never writes.
+
+    Raises:
+        LedgerUnavailable: the ledger does not answer.
+        LedgerError: it is damaged, or may not be read.
+    """
+    try:
+        with ledger.reading() as engine, engine.connect() as connection:
+            yield connection
+    except sqlalchemy.exc.OperationalError as problem:
+        raise LedgerUnavailable(f"the ledger does not answer: {said(problem)}") from None
+    except sqlalchemy.exc.DatabaseError as problem:
+        if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
+            raise LedgerError(ledger.unusable(said(problem))) from None
+        raise LedgerError(ledger.damaged(said(problem))) from None
+
+
+def why_unused(connection: sqlalchemy.Connection, application: str | None) -> str | None:
+    """Return the sentence that says why this ledger is not in use: it was moved, or is another's."""
+    plain = _Plain(connection)
+    return migration_fence.why_closed(plain) or owner.why_not_ours(plain, application)
+
+
+def remark(ledger: Ledger) -> str | None:
+    """Return the sentence that says why what a ledger shows is not the application's present, if it is not.
+
+    Raises nothing: who reads the ledger itself finds out what else is wrong with it.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            return why_unused(connection, ledger.application)
+    except LedgerError:
+        return None
+
+
+class _Plain:
+    """A connection in the form that the ledger's operations use, for what has no parameters."""
+
+    def __init__(self, connection: sqlalchemy.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, _parameters: Mapping[str, Any] | None = None, /) -> Any:
+        return self._connection.exec_driver_sql(sql)
+
+    def close(self) -> None:
+        """Whoever has opened it closes it."""
+
+
+def said(problem: sqlalchemy.exc.DBAPIError) -> str:
+    """Return what the database said, on one line."""
+    return one_line(problem.orig)
+
+
+def added_row(row: Any) -> AddedRow:
+    """Return a row of `schema.jobs`, of a job that was added while running, as the catalogue takes it."""
+    return AddedRow(
+        row.job_id,
+        row.name,
+        row.function,
+        row.schedule_data,
+        row.call_data,
+        row.watermark_us,
+        None,
+        row.serial,
+    )

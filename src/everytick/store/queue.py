@@ -1,0 +1,149 @@
+"""Runs that wait for somebody to take them: queued, given back, due for a retry, or cut off.
+
+Each function is called inside of a transaction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import AHEAD
+
+from . import claims, pauses, workers
+from . import statements as sql
+from .connections import Connection
+from .records import Claim, Identity, JobState, Room
+
+_PAGE = 500
+
+
+class _Run(NamedTuple):
+    run_id: int
+    job_id: str
+    kind: str
+    tick: int | None
+    attempt: int
+    crashes: int
+    due: int
+
+
+def is_any(connection: Connection, me: Identity) -> bool:
+    """Return whether there is a run that this process might take."""
+    return connection.execute(sql.FIND_WAITING, _wanted(me)).fetchone() is not None
+
+
+def take(
+    connection: Connection,
+    me: Identity,
+    jobs: Mapping[str, Job],
+    room: Room,
+    left: dict[str, str] | None = None,
+) -> list[Claim]:
+    """Take as many runs that wait as there is `room` for, which is used up; those first that were due first.
+
+    Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
+    this process serves. Which jobs are left to others, and why, goes into `left`.
+    """
+    workers.ensure(connection, me)
+    taker = _Taker(me, jobs, room, {} if left is None else left)
+    cut_off = list(map(_Run._make, connection.execute(sql.LIST_CUT, _wanted(me)).fetchall()))
+    taker.take(connection, cut_off, cut=True)
+    for page in _pages(connection, me):
+        if not taker.room.is_any:
+            break
+        taker.take(connection, page, cut=False)
+    return taker.taken
+
+
+class _Taker:
+    """Takes what may be taken, page by page."""
+
+    def __init__(self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str]) -> None:
+        self.room = room
+        self.taken: list[Claim] = []
+        self._me, self._jobs, self._left = me, jobs, left
+        self._now = ticks.now()
+        self._states: dict[str, JobState] = {}
+        self._held: Counter[str] = Counter()
+        self._looked: set[str] = set()
+
+    def take(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
+        """Take runs of a page; those that were `cut` off begin another attempt."""
+        self._look(connection, {run.job_id for run in page})
+        rows: list[tuple[Any, ...]] = []
+        claimed: dict[int, Claim] = {}
+        for run in page:
+            if not self.room.is_any:
+                break
+            job = self._jobs.get(run.job_id)
+            if not self._may_be_taken(connection, run) or job is None:
+                continue
+            # Each at an instant of its own: what is claimed at the same one runs one after another.
+            instant = self._now + len(self.taken) + len(rows)
+            if cut:
+                self._take_cut(connection, run, instant)
+                continue
+            begins = claims.may_begin(job, run.due, self._now) and self.room.enter(job)
+            if not begins:
+                self.room.reserve()
+            claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes, started=begins)
+            begun = max(self._now, run.due) if begins else None
+            rows.append((run.run_id, "running" if begins else "claimed", instant, begun))
+            self._held[run.job_id] += 1
+        values = {"process_id": self._me.process_id}
+        self.taken += [claimed[run_id] for (run_id,) in sql.TAKE_WAITING.execute(connection, rows, **values)]
+
+    def _look(self, connection: Connection, job_ids: set[str]) -> None:
+        """Learn what the ledger knows of jobs that were not looked at yet."""
+        unknown = sorted(job_ids - self._looked)
+        self._looked |= job_ids
+        self._states |= pauses.read_all(connection, unknown)
+        self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))
+
+    def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
+        job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
+        if state is None:
+            return False
+        if state.removed is not None:
+            # Given back, or failed, in a process of an older version that still knew the job.
+            connection.execute(sql.CANCEL_WAITING, {"job_id": run.job_id, "now": self._now})
+            return False
+        # What somebody asks for by hand runs in a pause too.
+        if run.kind != "manual" and state.is_paused(self._now):
+            return False
+        if job is None or state.definition != job.definition:
+            why = "does not have it" if job is None else "has another schedule for it"
+            self._left[run.job_id] = why
+            return False
+        return self._held[run.job_id] < job.options.max_instances
+
+    def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
+        values = {"run_id": run.run_id, "process_id": self._me.process_id, "now": instant}
+        connection.execute(sql.ARCHIVE_ATTEMPT, values)
+        if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
+            held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
+            self.taken.append(held)
+            self._held[run.job_id] += 1
+            self.room.reserve()
+
+
+def _pages(connection: Connection, me: Identity) -> Iterator[list[_Run]]:
+    last = _Run(-1, "", "", None, 0, 0, -1)
+    while True:
+        values = {**_wanted(me), "after_due": last.due, "after_run": last.run_id, "page": _PAGE}
+        page = list(map(_Run._make, connection.execute(sql.LIST_WAITING, values).fetchall()))
+        if page:
+            yield page
+        if len(page) < _PAGE:
+            return
+        last = page[-1]
+
+
+def _wanted(me: Identity) -> dict[str, Any]:
+    """A moment before they are due, as with a claim: then the commit is over when they are."""
+    now, queues = ticks.now(), me.role.queues
+    return {"now": now, "by": now + AHEAD, "queues": f",{','.join(queues)}," if queues else ""}

@@ -1,0 +1,204 @@
+"""What goes in and out of the ledger's operations."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from everytick.model.job import Job
+from everytick.model.misfire import Decision
+from everytick.model.roles import ALL, Role
+from everytick.model.schedule import Schedule, from_data
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One start of one process. With attempt and time of a claim it is the token of every later write."""
+
+    process_id: str
+    host: str
+    pid: int
+    role: Role = ALL
+
+    @staticmethod
+    def new(role: Role = ALL) -> Identity:
+        return Identity(uuid.uuid4().hex, host_name(), os.getpid(), role)
+
+
+@dataclass(slots=True)
+class Claim:
+    """A run that this process holds. `started`: the ledger has it as started already.
+
+    claimed: when, as the ledger has it: tells this claim from a later one of the same process.
+    at: when, in seconds of the monotonic clock.
+    """
+
+    run_id: int
+    job_id: str
+    kind: str
+    tick: int | None
+    due: int
+    claimed: int
+    attempt: int = 1
+    crashes: int = 0
+    started: bool = False
+    at: float = field(default_factory=time.monotonic, compare=False)
+
+
+@dataclass
+class Room:
+    """How many more runs may begin in this process.
+
+    free: at once. soon: within a moment, as others end. Only what survives a kill in that moment is recorded
+    as started before there is a place for it.
+    """
+
+    free: int
+    soon: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is any."""
+        return self.free > 0 or self.soon > 0
+
+    def enter(self, job: Job) -> bool:
+        """Give a place to a run that is recorded as started; False if there is none."""
+        if self.free <= 0 and job.options.on_crash != "rerun":
+            return False
+        return self.reserve()
+
+    def reserve(self) -> bool:
+        """Give a place to a run that is only reserved; False if there is none."""
+        if self.free > 0:
+            self.free -= 1
+        elif self.soon > 0:
+            self.soon -= 1
+        else:
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the attempt of a claimed run ended.
+
+    `retry_at`: when the next attempt is due, after a failure. `rerun_until`: until when a run that was cut
+    off may begin its next attempt.
+    """
+
+    claim: Claim
+    state: str
+    reason: str | None = None
+    started: int | None = None
+    finished: int | None = None
+    error: str | None = None
+    traceback: str | None = None
+    log: str | None = None
+    retry_at: int | None = None
+    rerun_until: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to write down but its state, its reason and its times."""
+        said = self.error is not None or self.traceback is not None or self.log is not None
+        return not said and self.retry_at is None and self.rerun_until is None
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What the ledger knows of a job. Instants are microseconds."""
+
+    job_id: str
+    definition: str
+    watermark: int
+    paused: int | None
+    paused_until: int | None
+    removed: int | None
+    schedule_data: str | None
+    call_data: str | None
+    exhausted: int | None
+
+    def is_paused(self, now: int) -> bool:
+        """Return whether the job is paused; a pause with an end is over then."""
+        return is_paused(self.paused, self.paused_until, now)
+
+    def schedule(self) -> Schedule | None:
+        """Return the schedule that is in force; None if it is not known without the code.
+
+        That is so for a zone without a name or unknown to this machine, and for a job that was written by a
+        version which kept no data and did not start since.
+        """
+        try:
+            return None if self.schedule_data is None else from_data(json.loads(self.schedule_data))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the ledger said to a decision.
+
+    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
+    decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
+    the ledger stands now. `queued`: how many runs are for others to take.
+    """
+
+    decision: Decision
+    verdict: str
+    watermark: int
+    claims: list[Claim] = field(default_factory=list)
+    overlapped: tuple[int, ...] = ()
+    queued: int = 0
+
+
+class AddedRow(NamedTuple):
+    """A job that was added while running, as the ledger keeps it."""
+
+    job_id: str
+    name: str
+    function: str
+    schedule_data: str
+    call_data: str | None
+    watermark: int
+    removed: int | None
+    serial: int
+
+
+@dataclass
+class Registration:
+    """What a process learns when it joins."""
+
+    start_number: int
+    peers: set[str]
+    lost: int
+    watermarks: dict[str, int] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    claims: list[Claim] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    jobs_added: list[AddedRow] = field(default_factory=list)
+    serial: int = 0
+
+
+def is_paused(since: int | None, until: int | None, now: int) -> bool:
+    """Return whether a job that was paused then, and until then if that is given, is paused at an instant.
+
+    A pause with an end is over at that very instant, whether or not somebody has ended it in the ledger.
+    """
+    return since is not None and (until is None or until > now)
+
+
+def host_name() -> str:
+    """Return what tells apart two hosts, two boots of one, and two containers on one."""
+    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        return f"{socket.gethostname()}/{boot.read_text().strip()}/{os.readlink(space)}"
+    except OSError:
+        return socket.gethostname()

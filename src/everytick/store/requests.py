@@ -1,0 +1,64 @@
+"""What people ask of runs, and who asked. Each function is called inside of a transaction."""
+
+from __future__ import annotations
+
+from everytick.model import ticks
+
+from . import statements as sql
+from .connections import Connection
+from .records import Identity
+
+# States from which a run may begin one more attempt.
+ENDED = ("failed", "timed_out", "cancelled", "interrupted", "lost")
+
+
+def run_now(connection: Connection, job_id: str, for_tick: int | None) -> int:
+    """Write down a run by hand, for whoever takes it; return its number."""
+    values = {"job_id": job_id, "for_tick": for_tick, "now": ticks.now()}
+    return int(connection.execute(sql.INSERT_MANUAL, values).fetchone()[0])
+
+
+def retry(connection: Connection, run_id: int) -> bool:
+    """Give a run that ended one more attempt; False if it is in no state for that."""
+    state = read(connection, run_id)
+    if state is None or state[1] not in ENDED:
+        return False
+    values = {"run_id": run_id, "now": ticks.now()}
+    connection.execute(sql.ARCHIVE_ATTEMPT, values)
+    return connection.execute(sql.RETRY_ENDED, values).rowcount == 1
+
+
+def cancel(connection: Connection, run_id: int, error: str) -> str:
+    """Cancel a run that waits, or ask the process that holds it to end it.
+
+    Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
+    """
+    values = {"run_id": run_id, "now": ticks.now(), "error": error}
+    if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
+        return "cancelled"
+    return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
+
+
+def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
+    """Return a run's job and state."""
+    row = connection.execute(sql.READ_RUN, {"run_id": run_id}).fetchone()
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
+def to_cancel(connection: Connection, me: Identity) -> list[int]:
+    """Return the runs of this process that somebody asked to cancel."""
+    rows = connection.execute(sql.LIST_TO_CANCEL, {"process_id": me.process_id}).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def note_down(
+    connection: Connection,
+    who: str,
+    action: str,
+    job_id: str | None = None,
+    run_id: int | None = None,
+    note: str | None = None,
+) -> None:
+    """Write down who did what, when."""
+    values = {"now": ticks.now(), "who": who, "action": action}
+    connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})

@@ -1,0 +1,116 @@
+"""Runs that this process holds, from their start to their outcome. Called inside of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from everytick.model import ticks
+
+from . import job_statements as job_sql
+from . import statements as sql
+from . import workers
+from .connections import Connection
+from .records import Claim, Identity, Outcome
+
+
+def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
+    """Give back runs that were not entered: the tick stays accounted for and costs no attempt."""
+    _release(connection, me, claims)
+
+
+def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> dict[int, str]:
+    """Record that runs which had to wait are about to be entered; no two of one job.
+
+    With each, how many runs of its job may be under way. Returns for each run `started`; `lost` if the lease
+    was lost in the meantime; `overlap` if there is no room, or `paused`, if it may not begin.
+    """
+    workers.ensure(connection, me)
+    verdicts: dict[int, str] = {}
+    for held, reason in _not_now(connection, me, waiting):
+        verdicts[held.run_id] = _turn_away(connection, me, held, reason)
+    rows = [_row(held) for held, _most in waiting if held.run_id not in verdicts]
+    values = {"process_id": me.process_id, "started": ticks.now()}
+    started = {run_id for run_id, _attempt in sql.START_RUNS.execute(connection, rows, **values)}
+    return verdicts | {row[0]: "started" if row[0] in started else "lost" for row in rows}
+
+
+def _not_now(
+    connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]
+) -> Iterator[tuple[Claim, str]]:
+    """Yield those that may not begin now, and why."""
+    by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
+    paused = {job_id for (job_id,) in job_sql.LIST_PAUSED.execute(connection, by_clock, now=ticks.now())}
+    rows = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
+    others = dict(map(tuple, sql.COUNT_HELD_BY_OTHERS.execute(connection, rows, process_id=me.process_id)))
+    for held, most in waiting:
+        if held.kind != "manual" and held.job_id in paused:
+            yield held, "paused"
+        elif others.get(held.run_id, 0) >= most:
+            yield held, "overlap"
+
+
+def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:
+    """Skip a tick that may not run at its due instant; give back any other run, until it may."""
+    if held.kind == "scheduled" and held.attempt == 1:
+        taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
+    else:
+        taken = bool(_release(connection, me, [held]))
+    return reason if taken else "lost"
+
+
+def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
+    """Record an outcome; False if the lease was lost in the meantime (then nothing is changed)."""
+    values = {
+        **_token(me, outcome.claim),
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "started": outcome.started,
+        "finished": outcome.finished,
+        "error": outcome.error,
+        "traceback": outcome.traceback,
+        "rerun_until": outcome.rerun_until,
+        "retry_at": outcome.retry_at,
+    }
+    if connection.execute(sql.FINISH_RUN, values).rowcount != 1:
+        return False
+    if outcome.log is not None:
+        connection.execute(sql.INSERT_LOG, {**values, "text": outcome.log})
+    if outcome.retry_at is not None:
+        connection.execute(sql.ARCHIVE_ATTEMPT, values)
+        connection.execute(sql.RETRY_RUN, values)
+    return True
+
+
+def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Record outcomes that are `plain`; return those of which the lease was lost in the meantime."""
+    rows = [(*_row(it.claim), it.state, it.reason, it.started, it.finished) for it in outcomes]
+    done = set(map(tuple, sql.FINISH_RUNS.execute(connection, rows, process_id=me.process_id)))
+    return [it for it in outcomes if (it.claim.run_id, it.claim.attempt) not in done]
+
+
+def prune(connection: Connection, before: int, piece: int) -> int:
+    """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
+    values = {"before": before, "piece": piece}
+    connection.execute(sql.PRUNE_ATTEMPTS, values)
+    connection.execute(sql.PRUNE_LOGS, values)
+    connection.execute(sql.PRUNE_AUDIT, values)
+    connection.execute(job_sql.PRUNE_JOBS, values)
+    return connection.execute(sql.PRUNE_RUNS, values).rowcount
+
+
+def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:
+    return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), process_id=me.process_id)
+
+
+def _row(held: Claim) -> tuple[int, int, int]:
+    return held.run_id, held.attempt, held.claimed
+
+
+def _token(me: Identity, held: Claim) -> dict[str, Any]:
+    return {
+        "run_id": held.run_id,
+        "process_id": me.process_id,
+        "attempt": held.attempt,
+        "claimed": held.claimed,
+    }

@@ -1,0 +1,231 @@
+"""The ledger as one SQLite file: one machine, no server."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+from everytick.errors import ConfigurationError, LedgerError
+
+from .checkpoints import LAST_RESORT, Checkpoints
+from .connections import Connection
+from .database import VARIABLE, Ledger
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+_BUSY_SECONDS = 5.0
+# Up to this size a damaged page anywhere is found at the start, within some 10 ms.
+_FULL_CHECK_BYTES = 8 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class SqliteLedger(Ledger):
+    """A file. What was committed last is in the one beside it that ends in `-wal`."""
+
+    def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
+        super().__init__(url, root, application)
+        self._path = _path(url, self.root)
+
+    def __str__(self) -> str:
+        return f"sqlite {self.shown(self.path)}"
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        return self._path
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return self.shown(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self.path.parent
+
+    def exists(self) -> bool:
+        """Return whether a ledger was ever written here.
+
+        Raises:
+            LedgerError: this user may not look.
+        """
+        try:
+            return self.path.exists() and self.path.stat().st_size > 0
+        except OSError as problem:
+            raise LedgerError(f"the ledger {self.place} cannot be read: {problem.strerror}") from None
+
+    def connect(self, *, read_only: bool = False, lasting: bool = False) -> sqlite3.Connection:
+        """Open a connection in autocommit mode.
+
+        With `read_only` nothing is ever written, not even an empty file where there was none.
+        """
+        mode = "rwc"
+        if read_only:
+            writable = os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK)
+            # Without the right to write there can be no shared memory, which reading beside a writer needs.
+            mode = "rw" if writable or self._log.exists() else "ro&immutable=1"
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+        )
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+        if lasting:
+            # Others put the log back for it: see `checkpoints`.
+            connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
+        return connection
+
+    def checkpoints(self) -> Checkpoints:
+        """Return what puts the log back into the file."""
+        return Checkpoints(self.connect())
+
+    def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
+        """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: self.connect(read_only=read_only))
+        if not read_only:
+            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+
+    def file_identity(self) -> tuple[int, int] | None:
+        """Return what tells this file from another of the same name; None if there is none."""
+        return _identity(self.path)
+
+    def log_identity(self) -> tuple[int, int] | None:
+        """The same for the file ending in `-wal`, which holds what was committed last."""
+        return _identity(self._log)
+
+    def change_mark(self, connection: Connection) -> object:
+        """Return what is another whenever somebody else has written, or the file was replaced."""
+        found = connection.execute("PRAGMA data_version", {})
+        return found.fetchone()[0]
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of the file and, as `wal`, of what was committed last."""
+        found = {}
+        for name, path in (("ledger", self.path), ("wal", self._log)):
+            try:
+                found[name] = path.stat().st_size
+            except OSError:
+                continue
+        return found
+
+    def unusable(self, problem: object) -> str:
+        """Return the sentence for a ledger that does not let itself be used."""
+        advice = f"see the file's permissions and the disk's space, or set {VARIABLE} to another place"
+        if "locked" in str(problem):
+            advice = "another program holds it: end that, then try again"
+        return f"the ledger {self.place} cannot be used: {problem} ({advice})"
+
+    def damaged(self, problem: object) -> str:
+        """Return the sentence for a file that cannot be read as a ledger."""
+        return (
+            f"the ledger {self.place} is damaged or not an SQLite file ({problem}); it was left as it"
+            " is: put a backup in its place, or move it away to begin with an empty ledger"
+        )
+
+    def is_damage(self, problem: BaseException) -> bool:
+        """Return whether an error means that the file is damaged."""
+        return type(problem) is sqlite3.DatabaseError
+
+    @property
+    def _log(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
+    def _guard(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except sqlite3.OperationalError as problem:
+            raise LedgerError(self.unusable(problem)) from None
+        except sqlite3.DatabaseError as problem:
+            raise LedgerError(self.damaged(problem)) from None
+
+    def _is_held(self, problem: Exception) -> bool:
+        return _is_locked(problem)
+
+    def _why_held(self, problem: Exception) -> str:
+        return "is held by another program"
+
+    def _make_place(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise LedgerError(
+                f"the ledger's folder {self.folder} cannot be made: {problem.strerror}"
+                f" (set {VARIABLE} to another place)"
+            ) from None
+
+    def _inspect(self) -> str | None:
+        with closing(self.connect(read_only=True)) as connection:
+            if self.path.stat().st_size <= _FULL_CHECK_BYTES:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise LedgerError(self.damaged(" ".join(found.split())))
+            return self._revision(connection)
+
+    def _has_tables(self, connection: Connection) -> bool:
+        named = "SELECT 1 FROM sqlite_master WHERE name = 'scheduler_ledger_version'"
+        if connection.execute(named, {}).fetchone():
+            return True
+        others = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'", {}).fetchone()
+        if others:
+            raise LedgerError(
+                f"{self.place} is the database of something else (it has a table {others[0]!r});"
+                f" it was left as it is: set {VARIABLE} to a file of its own"
+            )
+        return False
+
+
+def _is_locked(problem: Exception) -> bool:
+    return getattr(problem, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as problem:
+            # SQLite does not wait here by itself, when two processes create one ledger together.
+            if not _is_locked(problem) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def _path(url: str, root: Path) -> Path:
+    if not url.startswith("sqlite:///"):
+        raise ConfigurationError(
+            f"{VARIABLE} must be sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        )
+    name = unquote(url.removeprefix("sqlite:///"))
+    if not name or name == ":memory:":
+        raise ConfigurationError(
+            f"{VARIABLE}: a ledger in memory would forget every tick at a restart; name a file"
+        )
+    return root / name

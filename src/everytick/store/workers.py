@@ -1,0 +1,102 @@
+"""The processes that use the ledger. Each function is called inside of a transaction."""
+
+from __future__ import annotations
+
+import os
+
+from everytick.model import ticks
+
+from . import migration_fence
+from . import statements as sql
+from .connections import Connection, Trouble
+from .records import Identity
+
+# How often a run may be started again because its process died or was stopped (R6).
+MOST_CRASHES = 3
+
+# The processes that live in this interpreter (an application may hold more than one scheduler).
+ALIVE_HERE: set[str] = set()
+
+
+def ensure(connection: Connection, me: Identity) -> None:
+    """See to it that this process is written down as alive: what it claims must be found if it dies.
+
+    Whoever was frozen and comes back must show a sign of life with its first claim, or it would be declared
+    dead with the claim in its hands.
+    """
+    values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
+    if connection.execute(sql.BEAT, values).rowcount != 1:
+        enter(connection, me, start_number=0)
+
+
+def enter(connection: Connection, me: Identity, start_number: int) -> None:
+    """Write down that this process is there; never in a ledger that was moved away meanwhile."""
+    if closed := migration_fence.why_closed(connection):
+        raise Trouble(closed)
+    values = {
+        "process_id": me.process_id,
+        "host": me.host,
+        "pid": me.pid,
+        "now": ticks.now(),
+        "start_number": start_number,
+        "role": None if me.role.name == "all" else me.role.name,
+        "queues": ",".join(me.role.queues) or None,
+    }
+    connection.execute(sql.REGISTER_PROCESS, values)
+
+
+def leave(connection: Connection, me: Identity) -> None:
+    """Write down that this process is gone. What it should still hold is not left behind for ever."""
+    lose_runs(connection, me.process_id, ticks.now())
+    connection.execute(sql.LEAVE, {"process_id": me.process_id})
+
+
+def beat(connection: Connection, me: Identity, start_number: int, *, answers: bool = True) -> bool:
+    """Show a sign of life; False if others had declared this process dead (it is entered anew).
+
+    `answers`: whether its event loop does.
+    """
+    now = ticks.now()
+    values = {"process_id": me.process_id, "now": now, "passed": now if answers else None}
+    if connection.execute(sql.BEAT, values).rowcount == 1:
+        return True
+    enter(connection, me, start_number)
+    return False
+
+
+def bury(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
+    """Declare a process dead unless it moved on (then None); return how many runs it had started."""
+    gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
+    return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
+
+
+def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
+    """Return whether a process is gone for certain: of this very host, and without its pid."""
+    if host != me.host or os.name != "posix":
+        return False
+    if pid == me.pid:
+        return process_id not in ALIVE_HERE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
+    """Give back what a dead process had reserved and end what it had started; return how many those are.
+
+    `beat_us` is its last sign of life: a run may begin its next attempt within its grace from then.
+    """
+    values = {
+        "process_id": process_id,
+        "now": ticks.now(),
+        "beat_us": beat_us,
+        "error": "the process that ran it died",
+        "most": MOST_CRASHES,
+        "forever": ticks.FOREVER,
+    }
+    connection.execute(sql.RELEASE_RUNS_OF, values)
+    return connection.execute(sql.LOSE_RUNS_OF, values).rowcount

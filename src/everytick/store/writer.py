@@ -1,0 +1,248 @@
+"""The one thread that writes to the ledger.
+
+Operations that arrive while a commit is under way are done together in the next one (group commit), so
+that durability costs one disk write for many runs. The thread also beats the process's heart: it does not
+stop when a coroutine of the user's blocks the event loop (R12).
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from everytick.errors import LedgerUnavailable
+from loguru import logger
+
+from .connections import TROUBLES, Connection, Trouble, transaction
+from .database import Ledger
+
+Operation = Callable[[Connection], Any]
+
+# Outcomes are written down together so often, if nothing else is to be written; the first one at once.
+_GATHER_SECONDS = 0.01
+# How many operations, and how many claimed jobs, one transaction takes at most.
+_BATCH, _CLAIMED = 1_000, 500
+_RETRY_SECONDS = 1.0
+# How long the end waits for a checkpoint that is under way.
+_CHECKPOINT_PATIENCE = 5.0
+
+
+@dataclass
+class _Task:
+    operation: Operation
+    keep: bool
+    weight: int = 0
+    patient: bool = False
+    future: Future[Any] = field(default_factory=Future)
+
+    def begin(self) -> bool:
+        """Return whether the result is still wanted; from now on it cannot be refused."""
+        return self.future.running() or self.future.set_running_or_notify_cancel()
+
+    def end(self, result: Any, problem: Exception | None = None) -> None:
+        """Hand over the result or the problem, if anybody waits for it."""
+        if self.future.cancelled():
+            return
+        if problem is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(problem)
+
+
+# Does nothing but end the wait for something to do.
+_NUDGE = _Task(lambda _connection: None, keep=False)
+
+
+class Writer:
+    """Runs operations in transactions on a thread of its own.
+
+    `pulse` is called about once a second between transactions.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pulse: Callable[[Connection], None] | None = None,
+        pulse_seconds: float = 1.0,
+    ) -> None:
+        self._ledger = ledger
+        self._pulse, self._pulse_seconds = pulse, pulse_seconds
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        # What begins or ends a run goes first: under more load than can be carried, claims would delay it
+        # ever more, and what is delayed is skipped.
+        self._urgent: deque[_Task] = deque()
+        self._claims: deque[_Task] = deque()
+        self._kept: list[_Task] = []
+        self._retry_at = self._written_at = 0.0
+        self._troubled = self._hurried = False
+        self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
+
+    def start(self) -> None:
+        """Open the ledger and begin. Raises one of `TROUBLES` if it cannot be opened."""
+        self._connection = self._ledger.connect(lasting=True)
+        self._file = self._ledger.file_identity()
+        self._log: tuple[int, int] | None = None
+        self._checkpoints = self._ledger.checkpoints()
+        self._thread.start()
+
+    def submit(
+        self, operation: Operation, *, keep: bool = False, patient: bool = False, weight: int = 0
+    ) -> Future[Any]:
+        """Do `operation(connection)` soon; the future has its result, set after the commit.
+
+        When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
+        kept and tried again until it is taken: for outcomes, which must not be lost. What is `patient` may
+        wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
+        is about: claims come after all else, and no transaction has too many of them.
+        """
+        task = _Task(operation, keep, weight, patient)
+        self._queue.put(task)
+        return task.future
+
+    def hurry(self) -> None:
+        """Let the pulse come at once: there may be something to take."""
+        self._hurried = True
+        self._queue.put(_NUDGE)
+
+    def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
+        """Do what is queued, stop, and return how many kept operations could not be done.
+
+        `last` is done when none is left: after those that were kept for another try.
+        """
+        self._last = last
+        self._patience_ends = time.monotonic() + patience
+        self._queue.put(None)
+        self._thread.join(patience + 10)
+        return len(self._kept)
+
+    def _work(self) -> None:
+        connection = self._connection
+        next_pulse = time.monotonic() + self._pulse_seconds
+        closing = False
+        while True:
+            batch, asked_to_close = self._take(self._retry_at if closing else next_pulse)
+            closing = closing or asked_to_close
+            if batch:
+                self._commit(connection, batch)
+            if closing and not (self._queue.qsize() or self._urgent or self._claims):
+                if not self._kept or time.monotonic() > self._patience_ends:
+                    break
+                continue
+            if self._hurried or time.monotonic() >= next_pulse:
+                self._hurried = False
+                # In step with the ticks of a job, it would find the job's only place reserved every time.
+                next_pulse = time.monotonic() + self._pulse_seconds * random.uniform(0.7, 1.0)
+                self._beat(connection)
+        if self._last is not None and not self._kept:
+            self._commit(connection, [_Task(self._last, keep=False)])
+        if self._checkpoints is not None:
+            # Whoever closes the file last leaves no log behind.
+            self._checkpoints.close(_CHECKPOINT_PATIENCE)
+        connection.close()
+
+    def _take(self, until: float) -> tuple[list[_Task], bool]:
+        """Return the next operations (those kept for another try first), and whether to close."""
+        wait_until = min(until, self._retry_at) if self._kept else until
+        left = self._urgent or self._claims
+        closing = self._sort_in(0.0 if left else max(0.0, wait_until - time.monotonic()))
+        while not closing and (patience := self._patience()) > 0:
+            closing = self._sort_in(patience)
+        batch: list[_Task] = []
+        if self._kept and time.monotonic() >= self._retry_at:
+            batch, self._kept = self._kept, []
+        while self._urgent and len(batch) < _BATCH:
+            batch.append(self._urgent.popleft())
+        weight = 0
+        while self._claims and weight < _CLAIMED:
+            batch.append(self._claims.popleft())
+            weight += batch[-1].weight
+        return batch, closing
+
+    def _patience(self) -> float:
+        """Return for how many seconds all that is to be done may wait."""
+        if self._claims or not self._urgent or not all(task.patient for task in self._urgent):
+            return 0.0
+        return self._written_at + _GATHER_SECONDS - time.monotonic()
+
+    def _sort_in(self, seconds: float) -> bool:
+        """Wait for something to do, put all that is there in its place, and return whether to close."""
+        closing = False
+        try:
+            task = self._queue.get(timeout=seconds)
+            while True:
+                if task is None:
+                    closing = True
+                elif task is not _NUDGE:
+                    (self._claims if task.weight else self._urgent).append(task)
+                task = self._queue.get_nowait()
+        except queue.Empty:
+            return closing
+
+    def _commit(self, connection: Connection, batch: list[_Task]) -> None:
+        try:
+            results = self._transaction(connection, batch)
+        except TROUBLES as problem:
+            self._postpone(batch, problem)
+        except Exception as problem:
+            if len(batch) > 1:
+                # One of them is at fault: alone, it does not take the others with it.
+                for task in batch:
+                    self._commit(connection, [task])
+            elif batch[0].keep and self._ledger.is_damage(problem):
+                # The ledger is damaged: what is kept waits for its repair.
+                self._postpone(batch, problem)
+            else:
+                batch[0].end(None, problem)
+        else:
+            self._written_at = time.monotonic()
+            if self._checkpoints is not None:
+                self._checkpoints.count()
+            if self._troubled:
+                self._troubled = False
+                logger.info("the ledger answers again")
+            for task, result in zip(batch, results, strict=True):
+                task.end(result)
+
+    def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
+        self._check_file()
+        with transaction(connection):
+            # One whose asker gave up waiting is not done after all.
+            return [task.operation(connection) if task.begin() else None for task in batch]
+
+    def _check_file(self) -> None:
+        """Refuse to go on writing into a file that is no longer the ledger (R12)."""
+        log = self._ledger.log_identity()
+        self._log = self._log or log
+        if self._ledger.file_identity() != self._file or log != self._log:
+            raise Trouble(
+                f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
+            )
+
+    def _postpone(self, batch: list[_Task], problem: Exception) -> None:
+        if not self._troubled:
+            self._troubled = True
+            logger.error("the ledger does not answer ({}); trying again every second", problem)
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        for task in batch:
+            if task.keep:
+                self._kept.append(task)
+            else:
+                task.end(None, LedgerUnavailable(str(problem)))
+
+    def _beat(self, connection: Connection) -> None:
+        if self._pulse is None:
+            return
+        try:
+            self._check_file()
+            self._pulse(connection)
+        except TROUBLES as problem:
+            self._postpone([], problem)
+        except Exception:
+            logger.exception("the ledger's pulse failed")

@@ -1,0 +1,1 @@
+"""The schedule as monitoring sees it: metrics, health, spans."""

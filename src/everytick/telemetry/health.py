@@ -1,0 +1,275 @@
+"""Is the schedule alive? Judged from the ledger alone, so that any process may ask.
+
+Ready means: the ledger can be read, a scheduler shows signs of life, its event loop answers, and its clock
+moves. One process whose loop is stuck does not make the schedule unready as long as another one carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+import sqlalchemy
+from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.errors import LedgerError
+from everytick.model import ticks
+from everytick.model.schedule import from_text
+from everytick.store import schema
+from everytick.store.database import Ledger
+from everytick.store.querying import connect, why_unused
+from everytick.store.records import host_name, is_paused
+from everytick.text.wording import when
+from sqlalchemy import select
+
+# A tick that nobody has claimed for so long shows that the clock stands still: it looks at the time at least
+# every 30 seconds, and tries again every second while the ledger does not answer.
+OVERDUE_SECONDS = 60.0
+
+_LEASE = int(LEASE_SECONDS * ticks.SECOND)
+_OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong: `sentence` for whoever may know all, `outline` without names and places."""
+
+    sentence: str
+    outline: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was found at an instant. `remarks` are wrong too, but the schedule goes on.
+
+    schedulers, workers: how many processes that are up claim ticks, and run them; most do both.
+    heartbeat_age: seconds since the newest sign of life of a process that is up; None if none is.
+    loop_silence: seconds between the last answer of an event loop and its process's last sign of life: the
+        longest of all that are up; None if none is.
+    overdue: the ids of the jobs whose tick nobody has claimed.
+    """
+
+    checked: int
+    problems: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+    schedulers: int = 0
+    workers: int = 0
+    heartbeat_age: float | None = None
+    loop_silence: float | None = None
+    overdue: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing keeps the schedule from going on."""
+        return not self.problems
+
+    def as_data(self, *, outline: bool = False) -> dict[str, Any]:
+        """Return it for JSON. With `outline`, without the names of jobs and the place of the ledger."""
+
+        def said(findings: Sequence[Finding]) -> list[str]:
+            return [found.outline if outline else found.sentence for found in findings]
+
+        return {
+            "ready": self.ready,
+            "problems": said(self.problems),
+            "remarks": said(self.remarks),
+            "schedulers": self.schedulers,
+            "workers": self.workers,
+            "heartbeat_age": self.heartbeat_age,
+            "checked_at": ticks.moment(self.checked).isoformat(timespec="seconds"),
+        }
+
+
+def check(ledger: Ledger) -> Health:
+    """Look into the ledger and judge. Raises nothing: a ledger that cannot be read is a problem found.
+
+    Blocks for some milliseconds; for up to five seconds if another program has locked the ledger.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            if (sentence := why_unused(connection, ledger.application)) is not None:
+                return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
+            return judge(read_jobs(connection), read_processes(connection))
+    except LedgerError as problem:
+        return unreadable(problem)
+
+
+def check_here(ledger: Ledger) -> Health:
+    """Judge this machine's own processes alone (in a container: its own), by what a restart of them mends.
+
+    Not ready: none of them has shown a sign of life for some seconds, or the event loops of all are stuck. A
+    ledger that does not answer is a remark: no restart helps there. Raises nothing, and blocks like `check`.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            found = [process for process in read_processes(connection) if process.host == host_name()]
+    except LedgerError as problem:
+        return Health(ticks.now(), remarks=unreadable(problem).problems)
+    return _judge_here(found)
+
+
+def _judge_here(processes: Sequence[Any]) -> Health:
+    """Judge by signs of life and event loops alone: what a process is for does not matter."""
+    now = ticks.now()
+    alive = {it.process_id: _silence(it) for it in processes if it.beat_us >= now - _LEASE}
+    if not alive:
+        sentence = "no process of this machine is up"
+        return Health(now, (Finding(sentence, sentence),))
+    stuck = [it for it in processes if alive.get(it.process_id, 0) >= _LEASE]
+    problems, remarks = _on_loops(stuck, alive, among=len(alive))
+    newest = max(it.beat_us for it in processes)
+    return Health(
+        now,
+        tuple(problems),
+        tuple(remarks),
+        schedulers=len(alive),
+        heartbeat_age=max(0, now - newest) / ticks.SECOND,
+        loop_silence=max(alive.values()) / ticks.SECOND,
+    )
+
+
+def unreadable(problem: LedgerError) -> Health:
+    """Return the judgement on a ledger that cannot be read."""
+    return Health(ticks.now(), (Finding(str(problem), "the ledger cannot be read"),))
+
+
+def read_jobs(connection: sqlalchemy.Connection) -> Sequence[Any]:
+    """Return the ledger's rows of jobs that may still have ticks, those of the code first."""
+    jobs = schema.jobs.c
+    # The whole table: it has one row for each job.
+    query = (
+        select(schema.jobs)
+        .where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
+        .order_by(jobs.call_data.is_not(None), jobs.registered_us, jobs.job_id)
+    )
+    return connection.execute(query).all()
+
+
+def read_processes(connection: sqlalchemy.Connection) -> Sequence[Any]:
+    """Return the ledger's rows of processes."""
+    return connection.execute(select(schema.processes)).all()
+
+
+def judge(jobs: Sequence[Any], processes: Sequence[Any]) -> Health:
+    """Judge what `read_jobs` and `read_processes` returned, by this machine's clock."""
+    now = ticks.now()
+    alive = [process for process in processes if process.beat_us >= now - _LEASE]
+    if not alive:
+        found = _nobody(processes, now)
+        return Health(now, (found,))
+    silences = {process.process_id: _silence(process) for process in alive}
+    stuck = [process for process in alive if silences[process.process_id] >= _LEASE]
+    overdue = _overdue(jobs, now, min(process.started_us for process in alive))
+    problems, remarks = _on_loops(stuck, silences, among=len(alive))
+    late_problems, late_remarks = _on_clocks(overdue, jobs, now)
+    schedulers = sum(process.role != "worker" for process in alive)
+    workers = sum(process.role != "scheduler" for process in alive)
+    return Health(
+        now,
+        (*_on_roles(schedulers, workers), *problems, *late_problems),
+        (*remarks, *late_remarks),
+        schedulers=schedulers,
+        workers=workers,
+        heartbeat_age=max(0, now - max(process.beat_us for process in alive)) / ticks.SECOND,
+        loop_silence=max(silences.values()) / ticks.SECOND,
+        overdue=tuple(overdue),
+    )
+
+
+def tick_after(row: Any, after: int) -> int | None:
+    """Return the first tick of a job later than `after`; None if it has none, or none that is known here."""
+    if row.schedule_data is None:
+        return None
+    try:
+        return from_text(row.schedule_data).next_tick(after)
+    except (ValueError, OverflowError):
+        # A zone that this machine lacks: whoever runs the schedule may know it.
+        return None
+
+
+def _nobody(processes: Sequence[Any], now: int) -> Finding:
+    sentence = "no scheduler is up"
+    if processes:
+        age = (now - max(process.beat_us for process in processes)) // ticks.SECOND
+        sentence = f"no scheduler has shown a sign of life for {age} s"
+    return Finding(sentence, sentence)
+
+
+def _on_roles(schedulers: int, workers: int) -> list[Finding]:
+    """Where the work is split, each half needs the other."""
+    if not schedulers:
+        sentence = f"no scheduler is up: {workers} worker(s) only run what one has claimed"
+    elif not workers:
+        sentence = f"no worker is up: {schedulers} scheduler(s) only claim ticks"
+    else:
+        return []
+    return [Finding(sentence, sentence)]
+
+
+def _silence(process: Any) -> int:
+    """Return for how long a loop had not answered when its process last showed a sign of life.
+
+    Both instants are that process's own, so no two clocks are compared.
+    """
+    answered = process.started_us if process.pass_us is None else process.pass_us
+    return max(0, int(process.beat_us - answered))
+
+
+def _on_loops(
+    stuck: Sequence[Any], silences: dict[str, int], among: int
+) -> tuple[list[Finding], list[Finding]]:
+    found = [
+        Finding(
+            f"the event loop of process {process.pid} on {process.host} has not answered for"
+            f" {silences[process.process_id] // ticks.SECOND} s: something blocks it",
+            "the event loop of a scheduler does not answer",
+        )
+        for process in stuck
+    ]
+    return (found, []) if len(stuck) == among else ([], found)
+
+
+def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
+    """Return the first unclaimed tick of each job that is behind, by job id.
+
+    What fell due before anybody was up is given as long, from then.
+    """
+    found: dict[str, int] = {}
+    if now - up_since <= _OVERDUE:
+        return found
+    for row in jobs:
+        seen = row.watermark_us
+        if is_paused(row.paused_us, row.paused_until_us, now) or seen >= now - _OVERDUE:
+            continue
+        if row.paused_until_us is not None:
+            # What fell into a pause is written down with the next tick after it.
+            seen = max(seen, row.paused_until_us - 1)
+        tick = tick_after(row, seen)
+        if tick is not None and tick < now - _OVERDUE:
+            found[row.job_id] = tick
+    return found
+
+
+def _on_clocks(overdue: dict[str, int], jobs: Sequence[Any], now: int) -> tuple[list[Finding], list[Finding]]:
+    """Tell a clock that stands still from one job that cannot run while the others go on.
+
+    The latter happens to a job that was added while running and whose function is gone: it is kept, and its
+    ticks wait.
+    """
+    problems: list[Finding] = []
+    remarks: list[Finding] = []
+    for row in jobs:
+        tick = overdue.get(row.job_id)
+        if tick is None:
+            continue
+        found = Finding(
+            f"job {row.job_id} is behind: nobody has claimed its tick of"
+            f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
+            "the tick of a job is overdue",
+        )
+        others_go_on = any(other.watermark_us > tick + _OVERDUE for other in jobs)
+        (remarks if row.call_data is not None and others_go_on else problems).append(found)
+    return problems, remarks

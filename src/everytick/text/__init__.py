@@ -1,0 +1,1 @@
+"""Schedules, instants and lengths of time in words. Pure."""
