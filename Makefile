@@ -61,9 +61,9 @@ $(READY): pyproject.toml
 		rm -rf "$(VENV)" && "$$found" -m venv "$(VENV)" || exit 1; \
 	fi
 	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade pip uv
-	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --upgrade --group dev || { \
+	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --upgrade --group dev --editable ".[alerts,dashboard,postgresql,tracing]" || { \
 		echo 'uv could not install the tools; trying pip.' >&2; \
-		$(RUN) pip install --quiet --upgrade --group dev; \
+		$(RUN) pip install --quiet --upgrade --group dev --editable ".[alerts,dashboard,postgresql,tracing]"; \
 	}
 	@touch "$@"
 else
