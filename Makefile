@@ -113,7 +113,7 @@ test-quick: $(READY)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
-	PYTHONPATH=tests $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
+	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term
@@ -121,10 +121,10 @@ coverage: $(READY)
 # Some fifteen minutes on a machine that does nothing else; writes the tables of docs/explanation/a-thousand-machines.md.
 bench-cluster: $(READY)
 	@"$(PYTHON)" scripts/database_server.py
-	PYTHONPATH=tests:scripts:template:. $(RUN) benchmarks.cluster$(if $(QUICK), --quick)
+	PYTHONPATH=tests/support:tests/system:scripts:template:. $(RUN) benchmarks.cluster$(if $(QUICK), --quick)
 
 # Each peer is set up by it, in an environment of its own below build/benchmarks.
-BENCHMARK = PYTHONPATH=tests:scripts:template $(RUN) benchmarks
+BENCHMARK = PYTHONPATH=tests/support:tests/template:scripts:template $(RUN) benchmarks
 
 bench: $(READY)
 	@"$(PYTHON)" scripts/database_server.py

@@ -127,7 +127,7 @@ def _worked(
         **{name: value for name, value in os.environ.items() if not name.startswith(("SCHEDULER_", "LOG_"))},
         # Sets and dictionaries are to be the same each time.
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": str(ROOT / "template"),
+        "PYTHONPATH": str(ROOT / "src"),
         "SCHEDULER_DATABASE_URL": f"sqlite:///{folder}/ledger.db",
     }
     try:

@@ -10,10 +10,10 @@ The rooms, in the order in which a tick passes through them:
 - `schedules`: a trigger's canonical form, as plain data that the ledger can keep
 - `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
 - `catch_up`: which of the due ticks run and which are skipped, and why
-- `catalogue`: the jobs that a process knows, of its code and added while running
+- `registry`: the jobs that a process knows, of its code and added while running
 - `clock`: wakes at the next tick, and claims all that is due in one transaction
 - `ledger`: what became of each tick
-- `entrance`: what was claimed, until it is due, recorded as started, and has a slot
+- `admission`: what was claimed, until it is due, recorded as started, and has a slot
 - `runner`: one claimed run, from its start to its outcome or its next attempt
 - `calling`: its function, on the event loop or on a thread
 - `next_attempt`: whether a run that did not succeed is tried again
@@ -36,10 +36,10 @@ The rooms, in the order in which a tick passes through them:
 - `in_words`, `cron_in_words`, `wording`: a schedule as a sentence
 - `loading`, `plan`, `reading`: what the commands show
 - `explain`: why a job ran at a time, or did not
-- `rehearsal`, `deploy_diff`: what the next start would change and run, without starting
+- `dry_run`, `deploy_diff`: what the next start would change and run, without starting
 - `doctor`: what is not in order
 - `health`: whether the schedule is alive, for supervisors
-- `endings`, `tally`, `metrics`: what Prometheus reads
+- `endings`, `aggregate`, `metrics`: what Prometheus reads
 - `simulation`, `known`: the schedule tried out over a span, and what the ledger knows for it
 - `testing`: the same, and more, for tests of the schedule
 """

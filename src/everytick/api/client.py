@@ -7,19 +7,19 @@ from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from everytick.engine.registry import Catalogue
+from everytick.engine.registry import Registry
 from everytick.errors import LedgerError
 from everytick.model.job import Job
 from everytick.settings import ledger_of
 from everytick.store import definitions, migration_fence, owner
-from everytick.store.connections import TROUBLES, Doubt, transaction
+from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
 from everytick.store.writer import Operation
 
-from .control import Steering
+from .control import JobControl
 from .requests import person
 
 
-class SchedulerClient(Steering):
+class SchedulerClient(JobControl):
     """Adds and steers jobs of a schedule that runs elsewhere, through the ledger alone.
 
     What runs the schedule takes up a change within about a second. Every method blocks for one small
@@ -49,7 +49,7 @@ class SchedulerClient(Steering):
         if not self.ledger.exists():
             return []
         rows = self._execute(lambda connection: definitions.added_since(connection, 0))
-        found = [change.job for change in Catalogue([], self.defaults).load(rows) if change.job]
+        found = [change.job for change in Registry([], self.defaults).load(rows) if change.job]
         for job in found:
             job.owner = self
         return found
@@ -58,7 +58,7 @@ class SchedulerClient(Steering):
         """Return a job that was added while running, or None."""
         return next((job for job in self.get_jobs() if job.id == job_id), None)
 
-    def _is_lasting(self) -> bool:
+    def _is_stored(self) -> bool:
         return True
 
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
@@ -79,9 +79,9 @@ class SchedulerClient(Steering):
                     owner.refuse_another(connection, ledger.application)
                     self._is_ready = True
                 return operation(connection)
-        except Doubt as problem:
+        except CommitUnknown as problem:
             raise LedgerError(ledger.unusable(problem)) from None
-        except TROUBLES as problem:
+        except UNAVAILABLE as problem:
             raise LedgerError(ledger.unusable(f"{problem}; nothing was changed")) from None
         except Exception as problem:
             if ledger.is_damage(problem):

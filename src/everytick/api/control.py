@@ -20,8 +20,8 @@ from everytick.store.records import AddedRow, JobState
 from everytick.text.wording import when
 
 from . import triggers
-from .declare import Declaring
-from .requests import Asking
+from .declare import JobDeclarations
+from .requests import RunRequests
 from .unsupported import NO_JOBSTORES, refuse
 
 _CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
@@ -45,7 +45,7 @@ class NoSuchJobError(ScheduleError, JobLookupError):
     __str__ = Exception.__str__
 
 
-class Steering(Asking, Declaring):
+class JobControl(RunRequests, JobDeclarations):
     """APScheduler's methods for a schedule that runs, in this process or in another."""
 
     def _changed(self, change: Change) -> None:
@@ -218,7 +218,7 @@ class Steering(Asking, Declaring):
             raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it out to run now")
 
     def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
-        functions.lasting_reference(job.func)
+        functions.stable_reference(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
         self._check_time_to_come(job)

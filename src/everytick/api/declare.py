@@ -26,7 +26,7 @@ _KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", 
 _LONGEST_ID = 500
 
 
-class Declaring:
+class JobDeclarations:
     """What takes declarations."""
 
     # The options of jobs that do not name them (`job_defaults`).
@@ -48,7 +48,7 @@ class Declaring:
         return {"misfire_grace_time": self.settings.scheduler_misfire_grace_time, **self._job_defaults}
 
     @abstractmethod
-    def _is_lasting(self) -> bool:
+    def _is_stored(self) -> bool:
         """Return whether a declaration is kept as data, rather than made anew at each start."""
 
     @abstractmethod
@@ -123,7 +123,7 @@ class Declaring:
             refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
         if executor != "default":
             refuse(where, f"executor={executor!r}", NO_EXECUTORS)
-        if self._is_lasting() and trigger is None and isinstance(next_run_time, datetime):
+        if self._is_stored() and trigger is None and isinstance(next_run_time, datetime):
             # As APScheduler has it: once, then.
             trigger, trigger_args, next_run_time = (
                 "date",
@@ -181,12 +181,12 @@ class Declaring:
             where=where,
             startup_delay=schedule.startup_delay,
             given=given,
-            added=self._is_lasting(),
+            added=self._is_stored(),
             owner=self,
         )
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
-        reading = triggers.Reading(self.timezone, self._is_lasting())
+        reading = triggers.Reading(self.timezone, self._is_stored())
         return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
 
     def _options(self, given: Mapping[str, Any]) -> Options:

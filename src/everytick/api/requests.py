@@ -36,7 +36,7 @@ STANDS = {
 }
 
 
-class Asking:
+class RunRequests:
     """Requests about runs; each is on record with who made it."""
 
     # Who asks, as the audit trail shows it.

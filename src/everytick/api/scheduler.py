@@ -34,14 +34,14 @@ from everytick.store.writer import Operation
 from loguru import logger
 
 from . import triggers
-from .control import NoSuchJobError, Steering
+from .control import JobControl, NoSuchJobError
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
 # A job that calls shutdown(wait=False) gets so many seconds to end by itself.
 MOMENT = 0.5
 
 
-class AsyncIOScheduler(Steering, DurableOnly):
+class AsyncIOScheduler(JobControl, DurableOnly):
     """A schedule, and, once started, what keeps it.
 
     Args:
@@ -100,7 +100,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
         return self._given_zone or ZoneInfo(self.settings.scheduler_timezone)
 
-    def _is_lasting(self) -> bool:
+    def _is_stored(self) -> bool:
         return self._process is not None
 
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
@@ -162,14 +162,14 @@ class AsyncIOScheduler(Steering, DurableOnly):
                 self.remove_job(job.id)
 
     def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
-        """Change a job that was added while running: see `Steering.modify_job`."""
+        """Change a job that was added while running: see `JobControl.modify_job`."""
         self._need_running("modify_job()", "change the job's add_job() call")
         return super().modify_job(job_id, jobstore, **changes)
 
     def reschedule_job(
         self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
     ) -> Job:
-        """Give a job that was added while running another trigger: see `Steering.reschedule_job`."""
+        """Give a job that was added while running another trigger: see `JobControl.reschedule_job`."""
         self._need_running("reschedule_job()", "change the job's add_job() call")
         return super().reschedule_job(job_id, jobstore, trigger=trigger, **trigger_args)
 
@@ -181,7 +181,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         note: str | None = None,
         until: datetime | None = None,
     ) -> bool:
-        """Pause a job: see `Steering.pause_job`. Before the start: paused when it is first registered."""
+        """Pause a job: see `JobControl.pause_job`. Before the start: paused when it is first registered."""
         if self._process is not None:
             return super().pause_job(job_id, jobstore, note=note, until=until)
         if job_id not in self._declared:
@@ -194,7 +194,7 @@ class AsyncIOScheduler(Steering, DurableOnly):
         return True
 
     def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
-        """Resume a paused job: see `Steering.resume_job`."""
+        """Resume a paused job: see `JobControl.resume_job`."""
         self._need_running(
             "resume_job()",
             f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",

@@ -51,12 +51,12 @@ class Reading:
     """How to read what a trigger does not say itself.
 
     zone: where its wall-clock times are.
-    lasting: whether a date computed from the present moment stays what it is. It does in a job that is kept
+    stored: whether a date computed from the present moment stays what it is. It does in a job that is kept
         as data; in a declaration it is another one at each start.
     """
 
     zone: tzinfo
-    lasting: bool = False
+    stored: bool = False
 
 
 def read(
@@ -109,7 +109,7 @@ def make(
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
     if cls is not CalendarIntervalTrigger:
         for name in ("run_date", "start_date", "end_date"):
-            _instant(arguments, name, Reading(UTC, reading.lasting))
+            _instant(arguments, name, Reading(UTC, reading.stored))
     try:
         return cls(**arguments)
     except OverflowError:
@@ -180,7 +180,7 @@ def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading)
 
 def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
     zone, said = reading.zone, given.get("run_date")
-    if not reading.lasting:
+    if not reading.stored:
         # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
         delay = 0 if said is None else delay_from_now(said, zone)
         if delay is not None:
@@ -301,12 +301,12 @@ def _instant(given: Mapping[str, Any], name: str, reading: Reading) -> int | Non
 
 
 def _check_computed(value: datetime, name: str, reading: Reading) -> None:
-    if not reading.lasting and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
+    if not reading.stored and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
         raise ValueError(
             f"{name} is computed from the present moment, so that every start would move the schedule: write"
             " a fixed date in whole seconds, or leave it out"
         )
-    if reading.lasting:
+    if reading.stored:
         check_zone_is_clear(value, name, reading.zone)
 
 

@@ -1,4 +1,4 @@
-"""Telling people at a terminal that something takes a while."""
+"""Notifier people at a terminal that something takes a while."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ The rooms, in the order in which a request passes through them:
 - `serving`: a thread beside the schedule, or a process of its own
 - `application`: everything put together
 - `guard`: who may come in, and what every answer carries
-- `access`: tokens, cookies and the proof that a request comes from a page of ours
+- `access`: tokens, cookies and the csrf_token that a request comes from a page of ours
 - `pages`, `actions`: what a browser asks for
 - `api`, `shapes`: the same for programs
 - `jobs`, `runs`, `vitals`, `coming`: what they show, from the ledger

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from . import actions, api, live, pages, probes
-from .authentication import Doorkeeper
+from .authentication import Authenticator
 from .guard import Guard
 from .problems import Problem, sentence_of
 from .rendering import STATIC, problem_response
@@ -28,7 +28,7 @@ _ABOUT = (
 )
 
 
-def create_app(ledger: Ledger, door: Doorkeeper, names: frozenset[str], port: int) -> FastAPI:
+def create_app(ledger: Ledger, door: Authenticator, names: frozenset[str], port: int) -> FastAPI:
     """Return the dashboard as an ASGI application.
 
     `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two

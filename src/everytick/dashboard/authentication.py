@@ -1,4 +1,4 @@
-"""Tokens, cookies, and the proof that a request comes from a page of ours.
+"""Tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours.
 
 A token is exchanged for a cookie that is signed with it: whoever has the cookie does not have the token, and
 a new token ends all sessions. Nothing of it is kept on the server.
@@ -45,7 +45,7 @@ class Visitor:
         return f"{way}: {self.name or 'no name given'} ({self.address})"
 
 
-class Doorkeeper:
+class Authenticator:
     """Knows the tokens, by role: `all` or `read`."""
 
     def __init__(self, token: str, read_token: str = "", clock: Callable[[], float] = time.time) -> None:
@@ -80,13 +80,13 @@ class Doorkeeper:
         name = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode()
         return Visitor(name, address, role == "all", session)
 
-    def proof(self, visitor: Visitor) -> str:
+    def csrf_token(self, visitor: Visitor) -> str:
         """Return what a page of this visitor must send along to act."""
-        return self._sign("all" if visitor.may_act else "read", "proof", visitor.session)
+        return self._sign("all" if visitor.may_act else "read", "csrf_token", visitor.session)
 
     def proves(self, visitor: Visitor, given: str) -> bool:
         """Return whether that is what was sent along."""
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self.proof(visitor).encode())
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.csrf_token(visitor).encode())
 
     def _sign(self, role: str, purpose: str, content: str) -> str:
         key = self._tokens[role].encode()
@@ -125,7 +125,7 @@ def visible_name(name: str) -> str:
     return " ".join(clean.split())[:LONGEST_NAME].strip()
 
 
-def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Doorkeeper, str, bool]:
+def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:
     """Return who keeps the door, the token that opens all, and whether it was made just now.
 
     Raises:
@@ -136,7 +136,7 @@ def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Doorkeeper, str,
         token, made = _kept_token(token_file(folder))
         # It must not be seen in what runs log either.
         SchedulerSettings.secrets.add(token)
-    return Doorkeeper(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
+    return Authenticator(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
 
 
 def token_file(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import coming, runs
-from .rendering import lasting
+from .rendering import duration
 
 _CELL = 7
 HEIGHT = 16
@@ -109,7 +109,7 @@ def chart(newest_first: Sequence[Any]) -> Chart:
             )
         )
     runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"
-    longest = f", the longest took {lasting(top)}" if top else ""
+    longest = f", the longest took {duration(top)}" if top else ""
     return Chart(bars, top, runs_of_it + longest)
 
 

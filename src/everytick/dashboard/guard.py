@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .authentication import Doorkeeper, Failures, Visitor, visible_name
+from .authentication import Authenticator, Failures, Visitor, visible_name
 from .problems import Problem
 from .rendering import address_of, is_for_programs, problem_response
 
 MOST_BODY_BYTES = 65_536
 LOGIN = "/login"
 LOGOUT = "/logout"
-PROOF_HEADER = "x-csrf-token"
+CSRF_HEADER = "x-csrf-token"
 NAME_HEADER = "x-scheduler-who"
 
 _OPEN = (LOGIN, "/health")
@@ -48,7 +48,7 @@ _HEADERS = {
 class Guard:
     """The door of the application. `names`: those under which it may be asked for; empty: any."""
 
-    def __init__(self, app: ASGIApp, door: Doorkeeper, names: frozenset[str], cookie: str) -> None:
+    def __init__(self, app: ASGIApp, door: Authenticator, names: frozenset[str], cookie: str) -> None:
         self._app, self._door, self._names, self._cookie = app, door, names, cookie
         self.failures = Failures()
 
@@ -140,7 +140,7 @@ class Guard:
         return role
 
     def _check_act(self, request: Request, visitor: Visitor) -> None:
-        if visitor.session and not self._door.proves(visitor, request.headers.get(PROOF_HEADER, "")):
+        if visitor.session and not self._door.proves(visitor, request.headers.get(CSRF_HEADER, "")):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
         if not visitor.may_act and request.scope["path"] != LOGOUT:
             raise Problem(403, "you may look but not act: that takes the other token")

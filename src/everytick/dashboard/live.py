@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from everytick.errors import LedgerError
-from everytick.store.connections import TROUBLES, Connection
+from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -105,7 +105,7 @@ class _Watch:
                     return "away"
                 self._connection, self._of = self._ledger.connect(read_only=True), identity
             return identity, self._ledger.change_mark(self._connection)
-        except (*TROUBLES, LedgerError):
+        except (*UNAVAILABLE, LedgerError):
             self.close()
             return "away"
 

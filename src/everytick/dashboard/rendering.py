@@ -40,7 +40,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         "application": app.current().name,
         "visitor": visitor,
         "may_act": visitor is not None and visitor.may_act,
-        "proof": request.app.state.door.proof(visitor) if visitor and visitor.session else "",
+        "csrf_token": request.app.state.door.csrf_token(visitor) if visitor and visitor.session else "",
         "here": address_of(request),
         "path": request.scope["path"],
         "now": ticks.now(),
@@ -63,7 +63,9 @@ def problem_response(request: Request, problem: Problem) -> Response:
     text = (
         _environment()
         .get_template("problem.html")
-        .render(application=app.current().name, problem=problem, visitor=None, proof="", path="", here="/")
+        .render(
+            application=app.current().name, problem=problem, visitor=None, csrf_token="", path="", here="/"
+        )
     )
     return HTMLResponse(text, problem.status, headers=extra)
 
@@ -108,11 +110,11 @@ def relative(instant: int | None) -> Markup:
     if instant is None:
         return Markup("")
     away = (instant - ticks.now()) / ticks.SECOND
-    said = f"in {lasting(away)}" if away >= 0 else f"{lasting(-away)} ago"
+    said = f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, said)
 
 
-def lasting(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     """Return a duration for people."""
     if seconds is None:
         return "\u2013"
@@ -164,7 +166,7 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
-        "lasting": lasting,
+        "duration": duration,
         "cut": cut,
         "state": state_mark,
         "iso": iso,

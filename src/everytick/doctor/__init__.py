@@ -2,7 +2,7 @@
 
 - `finding`: what is found
 - `surroundings`, `storage`, `liveness`: what the schedule lives in, and on
-- `pitfalls`, `source`, `habits`: the schedule, as it is declared and as it has fared
+- `pitfalls`, `source`, `run_statistics`: the schedule, as it is declared and as it has fared
 - `examining`: all of it, in an order in which each part may fail without the others
 """
 

@@ -14,7 +14,7 @@ from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.settings import SchedulerSettings, ledger_of
-from everytick.store.connections import TROUBLES
+from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.migration_fence import why_closed
 from everytick.store.owner import why_not_ours
@@ -23,7 +23,7 @@ from everytick.store.sqlite import SqliteLedger
 
 from .environment import examine_settings, examine_template, examine_zone_data
 from .finding import Finding, ok
-from .history import examine_habits
+from .history import examine_history
 from .liveness import examine_clock, examine_processes, examine_runs
 from .pitfalls import examine_schedule
 from .server import examine_server
@@ -99,7 +99,7 @@ def _examine_ledger(
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
             found += examine_runs(connection, now, zone)
-            found += examine_habits(connection, declared, defaults, now, zone)
+            found += examine_history(connection, declared, defaults, now, zone)
     except LedgerError as problem:
         found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found
@@ -110,6 +110,6 @@ def _not_to_be_used(ledger: Ledger) -> list[Finding]:
     try:
         with closing(ledger.connect(read_only=True)) as connection:
             closed, refusal = why_closed(connection), why_not_ours(connection, ledger.application)
-    except TROUBLES as problem:
+    except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None
     return [Finding("error", "ledger", said, ledger.place, None) for said in (closed, refusal) if said]

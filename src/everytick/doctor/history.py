@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from everytick.engine.registry import load
-from everytick.explain.wording import at, lasting
+from everytick.explain.wording import at, duration
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.read.last_runs import percentile
@@ -28,7 +28,7 @@ _LONG_PAUSE = 7 * ticks.DAY
 runs, jobs = schema.runs.c, schema.jobs.c
 
 
-def examine_habits(
+def examine_history(
     connection: Connection, declared: Mapping[str, Job], defaults: Mapping[str, Any], now: int, zone: Any
 ) -> list[Finding]:
     """Look at each job that is in force; `declared` are those of the code, by their ids."""
@@ -92,7 +92,7 @@ def _record(connection: Connection, job_id: str, job: Job | None, now: int, wher
         return
     slow = percentile(lasted, 0.95)
     if slow is not None and slow > apart * job.options.max_instances:
-        taking = f"one run in twenty takes {lasting(slow)} or longer"
-        what = f"job {job_id} is due every {lasting(apart)}, and {taking}"
+        taking = f"one run in twenty takes {duration(slow)} or longer"
+        what = f"job {job_id} is due every {duration(apart)}, and {taking}"
         right = "a longer interval, or more max_instances: until then ticks are skipped as overlap"
         yield Finding("warning", "duration", what, where, right)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from everytick.engine.heartbeats import LEASE_SECONDS
-from everytick.explain.wording import at, host, lasting
+from everytick.explain.wording import at, duration, host
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE, Role
 from everytick.store import schema, workers
@@ -42,7 +42,7 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
         what = (
             f"the clock shows {at(now, zone)}, but the ledger was written to at {at(newest, zone)}:"
             " it was set"
-            f" back by at least {lasting(newest - now)}"
+            f" back by at least {duration(newest - now)}"
         )
         found.append(Finding("error", "clock", what, None, "a clock that is kept in time (NTP)"))
     ahead = connection.execute(
@@ -64,10 +64,10 @@ def _apart(connection: Connection) -> Iterator[Finding]:
     if apart <= _APART:
         return
     if on_server:
-        what = f"this machine's clock and the server's differ by {lasting(apart)}: jobs go by the server's"
+        what = f"this machine's clock and the server's differ by {duration(apart)}: jobs go by the server's"
         yield Finding("warning", "clock", what, None, "clocks that are kept in time (NTP)")
     else:
-        what = f"SQLite's clock and this process's differ by {lasting(apart)}"
+        what = f"SQLite's clock and this process's differ by {duration(apart)}"
         yield Finding("warning", "clock", what, None, "one clock for all of the process")
 
 
@@ -125,11 +125,11 @@ def _process(connection: Connection, row: Any, now: int, zone: Any, is_held: boo
         return
     silent = now - row.beat_us
     if silent > _LEASE and is_held:
-        what = f"{name} has shown no sign of life for {lasting(silent)}: it cannot while the ledger is held"
+        what = f"{name} has shown no sign of life for {duration(silent)}: it cannot while the ledger is held"
         yield Finding("note", "processes", what, name, None)
         return
     if silent > _LEASE:
-        what = f"{name} has shown no sign of life for {lasting(silent)}: it is stopped, cut off, or dead"
+        what = f"{name} has shown no sign of life for {duration(silent)}: it is stopped, cut off, or dead"
         yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
         return
     stuck = row.beat_us - (row.pass_us or row.started_us)
@@ -139,7 +139,7 @@ def _process(connection: Connection, row: Any, now: int, zone: Any, is_held: boo
         ).all()
         running = f"; under way there: {', '.join(sorted(set(blamed)))}" if blamed else ""
         what = (
-            f"the event loop of {name} has not answered for {lasting(stuck)}: a coroutine blocks it{running}"
+            f"the event loop of {name} has not answered for {duration(stuck)}: a coroutine blocks it{running}"
         )
         right = "a plain function, or asyncio.to_thread, for what takes long; its log names the job"
         yield Finding("error", "processes", what, name, right)
@@ -166,7 +166,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     if unfinished:
         oldest = min(unfinished, key=lambda row: row.due_us)
         what = (
-            f"{len(unfinished)} run(s) are unfinished for more than {lasting(_OLD)}; the oldest is run"
+            f"{len(unfinished)} run(s) are unfinished for more than {duration(_OLD)}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
         right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"

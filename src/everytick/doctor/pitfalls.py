@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from everytick import app
-from everytick.explain.wording import lasting
+from everytick.explain.wording import duration
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.ticks import zones
@@ -74,9 +74,9 @@ def _grace(job: Job, now: int) -> Iterator[Finding]:
         or job.next_tick(now) is None
     ):
         return
-    every = "runs once" if apart is None else f"is due every {lasting(apart)}"
+    every = "runs once" if apart is None else f"is due every {duration(apart)}"
     what = (
-        f"job {job.id} {every}, and may start no later than {lasting(grace)} after: a restart that"
+        f"job {job.id} {every}, and may start no later than {duration(grace)} after: a restart that"
         " takes longer"
         " loses that run"
     )

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from everytick.errors import LedgerError
-from everytick.store.connections import TROUBLES, Connection
+from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import REVISION, Ledger
 
 from .finding import Finding, ok
@@ -42,7 +42,7 @@ def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
         size = sum(ledger.sizes().values())
     except LedgerError as problem:
         return False, [Finding("error", "ledger", str(problem), place, None)]
-    except TROUBLES as problem:
+    except UNAVAILABLE as problem:
         return False, [Finding("error", "ledger", ledger.unusable(problem), place, None)]
     found.append(_size(size, place))
     if revision != REVISION:

@@ -13,7 +13,7 @@ from everytick.model.schedule import Schedule, from_data
 from everytick.read import iso
 from everytick.store.database import Ledger
 
-from .start import Rehearsal, rehearse
+from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
 _SHOWN_TICKS = 3
@@ -65,7 +65,7 @@ class Start:
 
 @dataclass
 class Difference:
-    """Everything that a start with the working tree's schedule changes; see `rehearsal`."""
+    """Everything that a start with the working tree's schedule changes; see `dry_run`."""
 
     jobs: list[JobChange]
     runs: list[Start]
@@ -85,7 +85,7 @@ def difference(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]
 
     `defaults`: the options of jobs that name none. Raises LedgerError when the ledger cannot be read.
     """
-    found = rehearse(ledger, declared, defaults)
+    found = dry_run(ledger, declared, defaults)
     now = ticks.now()
     return Difference(
         jobs=_changes(found, {job.id: job for job in declared}, now),
@@ -98,7 +98,7 @@ def difference(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]
     )
 
 
-def _changes(found: Rehearsal, declared: Mapping[str, Job], now: int) -> list[JobChange]:
+def _changes(found: DryRun, declared: Mapping[str, Job], now: int) -> list[JobChange]:
     changes = [
         JobChange(
             job_id,
@@ -124,7 +124,7 @@ def _changes(found: Rehearsal, declared: Mapping[str, Job], now: int) -> list[Jo
     return sorted(changes, key=lambda change: (order.index(change.what), change.job_id))
 
 
-def _details(found: Rehearsal, job_id: str) -> dict[str, tuple[Any, Any]]:
+def _details(found: DryRun, job_id: str) -> dict[str, tuple[Any, Any]]:
     old, new = found.before[job_id], found.after[job_id]
     details = {
         "misfire_grace_time" if name == "grace_us" else name: (_value(name, old), _value(name, new))

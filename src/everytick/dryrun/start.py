@@ -40,7 +40,7 @@ _OPEN = (
 
 
 @dataclass
-class Rehearsal:
+class DryRun:
     """What a start would find and do.
 
     before, after: the jobs in the ledger by their ids, as rows. begun: the runs that would begin, now or when
@@ -62,7 +62,7 @@ class Rehearsal:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def rehearse(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> Rehearsal:
+def dry_run(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> DryRun:
     """Return what a start with these jobs would do now.
 
     Raises:
@@ -114,15 +114,15 @@ def _insert(stage: sqlite3.Connection, table: str, rows: Any) -> None:
 
 def _act(
     stage: sqlite3.Connection, declared: Sequence[Job], defaults: dict[str, Any], application: str | None
-) -> Rehearsal:
+) -> DryRun:
     """Do in memory what `process`, `clock` and `presence` do at a start."""
     stage.row_factory = None
     me = Identity.new()
     before, known_runs = _jobs(stage), {row["run_id"]: row for row in _runs(stage)}
     with transaction(stage):
-        alive, stale = _bury_the_silent(stage, me)
+        alive, stale = _reap_the_silent(stage, me)
         registration = joining.register(stage, me, declared, application)
-        found = Rehearsal(registration, before, {}, alive=alive, stale=stale)
+        found = DryRun(registration, before, {}, alive=alive, stale=stale)
         jobs = {job.id: job for job in declared}
         watermarks = dict(registration.watermarks)
         for row in registration.jobs_added:
@@ -145,7 +145,7 @@ def _decide(job: Job, seen: int, now: int) -> Decision | None:
     return decide(job, seen, now, "outage") or look_ahead(job, seen, now)
 
 
-def _bury_the_silent(stage: sqlite3.Connection, me: Identity) -> tuple[list[str], list[str]]:
+def _reap_the_silent(stage: sqlite3.Connection, me: Identity) -> tuple[list[str], list[str]]:
     """Give up processes that are silent for longer than a lease, as a start does after one more lease."""
     alive, stale = [], []
     now = ticks.now()
@@ -158,12 +158,12 @@ def _bury_the_silent(stage: sqlite3.Connection, me: Identity) -> tuple[list[str]
             alive.append(name)
         else:
             stale.append(name)
-            workers.bury(stage, process_id, beat, beat_us)
+            workers.reap(stage, process_id, beat, beat_us)
     return alive, stale
 
 
 def _sort_in(
-    found: Rehearsal, row: dict[str, Any], before: dict[str, Any] | None, me: Identity, job: Job | None
+    found: DryRun, row: dict[str, Any], before: dict[str, Any] | None, me: Identity, job: Job | None
 ) -> None:
     row["was"] = None if before is None else before["state"]
     now = ticks.now()

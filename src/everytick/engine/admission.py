@@ -33,7 +33,7 @@ _MOMENT, _MOST_AHEAD = 0.05, 1_000
 _WEIGHT = 0.1
 
 
-class Entrance:
+class Admission:
     """Of one process. Lives on the event loop.
 
     `run` is awaited for each claim that got a slot.

@@ -26,7 +26,7 @@ from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
 from loguru import logger
 
-from .admission import Entrance
+from .admission import Admission
 from .listeners import Listeners
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
@@ -50,12 +50,12 @@ class Clock:
         me: Identity,
         ledger: Ledger,
         writer: Writer,
-        entrance: Entrance,
+        admission: Admission,
         listeners: Listeners,
     ) -> None:
         self._jobs, self._ledger = jobs, ledger
         self._me, self._writer = me, writer
-        self._entrance, self._listeners = entrance, listeners
+        self._admission, self._listeners = admission, listeners
         self._heap: list[tuple[int, int, str]] = []
         # The number of each job's entry in the heap: what another has taken the place of is passed over.
         self._entry: dict[str, int] = {}
@@ -136,8 +136,8 @@ class Clock:
         if not decisions:
             return
         # What was reserved and can no longer run must not stand in the way of what can.
-        self._entrance.settle_late()
-        room = self._entrance.room()
+        self._admission.settle_late()
+        room = self._admission.room()
         # In pieces: the first ones begin while the others are claimed, and nobody else waits for all of them.
         for begin in range(0, len(decisions), _PIECE):
             self._claim_piece(decisions[begin : begin + _PIECE], room)
@@ -183,7 +183,7 @@ class Clock:
             if answer.claims:
                 for claim in answer.claims:
                     self._listeners.submitted(claim)
-                self._entrance.dispatch(answer.claims)
+                self._admission.dispatch(answer.claims)
         if self._jobs.get(job.id) is not job:
             # It was changed or removed while this claim was under way.
             return

@@ -18,7 +18,7 @@ from everytick.store.records import Claim, Identity, Registration, Room
 from loguru import logger
 
 from .gap_counting import GapCounting
-from .registry import Catalogue
+from .registry import Registry
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 15.0
@@ -26,7 +26,7 @@ _PRUNE_SECONDS = 60.0
 _PRUNE_PIECE = 500
 
 
-class Presence:
+class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
@@ -36,15 +36,15 @@ class Presence:
     def __init__(
         self,
         me: Identity,
-        catalogue: Catalogue,
+        registry: Registry,
         history_days: float,
         take: Callable[[list[Claim]], None],
         room: Callable[[], Room],
         answers: Callable[[], bool],
     ) -> None:
         self._me, self._take, self._room, self._answers = me, take, room, answers
-        self._catalogue, self._jobs = catalogue, catalogue.jobs
-        self._counting = GapCounting(catalogue.jobs)
+        self._registry, self._jobs = registry, registry.jobs
+        self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
@@ -102,19 +102,19 @@ class Presence:
         self._left |= left
 
     def _show_life(self, connection: Connection) -> None:
-        """Beat; bury those that are dead."""
+        """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
         # After a power cut nobody is alive: a beat is nothing that a disk has to be woken for.
-        self._in_transaction(connection, lambda inside: self._beat(inside, dead), lasting=False)
+        self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
-            self._in_transaction(connection, lambda inside: self._bury_all(inside, dead))
+            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))
 
     def _in_transaction(
-        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, lasting: bool = True
+        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, durable: bool = True
     ) -> None:
         doubtful = set(self._doubtful)
         try:
-            with transaction(connection, lasting=lasting):
+            with transaction(connection, durable=durable):
                 found = action(connection)
         except BaseException:
             # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
@@ -139,8 +139,8 @@ class Presence:
                 dead.append((process_id, beat, beat_us))
         return []
 
-    def _bury_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
-        return [claim for one in dead for claim in self._bury(connection, *one)]
+    def _reap_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
+        return [claim for one in dead for claim in self._reap(connection, *one)]
 
     def _is_dead(self, process_id: str, host: str, pid: int, beat: int, now: float) -> bool:
         if workers.is_provably_dead(self._me, process_id, host, pid):
@@ -154,8 +154,8 @@ class Presence:
             return False
         return now - before[1] >= LEASE_SECONDS
 
-    def _bury(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
-        lost = workers.bury(connection, process_id, beat, beat_us)
+    def _reap(self, connection: Connection, process_id: str, beat: int, beat_us: int) -> list[Claim]:
+        lost = workers.reap(connection, process_id, beat, beat_us)
         self._watched.pop(process_id, None)
         if lost is None:
             return []
@@ -176,5 +176,5 @@ class Presence:
         if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
-        self._catalogue.forget_what_is_over(connection)
+        self._registry.forget_what_is_over(connection)
         return []

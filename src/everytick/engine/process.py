@@ -13,9 +13,9 @@ from apscheduler import events
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Telling
+from everytick.notify.notifier import Notifier
 from everytick.store import joining, requests, runs, workers
-from everytick.store.connections import TROUBLES, Connection
+from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
@@ -23,9 +23,9 @@ from loguru import logger
 
 from . import capture
 from .clock import Clock
-from .heartbeats import Presence
+from .heartbeats import Heartbeats
 from .listeners import Listeners
-from .registry import Catalogue, Change
+from .registry import Change, Registry
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -54,17 +54,17 @@ class Process:
     ) -> None:
         self.ledger = ledger
         self._declared = declared
-        self._catalogue = Catalogue(declared, defaults)
-        self.jobs = self._catalogue.jobs
-        self._telling = Telling(settings, self.jobs)
+        self._registry = Registry(declared, defaults)
+        self.jobs = self._registry.jobs
+        self._notifier = Notifier(settings, self.jobs)
         self._settings = settings
         self._me = Identity.new(settings.role)
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
-        self._presence = Presence(
+        self._heartbeats = Heartbeats(
             self._me,
-            self._catalogue,
+            self._registry,
             settings.scheduler_history_days,
             self._take_over,
             self._room_to_take,
@@ -72,10 +72,10 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
-            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._telling
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._notifier
         )
-        entrance = self._runner.entrance
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, entrance, listeners)
+        admission = self._runner.admission
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
         self._registration: Registration | None = None
         self._loading = False
         self._stopped_listening = threading.Event()
@@ -91,7 +91,7 @@ class Process:
         self._opened = ticks.now()
         try:
             self.writer.start()
-        except TROUBLES as problem:
+        except UNAVAILABLE as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         workers.ALIVE_HERE.add(self._me.process_id)
         try:
@@ -103,8 +103,8 @@ class Process:
             if self.ledger.is_damage(problem):
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
-        self._presence.joined(self._registration)
-        self._watermarks = self._catalogue.joined(self._registration)
+        self._heartbeats.joined(self._registration)
+        self._watermarks = self._registry.joined(self._registration)
         return self._registration
 
     def _register(self) -> Registration:
@@ -140,9 +140,9 @@ class Process:
             threading.Thread(
                 target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
             ).start()
-            self._runner.entrance.when_free = self._take_more
-        self._presence.taking = True
-        self._telling.start(self.ledger, self.writer, self._me, self._opened)
+            self._runner.admission.when_free = self._take_more
+        self._heartbeats.taking = True
+        self._notifier.start(self.ledger, self.writer, self._me, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
@@ -154,7 +154,7 @@ class Process:
         Without it their leases are kept until their threads end. Returns how many runs had to be cut, or
         could not be recorded.
         """
-        self._presence.taking = False
+        self._heartbeats.taking = False
         self._stopped_listening.set()
         self._watchdog = None
         grace = self._settings.scheduler_shutdown_grace_time
@@ -199,7 +199,7 @@ class Process:
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
-        taken = [change for change in changes if self._catalogue.take(change)]
+        taken = [change for change in changes if self._registry.take(change)]
         if taken and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take_in_now, taken)
 
@@ -221,12 +221,12 @@ class Process:
 
     def _room_to_take(self) -> Room:
         """Return how many runs could be taken over; none while the event loop is blocked."""
-        return self._runner.entrance.room() if self._me.role.runs and self._answers() else Room(0)
+        return self._runner.admission.room() if self._me.role.runs and self._answers() else Room(0)
 
     def _take_more(self) -> None:
         """Look at once for runs that wait, if there were more than there was room for."""
-        if self._presence.more and self._runner.entrance.is_half_free():
-            self._presence.more = False
+        if self._heartbeats.more and self._runner.admission.is_half_free():
+            self._heartbeats.more = False
             self.writer.hurry()
 
     def _answers(self) -> bool:
@@ -234,13 +234,13 @@ class Process:
 
     def _pulse(self, connection: Connection) -> None:
         if self._watchdog is not None:
-            self._watchdog.look(busy=bool(self._runner.entrance.slots))
-        self._presence.pulse(connection)
+            self._watchdog.look(busy=bool(self._runner.admission.slots))
+        self._heartbeats.pulse(connection)
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
-        if self._presence.taking and not self._loading:
-            rows = self._catalogue.unseen(connection)
+        if self._heartbeats.taking and not self._loading:
+            rows = self._registry.unseen(connection)
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
@@ -248,7 +248,7 @@ class Process:
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:
-            self.take_in(self._catalogue.load(rows))
+            self.take_in(self._registry.load(rows))
         finally:
             self._loading = False
 
@@ -259,7 +259,7 @@ class Process:
 
     def _close(self) -> int:
         self._listeners.close()
-        self._telling.stop()
+        self._notifier.stop()
         return self._close_ledger(lambda connection: workers.leave(connection, self._me))
 
     def _close_ledger(self, last: Operation | None = None) -> int:
@@ -281,7 +281,7 @@ class Process:
     def _take_over_now(self, claims: list[Claim]) -> None:
         for claim in claims:
             self._listeners.submitted(claim)
-            self._runner.entrance.dispatch([claim])
+            self._runner.admission.dispatch([claim])
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

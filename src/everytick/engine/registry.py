@@ -36,7 +36,7 @@ class Change(NamedTuple):
     serial: int
 
 
-class Catalogue:
+class Registry:
     """`jobs` is shared with whoever needs to look one up."""
 
     def __init__(self, declared: Sequence[Job], defaults: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One claimed run, from its start to its outcome. What was claimed comes through `entrance`."""
+"""One claimed run, from its start to its outcome. What was claimed comes through `admission`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from apscheduler import events
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Telling
+from everytick.notify.notifier import Notifier
 from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
@@ -19,7 +19,7 @@ from everytick.telemetry import spans
 from loguru import logger
 
 from . import capture
-from .admission import Entrance
+from .admission import Admission
 from .context import Cancellation, Run, set_current_run
 from .executor import Calls
 from .listeners import Listeners
@@ -42,12 +42,12 @@ class Runner:
         writer: Writer,
         max_workers: int,
         listeners: Listeners,
-        telling: Telling,
+        telling: Notifier,
     ) -> None:
         self._jobs = jobs
-        self._me, self._writer, self._listeners, self._telling = me, writer, listeners, telling
+        self._me, self._writer, self._listeners, self._notifier = me, writer, listeners, telling
         self._outcomes = Outcomes(writer, me)
-        self.entrance = Entrance(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
+        self.admission = Admission(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._calls = Calls(max_workers)
         self._cancellations: dict[int, Cancellation] = {}
@@ -60,8 +60,8 @@ class Runner:
         What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
         plain function cannot be cancelled: see `left`.
         """
-        self.entrance.close()
-        slots = self.entrance.slots
+        self.admission.close()
+        slots = self.admission.slots
         if slots:
             logger.info("waiting up to {:g} s for {} running job(s)", grace, len(slots))
             await _until_done(slots, grace, hurry)
@@ -80,7 +80,7 @@ class Runner:
         for run_id in run_ids:
             cancellation = self._cancellations.get(run_id)
             if cancellation is None:
-                if claim := self.entrance.take_back(run_id):
+                if claim := self.admission.take_back(run_id):
                     self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
             elif not cancellation.requested:
                 cancellation.requested = True
@@ -106,7 +106,7 @@ class Runner:
             error = "its job was removed before it could start"
             self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=error))
             return
-        if self.entrance.is_missed(claim, job):
+        if self.admission.is_missed(claim, job):
             return
         # Whoever was frozen meanwhile looks anew whether the run is still his own.
         is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
@@ -115,10 +115,10 @@ class Runner:
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
-            if self.entrance.closed:
+            if self.admission.closed:
                 self._outcomes.release([claim])
                 return
-            if self.entrance.is_missed(claim, job):
+            if self.admission.is_missed(claim, job):
                 return
             is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
@@ -126,7 +126,7 @@ class Runner:
         self._cancellations[claim.run_id] = Cancellation()
         run = self._describe(claim, job, started)
         set_current_run(run)
-        self._telling.began(job)
+        self._notifier.began(job)
         tick = claim.kind if run.tick is None else run.tick.isoformat()
         limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
@@ -162,7 +162,7 @@ class Runner:
         me, head = self._me, [(claim, job.options.max_instances)]
         starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
         verdicts = await asyncio.wrap_future(starting)
-        return self.entrance.may_enter(claim, job, verdicts[claim.run_id])
+        return self.admission.may_enter(claim, job, verdicts[claim.run_id])
 
     def _describe(self, claim: Claim, job: Job, started: int) -> Run:
         zone, timeout = job.schedule.zone, job.options.timeout
@@ -240,12 +240,12 @@ class Runner:
         if problem is not None:
             error, trace = capture.one_line(problem), capture.trace(problem)
         now = ticks.now()
-        self.entrance.ended((now - started) / ticks.SECOND)
+        self.admission.ended((now - started) / ticks.SECOND)
         outcome = Outcome(claim, state, None, started, now, error, trace, log)
         if cancellation is None or not cancellation.requested:
             outcome = with_next_attempt(outcome, job, now)
         self._outcomes.write(outcome)
-        self._telling.ended(job, outcome)
+        self._notifier.ended(job, outcome)
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
             # Listeners tell success from failure by this.

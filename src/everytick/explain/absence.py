@@ -12,7 +12,7 @@ from everytick.text.wording import when
 
 from .account import Account
 from .waiting import pause
-from .wording import at, host, lasting
+from .wording import at, duration, host
 
 # What is due is claimed within a moment: this much later, something is in the way.
 _PROMPT = 5 * ticks.SECOND
@@ -134,10 +134,10 @@ def _to_come(account: Account, tick: int) -> bool:
     if tick <= facts.now:
         return False
     account.verdict = "future"
-    account.say(f"it is still to come, {lasting(tick - facts.now)} from now")
+    account.say(f"it is still to come, {duration(tick - facts.now)} from now")
     jitter = ticks.jitter(facts.job_id, tick, facts.schedule.jitter) if facts.schedule else 0
     if jitter:
-        account.say(f"with its jitter of {lasting(jitter)} it is due at {when(tick + jitter, facts.zone)}")
+        account.say(f"with its jitter of {duration(jitter)} it is due at {when(tick + jitter, facts.zone)}")
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
     if facts.is_paused(max(tick, facts.now)):
@@ -192,7 +192,7 @@ def _undecided(account: Account, tick: int) -> bool:
         return True
     account.verdict = "due"
     late = facts.now - tick
-    account.say(f"it is due since {lasting(late)}, and no process has claimed it yet")
+    account.say(f"it is due since {duration(late)}, and no process has claimed it yet")
     for process in facts.alive:
         name = f"process {process.pid} on {host(process.host)}"
         if process.pass_us is not None and process.beat_us - process.pass_us > _PROMPT:
@@ -236,7 +236,7 @@ def _forecast(account: Account, tick: int) -> None:
     job = facts.job
     if job is None and not facts.code_is_known:
         account.say(
-            f"it is {lasting(facts.now - tick)} late ({_limit(account)}): the next start decides about it"
+            f"it is {duration(facts.now - tick)} late ({_limit(account)}): the next start decides about it"
         )
         return
     if job is None or job.definition != facts.row.definition:
@@ -249,7 +249,7 @@ def _forecast(account: Account, tick: int) -> None:
         account.say("a start now would make up for it")
     else:
         account.say(
-            f"a start now would skip it: it is {lasting(facts.now - tick)} late ({_limit(account)}),"
+            f"a start now would skip it: it is {duration(facts.now - tick)} late ({_limit(account)}),"
             " or a newer"
             " one takes its place"
         )
@@ -257,4 +257,4 @@ def _forecast(account: Account, tick: int) -> None:
 
 def _limit(account: Account) -> str:
     grace = account.facts.row.grace_us
-    return "grace time " + ("no limit" if grace is None else lasting(grace))
+    return "grace time " + ("no limit" if grace is None else duration(grace))

@@ -12,7 +12,7 @@ from everytick.text.wording import when
 from .account import Account
 from .facts import Hold
 from .waiting import describe_waiting
-from .wording import at, host, lasting
+from .wording import at, duration, host
 
 # A run that starts this much after its due instant is called late, and asked why.
 _LATE = ticks.SECOND
@@ -69,7 +69,7 @@ def _missed(account: Account, row: Any) -> None:
         )
         account.say(_why_no_slot(row))
         return
-    late = lasting(row.finished_us - row.due_us)
+    late = duration(row.finished_us - row.due_us)
     account.say(
         f"it was missed: it was looked at only at {decided}, {late} after it was due, and its grace time is"
         f" {grace}"
@@ -120,7 +120,7 @@ def _outage(account: Account, row: Any) -> None:
         )
     else:
         which = "the last of them" if row.last_tick_us is not None else "it"
-        account.say(f"by then {which} was {lasting(late)} late, and its grace time is {_grace(account)}")
+        account.say(f"by then {which} was {duration(late)} late, and its grace time is {_grace(account)}")
 
 
 def _silence(account: Account, row: Any) -> None:
@@ -156,7 +156,7 @@ def _had_begun(account: Account, hold: Hold) -> str:
         began = f"began at {at(hold.begun, zone)}"
         if hold.ended is None:
             return f"{began} and has not ended: it went on"
-        return f"{began} and ended at {at(hold.ended, zone)}: it took {lasting(hold.ended - hold.begun)}"
+        return f"{began} and ended at {at(hold.ended, zone)}: it took {duration(hold.ended - hold.begun)}"
     row = hold.row
     waits = "waits" if row.state in ("claimed", "queued") else "waited"
     if hold.reserved is not None:
@@ -258,18 +258,18 @@ def _lateness(account: Account, row: Any) -> None:
     late = row.started_us - row.tick_us
     jitter = row.due_us - row.tick_us
     if late <= _LATE and not jitter:
-        account.say(f"that is {lasting(late)} after the tick")
+        account.say(f"that is {duration(late)} after the tick")
         return
-    reasons = [f"{lasting(jitter)} of it is jitter"] if jitter > 0 else []
+    reasons = [f"{duration(jitter)} of it is jitter"] if jitter > 0 else []
     claimed = row.due_us if row.claimed_us is None else max(row.claimed_us, row.due_us)
     if claimed - row.due_us > _LATE:
         reasons.append(_late_claim(account, row, claimed))
     if row.started_us - claimed > _LATE:
         reasons.append(
-            f"from {at(claimed, facts.zone)} on it waited {lasting(row.started_us - claimed)} for a free slot"
+            f"from {at(claimed, facts.zone)} on it waited {duration(row.started_us - claimed)} for a free slot"
             " (its process's limit, SCHEDULER_MAX_WORKERS) or for a ledger that did not answer"
         )
-    account.say(f"that is {lasting(late)} after the tick" + (": " if reasons else "") + "; ".join(reasons))
+    account.say(f"that is {duration(late)} after the tick" + (": " if reasons else "") + "; ".join(reasons))
 
 
 def _late_claim(account: Account, row: Any, claimed: int) -> str:
@@ -289,7 +289,7 @@ def _end(account: Account, row: Any) -> None:
     facts = account.facts
     took = ""
     if row.started_us is not None and row.finished_us is not None and row.state != "lost":
-        took = f" after {lasting(row.finished_us - row.started_us)}"
+        took = f" after {duration(row.finished_us - row.started_us)}"
     ended = "" if row.finished_us is None else f" at {at(row.finished_us, facts.zone)}"
     error = f": {row.error}" if row.error and row.state not in ("lost", "interrupted") else ""
     account.say(f"{_ENDED[row.state]}{ended}{took}{error}")
@@ -332,4 +332,4 @@ def _retries(account: Account, row: Any) -> None:
 
 def _grace(account: Account) -> str:
     grace = account.facts.row.grace_us
-    return "without limit" if grace is None else lasting(grace)
+    return "without limit" if grace is None else duration(grace)

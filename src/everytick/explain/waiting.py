@@ -7,7 +7,7 @@ from typing import Any
 from everytick.model.roles import DEFAULT_QUEUE, Role
 
 from .account import Account
-from .wording import at, host, lasting, quoted
+from .wording import at, duration, host, quoted
 
 
 def describe_waiting(account: Account, row: Any) -> None:
@@ -21,7 +21,7 @@ def _running(account: Account, row: Any) -> None:
     facts = account.facts
     began = at(row.started_us, facts.zone)
     account.say(
-        f"it is running: attempt {row.attempt} began at {began}, {lasting(facts.now - row.started_us)} ago"
+        f"it is running: attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
     )
     _holder(account, row)
 
@@ -32,7 +32,7 @@ def _claimed(account: Account, row: Any) -> None:
     if row.due_us > facts.now:
         account.say(
             f"it is due at {at(row.due_us, facts.zone)}, with its jitter:"
-            f" {lasting(row.due_us - facts.now)} from now"
+            f" {duration(row.due_us - facts.now)} from now"
         )
     else:
         busy = facts.held_by(row.process_id or "")
@@ -52,7 +52,7 @@ def _queued(account: Account, row: Any) -> None:
 def _retrying(account: Account, row: Any) -> None:
     facts = account.facts
     if row.due_us > facts.now:
-        due = f"at {at(row.due_us, facts.zone)}, {lasting(row.due_us - facts.now)} from now"
+        due = f"at {at(row.due_us, facts.zone)}, {duration(row.due_us - facts.now)} from now"
         account.say(f"attempt {row.attempt} is due {due}")
     else:
         account.say(f"attempt {row.attempt} is due since {at(row.due_us, facts.zone)}")
@@ -69,7 +69,7 @@ def _holder(account: Account, row: Any) -> None:
     if facts.is_alive(process):
         account.say(f"it is held by {name}")
         return
-    silent = lasting(facts.now - process.beat_us)
+    silent = duration(facts.now - process.beat_us)
     account.say(f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped")
     if not facts.alive:
         account.say("no scheduler is up that could take it over: the next start settles it")

@@ -15,7 +15,7 @@ def at(instant: int, zone: tzinfo) -> str:
     return when(instant // ticks.SECOND * ticks.SECOND, zone)
 
 
-def lasting(length: int) -> str:
+def duration(length: int) -> str:
     """Return a length of time (microseconds) in its two largest units."""
     seconds = abs(length) / ticks.SECOND
     if seconds < 0.1:

@@ -101,7 +101,7 @@ def reference(function: Any) -> str:
     return f"{getattr(function, '__module__', '?')}:{_qualified(function)}"
 
 
-def lasting_reference(function: Any) -> str:
+def stable_reference(function: Any) -> str:
     """Return the `module:name` by which any process of the application finds this very function."""
     name = function_name(function)
     found = reference(function)

@@ -1,4 +1,4 @@
-"""Telling people what went wrong, and when it is over (`SCHEDULER_ALERT_...`).
+"""Notifier people what went wrong, and when it is over (`SCHEDULER_ALERT_...`).
 
 The rooms, in the order in which bad news passes through them:
 

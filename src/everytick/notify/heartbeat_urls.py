@@ -82,7 +82,7 @@ class _Line:
     calls: deque[_Call] = field(default_factory=deque)
 
 
-class Pings:
+class HeartbeatUrls:
     """Calls the addresses of jobs. `application` is what the other side sees as the caller."""
 
     def __init__(self, application: str) -> None:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from everytick.store.records import Identity, Outcome
     from everytick.store.writer import Writer
 
-    from .heartbeat_urls import Pings
+    from .heartbeat_urls import HeartbeatUrls
     from .watch import Watch
 
 
-class Telling:
+class Notifier:
     """Alerts and pings of one process.
 
     Raises:
@@ -30,7 +30,7 @@ class Telling:
 
     def __init__(self, settings: SchedulerSettings, jobs: Mapping[str, Job]) -> None:
         self._application = app.current().name
-        self._pings: Pings | None = None
+        self._heartbeat_urls: HeartbeatUrls | None = None
         self._watch: Watch | None = None
         if settings.scheduler_alert_urls.get_secret_value().strip():
             from . import channels, watch
@@ -56,14 +56,14 @@ class Telling:
 
     def stop(self) -> None:
         """Let go what is under way, within some seconds. Blocks."""
-        if self._pings is not None:
-            self._pings.stop()
+        if self._heartbeat_urls is not None:
+            self._heartbeat_urls.stop()
         if self._watch is not None:
             self._watch.stop()
 
-    def _calls(self) -> Pings:
-        if self._pings is None:
-            from .heartbeat_urls import Pings
+    def _calls(self) -> HeartbeatUrls:
+        if self._heartbeat_urls is None:
+            from .heartbeat_urls import HeartbeatUrls
 
-            self._pings = Pings(self._application)
-        return self._pings
+            self._heartbeat_urls = HeartbeatUrls(self._application)
+        return self._heartbeat_urls

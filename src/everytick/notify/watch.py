@@ -17,7 +17,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.settings import SchedulerSettings
 from everytick.store import incidents, notices
-from everytick.store.connections import TROUBLES, Connection
+from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
 from loguru import logger
@@ -91,7 +91,7 @@ class Watch:
             try:
                 self._look()
                 troubled = False
-            except (*TROUBLES, LedgerUnavailable, TimeoutError, CancelledError):
+            except (*UNAVAILABLE, LedgerUnavailable, TimeoutError, CancelledError):
                 # The ledger's writer says what is wrong with the ledger; here it is tried again.
                 self._disconnect()
             except Exception:

@@ -102,8 +102,8 @@ def coming(
         if job_id not in known:
             raise no_such_job(job_id, known)
         known = {job_id: known[job_id]}
-    habits = {row["id"]: _habits(row) for row in job_rows(scheduler)}
-    findings, kept = plan.Findings(habits), []
+    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(scheduler)}
+    findings, kept = plan.Findings(run_statistics), []
     number, looked_until = 0, end
     for planned in plan.plan(known, begin, end):
         if number == limit:
@@ -112,7 +112,7 @@ def coming(
         number += 1
         findings.add(planned)
         if keep:
-            kept.append(_row(planned, habits[planned.job_id]))
+            kept.append(_row(planned, run_statistics[planned.job_id]))
         if progress is not None and number % 500 == 0:
             progress((planned.tick - begin) / (end - begin))
     findings.close()
@@ -121,8 +121,8 @@ def coming(
     return Coming(begin, end, looked_until, number, kept, findings, gaps, workers)
 
 
-def _habits(row: dict[str, Any]) -> plan.Habits:
-    return plan.Habits(row["p95"], row["max_instances"] or 1, _paused_until(row))
+def _run_statistics(row: dict[str, Any]) -> plan.RunStatistics:
+    return plan.RunStatistics(row["p95"], row["max_instances"] or 1, _paused_until(row))
 
 
 def _paused_until(row: dict[str, Any]) -> int | None:
@@ -132,8 +132,8 @@ def _paused_until(row: dict[str, Any]) -> int | None:
     return ticks.FOREVER if until is None else ticks.instant(datetime.fromisoformat(until))
 
 
-def _row(planned: plan.Planned, habits: plan.Habits) -> dict[str, Any]:
-    paused = "paused" if habits.is_paused(planned.tick) else ""
+def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> dict[str, Any]:
+    paused = "paused" if run_statistics.is_paused(planned.tick) else ""
     return {
         "job_id": planned.job_id,
         "tick": iso(planned.tick),

@@ -30,7 +30,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Completion:
     """The end of an attempt, or skipped ticks. Instants are microseconds since 1970-01-01 UTC.
 
     followed: there is a further attempt of the same run.
@@ -57,7 +57,7 @@ class _Seen:
     ended: int = -1
 
 
-class Endings:
+class CompletionFeed:
     """Tells what has ended from look to look. Not to be used by two threads at once.
 
     `history`: the first look tells of everything that the ledger holds, which takes ten seconds or more
@@ -72,7 +72,7 @@ class Endings:
         # The rows that are open, as of the last look: waiting, held, or cut off and perhaps to go on.
         self.open_rows: Sequence[Any] = ()
 
-    def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Ending]:
+    def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Completion]:
         """Tell what has ended since the last look, which must be iterated over to its end.
 
         `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: what
@@ -124,7 +124,7 @@ class Endings:
                 return
             after = max(page)
 
-    def _endings(self, connection: sqlalchemy.Connection, page: dict[int, Any]) -> Iterator[Ending]:
+    def _endings(self, connection: sqlalchemy.Connection, page: dict[int, Any]) -> Iterator[Completion]:
         seen = {run_id: self._seen(row) for run_id, row in page.items()}
         behind = [run_id for run_id, row in page.items() if row.attempt - 1 > seen[run_id].archived]
         for some in _slices(behind, _MOST_IDS):
@@ -133,10 +133,12 @@ class Endings:
             ):
                 if old.attempt > seen[old.run_id].archived and old.finished_us is not None:
                     job_id = page[old.run_id].job_id
-                    yield Ending(job_id, old.state, "", old.finished_us, old.started_us, None, followed=True)
+                    yield Completion(
+                        job_id, old.state, "", old.finished_us, old.started_us, None, followed=True
+                    )
         for run_id, row in page.items():
             if row.finished_us is not None and row.attempt != seen[run_id].ended:
-                yield Ending(
+                yield Completion(
                     row.job_id,
                     row.state,
                     row.reason or "",

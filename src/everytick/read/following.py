@@ -10,7 +10,7 @@ from typing import Any
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.store import schema
-from everytick.store.connections import TROUBLES
+from everytick.store.connections import UNAVAILABLE
 from everytick.store.connections import Connection as LedgerConnection
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -52,7 +52,7 @@ def follow(
                     yield from found
                     if ledger.file_identity() != file:
                         raise LedgerError(f"{ledger} was removed or replaced")
-        except (LedgerUnavailable, *TROUBLES) as problem:
+        except (LedgerUnavailable, *UNAVAILABLE) as problem:
             give_up = give_up or time.monotonic() + _PATIENCE_SECONDS
             if time.monotonic() >= give_up:
                 raise LedgerError(ledger.unusable(problem)) from None

@@ -1,4 +1,4 @@
-"""What is due between two instants, and what is odd about it. Pure: from schedules and a job's habits."""
+"""What is due between two instants, and what is odd about it. Pure: from schedules and a job's statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Habits:
+class RunStatistics:
     """What is known of a job beyond its schedule.
 
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
@@ -102,7 +102,7 @@ class Findings:
     A tick in a pause counts as a tick, but does not run: it neither overlaps nor collides.
     """
 
-    habits: Mapping[str, Habits]
+    run_statistics: Mapping[str, RunStatistics]
     loads: dict[str, Load] = field(default_factory=dict)
     overlaps: dict[str, Overlap] = field(default_factory=dict)
     notes: list[Planned] = field(default_factory=list)
@@ -121,11 +121,11 @@ class Findings:
         if tick != self._instant:
             self.close()
             self._instant = tick
-        habits = self.habits.get(job_id, Habits())
-        if habits.is_paused(tick):
+        run_statistics = self.run_statistics.get(job_id, RunStatistics())
+        if run_statistics.is_paused(tick):
             return
         self._together.append(job_id)
-        self._run(planned, habits)
+        self._run(planned, run_statistics)
 
     def close(self) -> None:
         """Take it that no further tick comes at the instant of the last one."""
@@ -139,15 +139,15 @@ class Findings:
         found = self._collisions.values()
         return sorted(found, key=lambda it: (-len(it.job_ids), -it.count, it.first, it.job_ids))
 
-    def _run(self, planned: Planned, habits: Habits) -> None:
+    def _run(self, planned: Planned, run_statistics: RunStatistics) -> None:
         """Let a run begin that takes as long as p95, unless there is no room for it."""
-        if habits.p95 is None:
+        if run_statistics.p95 is None:
             return
         busy = self._busy.setdefault(planned.job_id, [])
         while busy and busy[0] <= planned.tick:
             heapq.heappop(busy)
-        if len(busy) < habits.max_instances:
-            heapq.heappush(busy, planned.tick + int(habits.p95 * ticks.SECOND))
+        if len(busy) < run_statistics.max_instances:
+            heapq.heappush(busy, planned.tick + int(run_statistics.p95 * ticks.SECOND))
             return
-        begun = Overlap(planned.job_id, habits.p95, planned.tick)
+        begun = Overlap(planned.job_id, run_statistics.p95, planned.tick)
         self.overlaps.setdefault(planned.job_id, begun).count += 1

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, cast
 
 
-class Trouble(Exception):
+class Unavailable(Exception):
     """The database of a ledger did not answer. Nothing of the transaction under way was done.
 
     `refused`: it did, and will say no again until a person changes something.
@@ -26,12 +26,12 @@ class Trouble(Exception):
         return str(self.args[0]) if self.args else ""
 
 
-class Doubt(Trouble):
+class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 
 
 # What a ledger that does not answer raises: locked, full or away. Trying again may help.
-TROUBLES = (sqlite3.OperationalError, Trouble)
+UNAVAILABLE = (sqlite3.OperationalError, Unavailable)
 
 
 def one_line(problem: BaseException | None) -> str:
@@ -76,13 +76,13 @@ class Transactional(Connection, Protocol):
         """Commit what the block does, or undo all of it."""
 
 
-def transaction(connection: Connection, *, lasting: bool = True) -> AbstractContextManager[None]:
+def transaction(connection: Connection, *, durable: bool = True) -> AbstractContextManager[None]:
     """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
 
-    What need not outlast a power cut (not `lasting`) does not wait for the disk, where there is a choice.
+    What need not outlast a power cut (not `durable`) does not wait for the disk, where there is a choice.
     """
     if isinstance(connection, sqlite3.Connection):
-        return _immediate(connection) if lasting else _unsynced(connection)
+        return _immediate(connection) if durable else _unsynced(connection)
     return cast(Transactional, connection).transaction()
 
 

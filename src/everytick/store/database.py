@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everytick.errors import LedgerError
 from loguru import logger
 
-from .connections import TROUBLES, Connection, transaction
+from .connections import UNAVAILABLE, Connection, transaction
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -89,10 +89,10 @@ class Ledger:
         """Return whether a ledger that was there is not any more."""
         return not self.exists()
 
-    def connect(self, *, read_only: bool = False, lasting: bool = False) -> Connection:
+    def connect(self, *, read_only: bool = False, resolving: bool = False) -> Connection:
         """Open a connection; transactions are begun by `connections.transaction`.
 
-        lasting: for a process that acts on what it has committed.
+        resolving: for a process that acts on what it has committed.
         """
         raise NotImplementedError
 
@@ -180,7 +180,7 @@ class Ledger:
         while True:
             try:
                 return action()
-            except TROUBLES as problem:
+            except UNAVAILABLE as problem:
                 if not self._is_held(problem) or time.monotonic() >= give_up:
                     raise
                 if not told:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
 
-from .connections import Connection, Trouble, one_line
+from .connections import Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger
 
 try:
@@ -150,9 +150,9 @@ class PostgresLedger(Ledger):
         """Raise LedgerError unless there is a ledger that this code can read as it is. By one connection."""
         self._check_version(self.revision())
 
-    def connect(self, *, read_only: bool = False, lasting: bool = False) -> PostgresConnection:
+    def connect(self, *, read_only: bool = False, resolving: bool = False) -> PostgresConnection:
         """Open a connection. A lost one is opened anew at the next transaction."""
-        connection = PostgresConnection(self.open, lasting=lasting)
+        connection = PostgresConnection(self.open, resolving=resolving)
         connection.open()
         return connection
 
@@ -296,7 +296,7 @@ class PostgresLedger(Ledger):
     def _guard(self, action: Callable[[], T]) -> T:
         try:
             return action()
-        except Trouble as problem:
+        except Unavailable as problem:
             raise LedgerError(self.unusable(problem)) from None
         except psycopg.Error as problem:
             said = one_line(problem)
@@ -304,7 +304,7 @@ class PostgresLedger(Ledger):
             raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
 
     def _is_held(self, problem: Exception) -> bool:
-        if not isinstance(problem, Trouble) or problem.refused or _NO_TLS.search(str(problem)):
+        if not isinstance(problem, Unavailable) or problem.refused or _NO_TLS.search(str(problem)):
             return False
         # What follows another server may be promoted in a moment; a role that may only read stays so.
         is_read_only = getattr(problem.__context__, "sqlstate", None) == _READ_ONLY
@@ -314,7 +314,7 @@ class PostgresLedger(Ledger):
         try:
             with closing(self.connect(read_only=True)) as connection:
                 return bool(connection.execute("SELECT pg_is_in_recovery()").fetchone()[0])
-        except Trouble:
+        except Unavailable:
             return True
 
     def _make_place(self) -> None:

@@ -20,7 +20,7 @@ import psycopg
 from everytick.model import ticks
 from loguru import logger
 
-from .connections import Cursor, Doubt, Trouble, one_line, without_nul
+from .connections import CommitUnknown, Cursor, Unavailable, one_line, without_nul
 
 CONNECT_SECONDS = 5
 # What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
@@ -31,7 +31,7 @@ _IDLE_SECONDS = 10
 _LONGEST_PAUSE = 5.0
 _FIRST_PAUSE = 0.25
 # For so long the fate of a COMMIT is asked for, by who does not stay.
-_DOUBT_SECONDS = 60.0
+_UNKNOWN_SECONDS = 60.0
 
 # One lock for each schema that holds a ledger. The first number is only ours.
 LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
@@ -92,9 +92,9 @@ class WiredConnection(psycopg.Connection[Any]):
 
 
 class PostgresConnection:
-    """See the module. Raises `Trouble` when the server does not answer, or does not let itself be used.
+    """See the module. Raises `Unavailable` when the server does not answer, or does not let itself be used.
 
-    lasting: for a process that acts on what it has committed. It asks what became of a COMMIT until it knows,
+    resolving: for a process that acts on what it has committed. It asks what became of a COMMIT until it knows,
         since a claim that it took for undone would stand in the way of all later ones. And it does not go on
         with tables that took the place of those it began with: a restored ledger knows nothing of what ran.
     """
@@ -102,9 +102,9 @@ class PostgresConnection:
     # Told apart by it: SQLite's own connections are used as they are.
     on_server = True
 
-    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, lasting: bool = False) -> None:
+    def __init__(self, opening: Callable[[], psycopg.Connection[Any]], *, resolving: bool = False) -> None:
         self._opening = opening
-        self._lasting, self._tables = lasting, 0
+        self._resolving, self._tables = resolving, 0
         self._raw: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -115,7 +115,7 @@ class PostgresConnection:
         if self._raw is not None and not self._raw.closed:
             return self._raw
         if time.monotonic() < self._not_before:
-            raise Trouble("the server could not be reached a moment ago")
+            raise Unavailable("the server could not be reached a moment ago")
         try:
             self._raw = self._opening()
         except psycopg.Error as problem:
@@ -148,7 +148,7 @@ class PostgresConnection:
         """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
 
         Raises:
-            Trouble: it was not done.
+            Unavailable: it was not done.
         """
         number = self._begin()
         self._inside = True
@@ -192,12 +192,12 @@ class PostgresConnection:
         return str(row[0])
 
     def _check_tables(self, found: int | None) -> None:
-        if not self._lasting or found is None:
+        if not self._resolving or found is None:
             return
         self._tables = self._tables or found
         if found != self._tables:
             self._roll_back()
-            raise Trouble("the ledger's tables were replaced: stop and start the application")
+            raise Unavailable("the ledger's tables were replaced: stop and start the application")
 
     def _commit(self, number: str) -> None:
         assert self._raw is not None
@@ -211,25 +211,27 @@ class PostgresConnection:
                 raise _trouble(problem) from None
             done = self._was_committed(number)
         if not done:
-            raise Trouble("the transaction was undone by the server")
+            raise Unavailable("the transaction was undone by the server")
 
     def _was_committed(self, number: str) -> bool:
         """Ask what became of a transaction whose end was not heard."""
         logger.warning("the connection to the ledger was lost in a commit; asking what became of it")
-        give_up = time.monotonic() + _DOUBT_SECONDS
-        while self._lasting or time.monotonic() < give_up:
+        give_up = time.monotonic() + _UNKNOWN_SECONDS
+        while self._resolving or time.monotonic() < give_up:
             try:
                 row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
             except psycopg.DataError:
                 # Of a number that the server did not come to: it fell back to an older state.
                 return False
-            except (psycopg.Error, Trouble):
+            except (psycopg.Error, Unavailable):
                 self._drop_if_broken()
             else:
                 if row is not None and row[0] != "in progress":
                     return bool(row[0] == "committed")
             time.sleep(0.1)
-        raise Doubt("it is not known whether this was done, since the server went away in the middle of it")
+        raise CommitUnknown(
+            "it is not known whether this was done, since the server went away in the middle of it"
+        )
 
     def _roll_back(self) -> None:
         if self._raw is not None and not self._raw.closed:
@@ -244,11 +246,13 @@ class PostgresConnection:
             self._raw = None
 
 
-def _trouble(problem: psycopg.Error) -> Trouble:
+def _trouble(problem: psycopg.Error) -> Unavailable:
     # What the server will refuse as long as nobody changes anything: the start does not wait for it.
     # Of a connection that was not made there is no code, only the words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
-    return Trouble(one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS))
+    return Unavailable(
+        one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS)
+    )
 
 
 @cache

@@ -75,7 +75,7 @@ def said(problem: sqlalchemy.exc.DBAPIError) -> str:
 
 
 def added_row(row: Any) -> AddedRow:
-    """Return a row of `schema.jobs`, of a job that was added while running, as the catalogue takes it."""
+    """Return a row of `schema.jobs`, of a job that was added while running, as the registry takes it."""
     return AddedRow(
         row.job_id,
         row.name,

@@ -63,7 +63,7 @@ class SqliteLedger(Ledger):
         except OSError as problem:
             raise LedgerError(f"the ledger {self.place} cannot be read: {problem.strerror}") from None
 
-    def connect(self, *, read_only: bool = False, lasting: bool = False) -> sqlite3.Connection:
+    def connect(self, *, read_only: bool = False, resolving: bool = False) -> sqlite3.Connection:
         """Open a connection in autocommit mode.
 
         With `read_only` nothing is ever written, not even an empty file where there was none.
@@ -86,7 +86,7 @@ class SqliteLedger(Ledger):
             # WAL: readers and the writer do not wait for each other. FULL: a power cut loses nothing.
             _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
-        if lasting:
+        if resolving:
             # Others put the log back for it: see `checkpoints`.
             connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
         return connection

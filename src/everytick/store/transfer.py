@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, workers
 from . import statements as sql
-from .connections import TROUBLES, Connection, transaction
+from .connections import UNAVAILABLE, Connection, transaction
 from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
@@ -189,7 +189,7 @@ def _close_source(source: Ledger, target: Ledger, who: str, dead: dict[str, int]
         for process_id, host, pid, beat, beat_us, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
             if dead.get(process_id) != beat:
                 raise _in_use(source, host, pid)
-            workers.bury(connection, process_id, beat, beat_us)
+            workers.reap(connection, process_id, beat, beat_us)
         mark = migration_fence.newest(connection)
         if mark is not None and mark.closed is not None:
             if mark.action != LEAVING or mark.note != note:
@@ -298,7 +298,7 @@ def _reading(ledger: Ledger) -> Iterator[Connection]:
     try:
         with closing(ledger.connect(read_only=True)) as connection:
             yield connection
-    except TROUBLES as problem:
+    except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None
 
 
@@ -307,5 +307,5 @@ def _transaction(ledger: Ledger) -> Iterator[Connection]:
     try:
         with closing(ledger.connect()) as connection, transaction(connection):
             yield connection
-    except TROUBLES as problem:
+    except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None

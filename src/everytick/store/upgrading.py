@@ -11,7 +11,7 @@ from everytick.model import ticks
 
 from . import migration_fence, owner, workers
 from . import statements as sql
-from .connections import TROUBLES, Connection, transaction
+from .connections import UNAVAILABLE, Connection, transaction
 from .database import REVISION, Ledger
 from .records import Identity
 from .sqlite import SqliteLedger
@@ -61,7 +61,7 @@ def adopt(ledger: Ledger, who: str) -> str:
             if owner.why_not_ours(connection, ledger.application) is not None:
                 _refuse_living(connection)
             before = owner.adopt(connection, ledger.application, who)
-    except TROUBLES as problem:
+    except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None
     if before is None:
         return f"the ledger ({ledger}) is this application's already: nothing was changed"

@@ -8,7 +8,7 @@ from everytick.model import ticks
 
 from . import migration_fence
 from . import statements as sql
-from .connections import Connection, Trouble
+from .connections import Connection, Unavailable
 from .records import Identity
 
 # How often a run may be started again because its process died or was stopped (R6).
@@ -32,7 +32,7 @@ def ensure(connection: Connection, me: Identity) -> None:
 def enter(connection: Connection, me: Identity, start_number: int) -> None:
     """Write down that this process is there; never in a ledger that was moved away meanwhile."""
     if closed := migration_fence.why_closed(connection):
-        raise Trouble(closed)
+        raise Unavailable(closed)
     values = {
         "process_id": me.process_id,
         "host": me.host,
@@ -64,7 +64,7 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     return False
 
 
-def bury(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
+def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
     """Declare a process dead unless it moved on (then None); return how many runs it had started."""
     gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
     return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None

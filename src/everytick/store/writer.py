@@ -20,7 +20,7 @@ from typing import Any
 from everytick.errors import LedgerUnavailable
 from loguru import logger
 
-from .connections import TROUBLES, Connection, Trouble, transaction
+from .connections import UNAVAILABLE, Connection, Unavailable, transaction
 from .database import Ledger
 
 Operation = Callable[[Connection], Any]
@@ -85,8 +85,8 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
 
     def start(self) -> None:
-        """Open the ledger and begin. Raises one of `TROUBLES` if it cannot be opened."""
-        self._connection = self._ledger.connect(lasting=True)
+        """Open the ledger and begin. Raises one of `UNAVAILABLE` if it cannot be opened."""
+        self._connection = self._ledger.connect(resolving=True)
         self._file = self._ledger.file_identity()
         self._log: tuple[int, int] | None = None
         self._checkpoints = self._ledger.checkpoints()
@@ -188,7 +188,7 @@ class Writer:
     def _commit(self, connection: Connection, batch: list[_Task]) -> None:
         try:
             results = self._transaction(connection, batch)
-        except TROUBLES as problem:
+        except UNAVAILABLE as problem:
             self._postpone(batch, problem)
         except Exception as problem:
             if len(batch) > 1:
@@ -221,7 +221,7 @@ class Writer:
         log = self._ledger.log_identity()
         self._log = self._log or log
         if self._ledger.file_identity() != self._file or log != self._log:
-            raise Trouble(
+            raise Unavailable(
                 f"{self._ledger} was removed or replaced: put it back, or stop and start the application"
             )
 
@@ -242,7 +242,7 @@ class Writer:
         try:
             self._check_file()
             self._pulse(connection)
-        except TROUBLES as problem:
+        except UNAVAILABLE as problem:
             self._postpone([], problem)
         except Exception:
             logger.exception("the ledger's pulse failed")

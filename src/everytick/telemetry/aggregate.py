@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.completions import Ending
+from everytick.read.completions import Completion
 
 # Upper bounds, in seconds.
 LATENESS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -44,7 +44,7 @@ class Distribution:
         return list(zip(bounds, map(float, accumulate(self._counts)), strict=True))
 
 
-class Tally:
+class Aggregate:
     """Sums by label. A label is a job's id, or one for all jobs that have none of their own."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Tally:
         self.last_success: dict[str, int] = {}
         self.last_lost: dict[str, int] = {}
 
-    def add(self, ending: Ending, label: str) -> None:
+    def add(self, ending: Completion, label: str) -> None:
         """Count one ending."""
         if ending.followed:
             self.followed[label, ending.outcome] += 1
@@ -76,8 +76,8 @@ class Tally:
             took = (ending.finished - ending.started) / ticks.SECOND
             _of(self.duration, label, DURATION).add(took)
 
-    def merge(self, other: Tally, *, counting: bool = True) -> None:
-        """Add another tally; without `counting` only what it knows of the newest."""
+    def merge(self, other: Aggregate, *, counting: bool = True) -> None:
+        """Add another aggregate; without `counting` only what it knows of the newest."""
         _newest(self.last_success, other.last_success.items())
         _newest(self.last_lost, other.last_lost.items())
         if not counting:

@@ -23,7 +23,7 @@ import sqlalchemy
 from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
-from everytick.read.completions import Endings
+from everytick.read.completions import CompletionFeed
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -35,7 +35,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy import select
 
 from . import health
-from .aggregate import Tally
+from .aggregate import Aggregate
 
 # So many jobs have series of their own, those of the code first. All others, and those that are over, share
 # one label, or jobs that are added by the thousand would fill Prometheus.
@@ -61,8 +61,8 @@ class Metrics(Collector):
     def __init__(self, ledger: Ledger, *, history: bool = False) -> None:
         self._ledger, self._history = ledger, history
         self._lock = threading.Lock()
-        self._endings = Endings(history=history)
-        self._tally = Tally()
+        self._endings = CompletionFeed(history=history)
+        self._aggregate = Aggregate()
         self._begun = False
         # Jobs of which the last success was looked up, if they had one.
         self._looked_up: set[str] = set()
@@ -103,16 +103,16 @@ class Metrics(Collector):
         return found
 
     def _count(self, connection: sqlalchemy.Connection, shown: dict[str, Any]) -> None:
-        tally = Tally()
+        aggregate = Aggregate()
         for ending in self._endings.look(connection, self._ledger.file_identity()):
-            tally.add(ending, ending.job_id if ending.job_id in shown else OTHERS)
+            aggregate.add(ending, ending.job_id if ending.job_id in shown else OTHERS)
         # Only now: what was read in part is read again.
-        self._tally.merge(tally, counting=self._begun or self._history)
+        self._aggregate.merge(aggregate, counting=self._begun or self._history)
         self._begun = True
-        self._tally.forget({**shown, OTHERS: None})
+        self._aggregate.forget({**shown, OTHERS: None})
         for label in shown:
             for outcome, reason in OUTCOMES:
-                self._tally.ended[label, outcome, reason] += 0
+                self._aggregate.ended[label, outcome, reason] += 0
 
     def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, Any]) -> list[Metric]:
         self._looked_up &= shown.keys()
@@ -136,7 +136,7 @@ class Metrics(Collector):
     def _look_up(self, connection: sqlalchemy.Connection, job_id: str) -> None:
         """Find the last success of a job among its newest rows."""
         self._looked_up.add(job_id)
-        if job_id in self._tally.last_success:
+        if job_id in self._aggregate.last_success:
             return
         runs = schema.runs.c
         # Both by the unique index on job and tick, whose entries of one tick are in the order of their rows.
@@ -151,24 +151,24 @@ class Metrics(Collector):
                 select(sqlalchemy.func.max(some.c.finished_us)).where(some.c.state == "succeeded")
             )
             if last is not None:
-                known = self._tally.last_success.get(job_id, last)
-                self._tally.last_success[job_id] = max(last, known)
+                known = self._aggregate.last_success.get(job_id, last)
+                self._aggregate.last_success[job_id] = max(last, known)
 
     def _counted(self) -> Iterator[Metric]:
-        tally = self._tally
+        aggregate = self._aggregate
         ended = CounterMetricFamily(
             "scheduler_runs",
             "Runs that ended and ticks that were skipped, by outcome and by the reason of skipping.",
             labels=["job_id", "outcome", "reason"],
         )
-        for key, number in sorted(tally.ended.items()):
+        for key, number in sorted(aggregate.ended.items()):
             ended.add_metric(key, number)
         followed = CounterMetricFamily(
             "scheduler_repeated_attempts",
             "Attempts that ended badly and were followed by another one.",
             labels=["job_id", "outcome"],
         )
-        for pair, number in sorted(tally.followed.items()):
+        for pair, number in sorted(aggregate.followed.items()):
             followed.add_metric(pair, number)
         lateness = HistogramMetricFamily(
             "scheduler_run_lateness_seconds", "From when a run was due to its start.", labels=["job_id"]
@@ -176,7 +176,7 @@ class Metrics(Collector):
         duration = HistogramMetricFamily(
             "scheduler_run_duration_seconds", "From the start of an attempt to its end.", labels=["job_id"]
         )
-        for family, distributions in ((lateness, tally.lateness), (duration, tally.duration)):
+        for family, distributions in ((lateness, aggregate.lateness), (duration, aggregate.duration)):
             for label, distribution in sorted(distributions.items()):
                 family.add_metric([label], distribution.buckets(), distribution.total)
         success = _family("scheduler_job_last_success_timestamp_seconds", "When the job last succeeded.")
@@ -184,7 +184,7 @@ class Metrics(Collector):
             "scheduler_job_last_lost_timestamp_seconds",
             "When an attempt of the job was last found lost with its process; none if long ago.",
         )
-        for gauge, newest in ((success, tally.last_success), (lost, tally.last_lost)):
+        for gauge, newest in ((success, aggregate.last_success), (lost, aggregate.last_lost)):
             for label, instant in sorted(newest.items()):
                 gauge.add_metric([label], instant / ticks.SECOND)
         yield from (ended, followed, lateness, duration, success, lost)

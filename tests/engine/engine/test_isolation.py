@@ -1,0 +1,116 @@
+"""Unavailable in one place does not spread to the rest of the schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler
+from everytick.store import claims
+
+from inside import covered, rows, until, without_a_hole
+from ledgers import held
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+@pytest.mark.parametrize("after", range(3))
+async def test_wherever_the_ticks_of_a_job_fail_the_others_go_on(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    ran: dict[str, int] = {"before": 0, "after": 0}
+
+    def count(name: str) -> None:
+        ran[name] += 1
+
+    scheduler.add_job(count, "interval", seconds=0.1, id="before", args=["before"])
+    bad = scheduler.add_job(lambda: None, "interval", seconds=0.1, id="bad")
+    scheduler.add_job(count, "interval", seconds=0.1, id="after", args=["after"])
+    asked: list[int] = []
+    real = bad.schedule.ticks.next
+
+    def broken(at: int) -> int | None:
+        asked.append(at)
+        if len(asked) > after:
+            raise OverflowError("beyond reckoning")
+        return real(at)
+
+    async with scheduler:
+        monkeypatch.setattr(bad.schedule.ticks, "next", broken)
+        await until(lambda: len(asked) > after)
+        begin = dict(ran)
+        await until(lambda: all(ran[name] >= begin[name] + 4 for name in ran))
+    # It is looked at again after a while, not at once and for ever.
+    assert len(asked) <= after + 3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "trouble",
+    [RuntimeError("a mistake"), sqlite3.DatabaseError("odd"), sqlite3.OperationalError("disk I/O error")],
+)
+async def test_a_pass_that_fails_is_made_up_for_within_a_second_or_two(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    ran: list[float] = []
+    scheduler.add_job(lambda: ran.append(time.monotonic()), "interval", seconds=0.2, id="job", coalesce=False)
+    real = claims.claim
+    failed: list[float] = []
+
+    def claim(*arguments: Any) -> Any:
+        if len(ran) >= 2 and len(failed) < 2:
+            failed.append(time.monotonic())
+            raise trouble
+        return real(*arguments)
+
+    monkeypatch.setattr(claims, "claim", claim)
+    async with scheduler:
+        await until(lambda: len(failed) == 2)
+        await until(lambda: ran[-1] > failed[-1], patience=3)
+        await until(lambda: len(ran) >= 15)
+    accounted = covered(rows(scheduler), "job", 0.2)
+    assert without_a_hole(accounted, 0.2)
+    assert len(rows(scheduler, "succeeded")) == len(ran)
+
+
+@pytest.mark.full
+async def test_a_claim_that_was_under_way_starts_nothing_after_the_stop_was_asked_for(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    entered: list[int] = []
+    scheduler.add_job(lambda: entered.append(1), "interval", seconds=0.5, id="job")
+    async with scheduler:
+        await until(lambda: entered)
+        with held(scheduler.ledger):
+            begin = time.monotonic()
+            await until(lambda: time.monotonic() > begin + 0.8)
+            before = len(entered)
+            stopping = asyncio.ensure_future(scheduler.drain())
+            await asyncio.sleep(0.2)
+        await stopping
+    assert len(entered) == before
+    assert rows(scheduler)[-1]["state"] == "queued"
+
+
+@pytest.mark.full
+async def test_stopping_without_a_ledger_waits_without_being_busy(scheduler: AsyncIOScheduler) -> None:
+    go = asyncio.Event()
+
+    async def waits() -> None:
+        await go.wait()
+
+    scheduler.add_job(waits, "date", id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "running"))
+        for file in scheduler.ledger.path.parent.glob("ledger.db*"):
+            file.unlink()
+        go.set()
+        begin, busy = time.monotonic(), time.process_time()
+        assert await scheduler.drain() == 1
+        lasted, busy = time.monotonic() - begin, time.process_time() - busy
+    assert lasted > 5
+    assert busy < lasted / 3
+    assert not scheduler.ledger.path.exists()

@@ -1,0 +1,203 @@
+"""An application as it stands on a user's disk, run as a process: what the stories act on.
+
+It is the template's own Python tree next to a `pyproject.toml`, so that nothing has to be installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from everytick.store.connections import UNAVAILABLE
+from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
+
+TEMPLATE = Path(__file__).parents[2] / "template"
+PATIENCE = 60.0
+
+HEADER = "from everytick import AsyncIOScheduler\n"
+
+
+def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Return the first true value of `condition()`; fail with `what` when patience ends."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience:g} s in vain for {what}")
+
+
+def rows_in(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the rows of all runs as they are, oldest first."""
+    with closing(ledger.connect(read_only=True)) as connection:
+        cursor: Any = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+class Application:
+    """An application folder and its commands."""
+
+    def __init__(self, folder: Path, name: str = "story-app") -> None:
+        self.folder = folder
+        shutil.copytree(
+            TEMPLATE / "app",
+            folder / "app",
+            ignore=shutil.ignore_patterns("__pycache__", "*.jinja"),
+        )
+        (folder / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        self.project_file = folder / "app/core/project.toml"
+        self.project_file.write_text(f'name = "{name}"\ntimezone = "UTC"\n')
+        self.main_file = folder / "app/components/scheduler/main.py"
+        self.tasks_file = folder / "app/services/my_tasks.py"
+        self.ledger_file = folder / "data/ledger.db"
+        self.environment: dict[str, str] = {}
+
+    def schedule(self, body: str, imports: str = "") -> None:
+        """Write `main.py`: `body` is what stands in create_scheduler(), between its first and last line."""
+        lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+        self.main_file.write_text(
+            f"{HEADER}{imports}\n\ndef create_scheduler() -> AsyncIOScheduler:\n"
+            f"    scheduler = AsyncIOScheduler()\n{lines}    return scheduler\n"
+        )
+
+    def tasks(self, text: str) -> None:
+        """Write `my_tasks.py`."""
+        self.tasks_file.write_text(text)
+
+    def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `python -m app ...` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=cwd or self.folder,
+            env=self.variables(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    def refused(self, code: int = 2) -> str:
+        """Run, expect to be refused in one line, and return the line."""
+        done = self.command("run")
+        assert done.returncode == code, done.stderr
+        lines = [line for line in done.stderr.splitlines() if line]
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("error: ")
+        return lines[0].removeprefix("error: ")
+
+    def json(self, *arguments: str) -> Any:
+        """Return what a command prints as JSON."""
+        done = self.command(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def runs(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the ledger's runs, newest first."""
+        found: list[dict[str, Any]] = self.json("runs", *arguments)
+        return found
+
+    def recorded(self, *states: str) -> list[dict[str, Any]]:
+        """Return the ledger's rows themselves, oldest first: cheap enough to wait on."""
+        try:
+            rows = rows_in(self.ledger) if self.ledger.exists() else []
+        except (*UNAVAILABLE, psycopg.errors.UndefinedTable):
+            return []
+        return [row for row in rows if not states or row["state"] in states]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return open_ledger(self.ledger_url)
+
+    @property
+    def ledger_url(self) -> str:
+        """Where its ledger is."""
+        return self.variables().get("SCHEDULER_DATABASE_URL") or f"sqlite:///{self.ledger_file}"
+
+    def records(self, number: int, *states: str) -> None:
+        """Wait until the ledger has so many rows."""
+        wait_for(lambda: len(self.recorded(*states)) >= number, f"{number} rows in the ledger")
+
+    @contextmanager
+    def running(self, *, expect: int = 0) -> Iterator[Running]:
+        """Run the scheduler inside the block; stop it with SIGTERM at its end and check the exit code."""
+        process = self.start()
+        try:
+            yield process
+            if process.popen.poll() is None:
+                process.popen.send_signal(signal.SIGTERM)
+            code = process.popen.wait(60)
+            assert code == expect, f"exit code {code}\n{process.log()}"
+        finally:
+            process.popen.kill()
+            process.popen.wait()
+
+    def start(self) -> Running:
+        """Start `python -m app run` and wait until it says that it runs."""
+        process = self.launch()
+        wait_for(lambda: process.is_up() or process.popen.poll() is not None, "the start line")
+        return process
+
+    def launch(self, **variables: str) -> Running:
+        """Start `python -m app run`, with these variables besides, and return at once."""
+        log = self.folder / f"run-{time.monotonic_ns()}.log"
+        with log.open("wb") as stream:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "app", "run"],
+                cwd=self.folder,
+                env=self.variables() | variables,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        return Running(popen, log)
+
+    def variables(self) -> dict[str, str]:
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
+        }
+        # What is told here is told without the dashboard, unless a story asks for it.
+        place = {"SCHEDULER_DATABASE_URL": os.environ["LEDGER"]} if os.environ.get("LEDGER") else {}
+        return {
+            **clean,
+            **place,
+            "SCHEDULER_DASHBOARD": "false",
+            "COLUMNS": "200",
+            "PYTHONUTF8": "1",
+            **self.environment,
+        }
+
+
+class Running:
+    """A scheduler that runs as a process."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], log_file: Path) -> None:
+        self.popen = popen
+        self._log_file = log_file
+
+    def log(self) -> str:
+        """Return what it has printed so far."""
+        return self._log_file.read_text("utf-8", errors="replace")
+
+    def is_up(self) -> bool:
+        """Return whether it has said that it runs."""
+        return "| ledger " in self.log()
+
+    def says(self, text: str) -> None:
+        """Wait until it has printed `text`."""
+        wait_for(lambda: text in self.log(), f"{text!r} in the log:\n{self.log()}")

@@ -1,0 +1,315 @@
+"""Who may come in, and what a stranger, a foreign page and a thief of a cookie get."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+from everytick.dashboard.authentication import (
+    SESSION_SECONDS,
+    Authenticator,
+    Failures,
+    Visitor,
+    open_door,
+    token_file,
+)
+from everytick.dashboard.settings import DashboardSettings
+from everytick.errors import ConfigurationError, LedgerError
+
+from dashboard.world import READ_TOKEN, TOKEN, Site, csrf_token, described
+from inside import Clock
+
+pytestmark = pytest.mark.full
+
+PAGES = ["/", "/job?id=sweep", "/runs", "/run/1", "/run/1/text", "/running", "/coming", "/audit"]
+READS = ["jobs", "jobs/sweep", "runs", "runs/1", "plan", "processes", "audit"]
+ACTS = ["jobs/sweep/run-now", "jobs/sweep/pause", "jobs/sweep/resume", "runs/1/cancel", "runs/1/retry"]
+
+
+def test_without_a_token_nothing_can_be_read_or_done(site: Site) -> None:
+    before = site.audit()
+    with httpx.Client(base_url=site.base) as stranger:
+        for page in PAGES:
+            answer = stranger.get(page)
+            assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login"), page
+            assert answer.text == ""
+        answer = stranger.get("/live")
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        for path in [f"v1/{name}" for name in READS] + ["openapi.json", "no-such"]:
+            answer = stranger.get(f"/api/{path}")
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert described(answer).startswith("a token is needed")
+        for path in ACTS:
+            assert stranger.post(f"/api/v1/{path}").status_code == 401
+        assert stranger.post("/do/run-now", data={"job_id": "sweep"}).status_code == 303
+        for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"):
+            assert stranger.request(method, "/api/v1/jobs").status_code == 401
+    assert site.audit() == before
+
+
+def test_a_wrong_token_opens_nothing_and_the_cookie_is_not_the_token(site: Site) -> None:
+    with site.client("wrong-wrong-wrong-wrong") as wrong:
+        assert wrong.get("/api/v1/jobs").status_code == 401
+    with httpx.Client(base_url=site.base) as stranger:
+        stranger.cookies.set(f"scheduler_{site.port}", TOKEN)
+        assert stranger.get("/").status_code == 303
+    with site.browser() as visitor:
+        (cookie,) = visitor.cookies.jar
+        assert TOKEN not in (cookie.value or "")
+        assert visitor.get("/").status_code == 200
+
+
+def test_who_scrapes_the_metrics_without_the_token_gets_a_plain_refusal(site: Site) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong-wrong-wrong-wrong"}, {"Authorization": "Basic eDp5"}):
+        answer = httpx.get(f"{site.base}/metrics", headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert "token" in answer.text
+        assert "<" not in answer.text
+        answer = httpx.get(f"{site.base}/api/v1/jobs", headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "token" in described(answer)
+    with site.client(READ_TOKEN) as scraper:
+        assert "scheduler_job_paused" in scraper.get("/metrics").text
+
+
+def test_a_link_with_the_token_is_exchanged_for_a_cookie_and_leaves_the_address(site: Site) -> None:
+    with httpx.Client(base_url=site.base) as browser:
+        answer = browser.get(f"/login?token={TOKEN}")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert "secure" not in cookie
+        assert browser.get("/").status_code == 200
+    with httpx.Client(base_url=site.base, headers={"X-Forwarded-Proto": "https"}) as behind_tls:
+        assert "secure" in behind_tls.get(f"/login?token={TOKEN}").headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize(
+    "onward", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "x", ""]
+)
+def test_signing_in_leads_on_to_no_other_site(site: Site, onward: str) -> None:
+    answer = httpx.post(f"{site.base}/login", data={"token": TOKEN, "next": onward})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    answer = httpx.post(f"{site.base}/login", data={"token": TOKEN, "next": "/job?id=sweep"})
+    assert answer.headers["location"] == "/job?id=sweep"
+
+
+def test_an_action_from_a_cookie_needs_the_proof_and_the_right_origin(site: Site) -> None:
+    before = site.audit()
+    with site.browser() as browser, site.browser() as other:
+        given = {"X-CSRF-Token": csrf_token(browser)}
+        refused = [
+            {},
+            {"X-CSRF-Token": "0" * 64},
+            {"X-CSRF-Token": csrf_token(other)},
+            {**given, "Origin": "http://evil.example"},
+            {**given, "Origin": "null"},
+            {**given, "Origin": f"http://127.0.0.1:{site.port + 1}"},
+            {**given, "Sec-Fetch-Site": "cross-site"},
+            {**given, "Sec-Fetch-Site": "same-site"},
+        ]
+        for headers in refused:
+            for path in ("/do/run-now", "/api/v1/jobs/sweep/run-now"):
+                answer = browser.post(path, data={"job_id": "sweep"}, headers=headers)
+                assert answer.status_code == 403, (path, headers)
+        assert site.audit() == before
+        good = {**given, "Origin": site.base, "Sec-Fetch-Site": "same-origin"}
+        assert browser.post("/do/run-now", data={"job_id": "sweep"}, headers=good).status_code == 200
+    assert len(site.audit()) == len(before) + 1
+
+
+def test_the_token_for_reading_reads_everything_and_does_nothing(site: Site) -> None:
+    before = site.audit()
+    with site.client(READ_TOKEN) as reader:
+        for name in READS:
+            assert reader.get(f"/api/v1/{name}").status_code in (200, 404), name
+        for path in ACTS:
+            answer = reader.post(f"/api/v1/{path}")
+            assert (answer.status_code, described(answer)) == (
+                403,
+                "you may look but not act: that takes the other token",
+            )
+    with site.browser(READ_TOKEN) as reader:
+        for page in PAGES[:3]:
+            answer = reader.get(page)
+            assert answer.status_code == 200
+            assert "read only" in answer.text
+            assert "/do/" not in answer.text
+        given = {"X-CSRF-Token": csrf_token(reader)}
+        assert reader.post("/do/run-now", data={"job_id": "sweep"}, headers=given).status_code == 403
+        assert reader.post("/logout", headers=given).status_code == 204
+        assert reader.get("/").status_code == 303
+    assert site.audit() == before
+
+
+def test_a_foreign_name_that_points_here_is_refused(site: Site) -> None:
+    for host in (
+        "evil.example",
+        f"evil.example:{site.port}",
+        "127.0.0.1.evil.example",
+        "",
+        "[",
+        "localhost.evil",
+    ):
+        for path in ("/login", "/static/style.css", "/api/v1/jobs"):
+            answer = httpx.get(
+                site.base + path, headers={"Host": host, "Authorization": f"Bearer {TOKEN}"}, timeout=10
+            )
+            assert answer.status_code in (400, 421), (host, path)
+    for host in (f"localhost:{site.port}", f"127.0.0.1:{site.port}", "LOCALHOST", f"[::1]:{site.port}"):
+        assert httpx.get(f"{site.base}/login", headers={"Host": host}).status_code == 200
+
+
+def test_every_answer_has_the_headers_that_keep_a_browser_safe(site: Site) -> None:
+    with site.browser() as browser:
+        answers = [browser.get(page) for page in (*PAGES[:-1], "/login", "/no-such", "/static/page.js")]
+        answers.append(httpx.get(f"{site.base}/", headers={"Host": "evil.example"}))
+        answers.append(httpx.get(f"{site.base}/api/v1/jobs"))
+    for answer in answers:
+        policy = dict(
+            part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";")
+        )
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert "server" not in answer.headers
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_who_tries_many_tokens_has_to_wait(own_site: Site) -> None:
+    with own_site.alone():
+        codes = [
+            httpx.post(f"{own_site.base}/login", data={"token": f"wrong{n}"}).status_code for n in range(12)
+        ]
+        assert codes == [401] * 10 + [429] * 2
+        with own_site.client("wrong-wrong-wrong-wrong") as client:
+            answer = client.get("/api/v1/jobs")
+            assert answer.status_code == 429
+            assert answer.headers["retry-after"] == "60"
+        with own_site.client() as client:
+            # Who has the right one, at the same address, is not kept out.
+            assert "there is no ledger" in described(client.get("/api/v1/jobs"))
+        with own_site.browser() as browser:
+            assert browser.get("/login").status_code == 200
+
+
+def test_too_much_and_what_is_no_request_is_refused(site: Site) -> None:
+    with site.client() as client:
+        answer = client.post("/api/v1/jobs/sweep/pause", content=b"x" * 70_000)
+        assert (answer.status_code, described(answer)[:16]) == (413, "that is too much")
+        pieces = (b"x" * 10_000 for _ in range(8))
+        assert client.post("/api/v1/jobs/sweep/pause", content=pieces).status_code == 413
+    raw = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
+    raw.putrequest("GET", "/api/v1/jobs", skip_host=True)
+    raw.endheaders()
+    assert raw.getresponse().status in (400, 421)
+    raw.close()
+
+
+# --- the pieces
+
+
+def test_a_session_ends_with_its_time_and_with_its_token() -> None:
+    clock = Clock()
+    door = Authenticator(TOKEN, READ_TOKEN, clock=lambda: clock.now() / 1e9)
+    session = door.session("all", "Anna\n<b>\x00")
+    visitor = door.visitor(session, "::1")
+    assert visitor == Visitor("Anna <b>", "::1", True, session)
+    assert visitor.who == "dashboard: Anna <b> (::1)"
+    assert Authenticator("another-another-another", READ_TOKEN).visitor(session, "") is None
+    assert Authenticator(TOKEN).visitor(door.session("read", ""), "") is None
+    clock.step(SESSION_SECONDS + 1)
+    assert door.visitor(session, "") is None
+
+
+@pytest.mark.parametrize(
+    "forged", ["", ".", "all.1.2.3.4", "all", "é.1", "all.1...", "read.x.y.z." + "0" * 64]
+)
+def test_a_forged_session_is_nobodys(forged: str) -> None:
+    assert Authenticator(TOKEN, READ_TOKEN).visitor(forged, "") is None
+
+
+def test_a_session_for_reading_cannot_be_turned_into_one_for_acting() -> None:
+    door = Authenticator(TOKEN, READ_TOKEN)
+    session = door.session("read", "")
+    assert door.visitor("all" + session.removeprefix("read"), "") is None
+    for place in range(0, len(session), 7):
+        changed = session[:place] + ("0" if session[place] != "0" else "1") + session[place + 1 :]
+        assert door.visitor(changed, "") is None
+
+
+def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
+    clock = Clock()
+    failures = Failures(clock=lambda: clock.now() / 1e9)
+    for _ in range(10):
+        assert not failures.too_many("a")
+        failures.add("a")
+    assert failures.too_many("a")
+    assert not failures.too_many("b")
+    clock.step(61)
+    assert not failures.too_many("a")
+    for number in range(3_000):
+        failures.add(str(number))
+    assert len(failures._seen) <= 1_000
+
+
+def test_a_token_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    chosen, folder = DashboardSettings(), tmp_path / "data"
+    _door, token, made = open_door(chosen, folder)
+    assert made
+    assert len(token) >= 40
+    assert open_door(chosen, folder)[1:] == (token, False)
+    if os.name == "posix":
+        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
+        token_file(folder).chmod(0o644)
+        open_door(chosen, folder)
+        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
+    token_file(folder).write_text("short\n")
+    with pytest.raises(LedgerError, match="too short: delete the file"):
+        open_door(chosen, folder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SCHEDULER_DASHBOARD_TOKEN", "short", "a token has at least 16 characters"),
+        ("SCHEDULER_DASHBOARD_READ_TOKEN", "with some blanks in it", "without blanks"),
+        ("SCHEDULER_DASHBOARD_PORT", "70000", "less than or equal to 65535"),
+        ("SCHEDULER_DASHBOARD_NAMES", "http://x", "is not a host name"),
+        ("SCHEDULER_DASHBOARD", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence_that_shows_no_token(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=sentence) as problem:
+        DashboardSettings()
+    assert str(problem.value).startswith(variable)
+    if variable.endswith("TOKEN"):
+        assert value not in str(problem.value)
+
+
+def test_the_two_tokens_differ_and_comments_are_no_part_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_TOKEN", TOKEN)
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_READ_TOKEN", TOKEN)
+    with pytest.raises(ConfigurationError, match="must differ"):
+        DashboardSettings()
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_READ_TOKEN", "")
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", "8001  # ours")
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_NAMES", "Jobs.example.org, other.example")
+    chosen = DashboardSettings()
+    assert chosen.scheduler_dashboard_port == 8001
+    assert chosen.names >= {"jobs.example.org", "other.example", "localhost", "127.0.0.1"}
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_HOST", "0.0.0.0")
+    assert DashboardSettings().names == {"jobs.example.org", "other.example"}

@@ -1,0 +1,16 @@
+"""Told once more on PostgreSQL: see `tests/engine/api/test_asking.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+# The most telling ones of that file.
+from test_asking import (  # noqa: F401
+    test_a_job_runs_now_beside_its_schedule_whoever_asks,
+    test_a_run_that_failed_gets_one_more_attempt,
+    test_a_run_that_waits_is_cancelled_and_never_begins,
+    test_the_end_of_a_pause_and_of_a_job_may_say_why,
+    test_what_a_run_logged_is_kept_with_secrets_as_stars,
+)
+
+pytestmark = pytest.mark.full

@@ -1,0 +1,20 @@
+"""Told once more on PostgreSQL: see `tests/engine/api/test_steering.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+# A file that another program locks is a story of its own.
+from test_steering import (  # noqa: F401
+    no_calls_yet,
+    test_a_job_may_add_another_while_the_scheduler_drains,
+    test_a_removed_job_never_runs_again_and_its_history_stays,
+    test_an_added_job_is_paused_and_resumed_like_any_other,
+    test_an_id_that_is_taken_is_refused_unless_it_is_to_be_replaced,
+    test_another_process_adds_changes_and_removes,
+    test_modified_and_rescheduled_jobs_stay_so,
+    test_the_code_takes_over_an_id_that_was_added,
+    test_what_stands_in_the_code_is_changed_there,
+)
+
+pytestmark = pytest.mark.full

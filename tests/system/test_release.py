@@ -1,0 +1,108 @@
+"""`make release`: what it refuses, and what stands there afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+
+from app_session import ROOT, copy_source
+from rendering import fresh_folder, git
+
+
+@pytest.fixture
+def repository() -> Path:
+    """A repository like this one, ready for its first release."""
+    folder = copy_source(fresh_folder("repository"))
+    shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "pyproject.toml", folder)
+    (folder / "tests").mkdir()
+    (folder / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n- Light.\n", encoding="utf-8")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "ready")
+    return folder
+
+
+def release(repository: Path, *arguments: str) -> Any:
+    """Run the script as `make release` does."""
+    command = [sys.executable, "-B", "scripts/release.py", *arguments]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True)
+
+
+@pytest.mark.full
+def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> None:
+    done = release(repository, "0.1.0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert git(repository, "status", "--porcelain") == ""
+    assert git(repository, "describe", "--tags").strip() == "0.1.0"
+    changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    begin, _, end = changelog.partition("## [0.1.0] - 2")
+    assert begin.endswith("## [Unreleased]\n\n")
+    assert end.endswith("\n\n- Light.\n")
+    assert 'version = "0.1.0"\n' in (repository / "pyproject.toml").read_text(encoding="utf-8")
+
+    kept = fresh_folder("kept")
+    with tarfile.open(repository / "tests/template/released/0.1.0.tar.xz") as archive:
+        archive.extractall(kept, filter="data")
+    assert sorted(it.name for it in kept.iterdir()) == ["CHANGELOG.md", "copier.yml", "includes", "template"]
+    project = fresh_folder("project")
+    copier.run_copy(str(repository), project, defaults=True, quiet=True)
+    assert "_commit: 0.1.0\n" in (project / ".copier-answers.yml").read_text(encoding="utf-8")
+    # The kept copy is the released template, to the byte.
+    copier.run_copy(str(kept), again := fresh_folder("again"), defaults=True, quiet=True)
+    assert (again / ".template/CHANGELOG.md").read_bytes() == (
+        project / ".template/CHANGELOG.md"
+    ).read_bytes()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ([], 2, "name the version: make release VERSION=0.2.0"),
+        (["one"], 1, "'one' is no version by PEP 440, such as 0.2.0 or 1.0.0rc1"),
+        (["0.2.0-rc.1"], 1, "write the version as 0.2.0rc1: that is the name of the tag"),
+        (["0.2.0+local"], 1, "0.2.0+local has a local part: others could not tell it from 0.2.0"),
+        (["0.0.9"], 1, "0.0.9 is not newer than 0.1.0, which is released"),
+        (["0.2.0"], 1, "CHANGELOG.md has nothing under [Unreleased]: say what the release brings"),
+    ],
+)
+def test_what_is_no_release_is_refused(
+    repository: Path, arguments: list[str], code: int, sentence: str
+) -> None:
+    assert release(repository, "0.1.0").returncode == 0
+    done = release(repository, *arguments)
+    assert (done.returncode, done.stderr) == (code, f"error: {sentence}\n")
+    assert git(repository, "tag").split() == ["0.1.0"]
+    assert git(repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.full
+def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(repository: Path) -> None:
+    hook = repository / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho 'the hook says no'\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    done = release(repository, "0.1.0")
+    assert (done.returncode, done.stderr) == (1, "error: git commit failed: the hook says no\n")
+    assert git(repository, "status", "--porcelain") == ""
+    hook.unlink()
+    git(repository, "tag", "0.1.0")
+    done = release(repository, "0.1.0")
+    assert done.stderr == "error: there is a tag 0.1.0 already: delete it, or choose another version\n"
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_what_is_not_committed_is_not_released(repository: Path) -> None:
+    (repository / "copier.yml").write_text("", encoding="utf-8")
+    for arguments in (["0.1.0"], ["--check", "0.1.0"]):
+        done = release(repository, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: commit everything first")
+    assert git(repository, "tag") == ""

@@ -1,0 +1,314 @@
+"""The torture test in its short form, and the csrf_token that its checker would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torture.__main__ import torture
+from torture.checker import violations
+from torture.evidence import Command, Evidence, Fault, Life, Start, WorldClock, load
+from torture.report import explained, summary
+from torture.world import SCHEDULE, SECOND, JobSpec
+
+JOB = JobSpec("job", SECOND, startup=True)
+UNTIL = 178
+AWAY = "error: the ledger data/ledger.db cannot be used: database is locked"
+CUT = "stopped; 1 run(s) had to be cut, or could not be recorded"
+PLANNED = (
+    "09:00 ERROR flaky failed\nTraceback (most recent call last):\nRuntimeError: as planned\n2026-11-23 x"
+)
+
+
+def us(seconds: float) -> int:
+    return round(seconds * SECOND)
+
+
+def row(tick: float, state: str = "succeeded", **more: Any) -> dict[str, Any]:
+    """A run that did what it should; what is given in seconds becomes microseconds."""
+    ran = state != "skipped"
+    known = {
+        "run_id": int(tick), "job_id": "job", "kind": "scheduled", "tick_us": tick, "last_tick_us": None,
+        "tick_count": None, "start_number": None, "state": state, "reason": None, "attempt": int(ran),
+        "crashes": 0, "process_id": "two" if ran else None, "due_us": tick,
+        "claimed_us": tick + 0.001 if ran else None, "started_us": tick + 0.002 if ran else None,
+        "finished_us": tick + 0.02, **more,
+    }  # fmt: skip
+    return {
+        key: us(value) if key.endswith("_us") and value is not None else value for key, value in known.items()
+    }
+
+
+def start(due: float, attempt: int = 1, pid: int = 2, **more: Any) -> Start:
+    begin = Start(int(due), "scheduled", "job", us(due), attempt, pid, us(due + 0.01), us(due + 0.02))
+    return replace(begin, **more)
+
+
+def fault(kind: str, begin: float, end: float, pid: int = 0) -> Fault:
+    return Fault(kind, pid, us(begin), us(end))
+
+
+def good() -> Evidence:
+    """Three processes, 75 ticks: one was lost with its process, some were paused, some not claimable."""
+    apart = (105, 110, 111, *range(115, 119), *range(141, 145))
+    plain = [tick for tick in range(101, 176) if tick not in apart]
+    runs = [
+        row(91, run_id=1, kind="startup", tick_us=None, start_number=1, process_id="one"),
+        *(row(tick) for tick in plain),
+        row(105, attempt=2, crashes=1, claimed_us=106.91, started_us=106.92, finished_us=106.99),
+        row(110, finished_us=111.5),
+        row(111, "skipped", reason="overlap"),
+        row(115, "skipped", reason="paused", last_tick_us=118, tick_count=4, finished_us=118.25),
+        row(141, "skipped", reason="coalesced", last_tick_us=143, tick_count=3, finished_us=144.2),
+        row(144, claimed_us=144.2, started_us=144.2, finished_us=144.3),
+    ]
+    starts = [
+        start(91, run=1, kind="startup", tick=0, pid=1),
+        *(start(tick) for tick in plain),
+        start(105, pid=1, end=None),
+        start(105, attempt=2, at=us(106.93), end=us(106.99)),
+        start(110, end=us(111.5)),
+        start(144, at=us(144.2), end=us(144.3)),
+    ]
+    lost = {
+        "run_id": 105, "attempt": 1, "state": "lost", "process_id": "one", "started_us": us(105.002),
+        "finished_us": us(106.9),
+    }  # fmt: skip
+    return Evidence(
+        schedule=[JOB],
+        clock=WorldClock(0),
+        until=us(UNTIL),
+        faults=[
+            fault("kill", 105.1, 105.2, 1),
+            fault("lock", 140.5, 144.1),
+            fault("terminate", 190, 200, 2),
+            fault("terminate", 190, 200, 3),
+        ],
+        lives=[
+            Life(1, us(90), us(91), us(105.2), -9, ""),
+            Life(2, us(90), us(91), us(200), 0, PLANNED),
+            Life(3, us(106), us(107), us(200), 0, ""),
+        ],
+        starts=starts,
+        runs=runs,
+        attempts=[lost],
+        jobs={"job": {"changed_us": us(100), "definition": "interval 1000000us from 0"}},
+        commands=[
+            Command("pause", "job", us(114.8), us(114.9), True),
+            Command("resume", "job", us(118.2), us(118.3), True),
+        ],
+    )
+
+
+# --- changes to it: what follows the evidence is in seconds ---
+
+
+def without(evidence: Evidence, tick: int) -> Evidence:
+    return replace(evidence, runs=[r for r in evidence.runs if r["tick_us"] != us(tick)])
+
+
+def changed(evidence: Evidence, tick: int, **values: Any) -> Evidence:
+    values = {k: us(v) if k.endswith("_us") and v is not None else v for k, v in values.items()}
+    return replace(evidence, runs=[{**r, **values} if r["tick_us"] == us(tick) else r for r in evidence.runs])
+
+
+def also(evidence: Evidence, *rows: dict[str, Any]) -> Evidence:
+    return replace(evidence, runs=[*evidence.runs, *rows])
+
+
+def began(evidence: Evidence, tick: int, **values: Any) -> Evidence:
+    starts = [replace(s, **values) if s.tick == us(tick) else s for s in evidence.starts]
+    return replace(evidence, starts=starts)
+
+
+def unseen(evidence: Evidence, tick: int) -> Evidence:
+    return replace(evidence, starts=[s for s in evidence.starts if s.tick != us(tick)])
+
+
+def skipped(evidence: Evidence, tick: int, reason: str, finished: float) -> Evidence:
+    given_up = row(tick, "skipped", reason=reason, finished_us=finished)
+    return also(unseen(without(evidence, tick), tick), given_up)
+
+
+def ended(evidence: Evidence, tick: int, state: str, **values: Any) -> Evidence:
+    return changed(evidence, tick, state=state, **values)
+
+
+def lived(evidence: Evidence, pid: int, **values: Any) -> Evidence:
+    return replace(evidence, lives=[replace(x, **values) if x.pid == pid else x for x in evidence.lives])
+
+
+def of(evidence: Evidence, **values: Any) -> Evidence:
+    return replace(evidence, schedule=[replace(JOB, **values)])
+
+
+def earlier(evidence: Evidence, **values: Any) -> Evidence:
+    return replace(evidence, attempts=[{**evidence.attempts[0], **values}])
+
+
+def startup(number: int, run: int) -> dict[str, Any]:
+    return row(
+        91, run_id=run, kind="startup", tick_us=None, start_number=number, state="skipped", reason="coalesced"
+    )
+
+
+def requested(evidence: Evidence, *rows: dict[str, Any]) -> Evidence:
+    return replace(also(evidence, *rows), requested=[("one", us(150), us(149))])
+
+
+ONE = row(150, run_id=900, job_id="one")
+ONE_STARTED = start(150, run=900, job="one")
+HOG = start(160, run=901, job="hog", end=us(163))
+
+BREACHES: list[tuple[Callable[[Evidence], Evidence], str]] = [
+    # R1 to R3
+    (lambda e: without(e, 160), "tick 160000000 has no outcome"),
+    (lambda e: changed(e, 141, last_tick_us=142, tick_count=2), "tick 143000000 has no outcome"),
+    (lambda e: ended(e, 130, "running"), "tick 130000000 is still running"),
+    (lambda e: replace(e, jobs={}), "the ledger does not know this job"),
+    (lambda e: requested(e), "the requested tick 150000000 has 0 outcomes"),
+    (lambda e: requested(e, ONE, ONE), "the requested tick 150000000 has 2 outcomes"),
+    (lambda e: replace(requested(e, ONE), refused=["one"]), "it was refused when it was to be added"),
+    (lambda e: also(e, row(150, run_id=900, job_id="other")), "of a job that nobody declared"),
+    (lambda e: replace(e, starts=[*e.starts, start(150, job="other")]), "nobody declared it, but it ran"),
+    (lambda e: changed(e, 141, tick_count=4), "counts 4 ticks instead of 3"),
+    (lambda e: changed(e, 141, tick_count=None), "counts None ticks instead of 3"),
+    (lambda e: changed(e, 160, tick_us=160.5), "160500000 is no tick of the schedule"),
+    (lambda e: changed(e, 160, due_us=160.5), "was due at 160500000"),
+    (lambda e: changed(e, 160, started_us=159.9), "started before it was due"),
+    (lambda e: began(e, 160, at=us(159.9)), "the body of 160000000 began too early"),
+    (lambda e: also(e, row(160, run_id=900)), "tick 160000000 is accounted for twice"),
+    (lambda e: also(e, row(142, run_id=900)), "tick 142000000 is accounted for twice"),
+    (lambda e: also(e, startup(1, 900)), "start 1 has 2 startup runs"),
+    (lambda e: also(e, startup(2, 900), startup(3, 901)), "though the schedule was started at most 2 times"),
+    (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "was not asked for"),
+    (lambda e: replace(e, runs=[r for r in e.runs if r["tick_us"]]), "it never ran at a start"),
+    # the ledger against the bodies' file
+    (lambda e: ended(e, 160, "skipped", reason="missed"), "recorded as skipped, but it ran"),
+    (lambda e: began(e, 160, end=None), "recorded as succeeded, but attempt 1 did not end"),
+    (lambda e: unseen(e, 160), "recorded as succeeded, but attempt 1 did not end"),
+    (lambda e: changed(e, 105, attempt=3), "recorded as succeeded, but attempt 3 did not end"),
+    (lambda e: unseen(ended(e, 160, "timed_out"), 160), "recorded as timed_out, but attempt 1 did not begin"),
+    (lambda e: earlier(e, state="succeeded"), "has an earlier attempt that succeeded"),
+    (lambda e: earlier(e, state="failed"), "attempt 1 is recorded as failed, but it did not end"),
+    (lambda e: changed(e, 105, attempt=1), "has an earlier attempt 1, but is at attempt 1"),
+    (lambda e: replace(e, attempts=[]), "ran attempt 1 that the ledger does not know"),
+    (lambda e: began(e, 160, run=999), "ran attempt 1 of a run that the ledger does not know"),
+    (lambda e: began(e, 160, pid=3), "tick 160000000 ran in 3, for which another held it"),
+    (lambda e: changed(e, 160, finished_us=161), "is recorded to have ended 1.0 s after its body"),
+    (lambda e: began(e, 160, end=us(161.2)), "tick 161000000 began while 1 others were under way"),
+    (lambda e: changed(e, 110, finished_us=110.01), "skipped for overlap while 0 earlier run(s) were held"),
+    # what needs an excuse
+    (lambda e: replace(e, faults=e.faults[1:]), "began again in 2 though nobody harmed 1"),
+    (lambda e: replace(e, starts=[*e.starts, start(160, pid=3)]), "began attempt 1 twice"),
+    (lambda e: of(e, reruns=False), "began 2 times, though on_crash is skip"),
+    (lambda e: replace(e, starts=[*e.starts, *(start(105, attempt=n) for n in (3, 4, 5))]), "began 5 times"),
+    (lambda e: ended(e, 160, "lost"), "recorded as lost, though nobody harmed its process"),
+    (lambda e: ended(e, 160, "interrupted"), "interrupted, though nobody asked its process to stop"),
+    (lambda e: ended(e, 160, "cancelled"), "recorded as cancelled, but nothing cancels it"),
+    (lambda e: ended(e, 160, "failed"), "recorded as failed, but it did not"),
+    (lambda e: ended(of(e, retries=2), 160, "failed"), "recorded as failed, but it was not tried again"),
+    (lambda e: of(e, retries=2), "recorded as succeeded, but it failed"),
+    (lambda e: ended(e, 160, "timed_out"), "recorded as timed_out, but it has no time limit"),
+    (lambda e: of(e, ends="timed_out"), "recorded as succeeded beyond its time limit"),
+    (lambda e: ended(e, 160, "lost"), "was left lost though it might have begun again"),
+    (lambda e: skipped(e, 160, "bored", 160.1), "was skipped for the reason 'bored'"),
+    (lambda e: skipped(e, 160, "missed", 160.1), "was skipped (missed) within its grace"),
+    (lambda e: skipped(e, 160, "coalesced", 160.1), "coalesced) though nothing newer took its place"),
+    (lambda e: skipped(of(e, catch_up=3), 160, "coalesced", 162), "though nothing newer took its place"),
+    (lambda e: skipped(e, 160, "coalesced", 161.1), "skipped (coalesced) though nothing had happened"),
+    (lambda e: changed(e, 160, claimed_us=161.001), "was claimed together with 1 others"),
+    (lambda e: skipped(e, 160, "coalesced", 164), "was decided about 4.0 s late, though 2 was well"),
+    (lambda e: changed(e, 160, claimed_us=172), "was decided about 12.0 s late, though 2 was well"),
+    (lambda e: began(of(e, grace=us(2)), 160, at=us(165), end=us(166)), "3.0 s after its grace had passed"),
+    (lambda e: skipped(e, 160, "paused", 160), "was skipped as paused, though nobody paused it"),
+    (lambda e: changed(e, 115, tick_us=116), "tick 115000000 has no outcome"),
+    (lambda e: also(without(e, 115), row(116)), "is succeeded, though its job was paused"),
+    # processes
+    (lambda e: replace(e, oddities=["something strange"]), "something strange"),
+    (lambda e: lived(e, 2, code=-15), "process 2 ended with exit code -15"),
+    (lambda e: lived(e, 2, code=-9), "process 2 was killed by somebody else"),
+    (lambda e: lived(e, 2, code=1), "process 2 ended with 1, against what its log says"),
+    (lambda e: lived(e, 2, log=CUT), "process 2 ended with 0, against what its log says"),
+    (lambda e: replace(e, faults=e.faults[:2]), "process 2 ended by itself with exit code 0"),
+    (lambda e: lived(e, 1, ready=None, code=1, log=AWAY), "process 1 did not start"),
+    (lambda e: lived(e, 1, ready=None, code=1, begin=us(141), end=us(142), log="x"), "did not start"),
+    (lambda e: ended(e, 175, "interrupted"), "process 2 interrupted run 175 and ended with exit code 0"),
+    (lambda e: lived(e, 2, log="Traceback (most recent call last):"), "logs an error that nobody planned"),
+    (lambda e: lived(e, 2, log=PLANNED.replace("Runtime", "Value")), "logs an error that nobody planned"),
+    (lambda e: lived(e, 2, log="run 3 had lost its lease"), "process 2 was given up without need: run 3"),
+    (lambda e: replace(e, starts=[*e.starts, HOG]), "process 2 does not say that hog blocked its loop"),
+]  # fmt: skip
+
+
+def test_the_checker_accepts_what_is_right() -> None:
+    assert [str(found) for found in violations(good())] == []
+
+
+@pytest.mark.parametrize(("breach", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
+def test_the_checker_notices(breach: Callable[[Evidence], Evidence], sentence: str) -> None:
+    assert any(sentence in str(found) for found in violations(breach(good())))
+
+
+@pytest.mark.parametrize(
+    "excused",
+    [
+        lambda e: replace(requested(e, ONE), starts=[*e.starts, ONE_STARTED]),
+        lambda e: replace(e, lives=[*e.lives, Life(4, us(141), None, us(142), 1, AWAY)]),
+        lambda e: replace(skipped(e, 160, "coalesced", 164), faults=[*e.faults, fault("full", 159, 163.8)]),
+        lambda e: replace(skipped(e, 160, "coalesced", 161.1), faults=[*e.faults, fault("busy", 159, 160)]),
+        lambda e: replace(began(e, 160, at=us(159.9)), faults=[*e.faults, fault("clock back", 159.8, 159.8)]),
+        lambda e: also(e, startup(2, 900)),
+        lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
+    ],
+    ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start", "frozen"],
+)
+def test_the_checker_accepts_what_is_excused(excused: Callable[[Evidence], Evidence]) -> None:
+    assert [str(found) for found in violations(excused(good()))] == []
+
+
+def frozen_with_the_ledger(evidence: Evidence) -> Evidence:
+    """Let another process be stopped inside of a transaction, so that process 2 cannot write."""
+    [life] = [life for life in evidence.lives if life.pid == 2]
+    at = datetime(2026, 1, 1) + timedelta(microseconds=us(163) - life.begin)
+    said = "the ledger does not answer (database is locked); trying again every second"
+    log = f"2026-01-01 00:00:00.000 INFO     up\n{at:%F %T.%f} ERROR    {said}\n"
+    stopped = Fault("stop", 3, us(158), us(163.5))
+    return replace(lived(evidence, 2, log=log), faults=[*evidence.faults, stopped])
+
+
+def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:
+    clock = WorldClock(us(1000), [(0, 0), (us(10), us(5)), (us(20), us(-5))])
+    assert [clock.shows(us(t)) for t in (9, 10, 19, 20)] == [us(t) for t in (1009, 1015, 1024, 1015)]
+    assert clock.instants(us(1009)) == [us(9)]
+    assert clock.instants(us(1012)) == [us(10)], "jumped over"
+    assert clock.instants(us(1018)) == [us(13), us(23)], "shown twice"
+
+
+def test_a_violation_is_told_with_what_lies_near_it() -> None:
+    evidence = ended(good(), 105, "failed")
+    told = "\n".join([*summary(evidence), *explained(evidence, list(violations(evidence)))])
+    assert "1 kills; faults: 2 terminate, 1 kill, 1 lock" in told
+    assert "VIOLATION job: tick 105000000 attempt 2 is recorded as failed, but it did not" in told
+    for near in ("'state': 'failed', 'attempt': 2", "pid=1, at=105010000", "Fault(kind='kill', pid=1"):
+        assert near in told
+
+
+@pytest.mark.full
+def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
+    evidence = torture(tmp_path, 25, seed=36, quiet=15)
+    found = list(violations(evidence))
+    assert found == [], "\n".join(explained(evidence, found))
+    assert len(evidence.starts) > 100
+    kinds = [fault.kind for fault in evidence.faults]
+    assert sum(kind.startswith("kill") for kind in kinds) >= 2
+    assert len(set(kinds) - {"busy"}) >= 4
+    assert {"lock", "full", "moved"} & set(kinds)
+    assert evidence.requested
+    again = load(tmp_path, SCHEDULE)
+    assert (again.faults, again.starts, again.clock) == (evidence.faults, evidence.starts, evidence.clock)
