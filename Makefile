@@ -83,7 +83,7 @@ lint: $(READY)
 # Two runs, since test files of the template and of this repository may share a name.
 types: $(READY)
 	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests template/.template/update.py
-	$(RUN) mypy --cache-dir .mypy_cache/repository tests scripts benchmarks
+	$(RUN) mypy --cache-dir .mypy_cache/repository src tests scripts benchmarks
 
 # The workflows that users get are checked as they are rendered.
 workflows: $(READY)
@@ -160,4 +160,4 @@ hooks: $(READY)
 
 clean:
 	rm -rf "$(VENV)" build site .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find scripts template tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find scripts src template tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """Make a release of the template: `make release VERSION=0.2.0` runs this after all checks and tests.
 
-Gives the changelog's unreleased part its version and date, keeps a copy of the template in `tests/template/released/`
+Gives the changelog's unreleased part its version and date, keeps a copy of the template in
+`tests/template/released/`
 (from there the tests build every version: a clone may lack tags), commits both and tags the commit.
 """
 

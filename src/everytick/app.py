@@ -1,7 +1,7 @@
 """Which application this is: its root, its name, its schedule, its settings.
 
-`app/__init__.py` of a rendered application registers it; for the bare `everytick` command see `found`. Nothing
-else looks for files by its own location, or imports the user's modules by a fixed name.
+`app/__init__.py` of a rendered application registers it. Nothing else looks for files by its own location, or
+imports the user's modules by a fixed name.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ def test_numbers_have_the_digits_that_count() -> None:
 @pytest.mark.full
 def test_the_small_form_measures_the_application(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
-    paths = os.pathsep.join(str(ROOT / part) for part in ("tests/support", "tests/system", "scripts", "template", "."))
+    parts = ("tests/support", "tests/system", "scripts", "template", ".")
+    paths = os.pathsep.join(str(ROOT / part) for part in parts)
     only = ["--quick", "--only", "copier-scheduler", "--figures", str(figures)]
 
     done = subprocess.run(

@@ -171,7 +171,10 @@ def test_jobs_that_were_added_while_running_are_simulated_too(app: Application) 
 def test_whoever_waits_at_a_terminal_sees_how_far_it_is(app: Application) -> None:
     app.schedule('scheduler.add_job(print, "interval", seconds=40, id="slow", jitter=9)')
     ours, theirs = pty.openpty()
-    code = "import everytick.cli.simulate as s; s._PATIENCE = 0.1; from app import application; from everytick.cli import main; main(application)"
+    code = (
+        "import everytick.cli.simulate as s; s._PATIENCE = 0.1;"
+        "from app import application; from everytick.cli import main; main(application)"
+    )
     command = [sys.executable, "-c", code, "simulate", "--days", "100"]
     variables = {**app.variables(), "TERM": "xterm"}
     with subprocess.Popen(

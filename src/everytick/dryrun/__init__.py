@@ -1,1 +1,1 @@
-"""What would happen: at the next start, after a deploy, over a year. Nothing runs, and no ledger is written."""
+"""What would happen: at the next start, after a deploy, over a year. No job runs, no ledger is written."""

@@ -266,7 +266,8 @@ def _lateness(account: Account, row: Any) -> None:
         reasons.append(_late_claim(account, row, claimed))
     if row.started_us - claimed > _LATE:
         reasons.append(
-            f"from {at(claimed, facts.zone)} on it waited {duration(row.started_us - claimed)} for a free slot"
+            f"from {at(claimed, facts.zone)} on it waited {duration(row.started_us - claimed)} for a free"
+            " slot"
             " (its process's limit, SCHEDULER_MAX_WORKERS) or for a ledger that did not answer"
         )
     account.say(f"that is {duration(late)} after the tick" + (": " if reasons else "") + "; ".join(reasons))

@@ -24,7 +24,7 @@ class LedgerReader:
         ledger = LedgerReader()
         counts = ledger.outcome_counts(timedelta(days=1))
 
-    Each method blocks: in a coroutine call it with `asyncio.to_thread`. The settings are read at the first use.
+    Each method blocks: in a coroutine call it with `asyncio.to_thread`. Settings are read at the first use.
     """
 
     @property

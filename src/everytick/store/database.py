@@ -41,7 +41,7 @@ class Ledger:
 
     Args:
         url: where it is.
-        root: the application's folder, from which paths are meant and shown; by default the working directory.
+        root: the application's folder, to which paths are relative; by default the working directory.
         application: the name of the application that uses it; None for one that takes any ledger.
     """
 

@@ -14,7 +14,7 @@ def open_ledger(url: str, *, root: Path | None = None, application: str | None =
 
     Args:
         url: `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or `postgresql://...`.
-        root: the application's folder, from which paths are meant and shown; by default the working directory.
+        root: the application's folder, to which paths are relative; by default the working directory.
         application: the name of the application that uses it; None for one that takes any ledger.
 
     Raises:

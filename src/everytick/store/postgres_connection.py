@@ -94,9 +94,9 @@ class WiredConnection(psycopg.Connection[Any]):
 class PostgresConnection:
     """See the module. Raises `Unavailable` when the server does not answer, or does not let itself be used.
 
-    resolving: for a process that acts on what it has committed. It asks what became of a COMMIT until it knows,
-        since a claim that it took for undone would stand in the way of all later ones. And it does not go on
-        with tables that took the place of those it began with: a restored ledger knows nothing of what ran.
+    resolving: for a process that acts on what it has committed. It asks what became of a COMMIT until it
+        knows, since a claim that it took for undone would stand in the way of all later ones. And it does not
+        go on with tables that took the place of those it began with: a restored ledger knows nothing of them.
     """
 
     # Told apart by it: SQLite's own connections are used as they are.

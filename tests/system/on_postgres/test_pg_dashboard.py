@@ -1,4 +1,4 @@
-"""Told once more on PostgreSQL: see `tests/system/dashboard/test_pages.py` and `tests/system/dashboard/test_api.py`."""
+"""Told once more on PostgreSQL: see `test_pages.py` and `test_api.py` in `tests/system/dashboard`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Told once more on PostgreSQL: see `tests/engine/doctor/test_doctor.py`, and what the doctor sees of a server."""
+"""Told once more on PostgreSQL: see `tests/engine/doctor/test_doctor.py`, and what it sees of a server."""
 
 from __future__ import annotations
 
