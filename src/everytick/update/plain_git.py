@@ -29,8 +29,10 @@ _ALWAYS = {
     "apply.whitespace": "nowarn",
     "color.ui": "false",
     "core.hooksPath": os.devnull,
-    # Copier reads these, and finds what it could not merge among the files that git does not know.
+    # Copier takes names apart as git writes them by default, and looks for markers of that style.
+    "core.quotePath": "true",
     "merge.conflictStyle": "merge",
+    # Among the files that git does not know it finds what could not be merged.
     "status.showUntrackedFiles": "normal",
 }
 # Variables that name another repository (a hook sets them), another configuration, or another look.
