@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def attributes(text: str) -> str:
     return f"[core]\nattributesFile = {file}\n"
 
 
-CONFIGURATIONS = {
+CONFIGURATIONS: dict[str, Callable[[], str]] = {
     "ignored names": lambda: ignoring(".env*", "Makefile", "*.toml", ".idea/"),
     "hooks": lambda: f"[core]\nhooksPath = {failing_hooks()}\n",
     "a template with hooks": lambda: f"[init]\ntemplateDir = {failing_hooks().parent}\n",
