@@ -93,7 +93,7 @@ def call(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist, and the wheel out of the sdist, into an empty folder; return the wheel and the sdist."""
+    """Build the sdist, and the wheel out of it, into a folder of their own; return the wheel, the sdist."""
     shutil.rmtree(folder, ignore_errors=True)
     call(find_uv_bin(), "build", "--quiet", "--out-dir", folder)
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
