@@ -37,6 +37,9 @@ def main(application: Application | None, program: str | None = None) -> None:
             everytick(prog_name=program)
         else:
             register(application)
+            if not application.has_dashboard:
+                groups = app.registered_groups
+                groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
             app(prog_name=program)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
