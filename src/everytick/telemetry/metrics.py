@@ -24,6 +24,7 @@ from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
+from everytick.read.processes import read_processes
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -94,7 +95,7 @@ class Metrics(Collector):
             return [_build(), *found, reading, _of_files(self._ledger), *self._counted()]
 
     def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
-        jobs, processes = health.read_jobs(connection), health.read_processes(connection)
+        jobs, processes = health.read_jobs(connection), read_processes(connection)
         shown = {row.job_id: row for row in jobs[:MOST_JOBS]}
         self._count(connection, shown)
         found = list(_of_health(health.judge(jobs, processes), readable=True))
