@@ -13,7 +13,6 @@ from apscheduler import events
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Notifier
 from everytick.store import definitions, joining, requests, runs, workers
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
@@ -25,6 +24,7 @@ from . import capture
 from .clock import Clock
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .runner import Runner
 from .watchdog import Watchdog
@@ -53,12 +53,14 @@ class Process:
         ledger: Ledger,
         defaults: dict[str, Any],
         listeners: Listeners,
+        notifier: RunNotifier,
+        open_span: SpanOpener,
     ) -> None:
         self.ledger = ledger
         self._declared = declared
         self._registry = Registry(declared, defaults)
         self.jobs = self._registry.jobs
-        self._notifier = Notifier(settings, self.jobs)
+        self._notifier = notifier
         self._settings = settings
         self._me = Identity.new(settings.role)
         self._listeners = listeners
@@ -74,7 +76,7 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
-            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._notifier
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, notifier, open_span
         )
         admission = self._runner.admission
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
@@ -145,7 +147,7 @@ class Process:
             ).start()
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._notifier.start(self.ledger, self.writer, self._me, self._opened)
+        self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
