@@ -19,7 +19,8 @@ class Progress:
     What is printed meanwhile would mix with the bar: print after the block.
     """
 
-    def __init__(self, what: str, after: float = AFTER_SECONDS) -> None:
+    def __init__(self, what: str, after: float | None = None) -> None:
+        after = AFTER_SECONDS if after is None else after
         self._what, self._fraction = what, 0.0
         self._bar: Bar | None = None
         self._lock = threading.Lock()
@@ -49,13 +50,14 @@ class Progress:
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        what = TextColumn("{task.description}", markup=False)
+        columns = (what, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with self._lock:
             if self._timer is None:
-                # It was over in the very moment.
+                # It was over just now.
                 return
             # Gone when it is over: what follows is the answer.
             bar = Bar(*columns, console=Console(stderr=True), transient=True)
