@@ -27,7 +27,7 @@ def main(application: Application | None = None, program: str | None = None) -> 
             cli.main(application, "python -m app")
     """
     try:
-        from .program import main as run
+        from .entry import run
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
