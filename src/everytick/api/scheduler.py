@@ -32,6 +32,7 @@ from everytick.notify.notifier import Notifier
 from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
+from everytick.system import system
 from everytick.telemetry import spans
 from loguru import logger
 
@@ -227,7 +228,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._begin(await asyncio.to_thread(self._open))
+        self._begin(await system.in_thread(self._open))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

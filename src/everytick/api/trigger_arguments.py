@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,14 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import astimezone
+from everytick.system import system
 from tzlocal import get_localzone
 
 from .relative_dates import is_computed
 from .trigger_source import OPEN, Origin, TriggerCall
 
 # When the program began, or somewhat earlier: a trigger may be older than this module.
-_BEGAN = datetime.now().astimezone() - timedelta(hours=1)
+_BEGAN = system.local_now() - timedelta(hours=1)
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _AMOUNTS = ("years", "months", "weeks", "days")
@@ -81,7 +82,7 @@ def _interval(trigger: IntervalTrigger, origin: Origin, zone: tzinfo, stored: bo
     if length.seconds or length.microseconds:
         given["seconds"] = length.seconds + (length.microseconds and length.microseconds / 1e6)
     given |= _zone_and_dates(trigger, origin, zone) | _jitter(trigger)
-    if trigger.start_date.microsecond and _BEGAN <= trigger.start_date - length <= _now():
+    if trigger.start_date.microsecond and _BEGAN <= trigger.start_date - length <= system.local_now():
         named = origin.ask(lambda call: call.gives("start_date"))
         if named is None and stored:
             raise _unknown(trigger, "its start_date", "start_date")
@@ -95,7 +96,7 @@ def _date(trigger: DateTrigger, origin: Origin, zone: tzinfo, stored: bool) -> d
     if is_computed(at):
         named = origin.ask(lambda call: call.gives("run_date"))
         is_default = named is False or (named is None and not stored)
-        if _BEGAN <= at <= _now() and is_default:
+        if _BEGAN <= at <= system.local_now() and is_default:
             return {}
         # The very instant is meant, unless it was handed over without a zone.
         if _is_local(at.tzinfo) and origin.ask(_leaves_zone_open):
@@ -117,7 +118,7 @@ def _calendar(
     given |= _jitter(trigger)
     if _is_local(trigger.timezone) and _zone_is_open(trigger, origin, zone):
         del given["timezone"]
-    if _BEGAN.date() <= trigger.start_date <= date.today():
+    if _BEGAN.date() <= trigger.start_date <= system.local_now().date():
         named = origin.ask(lambda call: call.gives("start_date"))
         if named is None:
             raise _unknown(trigger, f"its start_date, {trigger.start_date},", "start_date")
@@ -243,12 +244,18 @@ def _fits(trigger: BaseTrigger, has_its_times: Callable[[Any, TriggerCall], bool
     own = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
     if isinstance(zone, str) and not _is_named(zone, own):
         return False
-    if isinstance(trigger, CronTrigger | CalendarIntervalTrigger | IntervalTrigger):
-        if call.value("jitter") is not OPEN and call.value("jitter") != trigger.jitter:
-            return False
-        if call.gives("end_date") is (trigger.end_date is None):
-            return False
-    return not (isinstance(trigger, CronTrigger) and call.gives("start_date") is (trigger.start_date is None))
+    if isinstance(trigger, DateTrigger):
+        return True
+    if call.value("jitter") is not OPEN and call.value("jitter") != trigger.jitter:
+        return False
+    # A cron trigger alone has no start of its own where none was given.
+    limits = ("start_date", "end_date") if isinstance(trigger, CronTrigger) else ("end_date",)
+    return all(_has(call, name) in (None, getattr(trigger, name) is not None) for name in limits)
+
+
+def _has(call: TriggerCall, name: str) -> bool | None:
+    """Return whether a call gives a limit: one that is computed is given."""
+    return True if name in call.arguments and call.value(name) is OPEN else call.gives(name)
 
 
 def _is_named(name: str, zone: tzinfo | None) -> bool:
@@ -272,10 +279,6 @@ def _key(zone: tzinfo | None) -> object:
 
 def _jitter(trigger: Any) -> dict[str, Any]:
     return {} if trigger.jitter is None else {"jitter": trigger.jitter}
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()
 
 
 _Reader = Callable[[Any, Origin, tzinfo, bool], dict[str, Any]]

@@ -36,6 +36,7 @@ class TriggerCall:
     arguments: by name, as they are written.
     more: what is given by `**`; `starred`: whether any is given by `*`.
     crontab: whether it is a call of `from_crontab`.
+    target: the name to which what it makes is assigned.
     names: what the names mean that are written there.
     """
 
@@ -44,6 +45,7 @@ class TriggerCall:
     more: tuple[ast.expr, ...]
     starred: bool
     crontab: bool
+    target: str
     names: Mapping[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
@@ -103,7 +105,7 @@ class Origin:
         self, trigger: BaseTrigger, cls: type[BaseTrigger], fits: Callable[[TriggerCall], bool]
     ) -> None:
         """`cls`: APScheduler's class that it is of. `fits` tells whether a call may have made it."""
-        self._fits, self._frame = fits, user_frame()
+        self._trigger, self._fits, self._frame = trigger, fits, user_frame()
         names = inspect.signature(cls.__init__).parameters
         self._parameters = tuple(name for name in names if name != "self")
         # A subclass with a signature of its own takes other arguments.
@@ -111,7 +113,11 @@ class Origin:
 
     @functools.cached_property
     def calls(self) -> list[TriggerCall]:
-        """Those in the call of the scheduler itself or, if there is none, in all files that make triggers."""
+        """Return the calls that may have made it, of all files that make triggers.
+
+        If there are any: only those inside of the call of the scheduler, or else assigned to a name that is
+        this very object.
+        """
         frame = self._frame
         file = frame.f_code.co_filename
         linecache.lazycache(file, frame.f_globals)
@@ -122,6 +128,10 @@ class Origin:
         for module in _modules_with_triggers(len(sys.modules)):
             if module.__file__ is not None and module.__file__ != file:
                 found += self._matching(module.__file__, vars(module))
+        if assigned := [
+            call for call in found if call.target and call.names.get(call.target) is self._trigger
+        ]:
+            return assigned
         # One that makes this very trigger is more likely than one that might make any.
         return [call for call in found if not call.open] or found
 
@@ -178,6 +188,13 @@ def _calls(file: str, parameters: tuple[str, ...]) -> dict[str, list[TriggerCall
     nodes = list(ast.walk(tree))
     imports = (alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
     real = {alias.asname: alias.name for alias in imports if alias.asname}
+    targets = {
+        node.value: target.id
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     found: dict[str, list[TriggerCall]] = {}
     for node in nodes:
         if isinstance(node, ast.Call):
@@ -185,17 +202,19 @@ def _calls(file: str, parameters: tuple[str, ...]) -> dict[str, list[TriggerCall
             if isinstance(function, ast.Attribute) and function.attr == "from_crontab":
                 function, crontab = function.value, True
             name = _name(function)
-            call = _call(node, ("expr", "timezone") if crontab else parameters, crontab)
+            call = _call(
+                node, ("expr", "timezone") if crontab else parameters, crontab, targets.get(node, "")
+            )
             found.setdefault(real.get(name, name), []).append(call)
     return found
 
 
-def _call(node: ast.Call, order: Iterable[str], crontab: bool) -> TriggerCall:
+def _call(node: ast.Call, order: Iterable[str], crontab: bool, target: str) -> TriggerCall:
     arguments = dict(zip(order, node.args, strict=False))
     arguments |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     more = tuple(keyword.value for keyword in node.keywords if keyword.arg is None)
     starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-    return TriggerCall(node, arguments, more, starred, crontab)
+    return TriggerCall(node, arguments, more, starred, crontab, target)
 
 
 def _is_naive(value: ast.expr) -> bool:

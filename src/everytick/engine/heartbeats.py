@@ -7,7 +7,6 @@ compared (R10).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from everytick.model import ticks
@@ -15,6 +14,7 @@ from everytick.store import claims, queue, runs, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
 from everytick.store.records import Claim, Identity, Registration, Room
+from everytick.system import system
 from loguru import logger
 
 from .gap_counting import GapCounting
@@ -54,7 +54,7 @@ class Heartbeats:
         self._joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
-        self._last_beat = self._last_prune = time.monotonic()
+        self._last_beat = self._last_prune = system.monotonic()
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
         # Whether more runs waited than there was room for.
@@ -71,7 +71,7 @@ class Heartbeats:
         if not self._joined:
             # A start that has to wait must not be entered by a heartbeat: then it would find itself there.
             return
-        now = time.monotonic()
+        now = system.monotonic()
         room = self._room() if self.taking else Room(0)
         if room.is_any and queue.is_any(connection, self._me):
             left: dict[str, str] = {}
@@ -127,7 +127,7 @@ class Heartbeats:
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         """Beat; whom it finds dead goes into `dead`, with the last beat."""
-        now = time.monotonic()
+        now = system.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
             self._watched.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -14,6 +13,7 @@ from everytick.model.job import Job
 from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
+from everytick.system import system
 from loguru import logger
 
 from . import capture
@@ -109,9 +109,9 @@ class Runner:
         if self.admission.is_missed(claim, job):
             return
         # Whoever was frozen meanwhile looks anew whether the run is still his own.
-        is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
+        is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
         while not is_fresh:
-            asked = time.monotonic()
+            asked = system.monotonic()
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
@@ -120,7 +120,7 @@ class Runner:
                 return
             if self.admission.is_missed(claim, job):
                 return
-            is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
+            is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections import deque
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from everytick.engine.capture import one_line
 from everytick.model.heartbeat_url import STATE_PLACE
+from everytick.system import system
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class HeartbeatUrls:
         self._resting: dict[str, tuple[float, int]] = {}
         # Jobs whose address was refused, which is said once.
         self._refused: set[str] = set()
-        self._changed = threading.Condition()
+        self._changed = system.condition()
         self._busy = self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -94,10 +94,10 @@ class HeartbeatUrls:
 
     def stop(self, patience: float = 3.0) -> None:
         """Make the calls that are left, for a moment, and stop."""
-        ends = time.monotonic() + patience
+        ends = system.monotonic() + patience
         with self._changed:
-            while (self._busy or self._ready()) and time.monotonic() < ends:
-                self._changed.wait(ends - time.monotonic())
+            while (self._busy or self._ready()) and system.monotonic() < ends:
+                self._changed.wait(ends - system.monotonic())
             left = sum(len(line.calls) for line in self._lines.values())
             self._stopped = True
             self._changed.notify_all()
@@ -106,7 +106,7 @@ class HeartbeatUrls:
 
     def _add(self, job_id: str, ping: str, state: str, body: bytes | None = None) -> None:
         address = address_of(ping, state)
-        call = _Call(job_id, address, body, time.monotonic() + _KEPT_SECONDS)
+        call = _Call(job_id, address, body, system.monotonic() + _KEPT_SECONDS)
         with self._changed:
             if ping not in self._lines and len(self._lines) >= _MOST_ADDRESSES:
                 return
@@ -115,13 +115,12 @@ class HeartbeatUrls:
                 line.calls.popleft()
             line.calls.append(call)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="scheduler-pings", daemon=True)
-                self._thread.start()
+                self._thread = system.start_thread(self._work, name="scheduler-pings")
             self._changed.notify_all()
 
     def _ready(self) -> str | None:
         """Return whose turn it is."""
-        now = time.monotonic()
+        now = system.monotonic()
         for ping, line in self._lines.items():
             if line.calls and self._resting.get(line.host, (0.0, 0))[0] <= now:
                 return ping
@@ -150,11 +149,11 @@ class HeartbeatUrls:
 
     def _until_next(self) -> float | None:
         waiting = [self._resting.get(line.host, (0.0, 0))[0] for line in self._lines.values() if line.calls]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        return max(0.0, min(waiting) - system.monotonic()) if waiting else None
 
     def _is_settled(self, host: str, call: _Call) -> bool:
         """Make a call; return whether it is done with, taken or not."""
-        if time.monotonic() > call.until:
+        if system.monotonic() > call.until:
             logger.bind(job=call.job_id).warning("a ping was not taken for an hour, and is given up")
             return True
         try:
@@ -188,7 +187,7 @@ class HeartbeatUrls:
             return True
         tries = self._resting.get(host, (0.0, 0))[1] + 1
         wait = min(_FIRST_RETRY * 2 ** min(tries - 1, 20), _LONGEST_RETRY)
-        self._resting[host] = (time.monotonic() + wait, tries)
+        self._resting[host] = (system.monotonic() + wait, tries)
         if tries == 1:
             log.error("a ping was not taken; trying again from {:g} s on: {}", wait, reason)
         return False

@@ -7,9 +7,9 @@ takes up to a second, for which ticks would wait.
 from __future__ import annotations
 
 import sqlite3
-import threading
 from contextlib import closing
 
+from everytick.system import system
 from loguru import logger
 
 # After so many transactions; under load that is some times a second, idle every few minutes.
@@ -27,10 +27,9 @@ class Checkpoints:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._transactions = 0
-        self._due = threading.Event()
+        self._due = system.event()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="scheduler-checkpoints", daemon=True)
-        self._thread.start()
+        self._thread = system.start_thread(self._work, name="scheduler-checkpoints")
 
     def count(self) -> None:
         """Count a transaction that was committed."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
+from everytick.system import system
 
 from .connections import Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger
@@ -159,7 +160,7 @@ class PostgresLedger(Ledger):
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
         """Give a connection, kept afterwards: to open one takes longer than what it is for."""
-        kept = _writers.setdefault((os.getpid(), self._url), [])
+        kept = _writers.setdefault((system.pid(), self._url), [])
         try:
             connection = kept.pop()
         except IndexError:
@@ -243,9 +244,9 @@ class PostgresLedger(Ledger):
     def reading(self) -> Iterator[sqlalchemy.Engine]:
         """Give the engine of this process that only reads: its connections are kept, and at most so many."""
         with _pools_lock:
-            engine = _pools.get((os.getpid(), self._url))
+            engine = _pools.get((system.pid(), self._url))
             if engine is None:
-                engine = _pools[os.getpid(), self._url] = self.engine()
+                engine = _pools[system.pid(), self._url] = self.engine()
                 atexit.register(engine.dispose)
         yield engine
 

@@ -8,11 +8,11 @@ and given again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.system import system
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, workers
@@ -159,7 +159,7 @@ def _watch(source: Ledger) -> dict[str, int]:
 
     What is not provably dead (of another machine or container) is watched by this process's own clock.
     """
-    me, give_up = Identity.new(), time.monotonic() + LEASE_SECONDS
+    me, give_up = Identity.new(), system.monotonic() + LEASE_SECONDS
     watched: dict[str, int] | None = None
     while True:
         dead: dict[str, int] = {}
@@ -170,10 +170,10 @@ def _watch(source: Ledger) -> dict[str, int]:
                 (dead if sure else doubtful)[process_id] = beat
                 if not sure and watched is not None and watched.get(process_id) != beat:
                     raise _in_use(source, host, pid)
-        if not doubtful or time.monotonic() >= give_up:
+        if not doubtful or system.monotonic() >= give_up:
             return dead | doubtful
         watched = doubtful
-        time.sleep(_LOOK_SECONDS)
+        system.sleep(_LOOK_SECONDS)
 
 
 def _in_use(source: Ledger, host: str, pid: int) -> LedgerError:

@@ -107,7 +107,8 @@ def test_a_zone_that_was_not_given_is_the_schedulers(berlin: AsyncIOScheduler) -
 def test_a_zone_that_was_given_is_kept(berlin: AsyncIOScheduler, machine: str) -> None:
     add = berlin.add_job
     for zone in ("Asia/Tokyo", "America/New_York", "UTC", "Europe/Berlin"):
-        same(berlin, add(print, CronTrigger(hour=9, timezone=zone)), "cron", hour=9, timezone=zone)
+        same(berlin, add(print, CronTrigger(hour=9, minute=3, timezone=zone)), "cron",
+             hour=9, minute=3, timezone=zone)  # fmt: skip
         same(berlin, add(print, IntervalTrigger(hours=7, timezone=zone)), "interval", hours=7, timezone=zone)
         same(berlin, add(print, CronTrigger.from_crontab("1 2 3 4 *", zone)), "cron",
              minute=1, hour=2, day=3, month=4, day_of_week="*", timezone=zone)  # fmt: skip
@@ -138,6 +139,10 @@ def test_it_does_not_matter_where_a_trigger_was_made(berlin: AsyncIOScheduler, e
     configured = {"night": {"hour": 3, "minute": 33}}
     same(berlin, berlin.add_job(print, CronTrigger(**configured["night"])), "cron", hour=3, minute=33)
 
+    named = CronTrigger(hour=7, minute=17)
+    same(berlin, add(print, named), "cron", hour=7, minute=17)
+    _other = [CronTrigger(hour=7, minute=17, timezone=zone) for zone in (NEW_YORK, BERLIN, "UTC")]
+
     @berlin.scheduled_job(CronTrigger(hour=6, minute=6))
     def decorated() -> None: ...
 
@@ -146,7 +151,7 @@ def test_it_does_not_matter_where_a_trigger_was_made(berlin: AsyncIOScheduler, e
 
 
 def test_a_subclass_means_what_its_base_means(berlin: AsyncIOScheduler) -> None:
-    class Mine(CronTrigger):
+    class Mine(CronTrigger):  # type: ignore[misc]
         pass
 
     same(berlin, berlin.add_job(print, Mine(hour=9)), "cron", hour=9)
