@@ -26,13 +26,21 @@ app = typer.Typer(
 )
 
 
-def main(application: Application, program: str | None = None) -> None:
+def main(application: Application | None, program: str | None = None) -> None:
     """Run a command for an application. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
     from everytick.errors import ConfigurationError, LedgerError
 
-    register(application)
     try:
-        app(prog_name=program)
+        if application is None:
+            from .standalone import everytick
+
+            everytick(prog_name=program)
+        else:
+            register(application)
+            if not application.has_dashboard:
+                groups = app.registered_groups
+                groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
+            app(prog_name=program)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             print("interrupted", file=sys.stderr)
