@@ -41,7 +41,7 @@ from . import triggers
 from .control import JobControl, NoSuchJobError
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
-# A job that calls shutdown(wait=False) gets so many seconds to end by itself.
+# How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
 
 

@@ -26,8 +26,8 @@ from .outcomes import Outcomes
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
-# As many runs are recorded as started ahead of their slot as end within so many seconds, and no more than so
-# many.
+# Runs are recorded as started ahead of their slot: as many as end within `_MOMENT` seconds, at most
+# `_MOST_AHEAD`.
 _MOMENT, _MOST_AHEAD = 0.05, 1_000
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1

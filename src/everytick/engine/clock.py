@@ -34,10 +34,10 @@ _LONGEST_SLEEP = 30.0
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
 _STEP = ticks.SECOND
 _RETRY = ticks.SECOND
-# What is due within so long is claimed together. The grid is a little beside whole seconds, so that what is
-# due on one has nearly all of the time that there may be.
+# Ticks that are due in the same cell of a grid are claimed together. The grid lies a little beside whole
+# seconds, so that a tick on a whole second is claimed nearly as early as may be.
 _GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
-# So many jobs are claimed in one operation.
+# The most jobs that are claimed in one operation.
 _PIECE = 250
 
 

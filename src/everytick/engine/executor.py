@@ -86,5 +86,5 @@ def _without_stop_iteration(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except StopIteration as problem:
-        # A future cannot carry it: whoever waits would wait for ever.
+        # A future cannot carry a StopIteration: the run would wait for its function for ever.
         raise RuntimeError("the function raised StopIteration") from problem

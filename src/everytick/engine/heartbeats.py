@@ -69,7 +69,8 @@ class Heartbeats:
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         if not self._joined:
-            # A start that has to wait must not be entered by a heartbeat: then it would find itself there.
+            # Do not beat before registering: we would find our own row, and take ourselves for a process that
+            # was there already.
             return
         now = system.monotonic()
         room = self._room() if self.taking else Room(0)
@@ -117,8 +118,8 @@ class Heartbeats:
             with transaction(connection, durable=durable):
                 found = action(connection)
         except BaseException:
-            # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
-            # they show a sign of life (R12).
+            # The transaction was undone, and so is what it changed here. And while we cannot write, the
+            # others cannot beat either: what we have seen of them counts for nothing (R12).
             self._doubtful = doubtful
             self._watched.clear()
             raise
@@ -129,7 +130,7 @@ class Heartbeats:
         """Beat; whom it finds dead goes into `dead`, with the last beat."""
         now = system.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
-            # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
+            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
             self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")

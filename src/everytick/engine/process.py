@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
-# For so long a start waits for a ledger that another program holds (R12).
+# How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0

@@ -25,7 +25,7 @@ from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
 from .retry import with_next_attempt
 
-# For so long nobody else takes a run away, after its claim and after a look: less than a lease.
+# How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
@@ -108,7 +108,7 @@ class Runner:
             return
         if self.admission.is_missed(claim, job):
             return
-        # Whoever was frozen meanwhile looks anew whether the run is still his own.
+        # A process that was frozen meanwhile asks the ledger again whether the run is still its own.
         is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
         while not is_fresh:
             asked = system.monotonic()

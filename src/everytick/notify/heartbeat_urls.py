@@ -6,30 +6,23 @@ are made on a thread of their own, which there is from the first call on; the sc
 
 from __future__ import annotations
 
-import http.client
 import threading
-import urllib.error
-import urllib.request
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from everytick.engine.capture import one_line
 from everytick.model.heartbeat_url import STATE_PLACE
 from everytick.system import system
 from loguru import logger
+
+from . import sender
 
 if TYPE_CHECKING:
     from everytick.store.records import Outcome
 
 START, SUCCESS, FAIL = "start", "success", "fail"
 
-_TIMEOUT = 10.0
-_FIRST_RETRY = 2.0
-_LONGEST_RETRY = 300.0
-# What could not be told for so long is not told any more.
-_KEPT_SECONDS = 3_600.0
 # Of one address: a start, an end, and the same of the run after that. Older calls mean nothing by then.
 _MOST_CALLS = 4
 _MOST_ADDRESSES = 10_000
@@ -92,7 +85,7 @@ class HeartbeatUrls:
                 text = f"{outcome.error or outcome.state}\n\n... {text[-_TAIL_LENGTH:]}"
             self._add(job_id, ping, FAIL, text.encode(errors="replace"))
 
-    def stop(self, patience: float = 3.0) -> None:
+    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Make the calls that are left, for a moment, and stop."""
         ends = system.monotonic() + patience
         with self._changed:
@@ -106,7 +99,7 @@ class HeartbeatUrls:
 
     def _add(self, job_id: str, ping: str, state: str, body: bytes | None = None) -> None:
         address = address_of(ping, state)
-        call = _Call(job_id, address, body, system.monotonic() + _KEPT_SECONDS)
+        call = _Call(job_id, address, body, system.monotonic() + sender.KEPT_SECONDS)
         with self._changed:
             if ping not in self._lines and len(self._lines) >= _MOST_ADDRESSES:
                 return
@@ -157,48 +150,25 @@ class HeartbeatUrls:
             logger.bind(job=call.job_id).warning("a ping was not taken for an hour, and is given up")
             return True
         try:
-            self._call(call)
-        except Exception as problem:
-            if isinstance(problem, urllib.error.HTTPError):
-                problem.close()
-            return self._is_hopeless(host, call, problem)
+            sender.call(call.address, call.body, self._application)
+        except sender.NotTaken as problem:
+            return self._is_given_up(host, call, problem)
         if self._resting.pop(host, (0.0, 0))[1]:
             logger.bind(job=call.job_id).info("pings are taken again")
         self._refused.discard(call.job_id)
         return True
 
-    def _call(self, call: _Call) -> None:
-        headers = {"User-Agent": self._application}
-        if call.body is not None:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        request = urllib.request.Request(call.address, call.body, headers)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            answer.read(1_000)
-
-    def _is_hopeless(self, host: str, call: _Call, problem: Exception) -> bool:
+    def _is_given_up(self, host: str, call: _Call, problem: sender.NotTaken) -> bool:
         """Say once that a call was not taken; return whether trying again is of no use."""
         log = logger.bind(job=call.job_id)
-        code = problem.code if isinstance(problem, urllib.error.HTTPError) else None
-        reason = _reason(problem)
-        if code is not None and code < 500 and code not in (408, 429):
+        if problem.hopeless:
             if call.job_id not in self._refused:
                 self._refused.add(call.job_id)
-                log.error("its ping was refused: {}", reason)
+                log.error("its ping was refused: {}", problem)
             return True
         tries = self._resting.get(host, (0.0, 0))[1] + 1
-        wait = min(_FIRST_RETRY * 2 ** min(tries - 1, 20), _LONGEST_RETRY)
+        wait = sender.HEARTBEATS.pause(tries)
         self._resting[host] = (system.monotonic() + wait, tries)
         if tries == 1:
-            log.error("a ping was not taken; trying again from {:g} s on: {}", wait, reason)
+            log.error("a ping was not taken; trying again from {:g} s on: {}", wait, problem)
         return False
-
-
-def _reason(problem: Exception) -> str:
-    """Return what went wrong, without the address."""
-    if isinstance(problem, urllib.error.HTTPError):
-        return f"HTTP {problem.code}"
-    if isinstance(problem, urllib.error.URLError):
-        problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
-    if isinstance(problem, http.client.HTTPException):
-        return type(problem).__name__
-    return one_line(problem)

@@ -22,6 +22,7 @@ from everytick.store.writer import Writer
 from everytick.system import system
 from loguru import logger
 
+from . import sender
 from .channels import Channel
 from .lateness import Lateness
 from .messages import message
@@ -71,7 +72,7 @@ class Watch:
         self._process_id, self._opened = process_id, opened
         self._thread = system.start_thread(self._work, name="scheduler-alerts")
 
-    def stop(self, patience: float = 3.0) -> None:
+    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Look once more, let messages that are under way arrive for a moment, and stop.
 
         What was not told is told by another process, or after the next start.
@@ -153,9 +154,11 @@ class Watch:
                 logger.error("alerts by {}: no answer for {:g} s; still waiting", channel.name, _SLOW_SECONDS)
             return
         self._slow.discard(channel.key)
-        if not notices.due(connection, self._process_id, channel.key, self._window):
+        if not notices.due(connection, self._process_id, channel.key, self._window, sender.ALERTS):
             return
-        items = self._do(lambda inside: notices.take(inside, self._process_id, channel.key, self._window))
+        items = self._do(
+            lambda inside: notices.take(inside, self._process_id, channel.key, self._window, sender.ALERTS)
+        )
         if items:
             name = "scheduler-alert"
             thread = system.start_thread(self._send, name=name, args=(channel, items))
@@ -169,7 +172,9 @@ class Watch:
                 if tries:
                     logger.info("alerts by {} are taken again", channel.name)
                 return
-            tries, wait = self._do(lambda inside: notices.refused(inside, self._process_id, channel.key))
+            tries, wait = self._do(
+                lambda inside: notices.refused(inside, self._process_id, channel.key, sender.ALERTS)
+            )
             if tries == 1:
                 logger.error(
                     "an alert by {} was not taken; trying again from {:g} s on: {}",

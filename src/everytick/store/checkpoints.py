@@ -12,10 +12,11 @@ from contextlib import closing
 from everytick.system import system
 from loguru import logger
 
-# After so many transactions; under load that is some times a second, idle every few minutes.
+# How many transactions there are between two checkpoints: under load that is several a second, idle one every
+# few minutes.
 _TRANSACTIONS = 30
-# What was committed meanwhile is left over: in so many rounds all of it is in the file, unless the load never
-# rests, and the log begins anew.
+# What is committed during a checkpoint is left over. After this many rounds all of it is in the file, and the
+# log begins anew, unless the load never rests.
 _ROUNDS = 5
 # Pages at which a commit does it after all, so that the log stays below 100 MB.
 LAST_RESORT = 20_000

@@ -103,7 +103,7 @@ class Ledger:
             yield connection
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
-        """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
+        """Return an SQLAlchemy engine, which the caller disposes of."""
         raise NotImplementedError
 
     @contextmanager

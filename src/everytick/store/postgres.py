@@ -44,7 +44,7 @@ _pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
 _writers: dict[tuple[int, str], list[PostgresConnection]] = {}
 _pools_lock = threading.Lock()
 
-# Who falls silent while he reads must not keep the server from cleaning up.
+# The server aborts idle readers: an open snapshot blocks VACUUM.
 _READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
 _CHANNEL = "scheduler_work"
@@ -242,7 +242,7 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give the engine of this process that only reads: its connections are kept, and at most so many."""
+        """Give the engine of this process that only reads: its connections are kept, up to `_KEPT`."""
         with _pools_lock:
             engine = _pools.get((system.pid(), self._url))
             if engine is None:

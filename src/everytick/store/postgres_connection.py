@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from everytick.model import ticks
+from everytick.model.backoff import Backoff
 from everytick.system import system
 from loguru import logger
 
@@ -27,8 +28,7 @@ _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
 # A server that is away is tried again after a while that grows up to this.
-_LONGEST_PAUSE = 5.0
-_FIRST_PAUSE = 0.25
+_RECONNECTING = Backoff(first=0.5, longest=5.0)
 # For so long the fate of a COMMIT is asked for, by who does not stay.
 _UNKNOWN_SECONDS = 60.0
 
@@ -119,8 +119,8 @@ class PostgresConnection:
             self._raw = self._opening()
         except psycopg.Error as problem:
             self._failures += 1
-            pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
-            self._not_before = system.monotonic() + pause * system.uniform(0.5, 1.0)
+            pause = _RECONNECTING.pause(self._failures) * system.uniform(0.5, 1.0)
+            self._not_before = system.monotonic() + pause
             raise _trouble(problem) from None
         self._failures, self._not_before = 0, 0.0
         return self._raw

@@ -1,9 +1,9 @@
 """A whole ledger moved to another place: from SQLite to PostgreSQL, back, or to another of the same kind.
 
 Nobody may write to a ledger while it is copied, or the copy would lack it. So a move is refused while
-anybody is alive, and closes both ledgers with a mark before the first row (see `moved`): the old one stays
-closed, the new one is opened when all of it is there and was compared. The command may be stopped anywhere,
-and given again.
+anybody is alive, and closes both ledgers with a mark before the first row (see `migration_fence`): the old
+one stays closed, the new one is opened when all of it is there and was compared. The command may be stopped
+anywhere, and given again.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def _measured(source: Ledger) -> dict[str, copying.Measure]:
 
 
 def _finish(source: Ledger, target: Ledger, who: str, mark: Mark) -> None:
-    """Open the new ledger. Whoever takes the old one back comes either before this, or after it."""
+    """Open the new ledger. A command that takes the old one back comes either before this, or after it."""
     with _transaction(source) as connection:
         if migration_fence.newest(connection) != mark:
             raise LedgerError(f"the move {mark.note} was ended or given up by somebody else meanwhile")

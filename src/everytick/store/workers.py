@@ -23,8 +23,8 @@ ALIVE_HERE: set[str] = set()
 def ensure(connection: Connection, me: Identity) -> None:
     """See to it that this process is written down as alive: what it claims must be found if it dies.
 
-    Whoever was frozen and comes back must show a sign of life with its first claim, or it would be declared
-    dead with the claim in its hands.
+    A process that was frozen and comes back must beat with its first claim, or others would declare it dead
+    while it holds that claim.
     """
     values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
     if connection.execute(sql.BEAT, values).rowcount != 1:

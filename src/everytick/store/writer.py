@@ -24,7 +24,8 @@ from .database import Ledger
 
 Operation = Callable[[Connection], Any]
 
-# Outcomes are written down together so often, if nothing else is to be written; the first one at once.
+# For how long outcomes are gathered into one transaction, if nothing else is to be written meanwhile. The
+# first one after a pause is written at once.
 _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
@@ -55,7 +56,7 @@ class _Task:
             self.future.set_exception(problem)
 
 
-# Does nothing but end the wait for something to do.
+# An operation that does nothing: it ends the thread's wait for one.
 _NUDGE = _Task(lambda _connection: None, keep=False)
 
 
@@ -137,13 +138,13 @@ class Writer:
                 continue
             if self._hurried or system.monotonic() >= next_pulse:
                 self._hurried = False
-                # In step with the ticks of a job, it would find the job's only place reserved every time.
+                # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
                 next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
                 self._beat(connection)
         if self._last is not None and not self._kept:
             self._commit(connection, [_Task(self._last, keep=False)])
         if self._checkpoints is not None:
-            # Whoever closes the file last leaves no log behind.
+            # The last connection to close the file removes its log.
             self._checkpoints.close(_CHECKPOINT_PATIENCE)
         connection.close()
 
@@ -213,7 +214,7 @@ class Writer:
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
         self._check_file()
         with transaction(connection):
-            # One whose asker gave up waiting is not done after all.
+            # An operation is left out if its caller has given up waiting meanwhile.
             return [task.operation(connection) if task.begin() else None for task in batch]
 
     def _check_file(self) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 
 from everytick.system import system
 
-# A reading of the server's clock is late by what its answer took: the best of so many seconds counts.
+# A reading of the server's clock is late by what its answer took: the best one of these seconds counts.
 _KEPT_SECONDS = 10.0
 
 # When each reading was taken (seconds of the monotonic clock), and how far the server's clock was ahead of
