@@ -53,13 +53,9 @@ class Application:
         timezone: the zone of the schedule where SCHEDULER_TIMEZONE says nothing; without it as for the name.
 
     Example:
-        An application's own `__init__.py`, as the template writes it:
+        from everytick import Application
 
-            from everytick import Application, register
-
-            application = register(
-                Application(__file__, schedule="app.schedule:create_scheduler", name="my-app")
-            )
+        application = Application(__file__, schedule="shop.schedule:create_scheduler", name="shop")
     """
 
     def __init__(
@@ -183,7 +179,14 @@ _current: Application | None = None
 
 
 def register(application: Application) -> Application:
-    """Make this the application that the process belongs to; return it."""
+    """Make this the application that the process belongs to; return it.
+
+    Example:
+        # In the package's `__init__.py`, so that whatever imports it means this application.
+        from everytick import Application, register
+
+        application = register(Application(__file__, schedule="shop.schedule:create_scheduler"))
+    """
     global _current
     _current = application
     return application

@@ -53,6 +53,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     Raises:
         ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import AsyncIOScheduler
+        from shop.tasks import remind
+
+        def create_scheduler() -> AsyncIOScheduler:
+            scheduler = AsyncIOScheduler(timezone="Europe/Berlin")
+            scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder", retries=3)
+            return scheduler
     """
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
