@@ -207,7 +207,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         """Resume a paused job: see `JobControl.resume_job`."""
         self._need_running(
             "resume_job()",
-            f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",
+            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
         )
         return super().resume_job(job_id, jobstore, note=note)
 
@@ -236,7 +236,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 call_site(),
                 None,
                 "start() needs a running event loop: call it in a coroutine, or leave it out and let a"
-                f" function return the scheduler, for `{app.current().command} run`",
+                f" function return the scheduler, for `{app.typed('run')}`",
             ) from None
         self._begin(self._open())
 

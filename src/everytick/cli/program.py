@@ -37,6 +37,7 @@ def main(application: Application | None, program: str | None = None) -> None:
             everytick(prog_name=program)
         else:
             register(application)
+            application.command = program or application.command
             if not application.has_dashboard:
                 groups = app.registered_groups
                 groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from everytick.app import typed
 from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.explain.wording import at, duration, host
 from everytick.model import ticks
@@ -82,7 +83,7 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     """
     rows = connection.execute(select(schema.processes)).all()
     if not rows:
-        return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
+        return [Finding("note", "processes", "no scheduler is up", None, typed("run"))]
     found = [finding for row in rows for finding in _process(connection, row, now, zone, is_held)]
     found += _unserved(connection, rows, now)
     machines = {host(row.host) for row in rows}
@@ -112,7 +113,7 @@ def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator
             "processes",
             what,
             f"job {job_ids[0]}",
-            f"python -m app run --role worker --queues {shlex.quote(queue)}",
+            f"{typed('run')} --role worker --queues {shlex.quote(queue)}",
         )
 
 
@@ -169,7 +170,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
             f"{len(unfinished)} run(s) are unfinished for more than {duration(_OLD)}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
-        right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
+        right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     # By the index of finished_us: one day of the history.
     lost = connection.execute(
@@ -180,7 +181,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     if lost:
         number = sum(count for _job, count in lost)
         what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
-        found.append(Finding("warning", "runs", what, None, "python -m app runs --state lost"))
+        found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
         ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
     ]
