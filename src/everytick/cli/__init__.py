@@ -25,8 +25,14 @@ def main(application: Application | None = None, program: str | None = None) -> 
             cli.main(application, "python -m shop")
     """
     try:
-        from .program import main as run
+        if application is None:
+            from .standalone import main as run_alone
+        else:
+            from .program import main as run
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    run(application, program)
+    if application is None:
+        run_alone(program)
+    else:
+        run(application, program)

@@ -26,22 +26,22 @@ app = typer.Typer(
 )
 
 
-def main(application: Application | None, program: str | None = None) -> None:
+def main(application: Application, program: str | None = None) -> None:
     """Run a command for an application. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
+    register(application)
+    application.command = program or application.command
+    if not application.has_dashboard:
+        groups = app.registered_groups
+        groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
+    run_command(app, program)
+
+
+def run_command(commands: typer.Typer, program: str | None) -> None:
+    """Run the command that the process was called with; what goes wrong is a sentence and an exit code."""
     from everytick.errors import ConfigurationError, LedgerError
 
     try:
-        if application is None:
-            from .standalone import everytick
-
-            everytick(prog_name=program)
-        else:
-            register(application)
-            application.command = program or application.command
-            if not application.has_dashboard:
-                groups = app.registered_groups
-                groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
-            app(prog_name=program)
+        commands(prog_name=program)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             print("interrupted", file=sys.stderr)
