@@ -21,7 +21,7 @@ from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
 # job's zone, or the schedule's.

@@ -18,7 +18,7 @@ from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 from . import triggers
 from .declare import JobDeclarations

@@ -29,9 +29,11 @@ from everytick.errors import LedgerError, nearest
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.model.schedule import Schedule
+from everytick.notify.notifier import Notifier
 from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
+from everytick.telemetry import spans
 from loguru import logger
 
 from . import triggers
@@ -286,7 +288,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _open(self) -> Process:
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)
-        process = Process(self.get_jobs(), self.settings, self.ledger, self.defaults, self.listeners)
+        process = Process(
+            self.get_jobs(),
+            self.settings,
+            self.ledger,
+            self.defaults,
+            self.listeners,
+            Notifier(self.settings),
+            spans.opener(),
+        )
         self.registration = found = process.open()
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)

@@ -25,14 +25,8 @@ def main(application: Application | None = None, program: str | None = None) -> 
             cli.main(application, "python -m shop")
     """
     try:
-        if application is None:
-            from .standalone import main as run_alone
-        else:
-            from .program import main as run
+        from .entry import run
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    if application is None:
-        run_alone(program)
-    else:
-        run(application, program)
+    run(application, program)

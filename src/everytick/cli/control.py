@@ -243,7 +243,7 @@ def _ledger() -> Ledger:
 def _what_resuming_does(job_id: str) -> str:
     from everytick.read import preview
     from everytick.settings import settings
-    from everytick.text.wording import when
+    from everytick.text.instants import when
 
     found = preview(_ledger(), job_id)
     if found is None:

@@ -53,15 +53,15 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     from everytick.errors import ConfigurationError, LedgerError
     from everytick.store import database, opening, transfer
 
-    from .progress import Patience
+    from .progress import Progress
 
     try:
         target = opening.open_ledger(to, root=source.root, application=source.application)
     except ConfigurationError as problem:
         raise ConfigurationError(str(problem).replace(database.VARIABLE, "--to")) from None
     try:
-        with Patience(f"moving the ledger to {target}") as patience:
-            found = transfer.move(source, target, who, patience.at)
+        with Progress(f"moving the ledger to {target}") as progress:
+            found = transfer.move(source, target, who, progress.at)
     except LedgerError as problem:
         advice = f"or set {database.VARIABLE} to another place"
         if target.place not in str(problem) or advice not in str(problem):

@@ -10,16 +10,10 @@ from everytick import app as which
 from everytick.errors import ConfigurationError
 
 from .program import app as commands
-from .program import run_command
 
 everytick = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 everytick.registered_commands = commands.registered_commands
 everytick.registered_groups = commands.registered_groups
-
-
-def main(program: str | None = None) -> None:
-    """Run a command, as `program.main` does."""
-    run_command(everytick, program)
 
 
 def _show_version(wanted: bool) -> None:

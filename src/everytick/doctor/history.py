@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from everytick.app import typed
-from everytick.engine.registry import load
-from everytick.explain.wording import at, duration
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.read.jobs import Declared, added_job
 from everytick.read.last_runs import percentile
 from everytick.store import schema
-from everytick.store.records import AddedRow, is_paused
+from everytick.store.records import is_paused
+from everytick.text.durations import duration
+from everytick.text.instants import at
 from sqlalchemy import Connection, select
 
 from .finding import Finding, ok
@@ -29,19 +30,18 @@ _LONG_PAUSE = 7 * ticks.DAY
 runs, jobs = schema.runs.c, schema.jobs.c
 
 
-def examine_history(
-    connection: Connection, declared: Mapping[str, Job], defaults: Mapping[str, Any], now: int, zone: Any
-) -> list[Finding]:
-    """Look at each job that is in force; `declared` are those of the code, by their ids."""
+def examine_history(connection: Connection, declared: Declared, now: int, zone: Any) -> list[Finding]:
+    """Look at each job that is in force."""
     found: list[Finding] = []
+    in_code = {job.id: job for job in declared.jobs}
     rows = connection.execute(
         select(schema.jobs).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
     )
     for row in rows.all():
-        where = declared[row.job_id].where if row.job_id in declared else f"job {row.job_id}"
-        job = declared.get(row.job_id)
+        job = in_code.get(row.job_id)
+        where = job.where if job is not None else f"job {row.job_id}"
         if row.call_data is not None:
-            job, problem = _load(row, dict(defaults))
+            job, problem = added_job(row, declared.defaults)
             if problem is not None:
                 what = f"job {row.job_id} cannot run: {problem}"
                 found.append(
@@ -50,14 +50,6 @@ def examine_history(
         found += _pause(row, now, zone, where)
         found += _record(connection, row.job_id, job, now, where)
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
-
-
-def _load(row: Any, defaults: dict[str, Any]) -> tuple[Job | None, str | None]:
-    kept = AddedRow(row.job_id, row.name, row.function, row.schedule_data, row.call_data, 0, None, 0)
-    try:
-        return load(kept, defaults), None
-    except ValueError as problem:
-        return None, str(problem)
 
 
 def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:

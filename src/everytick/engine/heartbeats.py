@@ -21,7 +21,7 @@ from .gap_counting import GapCounting
 from .registry import Registry
 
 BEAT_SECONDS = 5.0
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = workers.LEASE_SECONDS
 _PRUNE_SECONDS = 60.0
 _PRUNE_PIECE = 500
 

@@ -13,8 +13,7 @@ from apscheduler import events
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Notifier
-from everytick.store import joining, requests, runs, workers
+from everytick.store import definitions, joining, requests, runs, workers
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
@@ -25,6 +24,7 @@ from . import capture
 from .clock import Clock
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .runner import Runner
 from .watchdog import Watchdog
@@ -39,6 +39,8 @@ _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
+# So many jobs are written down in one operation: what runs must not wait for all of them.
+_PIECE = 250
 
 
 class Process:
@@ -51,12 +53,14 @@ class Process:
         ledger: Ledger,
         defaults: dict[str, Any],
         listeners: Listeners,
+        notifier: RunNotifier,
+        open_span: SpanOpener,
     ) -> None:
         self.ledger = ledger
         self._declared = declared
         self._registry = Registry(declared, defaults)
         self.jobs = self._registry.jobs
-        self._notifier = Notifier(settings, self.jobs)
+        self._notifier = notifier
         self._settings = settings
         self._me = Identity.new(settings.role)
         self._listeners = listeners
@@ -72,7 +76,7 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
-            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._notifier
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, notifier, open_span
         )
         admission = self._runner.admission
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
@@ -105,6 +109,7 @@ class Process:
             raise
         self._heartbeats.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
+        self._keep_options(self._registration.jobs_added)
         return self._registration
 
     def _register(self) -> Registration:
@@ -142,7 +147,7 @@ class Process:
             ).start()
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._notifier.start(self.ledger, self.writer, self._me, self._opened)
+        self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
@@ -249,8 +254,16 @@ class Process:
     def _load(self, rows: list[AddedRow]) -> None:
         try:
             self.take_in(self._registry.load(rows))
+            self._keep_options(rows)
         finally:
             self._loading = False
+
+    def _keep_options(self, rows: list[AddedRow]) -> None:
+        """Let the ledger say with which options jobs run that were added while running, where it does not."""
+        unlike = self._registry.with_other_options(rows)
+        for begin in range(0, len(unlike), _PIECE):
+            some = unlike[begin : begin + _PIECE]
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
 
     def _close_after_threads(self) -> None:
         while self._runner.left:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from . import functions, ticks
+from . import functions, heartbeat_url, ticks
 from .roles import DEFAULT_QUEUE, check_queue
 from .schedule import Schedule
 
@@ -73,10 +73,7 @@ class Options:
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
         check_queue(self.queue)
         if self.ping is not None:
-            # Loaded here, with what it takes to call somebody.
-            from everytick.notify.heartbeat_urls import check
-
-            check(self.ping)
+            heartbeat_url.check(self.ping)
 
     @property
     def grace(self) -> int | None:

@@ -2,7 +2,6 @@
 
 The rooms, in the order in which bad news passes through them:
 
-- `problems`: what of the ledger is bad news, of which kind, and in which words
 - `lateness`: which ticks are due for too long
 - `messages`: what a channel is told, of one incident or of many
 - `channels`: where messages go, by Apprise; it is imported when there is a channel, and only then

@@ -7,7 +7,6 @@ are made on a thread of their own, which there is from the first call on; the sc
 from __future__ import annotations
 
 import http.client
-import re
 import threading
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from everytick.engine.capture import one_line
+from everytick.model.heartbeat_url import STATE_PLACE
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 START, SUCCESS, FAIL = "start", "success", "fail"
 
-_PLACE = "{state}"
 _TIMEOUT = 10.0
 _FIRST_RETRY = 2.0
 _LONGEST_RETRY = 300.0
@@ -34,32 +33,13 @@ _KEPT_SECONDS = 3_600.0
 # Of one address: a start, an end, and the same of the run after that. Older calls mean nothing by then.
 _MOST_CALLS = 4
 _MOST_ADDRESSES = 10_000
-_LONGEST_ADDRESS = 2_000
 _TAIL_LENGTH = 10_000
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~%:\[\]-]+(/[!-~]*|\?[!-~]*)?", re.IGNORECASE)
-
-
-def check(address: object) -> None:
-    """Raise ValueError for what is no address to call. The sentence does not repeat it: it is a secret."""
-    if isinstance(address, str) and len(address) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(address):
-        try:
-            parts = urlsplit(address)
-            _port = parts.port
-        except ValueError:
-            parts = None
-        rest = address.replace(_PLACE, "")
-        if parts is not None and parts.hostname and not re.search(r"[{}#]", rest):
-            return
-    raise ValueError(
-        "ping= must be an http or https address such as 'https://hc-ping.com/<uuid>', in which {state} may"
-        " stand for start, success or fail"
-    )
 
 
 def address_of(ping: str, state: str) -> str:
     """Return the address to call: `{state}` filled in, or `/start`, nothing, `/fail` behind its path."""
-    if _PLACE in ping:
-        return ping.replace(_PLACE, state)
+    if STATE_PLACE in ping:
+        return ping.replace(STATE_PLACE, state)
     parts = urlsplit(ping)
     if state == SUCCESS:
         return ping

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from everytick.model import ticks
-from everytick.notify.problems import Problem, of_late, of_run
 
 from .connections import Connection
+from .problems import Problem, of_late, of_run
 
 # So many rows are noted in one transaction.
 PIECE = 200

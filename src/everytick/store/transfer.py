@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from everytick.app import typed
-from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.errors import ConfigurationError, LedgerError
 from sqlalchemy import select
 
@@ -24,6 +23,7 @@ from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
 from .sqlite import SqliteLedger
+from .workers import LEASE_SECONDS
 
 _LOOK_SECONDS = 0.25
 # The share of the time that the copying takes; the rest is for the comparison.

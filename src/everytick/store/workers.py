@@ -11,6 +11,9 @@ from . import statements as sql
 from .connections import Connection, Unavailable
 from .records import Identity
 
+# How long a heartbeat may not move before others declare its process dead, in seconds.
+LEASE_SECONDS = 15.0
+
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
 

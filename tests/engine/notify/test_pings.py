@@ -15,6 +15,7 @@ import pytest
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick import log_to_stderr as configure_logging
 from everytick.notify import heartbeat_urls
+from everytick.notify.notifier import Notifier
 from loguru import logger
 
 from inside import rows, scheduler_settings
@@ -233,7 +234,9 @@ async def test_a_service_that_does_not_answer_delays_neither_runs_nor_the_end(
         await until(lambda: len(rows(scheduler, "succeeded")) > number + 20)
         process = scheduler._process
         assert process is not None
-        waiting = process._notifier._heartbeat_urls
+        notifier = process._notifier
+        assert isinstance(notifier, Notifier)
+        waiting = notifier._heartbeat_urls
         assert waiting is not None
         assert sum(len(line.calls) for line in waiting._lines.values()) <= 4
         begun = time.monotonic()
