@@ -53,13 +53,9 @@ class Application:
         timezone: the zone of the schedule where SCHEDULER_TIMEZONE says nothing; without it as for the name.
 
     Example:
-        An application's own `__init__.py`, as the template writes it:
+        from everytick import Application
 
-            from everytick import Application, register
-
-            application = register(
-                Application(__file__, schedule="app.schedule:create_scheduler", name="my-app")
-            )
+        application = Application(__file__, schedule="shop.schedule:create_scheduler", name="shop")
     """
 
     def __init__(
@@ -82,9 +78,9 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
-        # Of one that was found: who named its parts, and what a person types to run its commands.
+        # Of one that was found: who named its parts. And what a person types to run its commands.
         self._named_by: dict[str, str] = {}
-        self._command = "everytick"
+        self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
     def root(self) -> Path:
@@ -106,11 +102,6 @@ class Application:
         """Return what named its `schedule`, `settings` or `logging`, as a sentence about that begins."""
         own = "the application" if self._package is None else f"{self._package.name}/__init__.py"
         return self._named_by.get(part, own)
-
-    @property
-    def command(self) -> str:
-        """What a person types before the name of a command, such as `python -m app`."""
-        return self._command if self._package is None else f"python -m {self._package.name}"
 
     @cached_property
     def _project(self) -> dict[str, Any] | None:
@@ -183,7 +174,14 @@ _current: Application | None = None
 
 
 def register(application: Application) -> Application:
-    """Make this the application that the process belongs to; return it."""
+    """Make this the application that the process belongs to; return it.
+
+    Example:
+        # In the package's `__init__.py`, so that whatever imports it means this application.
+        from everytick import Application, register
+
+        application = register(Application(__file__, schedule="shop.schedule:create_scheduler"))
+    """
     global _current
     _current = application
     return application
@@ -201,6 +199,11 @@ def current() -> Application:
 def known_or_found(folder: Path | None = None) -> Application:
     """Return the application of this process; one that has to be found is looked for from `folder` on."""
     return _current if _current is not None else register(find(folder=folder))
+
+
+def typed(command: str) -> str:
+    """Return a command of this application as a person types it, such as `python -m app runs`."""
+    return f"{current().command} {command}"
 
 
 def find(reference: str | None = None, *, folder: Path | None = None, command: bool = False) -> Application:
@@ -247,8 +250,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
     found._named_by["schedule"] = named_by
-    if reference is not None:
-        found._command = f"everytick --app {reference}"
+    found.command = "everytick" if reference is None else f"everytick --app {reference}"
     return found
 
 

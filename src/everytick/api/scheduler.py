@@ -56,6 +56,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     Raises:
         ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import AsyncIOScheduler
+        from shop.tasks import remind
+
+        def create_scheduler() -> AsyncIOScheduler:
+            scheduler = AsyncIOScheduler(timezone="Europe/Berlin")
+            scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder", retries=3)
+            return scheduler
     """
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
@@ -201,7 +210,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         """Resume a paused job: see `JobControl.resume_job`."""
         self._need_running(
             "resume_job()",
-            f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",
+            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
         )
         return super().resume_job(job_id, jobstore, note=note)
 
@@ -230,7 +239,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 call_site(),
                 None,
                 "start() needs a running event loop: call it in a coroutine, or leave it out and let a"
-                f" function return the scheduler, for `{app.current().command} run`",
+                f" function return the scheduler, for `{app.typed('run')}`",
             ) from None
         self._begin(self._open())
 
