@@ -27,8 +27,8 @@ class Application:
         schedule: the function that makes the schedule.
         settings: the instance of its settings, of a class that derives from `SchedulerSettings`.
         logging: a function that takes level and format, and says where log lines go.
-        routers: a list of FastAPI routers beside the dashboard's. An application that names them, and has no
-            such module, was made without the dashboard.
+        routers: a list of FastAPI routers beside the dashboard's, in a module that need not be there. An
+            application that names them, and has no such package, was made without the dashboard.
         root: the root itself, where it is known.
     """
 
@@ -93,7 +93,7 @@ class Application:
     @property
     def has_dashboard(self) -> bool:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
-        return self.routers is None or _is_there(self.routers.partition(":")[0])
+        return self.routers is None or _is_package(self.routers.partition(":")[0].rpartition(".")[0])
 
     @property
     def version(self) -> str:
@@ -134,8 +134,10 @@ def current() -> Application:
     return _current if _current is not None else register(Application())
 
 
-def _is_there(module: str) -> bool:
+def _is_package(name: str) -> bool:
+    """Return whether that is a package, and no folder in which only files of the user stayed."""
     try:
-        return find_spec(module) is not None
+        found = find_spec(name) if name else None
     except ModuleNotFoundError:
         return False
+    return found is not None and found.origin is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from everytick import app
@@ -25,7 +26,9 @@ def configure_logging(settings: SchedulerSettings) -> None:
 def own_routers() -> list[Any]:
     """Return the application's own routers beside the dashboard's."""
     reference = app.current().routers
-    return [] if reference is None else list(_referred(reference))
+    if reference is None or find_spec(reference.partition(":")[0]) is None:
+        return []
+    return list(_referred(reference))
 
 
 def _referred(reference: str) -> Any:
