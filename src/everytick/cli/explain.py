@@ -47,8 +47,7 @@ def why(
     from everytick import explain
     from everytick.api.loading import load_schedule
     from everytick.errors import ConfigurationError
-    from everytick.settings import settings
-    from everytick.store.database import Ledger
+    from everytick.settings import ledger_of, settings
 
     if tick is not None and run is not None:
         raise ConfigurationError("give a time or --run, not both")
@@ -59,7 +58,7 @@ def why(
     except ConfigurationError as trouble:
         # What happened can be explained while the schedule is broken.
         problem = str(trouble)
-    found = explain.why(Ledger(chosen.database_url), job_id, asked, run, declared, problem, chosen)
+    found = explain.why(ledger_of(chosen), job_id, asked, run, declared, problem, chosen)
     remark_on_ledger()
     if as_json:
         print_json(found.as_json())

@@ -31,6 +31,9 @@ def main(application: Application, program: str | None = None) -> None:
     from everytick.errors import ConfigurationError, LedgerError
 
     register(application)
+    if not application.has_dashboard:
+        groups = app.registered_groups
+        groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
     try:
         app(prog_name=program)
     except SystemExit as end:
