@@ -189,6 +189,14 @@ def test_the_readme_leads_to_the_template_on_the_web_or_in_its_folder() -> None:
 
 
 @pytest.fixture
+def history() -> TemplateHistory:
+    """A template with the engine and one release, 1.0.0."""
+    made = TemplateHistory(engine=True)
+    made.release("1.0.0")
+    return made
+
+
+@pytest.fixture
 def forge(history: TemplateHistory, monkeypatch: pytest.MonkeyPatch) -> Iterator[TemplateHistory]:
     """A template that git has from this disk when it is asked for addresses on the network."""
     places = [

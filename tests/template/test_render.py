@@ -293,6 +293,20 @@ def test_the_checks_of_a_rendered_application_find_what_is_planted() -> None:
     assert "bad.py:4: error: Function is missing a type annotation" in mypy(folder, "3.11")
 
 
+# --- how much there is to read
+
+
+def test_a_new_project_is_small() -> None:
+    there = contents(rendered())
+    assert len(there) <= 45
+    assert sum(len(data.splitlines()) for name, data in there.items() if name.endswith(".py")) <= 300
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    readme = (rendered() / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 95
+
+
 # --- what belongs together
 
 
