@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from app_session import render
-from benchmarks.environments import CACHE
+from benchmarks.environments import CACHE, ROOT
 from benchmarks.running import PEERS
 
 FOLDER = CACHE / "application"
@@ -27,6 +27,8 @@ def python() -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "environment")], check=True)
     install = [str(inside), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*install, "--editable", str(FOLDER / "project")], check=True)
+    # In a kept environment pip leaves an engine of the same version as it is.
+    subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True)
     return inside
 
 

@@ -93,11 +93,9 @@ def test_a_trigger_object_without_a_zone_where_the_host_has_another(tmp_path: Pa
 @pytest.mark.full
 def test_a_former_name_is_told_with_the_line_that_uses_it(tmp_path: Path) -> None:
     app = Application(tmp_path / "app")
-    names = app.folder / "app/components/scheduler/runtime/former_names.py"
-    line = "FORMER_NAMES: dict[str, Renamed] = {}"
-    assert line in names.read_text()
-    renamed = line.replace("{}", '{"Scheduler": Renamed("AsyncIOScheduler", "9.0")}')
-    names.write_text(names.read_text().replace(line, renamed))
+    with (app.folder / "app/__init__.py").open("a") as package:
+        package.write("from everytick.former_names import FORMER_NAMES, Renamed\n")
+        package.write('FORMER_NAMES["Scheduler"] = Renamed("AsyncIOScheduler", "9.0")\n')
     app.schedule("", "from everytick import Scheduler\n")
     [found] = by_check(app)["former name"]
     assert "is called AsyncIOScheduler now" in found["what"]

@@ -70,7 +70,6 @@ def test_its_variables_are_settings_and_a_misspelt_one_is_told(own_site: Site) -
 def test_an_application_without_the_dashboard_needs_nothing_of_it(own_site: Site) -> None:
     # As it is rendered with the answer no.
     shutil.rmtree(own_site.app.folder / "app/components/dashboard")
-    (own_site.app.folder / "app/commands/dashboard.py").unlink()
     missing = own_site.app.folder / "missing"
     for name in ("fastapi", "jinja2", "starlette", "uvicorn"):
         (missing / name).mkdir(parents=True)

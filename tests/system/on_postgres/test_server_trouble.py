@@ -57,9 +57,9 @@ def behind(app: Application, postgres_url: str, server: Server, wire: Proxy) -> 
 
 # With their true patience the stories would take minutes.
 _HASTE = """\
-from everytick import presence, process
+from everytick.engine import heartbeats, process
 from everytick.store import postgres_connection
-presence.LEASE_SECONDS, presence.BEAT_SECONDS = 4.0, 1.0
+heartbeats.LEASE_SECONDS, heartbeats.BEAT_SECONDS = 4.0, 1.0
 process._START_PATIENCE = 3.0
 postgres_connection.WiredConnection.patience = 3.0
 postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
