@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 from everytick.store import database, schema
 
-from application import Application, wait_for
+from application import HEADER, Application, wait_for
 from released_versions import KEPT, releases
 from rendering import Project
 from test_ownership import conflicts
 
+OLD_PLACE = "app.components.scheduler.runtime"
 TASKS = '''\
 """Each run leaves a line."""
 
 import time
 from pathlib import Path
 
-from everytick import current_run
+from app.components.scheduler.runtime import current_run
 
 MARKS = Path(__file__).parents[2] / "data" / "marks.txt"
 
@@ -58,10 +59,12 @@ class Made(Application):
         (self.folder / ".git/info/exclude").write_text("run-*.log\n")
 
     def begin(self, *jobs: str) -> None:
-        """Write the schedule and the tasks, and commit them."""
+        """Write the schedule and the tasks, with the imports of the earlier version, and commit them."""
         self.tasks(TASKS)
         added = "\n".join(f"scheduler.add_job({job})" for job in jobs)
         self.schedule(added, "from app.services.my_tasks import mark, stay_at_first\n")
+        written = self.main_file.read_text(encoding="utf-8")
+        self.main_file.write_text(written.replace(HEADER, HEADER.replace("everytick", OLD_PLACE)), "utf-8")
         self.project.commit("mine")
 
     def update(self) -> None:
