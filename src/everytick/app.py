@@ -45,8 +45,9 @@ class Application:
         schedule: the function that makes the schedule.
         settings: the instance of its settings, of a class that derives from `SchedulerSettings`.
         logging: a function that takes level and format, and says where log lines go.
-        routers: a list of FastAPI routers beside the dashboard's. An application that names them, and has no
-            such module, was made without the dashboard. One that names none has it where it is installed.
+        routers: a list of FastAPI routers beside the dashboard's, in a module that need not be there. An
+            application that names them, and has no such package, was made without the dashboard. One that
+            names none has it where it is installed.
         root: the root itself, where it is known.
         name: the name that people are shown, and under which it owns its ledger; without it, what
             `core/project.toml` in its package says.
@@ -136,7 +137,7 @@ class Application:
     def has_dashboard(self) -> bool:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
         if self.routers is not None:
-            return _is_there(self.routers.partition(":")[0])
+            return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
         return all(map(_is_there, _DASHBOARD_NEEDS))
 
     @property
@@ -334,6 +335,15 @@ def _checked(file: Path | None, table: Any) -> dict[str, str]:
             f" app = {table['app']!r}: a package that registers its application says all of it there"
         )
     return table
+
+
+def _is_package(name: str) -> bool:
+    """Return whether that is a package, and no folder in which only files of the user stayed."""
+    try:
+        found = find_spec(name) if name else None
+    except ModuleNotFoundError:
+        return False
+    return found is not None and found.origin is not None
 
 
 def _is_there(module: str) -> bool:

@@ -33,6 +33,7 @@ from everytick.notify.notifier import Notifier
 from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
+from everytick.system import system
 from everytick.telemetry import spans
 from loguru import logger
 
@@ -40,7 +41,7 @@ from . import triggers
 from .control import JobControl, NoSuchJobError
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
-# A job that calls shutdown(wait=False) gets so many seconds to end by itself.
+# How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
 
 
@@ -245,7 +246,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._begin(await asyncio.to_thread(self._open))
+        self._begin(await system.in_thread(self._open))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
