@@ -300,9 +300,23 @@ def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> Non
     assert "right: everytick run" in called(folder, "doctor").stdout
 
 
-@pytest.mark.parametrize(
-    "file", sorted(SOURCE.rglob("*.py")), ids=lambda it: it.relative_to(SOURCE).as_posix()
-)
+def test_what_is_for_applications_from_the_template_touches_no_other(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(TABLE)
+    # Of another template, from which this project was made.
+    (folder / ".copier-answers.yml").write_text("_commit: v1.0\n_src_path: gh:somebody/another\n")
+    for command in ("update", "outdated"):
+        done = called(folder, command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "this one gets a newer everytick as any other package" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+# What brings a rendered application up to date has only such before it, and all of them are called so.
+OF_THE_TEMPLATE = ("update", "installed.py")
+FILES = [it for it in sorted(SOURCE.rglob("*.py")) if it.relative_to(SOURCE).parts[0] not in OF_THE_TEMPLATE]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda it: it.relative_to(SOURCE).as_posix())
 def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
     """What a person types is asked of the application, since not each is called `app`."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
