@@ -311,12 +311,15 @@ def test_what_is_for_applications_from_the_template_touches_no_other(folder: Pat
         assert done.stderr.count("\n") == 1
 
 
-# What brings a rendered application up to date has only such before it, and all of them are called so.
+# Only what the template rendered is updated, and that is called `app`.
 OF_THE_TEMPLATE = ("update", "installed.py")
-FILES = [it for it in sorted(SOURCE.rglob("*.py")) if it.relative_to(SOURCE).parts[0] not in OF_THE_TEMPLATE]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda it: it.relative_to(SOURCE).as_posix())
+@pytest.mark.parametrize(
+    "file",
+    [it for it in sorted(SOURCE.rglob("*.py")) if it.relative_to(SOURCE).parts[0] not in OF_THE_TEMPLATE],
+    ids=lambda it: it.relative_to(SOURCE).as_posix(),
+)
 def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
     """What a person types is asked of the application, since not each is called `app`."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
