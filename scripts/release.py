@@ -1,7 +1,7 @@
 """Make a release of template and engine: `make release VERSION=0.2.0` runs this after all checks and tests.
 
 Gives the changelog's unreleased part its version and date, writes the version into pyproject.toml and into
-the line for those who have the engine from an index, keeps a copy in `tests/template/released/` (from there the
+the line for those who have the engine from an index, keeps a copy in `tests/template/released/` (from it the
 tests build every version: a clone may lack tags), commits all that and tags the commit. A second commit
 gives the version under development its number, so that no later state can be taken for the release.
 

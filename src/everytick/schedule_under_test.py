@@ -21,7 +21,7 @@ from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
 # job's zone, or the schedule's.
@@ -33,6 +33,12 @@ class ScheduleUnderTest:
 
     Raises:
         ScheduleError: the schedule is wrong; one sentence with its file and line.
+
+    Example:
+        from everytick import ScheduleUnderTest
+
+        def test_who_is_away_gets_one_reminder_a_day(schedule: ScheduleUnderTest) -> None:
+            assert len(schedule.fires("reminder", "2027-03-27", "2027-03-30")) == 3
     """
 
     def __init__(self) -> None:

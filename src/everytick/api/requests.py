@@ -18,7 +18,7 @@ from everytick.store.connections import Connection
 from everytick.store.records import JobState
 from everytick.store.writer import Operation
 from everytick.system import system
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 # How a run in each state is spoken of.
 STANDS = {

@@ -54,6 +54,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     Raises:
         ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import AsyncIOScheduler
+        from shop.tasks import remind
+
+        def create_scheduler() -> AsyncIOScheduler:
+            scheduler = AsyncIOScheduler(timezone="Europe/Berlin")
+            scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder", retries=3)
+            return scheduler
     """
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
@@ -176,7 +185,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 call_site(),
                 None,
                 "start() needs a running event loop: call it in a coroutine, or leave it out and let a"
-                f" function return the scheduler, for `{app.current().command} run`",
+                f" function return the scheduler, for `{app.typed('run')}`",
             ) from None
         self._begin(self._open())
 

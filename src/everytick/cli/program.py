@@ -1,4 +1,4 @@
-"""The commands of `python -m app`.
+"""The commands, put together.
 
 What a command needs is imported when it is called, so that `--help` is quick.
 """
@@ -6,53 +6,22 @@ What a command needs is imported when it is called, so that `--help` is quick.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
-from everytick.app import Application, register
 
-from . import control, dashboard, explain, migrate, notifications, probes, show, simulate
+from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
 
-# The exit code after Ctrl+C, as shells have it.
-_INTERRUPTED = 130
+# They go on where an update was taken and not installed yet; all others say so.
+_OF_AN_UPDATE = ("update", "outdated")
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-
-
-def main(application: Application | None, program: str | None = None) -> None:
-    """Run a command for an application. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
-    from everytick.errors import ConfigurationError, LedgerError
-
-    try:
-        if application is None:
-            from .standalone import everytick
-
-            everytick(prog_name=program)
-        else:
-            register(application)
-            if not application.has_dashboard:
-                groups = app.registered_groups
-                groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
-            app(prog_name=program)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            print("interrupted", file=sys.stderr)
-        raise
-    except ConfigurationError as problem:
-        _stop(problem, 2)
-    except LedgerError as problem:
-        _stop(problem, 1)
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 def _show_version(wanted: bool) -> None:
@@ -65,12 +34,18 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions."),
     ] = False,
 ) -> None:
     """Run the schedule and look at what became of it."""
+    if context.invoked_subcommand not in _OF_AN_UPDATE:
+        from everytick.app import current
+        from everytick.installed import check
+
+        check(current().root)
 
 
 @app.command()
@@ -125,10 +100,5 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     return serving.beside
 
 
-for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard):
+for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
     app.add_typer(_module.commands)
-
-
-def _stop(problem: Exception, code: int) -> None:
-    print(f"error: {problem}", file=sys.stderr)
-    sys.exit(code)

@@ -11,7 +11,7 @@ from apscheduler import events
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import joining, requests, runs, workers
+from everytick.store import definitions, joining, requests, runs, workers
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
@@ -38,6 +38,8 @@ _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
+# So many jobs are written down in one operation: what runs must not wait for all of them.
+_PIECE = 250
 
 
 class Process:
@@ -106,6 +108,7 @@ class Process:
             raise
         self._heartbeats.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
+        self._keep_options(self._registration.jobs_added)
         return self._registration
 
     def _register(self) -> Registration:
@@ -249,8 +252,16 @@ class Process:
     def _load(self, rows: list[AddedRow]) -> None:
         try:
             self.take_in(self._registry.load(rows))
+            self._keep_options(rows)
         finally:
             self._loading = False
+
+    def _keep_options(self, rows: list[AddedRow]) -> None:
+        """Let the ledger say with which options jobs run that were added while running, where it does not."""
+        unlike = self._registry.with_other_options(rows)
+        for begin in range(0, len(unlike), _PIECE):
+            some = unlike[begin : begin + _PIECE]
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
 
     def _close_after_threads(self) -> None:
         while self._runner.left:

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
 from loguru import logger
@@ -207,9 +208,7 @@ class Ledger(ABC):
         if revision is None:
             raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
         if revision != REVISION:
-            raise LedgerError(
-                f"{self.place} is of an older version: start it, or run `python -m app migrate`"
-            )
+            raise LedgerError(f"{self.place} is of an older version: start it, or run `{typed('migrate')}`")
 
     def _revision(self, connection: Connection) -> str | None:
         """Return the ledger's version, None before the first; refuse one that is not known here."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.system import system
 from sqlalchemy import select
@@ -221,7 +222,7 @@ def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
         if any(copying.count(writing, table) for table in schema.metadata.sorted_tables):
             raise LedgerError(
                 f"{target} was taken into use by somebody: name a place that is empty; the old ledger stays"
-                " closed until then, or until `python -m app migrate-ledger --undo`"
+                f" closed until then, or until `{typed('migrate-ledger --undo')}`"
             )
         copying.put_mark(writing, mark)
 
@@ -252,7 +253,7 @@ def _compared(source: Ledger, target: Ledger, told: Callable[[float], None]) -> 
             if here != there:
                 raise LedgerError(
                     f"the copy of {table.name} is not what it should be: {there} instead of {here}; it is not"
-                    " taken into use: empty the new place, give up with `python -m app migrate-ledger --undo`"
+                    f" taken into use: empty the new place, give up with `{typed('migrate-ledger --undo')}`"
                     " and begin again"
                 )
             found[table.name] = here

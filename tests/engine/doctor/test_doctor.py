@@ -21,6 +21,7 @@ from everytick import app as which
 from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
 from everytick.dryrun.start import dry_run
 from everytick.model import ticks
+from everytick.read import Declared
 from everytick.settings import SchedulerSettings
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
@@ -154,10 +155,13 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 # --- how jobs have fared
 
 
+def in_code(troubled: Troubles) -> Declared:
+    return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
+
+
 def habits_of(troubled: Troubles) -> list[Finding]:
     with connect(troubled.ledger) as connection:
-        defaults = {"misfire_grace_time": 600}
-        return history.examine_history(connection, troubled.declared, defaults, ticks.now(), ZONE)
+        return history.examine_history(connection, in_code(troubled), ticks.now(), ZONE)
 
 
 def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
@@ -282,7 +286,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     ):
         other.execute("BEGIN IMMEDIATE")
         held = storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
-        found = examination.examine()
+        found = examination.examine(lambda: in_code(troubled))
         other.execute("ROLLBACK")
     assert held is not None
     assert held.level == "error"
@@ -462,7 +466,7 @@ def test_no_question_reads_through_the_history(troubled: Troubles) -> None:
         looked_at(troubled, liveness.examine_clock)
         looked_at(troubled, liveness.examine_runs)
         habits_of(troubled)
-        dry_run(troubled.ledger, [], {"misfire_grace_time": 600})
+        dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert len(asked) > 20
