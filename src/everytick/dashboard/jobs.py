@@ -19,7 +19,7 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
-from . import runs
+from . import runs, schemas
 from .problems import Problem
 
 _STRIP = 24
@@ -179,7 +179,7 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
     return found
 
 
-def overdue_fields(job: JobView) -> dict[str, Any] | None:
+def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
     """Return what is due and not claimed as the API shows it."""
     late = job.overdue
     return None if late is None else {"ticks": late.number, "since": iso(late.since)}
@@ -194,7 +194,7 @@ def audit(connection: Connection, limit: int, before: int | None = None) -> list
     return list(connection.execute(query).all())
 
 
-def job_fields(connection: Connection, job: JobView) -> dict[str, Any]:
+def job_fields(connection: Connection, job: JobView) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs.of_job(connection, job.id, _STRIP)
     return {

@@ -12,6 +12,7 @@ from everytick.store.requests import ENDED
 from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text
 
+from . import schemas
 from .problems import Problem
 
 __all__ = ["ENDED", "STATES"]
@@ -132,9 +133,11 @@ def check_state(state: str | None) -> str | None:
     return state or None
 
 
-def listed_fields(row: Any) -> dict[str, Any]:
+def listed_fields(row: Any) -> schemas.Run:
     """Return a run as the command `runs` does, without its traceback, and what else a list has."""
     return {
+        "last_tick": None,
+        "count": None,
         **outlined(row),
         "due_at": iso(row.due_us),
         "process_id": row.process_id,

@@ -14,6 +14,7 @@ from everytick.text.instants import iso
 from . import plan
 from .jobs import Declared, job_rows, schedules
 from .known import no_such_job
+from .schemas import Fire, JobRow
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Coming:
     end: int
     looked_until: int
     number: int
-    ticks: list[dict[str, Any]]
+    ticks: list[Fire]
     findings: plan.Findings
     gaps: dict[str, int | None]
     max_workers: int
@@ -124,18 +125,18 @@ def coming(
     return Coming(begin, end, looked_until, number, kept, findings, gaps, max_workers)
 
 
-def _run_statistics(row: dict[str, Any]) -> plan.RunStatistics:
+def _run_statistics(row: JobRow) -> plan.RunStatistics:
     return plan.RunStatistics(row["p95"], row["max_instances"] or 1, _paused_until(row))
 
 
-def _paused_until(row: dict[str, Any]) -> int | None:
+def _paused_until(row: JobRow) -> int | None:
     if not row["paused"]:
         return None
     until = row["paused_until"]
     return ticks.FOREVER if until is None else ticks.instant(datetime.fromisoformat(until))
 
 
-def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> dict[str, Any]:
+def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> Fire:
     paused = "paused" if run_statistics.is_paused(planned.tick) else ""
     return {
         "job_id": planned.job_id,
