@@ -34,8 +34,8 @@ router = APIRouter(prefix="/api/v1", responses=_ERRORS)
 
 JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
 RunId = Annotated[int, Path(ge=1, le=schemas.LARGEST, description="the run's number")]
-Limit = Annotated[int, Query(ge=1, le=500, description="at most so many")]
-Offset = Annotated[int, Query(ge=0, le=10_000_000, description="leave out so many")]
+Limit = Annotated[int, Query(ge=1, le=500, description="at most this many")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="leave out this many at the beginning")]
 Before = Annotated[
     int | None, Query(ge=1, le=schemas.LARGEST, description="only what is older than this number")
 ]
@@ -144,9 +144,8 @@ def list_processes(request: Request) -> schemas.Processes:
 def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> schemas.Audit:
     """List who did what, newest first."""
     with reading(request.app.state.ledger) as connection:
-        found = jobs.audit(connection, limit + 1, before)
-    entries = [audit_row(row) for row in found[:limit]]
-    return {"entries": entries, "next_before": found[limit - 1].audit_id if len(found) > limit else None}
+        found, more = jobs.audit(connection, limit, before)
+    return {"entries": [audit_row(row) for row in found], "next_before": more}
 
 
 @router.post("/jobs/{job_id:path}/run-now", responses=_ACTS, status_code=202)

@@ -20,6 +20,7 @@ from everytick.text.schedules import in_words
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
 from . import runs, schemas
+from .paging import first_of
 from .problems import Problem
 
 _STRIP = 24
@@ -185,13 +186,16 @@ def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
     return None if late is None else {"ticks": late.number, "since": iso(late.since)}
 
 
-def audit(connection: Connection, limit: int, before: int | None = None) -> list[Row[Any]]:
-    """Return who did what, newest first, below the entry `before`. By the primary key."""
+def audit(connection: Connection, limit: int, before: int | None = None) -> tuple[list[Row[Any]], int | None]:
+    """Return who did what, newest first, below the entry `before`, and from which entry to go on.
+
+    By the primary key.
+    """
     kept = schema.audit.c
-    query = select(schema.audit).order_by(kept.audit_id.desc()).limit(limit)
+    query = select(schema.audit).order_by(kept.audit_id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(kept.audit_id < before)
-    return list(connection.execute(query).all())
+    return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
 
 
 def job_fields(connection: Connection, job: JobView) -> schemas.Job:

@@ -13,13 +13,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from . import coming, drawing, explain, jobs, runs
+from .paging import number_of_pages
 from .processes import keepers, reading
 from .rendering import page
 from .schemas import LARGEST
 
 router = APIRouter(include_in_schema=False)
 
-# So many of each keep a page small.
+# How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
 # What a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
@@ -42,7 +43,6 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
             rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, {})))
         behind = jobs.behind(connection)
         head = keepers(connection)
-    pages = max(1, -(-total // _JOBS))
     return page(
         request,
         "jobs.html",
@@ -51,7 +51,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         total=total,
         q=q,
         number=number,
-        pages=pages,
+        pages=number_of_pages(total, _JOBS),
         keepers=head,
         title="Jobs",
     )
@@ -194,7 +194,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         few=coming.FEW,
         total=total,
         number=number,
-        pages=max(1, -(-total // _LANES)),
+        pages=number_of_pages(total, _LANES),
         width=drawing.DAY_WIDTH,
         keepers=head,
         title="The next 24 hours",
@@ -205,13 +205,12 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
 def show_audit(request: Request, before: Before = None) -> HTMLResponse:
     """Who did what."""
     with reading(request.app.state.ledger) as connection:
-        found = jobs.audit(connection, _AUDIT + 1, before)
+        found, more = jobs.audit(connection, _AUDIT, before)
         head = keepers(connection)
-    more = found[_AUDIT - 1].audit_id if len(found) > _AUDIT else None
     return page(
         request,
         "audit.html",
-        entries=found[:_AUDIT],
+        entries=found,
         more=more,
         before=before,
         keepers=head,
