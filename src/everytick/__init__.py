@@ -51,14 +51,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.client import SchedulerClient
     from .api.scheduler import AsyncIOScheduler
+    from .app import Application, register
     from .engine.context import Run, current_run
     from .errors import ConfigurationError, LedgerError, ScheduleError
     from .logs import log_to_stderr
     from .read.reader import LedgerReader
+    from .schedule_under_test import ScheduleUnderTest
     from .settings import SchedulerSettings
-    from .testing import ScheduleUnderTest
 
 __all__ = [
+    "Application",
     "AsyncIOScheduler",
     "ConfigurationError",
     "LedgerError",
@@ -70,20 +72,23 @@ __all__ = [
     "SchedulerSettings",
     "current_run",
     "log_to_stderr",
+    "register",
 ]
 
 _ROOM = {
+    "Application": "app",
     "AsyncIOScheduler": "api.scheduler",
     "ConfigurationError": "errors",
     "LedgerError": "errors",
     "LedgerReader": "read.reader",
     "Run": "engine.context",
     "ScheduleError": "errors",
-    "ScheduleUnderTest": "testing",
+    "ScheduleUnderTest": "schedule_under_test",
     "SchedulerClient": "api.client",
     "SchedulerSettings": "settings",
     "current_run": "engine.context",
     "log_to_stderr": "logs",
+    "register": "app",
 }
 
 

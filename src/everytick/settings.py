@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from everytick import app
-from everytick.call_site import in_a_sentence
-from everytick.errors import ConfigurationError, LedgerError, nearest
+from everytick.errors import ConfigurationError, nearest
 from everytick.model.roles import Role, check_queue
+from everytick.references import referred
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -290,17 +289,12 @@ def settings() -> SchedulerSettings:
     Raises:
         ConfigurationError: a value is wrong, or the module of the settings is.
     """
-    reference = app.current().settings
-    if reference is None:
+    application = app.current()
+    if application.settings is None:
         return SchedulerSettings()
-    module, _, name = reference.partition(":")
-    try:
-        found = getattr(import_module(module), name, None)
-    except (ConfigurationError, LedgerError):
-        raise
-    except Exception as problem:
-        raise ConfigurationError(in_a_sentence(problem)) from None
+    found = referred(application.settings, application.named_by("settings"))
     if not isinstance(found, SchedulerSettings):
+        module, _, name = application.settings.partition(":")
         where = f"{module.replace('.', '/')}.py"
         raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
     return found

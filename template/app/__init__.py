@@ -1,6 +1,6 @@
 """The application: tasks in `services`, their schedule in `components/scheduler/main.py`."""
 
-from everytick.app import Application, register
+from everytick import Application, register
 
 application = register(
     Application(

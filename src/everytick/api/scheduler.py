@@ -19,6 +19,7 @@ from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from apscheduler.util import astimezone
+from everytick import app
 from everytick.call_site import call_site, fail
 from everytick.engine.context import current_run
 from everytick.engine.listeners import Listeners
@@ -221,7 +222,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 "start(paused=True)",
                 "pause single jobs: a pause must last over restarts",
             )
-        asyncio.get_running_loop()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise fail(
+                call_site(),
+                None,
+                "start() needs a running event loop: call it in a coroutine, or leave it out and let a"
+                f" function return the scheduler, for `{app.current().command} run`",
+            ) from None
         self._begin(self._open())
 
     async def __aenter__(self) -> Self:

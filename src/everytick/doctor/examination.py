@@ -20,7 +20,7 @@ from everytick.store.owner import why_not_ours
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
 
-from .environment import examine_settings, examine_template, examine_zone_data
+from .environment import examine_packages, examine_settings, examine_template, examine_zone_data
 from .finding import Finding, ok
 from .history import examine_history
 from .liveness import examine_clock, examine_processes, examine_runs
@@ -37,6 +37,7 @@ def examine(load: Callable[[], Declared]) -> list[Finding]:
     settings, found = examine_settings()
     found += examine_zone_data()
     found += examine_template()
+    found += examine_packages()
     if settings is None:
         what = "neither the ledger nor the schedule can be looked at before the settings are right"
         return [*found, Finding("note", "settings", what, None, None)]

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -369,21 +370,57 @@ def test_variables_that_nothing_reads(tmp_path: Path) -> None:
     assert any("resembles SCHEDULER_MAX_WORKERS" in it.what for it in found)
 
 
+@pytest.mark.parametrize(
+    ("template", "right"),
+    [
+        ("0.2.0", "add the dashboard: copier update --defaults --vcs-ref :current: --data dashboard=true"),
+        ("unknown", "install the extra: pip install 'everytick[dashboard]'"),
+    ],
+)
 def test_variables_of_a_part_that_the_application_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, right: str
 ) -> None:
     monkeypatch.setattr(which.Application, "has_dashboard", False)
+    monkeypatch.setattr(which.Application, "template_version", template)
     with scheduler_settings(tmp_path, SCHEDULER_DASHBOARD="true", SCHEDULER_DASHBOARD_PORT=8080):
         _chosen, found = environment.examine_settings()
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
             f"{name} has no effect: the application was made without the dashboard",
-            "remove it, or add the dashboard:"
-            " copier update --defaults --vcs-ref :current: --data dashboard=true",
+            f"remove it, or {right}",
         )
         for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
     ]
+
+
+def test_two_applications_with_one_package_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
+    for name in ("apples", "pears"):
+        assert environment.examine_packages() == []
+        described = tmp_path / "site" / f"{name}-1.0.dist-info"
+        described.mkdir(parents=True)
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (described / "RECORD").write_text("stall/__init__.py,,\n")
+    [found] = environment.examine_packages()
+    assert (found.level, found.check) == ("error", "packages")
+    assert found.what == "the package stall is in 2 distributions, apples, pears: one hides the other"
+
+
+def test_two_applications_installed_for_editing_with_one_package_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
+    for name in ("apples", "pears"):
+        assert environment.examine_packages() == []
+        (tmp_path / name / "stall").mkdir(parents=True)
+        (tmp_path / name / "stall" / "__init__.py").touch()
+        # The working directory and its editable installation are one place.
+        monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / name), str(tmp_path / name)])
+    [found] = environment.examine_packages()
+    apples, pears = (str(tmp_path / name / "stall") for name in ("apples", "pears"))
+    assert found.what == f"there is more than one package stall: {apples} hides {pears}"
 
 
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
