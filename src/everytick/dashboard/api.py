@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request
 from . import coming, explain, jobs, runs, schemas
 from .control import Actions, instant
 from .problems import Problem
-from .processes import keepers, reading, shown
+from .processes import reading, schedule_state, shown
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Error, "description": "The request cannot be read"},
@@ -137,7 +137,7 @@ def read_plan(
 def list_processes(request: Request) -> schemas.Processes:
     """List the processes that keep the schedule, with their heartbeats and leases."""
     with reading(request.app.state.ledger) as connection:
-        return shown(keepers(connection))
+        return shown(schedule_state(connection))
 
 
 @router.get("/audit")

@@ -51,28 +51,33 @@ class Coming:
             "ticks": self.number,
             "max_workers": self.max_workers,
             "jobs": [
-                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "last": iso(it.last)}
-                for _job_id, it in sorted(self.findings.loads.items())
+                {"job_id": load.job_id, "ticks": load.count, "first": iso(load.first), "last": iso(load.last)}
+                for _job_id, load in sorted(self.findings.loads.items())
             ],
             "gaps": [
                 {"job_id": job_id, "next_tick": iso(tick)} for job_id, tick in sorted(self.gaps.items())
             ],
             "overlaps": [
-                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "p95": it.seconds}
-                for _job_id, it in sorted(self.findings.overlaps.items())
+                {
+                    "job_id": overlap.job_id,
+                    "ticks": overlap.count,
+                    "first": iso(overlap.first),
+                    "p95": overlap.seconds,
+                }
+                for _job_id, overlap in sorted(self.findings.overlaps.items())
             ],
             "collisions": [
                 {
-                    "job_ids": list(it.job_ids),
-                    "number": len(it.job_ids),
-                    "times": it.count,
-                    "first": iso(it.first),
-                    "exceeds_max_workers": len(it.job_ids) > self.max_workers,
+                    "job_ids": list(collision.job_ids),
+                    "number": len(collision.job_ids),
+                    "times": collision.count,
+                    "first": iso(collision.first),
+                    "exceeds_max_workers": len(collision.job_ids) > self.max_workers,
                 }
-                for it in self.findings.collisions()
+                for collision in self.findings.collisions()
             ],
             "notes": [
-                {"job_id": it.job_id, "tick": iso(it.tick), "note": it.note} for it in self.findings.notes
+                {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
             ],
         }
 

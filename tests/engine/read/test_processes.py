@@ -31,6 +31,13 @@ def task() -> None:
     """The body of the job."""
 
 
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time pass between two who look."""
+    instant = ticks.now()
+    monkeypatch.setattr(ticks, "now", lambda: instant)
+
+
 @pytest.fixture
 def ledger(scheduler: AsyncIOScheduler) -> Ledger:
     """A ledger with one job, which is due since a minute and a half."""
