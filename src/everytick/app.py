@@ -45,21 +45,18 @@ class Application:
         schedule: the function that makes the schedule.
         settings: the instance of its settings, of a class that derives from `SchedulerSettings`.
         logging: a function that takes level and format, and says where log lines go.
-        routers: a list of FastAPI routers beside the dashboard's. An application that names them, and has no
-            such module, was made without the dashboard. One that names none has it where it is installed.
+        routers: a list of FastAPI routers beside the dashboard's, in a module that need not be there. An
+            application that names them, and has no such package, was made without the dashboard. One that
+            names none has it where it is installed.
         root: the root itself, where it is known.
         name: the name that people are shown, and under which it owns its ledger; without it, what
             `core/project.toml` in its package says.
         timezone: the zone of the schedule where SCHEDULER_TIMEZONE says nothing; without it as for the name.
 
     Example:
-        An application's own `__init__.py`, as the template writes it:
+        from everytick import Application
 
-            from everytick import Application, register
-
-            application = register(
-                Application(__file__, schedule="app.schedule:create_scheduler", name="my-app")
-            )
+        application = Application(__file__, schedule="shop.schedule:create_scheduler", name="shop")
     """
 
     def __init__(
@@ -82,9 +79,9 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
-        # Of one that was found: who named its parts, and what a person types to run its commands.
+        # Of one that was found: who named its parts. And what a person types to run its commands.
         self._named_by: dict[str, str] = {}
-        self._command = "everytick"
+        self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
     def root(self) -> Path:
@@ -106,11 +103,6 @@ class Application:
         """Return what named its `schedule`, `settings` or `logging`, as a sentence about that begins."""
         own = "the application" if self._package is None else f"{self._package.name}/__init__.py"
         return self._named_by.get(part, own)
-
-    @property
-    def command(self) -> str:
-        """What a person types before the name of a command, such as `python -m app`."""
-        return self._command if self._package is None else f"python -m {self._package.name}"
 
     @cached_property
     def _project(self) -> dict[str, Any] | None:
@@ -145,7 +137,7 @@ class Application:
     def has_dashboard(self) -> bool:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
         if self.routers is not None:
-            return _is_there(self.routers.partition(":")[0])
+            return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
         return all(map(_is_there, _DASHBOARD_NEEDS))
 
     @property
@@ -183,7 +175,14 @@ _current: Application | None = None
 
 
 def register(application: Application) -> Application:
-    """Make this the application that the process belongs to; return it."""
+    """Make this the application that the process belongs to; return it.
+
+    Example:
+        # In the package's `__init__.py`, so that whatever imports it means this application.
+        from everytick import Application, register
+
+        application = register(Application(__file__, schedule="shop.schedule:create_scheduler"))
+    """
     global _current
     _current = application
     return application
@@ -201,6 +200,11 @@ def current() -> Application:
 def known_or_found(folder: Path | None = None) -> Application:
     """Return the application of this process; one that has to be found is looked for from `folder` on."""
     return _current if _current is not None else register(find(folder=folder))
+
+
+def typed(command: str) -> str:
+    """Return a command of this application as a person types it, such as `python -m app runs`."""
+    return f"{current().command} {command}"
 
 
 def find(reference: str | None = None, *, folder: Path | None = None, command: bool = False) -> Application:
@@ -247,8 +251,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
     found._named_by["schedule"] = named_by
-    if reference is not None:
-        found._command = f"everytick --app {reference}"
+    found.command = "everytick" if reference is None else f"everytick --app {reference}"
     return found
 
 
@@ -332,6 +335,15 @@ def _checked(file: Path | None, table: Any) -> dict[str, str]:
             f" app = {table['app']!r}: a package that registers its application says all of it there"
         )
     return table
+
+
+def _is_package(name: str) -> bool:
+    """Return whether that is a package, and no folder in which only files of the user stayed."""
+    try:
+        found = find_spec(name) if name else None
+    except ModuleNotFoundError:
+        return False
+    return found is not None and found.origin is not None
 
 
 def _is_there(module: str) -> bool:

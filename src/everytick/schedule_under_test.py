@@ -33,6 +33,12 @@ class ScheduleUnderTest:
 
     Raises:
         ScheduleError: the schedule is wrong; one sentence with its file and line.
+
+    Example:
+        from everytick import ScheduleUnderTest
+
+        def test_who_is_away_gets_one_reminder_a_day(schedule: ScheduleUnderTest) -> None:
+            assert len(schedule.fires("reminder", "2027-03-27", "2027-03-30")) == 3
     """
 
     def __init__(self) -> None:

@@ -49,6 +49,14 @@ class SchedulerSettings(BaseSettings):
 
     Raises:
         ConfigurationError: a value is wrong; one sentence that names the variable.
+
+    Example:
+        from everytick import SchedulerSettings
+
+        class Settings(SchedulerSettings):
+            shop_name: str = "The shop"
+
+        settings = Settings()
     """
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", validate_default=True)

@@ -1,6 +1,13 @@
 """The application: tasks in `services`, their schedule in `components/scheduler/main.py`."""
 
-from everytick import Application, register
+try:
+    from everytick import Application, register
+except ImportError as problem:
+    if not (problem.name or "").startswith("everytick"):
+        raise
+    # After a `copier update` by itself, for instance.
+    message = "error: the engine that pyproject.toml names is not installed here: run `make install`"
+    raise SystemExit(message) from None
 
 application = register(
     Application(

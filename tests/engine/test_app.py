@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from everytick import ConfigurationError
 from everytick import app as which
 
+SOURCE = Path(which.__file__).parent
 SHOP = """
 from everytick import AsyncIOScheduler
 
@@ -287,3 +289,31 @@ def test_the_file_of_a_schedule_may_be_that_of_a_package(folder: Path) -> None:
     (folder / "market" / "__init__.py").touch()
     assert which.find("market:create").schedule_file == "market/__init__.py"
     assert which.find("shop:create").schedule_file == "shop.py"
+
+
+def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> None:
+    assert (
+        "right: everytick --app shop:create_scheduler run"
+        in called(folder, "--app", "shop:create_scheduler", "doctor").stdout
+    )
+    (folder / "pyproject.toml").write_text(TABLE)
+    assert "right: everytick run" in called(folder, "doctor").stdout
+
+
+# Only what the template rendered is updated, and that is called `app`.
+OF_THE_TEMPLATE = ("update", "installed.py")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [it for it in sorted(SOURCE.rglob("*.py")) if it.relative_to(SOURCE).parts[0] not in OF_THE_TEMPLATE],
+    ids=lambda it: it.relative_to(SOURCE).as_posix(),
+)
+def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
+    """What a person types is asked of the application, since not each is called `app`."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {ast.get_docstring(it, clean=False) for it in ast.walk(tree) if isinstance(it, documented)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
+            assert "python -m app" not in node.value, f"{file}:{node.lineno}"

@@ -92,21 +92,30 @@ class Reader:
         self.said[command] = done.stdout
 
     def _run_a_while(self, command: str) -> None:
-        before = self.succeeded()
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.variables(),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        """Let a schedule go on until a run of it is recorded and, by the command, its dashboard is up."""
+        before, log = self.succeeded(), self.folder.with_suffix(".log")
+        is_ours = command.startswith("everytick")
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.variables(),
+                stdout=stream, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+        def has_run() -> bool:
+            is_up = not is_ours or "dashboard: http://" in log.read_text("utf-8")
+            return process.poll() is not None or (is_up and self.succeeded() > before)
+
         try:
-            wait_for(lambda: self.succeeded() > before or process.poll() is not None, f"a run of `{command}`")
+            wait_for(has_run, f"a run of `{command}`")
             process.send_signal(signal.SIGINT)
-            self.said[command], _ = process.communicate(timeout=60)
+            code = process.wait(60)
         finally:
             process.kill()
-        # A program of one's own ends by Ctrl+C as any; the command stops in order.
-        expected = 0 if command.startswith("everytick") else (130, -signal.SIGINT, 1)
-        assert process.returncode in (expected if isinstance(expected, tuple) else (expected,)), self.said
-        assert self.succeeded() > before
+            process.wait()
+        self.said[command] = log.read_text("utf-8")
+        # A program of one's own ends by Ctrl+C as any other; the command stops in order.
+        assert code in ((0,) if is_ours else (130, -signal.SIGINT)), self.said[command]
+        assert self.succeeded() > before, self.said[command]
 
     def succeeded(self) -> int:
         """Return how many runs the ledger has that succeeded."""

@@ -20,7 +20,7 @@ from packaging.version import Version
 
 from app_session import PARTS, copy_source
 from rendering import Project, contents, fresh_folder, git, quickly
-from test_render import ownership, row_of
+from test_render import OF_AN_OLDER_PROJECT, ownership, row_of
 
 ARCHIVES = Path(__file__).parent / "released"
 ENDING = ".tar.xz"
@@ -83,8 +83,11 @@ def pack(folder: Path) -> None:
 
 
 def owners(folder: Path) -> dict[str, str]:
-    """Return whose each file of a fresh render is, by the table in its README."""
-    rows = ownership(folder)
+    """Return whose each file of a fresh render is, by the table in its README.
+
+    That of a new project does not speak of what only an older one has.
+    """
+    rows = dict.fromkeys(OF_AN_OLDER_PROJECT, "the template's") | ownership(folder)
     return {name: rows[row_of(name, rows)[0]] for name in contents(folder)}
 
 
@@ -92,10 +95,10 @@ class Releases:
     """The repository, the projects made from it, and fresh renders to compare them with.
 
     Without the files of the scheduler itself, unless the whole is asked for: with them an update
-    takes three times as long.
+    takes three times as long. The package, into which they moved later, is only needed to install it.
     """
 
-    def __init__(self, *, whole: bool) -> None:
+    def __init__(self, *, whole: bool, engine: bool) -> None:
         self.folder = fresh_folder("releases")
         self._whole = whole
         self._projects: dict[str, Path] = {}
@@ -107,6 +110,8 @@ class Releases:
             self._release(version)
         self._empty()
         copy_source(self.folder)
+        if not engine:
+            shutil.rmtree(self.folder / "src")
         self._release(NEWEST)
         for name, text in PLANTED.items():
             (self.folder / "template" / name).write_text(text, encoding="utf-8")
@@ -122,7 +127,7 @@ class Releases:
                 path.unlink(missing_ok=True)
 
     def _release(self, version: str) -> None:
-        if not self._whole:
+        if not self._whole and version in KEPT:
             for path in (self.folder / RUNTIME).glob("*"):
                 if path.is_dir():
                     shutil.rmtree(path)
@@ -167,9 +172,9 @@ class Releases:
 
 
 @cache
-def releases(*, whole: bool = False) -> Releases:
+def releases(*, whole: bool = False, engine: bool = False) -> Releases:
     """Return the repository that all tests of a process share."""
-    return Releases(whole=whole)
+    return Releases(whole=whole, engine=engine)
 
 
 def yours(folder: Path) -> list[str]:

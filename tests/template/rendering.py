@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -47,7 +48,8 @@ def choices(question: str) -> list[Any]:
 
 def combinations() -> list[dict[str, Any]]:
     """Return every combination of answers to the questions that have choices."""
-    names = [name for name, it in QUESTIONS.items() if "choices" in it or it["type"] == "bool"]
+    asked = {name: it for name, it in QUESTIONS.items() if it.get("ask", True)}
+    names = [name for name, it in asked.items() if "choices" in it or it["type"] == "bool"]
     return [
         dict(zip(names, answers, strict=True))
         for answers in itertools.product(*(choices(name) for name in names))
@@ -132,10 +134,15 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 class TemplateHistory:
-    """A git repository of the template, with releases."""
+    """A git repository of the template, with releases.
 
-    def __init__(self) -> None:
+    Without the engine, unless something is to be installed: merging takes less time then.
+    """
+
+    def __init__(self, *, engine: bool = False) -> None:
         self.folder = copy_source(fresh_folder("template"))
+        if not engine:
+            shutil.rmtree(self.folder / "src")
         git(self.folder, "init", "--quiet", "--initial-branch", "main")
 
     def release(self, version: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import copier
 import pytest
+from copier import VcsRef
+from uv import find_uv_bin
 
-from pythons import uv
+from pythons import run, run_well, uv
 from rendering import Project, TemplateHistory, contents, files, fresh_folder, git, render
 from test_questions import BRACES, HOSTILE
 from test_render import DEPLOYMENT, SHARED, SHARED_DEPLOYMENT, ownership, row_of
@@ -133,6 +137,55 @@ def test_turning_a_part_off_keeps_the_users_files(history: TemplateHistory, proj
     after = contents(project.folder)
     for name in (".github/workflows/ci.yml", "LICENSE"):
         assert after[name] == before[name]
+
+
+@pytest.mark.full
+def test_parts_that_are_turned_off_and_on_leave_a_project_whose_checks_pass() -> None:
+    history = TemplateHistory(engine=True)
+    history.release("1.0.0")
+    project = history.copy()
+    make = ("make", f"UV={find_uv_bin()}")
+    routes = "app/components/dashboard/routes.py"
+    project.edit(routes, add("\n# mine\n"))
+    project.commit("mine")
+
+    nothing = {"parts": [], "dashboard": False, "container": False, "deployment": "none", "ci": "none"}
+    project.update(vcs_ref=VcsRef.CURRENT, data={**nothing, "licence": "none"})
+    assert conflicts(project) == []
+    # Of what went only files stay that are the user's.
+    fresh = set(contents(history.copy(**nothing, licence="none").folder))
+    assert set(contents(project.folder)) - fresh == {routes, "LICENSE", ".github/workflows/ci.yml"}
+    run_well(project.folder, *make, "install", "check", "test")
+    python = project.folder / ".venv/bin/python"
+    assert run(project.folder, python, "-c", "import fastapi").returncode != 0
+    assert "No such command 'dashboard'" in dashboard_link(project, python)
+    project.commit("nothing")
+
+    project.update(vcs_ref=VcsRef.CURRENT, data={"dashboard": True, "parts": ["tracing"]})
+    assert conflicts(project) == []
+    run_well(project.folder, *make, "install", "check", "test")
+    run_well(project.folder, python, "-c", "import fastapi, opentelemetry.sdk")
+    assert dashboard_link(project, python).startswith("http://127.0.0.1:8787/")
+
+
+def dashboard_link(project: Project, python: Path) -> str:
+    """Return the link that the application prints, or why it has none."""
+    done = run(project.folder, python, "-m", "app", "dashboard", "--link")
+    return done.stdout.strip() or done.stderr.strip()
+
+
+@pytest.mark.full
+def test_the_dashboard_comes_to_a_project_that_was_made_without(history: TemplateHistory) -> None:
+    project = history.copy(dashboard=False)
+    project.update(vcs_ref=VcsRef.CURRENT, data={"dashboard": True})
+    said = run_well(
+        project.folder,
+        sys.executable,
+        "-c",
+        "from app import application; from everytick.api.loading import own_routers;"
+        " print(application.has_dashboard, own_routers())",
+    )
+    assert said == "True []\n"
 
 
 # --- what is shared

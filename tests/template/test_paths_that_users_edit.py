@@ -101,7 +101,7 @@ def one_answer_at_a_time(folder: Path) -> Iterator[dict[str, Any]]:
         if name[0] != "_" and (question["type"] == "bool" or "choices" in question):
             offered = question.get("choices", [True, False])
             for answer in offered.values() if isinstance(offered, dict) else offered:
-                yield {name: answer}
+                yield {name: [answer] if question.get("multiselect") else answer}
 
 
 @cache

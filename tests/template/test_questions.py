@@ -48,7 +48,8 @@ def environment() -> jinja2.Environment:
 def refusal(question: str, answer: str) -> str:
     """Return what the question's validator says; nothing means that the answer is right."""
     validator = environment().from_string(QUESTIONS[question]["validator"])
-    return validator.render({question: answer}).strip()
+    context = {"_copier_answers": {"_src_path": "gh:owner/template"}, question: answer}
+    return validator.render(context).strip()
 
 
 def included(name: str) -> list[str]:
@@ -83,7 +84,7 @@ def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path
     assert contents(tmp_path / "an app") == expected
 
     printed = done.stderr.partition("Next:\n")[2]
-    assert printed.split("\n") == ["", "  cd 'an app'", "  make install", "  make run", "", ""]
+    assert printed.split("\n")[:4] == ["", "  cd 'an app'", "  make install", "  make run"]
 
 
 @pytest.mark.parametrize("folder", ["app", "an [app]?"])

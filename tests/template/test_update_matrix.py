@@ -155,7 +155,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     SCHEDULE: lambda folder: edit(folder / SCHEDULE, add("# theirs\n")),
     "app/core/config.py": lambda folder: (folder / "app/core/config.py").unlink(),
     "README.md": lambda folder: (folder / "README.md").write_text("brought back\n"),
-    "app/cli.py": lambda folder: (folder / "app/cli.py").unlink(),
+    "app/__main__.py": lambda folder: (folder / "app/__main__.py").unlink(),
     "Makefile": lambda folder: edit(folder / "Makefile", lambda old: f"<<<<<<< before\n{old}"),
     "Makefile.rej": lambda folder: (folder / "Makefile.rej").write_text("rejected\n"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from everytick import app
@@ -33,7 +34,7 @@ def configure_logging(settings: SchedulerSettings) -> None:
 def own_routers() -> list[Any]:
     """Return the application's own routers beside the dashboard's."""
     application = app.current()
-    if application.routers is None:
+    if application.routers is None or find_spec(application.routers.partition(":")[0]) is None:
         return []
     return list(referred(application.routers, application.named_by("routers")))
 

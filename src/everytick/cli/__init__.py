@@ -18,13 +18,11 @@ def main(application: Application | None = None, program: str | None = None) -> 
         program: the name in the help, where it is not that of the file which was called.
 
     Example:
-        A `__main__.py` of your own:
+        from everytick import Application, cli
 
-            from everytick import cli
-
-            from app import application
-
-            cli.main(application, "python -m app")
+        application = Application(__file__, schedule="shop.schedule:create_scheduler")
+        if __name__ == "__main__":
+            cli.main(application, "python -m shop")
     """
     try:
         from .entry import run

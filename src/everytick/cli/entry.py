@@ -22,6 +22,7 @@ def run(application: Application | None, name: str | None) -> None:
             everytick(prog_name=name)
         else:
             register(application)
+            application.command = name or application.command
             if not application.has_dashboard:
                 groups = program.app.registered_groups
                 groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from everytick.app import typed
 
 from .output import AsJson, print_json, print_table
 
@@ -70,12 +71,12 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     except KeyboardInterrupt:
         raise LedgerError(
             "interrupted: the same command goes on where it stopped; until then the ledger stays closed, or"
-            " until `python -m app migrate-ledger --undo`"
+            f" until `{typed('migrate-ledger --undo')}`"
         ) from None
     following = [
         f"set {database.VARIABLE} to the URL that you gave with --to, wherever the application runs",
-        "start it: python -m app run",
-        "see that all is well: python -m app doctor",
+        f"start it: {typed('run')}",
+        f"see that all is well: {typed('doctor')}",
     ]
     if target.is_on_server:
         following.append("see to its backup: pg_dump; the sample job weekly_backup copies files only")

@@ -12,7 +12,10 @@ from typing import Annotated
 
 import typer
 
-from . import control, dashboard, explain, migrate, notifications, probes, show, simulate
+from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
+
+# They go on where an update was taken and not installed yet; all others say so.
+_OF_AN_UPDATE = ("update", "outdated")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,12 +34,18 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions."),
     ] = False,
 ) -> None:
     """Run the schedule and look at what became of it."""
+    if context.invoked_subcommand not in _OF_AN_UPDATE:
+        from everytick.app import current
+        from everytick.installed import check
+
+        check(current().root)
 
 
 @app.command()
@@ -91,5 +100,5 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     return serving.beside
 
 
-for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard):
+for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
     app.add_typer(_module.commands)

@@ -40,6 +40,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     visitor = state.get("visitor")
     shared = {
         "application": app.current().name,
+        "command": app.current().command,
         "visitor": visitor,
         "may_act": visitor is not None and visitor.may_act,
         "csrf_token": request.app.state.door.csrf_token(visitor) if visitor and visitor.session else "",

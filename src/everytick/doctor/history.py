@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.read.jobs import Declared, added_job
@@ -58,7 +59,7 @@ def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
         return
     what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, and nobody noted why"
     pasted = shlex.quote(row.job_id)
-    right = f"python -m app resume {pasted}, or python -m app pause {pasted} --note TEXT"
+    right = f"{typed('resume')} {pasted}, or {typed('pause')} {pasted} --note TEXT"
     yield Finding("warning", "pause", what, where, right)
 
 
@@ -76,7 +77,7 @@ def _record(connection: Connection, job_id: str, job: Job | None, now: int, wher
         number = next((index for index, row in enumerate(latest) if row.state not in _BAD), len(latest))
         error = f", at last with: {newest[0].error}" if newest[0].error else ""
         what = f"the last {number} runs of job {job_id} did not succeed{error}"
-        right = f"python -m app why {shlex.quote(job_id)} --run {newest[0].run_id}"
+        right = f"{typed('why')} {shlex.quote(job_id)} --run {newest[0].run_id}"
         yield Finding("warning", "failures", what, where, right)
     lasted = sorted(row.finished_us - row.started_us for row in latest if row.state == "succeeded")
     apart = distance(job, now) if job is not None else None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.processes import Process, read_processes
@@ -80,7 +81,7 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     """
     processes = read_processes(connection, now)
     if not processes:
-        return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
+        return [Finding("note", "processes", "no scheduler is up", None, typed("run"))]
     found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += _unserved(connection, processes)
     machines = {process.machine for process in processes}
@@ -109,7 +110,7 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
             "processes",
             what,
             f"job {job_ids[0]}",
-            f"python -m app run --role worker --queues {shlex.quote(queue)}",
+            f"{typed('run')} --role worker --queues {shlex.quote(queue)}",
         )
 
 
@@ -157,7 +158,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
             f"{len(unfinished)} run(s) are unfinished for more than {duration(_OLD)}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
-        right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
+        right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     # By the index of finished_us: one day of the history.
     lost = connection.execute(
@@ -168,7 +169,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     if lost:
         number = sum(count for _job, count in lost)
         what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
-        found.append(Finding("warning", "runs", what, None, "python -m app runs --state lost"))
+        found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
         ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
     ]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
+from everytick.system import system
 from loguru import logger
 
 from . import capture
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 _JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
-# For so long a start waits for a ledger that another program holds (R12).
+# How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
@@ -82,7 +81,7 @@ class Process:
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
         self._registration: Registration | None = None
         self._loading = False
-        self._stopped_listening = threading.Event()
+        self._stopped_listening = system.event()
 
     def open(self) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -113,7 +112,7 @@ class Process:
         return self._registration
 
     def _register(self) -> Registration:
-        give_up = time.monotonic() + _START_PATIENCE
+        give_up = system.monotonic() + _START_PATIENCE
         while True:
             registering = self.writer.submit(
                 lambda connection: joining.register(
@@ -126,7 +125,7 @@ class Process:
                 said = f"to join took longer than {_JOIN_SECONDS:g} s"
                 raise LedgerError(self.ledger.unusable(said)) from None
             except LedgerUnavailable:
-                if time.monotonic() >= give_up:
+                if system.monotonic() >= give_up:
                     raise
             else:
                 return found
@@ -142,9 +141,7 @@ class Process:
             self._clock.start(self._watermarks)
         if self._me.role.runs:
             listening = (self.writer.hurry, self._stopped_listening)
-            threading.Thread(
-                target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
-            ).start()
+            system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
@@ -171,9 +168,10 @@ class Process:
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
         if self._runner.left and not ending:
             logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
-            threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
+            # Not a daemon: the interpreter waits for it.
+            system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
-            cut += await asyncio.to_thread(self._close)
+            cut += await system.in_thread(self._close)
         return cut
 
     def execute(self, operation: Operation) -> Any:
@@ -249,7 +247,7 @@ class Process:
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
-                threading.Thread(target=self._load, args=(rows,), name="scheduler-load", daemon=True).start()
+                system.start_thread(self._load, args=(rows,), name="scheduler-load")
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:
@@ -267,7 +265,7 @@ class Process:
 
     def _close_after_threads(self) -> None:
         while self._runner.left:
-            time.sleep(_LOOK_SECONDS)
+            system.sleep(_LOOK_SECONDS)
         self._close()
 
     def _close(self) -> int:

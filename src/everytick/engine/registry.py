@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Registry:
-    """`jobs` is shared with whoever needs to look one up."""
+    """The jobs by id. The other parts of a process look them up in this very dictionary, `jobs`."""
 
     def __init__(self, declared: Sequence[Job], defaults: dict[str, Any]) -> None:
         self.jobs = {job.id: job for job in declared}

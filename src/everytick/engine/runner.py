@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -14,6 +13,7 @@ from everytick.model.job import Job
 from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
+from everytick.system import system
 from loguru import logger
 
 from . import capture
@@ -25,7 +25,7 @@ from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
 from .retry import with_next_attempt
 
-# For so long nobody else takes a run away, after its claim and after a look: less than a lease.
+# How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
@@ -108,10 +108,10 @@ class Runner:
             return
         if self.admission.is_missed(claim, job):
             return
-        # Whoever was frozen meanwhile looks anew whether the run is still his own.
-        is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
+        # A process that was frozen meanwhile asks the ledger again whether the run is still its own.
+        is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
         while not is_fresh:
-            asked = time.monotonic()
+            asked = system.monotonic()
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
@@ -120,7 +120,7 @@ class Runner:
                 return
             if self.admission.is_missed(claim, job):
                 return
-            is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
+            is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()

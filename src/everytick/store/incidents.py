@@ -14,9 +14,9 @@ from everytick.model import ticks
 from .connections import Connection
 from .problems import Problem, of_late, of_run
 
-# So many rows are noted in one transaction.
+# The most rows that are noted in one transaction.
 PIECE = 200
-# Without alerts for so long, what went wrong meanwhile is no news any more.
+# After this long without alerts, what went wrong meanwhile is no news any more.
 _FORGOTTEN = ticks.DAY
 
 _COLUMNS = (

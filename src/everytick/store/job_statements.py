@@ -129,7 +129,7 @@ SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
-# Moves each watermark from where this process saw it. Whoever comes second changes nothing.
+# Moves each watermark from where this process saw it. Of two processes the second one changes nothing.
 ADVANCE_WATERMARKS = Bulk(
     """
 UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given

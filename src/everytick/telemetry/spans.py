@@ -75,7 +75,7 @@ class _RunSpan:
         from opentelemetry import context, trace
 
         try:
-            # An empty context: whoever asked for the run has a trace of their own, which may be over.
+            # An empty context: the request for this run has a trace of its own, which may be over.
             self._span = self._tracer.start_span(
                 self._run.job_id, context=context.Context(), attributes=_attributes(self._run, self._due)
             )

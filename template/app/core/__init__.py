@@ -1,1 +1,1 @@
-"""What every part of the application shares: settings, logs, a look into the ledger."""
+"""What every part of the application shares: settings and logs."""

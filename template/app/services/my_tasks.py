@@ -9,12 +9,16 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from app.core import ledger
+from everytick import LedgerReader
+
 from app.core.log import logger
 
+# Reads what the schedule records; it opens nothing before it is asked.
+ledger = LedgerReader()
+
 # Kept below the ledger's folder, which is the app's own and never committed.
-TEMP_FOLDER = ledger.folder() / "tmp"
-BACKUP_FOLDER = ledger.folder() / "backups"
+TEMP_FOLDER = ledger.folder / "tmp"
+BACKUP_FOLDER = ledger.folder / "backups"
 KEEP_TEMP_FILES = timedelta(days=1)
 KEEP_BACKUPS = 5
 
@@ -36,7 +40,7 @@ async def cleanup_temp_files() -> None:
 
 async def backup_database() -> None:
     """Copy the ledger while it is in use, and keep the newest copies."""
-    if not ledger.is_file():
+    if not ledger.is_file:
         logger.warning("No backup was made: the ledger is on a server, where pg_dump copies it")
         return
     logger.info("💾 Starting database backup")

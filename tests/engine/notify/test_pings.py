@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick import log_to_stderr as configure_logging
-from everytick.notify import heartbeat_urls
+from everytick.model.backoff import Backoff
+from everytick.notify import sender
 from everytick.notify.notifier import Notifier
 from loguru import logger
 
@@ -45,7 +46,7 @@ def log(scheduler: AsyncIOScheduler) -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat_urls, "_FIRST_RETRY", 0.2)
+    monkeypatch.setattr(sender, "HEARTBEATS", Backoff(0.2, 300))
 
 
 def at_start(scheduler: AsyncIOScheduler, body: Callable[[], Any], ping: str, **options: Any) -> None:

@@ -202,7 +202,7 @@ def test_the_floor_is_a_version_that_the_installed_copier_reaches() -> None:
         "docs/decisions/0001-copier-without-trust.md",
         "docs/tutorial/first-schedule.md",
         "pyproject.toml",
-        "template/.template/update.py",
+        "src/everytick/update/copier.py",
     ],
 )
 def test_the_floor_is_the_same_wherever_it_is_named(name: str) -> None:

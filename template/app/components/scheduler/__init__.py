@@ -1,1 +1,1 @@
-"""The schedule (`main.py`, yours) and the machinery that keeps it (`runtime`)."""
+"""The schedule: `main.py`."""

@@ -1,0 +1,81 @@
+"""Which engine is installed, and which one the application's `pyproject.toml` names.
+
+After a bare `copier update` the two differ until the next installation: pip and uv know the engine by its
+version number, which need not change with the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from .errors import ConfigurationError
+
+# `everytick[parts] @ git+ADDRESS@COMMIT`, as the template writes it into the list of dependencies.
+_LINE = re.compile(
+    r"""^\s*["']everytick\s*(?P<parts>\[[^\]"']*\])?\s*@\s*(?P<address>[^"'\s]+?)(?:@(?P<commit>[0-9a-f]{40}))?["']""",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class EngineLine:
+    """The line of a `pyproject.toml` that says where the engine comes from.
+
+    Args:
+        address: where from, as a requirement has it, without the commit.
+        commit: the full hash; None for a folder that is taken as it is.
+        span: where address and commit stand in the text.
+    """
+
+    address: str
+    commit: str | None
+    span: tuple[int, int]
+
+
+def engine_line(text: str) -> EngineLine | None:
+    """Return the line in the text of a `pyproject.toml`; None if there is none, or more than one."""
+    found = list(_LINE.finditer(text))
+    if len(found) != 1:
+        return None
+    end = "commit" if found[0]["commit"] else "address"
+    return EngineLine(found[0]["address"], found[0]["commit"], (found[0].start("address"), found[0].end(end)))
+
+
+def installed_commit() -> str | None:
+    """Return the commit that the installed engine was built from; None if it came in another way."""
+    try:
+        said = distribution("everytick").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None
+    if said is None:
+        return None
+    commit = json.loads(said).get("vcs_info", {}).get("commit_id")
+    return str(commit) if commit else None
+
+
+def is_stale(root: Path) -> bool:
+    """Return whether the application at that folder names another commit than the one that is installed."""
+    file = root / "pyproject.toml"
+    if not file.is_file():
+        return False
+    line = engine_line(file.read_text(encoding="utf-8", errors="replace"))
+    if line is None or line.commit is None or not line.address.startswith("git+"):
+        return False
+    return installed_commit() not in (None, line.commit)
+
+
+def check(root: Path) -> None:
+    """Refuse to go on with an engine that is not the one which the application names.
+
+    Raises:
+        ConfigurationError: it was updated, and not installed since.
+    """
+    if is_stale(root):
+        raise ConfigurationError(
+            "the engine that is installed is not the one that pyproject.toml names: run `make install` (or"
+            " `python -m app update --finish`, which also upgrades the ledger, checks and tests)"
+        )

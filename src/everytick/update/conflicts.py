@@ -1,0 +1,32 @@
+"""What a merge left for a person to decide. Copier itself ends with 0 then."""
+
+from __future__ import annotations
+
+from .problem import UpdateError
+from .project import Project
+
+# The ends of the markers that Copier leaves, so that this file is none of those it finds.
+_MARKER = "^(<<<<<<< before updati|>>>>>>> after updati)ng"
+
+
+def check(project: Project) -> None:
+    """Fail if something is left to decide.
+
+    Raises:
+        UpdateError: with the list of the files.
+    """
+    if names := undecided(project):
+        raise UpdateError(
+            "you and the template changed the same lines. Decide in these files, `git add` them, then run"
+            " `python -m app update --finish`, and commit:\n" + "\n".join(names)
+        )
+
+
+def undecided(project: Project) -> list[str]:
+    """Return the files with markers, those that git counts as unmerged, and rejected changes."""
+    if not project.git("rev-parse", "--git-dir", ok=(0, 128)):
+        return []
+    marked = project.names("grep", "--untracked", "-z", "-lE", _MARKER, ok=(0, 1))
+    unmerged = project.names("diff", "-z", "--name-only", "--relative", "--diff-filter=U")
+    rejected = project.names("ls-files", "-z", "--others", "--", "*.rej", ":!.venv")
+    return sorted({*marked, *unmerged, *rejected})

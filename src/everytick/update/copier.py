@@ -1,0 +1,154 @@
+"""Copier, wherever the user has it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from . import plain_git
+from .problem import UpdateError
+from .project import Project
+
+FLOOR = "9.19.1"
+_REQUIREMENT = f"copier>={FLOOR}"
+
+
+class Copier:
+    """The program, for one project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @cached_property
+    def command(self) -> list[str]:
+        """What runs it: of PATH, of this environment, of the template's, or what uv or pipx fetches.
+
+        Raises:
+            UpdateError: there is none, or only one that is too old.
+        """
+        old = None
+        for program in self._programs():
+            version = _version(program)
+            if version is not None and version >= _numbers(FLOOR):
+                return [program]
+            old = old or (program if version is not None else None)
+        for runner, arguments in (
+            ("uvx", [_REQUIREMENT]),
+            ("uv", ["tool", "run", _REQUIREMENT]),
+            ("pipx", ["run", "--spec", _REQUIREMENT, "copier"]),
+        ):
+            if found := shutil.which(runner):
+                return [found, *arguments]
+        if old:
+            raise UpdateError(f"{old} is too old for the template: pipx install --force '{_REQUIREMENT}'")
+        raise UpdateError(f"an update needs Copier: pipx install '{_REQUIREMENT}', or install uv")
+
+    def _programs(self) -> list[str]:
+        """Return the programs of that name that are here."""
+        found = [shutil.which("copier"), shutil.which("copier", path=sysconfig.get_path("scripts"))]
+        template = Path(self._project.answer("_src_path")).expanduser()
+        if template.is_dir():
+            binaries = "Scripts" if os.name == "nt" else "bin"
+            found += [
+                shutil.which("copier", path=str(template / name / binaries)) for name in (".venv", "venv")
+            ]
+        return [program for program in found if program]
+
+    def update(self, ref: str | None) -> None:
+        """Merge a version, the newest release if none is named, into the working tree.
+
+        Raises:
+            UpdateError: it could not.
+        """
+        named = ["--answers-file", self._project.answers_file.name]
+        code, said = self._run("update", "--defaults", *named, *(["--vcs-ref", ref] if ref else []))
+        if code == 0:
+            return
+        made_from = self._project.answer("_commit")
+        if re.search(r"unknown revision|did not match any file", said, re.IGNORECASE) and not (
+            ref and ref in said and made_from not in said
+        ):
+            raise UpdateError(
+                "this project was made from a state of the template that its repository does not have,"
+                f" {made_from}: write the release nearest to it behind `_commit:` in"
+                f" {self._project.answers_file.name}, commit that, and try again"
+            )
+        raise UpdateError("Copier could not update this project, see above; nothing was committed")
+
+    def render(self, source: str, ref: str, answers: str, into: Path) -> None:
+        """Render a version anew with answers, into a folder.
+
+        Args:
+            source: where the template is.
+            ref: a tag or commit of it.
+            answers: the text of a file of answers.
+            into: the folder, which is made.
+
+        Raises:
+            UpdateError: it could not; with the last line of what Copier said.
+        """
+        file = into.with_name(f"{into.name}-answers.yml")
+        # What begins with an underscore is Copier's own, and is said by the arguments.
+        kept = re.sub(r"^_.*\n(?: .*\n)*", "", answers, flags=re.MULTILINE)
+        file.write_text(kept, encoding="utf-8")
+        chosen = ["--defaults", "--quiet", "--data-file", str(file), "--vcs-ref", ref]
+        # Where the answers are recorded, is an answer as well.
+        named = ["--answers-file", self._project.answers_file.name]
+        command = [*self.command, "copy", *chosen, *named, source, str(into)]
+        done = subprocess.run(
+            command,
+            cwd=into.parent,
+            env=plain_git.environment(self._project.root),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UpdateError(last)
+
+    def _run(self, *arguments: str) -> tuple[int, str]:
+        """Show the command and run it; return its exit code and what it complained of, which is shown too."""
+        command = [*self.command, *arguments]
+        print(f"+ {shlex.join([Path(command[0]).name, *command[1:]])}", file=sys.stderr, flush=True)
+        with subprocess.Popen(
+            command,
+            cwd=self._project.root,
+            env=plain_git.environment(self._project.root),
+            stderr=subprocess.PIPE,
+        ) as process:
+            lines: list[bytes] = []
+            reader = threading.Thread(target=_pass_on, args=(process, lines))
+            reader.start()
+            reader.join()
+        return process.returncode, b"".join(lines).decode(errors="replace")
+
+
+def _pass_on(process: subprocess.Popen[bytes], lines: list[bytes]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line)
+        sys.stderr.write(line.decode(errors="replace"))
+        sys.stderr.flush()
+
+
+def _version(program: str) -> tuple[int, ...] | None:
+    """Return the version of a program; None if it does not run."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"(\d+(?:\.\d+)+)", done.stdout)
+    return _numbers(found[1]) if found and done.returncode == 0 else None
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split("."))

@@ -1,0 +1,68 @@
+"""The template is somewhere else now: what was recorded, and the engine's line, say so together.
+
+If one of them changed alone, the next update would conflict on the other.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everytick.installed import engine_line
+
+from .copier import Copier
+from .problem import UpdateError
+from .project import Project, answer_in, is_remote
+
+
+def move(project: Project, address: str) -> None:
+    """Write down where the template is now.
+
+    Args:
+        address: a git address, or the path of a folder.
+
+    Raises:
+        UpdateError: it is not there, or not with the version that this project has.
+    """
+    project.check_working_tree()
+    if not is_remote(address):
+        address = str(Path(address).expanduser().resolve())
+    line = project.engine_line()
+    commit = line.commit if line and line.commit else project.answer("_commit")
+    old = project.answers_file.read_text(encoding="utf-8")
+    with TemporaryDirectory(prefix="everytick-source-") as name:
+        made = Path(name).resolve() / "made"
+        try:
+            Copier(project).render(address, commit, old, made)
+            if not (made / project.answers_file.name).exists():
+                raise UpdateError("there is no template in it")
+        except UpdateError as problem:
+            raise UpdateError(
+                f"the template is not at {address}, or not with the version that this project has"
+                f" ({project.answer('_commit')}): {problem}"
+            ) from None
+        answers = (made / project.answers_file.name).read_text(encoding="utf-8")
+        rendered = (made / "pyproject.toml").read_text(encoding="utf-8")
+    _rewrite(project.answers_file, old, answers)
+    new = engine_line(rendered)
+    changed = [project.answers_file.name]
+    if line and new:
+        file = project.root / "pyproject.toml"
+        text = file.read_text(encoding="utf-8")
+        place = rendered[new.span[0] : new.span[1]]
+        file.write_text(text[: line.span[0]] + place + text[line.span[1] :], encoding="utf-8")
+        changed.append("pyproject.toml")
+    print(f"The template is at {answer_in(answers, '_src_path')} now, by {' and '.join(changed)}.")
+    print("Commit that, then run `make install`; `make update` takes new versions from there.")
+
+
+def _rewrite(file: Path, old: str, rendered: str) -> None:
+    """Bring where the template is, and what its version is called there, into the file of answers."""
+    for name in ("_src_path", "_commit"):
+        said = re.compile(rf"^{name}:.*(?:\n +.+)*$", re.MULTILINE)
+        new, former = said.search(rendered), said.search(old)
+        if new is None or former is None:
+            raise UpdateError("the template is no git repository: an update would not know its versions")
+        old = old[: former.start()] + new[0] + old[former.end() :]
+    file.write_text(old, encoding="utf-8")

@@ -1,0 +1,75 @@
+"""Taking a version: the merge, by the engine that is here, and then the engine that came with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from everytick.installed import is_stale
+
+from . import conflicts, news, steps
+from .copier import Copier
+from .problem import UpdateError
+from .project import UNDO, Project
+from .versions import news_of, outdated
+
+
+def take(project: Project, ref: str | None) -> int:
+    """Merge the newest release into the working tree, then install and check what came out.
+
+    Args:
+        ref: a tag, branch or commit of the template instead of its newest release.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UpdateError: it could not be taken, or something is left to decide.
+    """
+    project.check_working_tree()
+    project.check_source()
+    if ref is None:
+        newer = outdated(project)
+        if newer is None:
+            print(news_of(project, newer))
+            return 0
+    before = project.git("rev-parse", "HEAD").strip()
+    Copier(project).update(ref)
+    conflicts.check(project)
+    return install(project, before, merged_just_now=True)
+
+
+def install(project: Project, since: str, *, merged_just_now: bool = False) -> int:
+    """Install what a merge brought, and end the update in a new process.
+
+    Args:
+        since: the commit before the update.
+        merged_just_now: nobody but Copier has changed anything since.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UpdateError: it cannot be installed, or something is left to decide.
+    """
+    conflicts.check(project)
+    # The changelog of the engine that is here goes with it.
+    known = news.changelog() if is_stale(project.root) else ""
+    for name, command in steps.installing(project):
+        if steps.run(project, command):
+            raise UpdateError(
+                f"the update was taken, but `{name}` does not pass: nothing of yours is lost. See to that (is"
+                " there a network?), then run `python -m app update --finish`, and commit. To undo the update"
+                f" instead: {UNDO}"
+            )
+    handle, path = tempfile.mkstemp(prefix="everytick-changelog-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(known)
+        arguments = ["--since", since, *(["--known", path] if known else [])]
+        arguments += ["--merged"] if merged_just_now else []
+        sys.stderr.flush()
+        return steps.run(project, steps.rest(project, *arguments))
+    finally:
+        os.unlink(path)
