@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from app_session import PARTS, ROOT
 
-KEPT = ROOT / "tests" / "released"
+KEPT = ROOT / "tests" / "template" / "released"
 UNRELEASED = "## [Unreleased]\n"
 
 
@@ -100,7 +100,7 @@ def keep(version: str) -> None:
     tree = git("write-tree").strip()
     command = ["git", "archive", "--format=tar", tree, *PARTS]
     archive = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
-    KEPT.mkdir(exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{version}.tar.xz").write_bytes(lzma.compress(archive, preset=9 | lzma.PRESET_EXTREME))
 
 

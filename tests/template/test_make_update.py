@@ -1,13 +1,14 @@
-"""`make update` and `make outdated` in a rendered application: what they refuse, do, and say."""
+"""`update` and `outdated` in a rendered application: what they refuse, merge, and say.
+
+Nothing is installed here: the application runs with the engine of these tests.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,58 @@ import copier
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from copier.errors import DirtyLocalWarning
+from everytick.update import conflicts, steps, take
+from everytick.update.problem import UpdateError
+from everytick.update.project import Project as Updated
 
 from app_session import ROOT
-from pythons import clean_environment, uv
-from rendering import Project, TemplateHistory, files, fresh_folder, git, render
+from pythons import clean_environment
+from rendering import Project, TemplateHistory, fresh_folder, git, render
 
-LOOK = "app/core/ledger.py"
-OUTDATED = [sys.executable, ".template/update.py", "outdated"]
-
-
-def call(project: Project, *command: str, path: Path | None = None) -> Any:
-    """Run a command in the application, with the Copier of these tests on PATH, or another one."""
-    found = f"{path or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = clean_environment() | {"PATH": found}
-    return subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True)
+LOOK = "app/core/__init__.py"
+OUTDATED = 3
+HERE = Path(sys.executable).parent
 
 
-def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
-    """Run make in the application."""
-    return call(project, "make", *arguments, path=path)
+def call(project: Project, *command: str, path: str | None = None) -> Any:
+    """Run a command of the application, with the Copier of these tests on PATH, or with another PATH."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *command],
+        cwd=project.folder,
+        env=clean_environment() | {"PATH": path or f"{HERE}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def committed(folder: Path) -> Project:
+    """Make a git repository of a rendered folder."""
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    project = Project(folder)
+    project.commit("first")
+    return project
+
+
+@pytest.fixture
+def history() -> TemplateHistory:
+    """A template with one release, which has a file that git writes in quotes."""
+    made = TemplateHistory()
+    made.edit("template/Gießkanne.md", lambda _: "# water\n")
+    made.release("1.0.0")
+    return made
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the commands after a merge succeed without being run; return what they are."""
+    found: list[str] = []
+
+    def note(_: Updated, command: list[str]) -> int:
+        found.append(" ".join([Path(command[0]).name, *command[1:]]))
+        return 0
+
+    monkeypatch.setattr(steps, "run", note)
+    return found
 
 
 # --- what it refuses
@@ -43,8 +77,8 @@ def make(project: Project, *arguments: str, path: Path | None = None) -> Any:
 def test_it_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> None:
     history.release("2.0.0")
     project.edit("notes.txt", lambda old: f"{old}not committed\n")
-    done = make(project, "update")
-    assert done.returncode == 2
+    done = call(project, "update")
+    assert done.returncode == 1
     assert "error: commit or stash your changes first" in done.stderr
     assert "notes.txt" in done.stderr
     assert project.answers()["_commit"] == "1.0.0"
@@ -52,21 +86,16 @@ def test_it_refuses_a_dirty_tree(history: TemplateHistory, project: Project) -> 
 
 @pytest.mark.full
 def test_it_needs_git() -> None:
-    done = make(Project(render(fresh_folder("no-git") / "app")), "update")
-    assert done.returncode == 2
-    assert "error: an update needs git: run git init, then commit everything" in done.stderr
+    done = call(Project(render(fresh_folder("no-git") / "app")), "update")
+    assert done.returncode == 1
+    assert done.stderr == "error: an update needs git: run git init, then commit everything\n"
 
 
 @pytest.mark.full
-def test_it_needs_copier(project: Project) -> None:
-    tools = fresh_folder("tools")
-    (tools / "git").symlink_to(shutil.which("git") or "git")
-    script = [sys.executable, ".template/update.py"]
-    done = subprocess.run(
-        script, cwd=project.folder, env={"PATH": str(tools)}, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert done.stderr == "error: an update needs Copier: pipx install copier, or install uv\n"
+def test_options_that_exclude_each_other_are_wrong_usage(project: Project) -> None:
+    done = call(project, "update", "--ref", "HEAD", "--finish")
+    assert done.returncode == 2
+    assert done.stderr == "error: --ref, --source and --finish exclude each other\n"
 
 
 @pytest.mark.full
@@ -77,22 +106,19 @@ def test_a_template_recorded_as_a_relative_path_that_is_gone_is_explained(
     monkeypatch.chdir(history.folder.parent)
     folder = fresh_folder("project") / "app"
     copier.run_copy(history.folder.name, folder, defaults=True, quiet=True)
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    project = Project(folder)
-    project.commit("first")
+    project = committed(folder)
 
-    done = make(project, action)
-    assert done.returncode == 2
+    done = call(project, action)
+    assert done.returncode == 1
     assert f"error: the template was recorded as the folder {history.folder.name}, " in done.stderr
     assert "Traceback" not in done.stderr
 
     # The way back that the sentence names.
-    project.edit(
-        ".copier-answers.yml",
-        lambda old: re.sub(r"(?m)^_src_path: .*$", f"_src_path: {history.folder}", old),
-    )
+    assert "`python -m app update --source ADDRESS`" in done.stderr
+    done = call(project, "update", "--source", str(history.folder))
+    assert done.returncode == 0, done.stderr
     project.commit("where the template is now")
-    done = make(project, action)
+    done = call(project, action)
     assert (done.returncode, done.stdout) == (
         0,
         "This project has the newest version of the template, 1.0.0.\n",
@@ -101,13 +127,12 @@ def test_a_template_recorded_as_a_relative_path_that_is_gone_is_explained(
 
 @pytest.mark.full
 def test_a_template_that_cannot_be_reached_is_explained(history: TemplateHistory, project: Project) -> None:
-    git(history.folder, "tag", "--delete", "1.0.0")
     shutil.rmtree(history.folder / ".git")
     # The folder is there, and no template that has versions.
     for action in ("update", "outdated"):
-        done = make(project, action)
-        assert done.returncode == 2
-        assert re.search("^error: Copier cannot tell what the newest version", done.stderr, re.MULTILINE)
+        done = call(project, action)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: git cannot tell what the newest version of the template is: ")
         assert "Traceback" not in done.stderr
 
 
@@ -118,10 +143,8 @@ def test_a_template_that_was_the_working_directory_is_no_folder_to_find_again(
     monkeypatch.chdir(history.folder)
     folder = fresh_folder("project") / "app"
     copier.run_copy(".", folder, defaults=True, quiet=True)
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    Project(folder).commit("first")
-    done = make(Project(folder), "outdated")
-    assert done.returncode == 2
+    done = call(committed(folder), "outdated")
+    assert done.returncode == 1
     assert "error: the template was recorded as the folder ., not an absolute one" in done.stderr
 
 
@@ -131,20 +154,26 @@ def test_a_project_of_a_state_that_no_repository_has_is_told_the_way_back(histor
     folder = fresh_folder("project") / "app"
     with pytest.warns(DirtyLocalWarning):
         copier.run_copy(str(history.folder), folder, defaults=True, quiet=True, vcs_ref="HEAD")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    project = Project(folder)
-    project.commit("first")
+    project = committed(folder)
     history.release("2.0.0")
     made_from = project.answers()["_commit"]
-    done = make(project, "update")
-    assert done.returncode == 2
+    done = call(project, "update")
+    assert done.returncode == 1
     assert f"that its repository does not have, {made_from}: write the release nearest to it" in done.stderr
-    assert "Traceback" not in done.stderr
 
     project.edit(".copier-answers.yml", lambda old: old.replace(f"_commit: {made_from}", "_commit: 1.0.0"))
     project.commit("the nearest release")
     project.update()
     assert project.answers()["_commit"] == "2.0.0"
+
+
+@pytest.mark.full
+def test_a_version_that_is_not_there_is_not_the_projects_fault(
+    history: TemplateHistory, project: Project
+) -> None:
+    done = call(project, "update", "--ref", "7.0.0")
+    assert done.returncode == 1
+    assert "error: Copier could not update this project, see above; nothing was committed" in done.stderr
 
 
 @pytest.mark.full
@@ -154,151 +183,180 @@ def test_what_the_daily_workflow_renders_can_be_updated(tmp_path: Path) -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/day-one.yml").read_text(encoding="utf-8"))
     for job, step, folder in (("render", 3, "fresh"), ("update", 3, "project")):
         command = workflow["jobs"][job]["steps"][step]["run"]
-        environment = clean_environment() | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        }
+        environment = clean_environment() | {"PATH": f"{HERE}{os.pathsep}{os.environ['PATH']}"}
         subprocess.run(["sh", "-ec", command], cwd=history.folder, env=environment, check=True)
         made = Project(history.folder.parent / folder)
-        assert "has the newest version of the template" in call(made, *OUTDATED).stdout
+        assert "has the newest version of the template" in call(made, "outdated").stdout
 
 
 # --- what is newest
 
 
 @pytest.mark.full
-def test_outdated_says_whether_there_is_a_newer_version(history: TemplateHistory, project: Project) -> None:
-    done = make(project, "outdated")
+def test_outdated_needs_no_copier_and_changes_nothing(history: TemplateHistory, project: Project) -> None:
+    tools = fresh_folder("tools")
+    (tools / "git").symlink_to(shutil.which("git") or "git")
+    done = call(project, "outdated", path=str(tools))
     assert (done.returncode, done.stdout) == (
         0,
         "This project has the newest version of the template, 1.0.0.\n",
     )
+    history.release("3.0.0rc1")
+    history.release("no-version")
+    assert call(project, "outdated", path=str(tools)).returncode == 0
     history.release("2.0.0")
-    done = make(project, "outdated")
-    assert done.returncode != 0
-    assert done.stdout == (
-        "Version 2.0.0 of the template is out; this project is at 1.0.0. Take it with: make update\n"
+    history.release("1.10.0")
+    done = call(project, "outdated", path=str(tools))
+    assert (done.returncode, done.stdout) == (
+        OUTDATED,
+        "Version 2.0.0 of the template is out; this project is at 1.0.0. Take it with: make update\n",
     )
     assert git(project.folder, "status", "--porcelain") == ""
 
 
 @pytest.mark.full
-def test_a_project_past_the_last_release_is_told_the_way_back(history: TemplateHistory) -> None:
+def test_a_project_past_the_last_release_is_told_the_way_back(
+    history: TemplateHistory, taken: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")
     git(history.folder, "commit", "--quiet", "--all", "--message", "later")
     folder = fresh_folder("project") / "app"
     copier.run_copy(str(history.folder), folder, defaults=True, quiet=True, vcs_ref="HEAD")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    project = Project(folder)
-    project.commit("first")
+    project = committed(folder)
 
     for action in ("update", "outdated"):
-        done = make(project, action)
+        done = call(project, action)
         assert done.returncode == 0
         assert "past the newest release of the template, and will take the next one" in done.stdout
     # The next release is taken as any other.
     history.release("2.0.0")
-    project.update()
+    assert take.take(Updated(project.folder), None) == 0
     assert project.answers()["_commit"] == "2.0.0"
 
 
 # --- what conflicts
 
 
-def both_change_a_line(history: TemplateHistory, project: Project) -> None:
-    """Let the user and the next release change the same line of two files."""
-    for name in (LOOK, ".editorconfig"):
+def both_change_a_line(history: TemplateHistory, project: Project) -> list[str]:
+    """Let the user and the next release change the same line of some files; return their names."""
+    names = [".editorconfig", "Gießkanne.md", LOOK]
+    for name in names:
         project.edit(name, lambda old: f"# mine\n{old}")
         history.edit(f"template/{name}", lambda old: f"# theirs\n{old}")
     project.commit("mine")
     history.release("2.0.0")
+    return names
 
 
 @pytest.mark.full
-def test_it_fails_with_the_list_of_conflicts(history: TemplateHistory, project: Project) -> None:
-    both_change_a_line(history, project)
-    done = make(project, "update")
-    assert done.returncode != 0
-    listed = done.stderr.partition("and commit:\n")[2].splitlines()[:2]
-    assert listed == [".editorconfig", LOOK]
-    for name in listed:
+def test_it_fails_with_the_list_of_conflicts(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    names = both_change_a_line(history, project)
+    updated = Updated(project.folder)
+    with pytest.raises(UpdateError) as problem:
+        take.take(updated, None)
+    assert "you and the template changed the same lines" in str(problem.value)
+    assert str(problem.value).partition("and commit:\n")[2].splitlines() == names
+    for name in names:
         text = (project.folder / name).read_text(encoding="utf-8")
         assert "# mine\n" in text
         assert "# theirs\n" in text
-    # Nothing goes on before they are solved, and no check passes.
-    for action in ("finish", "conflicts"):
-        done = call(project, sys.executable, ".template/update.py", action)
-        assert done.returncode == 1
-        assert "you and the template changed the same lines" in done.stderr
-    for name in listed:
+    # Nothing goes on before they are solved, and no check passes: not even if the application's own files
+    # cannot be imported.
+    with pytest.raises(UpdateError, match="the same lines"):
+        take.install(updated, "HEAD")
+    assert taken == []
+    command = [sys.executable, "-m", "everytick.update", "conflicts"]
+    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: you and the template changed the same lines.")
+    for name in names:
         project.edit(name, lambda _: "# decided\n")
         git(project.folder, "add", name)
-    assert call(project, sys.executable, ".template/update.py", "conflicts").returncode == 0
+    conflicts.check(updated)
+    assert take.install(updated, "HEAD") == 0
+    assert [it.partition(" ")[2] for it in taken][-1] == "-m everytick.update finish --since HEAD"
 
 
 @pytest.mark.full
-def test_it_fails_with_the_list_of_rejected_changes(history: TemplateHistory, project: Project) -> None:
-    both_change_a_line(history, project)
+def test_it_fails_with_the_list_of_rejected_changes(
+    history: TemplateHistory, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = both_change_a_line(history, project)
     folder = fresh_folder("bin")
     rejecting = 'test "$1" = update && set -- "$@" --conflict rej'
     program = f'#!/bin/sh\n{rejecting}\nexec "{sys.executable}" -m copier "$@"\n'
     (folder / "copier").write_text(program, encoding="utf-8")
     (folder / "copier").chmod(0o755)
-    done = make(project, "update", path=folder)
-    assert done.returncode != 0
-    assert f".editorconfig.rej\n{LOOK}.rej\n" in done.stderr
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(UpdateError) as problem:
+        take.take(Updated(project.folder), None)
+    assert str(problem.value).endswith("\n".join(f"{name}.rej" for name in names))
 
 
-# --- what it does
-
-
-@pytest.fixture(scope="module")
-def installed() -> Iterator[tuple[TemplateHistory, Project]]:
-    """A whole application with its environment, one release behind."""
-    history = TemplateHistory()
-    history.release("1.0.0")
-    project = history.copy()
-    uv(project.folder, "sync", "--quiet")
-    git(project.folder, "add", "uv.lock")
-    project.commit("lock")
-    history.edit(f"template/{LOOK}", lambda old: f"{old}\n\nLATER = True\n")
-    history.edit("template/pyproject.toml.jinja", lambda old: old.replace("rich>=14", "rich>=14.1"))
-    history.edit(
-        "CHANGELOG.md", lambda old: old.replace("## [Unreleased]\n", "## [Unreleased]\n\n- More light.\n")
-    )
-    history.release("2.0.0")
-    yield history, project
-    shutil.rmtree(project.folder)
+# --- what it does after the merge
 
 
 @pytest.mark.full
-def test_it_installs_migrates_checks_and_says_what_changed(
-    installed: tuple[TemplateHistory, Project],
+def test_it_renews_the_lock_installs_and_lets_the_new_engine_end_it(
+    history: TemplateHistory, project: Project, taken: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, project = installed
-    done = make(project, "update")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert project.answers()["_commit"] == "2.0.0"
-    assert 'name = "rich", specifier = ">=14.1"' in (project.folder / "uv.lock").read_text(encoding="utf-8")
-    assert "there is no ledger yet" in done.stdout
-    assert "passed" in done.stdout
-    assert done.stdout.index("passed") < done.stdout.index("Updated to 2.0.0. What changed for you:")
-    assert "- More light." in done.stdout
-    assert "(template 2.0.0, " in call(project, ".venv/bin/python", "-m", "app", "--version").stdout
+    monkeypatch.setenv("PATH", f"{HERE}{os.pathsep}{os.environ['PATH']}")
+    project.edit("uv.lock", lambda _: "version = 1\n")
+    project.commit("lock")
+    before = git(project.folder, "rev-parse", "HEAD").strip()
+    history.release("2.0.0")
+    assert take.take(Updated(project.folder), None) == 0
+    assert taken[:2] == ["uv lock", "make --no-print-directory install"]
+    assert taken[2].endswith(f" -m everytick.update finish --since {before} --merged")
+    assert len(taken) == 3
 
-    # What the user's own tests say counts.
-    git(project.folder, "checkout", "--quiet", "--", ".")
-    project.edit("tests/test_mine.py", lambda _: "def test_mine() -> None:\n    assert not 1\n")
-    project.commit("a test that fails")
-    done = make(project, "update")
-    assert done.returncode != 0
-    assert "the update was taken, but `make test` does not pass" in done.stderr
-    assert "What changed for you" not in done.stdout
-    # The way back that it names.
-    assert "git reset -- . && git checkout -- . && git clean -d --force -- ." in done.stderr
-    for arguments in (["reset", "--quiet"], ["checkout", "--quiet"], ["clean", "-d", "--force", "--quiet"]):
-        git(project.folder, *arguments, "--", ".")
+
+@pytest.mark.full
+def test_without_make_it_uses_the_tools_themselves(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = fresh_folder("tools")
+    monkeypatch.delenv("MAKE", raising=False)
+    monkeypatch.setenv("PATH", str(tools))
+    updated = Updated(project.folder)
+    line = updated.engine_line()
+    assert line is not None
+    by_pip = [" ".join(command[3:]) for _, command in steps.installing(updated)]
+    assert by_pip == [
+        "install --quiet pip>=25.1",
+        f"install --quiet --force-reinstall --no-deps everytick @ {line.address}@{line.commit}",
+        "install --quiet --editable . --group dev",
+    ]
+    (tools / "uv").symlink_to(HERE / "uv")
+    assert [name for name, _ in steps.installing(updated)] == ["uv sync"]
+    assert [name for name, _ in steps.checking(updated)] == [
+        "python -m app migrate",
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "pytest",
+    ]
+
+
+@pytest.mark.full
+def test_what_cannot_be_installed_is_told_with_how_to_go_on_and_how_to_undo(
+    history: TemplateHistory, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")
+    history.release("2.0.0")
+    monkeypatch.setattr(steps, "run", lambda *_: 1)
+    with pytest.raises(UpdateError) as problem:
+        take.take(Updated(project.folder), None)
+    said = str(problem.value)
+    assert "the update was taken, but `make install` does not pass: nothing of yours is lost" in said
+    assert "`python -m app update --finish`" in said
+    undo = said.partition("instead: ")[2].removesuffix(" && make install")
+    subprocess.run(["sh", "-ec", undo], cwd=project.folder, check=True, capture_output=True)
     assert project.answers()["_commit"] == "1.0.0"
-    assert "LATER" not in (project.folder / LOOK).read_text(encoding="utf-8")
+    assert "# later" not in (project.folder / LOOK).read_text(encoding="utf-8")
+
+
+# --- what several templates need
 
 
 @pytest.mark.full
@@ -307,25 +365,55 @@ def test_another_template_beside_it_is_left_alone(history: TemplateHistory) -> N
     options: dict[str, Any] = {"defaults": True, "quiet": True, "answers_file": ".scheduler-answers.yml"}
     copier.run_copy(str(history.folder), folder, **options)
     (folder / ".copier-answers.yml").write_text("_commit: 7.0.0\n_src_path: /not/there\n", encoding="utf-8")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    project = Project(folder)
-    project.commit("first")
+    project = committed(folder)
     history.release("2.0.0")
-    assert "is out; this project is at 1.0.0" in make(project, "outdated").stdout
+    assert "is out; this project is at 1.0.0" in call(project, "outdated").stdout
+
+
+# --- a template that moved
 
 
 @pytest.mark.full
-def test_without_make_it_uses_the_tools_themselves(project: Project) -> None:
-    assert ".template/update.py" in files(project.folder)
-    asked = (
-        "import sys; sys.path.insert(0, '.template'); import update; print([it[0] for it in update.steps()])"
+def test_a_template_that_moved_is_written_into_the_answers_and_the_engines_line_together(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    parts = "everytick[alerts,dashboard,postgresql] @ git+file://localhost"
+    commit = git(history.folder, "rev-parse", "HEAD").strip()
+    assert f'"{parts}{history.folder}@{commit}",' in (project.folder / "pyproject.toml").read_text("utf-8")
+    moved = fresh_folder("moved") / "the new place"
+    history.folder.rename(moved)
+    history.folder = moved
+    history.edit("template/Makefile", lambda old: f"# a later release\n{old}")
+    history.release("2.0.0")
+    before = git(project.folder, "rev-parse", "HEAD").strip()
+
+    done = call(project, "update")
+    assert done.returncode == 1
+    assert "it is not there: say where it is now" in done.stderr
+
+    done = call(project, "update", "--source", str(moved))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(
+        f"The template is at {moved} now, by .copier-answers.yml and pyproject.toml.\n"
     )
-    tools = fresh_folder("tools")
-    (tools / "uv").symlink_to(shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv")
-    command = [sys.executable, "-B", "-c", asked]
-    done = subprocess.run(
-        command, cwd=project.folder, env={"PATH": str(tools)}, capture_output=True, text=True
-    )
-    assert done.stdout == (
-        "['uv sync', 'python -m app migrate', 'ruff check .', 'ruff format --check .', 'mypy', 'pytest']\n"
-    )
+    place = str(moved).replace(" ", "%20")
+    assert f'"{parts}{place}@{commit}",' in (project.folder / "pyproject.toml").read_text("utf-8")
+    assert (project.answers()["_src_path"], project.answers()["_commit"]) == (str(moved), "1.0.0")
+    changed = git(project.folder, "diff", "--numstat", before).split()
+    assert changed == ["1", "1", ".copier-answers.yml", "1", "1", "pyproject.toml"]
+    project.commit("where the template is now")
+
+    # And the next update has nothing to decide.
+    assert take.take(Updated(project.folder), None) == 0
+    assert project.answers()["_commit"] == "2.0.0"
+    newest = git(moved, "rev-parse", "HEAD").strip()
+    assert f'"{parts}{place}@{newest}",' in (project.folder / "pyproject.toml").read_text("utf-8")
+
+
+@pytest.mark.full
+def test_a_place_without_the_template_is_refused(project: Project) -> None:
+    done = call(project, "update", "--source", str(fresh_folder("empty")))
+    assert done.returncode == 1
+    assert "or not with the version that this project has (1.0.0): " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert git(project.folder, "status", "--porcelain") == ""

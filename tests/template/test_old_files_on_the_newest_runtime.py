@@ -25,7 +25,7 @@ from rendering import contents, fresh_folder
 from test_render import mypy
 
 # What an import from where the scheduler was until version 0.1 is answered with.
-HANDED_ON = re.compile(r"app\.components\.scheduler\.runtime\.(\w+) is everytick\.\1 now: import it from there\.")
+HANDED_ON = re.compile(r"app\.components\.scheduler\.runtime\.(\w+) is everytick\.\1 now: import it")
 PLUGIN = "the pytest plugin app.components.scheduler.runtime.testing is everytick.testing now"
 WARNING = re.compile(r"^\s*(\S.*?):\d+: DeprecationWarning: (.*)$", re.MULTILINE)
 
@@ -39,7 +39,7 @@ def updated(version: str) -> Path:
 
 
 def unannounced(folder: Path, said: str) -> list[str]:
-    """Return the warnings of the project's own files that say of no former name or place what to write now."""
+    """Return the warnings of the project's own files that do not say what to write now."""
     return [
         f"{place}: {text}"
         for place, text in WARNING.findall(said)
@@ -108,7 +108,7 @@ def test_every_name_that_they_could_import_is_still_there(version: str) -> None:
         assert [name for name in names if not hasattr(package, name)] == []
 
 
-OLD_IMPORTS = '''\
+OLD_IMPORTS = """\
 import sys
 import app.components.scheduler.runtime
 assert "pytest" not in sys.modules
@@ -118,7 +118,7 @@ from app.components.scheduler.runtime import AsyncIOScheduler, SchedulerSettings
 import everytick
 assert AsyncIOScheduler is everytick.AsyncIOScheduler
 assert current_run is everytick.current_run
-'''
+"""
 
 
 @pytest.mark.full

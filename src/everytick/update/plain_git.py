@@ -7,12 +7,14 @@ repositories must not matter there: with `.env*` in `core.excludesFile` Copier d
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 # What it takes to reach a repository, with the lower case of git's own list.
 _TO_REACH = re.compile(
@@ -29,8 +31,10 @@ _ALWAYS = {
     "apply.whitespace": "nowarn",
     "color.ui": "false",
     "core.hooksPath": os.devnull,
-    # Copier reads these, and finds what it could not merge among the files that git does not know.
+    # Copier takes names apart as git writes them by default, and looks for markers of that style.
+    "core.quotePath": "true",
     "merge.conflictStyle": "merge",
+    # Among the files that git does not know it finds what could not be merged.
     "status.showUntrackedFiles": "normal",
 }
 # Variables that name another repository (a hook sets them), another configuration, or another look.
@@ -39,17 +43,14 @@ _FOREIGN = re.compile(
     r"|CONFIG.*|TEMPLATE_DIR|EXTERNAL_DIFF|DIFF_OPTS|PAGER|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS|DEFAULT_HASH)$"
 )
 
-# They last until the process ends.
-_kept: list[TemporaryDirectory[str]] = []
-
 
 @cache
 def environment(root: Path) -> dict[str, str]:
     """Return the variables for git, and for Copier, which calls it, in the project at that folder."""
     plain = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-    folder = TemporaryDirectory(prefix="everytick-git-")
-    _kept.append(folder)
-    everywhere, here = Path(folder.name, "everywhere"), Path(folder.name, "here")
+    folder = Path(mkdtemp(prefix="everytick-git-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    everywhere, here = folder / "everywhere", folder / "here"
     everywhere.touch()
     here.touch()
     for scope, name, value in _settings(root):

@@ -35,6 +35,8 @@ def move(project: Project, address: str) -> None:
         made = Path(name).resolve() / "made"
         try:
             Copier(project).render(address, commit, old, made)
+            if not (made / project.answers_file.name).exists():
+                raise UpdateError("there is no template in it")
         except UpdateError as problem:
             raise UpdateError(
                 f"the template is not at {address}, or not with the version that this project has"

@@ -1,0 +1,136 @@
+"""An engine that is not the one which the application names is noticed by any command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from everytick import installed
+from everytick.app import Application
+from everytick.cli import program
+from everytick.errors import ConfigurationError
+
+OLD, NEW = "a" * 40, "b" * 40
+PROJECT = """\
+[project]
+name = "plant-care"
+dependencies = [
+    "loguru>=0.7.3",
+    "{line}",
+]
+"""
+
+
+@pytest.fixture
+def origin(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """What pip or uv wrote down about the installed engine."""
+    said: dict[str, str | None] = {
+        "direct_url.json": f'{{"url": "file:///srv/t", "vcs_info": {{"vcs": "git", "commit_id": "{OLD}"}}}}'
+    }
+
+    class Distribution:
+        def read_text(self, name: str) -> str | None:
+            return said[name]
+
+    monkeypatch.setattr(installed, "distribution", lambda _: Distribution())
+    return said
+
+
+def project(folder: Path, line: str) -> Path:
+    """Write a project that has its engine from there."""
+    (folder / "pyproject.toml").write_text(PROJECT.format(line=line), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"everytick[alerts,dashboard] @ git+file://localhost/srv/t@{NEW}",
+        f"everytick @ git+https://example.org/t.git@{NEW}",
+        f"everytick@git+ssh://git@example.org/t.git@{NEW}",
+    ],
+)
+def test_another_commit_is_told_in_a_sentence(
+    line: str, tmp_path: Path, origin: dict[str, str | None]
+) -> None:
+    with pytest.raises(ConfigurationError) as problem:
+        installed.check(project(tmp_path, line))
+    assert "is not the one that pyproject.toml names: run `make install`" in str(problem.value)
+    installed.check(project(tmp_path, line.replace(NEW, OLD)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "everytick[alerts]>=0.2",
+        "everytick",
+        "everytick @ file:///srv/t",
+        "everytick @ git+https://example.org/t.git",
+        f"everytick-extras @ git+https://example.org/t.git@{NEW}",
+    ],
+)
+def test_other_sources_are_not_judged(line: str, tmp_path: Path, origin: dict[str, str | None]) -> None:
+    installed.check(project(tmp_path, line))
+
+
+@pytest.mark.parametrize("said", [None, '{"url": "file:///srv/t", "dir_info": {"editable": true}}'])
+def test_an_engine_that_came_in_another_way_is_not_judged(
+    said: str | None, tmp_path: Path, origin: dict[str, str | None]
+) -> None:
+    origin["direct_url.json"] = said
+    installed.check(project(tmp_path, f"everytick @ git+https://example.org/t.git@{NEW}"))
+
+
+def test_an_application_without_a_project_is_not_judged(
+    tmp_path: Path, origin: dict[str, str | None]
+) -> None:
+    installed.check(tmp_path)
+    # Nor one whose line is undecided: two of them, between markers.
+    line = f"everytick @ git+https://example.org/t.git@{NEW}"
+    text = project(tmp_path, line).joinpath("pyproject.toml").read_text("utf-8")
+    both = text.replace(f'    "{line}",\n', f'    "{line}",\n=======\n    "{line}",\n')
+    (tmp_path / "pyproject.toml").write_text(both, encoding="utf-8")
+    installed.check(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["run"], ["doctor"], ["migrate"]])
+def test_each_command_says_so(
+    command: list[str],
+    tmp_path: Path,
+    origin: dict[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, said = ended(
+        project(tmp_path, f"everytick @ git+file:///srv/t@{NEW}"), command, monkeypatch, capsys
+    )
+    assert code == 2
+    assert said.startswith("error: the engine that is installed is not the one")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["update"], ["outdated"], ["update", "--finish"]])
+def test_the_commands_of_an_update_go_on(
+    command: list[str],
+    tmp_path: Path,
+    origin: dict[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("everytick.update.take.install", lambda *_, **__: 0)
+    code, said = ended(
+        project(tmp_path, f"everytick @ git+file:///srv/t@{NEW}"), command, monkeypatch, capsys
+    )
+    assert "the engine that is installed" not in said
+    assert code == (0 if command[-1] == "--finish" else 1)
+
+
+def ended(
+    folder: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int | str | None, str]:
+    """Run a command for an application; return its exit code and what it complained of."""
+    monkeypatch.setattr("sys.argv", ["app", *command])
+    monkeypatch.setattr("everytick.app._current", None)
+    with pytest.raises(SystemExit) as end:
+        program.main(Application(root=folder))
+    return end.value.code, capsys.readouterr().err
