@@ -21,11 +21,11 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types workflows docs test test-quick torture coverage bench bench-quick bench-check bench-cluster demo picture screenshots audit release hooks clean
+.PHONY: help setup check lint types layers workflows docs package test test-quick torture coverage bench bench-quick bench-check bench-cluster demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
-	@echo 'make check       lint, types, workflows and documentation; no tests'
+	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
 	@echo 'make test-quick  the tests that install nothing, $(JOBS) at a time'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
@@ -38,6 +38,7 @@ help:
 	@echo 'make picture     make the picture in the README from a real run'
 	@echo 'make screenshots make the pictures of the dashboard, of an application that runs'
 	@echo 'make docs        build the documentation into site/; a broken link fails'
+	@echo 'make package     build the package into build/dist, and try it on the oldest and newest Python'
 	@echo 'make audit       look for known vulnerabilities in what is installed'
 	@echo 'make release     check, test, write the changelog, keep a copy and tag (VERSION=0.2.0)'
 	@echo 'make hooks       install the git hooks'
@@ -73,7 +74,7 @@ $(READY):
 	@:
 endif
 
-check: lint types workflows docs
+check: lint types layers workflows docs package
 
 lint: $(READY)
 	$(RUN) ruff check .
@@ -84,6 +85,10 @@ lint: $(READY)
 types: $(READY)
 	$(RUN) mypy --cache-dir .mypy_cache/template template/app template/tests template/.template/update.py
 	$(RUN) mypy --cache-dir .mypy_cache/repository src tests scripts benchmarks
+
+# Which room of the engine may import from which: the contracts stand in pyproject.toml.
+layers: $(READY)
+	"$(BIN)/lint-imports" --no-logo --cache-dir .mypy_cache/layers
 
 # The workflows that users get are checked as they are rendered.
 workflows: $(READY)
@@ -102,6 +107,10 @@ docs: $(READY)
 	@rm -rf site
 	$(RUN) zensical build --strict --clean
 	"$(PYTHON)" scripts/check_site.py site README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md
+
+# In environments of their own, whose packages come from an index or from uv's cache.
+package: $(READY)
+	PYTHONPATH=tests/support:tests/template:scripts "$(PYTHON)" scripts/package.py
 
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py

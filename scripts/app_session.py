@@ -28,7 +28,6 @@ PARTS = (
     "template",
     "src",
     "pyproject.toml",
-    "README.md",
     "LICENSE",
 )
 TRACES = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv", "*.pyc", "data", "*.egg-info")

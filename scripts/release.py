@@ -1,8 +1,11 @@
-"""Make a release of the template: `make release VERSION=0.2.0` runs this after all checks and tests.
+"""Make a release of template and engine: `make release VERSION=0.2.0` runs this after all checks and tests.
 
-Gives the changelog's unreleased part its version and date, keeps a copy of the template in
-`tests/template/released/`
-(from there the tests build every version: a clone may lack tags), commits both and tags the commit.
+Gives the changelog's unreleased part its version and date, writes the version into pyproject.toml and into
+the line for those who have the engine from an index, keeps a copy in `tests/template/released/` (from it the
+tests build every version: a clone may lack tags), commits all that and tags the commit. A second commit
+gives the version under development its number, so that no later state can be taken for the release.
+
+Nothing is published by it: that is what the workflow for tags does, where somebody has set it up.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import lzma
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 from app_session import PARTS, ROOT
 
 KEPT = ROOT / "tests" / "template" / "released"
+PUBLISHED = ROOT / "includes" / "engine.jinja"
 UNRELEASED = "## [Unreleased]\n"
 
 
@@ -38,15 +43,31 @@ def main(arguments: list[str]) -> int:
         changelog = with_version(version)
         if only_check:
             return 0
-        (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
-        write_project(version)
-        keep(version)
-        commit(version)
+        after = release(version, changelog)
     except ReleaseError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    print(f"Released {version}. Publish it: git push --follow-tags")
+    print(f"Released {version}; the tree goes on with {after}. Publish it: git push --follow-tags")
     return 0
+
+
+def release(version: str, changelog: str) -> str:
+    """Write, keep, commit and tag; return the version of what comes after it."""
+    after = next_development(version)
+    try:
+        (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
+        write_project(version)
+        write_published(version)
+        keep(version)
+        commit(f"Release {version}")
+        git("tag", "--annotate", "--message", f"Release {version}", version)
+        write_project(after)
+        commit(f"Go on with {after}")
+    except ReleaseError:
+        # The tree was clean when this began.
+        git("reset", "--quiet", "--hard")
+        raise
+    return after
 
 
 def acceptable(text: str) -> str:
@@ -85,17 +106,37 @@ def with_version(version: str) -> str:
     return text.replace(UNRELEASED, heading, 1)
 
 
+def next_development(version: str) -> str:
+    """Return the version of what comes after a release: newer than that, and older than what may follow."""
+    released = Version(version)
+    if released.pre:
+        kind, number = released.pre
+        return f"{released.base_version}{kind}{number + 1}.dev0"
+    return f"{released.major}.{released.minor}.{released.micro + 1}.dev0"
+
+
 def write_project(version: str) -> None:
-    """Write the version into this repository's own description."""
-    path = ROOT / "pyproject.toml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(
-        re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', text, count=1), encoding="utf-8"
-    )
+    """Write the version into the package's description."""
+    _replace(ROOT / "pyproject.toml", r'(?m)^version = ".*"$', f'version = "{version}"')
+
+
+def write_published(version: str) -> None:
+    """Write which version of the engine is the least that an application takes from an index."""
+    _replace(PUBLISHED, r"set published = '[^']*'", f"set published = '{version}'")
+
+
+def _replace(path: Path, pattern: str, new: str) -> None:
+    text, number = re.subn(pattern, new, path.read_text(encoding="utf-8"), count=1)
+    if not number:
+        raise ReleaseError(f"{path.relative_to(ROOT)} has no line with a version to replace ({pattern})")
+    path.write_text(text, encoding="utf-8")
 
 
 def keep(version: str) -> None:
-    """Put the template as it is released where the tests find it, whatever tags a clone has."""
+    """Put what is released where the tests find it, whatever tags a clone has.
+
+    The engine is part of it: updating begins with the old one, and ledgers are those that it wrote.
+    """
     git("add", "--all")
     tree = git("write-tree").strip()
     command = ["git", "archive", "--format=tar", tree, *PARTS]
@@ -104,16 +145,10 @@ def keep(version: str) -> None:
     (KEPT / f"{version}.tar.xz").write_bytes(lzma.compress(archive, preset=9 | lzma.PRESET_EXTREME))
 
 
-def commit(version: str) -> None:
-    """Commit the release and tag it."""
+def commit(message: str) -> None:
+    """Commit everything."""
     git("add", "--all")
-    try:
-        git("commit", "--quiet", "--message", f"Release {version}")
-    except ReleaseError:
-        # The tree was clean when this began.
-        git("reset", "--quiet", "--hard")
-        raise
-    git("tag", "--annotate", "--message", f"Release {version}", version)
+    git("commit", "--quiet", "--message", message)
 
 
 def git(*arguments: str) -> str:

@@ -1,21 +1,39 @@
 """Which application this is: its root, its name, its schedule, its settings.
 
-`app/__init__.py` of a rendered application registers it. Nothing else looks for files by its own location, or
+An application with a package of its own registers itself in its `__init__.py`, as a rendered one does. In a
+process that registered none (the command `everytick`, a script, a web application) it is found by `--app`,
+EVERYTICK_APP or `[tool.everytick]` in pyproject.toml. Nothing else looks for files by its own location, or
 imports the user's modules by a fixed name.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import re
+import sys
 import tomllib
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, nearest
+
+VARIABLE = "EVERYTICK_APP"
+# What `[tool.everytick]` may say.
+_KEYS = ("app", "settings", "logging", "name", "timezone")
+_EXAMPLE = "package.module:create_scheduler"
+_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+# Without them there is no dashboard: the extra of that name brings them.
+_DASHBOARD_NEEDS = ("fastapi", "jinja2", "uvicorn")
+
+NOT_NAMED = (
+    f"which application? Name the function that makes its schedule: everytick --app {_EXAMPLE},"
+    f' or {VARIABLE}={_EXAMPLE}, or app = "{_EXAMPLE}" under [tool.everytick] in pyproject.toml'
+)
 
 
 class Application:
@@ -28,8 +46,17 @@ class Application:
         settings: the instance of its settings, of a class that derives from `SchedulerSettings`.
         logging: a function that takes level and format, and says where log lines go.
         routers: a list of FastAPI routers beside the dashboard's, in a module that need not be there. An
-            application that names them, and has no such package, was made without the dashboard.
+            application that names them, and has no such package, was made without the dashboard. One that
+            names none has it where it is installed.
         root: the root itself, where it is known.
+        name: the name that people are shown, and under which it owns its ledger; without it, what
+            `core/project.toml` in its package says.
+        timezone: the zone of the schedule where SCHEDULER_TIMEZONE says nothing; without it as for the name.
+
+    Example:
+        from everytick import Application
+
+        application = Application(__file__, schedule="shop.schedule:create_scheduler", name="shop")
     """
 
     def __init__(
@@ -41,6 +68,8 @@ class Application:
         logging: str | None = None,
         routers: str | None = None,
         root: Path | None = None,
+        name: str | None = None,
+        timezone: str | None = None,
     ) -> None:
         self._package = Path(file).resolve().parent if file else None
         self._given_root = root
@@ -48,6 +77,11 @@ class Application:
         self.settings = settings
         self.logging = logging
         self.routers = routers
+        self._name = name
+        self._timezone = timezone
+        # Of one that was found: who named its parts. And what a person types to run its commands.
+        self._named_by: dict[str, str] = {}
+        self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
     def root(self) -> Path:
@@ -61,8 +95,14 @@ class Application:
     @property
     def schedule_file(self) -> str:
         """The file of the schedule, as a person at the root would write it."""
-        module = (self.schedule or "").partition(":")[0]
-        return f"{module.replace('.', '/')}.py"
+        path = (self.schedule or "").partition(":")[0].replace(".", "/")
+        inside = f"{path}/__init__.py"
+        return inside if (self.root / inside).exists() else f"{path}.py"
+
+    def named_by(self, part: str) -> str:
+        """Return what named its `schedule`, `settings` or `logging`, as a sentence about that begins."""
+        own = "the application" if self._package is None else f"{self._package.name}/__init__.py"
+        return self._named_by.get(part, own)
 
     @cached_property
     def _project(self) -> dict[str, Any] | None:
@@ -78,22 +118,27 @@ class Application:
     @property
     def name(self) -> str:
         """The name that people are shown."""
-        return str((self._project or {}).get("name", "app"))
+        if self._name is not None:
+            return self._name
+        package = re.split(r"[.:]", self.schedule or "app")[0]
+        return str((self._project or {}).get("name", package))
 
     @property
     def owner(self) -> str | None:
         """The name under which it owns its ledger; None if it has none, and any ledger will do."""
-        return None if self._project is None else self.name
+        return None if self._name is None and self._project is None else self.name
 
     @property
     def timezone(self) -> str:
         """The zone of the schedule where SCHEDULER_TIMEZONE says nothing."""
-        return str((self._project or {}).get("timezone", "UTC"))
+        return self._timezone or str((self._project or {}).get("timezone", "UTC"))
 
     @property
     def has_dashboard(self) -> bool:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
-        return self.routers is None or _is_package(self.routers.partition(":")[0].rpartition(".")[0])
+        if self.routers is not None:
+            return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
+        return all(map(_is_there, _DASHBOARD_NEEDS))
 
     @property
     def version(self) -> str:
@@ -106,32 +151,190 @@ class Application:
     @property
     def template_version(self) -> str:
         """The version of the template that it was made from, or last updated to; `unknown` without one."""
-        named = None if self._package is None else self._package / "core" / "template.toml"
-        found = tomllib.loads(named.read_text(encoding="utf-8")) if named and named.exists() else {}
+        if self._package is None:
+            # The answers at its root are those of another template.
+            return "unknown"
+        named = self._package / "core" / "template.toml"
+        found = tomllib.loads(named.read_text(encoding="utf-8")) if named.exists() else {}
         answers = self.root / str(found.get("answers", ".copier-answers.yml"))
         text = answers.read_text(encoding="utf-8") if answers.exists() else ""
         stated = re.search(r"^_commit: *(\S+)$", text, re.MULTILINE)
         return stated[1].strip("'\"") if stated else "unknown"
 
     def versions(self) -> str:
-        """Return the versions of the application, the template and Python, in a line."""
-        python = platform.python_version()
-        return f"{self.name} {self.version} (template {self.template_version}, Python {python})"
+        """Return the versions of the application, of the template or the engine, and of Python, in a line."""
+        made_with = (
+            f"everytick {version('everytick')}"
+            if self._package is None
+            else f"template {self.template_version}"
+        )
+        return f"{self.name} {self.version} ({made_with}, Python {platform.python_version()})"
 
 
 _current: Application | None = None
 
 
 def register(application: Application) -> Application:
-    """Make this the application that the process belongs to; return it."""
+    """Make this the application that the process belongs to; return it.
+
+    Example:
+        # In the package's `__init__.py`, so that whatever imports it means this application.
+        from everytick import Application, register
+
+        application = register(Application(__file__, schedule="shop.schedule:create_scheduler"))
+    """
     global _current
     _current = application
     return application
 
 
 def current() -> Application:
-    """Return the application that this process belongs to."""
-    return _current if _current is not None else register(Application())
+    """Return the application that this process belongs to: the one that was registered, else `find()`.
+
+    Raises:
+        ConfigurationError: as `find` does.
+    """
+    return known_or_found()
+
+
+def known_or_found(folder: Path | None = None) -> Application:
+    """Return the application of this process; one that has to be found is looked for from `folder` on."""
+    return _current if _current is not None else register(find(folder=folder))
+
+
+def typed(command: str) -> str:
+    """Return a command of this application as a person types it, such as `python -m app runs`."""
+    return f"{current().command} {command}"
+
+
+def find(reference: str | None = None, *, folder: Path | None = None, command: bool = False) -> Application:
+    """Return the application of a process that registered none.
+
+    It is the one that `reference` (the option --app) names, else EVERYTICK_APP, else `app` under
+    `[tool.everytick]`: the function that makes the schedule, or a package that registers its application
+    when it is imported. Without any of them it has no schedule. What else the table says holds in each case.
+
+    The table is that of the nearest pyproject.toml which has one, in the working directory or above. The
+    root is the folder of that file, else of the nearest pyproject.toml, else the working directory. Modules
+    there can be imported from then on.
+
+    Args:
+        folder: instead of the working directory.
+        command: the process is the command `everytick`: what it imports is looked for in the working
+            directory first, as by `python -m`.
+
+    Raises:
+        ConfigurationError: what names it is no reference, or the file cannot be understood.
+    """
+    folder = folder or Path.cwd()
+    file, project = _nearest_project(folder)
+    table = _checked(file, project.get("tool", {}).get("everytick", {}))
+    root = file.parent if file else folder
+    given = (
+        ("--app", reference),
+        (VARIABLE, os.environ.get(VARIABLE) or None),
+        (f"{file}: [tool.everytick] app", table.get("app")),
+    )
+    named_by, named = next((it for it in given if it[1] is not None), ("nobody", None))
+    _make_importable(root, named is not None, command)
+    if named is not None and ":" not in named:
+        return _registered_by(named, named_by)
+    if named is not None:
+        check_reference(named, named_by)
+    found = Application(
+        schedule=named,
+        settings=table.get("settings"),
+        logging=table.get("logging"),
+        root=root,
+        name=table.get("name") or (project.get("project", {}).get("name") if named else None),
+        timezone=table.get("timezone"),
+    )
+    found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
+    found._named_by["schedule"] = named_by
+    found.command = "everytick" if reference is None else f"everytick --app {reference}"
+    return found
+
+
+def check_reference(reference: str, named_by: str) -> None:
+    """Raise ConfigurationError for what is no reference such as `package.module:name`."""
+    if not _REFERENCE.fullmatch(reference):
+        raise ConfigurationError(f"{named_by}: {reference!r} is not a reference such as {_EXAMPLE}")
+
+
+def no_module(named_by: str, reference: str, name: str | None) -> ConfigurationError:
+    """Return the error for a module that a reference names and that is not there."""
+    return ConfigurationError(
+        f"{named_by}: {reference!r} names the module {name!r}, which is neither in {Path.cwd()} nor"
+        f" installed: write it as `import` has it, such as {_EXAMPLE}"
+    )
+
+
+def _make_importable(root: Path, is_named: bool, command: bool) -> None:
+    if command:
+        for folder in dict.fromkeys((str(root), str(Path.cwd()))):
+            sys.path[:] = [folder, *(it for it in sys.path if it != folder)]
+    elif is_named and str(root) not in sys.path:
+        # After all that a script or a web application has itself.
+        sys.path.append(str(root))
+
+
+def _registered_by(package: str, named_by: str) -> Application:
+    """Return the application that a package registers when it is imported."""
+    try:
+        import_module(package)
+    except ModuleNotFoundError as problem:
+        if problem.name is None or not f"{package}.".startswith(f"{problem.name}."):
+            raise ConfigurationError(f"{named_by}: {package} cannot be imported: {problem}") from None
+        raise no_module(named_by, package, problem.name) from None
+    except ConfigurationError:
+        raise
+    except Exception as problem:
+        what = f"{type(problem).__name__}: {problem}"
+        raise ConfigurationError(f"{named_by}: {package} cannot be imported: {what}") from None
+    if _current is None:
+        raise ConfigurationError(
+            f"{named_by}: {package!r} registers no application: name the function that makes the schedule,"
+            f" such as {package}.jobs:create_scheduler"
+        )
+    return _current
+
+
+def _nearest_project(here: Path) -> tuple[Path | None, dict[str, Any]]:
+    """Return the pyproject.toml that counts, and what stands in it."""
+    nearest_file: tuple[Path | None, dict[str, Any]] = (None, {})
+    for folder in (here, *here.parents):
+        file = folder / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            project = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise ConfigurationError(f"{file}: not valid TOML: {problem}") from None
+        except OSError as problem:
+            raise ConfigurationError(f"{file} cannot be read: {problem.strerror}") from None
+        if "everytick" in project.get("tool", {}):
+            return file, project
+        if nearest_file[0] is None:
+            nearest_file = file, project
+    return nearest_file
+
+
+def _checked(file: Path | None, table: Any) -> dict[str, str]:
+    """Return what `[tool.everytick]` says, if it can be understood."""
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{file}: tool.everytick must be a table: [tool.everytick]")
+    for key, value in table.items():
+        if key not in _KEYS:
+            hint = nearest(key, _KEYS) or f": it takes {', '.join(_KEYS)}"
+            raise ConfigurationError(f"{file}: [tool.everytick] has no {key!r}{hint}")
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{file}: [tool.everytick] {key} = {value!r} must be text, not empty")
+    if table.keys() - {"app"} and "app" in table and ":" not in table["app"]:
+        raise ConfigurationError(
+            f"{file}: [tool.everytick] {min(table.keys() - {'app'})} has no effect beside"
+            f" app = {table['app']!r}: a package that registers its application says all of it there"
+        )
+    return table
 
 
 def _is_package(name: str) -> bool:
@@ -141,3 +344,10 @@ def _is_package(name: str) -> bool:
     except ModuleNotFoundError:
         return False
     return found is not None and found.origin is not None
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import apscheduler
@@ -20,10 +21,16 @@ _MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent)
 
 def call_site() -> str:
     """Return `file:line` of the nearest caller that is not part of the machinery."""
+    frame = user_frame()
+    return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def user_frame() -> FrameType:
+    """Return the frame of the nearest caller that is not part of the machinery."""
     frame = sys._getframe(1)
     while frame.f_back and is_machinery(frame.f_code.co_filename):
         frame = frame.f_back
-    return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return frame
 
 
 def is_machinery(filename: str) -> bool:

@@ -7,15 +7,42 @@ from collections.abc import Iterable
 
 
 class ConfigurationError(Exception):
-    """A setting is wrong. The message names the variable and what would be right (exit code 2)."""
+    """A setting is wrong. The message names the variable and what would be right (exit code 2).
+
+    Example:
+        from everytick import ConfigurationError, SchedulerSettings
+
+        try:
+            SchedulerSettings(scheduler_max_workers=0)
+        except ConfigurationError as problem:
+            print(problem)
+    """
 
 
 class ScheduleError(ConfigurationError):
-    """A declaration in the schedule is wrong. The message begins with its file and line."""
+    """A declaration in the schedule is wrong. The message begins with its file and line.
+
+    Example:
+        from everytick import AsyncIOScheduler, ScheduleError
+
+        try:
+            AsyncIOScheduler().add_job(print, "cron", hour=25)
+        except ScheduleError as problem:
+            print(problem)
+    """
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used. The message names the file and what to do (exit code 1)."""
+    """The ledger cannot be used. The message names the file and what to do (exit code 1).
+
+    Example:
+        from everytick import LedgerError, SchedulerClient
+
+        try:
+            print(len(SchedulerClient().get_jobs()))
+        except LedgerError as problem:
+            print(problem)
+    """
 
 
 class LedgerUnavailable(LedgerError):

@@ -1,4 +1,4 @@
-"""Names that this package had in an earlier version, for files of yours that still use them.
+"""Names that this package had in an earlier version or APScheduler has, for files of yours that use them.
 
 A name that goes works on for one minor version, with a warning that says what to write instead.
 """
@@ -18,13 +18,24 @@ class Renamed(NamedTuple):
 
 FORMER_NAMES: dict[str, Renamed] = {}
 
+# What somebody may look for who comes from APScheduler: there is one class.
+_OF_APSCHEDULER = {
+    "BlockingScheduler": "and let `everytick --app package.module:create_scheduler run` run what it returns",
+    "BackgroundScheduler": "and run it on a thread with an event loop, or as a process with `everytick run`",
+}
+
 
 def present_name(module: str, name: str) -> str:
     """Return what `module` calls `name` now, with a DeprecationWarning at the line that used it.
 
     Raises:
         AttributeError: it never had that name, or has it no more.
+        ImportError: it is that of a class of APScheduler which has no counterpart here.
     """
+    if name in _OF_APSCHEDULER:
+        # Of an AttributeError, `from everytick import ...` would not show the sentence.
+        instead = _OF_APSCHEDULER[name]
+        raise ImportError(f"{module} has no {name}: take AsyncIOScheduler, {instead}", name=name)
     if name not in FORMER_NAMES:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     now = FORMER_NAMES[name]

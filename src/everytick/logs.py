@@ -22,6 +22,12 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
+
+    Example:
+        from everytick import log_to_stderr
+
+        def configure_logging(level: str, log_format: str) -> None:
+            log_to_stderr(level, log_format)
     """
     # A terminal that is not UTF-8 shows an emoji as an escape instead of failing on it.
     for stream in (sys.stdout, sys.stderr):

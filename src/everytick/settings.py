@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from everytick import app
-from everytick.call_site import in_a_sentence
-from everytick.errors import ConfigurationError, LedgerError, nearest
+from everytick.errors import ConfigurationError, nearest
 from everytick.model.roles import Role, check_queue
+from everytick.references import referred
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,6 +26,11 @@ ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 _SECRET_LENGTH = 4
 # What an application may be made without, by how its variables begin.
 _OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
+# The variables of the dashboard, whose settings are a class of its own that derives from this one; a test
+# holds the two equal.
+DASHBOARD_VARIABLES = frozenset(
+    f"SCHEDULER_DASHBOARD{rest}" for rest in ("", "_HOST", "_NAMES", "_PORT", "_READ_TOKEN", "_TOKEN")
+)
 
 
 def without_comment(value: str) -> str:
@@ -45,6 +49,14 @@ class SchedulerSettings(BaseSettings):
 
     Raises:
         ConfigurationError: a value is wrong; one sentence that names the variable.
+
+    Example:
+        from everytick import SchedulerSettings
+
+        class Settings(SchedulerSettings):
+            shop_name: str = "The shop"
+
+        settings = Settings()
     """
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", validate_default=True)
@@ -211,13 +223,9 @@ def _without_effect(name: str, known: list[str]) -> str:
     return f"{name} is not a setting and has no effect{nearest(name, known)}"
 
 
-def _names_of_parts() -> set[str]:
-    """Return the variables that the dashboard reads, which has a class of settings of its own."""
-    if not app.current().has_dashboard:
-        return set()
-    from .dashboard.settings import DashboardSettings
-
-    return {name.upper() for name in DashboardSettings.model_fields}
+def _names_of_parts() -> frozenset[str]:
+    """Return the variables of the parts that this application has."""
+    return DASHBOARD_VARIABLES if app.current().has_dashboard else frozenset()
 
 
 def _listed(text: str) -> list[str]:
@@ -289,17 +297,12 @@ def settings() -> SchedulerSettings:
     Raises:
         ConfigurationError: a value is wrong, or the module of the settings is.
     """
-    reference = app.current().settings
-    if reference is None:
+    application = app.current()
+    if application.settings is None:
         return SchedulerSettings()
-    module, _, name = reference.partition(":")
-    try:
-        found = getattr(import_module(module), name, None)
-    except (ConfigurationError, LedgerError):
-        raise
-    except Exception as problem:
-        raise ConfigurationError(in_a_sentence(problem)) from None
+    found = referred(application.settings, application.named_by("settings"))
     if not isinstance(found, SchedulerSettings):
+        module, _, name = application.settings.partition(":")
         where = f"{module.replace('.', '/')}.py"
         raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
     return found

@@ -1,216 +1,30 @@
 """For your tests: a pytest plugin with the fixture `schedule`.
 
-Switched on in `tests/conftest.py` by `pytest_plugins = ["everytick.testing"]`. What
-the fixture answers is reckoned; nothing waits for the clock, and no ledger is read or written.
+pytest finds it where the package is installed, so nothing has to be named. What the fixture answers is
+reckoned; nothing waits for the clock, and no ledger is read or written.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import contextvars
-import functools
-import inspect
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
-from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from everytick.api.loading import load_schedule
-from everytick.dryrun import simulation
-from everytick.dryrun.simulation import Simulation
-from everytick.engine.context import Run, set_current_run
-from everytick.errors import nearest
-from everytick.model import ticks
-from everytick.model.functions import unwrapped
-from everytick.model.job import Job
-from everytick.text.wording import when
 
-# Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
-# job's zone, or the schedule's.
-When = str | date | datetime
+if TYPE_CHECKING:
+    from .schedule_under_test import ScheduleUnderTest
 
 
 @pytest.fixture
-def schedule() -> ScheduleUnderTest:
-    """Your schedule, as `create_scheduler()` declares it."""
-    return ScheduleUnderTest()
-
-
-class ScheduleUnderTest:
-    """What can be asked of a schedule without running it.
+def schedule(pytestconfig: pytest.Config) -> ScheduleUnderTest:
+    """Your schedule, as `create_scheduler()` declares it.
 
     Raises:
-        ScheduleError: the schedule is wrong; one sentence with its file and line.
+        ConfigurationError: no test has imported your application, and `[tool.everytick]` names none.
     """
+    # Imported when it is asked for: pytest loads this file in every suite of the environment.
+    from everytick import app
 
-    def __init__(self) -> None:
-        self._scheduler = load_schedule()
-        self._numbers = count(1)
+    from .schedule_under_test import ScheduleUnderTest
 
-    @property
-    def job_ids(self) -> list[str]:
-        """The ids of all jobs, in the order of their declaration."""
-        return [job.id for job in self._scheduler.get_jobs()]
-
-    def job(self, job_id: str) -> Job:
-        """Return a job. Raises LookupError, with the nearest id, if none is declared by that name."""
-        job = self._scheduler.get_job(job_id)
-        if job is None:
-            raise LookupError(f"no job {job_id!r} is declared{nearest(job_id, self.job_ids)}")
-        return job
-
-    def fires(self, job_id: str, begin: When, end: When) -> list[datetime]:
-        """Return when a job is due from `begin` (included) to `end` (not included), in the job's zone.
-
-        Raises:
-            LookupError: there is no such job.
-            ValueError: one of them is no time, or `end` is earlier than `begin`.
-        """
-        job = self.job(job_id)
-        zone = job.schedule.zone
-        first, last = _instant(begin, zone), _instant(end, zone)
-        if last < first:
-            raise ValueError(f"the end {when(last, zone)} is earlier than the beginning {when(first, zone)}")
-        return job.ticks_between(ticks.moment(first, zone), ticks.moment(last, zone))
-
-    async def run(self, job_id: str, *, tick: When | None = None, attempt: int = 1) -> Any:
-        """Run a job's function here and now, as the schedule would; return what it returns.
-
-        It gets the arguments of its declaration, and `current_run()` tells it the job, the tick, the attempt
-        and the deadline. A plain function runs on a thread of its own. It sees the real clock, unless the
-        test has set that.
-
-        Args:
-            tick: the instant for which it runs, at which the job must be due; without it, it is one by hand.
-
-        Raises:
-            TimeoutError: it took longer than its `timeout`. A plain function cannot be stopped: it goes on.
-            ValueError: the job is not due at `tick`.
-            Exception: whatever the function raises.
-        """
-        job = self.job(job_id)
-        run = self._describe(job, tick, attempt)
-        token = set_current_run(run)
-        try:
-            async with asyncio.timeout(job.options.timeout) as limit:
-                value = await _call(job)
-        finally:
-            token.var.reset(token)
-        if limit.expired():
-            # It ended in its own way instead of letting itself be cancelled.
-            raise TimeoutError
-        return value
-
-    def simulate(
-        self,
-        days: int = 365,
-        outages: Iterable[tuple[When, When]] = (),
-        *,
-        start: When | None = None,
-        durations: Mapping[str, float | timedelta] | None = None,
-    ) -> Simulation:
-        """Return what becomes of all ticks of so many days, with outages in which nothing is up.
-
-        Args:
-            outages: from when (included) until when (not included) each of them lasts.
-            start: the first instant; without it, the year of the first outage (or else this one) begins.
-            durations: how long a run of a job takes, in seconds; others take no time at all.
-
-        Raises:
-            ConfigurationError: an outage lies outside of the days, or a job has too many ticks.
-        """
-        zone = self._scheduler.timezone
-        down = [(_instant(begin, zone), _instant(end, zone)) for begin, end in outages]
-        if start is None:
-            first = ticks.moment(min(down)[0] if down else ticks.now(), zone)
-            start = date(first.year, 1, 1)
-        begin = _instant(start, zone)
-        known = {self.job(job_id).id: _length(length) for job_id, length in (durations or {}).items()}
-        return simulation.simulate(
-            self._scheduler.get_jobs(),
-            begin,
-            simulation.days_later(begin, days, zone),
-            zone,
-            outages=down,
-            durations={job_id: (length, "given") for job_id, length in known.items()},
-        )
-
-    def _describe(self, job: Job, tick: When | None, attempt: int) -> Run:
-        zone, timeout = job.schedule.zone, job.options.timeout
-        at = None if tick is None else _instant(tick, zone)
-        if at is not None and job.next_tick(at - 1) != at:
-            raise ValueError(f"{job.id} is not due at {when(at, zone)}{_next(job, at)}")
-        ends = None if timeout is None else ticks.now() + int(timeout * ticks.SECOND)
-        return Run(
-            run_id=next(self._numbers),
-            job_id=job.id,
-            kind="manual" if at is None else "scheduled",
-            tick=None if at is None else ticks.moment(at, zone),
-            attempt=attempt,
-            deadline=None if ends is None else ticks.moment(ends, zone),
-        )
-
-
-def _next(job: Job, after: int) -> str:
-    tick = job.next_tick(after)
-    return "" if tick is None else f": the next tick is {when(tick, job.schedule.zone)}"
-
-
-def _instant(given: When, zone: tzinfo) -> int:
-    if isinstance(given, str):
-        try:
-            given = datetime.fromisoformat(given)
-        except ValueError:
-            said = f"{given!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
-            raise ValueError(said) from None
-    elif not isinstance(given, datetime):
-        given = datetime.combine(given, time())
-    return ticks.instant_in(given, zone)
-
-
-def _length(length: float | timedelta) -> int:
-    if not isinstance(length, timedelta):
-        length = timedelta(seconds=length)
-    return length // timedelta(microseconds=1)
-
-
-async def _call(job: Job) -> Any:
-    function = unwrapped(job.func)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        return await job.func(*job.args, **job.kwargs)
-    value = await _in_thread(functools.partial(job.func, *job.args, **job.kwargs))
-    # A plain function (a lambda, a callable object) may hand back a coroutine.
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Call on a thread that nobody waits for at the end: a function that hangs does not hang the tests."""
-    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, problem: BaseException | None) -> None:
-        if done.done():
-            return
-        if problem is None:
-            done.set_result(value)
-        elif isinstance(problem, StopIteration):
-            done.set_exception(RuntimeError("the function raised StopIteration"))
-        else:
-            done.set_exception(problem)
-
-    def work() -> None:
-        value: Any = None
-        problem: BaseException | None = None
-        try:
-            value = context.run(call)
-        except BaseException as raised:
-            problem = raised
-        # The test that waited for it may be over, and its loop closed.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, value, problem)
-
-    threading.Thread(target=work, name="schedule-test", daemon=True).start()
-    return await done
+    app.known_or_found(pytestconfig.rootpath)
+    return ScheduleUnderTest()

@@ -1,7 +1,7 @@
 """The application: tasks in `services`, their schedule in `components/scheduler/main.py`."""
 
 try:
-    from everytick.app import Application, register
+    from everytick import Application, register
 except ImportError as problem:
     if not (problem.name or "").startswith("everytick"):
         raise

@@ -1,3 +1,1 @@
-"""What all tests share: the fixture `schedule`, which answers for your schedule without running it."""
-
-pytest_plugins = ["everytick.testing"]
+"""What all tests share. The fixture `schedule` is there without a line: it comes with the engine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -302,3 +303,83 @@ def test_a_span_that_is_none_is_told_in_a_sentence(
     schedule = declare(note, "cron", hour=9, timezone="Europe/Berlin")
     with pytest.raises(ValueError, match=re.escape(sentence)):
         schedule.fires("job", begin, end)
+
+
+# --- pytest finds it by itself ---
+
+SHIM = '''"""The plugin, where 0.1.0 had it."""
+
+from everytick.testing import schedule as schedule
+'''
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        None,
+        "",
+        'pytest_plugins = ["everytick.testing"]\n',
+        'pytest_plugins = ["app.components.scheduler.runtime.testing"]\n',
+        'pytest_plugins = ["everytick.testing", "app.components.scheduler.runtime.testing"]\n',
+    ],
+    ids=["none", "empty", "names it", "names it where 0.1.0 had it", "names both"],
+)
+def test_whatever_a_conftest_says_the_fixture_is_there(app: Application, conftest: str | None) -> None:
+    runtime = app.folder / "app/components/scheduler/runtime"
+    runtime.mkdir(exist_ok=True)
+    (runtime / "__init__.py").touch()
+    (runtime / "testing.py").write_text(SHIM)
+    (app.folder / "tests/conftest.py").unlink()
+    if conftest is not None:
+        (app.folder / "tests/conftest.py").write_text(conftest)
+    for more in ([], ["-p", "everytick.testing"]):
+        assert "4 passed" in run_tests(app, *more, "tests/test_schedule.py")
+
+
+def test_tests_that_are_called_from_another_folder_find_the_application(app: Application) -> None:
+    elsewhere = app.folder / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "../pyproject.toml",
+         "../tests/test_schedule.py"],
+        cwd=elsewhere, env=app.variables(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_suite_that_does_not_use_it_does_not_pay_for_it(tmp_path: Path) -> None:
+    (tmp_path / "test_of_others.py").write_text(
+        "import sys\n\n\n"
+        "def test_what_is_loaded(pytestconfig):\n"
+        "    assert pytestconfig.pluginmanager.has_plugin('everytick.testing')\n"
+        "    heavy = {'apscheduler', 'pydantic', 'sqlalchemy', 'loguru', 'typer', 'rich'}\n"
+        "    assert heavy & sys.modules.keys() == set()\n"
+        "    ours = {name for name in sys.modules if name.split('.')[0] == 'everytick'}\n"
+        "    assert ours == {'everytick', 'everytick.testing'}\n"
+    )
+    # No other plugins: they load what they like.
+    variables = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "everytick.testing", "-p", "no:cacheprovider", "-q"],
+        cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_pytest_is_not_needed_where_no_tests_run() -> None:
+    code = (
+        "import sys; sys.modules['pytest'] = None; import everytick;"
+        "[getattr(everytick, name) for name in everytick.__all__];"
+        "import everytick.cli.program, everytick.dashboard.application"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; import everytick; from everytick import Application, register, ConfigurationError;"
+        "print(*{'apscheduler', 'pydantic', 'sqlalchemy', 'loguru', 'asyncio'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick import log_to_stderr as configure_logging
-from everytick.notify import watch
+from everytick.model.backoff import Backoff
+from everytick.notify import sender, watch
 from everytick.store import incidents, notices
 from loguru import logger
 
@@ -23,7 +24,7 @@ from sinks import HttpSink, MailSink
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(notices, "_FIRST_RETRY", 200_000)
+    monkeypatch.setattr(sender, "ALERTS", Backoff(0.2, 600))
     monkeypatch.setattr(notices, "_REST", 50_000)
 
 

@@ -57,7 +57,9 @@ class Application:
             folder / "app",
             ignore=shutil.ignore_patterns("__pycache__", "*.jinja"),
         )
-        (folder / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "{name}"\n\n[tool.everytick]\napp = "app"\n'
+        )
         self.project_file = folder / "app/core/project.toml"
         self.project_file.write_text(f'name = "{name}"\ntimezone = "UTC"\n')
         self.main_file = folder / "app/components/scheduler/main.py"

@@ -18,6 +18,7 @@ from everytick import app as which
 from everytick import log_to_stderr as configure_logging
 from everytick import settings as settings_room
 from everytick.model import ticks
+from everytick.system import use
 
 from application import rows_in
 
@@ -112,11 +113,11 @@ def with_jitter(tick: int, at_most: int, low: int, high: int) -> tuple[str, int]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Iterator[Clock]:
     """The wall clock that the scheduler goes by."""
     made = Clock()
-    monkeypatch.setattr(time, "time_ns", made.now)
-    return made
+    with use(time_ns=made.now):
+        yield made
 
 
 def covered(found: list[dict[str, Any]], job_id: str, step: float) -> list[int]:

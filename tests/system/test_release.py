@@ -11,8 +11,10 @@ from typing import Any
 
 import copier
 import pytest
+from packaging.version import Version
 
 from app_session import PARTS, ROOT, copy_source
+from release import next_development
 from rendering import contents, fresh_folder, git
 
 
@@ -21,8 +23,7 @@ def repository() -> Path:
     """A repository like this one, ready for its first release."""
     folder = copy_source(fresh_folder("repository"))
     shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "pyproject.toml", folder)
-    (folder / "tests").mkdir()
+    (folder / "tests" / "template").mkdir(parents=True)
     (folder / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n- Light.\n", encoding="utf-8")
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all")
@@ -41,17 +42,24 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     done = release(repository, "0.1.0")
     assert (done.returncode, done.stderr) == (0, "")
     assert git(repository, "status", "--porcelain") == ""
+    assert done.stdout.startswith("Released 0.1.0; the tree goes on with 0.1.1.dev0.")
+    assert 'version = "0.1.1.dev0"\n' in (repository / "pyproject.toml").read_text(encoding="utf-8")
+    git(repository, "checkout", "--quiet", "HEAD~1")
     assert git(repository, "describe", "--tags").strip() == "0.1.0"
     changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
     begin, _, end = changelog.partition("## [0.1.0] - 2")
     assert begin.endswith("## [Unreleased]\n\n")
     assert end.endswith("\n\n- Light.\n")
     assert 'version = "0.1.0"\n' in (repository / "pyproject.toml").read_text(encoding="utf-8")
+    # From an index an application takes this version or a newer one.
+    assert "set published = '0.1.0'" in (repository / "includes/engine.jinja").read_text(encoding="utf-8")
 
     kept = fresh_folder("kept")
     with tarfile.open(repository / "tests/template/released/0.1.0.tar.xz") as archive:
         archive.extractall(kept, filter="data")
+    # With the engine of the time: old applications are updated by it, and it wrote their ledgers.
     assert sorted(it.name for it in kept.iterdir()) == sorted(PARTS)
+    assert (kept / "src/everytick/store/migrations").is_dir()
     project = fresh_folder("project")
     copier.run_copy(str(repository), project, defaults=True, quiet=True)
     assert "_commit: 0.1.0\n" in (project / ".copier-answers.yml").read_text(encoding="utf-8")
@@ -98,6 +106,26 @@ def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(reposito
     done = release(repository, "0.1.0")
     assert done.stderr == "error: there is a tag 0.1.0 already: delete it, or choose another version\n"
     assert git(repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("released", "then"),
+    [("0.2.0", "0.2.1.dev0"), ("1.9", "1.9.1.dev0"), ("0.3.0rc1", "0.3.0rc2.dev0"), ("1.0a9", "1.0a10.dev0")],
+)
+def test_what_comes_after_a_release_is_newer(released: str, then: str) -> None:
+    assert next_development(released) == then
+    assert Version(released) < Version(then)
+
+
+@pytest.mark.full
+def test_a_version_that_stands_nowhere_is_no_release(repository: Path) -> None:
+    (repository / "includes/engine.jinja").write_text("nothing\n", encoding="utf-8")
+    git(repository, "commit", "--quiet", "--all", "--message", "forget it")
+    done = release(repository, "0.1.0")
+    assert done.returncode == 1
+    assert "includes/engine.jinja has no line with a version to replace" in done.stderr
+    assert git(repository, "status", "--porcelain") == ""
+    assert git(repository, "tag") == ""
 
 
 def test_what_is_not_committed_is_not_released(repository: Path) -> None:

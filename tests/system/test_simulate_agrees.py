@@ -18,6 +18,7 @@ from everytick.dryrun.simulation import simulate
 from everytick.model import ticks
 from everytick.model.ticks import SECOND
 from everytick.store.opening import open_ledger
+from everytick.system import system
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,9 +209,11 @@ class Faster:
         def passed() -> int:
             return (monotonic() - begun) * by
 
-        patch.setattr(time, "monotonic_ns", lambda: begun + passed())
-        patch.setattr(time, "monotonic", lambda: (begun + passed()) / 1e9)
-        patch.setattr(time, "time_ns", lambda: began + passed() + self.ahead)
+        # The engine's, and those of the event loop.
+        for clocks in (system, time):
+            patch.setattr(clocks, "monotonic_ns", lambda: begun + passed())
+            patch.setattr(clocks, "monotonic", lambda: (begun + passed()) / 1e9)
+            patch.setattr(clocks, "time_ns", lambda: began + passed() + self.ahead)
 
     def loop(self) -> asyncio.AbstractEventLoop:
         by = self.by

@@ -56,7 +56,8 @@ def test_a_year_with_an_outage_is_told_in_tables_and_nothing_is_written(app: App
     report, nightly, second = (next(line for line in lines if line.startswith(name)) for name in
                                ("daily_report", "nightly", "every_second"))  # fmt: skip
     assert report == (
-        "daily_report 365 363 2 outage 0 2027-01-01 09:00:00 2027-12-31 09:00:00 3 d from 2027-05-31 09:00:00"
+        "daily_report 365 363 2 outage 0 2027-01-01 09:00:00 2027-12-31 09:00:00"
+        " 3 days from 2027-05-31 09:00:00"
     )
     assert nightly.startswith("nightly 365 364 1 outage 0 2027-01-01 01:30:00")
     assert second.startswith("every_second 31,536,000 31,391,400 ")
@@ -172,7 +173,7 @@ def test_whoever_waits_at_a_terminal_sees_how_far_it_is(app: Application) -> Non
     app.schedule('scheduler.add_job(print, "interval", seconds=40, id="slow", jitter=9)')
     ours, theirs = pty.openpty()
     code = (
-        "import everytick.cli.simulate as s; s._PATIENCE = 0.1;"
+        "import everytick.cli.progress as p; p.AFTER_SECONDS = 0.1;"
         "from app import application; from everytick.cli import main; main(application)"
     )
     command = [sys.executable, "-c", code, "simulate", "--days", "100"]

@@ -29,6 +29,13 @@ class SchedulerClient(JobControl):
 
     Raises:
         LedgerError: the ledger cannot be used; nothing was changed.
+
+    Example:
+        from everytick import SchedulerClient
+
+        client = SchedulerClient(who="the web shop")
+        client.add_job("shop.tasks:remind", "date", run_date="2099-12-24", args=["you"], id="reminder-7")
+        client.pause_job("reminder-7", note="on holiday")
     """
 
     _job_defaults: Mapping[str, Any] = {}

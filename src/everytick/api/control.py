@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+from everytick.app import typed
 from everytick.call_site import call_site, fail, failing
 from everytick.engine.registry import Change
 from everytick.errors import ScheduleError, nearest
@@ -17,7 +18,7 @@ from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 from . import triggers
 from .declare import JobDeclarations
@@ -199,7 +200,7 @@ class JobControl(RunRequests, JobDeclarations):
             state = self._execute(lambda connection: _existing(connection, job_id))
             if state.call_data is not None:
                 raise ScheduleError(
-                    f"job {job_id!r} cannot run here, so it cannot be changed (python -m app jobs says why):"
+                    f"job {job_id!r} cannot run here, so it cannot be changed ({typed('jobs')} says why):"
                     " add it anew with replace_existing=True, or remove it"
                 )
         if job is None or not job.added:

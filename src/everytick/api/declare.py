@@ -94,7 +94,7 @@ class JobDeclarations:
             id: what the ledger knows the job by. Without it, one is derived from function, trigger and
                 arguments.
             misfire_grace_time, coalesce, max_instances, max_catch_up, timeout, retries, retry_delay,
-                on_crash, ping, alert, queue: see `declaration.Options`.
+                on_crash, ping, alert, queue: see `model.job.Options`.
             next_run_time: None to begin paused; datetime.now() to run at each start (while running: now) as
                 well.
             replace_existing: while running, whether a job with this id may be there and is changed. In the

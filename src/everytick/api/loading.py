@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from everytick import app
 from everytick.call_site import in_a_sentence
 from everytick.errors import ConfigurationError, LedgerError, ScheduleError
 from everytick.logs import log_to_stderr
+from everytick.references import referred
 
 if TYPE_CHECKING:
     from everytick.settings import SchedulerSettings
@@ -19,46 +19,60 @@ if TYPE_CHECKING:
 
 def configure_logging(settings: SchedulerSettings) -> None:
     """Let the application say where its log lines go; without a word of its own to standard error."""
-    reference = app.current().logging
-    (log_to_stderr if reference is None else _referred(reference))(settings.log_level, settings.log_format)
+    application = app.current()
+    configure: Any = log_to_stderr
+    if application.logging is not None:
+        configure = referred(application.logging, application.named_by("logging"))
+        if not callable(configure):
+            raise ConfigurationError(
+                f"{application.named_by('logging')}: {application.logging} is no function:"
+                " it must take the level and the format, as `log_to_stderr` does"
+            )
+    configure(settings.log_level, settings.log_format)
 
 
 def own_routers() -> list[Any]:
     """Return the application's own routers beside the dashboard's."""
-    reference = app.current().routers
-    if reference is None or find_spec(reference.partition(":")[0]) is None:
+    application = app.current()
+    if application.routers is None or find_spec(application.routers.partition(":")[0]) is None:
         return []
-    return list(_referred(reference))
-
-
-def _referred(reference: str) -> Any:
-    """Return what `package.module:name` refers to."""
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)
+    return list(referred(application.routers, application.named_by("routers")))
 
 
 def load_schedule() -> AsyncIOScheduler:
-    """Return what `create_scheduler()` in `main.py` returns.
+    """Return what the application's `create_scheduler()` returns.
 
     Raises:
+        ConfigurationError: no schedule is named, or nothing that could make one.
         ScheduleError: it cannot be imported or run, or returns something else; with file and line.
     """
     from .scheduler import AsyncIOScheduler
 
     application = app.current()
-    where = application.schedule_file
+    if application.schedule is None:
+        raise ConfigurationError(app.NOT_NAMED)
+    create = referred(application.schedule, application.named_by("schedule"))
+    if not callable(create):
+        raise ConfigurationError(
+            f"{application.named_by('schedule')}: {application.schedule} is {_kind(create)} and no function:"
+            " name a function that returns the AsyncIOScheduler"
+        )
+    where, name = application.schedule_file, application.schedule.partition(":")[2]
     try:
-        scheduler = _referred(application.schedule or "")()
+        scheduler = create()
     except (ConfigurationError, LedgerError):
         raise
     except Exception as problem:
         raise ScheduleError(in_a_sentence(problem)) from None
     if scheduler is None:
-        raise ScheduleError(f"{where}: create_scheduler() returned nothing: end it with `return scheduler`")
+        raise ScheduleError(f"{where}: {name}() returned nothing: end it with `return scheduler`")
     if not isinstance(scheduler, AsyncIOScheduler):
-        found = f"{type(scheduler).__module__}.{type(scheduler).__qualname__}"
         raise ScheduleError(
-            f"{where}: create_scheduler() returned {found}, which keeps no ledger:"
+            f"{where}: {name}() returned {_kind(scheduler)}, which keeps no ledger:"
             " import AsyncIOScheduler from everytick and return that"
         )
     return scheduler
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

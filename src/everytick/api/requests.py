@@ -6,7 +6,6 @@ Each is one transaction in the ledger, which also says who asked; the scheduler 
 from __future__ import annotations
 
 import getpass
-import socket
 from abc import abstractmethod
 from datetime import datetime, tzinfo
 from typing import Any
@@ -18,7 +17,8 @@ from everytick.store import requests
 from everytick.store.connections import Connection
 from everytick.store.records import JobState
 from everytick.store.writer import Operation
-from everytick.text.wording import when
+from everytick.system import system
+from everytick.text.instants import when
 
 # How a run in each state is spoken of.
 STANDS = {
@@ -170,4 +170,4 @@ def person() -> str:
         name = getpass.getuser()
     except (OSError, KeyError, ImportError):
         name = "somebody"
-    return f"{name}@{socket.gethostname()}"
+    return f"{name}@{system.host_name()}"

@@ -19,6 +19,7 @@ from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from apscheduler.util import astimezone
+from everytick import app
 from everytick.call_site import call_site, fail
 from everytick.engine.context import current_run
 from everytick.engine.listeners import Listeners
@@ -28,16 +29,19 @@ from everytick.errors import LedgerError, nearest
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.model.schedule import Schedule
+from everytick.notify.notifier import Notifier
 from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
+from everytick.system import system
+from everytick.telemetry import spans
 from loguru import logger
 
 from . import triggers
 from .control import JobControl, NoSuchJobError
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
-# A job that calls shutdown(wait=False) gets so many seconds to end by itself.
+# How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
 
 
@@ -52,6 +56,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     Raises:
         ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import AsyncIOScheduler
+        from shop.tasks import remind
+
+        def create_scheduler() -> AsyncIOScheduler:
+            scheduler = AsyncIOScheduler(timezone="Europe/Berlin")
+            scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder", retries=3)
+            return scheduler
     """
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
@@ -197,7 +210,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         """Resume a paused job: see `JobControl.resume_job`."""
         self._need_running(
             "resume_job()",
-            f"a pause lasts until somebody ends it: python -m app resume {shlex.quote(job_id)}",
+            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
         )
         return super().resume_job(job_id, jobstore, note=note)
 
@@ -219,13 +232,21 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 "start(paused=True)",
                 "pause single jobs: a pause must last over restarts",
             )
-        asyncio.get_running_loop()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise fail(
+                call_site(),
+                None,
+                "start() needs a running event loop: call it in a coroutine, or leave it out and let a"
+                f" function return the scheduler, for `{app.typed('run')}`",
+            ) from None
         self._begin(self._open())
 
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._begin(await asyncio.to_thread(self._open))
+        self._begin(await system.in_thread(self._open))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -268,7 +289,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _open(self) -> Process:
         for sentence in self.settings.unknown_variables():
             logger.warning("{}", sentence)
-        process = Process(self.get_jobs(), self.settings, self.ledger, self.defaults, self.listeners)
+        process = Process(
+            self.get_jobs(),
+            self.settings,
+            self.ledger,
+            self.defaults,
+            self.listeners,
+            Notifier(self.settings),
+            spans.opener(),
+        )
         self.registration = found = process.open()
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)

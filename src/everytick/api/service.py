@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
@@ -14,6 +12,7 @@ from everytick import app
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
+from everytick.system import STOP_SIGNALS, system
 from loguru import logger
 
 from .scheduler import MOMENT, AsyncIOScheduler
@@ -52,7 +51,7 @@ def _end(code: int) -> None:
     logger.complete()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    system.end_process(code)
 
 
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
@@ -152,17 +151,11 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
 def _on_signals(asked: Callable[[], None]) -> None:
     """Let each signal to stop call `asked` on the event loop."""
     loop = asyncio.get_running_loop()
-    # Not by the loop's own means, which give the signals their deadly meaning back when it is closed.
-    for number in _signals():
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))
+    for number in STOP_SIGNALS:
+        system.on_signal(number, lambda: loop.call_soon_threadsafe(asked))
 
 
 def _ignore_signals() -> None:
     """Let nobody kill a process that is about to end by itself, with its true exit code."""
-    for number in _signals():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _signals() -> list[signal.Signals]:
-    known = (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK"))
-    return [number for number in known if number is not None]
+    for number in STOP_SIGNALS:
+        system.ignore_signal(number)

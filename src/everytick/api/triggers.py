@@ -1,8 +1,7 @@
 """What was declared with APScheduler's triggers, checked and brought into a canonical form.
 
-APScheduler fills what was not said with the host's zone and the moment of the call, and keeps no trace of
-having done so. Importing this module makes its trigger classes remember what they were given, so that
-here the scheduler's zone and a fixed anchor are meant instead (rule R9).
+APScheduler fills in what was not said with the machine's zone and the moment of the call; here that means the
+scheduler's zone and a fixed anchor (rule R9). What a trigger object was given: see `trigger_arguments`.
 
 Every function raises ValueError with a sentence that says what would be right.
 """
@@ -30,6 +29,7 @@ from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
 
 from .relative_dates import delay_from_now, is_computed
+from .trigger_arguments import arguments_of, is_read_whole, split_field
 
 BY_NAME: dict[str, type[BaseTrigger]] = {
     "cron": CronTrigger,
@@ -62,10 +62,13 @@ class Reading:
 def read(
     trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
 ) -> Schedule:
-    """Return what `add_job(trigger=..., **arguments)` means: see `make` and `compile_trigger`."""
+    """Return what `add_job(trigger=..., **arguments)` means.
+
+    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
+    """
     if trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):
         return _read_once(trigger, tuple(arguments.items()), known_options, reading)
-    return compile_trigger(make(trigger, arguments, known_options, reading), reading)
+    return _read(trigger, arguments, known_options, reading)
 
 
 # Many jobs may have the same trigger. These say what they mean without the present moment, and what they
@@ -77,23 +80,19 @@ _SHARED = ("cron", "interval")
 def _read_once(
     trigger: str, arguments: tuple[tuple[str, Any], ...], known_options: frozenset[str], reading: Reading
 ) -> Schedule:
-    return compile_trigger(make(trigger, dict(arguments), known_options, reading), reading)
+    return _read(trigger, dict(arguments), known_options, reading)
 
 
-def make(
+def _read(
     trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
-) -> BaseTrigger:
-    """Return the trigger object that `add_job(trigger=..., **arguments)` means.
-
-    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
-    """
+) -> Schedule:
     if isinstance(trigger, BaseTrigger):
         if arguments:
             extra = ", ".join(f"{name}=" for name in arguments)
             raise ValueError(
                 f"{extra} beside a trigger object has no effect: give it to {type(trigger).__name__}(...)"
             )
-        return trigger
+        return _compile_object(trigger, reading)
     if trigger is None:
         trigger = "date"
     if not isinstance(trigger, str) or trigger not in BY_NAME:
@@ -111,13 +110,18 @@ def make(
         for name in ("run_date", "start_date", "end_date"):
             _instant(arguments, name, Reading(UTC, reading.stored))
     try:
-        return cls(**arguments)
+        made = cls(**arguments)
     except OverflowError:
         raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
         raise ValueError(bad_zone(arguments.get("timezone"))) from None
+    if cls not in _COMPILERS:
+        return _compile_object(made, reading)
+    return _compile(
+        cls, made, {name: value for name, value in arguments.items() if value is not None}, reading
+    )
 
 
 @functools.cache
@@ -125,23 +129,24 @@ def _parameters(trigger: str) -> frozenset[str]:
     return frozenset(inspect.signature(BY_NAME[trigger].__init__).parameters) - {"self"}
 
 
-def compile_trigger(trigger: BaseTrigger, reading: Reading) -> Schedule:
-    """Return the canonical form of a trigger object; what it was not given comes from here."""
+def _compile_object(trigger: BaseTrigger, reading: Reading) -> Schedule:
+    """Return the canonical form of a trigger object; what it was not given comes from `reading`."""
     if isinstance(trigger, OrTrigger | AndTrigger):
         return _combined(trigger, reading)
-    for cls, compiler in _COMPILERS.items():
+    for cls in _COMPILERS:
         if isinstance(trigger, cls):
-            given = getattr(trigger, "given", None)
-            if given is None:
-                raise ValueError(
-                    f"this {cls.__name__} object was made before the scheduler's runtime was imported, so its"
-                    " zone cannot be known: make it inside create_scheduler()"
-                )
-            return compiler(trigger, given, replace(reading, zone=_zone(given, reading.zone)))
+            given = arguments_of(trigger, reading.zone, stored=reading.stored)
+            return _compile(cls, trigger, given, reading)
     raise ValueError(
         f"{type(trigger).__name__} is a trigger of your own, whose ticks could not be found again after a"
         f" restart: use or combine {', '.join(BY_NAME)}"
     )
+
+
+def _compile(
+    cls: type[BaseTrigger], trigger: BaseTrigger, given: dict[str, Any], reading: Reading
+) -> Schedule:
+    return _COMPILERS[cls](trigger, given, replace(reading, zone=_zone(given, reading.zone)))
 
 
 def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
@@ -215,7 +220,7 @@ def _combined(trigger: OrTrigger | AndTrigger, reading: Reading) -> Schedule:
     word = "or" if isinstance(trigger, OrTrigger) else "and"
     if not trigger.triggers:
         raise ValueError(f"an '{word}' trigger needs at least one trigger in its list")
-    parts = [compile_trigger(part, reading) for part in trigger.triggers]
+    parts = [_compile_object(part, reading) for part in trigger.triggers]
     if any(part.jitter for part in parts):
         raise ValueError(f"give jitter= to the '{word}' trigger itself: a part of it cannot have its own")
     if any(part.startup_delay is not None for part in parts):
@@ -241,9 +246,8 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
         except ValueError as problem:
             reason = re.sub(r"^Error validating expression .*?: ", "", str(problem))
             raise ValueError(f"{name}={value!r} is not a cron field: {reason}") from None
-        for part in re.split(" *, *", str(value).strip()):
-            compilers = CronTrigger.FIELDS_MAP[name].COMPILERS
-            if not any(compiler.value_re.fullmatch(part) for compiler in compilers):
+        for part in split_field(value):
+            if not is_read_whole(name, part):
                 raise ValueError(f"{name}={value!r} is not a cron field: {_right(name, part)}")
 
 
@@ -337,44 +341,3 @@ def _jitter(given: Mapping[str, Any]) -> int:
     if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST.total_seconds():
         raise ValueError(f"jitter={seconds!r} must be a number of seconds, 0 or more")
     return int(seconds * ticks.SECOND)
-
-
-def _remember_arguments(cls: type[BaseTrigger]) -> None:
-    """Let calls of `cls` make a subclass that has an attribute `given`: its explicit arguments."""
-    signature = inspect.signature(cls)
-
-    class Remembering(cls):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            named = signature.bind(*args, **kwargs).arguments if args else kwargs
-            self.given = {name: value for name, value in named.items() if value is not None}
-
-        def __reduce__(self) -> Any:
-            # Not found under its name, it cannot be pickled: what goes into the job store of another
-            # APScheduler in this process is the original.
-            return object.__new__, (cls,), self.__getstate__()
-
-    for name in ("__module__", "__name__", "__qualname__"):
-        setattr(Remembering, name, getattr(cls, name))
-
-    def new(wanted: type[BaseTrigger], *_args: Any, **_kwargs: Any) -> Any:
-        return object.__new__(Remembering if wanted is cls else wanted)
-
-    cls.__new__ = staticmethod(new)  # type: ignore[assignment]
-
-
-def _remember_crontab() -> None:
-    original = CronTrigger.from_crontab.__func__
-
-    def from_crontab(cls: type[CronTrigger], expr: str, timezone: Any = None) -> Any:
-        trigger = original(cls, expr, timezone)
-        if hasattr(trigger, "given"):
-            trigger.given["crontab"] = expr
-        return trigger
-
-    CronTrigger.from_crontab = classmethod(from_crontab)
-
-
-for _cls in _COMPILERS:
-    _remember_arguments(_cls)
-_remember_crontab()

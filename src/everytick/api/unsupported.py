@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler as ApschedulerAsyncIOScheduler
 from everytick.call_site import call_site, fail
 
 NO_JOBSTORES = "it keeps the jobs itself (SCHEDULER_DATABASE_URL says where)"
@@ -16,7 +16,26 @@ def refuse(where: str, what: str, instead: str) -> NoReturn:
     raise fail(where, None, f"{what} cannot work with a ledger: {instead}")
 
 
-class DurableOnly(ApschedulerAsyncIOScheduler):
+if TYPE_CHECKING:
+
+    class _Apscheduler:
+        """What is used of APScheduler's class, which has no types: a misspelt method would not be found."""
+
+        state: int
+        _listeners: list[tuple[Callable[[Any], Any], int]]
+
+        def __init__(self, gconfig: dict[str, Any], **options: Any) -> None: ...
+        @property
+        def running(self) -> bool: ...
+        def configure(self, gconfig: dict[str, Any] = ..., prefix: str = ..., **options: Any) -> None: ...
+        def add_listener(self, callback: Callable[[Any], Any], mask: int = ...) -> None: ...
+        def remove_listener(self, callback: Callable[[Any], Any]) -> None: ...
+
+else:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler as _Apscheduler
+
+
+class DurableOnly(_Apscheduler):
     """APScheduler's class without what would be forgotten at a restart."""
 
     def pause(self) -> NoReturn:

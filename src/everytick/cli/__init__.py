@@ -7,13 +7,25 @@ import sys
 from everytick.app import Application
 
 
-def main(application: Application, program: str | None = None) -> None:
+def main(application: Application | None = None, program: str | None = None) -> None:
     """Run the command that the process was called with, for an application.
 
     Exit code 2: wrong usage, settings or schedule; 1: it failed; 130: Ctrl+C, also at the very start.
+
+    Args:
+        application: whose commands these are. Without one this is the command `everytick`, which has an
+            option --app and finds the application by itself.
+        program: the name in the help, where it is not that of the file which was called.
+
+    Example:
+        from everytick import Application, cli
+
+        application = Application(__file__, schedule="shop.schedule:create_scheduler")
+        if __name__ == "__main__":
+            cli.main(application, "python -m shop")
     """
     try:
-        from .program import main as run
+        from .entry import run
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

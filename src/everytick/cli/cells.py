@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .output import local
+from everytick.text.instants import local
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from everytick.app import typed
 
 from .output import AsJson, JobId, Note, RunId, moment, print_json, print_text, visible
 
@@ -206,8 +207,8 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
     not_waited = f"so run {run_id} is not waited for: the request stays on record until"
     paused = paused_job(ledger, run_id)
     if paused is None:
-        return f"error: no scheduler is up, {not_waited} one is started (python -m app run)"
-    resuming = f"python -m app resume {shlex.quote(paused)}"
+        return f"error: no scheduler is up, {not_waited} one is started ({typed('run')})"
+    resuming = f"{typed('resume')} {shlex.quote(paused)}"
     return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
 
 
@@ -242,7 +243,7 @@ def _ledger() -> Ledger:
 def _what_resuming_does(job_id: str) -> str:
     from everytick.read import preview
     from everytick.settings import settings
-    from everytick.text.wording import when
+    from everytick.text.instants import when
 
     found = preview(_ledger(), job_id)
     if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from .output import (
     AsJson,
     JobId,
     console,
-    local_with_zone,
+    declared,
     moment,
     print_json,
     remark_on_ledger,
@@ -20,7 +20,6 @@ from .output import (
 
 if TYPE_CHECKING:
     from everytick.doctor import Finding
-    from everytick.dryrun.diff import Difference, Start
 
 commands = typer.Typer()
 
@@ -47,18 +46,19 @@ def why(
     from everytick import explain
     from everytick.api.loading import load_schedule
     from everytick.errors import ConfigurationError
-    from everytick.settings import ledger_of, settings
+    from everytick.settings import ledger as open_ledger
+    from everytick.settings import settings
 
     if tick is not None and run is not None:
         raise ConfigurationError("give a time or --run, not both")
-    chosen, asked = settings(), None if tick is None else moment("TICK", tick)
-    declared, problem = {}, None
+    asked = None if tick is None else moment("TICK", tick)
+    jobs, problem = {}, None
     try:
-        declared = {job.id: job for job in load_schedule().get_jobs()}
+        jobs = {job.id: job for job in load_schedule().get_jobs()}
     except ConfigurationError as trouble:
         # What happened can be explained while the schedule is broken.
         problem = str(trouble)
-    found = explain.why(ledger_of(chosen), job_id, asked, run, declared, problem, chosen)
+    found = explain.why(open_ledger(), job_id, asked, run, jobs, problem, settings())
     remark_on_ledger()
     if as_json:
         print_json(found.as_json())
@@ -78,12 +78,14 @@ def diff(
     from everytick.api.loading import load_schedule
     from everytick.dryrun.diff import difference
 
+    from . import differences
+
     scheduler = load_schedule()
-    found = difference(scheduler.ledger, scheduler.get_jobs(), scheduler.defaults)
+    found = difference(scheduler.ledger, declared(scheduler))
     if as_json:
         print_json(found.as_json())
     else:
-        for line in _difference_lines(found, scheduler.timezone):
+        for line in differences.lines(found, scheduler.timezone):
             _line(line)
     if exit_code and found.jobs:
         raise typer.Exit(DIFFERENT)
@@ -91,44 +93,6 @@ def diff(
 
 def _line(text: str) -> None:
     console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def _difference_lines(found: Difference, zone: Any) -> list[str]:
-    lines = [] if found.jobs else ["the schedule is the one in force"]
-    for change in found.jobs:
-        lines.append(f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else ""))
-        sides = (("before", change.old), ("after", change.new))
-        for word, side in sides if change.what != "altered" else ():
-            if side is not None:
-                coming = (
-                    "not known"
-                    if side.next is None
-                    else ", ".join(local_with_zone(t, zone) for t in side.next)
-                )
-                lines.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {coming or 'never'}")
-        lines += [f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items()]
-    lines.append("a start now would run at once:" if found.runs else "a start now would run nothing at once")
-    for run in found.runs:
-        lines.append(f"  {run.job_id} ({run.why}) {_of(run, zone)}")
-    for run in found.waiting:
-        lines.append(f"  {run.job_id} ({run.why}) later {_of(run, zone)}")
-    for skip in found.skipped:
-        upto = f" to {local_with_zone(skip['last_tick'], zone)}" if skip["last_tick"] else ""
-        number = "several" if skip["count"] is None else skip["count"]
-        which = f"{number} would not run ({skip['reason']}), {local_with_zone(skip['tick'], zone)}{upto}"
-        lines.append(f"  {skip['job_id']}: {which}")
-    lines += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
-    if found.alive:
-        lines.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
-    if found.stale:
-        lines.append(
-            f"runs of a start and of {', '.join(found.stale)} follow when that is given up, after 15 s"
-        )
-    return lines
-
-
-def _of(run: Start, zone: Any) -> str:
-    return f"for {local_with_zone(run.tick, zone)}" if run.tick else f"due {local_with_zone(run.at, zone)}"
 
 
 @commands.command()
@@ -139,9 +103,10 @@ def doctor(
     """Examine settings, ledger, processes and schedule; exit with 1 if there is an error."""
     from dataclasses import asdict
 
+    from everytick.api import loading
     from everytick.doctor import examine, worst
 
-    findings = examine()
+    findings = examine(lambda: declared(loading.load_schedule()))
     level = worst(findings)
     if as_json:
         print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from everytick.app import typed
 
 from .output import AsJson, print_json, print_table
 
@@ -52,15 +53,15 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     from everytick.errors import ConfigurationError, LedgerError
     from everytick.store import database, opening, transfer
 
-    from .progress import Patience
+    from .progress import Progress
 
     try:
         target = opening.open_ledger(to, root=source.root, application=source.application)
     except ConfigurationError as problem:
         raise ConfigurationError(str(problem).replace(database.VARIABLE, "--to")) from None
     try:
-        with Patience(f"moving the ledger to {target}") as patience:
-            found = transfer.move(source, target, who, patience.at)
+        with Progress(f"moving the ledger to {target}") as progress:
+            found = transfer.move(source, target, who, progress.at)
     except LedgerError as problem:
         advice = f"or set {database.VARIABLE} to another place"
         if target.place not in str(problem) or advice not in str(problem):
@@ -70,12 +71,12 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     except KeyboardInterrupt:
         raise LedgerError(
             "interrupted: the same command goes on where it stopped; until then the ledger stays closed, or"
-            " until `python -m app migrate-ledger --undo`"
+            f" until `{typed('migrate-ledger --undo')}`"
         ) from None
     following = [
         f"set {database.VARIABLE} to the URL that you gave with --to, wherever the application runs",
-        "start it: python -m app run",
-        "see that all is well: python -m app doctor",
+        f"start it: {typed('run')}",
+        f"see that all is well: {typed('doctor')}",
     ]
     if target.is_on_server:
         following.append("see to its backup: pg_dump; the sample job weekly_backup copies files only")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.text.instants import local
+
 from . import cells
-from .output import local, print_table, print_text
+from .output import print_table, print_text
 
 
 def print_run(run: dict[str, Any], zone: Any) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from everytick.api.scheduler import AsyncIOScheduler
+    from everytick.read import Declared
     from rich.console import Console
     from rich.text import Text
 
@@ -24,9 +26,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 def job_ids(incomplete: str) -> list[str]:
     """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
     from everytick.read import known_job_ids
+    from everytick.settings import ledger as open_ledger
 
     try:
-        return [job_id for job_id in known_job_ids() if job_id.startswith(incomplete)]
+        return [job_id for job_id in known_job_ids(open_ledger()) if job_id.startswith(incomplete)]
     except Exception:
         # A completion that fails must not write into the line that is being typed.
         return []
@@ -39,6 +42,13 @@ def remark_on_ledger() -> None:
 
     if (sentence := remark(open_ledger())) is not None:
         print(f"remark: {sentence}", file=sys.stderr)
+
+
+def declared(scheduler: AsyncIOScheduler) -> Declared:
+    """Return what a schedule declares, for those who are not to load it themselves."""
+    from everytick.read import Declared
+
+    return Declared(scheduler.get_jobs(), scheduler.defaults)
 
 
 def run_number(text: str) -> int:
@@ -90,22 +100,6 @@ def moment(option: str, text: str) -> datetime:
     if not 1970 <= moment.year <= 9000:
         raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
     return moment
-
-
-def local(text: str | None, zone: Any) -> str:
-    """Return an ISO time as it reads in a zone."""
-    from datetime import datetime
-
-    if text is None:
-        return "-"
-    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
-def local_with_zone(text: str | None, zone: Any) -> str:
-    """Return an ISO time as it reads in a zone, with the zone's name at that time."""
-    from datetime import datetime
-
-    return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def print_json(rows: Any) -> None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, OfJob, local, parse, print_json, print_table, print_text
-
-if TYPE_CHECKING:
-    from everytick.read import Coming
+from .output import AsJson, OfJob, declared, parse, print_json
 
 commands = typer.Typer()
 
 _MOST = 1_000_000
-# More lines of the same kind are not read by anybody; --summary --json has them all.
-_MOST_SHOWN = 10
 
 
 @commands.command()
@@ -42,28 +37,31 @@ def plan(
     from everytick.api.loading import load_schedule
     from everytick.read import coming
 
-    from .progress import Patience
+    from . import planned
+    from .progress import Progress
 
     scheduler = load_schedule()
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
     most = limit or (_MOST if summary else 1000)
-    with Patience("reckoning the plan") as patience:
-        found = coming(scheduler, first, last, most, job, keep=not summary, progress=patience.at)
+    with Progress("reckoning the plan") as progress:
+        found = coming(
+            scheduler.ledger,
+            declared(scheduler),
+            first,
+            last,
+            most,
+            job,
+            max_workers=scheduler.settings.scheduler_max_workers,
+            keep=not summary,
+            progress=progress.at,
+        )
     if found.is_cut:
         print(f"only the first {found.number} are shown; see --limit", file=sys.stderr)
     if as_json:
         print_json(found.summary() if summary else found.ticks)
         return
-    if summary:
-        _print_loads(found, zone)
-    else:
-        print_table(
-            f"{found.number} tick(s), times in {zone}",
-            ["when", "job", "note"],
-            [[local(row["tick"], zone), row["job_id"], row["note"]] for row in found.ticks],
-        )
-    _print_findings(found, zone, with_notes=summary)
+    planned.print_plan(found, zone, summary=summary)
 
 
 def _span(begin: str | None, end: str | None, days: int | None, zone: Any) -> tuple[int, int]:
@@ -83,54 +81,3 @@ def _span(begin: str | None, end: str | None, days: int | None, zone: Any) -> tu
     if last <= first:
         raise ConfigurationError("--to must be later than --from")
     return first, last
-
-
-def _print_loads(found: Coming, zone: Any) -> None:
-    print_table(
-        f"{found.number} tick(s), times in {zone}",
-        ["job", "ticks", "first", "last"],
-        [
-            [row["job_id"], str(row["ticks"]), local(row["first"], zone), local(row["last"], zone)]
-            for row in found.summary()["jobs"]
-        ],
-    )
-
-
-def _print_findings(found: Coming, zone: Any, *, with_notes: bool) -> None:
-    said = found.summary()
-    kinds: list[tuple[str, str, list[str]]] = [
-        ("no tick in this time", "job(s)", [_gap(row, zone) for row in said["gaps"]]),
-        ("due while the run before goes on", "job(s)", [_overlap(row, zone) for row in said["overlaps"]]),
-        ("due together", "group(s)", [_collision(row, found, zone) for row in said["collisions"]]),
-    ]
-    if with_notes:
-        # In the list each of them stands with its tick.
-        kinds.append(("odd times of day", "tick(s)", [_note(row, zone) for row in said["notes"]]))
-    for title, unit, lines in kinds:
-        if lines:
-            print_text(f"{title}: {len(lines)} {unit}")
-            print_text("\n".join(f"  {line}" for line in lines[:_MOST_SHOWN]))
-        if len(lines) > _MOST_SHOWN:
-            print_text(f"  and {len(lines) - _MOST_SHOWN} more; --summary --json has all")
-
-
-def _gap(row: dict[str, Any], zone: Any) -> str:
-    following = f"next at {local(row['next_tick'], zone)}" if row["next_tick"] else "never again"
-    return f"{row['job_id']}: {following}"
-
-
-def _overlap(row: dict[str, Any], zone: Any) -> str:
-    return (
-        f"{row['job_id']}: {row['ticks']} tick(s) would be skipped, the first at {local(row['first'], zone)}:"
-        f" 95 of 100 runs take up to {row['p95']:.3f} s"
-    )
-
-
-def _collision(row: dict[str, Any], found: Coming, zone: Any) -> str:
-    times = "" if row["times"] == 1 else f", and {row['times'] - 1} time(s) more"
-    mark = f"more than SCHEDULER_MAX_WORKERS={found.max_workers}: " if row["exceeds_max_workers"] else ""
-    return f"{mark}{row['number']} jobs at {local(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
-
-
-def _note(row: dict[str, Any], zone: Any) -> str:
-    return f"{local(row['tick'], zone)} {row['job_id']}: {row['note']}"

@@ -1,4 +1,4 @@
-"""The commands of `python -m app`.
+"""The commands, put together.
 
 What a command needs is imported when it is called, so that `--help` is quick.
 """
@@ -6,18 +6,13 @@ What a command needs is imported when it is called, so that `--help` is quick.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
-from everytick.app import Application, register
 
 from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
-
-# The exit code after Ctrl+C, as shells have it.
-_INTERRUPTED = 130
 
 # They go on where an update was taken and not installed yet; all others say so.
 _OF_AN_UPDATE = ("update", "outdated")
@@ -27,30 +22,6 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-
-
-def main(application: Application, program: str | None = None) -> None:
-    """Run a command for an application. Exit code 2: wrong usage, settings or schedule; 1: it failed."""
-    from everytick.errors import ConfigurationError, LedgerError
-
-    register(application)
-    if not application.has_dashboard:
-        groups = app.registered_groups
-        groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
-    try:
-        app(prog_name=program)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            print("interrupted", file=sys.stderr)
-        raise
-    except ConfigurationError as problem:
-        _stop(problem, 2)
-    except LedgerError as problem:
-        _stop(problem, 1)
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 def _show_version(wanted: bool) -> None:
@@ -131,8 +102,3 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
 
 for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
     app.add_typer(_module.commands)
-
-
-def _stop(problem: Exception, code: int) -> None:
-    print(f"error: {problem}", file=sys.stderr)
-    sys.exit(code)

@@ -1,4 +1,4 @@
-"""Notifier people at a terminal that something takes a while."""
+"""Shows people at a terminal that something takes a while."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
 AFTER_SECONDS = 2.0
 
 
-class Patience:
+class Progress:
     """Shows a bar on standard error while a block takes longer than two seconds; only on a terminal.
 
     What is printed meanwhile would mix with the bar: print after the block.
     """
 
-    def __init__(self, what: str, after: float = AFTER_SECONDS) -> None:
+    def __init__(self, what: str, after: float | None = None) -> None:
+        after = AFTER_SECONDS if after is None else after
         self._what, self._fraction = what, 0.0
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(after, self._show) if sys.stderr.isatty() else None
 
@@ -31,7 +32,7 @@ class Patience:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], total=1.0, completed=fraction)
 
-    def __enter__(self) -> Patience:
+    def __enter__(self) -> Progress:
         if self._timer is not None:
             self._timer.daemon = True
             self._timer.start()
@@ -49,15 +50,17 @@ class Patience:
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        what = TextColumn("{task.description}", markup=False)
+        columns = (what, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with self._lock:
             if self._timer is None:
-                # It was over in the very moment.
+                # It was over just now.
                 return
             # Gone when it is over: what follows is the answer.
-            bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            bar = Bar(*columns, console=Console(stderr=True), transient=True)
             task = bar.add_task(self._what, total=1.0 if self._fraction else None)
             bar.update(task, completed=self._fraction)
             bar.start()

@@ -12,7 +12,7 @@ from .output import (
     AsJson,
     OfJob,
     RunId,
-    local,
+    declared,
     parse,
     print_json,
     print_table,
@@ -54,7 +54,7 @@ def jobs(as_json: AsJson = False) -> None:
     from . import cells
 
     scheduler = load_schedule()
-    rows = job_rows(scheduler)
+    rows = job_rows(scheduler.ledger, declared(scheduler))
     remark_on_ledger()
     if as_json:
         print_json(rows)
@@ -110,7 +110,7 @@ def runs(
     from everytick.settings import settings
 
     from . import cells
-    from .progress import Patience
+    from .progress import Progress
 
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
@@ -125,7 +125,7 @@ def runs(
         return
     # Not by way of the schedule: what happened can be read while that is broken.
     ledger = open_ledger()
-    with Patience("looking through the ledger"):
+    with Progress("looking through the ledger"):
         rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
     remark_on_ledger()
     if as_json:
@@ -157,6 +157,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     from everytick.read import follow
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
+    from everytick.text.instants import local
 
     from . import cells
     from .output import console
@@ -212,6 +213,7 @@ def audit(
     from everytick.read import audit_rows
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
+    from everytick.text.instants import local
 
     rows = audit_rows(open_ledger(), limit, job)
     remark_on_ledger()

@@ -9,13 +9,13 @@ The rooms, in the order in which a request passes through them:
 - `serving`: a thread beside the schedule, or a process of its own
 - `application`: everything put together
 - `guard`: who may come in, and what every answer carries
-- `access`: tokens, cookies and the csrf_token that a request comes from a page of ours
+- `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
 - `pages`, `actions`: what a browser asks for
-- `api`, `shapes`: the same for programs
-- `jobs`, `runs`, `vitals`, `coming`: what they show, from the ledger
+- `api`, `schemas`: the same for programs
+- `control`, `explain`: what both do, and what both explain
+- `jobs`, `runs`, `processes`, `coming`: what they show, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
 - `problems`: errors as sentences
-- `outside`: for those who watch the scheduler from outside
-- `routes`: yours
+- `probes`: for those who watch the scheduler from outside
 """

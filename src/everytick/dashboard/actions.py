@@ -6,7 +6,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from everytick.model import ticks
-from everytick.read import iso
+from everytick.text.instants import iso
 from everytick.text.wording import not_a_run
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
 from .authentication import LONGEST_NAME, SESSION_SECONDS
-from .control import Acting
+from .control import Actions
 from .guard import LOGIN, LOGOUT, Guard
 from .problems import Problem
 from .rendering import page
@@ -27,24 +27,24 @@ router = APIRouter(include_in_schema=False)
 async def act(request: Request, action: str) -> Response:
     """Do what a button says."""
     form = await _form(request)
-    acting = Acting(request.state.visitor, request.app.state.ledger)
-    said = await run_in_threadpool(_do, acting, action, form)
+    actions = Actions(request.state.visitor, request.app.state.ledger)
+    said = await run_in_threadpool(_do, actions, action, form)
     answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(said)
     return HTMLResponse(answer)
 
 
-def _do(acting: Acting, action: str, form: dict[str, str]) -> str:
+def _do(actions: Actions, action: str, form: dict[str, str]) -> str:
     note = form.get("note")
     if action == "run-now":
-        return acting.run_now(_job(form), form.get("tick"), note)[1]
+        return actions.run_now(_job(form), form.get("tick"), note)[1]
     if action == "pause":
-        return acting.pause(_job(form), note, _end_of_pause(form))[1]
+        return actions.pause(_job(form), note, _end_of_pause(form))[1]
     if action == "resume":
-        return acting.resume(_job(form))[1]
+        return actions.resume(_job(form))[1]
     if action == "cancel":
-        return acting.cancel(_run(form), note)[1]
+        return actions.cancel(_run(form), note)[1]
     if action == "retry":
-        return acting.retry(_run(form), note)
+        return actions.retry(_run(form), note)
     raise Problem(404, f"there is no action {action!r}")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import audit_row, details_of, iso
+from everytick.read import audit_row, details_of
+from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 
 from . import coming, explain, jobs, runs, schemas
-from .control import Acting, instant
+from .control import Actions, instant
 from .problems import Problem
-from .workers import process_fields, reading, vitals
+from .processes import keepers, reading, shown
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Error, "description": "The request cannot be read"},
@@ -130,17 +131,10 @@ def read_plan(
 
 
 @router.get("/processes", response_model=schemas.Processes)
-def list_processes(request: Request) -> dict[str, Any]:
+def list_processes(request: Request) -> schemas.Processes:
     """List the processes that keep the schedule, with their heartbeats and leases."""
     with reading(request.app.state.ledger) as connection:
-        found = vitals(connection)
-    shown = [process_fields(process) for process in found.processes]
-    return {
-        "state": found.state,
-        "last_trace_at": iso(found.last_trace),
-        "ledger_seconds": found.latency,
-        "processes": shown,
-    }
+        return shown(keepers(connection))
 
 
 @router.get("/audit", response_model=schemas.Audit)
@@ -156,7 +150,7 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> d
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> dict[str, Any]:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    run_id, said = _acting(request).run_now(job_id, given.tick, given.note)
+    run_id, said = _actions(request).run_now(job_id, given.tick, given.note)
     return {"run_id": run_id, "said": said}
 
 
@@ -164,32 +158,32 @@ def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> dict[str, Any]:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    changed, said = _acting(request).pause(job_id, given.note, given.until)
+    changed, said = _actions(request).pause(job_id, given.note, given.until)
     return {"changed": changed, "said": said}
 
 
 @router.post("/jobs/{job_id:path}/resume", response_model=schemas.Done, responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> dict[str, Any]:
     """Resume a paused job. What fell into the pause is recorded and not caught up."""
-    changed, said = _acting(request).resume(job_id)
+    changed, said = _actions(request).resume(job_id)
     return {"changed": changed, "said": said}
 
 
 @router.post("/runs/{run_id}/cancel", response_model=schemas.Cancelled, responses=_ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> dict[str, Any]:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    over, said = _acting(request).cancel(run_id, body.note if body else None)
+    over, said = _actions(request).cancel(run_id, body.note if body else None)
     return {"over": over, "said": said}
 
 
 @router.post("/runs/{run_id}/retry", response_model=schemas.Begun, responses=_ACTS, status_code=202)
 def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> dict[str, Any]:
     """Give a run that failed, or was cut off, one more attempt."""
-    return {"run_id": run_id, "said": _acting(request).retry(run_id, body.note if body else None)}
+    return {"run_id": run_id, "said": _actions(request).retry(run_id, body.note if body else None)}
 
 
-def _acting(request: Request) -> Acting:
-    return Acting(request.state.visitor, request.app.state.ledger)
+def _actions(request: Request) -> Actions:
+    return Actions(request.state.visitor, request.app.state.ledger)
 
 
 def _fire(fire: coming.Fire) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from everytick.store.database import Ledger
 from . import runs
 from .authentication import Visitor
 from .problems import Problem
-from .workers import reading
+from .processes import reading
 
 LONGEST_NOTE = 500
 
 
-class Acting:
+class Actions:
     """What one visitor does.
 
     Raises:

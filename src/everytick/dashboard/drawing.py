@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everytick.model import ticks
+from everytick.text.durations import duration
+
 from . import coming, runs
-from .rendering import duration
 
 _CELL = 7
 HEIGHT = 16
@@ -80,22 +82,22 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Durations of runs, the oldest on the left; `top` is the longest one, in seconds."""
+    """Durations of runs, the oldest on the left; `top` is the longest one, in microseconds."""
 
     bars: list[Bar]
-    top: float
+    top: int
     words: str
 
 
 def chart(newest_first: Sequence[Any]) -> Chart:
     """Return the durations and outcomes of a job's newest runs."""
     rows = list(reversed(newest_first))
-    took = [runs.seconds(row) or 0.0 for row in rows]
-    top = max(took, default=0.0)
+    lengths = [runs.took(row) or 0 for row in rows]
+    top = max(lengths, default=0)
     step = CHART_WIDTH / max(len(rows), 30)
     bars = []
-    for number, (row, seconds) in enumerate(zip(rows, took, strict=True)):
-        height = max(3.0, (CHART_HEIGHT - 8) * seconds / top) if top else 3.0
+    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        height = max(3.0, (CHART_HEIGHT - 8) * length / top) if top else 3.0
         bars.append(
             Bar(
                 row.run_id,
@@ -105,7 +107,7 @@ def chart(newest_first: Sequence[Any]) -> Chart:
                 round(step - min(2.0, step / 4), 1),
                 look(row.state),
                 f"run {row.run_id}: {row.state.replace('_', ' ')}"
-                + (f", {seconds:.3f} s" if row.started_us and row.finished_us else ""),
+                + (f", {length / ticks.SECOND:.3f} s" if row.started_us and row.finished_us else ""),
             )
         )
     runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"

@@ -9,12 +9,13 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.read import Overdue, Preview, Recent, iso, job_row, overdue, recent, resumed
-from everytick.read.jobs import next_tick, problem_of, runs_at_each_start, schedule_of
+from everytick.read import Overdue, Preview, Recent, job_row, overdue, recent, resumed
+from everytick.read.jobs import added_job, next_tick, plain_defaults, runs_at_each_start, schedule_of
 from everytick.read.runs import HELD
 from everytick.settings import settings
 from everytick.store import schema
 from everytick.store.records import is_paused
+from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
@@ -78,7 +79,7 @@ class JobView:
     @property
     def problem(self) -> str | None:
         """Why it cannot run here, if it was added while running. May import its module."""
-        return None if self.gone else problem_of(self.row, _defaults())
+        return None if self.gone else added_job(self.row, plain_defaults(settings()))[1]
 
     def paused_at(self, instant: int) -> bool:
         """Return whether the pause that there is now lasts at an instant from now on."""
@@ -197,14 +198,9 @@ def job_fields(connection: Connection, job: JobView) -> dict[str, Any]:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs.of_job(connection, job.id, _STRIP)
     return {
-        **job_row(connection, job.row, _defaults()),
+        **job_row(connection, job.row, plain_defaults(settings())),
         "added_while_running": job.row.call_data is not None,
         "removed": job.gone,
         "unclaimed": overdue_fields(job),
         "recent": [{"run_id": run.run_id, "state": run.state} for run in newest],
     }
-
-
-def _defaults() -> dict[str, Any]:
-    """Return the options that a job which was added while running need not name."""
-    return {"misfire_grace_time": settings().scheduler_misfire_grace_time}

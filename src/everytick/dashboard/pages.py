@@ -13,9 +13,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from . import coming, drawing, explain, jobs, runs
+from .processes import keepers, reading
 from .rendering import page
 from .schemas import LARGEST
-from .workers import reading, vitals
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,7 +41,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
             kept = jobs.record(connection, job.id)
             rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, {})))
         behind = jobs.behind(connection)
-        head = vitals(connection)
+        head = keepers(connection)
     pages = max(1, -(-total // _JOBS))
     return page(
         request,
@@ -52,7 +52,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         q=q,
         number=number,
         pages=pages,
-        vitals=head,
+        keepers=head,
         title="Jobs",
     )
 
@@ -72,7 +72,7 @@ def show_job(
         charted, _more = runs.of_job(connection, id, _CHART)
         history, more = runs.of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
-        head = vitals(connection)
+        head = keepers(connection)
     asked = ask or bool(tick)
     sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
     return page(
@@ -89,8 +89,8 @@ def show_job(
         before=before,
         fires=coming.next_fires(job, 10),
         ENDED=runs.ENDED,
-        seconds=runs.seconds,
-        vitals=head,
+        took=runs.took,
+        keepers=head,
         title=job.row.name,
     )
 
@@ -106,7 +106,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
         else:
             found, more = runs.newest(connection, _RUNS, before, wanted)
         notes = jobs.odd_times(connection, found)
-        head = vitals(connection)
+        head = keepers(connection)
     return page(
         request,
         "runs.html",
@@ -117,9 +117,9 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
         job_id=job,
         state=state,
         states=runs.STATES,
-        seconds=runs.seconds,
+        took=runs.took,
         searched=runs.SEARCHED,
-        vitals=head,
+        keepers=head,
         title="Runs",
     )
 
@@ -132,7 +132,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
         sentences = why_run(connection, row, settings())
-        head = vitals(connection)
+        head = keepers(connection)
     return page(
         request,
         "run.html",
@@ -142,8 +142,8 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
         ENDED=runs.ENDED,
-        seconds=runs.seconds,
-        vitals=head,
+        took=runs.took,
+        keepers=head,
         title=f"Run {run_id}",
     )
 
@@ -167,10 +167,10 @@ def show_running(request: Request) -> HTMLResponse:
     """What runs, what is claimed, and what waits."""
     with reading(request.app.state.ledger) as connection:
         held, waiting = runs.held(connection), runs.waiting(connection)
-        head = vitals(connection)
-    owners = {process.process_id: process for process in head.processes}
+        head = keepers(connection)
+    owners = {process.process_id: process for process in head.processes.found}
     return page(
-        request, "running.html", held=held, waiting=waiting, owners=owners, vitals=head, title="Running now"
+        request, "running.html", held=held, waiting=waiting, owners=owners, keepers=head, title="Running now"
     )
 
 
@@ -183,7 +183,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     with reading(request.app.state.ledger) as connection:
         lanes, total = coming.lanes(connection, begin, end, _LANES, (number - 1) * _LANES)
         upcoming = coming.soonest(connection, begin, end, _UPCOMING)
-        head = vitals(connection)
+        head = keepers(connection)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
         request,
@@ -196,7 +196,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         number=number,
         pages=max(1, -(-total // _LANES)),
         width=drawing.DAY_WIDTH,
-        vitals=head,
+        keepers=head,
         title="The next 24 hours",
     )
 
@@ -206,7 +206,7 @@ def show_audit(request: Request, before: Before = None) -> HTMLResponse:
     """Who did what."""
     with reading(request.app.state.ledger) as connection:
         found = jobs.audit(connection, _AUDIT + 1, before)
-        head = vitals(connection)
+        head = keepers(connection)
     more = found[_AUDIT - 1].audit_id if len(found) > _AUDIT else None
     return page(
         request,
@@ -214,6 +214,6 @@ def show_audit(request: Request, before: Before = None) -> HTMLResponse:
         entries=found[:_AUDIT],
         more=more,
         before=before,
-        vitals=head,
+        keepers=head,
         title="Audit trail",
     )

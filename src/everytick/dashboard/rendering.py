@@ -12,8 +12,10 @@ from urllib.parse import quote, urlencode
 import jinja2
 from everytick import app
 from everytick.model import ticks
-from everytick.read import SIGNS, iso
+from everytick.read import SIGNS
 from everytick.settings import settings
+from everytick.text.durations import duration
+from everytick.text.instants import iso
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -38,6 +40,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     visitor = state.get("visitor")
     shared = {
         "application": app.current().name,
+        "command": app.current().command,
         "visitor": visitor,
         "may_act": visitor is not None and visitor.may_act,
         "csrf_token": request.app.state.door.csrf_token(visitor) if visitor and visitor.session else "",
@@ -109,25 +112,15 @@ def relative(instant: int | None) -> Markup:
     """Return how far an instant is from now; the page counts on by itself."""
     if instant is None:
         return Markup("")
-    away = (instant - ticks.now()) / ticks.SECOND
+    # To the second, as the page goes on counting.
+    away = round((instant - ticks.now()) / ticks.SECOND) * ticks.SECOND
     said = f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, said)
 
 
-def duration(seconds: float | None) -> str:
-    """Return a duration for people."""
-    if seconds is None:
-        return "\u2013"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86_400
-    if minutes < 100:
-        return f"{minutes:.0f} min"
-    return f"{hours:.0f} h" if hours < 48 else f"{days:.0f} d"
+def lasted(length: int | None) -> str:
+    """Return a length of time in microseconds, a dash for none."""
+    return "\u2013" if length is None else duration(length)
 
 
 def cut(text: str | None, length: int) -> str:
@@ -166,7 +159,8 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
-        "duration": duration,
+        "duration": lasted,
+        "seconds": lambda value: lasted(None if value is None else round(value * ticks.SECOND)),
         "cut": cut,
         "state": state_mark,
         "iso": iso,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from everytick.model import ticks
-from everytick.read import STATES, iso, outlined
+from everytick.read import STATES, outlined
 from everytick.read.runs import HELD, WAITING
 from everytick.store import schema
 from everytick.store.requests import ENDED
+from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text
 
 from .problems import Problem
@@ -118,11 +118,11 @@ def one(connection: Connection, run_id: int) -> Row[Any]:
     return row
 
 
-def seconds(row: Any) -> float | None:
-    """Return how long the latest attempt took, in seconds."""
+def took(row: Any) -> int | None:
+    """Return how long the latest attempt took, in microseconds; None if it did not begin, or goes on."""
     if row.started_us is None or row.finished_us is None:
         return None
-    return float(row.finished_us - row.started_us) / ticks.SECOND
+    return int(row.finished_us - row.started_us)
 
 
 def check_state(state: str | None) -> str | None:

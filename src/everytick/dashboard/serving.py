@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.settings import ledger as open_ledger
 from loguru import logger
@@ -52,7 +53,7 @@ class Dashboard:
             link = f"{address}/login?token={self._token}"
             logger.info("dashboard: {} (shown once; the token is kept in {})", link, self._token_file)
         else:
-            logger.info("dashboard: {} (python -m app dashboard --link prints it with the token)", address)
+            logger.info("dashboard: {} ({} prints it with the token)", address, typed("dashboard --link"))
 
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""

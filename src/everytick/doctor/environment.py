@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from zoneinfo import TZPATH
 
@@ -45,6 +46,8 @@ def _instead_of(name: str) -> str:
     part = missing_part(name)
     if part is None:
         return "remove it, or write the real name"
+    if app.current().template_version == "unknown":
+        return f"remove it, or install the extra: pip install 'everytick[{part}]'"
     return f"remove it, or add the {part}: copier update --defaults --vcs-ref :current: --data {part}=true"
 
 
@@ -114,3 +117,20 @@ def examine_template() -> list[Finding]:
     if "template unknown" in said:
         return [Finding("note", "template", f"{said}: the template's version is not known", None, None)]
     return [ok("template", said)]
+
+
+def examine_packages() -> list[Finding]:
+    """Find another package with the name of the application's own: one hides the other, without a word."""
+    package = re.split(r"[.:]", app.current().schedule or "")[0]
+    owners = sorted(set(packages_distributions().get(package, [])))
+    # An editable installation owns no files: its folder stands on the path.
+    folders = [folder / package for folder in dict.fromkeys(Path(it).resolve() for it in sys.path)]
+    places = [str(it) for it in folders if package and (it / "__init__.py").is_file()]
+    if len(owners) > 1:
+        named = ", ".join(owners)
+        what = f"the package {package} is in {len(owners)} distributions, {named}: one hides the other"
+    elif len(places) > 1:
+        what = f"there is more than one package {package}: {places[0]} hides {', '.join(places[1:])}"
+    else:
+        return []
+    return [Finding("error", "packages", what, None, "an environment of its own for each application")]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 from everytick import app
-from everytick.api.loading import load_schedule
 from everytick.call_site import is_machinery, shown_path
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
-from everytick.model.job import Job
+from everytick.read.jobs import Declared, plain_defaults
 from everytick.settings import SchedulerSettings, ledger_of
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
@@ -21,7 +20,7 @@ from everytick.store.owner import why_not_ours
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
 
-from .environment import examine_settings, examine_template, examine_zone_data
+from .environment import examine_packages, examine_settings, examine_template, examine_zone_data
 from .finding import Finding, ok
 from .history import examine_history
 from .liveness import examine_clock, examine_processes, examine_runs
@@ -30,30 +29,31 @@ from .server import examine_server
 from .storage import examine_file, examine_writing
 
 
-def examine() -> list[Finding]:
-    """Return everything that was looked at, in order and not. Changes nothing; never raises."""
+def examine(load: Callable[[], Declared]) -> list[Finding]:
+    """Return everything that was looked at, in order and not. Changes nothing; never raises.
+
+    `load` returns what the user's schedule declares, or raises ConfigurationError or LedgerError.
+    """
     settings, found = examine_settings()
     found += examine_zone_data()
     found += examine_template()
+    found += examine_packages()
     if settings is None:
         what = "neither the ledger nor the schedule can be looked at before the settings are right"
         return [*found, Finding("note", "settings", what, None, None)]
-    loaded, said = _load_schedule()
+    declared, said = _load_schedule(load)
     found += said
-    declared: dict[str, Job] = {}
-    defaults: dict[str, Any] = {"misfire_grace_time": settings.scheduler_misfire_grace_time}
-    if loaded is not None:
-        declared, defaults = {job.id: job for job in loaded.get_jobs()}, loaded.defaults
-        found += examine_schedule(list(declared.values()), settings.scheduler_max_workers, ticks.now())
-    return found + _examine_ledger(settings, declared, defaults)
+    if declared is not None:
+        found += examine_schedule(declared.jobs, settings.scheduler_max_workers, ticks.now())
+    return found + _examine_ledger(settings, declared or Declared([], plain_defaults(settings)))
 
 
-def _load_schedule() -> tuple[Any, list[Finding]]:
+def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[Finding]]:
     """Load the schedule; tell of what is wrong with it, and of former names that it uses."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:
-            scheduler = load_schedule()
+            declared = load()
         except ConfigurationError as problem:
             place = re.match(r"\S+?:\d+|\S+\.py", str(problem))
             return None, [Finding("error", "schedule", str(problem), place[0] if place else None, None)]
@@ -66,7 +66,7 @@ def _load_schedule() -> tuple[Any, list[Finding]]:
         if issubclass(it.category, DeprecationWarning) and _is_own(it.filename)
     )
     said = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
-    return scheduler, [*said, ok("schedule", f"the schedule loads: {len(scheduler.get_jobs())} job(s)")]
+    return declared, [*said, ok("schedule", f"the schedule loads: {len(declared.jobs)} job(s)")]
 
 
 _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/database"
@@ -77,9 +77,7 @@ def _is_own(filename: str) -> bool:
     return own and not is_machinery(filename)
 
 
-def _examine_ledger(
-    settings: SchedulerSettings, declared: dict[str, Job], defaults: dict[str, Any]
-) -> list[Finding]:
+def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Finding]:
     try:
         ledger = ledger_of(settings)
     except ConfigurationError as problem:
@@ -99,7 +97,7 @@ def _examine_ledger(
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
             found += examine_runs(connection, now, zone)
-            found += examine_history(connection, declared, defaults, now, zone)
+            found += examine_history(connection, declared, now, zone)
     except LedgerError as problem:
         found.append(Finding("error", "ledger", str(problem), ledger.place, None))
     return found

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from everytick.engine.registry import load
-from everytick.explain.wording import at, duration
+from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.read.jobs import Declared, added_job
 from everytick.read.last_runs import percentile
 from everytick.store import schema
-from everytick.store.records import AddedRow, is_paused
+from everytick.store.records import is_paused
+from everytick.text.durations import duration
+from everytick.text.instants import at
 from sqlalchemy import Connection, select
 
 from .finding import Finding, ok
@@ -28,19 +30,18 @@ _LONG_PAUSE = 7 * ticks.DAY
 runs, jobs = schema.runs.c, schema.jobs.c
 
 
-def examine_history(
-    connection: Connection, declared: Mapping[str, Job], defaults: Mapping[str, Any], now: int, zone: Any
-) -> list[Finding]:
-    """Look at each job that is in force; `declared` are those of the code, by their ids."""
+def examine_history(connection: Connection, declared: Declared, now: int, zone: Any) -> list[Finding]:
+    """Look at each job that is in force."""
     found: list[Finding] = []
+    in_code = {job.id: job for job in declared.jobs}
     rows = connection.execute(
         select(schema.jobs).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
     )
     for row in rows.all():
-        where = declared[row.job_id].where if row.job_id in declared else f"job {row.job_id}"
-        job = declared.get(row.job_id)
+        job = in_code.get(row.job_id)
+        where = job.where if job is not None else f"job {row.job_id}"
         if row.call_data is not None:
-            job, problem = _load(row, dict(defaults))
+            job, problem = added_job(row, declared.defaults)
             if problem is not None:
                 what = f"job {row.job_id} cannot run: {problem}"
                 found.append(
@@ -51,14 +52,6 @@ def examine_history(
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
 
 
-def _load(row: Any, defaults: dict[str, Any]) -> tuple[Job | None, str | None]:
-    kept = AddedRow(row.job_id, row.name, row.function, row.schedule_data, row.call_data, 0, None, 0)
-    try:
-        return load(kept, defaults), None
-    except ValueError as problem:
-        return None, str(problem)
-
-
 def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
     if not is_paused(row.paused_us, row.paused_until_us, now):
         return
@@ -66,7 +59,7 @@ def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
         return
     what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, and nobody noted why"
     pasted = shlex.quote(row.job_id)
-    right = f"python -m app resume {pasted}, or python -m app pause {pasted} --note TEXT"
+    right = f"{typed('resume')} {pasted}, or {typed('pause')} {pasted} --note TEXT"
     yield Finding("warning", "pause", what, where, right)
 
 
@@ -84,7 +77,7 @@ def _record(connection: Connection, job_id: str, job: Job | None, now: int, wher
         number = next((index for index, row in enumerate(latest) if row.state not in _BAD), len(latest))
         error = f", at last with: {newest[0].error}" if newest[0].error else ""
         what = f"the last {number} runs of job {job_id} did not succeed{error}"
-        right = f"python -m app why {shlex.quote(job_id)} --run {newest[0].run_id}"
+        right = f"{typed('why')} {shlex.quote(job_id)} --run {newest[0].run_id}"
         yield Finding("warning", "failures", what, where, right)
     lasted = sorted(row.finished_us - row.started_us for row in latest if row.state == "succeeded")
     apart = distance(job, now) if job is not None else None

@@ -7,21 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from everytick.engine.heartbeats import LEASE_SECONDS
-from everytick.explain.wording import at, duration, host
+from everytick.app import typed
 from everytick.model import ticks
-from everytick.model.roles import DEFAULT_QUEUE, Role
-from everytick.store import schema, workers
-from everytick.store.records import Identity
+from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.processes import Process, read_processes
+from everytick.read.runs import HELD, WAITING
+from everytick.store import schema
+from everytick.text.durations import duration
+from everytick.text.instants import at
 from sqlalchemy import Connection, func, select, text
 
 from .finding import Finding, ok
 
-_LEASE = int(LEASE_SECONDS * ticks.SECOND)
 # Two clocks of one machine, and clocks of two that are kept in time, differ by less.
 _APART = 5 * ticks.SECOND
-# A loop that answers says so with each heartbeat, every five seconds.
-_STUCK = 12 * ticks.SECOND
 _OLD = ticks.DAY
 _RECENT = ticks.DAY
 
@@ -80,23 +79,22 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
 
     `is_held`: another program holds the ledger, so that nobody can give a sign of life.
     """
-    rows = connection.execute(select(schema.processes)).all()
-    if not rows:
-        return [Finding("note", "processes", "no scheduler is up", None, "python -m app run")]
-    found = [finding for row in rows for finding in _process(connection, row, now, zone, is_held)]
-    found += _unserved(connection, rows, now)
-    machines = {host(row.host) for row in rows}
+    processes = read_processes(connection, now)
+    if not processes:
+        return [Finding("note", "processes", "no scheduler is up", None, typed("run"))]
+    found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
+    found += _unserved(connection, processes)
+    machines = {process.machine for process in processes}
     if len(machines) > 1 and not _is_on_server(connection):
         what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
         found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
     return found
 
 
-def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator[Finding]:
-    """Tell of queues whose runs nobody who is alive takes."""
-    alive = [row for row in rows if row.beat_us >= now - _LEASE]
-    roles = [Role.kept(row.role, row.queues) for row in alive]
-    if not alive or any(role.runs and not role.queues for role in roles):
+def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[Finding]:
+    """Tell of queues that no process serves which is up."""
+    roles = [process.role for process in processes if process.is_up]
+    if not roles or any(role.runs and not role.queues for role in roles):
         return
     jobs = schema.jobs.c
     query = select(jobs.job_id, jobs.queue).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
@@ -112,44 +110,35 @@ def _unserved(connection: Connection, rows: Sequence[Any], now: int) -> Iterator
             "processes",
             what,
             f"job {job_ids[0]}",
-            f"python -m app run --role worker --queues {shlex.quote(queue)}",
+            f"{typed('run')} --role worker --queues {shlex.quote(queue)}",
         )
 
 
-def _process(connection: Connection, row: Any, now: int, zone: Any, is_held: bool) -> Iterator[Finding]:
-    name = f"process {row.pid} on {host(row.host)}"
-    since = f"up since {at(row.started_us, zone)}"
-    if workers.is_provably_dead(Identity.new(), row.process_id, row.host, row.pid):
-        what = f"{name} died: its last sign of life is of {at(row.beat_us, zone)}"
+def _process(connection: Connection, process: Process, zone: Any, is_held: bool) -> Iterator[Finding]:
+    name, silent = process.name, f"has shown no sign of life for {duration(process.silence)}"
+    if process.is_gone:
+        what = f"{name} died: its last sign of life is of {at(process.beat, zone)}"
         yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
-        return
-    silent = now - row.beat_us
-    if silent > _LEASE and is_held:
-        what = f"{name} has shown no sign of life for {duration(silent)}: it cannot while the ledger is held"
-        yield Finding("note", "processes", what, name, None)
-        return
-    if silent > _LEASE:
-        what = f"{name} has shown no sign of life for {duration(silent)}: it is stopped, cut off, or dead"
+    elif not process.is_up and is_held:
+        yield Finding("note", "processes", f"{name} {silent}: it cannot while the ledger is held", name, None)
+    elif not process.is_up:
+        what = f"{name} {silent}: it is stopped, cut off, or dead"
         yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
-        return
-    stuck = row.beat_us - (row.pass_us or row.started_us)
-    if stuck > _STUCK:
+    elif process.is_stuck:
+        stuck = duration(process.loop_silence)
         blamed = connection.scalars(
-            select(runs.job_id).where(_HELD, runs.process_id == row.process_id, runs.state == "running")
+            select(runs.job_id).where(_HELD, runs.process_id == process.process_id, runs.state == "running")
         ).all()
         running = f"; under way there: {', '.join(sorted(set(blamed)))}" if blamed else ""
-        what = (
-            f"the event loop of {name} has not answered for {duration(stuck)}: a coroutine blocks it{running}"
-        )
+        what = f"the event loop of {name} has not answered for {stuck}: a coroutine blocks it{running}"
         right = "a plain function, or asyncio.to_thread, for what takes long; its log names the job"
         yield Finding("error", "processes", what, name, right)
-        return
-    yield ok("processes", f"{name} is {since}")
+    else:
+        yield ok("processes", f"{name} is up since {at(process.started, zone)}")
 
 
-# As literal text and in no order, so that SQLite uses the partial indexes of the same conditions.
-_HELD = text("state IN ('claimed', 'running')")
-_WAITING = text("state IN ('queued', 'retrying')")
+# In no order, so that SQLite uses the partial indexes of the same conditions.
+_HELD, _WAITING = text(HELD), text(WAITING)
 
 
 def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
@@ -169,7 +158,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
             f"{len(unfinished)} run(s) are unfinished for more than {duration(_OLD)}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
-        right = f"python -m app why {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
+        right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     # By the index of finished_us: one day of the history.
     lost = connection.execute(
@@ -180,7 +169,7 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     if lost:
         number = sum(count for _job, count in lost)
         what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
-        found.append(Finding("warning", "runs", what, None, "python -m app runs --state lost"))
+        found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
         ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
     ]

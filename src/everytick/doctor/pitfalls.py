@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from everytick import app
-from everytick.explain.wording import duration
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.ticks import zones
-from everytick.text.wording import when
+from everytick.text.durations import duration
+from everytick.text.instants import when
 
 from .finding import Finding, ok
 from .source import zoneless_trigger

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import REVISION, Ledger
@@ -35,7 +36,7 @@ def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
     try:
         if not ledger.exists():
             what = "there is no ledger in this database yet: the first start makes one"
-            return False, [Finding("note", "ledger", what, place, "python -m app run")]
+            return False, [Finding("note", "ledger", what, place, typed("run"))]
         revision = ledger.revision()
         with closing(ledger.connect(read_only=True)) as connection:
             found = list(_examine(connection, place))
@@ -47,7 +48,7 @@ def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
     found.append(_size(size, place))
     if revision != REVISION:
         what = f"the ledger is of version {revision}, this code of {REVISION}"
-        return False, [*found, Finding("warning", "ledger", what, place, "python -m app migrate, or a start")]
+        return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
     return True, [*found, ok("ledger", f"the ledger is there, of version {revision}", place)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.database import REVISION
 from everytick.store.sqlite import SqliteLedger
@@ -39,7 +40,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     try:
         if not ledger.exists():
             what = "there is no ledger yet: the first start makes one"
-            return False, [*found, Finding("note", "ledger", what, place, "python -m app run")]
+            return False, [*found, Finding("note", "ledger", what, place, typed("run"))]
         revision = ledger.revision()
     except LedgerError as problem:
         return False, [*found, Finding("error", "ledger", str(problem), place, None)]
@@ -47,7 +48,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     found += _size(ledger.path)
     if revision != REVISION:
         what = f"the ledger is of version {revision}, this code of {REVISION}"
-        return False, [*found, Finding("warning", "ledger", what, place, "python -m app migrate, or a start")]
+        return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
     try:
         damage = _look_through(ledger)
     except sqlite3.DatabaseError as problem:

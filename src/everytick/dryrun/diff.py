@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.schedule import Schedule, from_data
-from everytick.read import iso
+from everytick.model.schedule import Schedule, from_text
+from everytick.read import Declared
 from everytick.store.database import Ledger
+from everytick.text.instants import iso
 
 from .start import DryRun, dry_run
 
@@ -80,15 +80,16 @@ class Difference:
         return {"differs": bool(self.jobs), **asdict(self)}
 
 
-def difference(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> Difference:
-    """Compare declared jobs with what the ledger has in force.
+def difference(ledger: Ledger, declared: Declared) -> Difference:
+    """Compare a schedule with what the ledger has in force.
 
-    `defaults`: the options of jobs that name none. Raises LedgerError when the ledger cannot be read.
+    Raises:
+        LedgerError: the ledger cannot be read.
     """
-    found = dry_run(ledger, declared, defaults)
+    found = dry_run(ledger, declared)
     now = ticks.now()
     return Difference(
-        jobs=_changes(found, {job.id: job for job in declared}, now),
+        jobs=_changes(found, {job.id: job for job in declared.jobs}, now),
         runs=[_start(row, now) for row in found.begun],
         skipped=[_skipped(row) for row in found.skipped],
         waiting=[_start(row, now) for row in found.waiting],
@@ -145,7 +146,7 @@ def _old(row: Mapping[str, Any] | None, now: int) -> Side | None:
     if row is None:
         return None
     try:
-        known = from_data(json.loads(row["schedule_data"])) if row["schedule_data"] else None
+        known = from_text(row["schedule_data"]) if row["schedule_data"] else None
     except ValueError:
         known = None
     coming = None if known is None else _coming(known, max(now, row["watermark_us"]))

@@ -7,18 +7,20 @@ are called there. So the answer cannot differ from what a start does.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
-from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.engine.registry import load
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import Decision, decide, look_ahead
+from everytick.read.jobs import Declared
+from everytick.read.processes import judged
+from everytick.read.runs import HELD, WAITING
 from everytick.store import claims, joining, queue, schema, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
@@ -27,16 +29,11 @@ from everytick.store.records import Identity, Registration, Room
 from sqlalchemy import Connection, select, text
 from sqlalchemy.pool import StaticPool
 
-_LEASE = int(LEASE_SECONDS * ticks.SECOND)
 # More than ever wait; how many can begin at the same time is another question.
 _ALL = 1_000_000
 
 # What a start looks at, by the partial indexes of these very conditions.
-_OPEN = (
-    "state IN ('claimed', 'running')",
-    "state IN ('queued', 'retrying')",
-    "rerun_until_us IS NOT NULL",
-)
+_OPEN = (HELD, WAITING, "rerun_until_us IS NOT NULL")
 
 
 @dataclass
@@ -62,8 +59,8 @@ class DryRun:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def dry_run(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -> DryRun:
-    """Return what a start with these jobs would do now.
+def dry_run(ledger: Ledger, declared: Declared) -> DryRun:
+    """Return what a start of this schedule would do now.
 
     Raises:
         LedgerError: the ledger cannot be read, or is of an older version.
@@ -79,7 +76,7 @@ def dry_run(ledger: Ledger, declared: Sequence[Job], defaults: dict[str, Any]) -
                 ledger.check_readable()
                 with connect(ledger) as source:
                     _copy(source, stage)
-            return _act(stage, declared, defaults, ledger.application)
+            return _act(stage, declared, ledger.application)
     except sqlite3.DatabaseError as problem:
         raise LedgerError(ledger.damaged(problem)) from None
     finally:
@@ -112,22 +109,20 @@ def _insert(stage: sqlite3.Connection, table: str, rows: Any) -> None:
         stage.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", dict(row))
 
 
-def _act(
-    stage: sqlite3.Connection, declared: Sequence[Job], defaults: dict[str, Any], application: str | None
-) -> DryRun:
-    """Do in memory what `process`, `clock` and `presence` do at a start."""
+def _act(stage: sqlite3.Connection, declared: Declared, application: str | None) -> DryRun:
+    """Do in memory what `process`, `clock` and `heartbeats` of the engine do at a start."""
     stage.row_factory = None
     me = Identity.new()
     before, known_runs = _jobs(stage), {row["run_id"]: row for row in _runs(stage)}
     with transaction(stage):
-        alive, stale = _reap_the_silent(stage, me)
-        registration = joining.register(stage, me, declared, application)
+        alive, stale = _reap_the_silent(stage)
+        registration = joining.register(stage, me, declared.jobs, application)
         found = DryRun(registration, before, {}, alive=alive, stale=stale)
-        jobs = {job.id: job for job in declared}
+        jobs = {job.id: job for job in declared.jobs}
         watermarks = dict(registration.watermarks)
         for row in registration.jobs_added:
             try:
-                jobs[row.job_id] = load(row, defaults)
+                jobs[row.job_id] = load(row, dict(declared.defaults))
                 watermarks[row.job_id] = row.watermark
             except ValueError as problem:
                 found.broken[row.job_id] = str(problem)
@@ -145,20 +140,19 @@ def _decide(job: Job, seen: int, now: int) -> Decision | None:
     return decide(job, seen, now, "outage") or look_ahead(job, seen, now)
 
 
-def _reap_the_silent(stage: sqlite3.Connection, me: Identity) -> tuple[list[str], list[str]]:
-    """Give up processes that are silent for longer than a lease, as a start does after one more lease."""
+def _reap_the_silent(stage: sqlite3.Connection) -> tuple[list[str], list[str]]:
+    """Give up processes that are silent for longer than a lease, as a start does after one more lease.
+
+    Those that are gone are cleared away by `joining.register` itself.
+    """
     alive, stale = [], []
-    now = ticks.now()
-    rows = stage.execute("SELECT process_id, host, pid, beat, beat_us FROM scheduler_processes").fetchall()
-    for process_id, host, pid, beat, beat_us in rows:
-        if workers.is_provably_dead(me, process_id, host, pid):
-            continue
-        name = f"process {pid} on {host.partition('/')[0]}"
-        if beat_us >= now - _LEASE:
-            alive.append(name)
-        else:
-            stale.append(name)
-            workers.reap(stage, process_id, beat, beat_us)
+    rows = {row["process_id"]: row for row in _rows(stage, "SELECT * FROM scheduler_processes")}
+    for process in judged(rows.values(), ticks.now()):
+        if process.is_up:
+            alive.append(process.name)
+        elif not process.is_gone:
+            stale.append(process.name)
+            workers.reap(stage, process.process_id, rows[process.process_id]["beat"], process.beat)
     return alive, stale
 
 

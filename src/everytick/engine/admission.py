@@ -12,13 +12,13 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from time import monotonic
 
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome, Room
 from everytick.store.writer import Writer
+from everytick.system import system
 from loguru import logger
 
 from .listeners import Listeners
@@ -26,8 +26,8 @@ from .outcomes import Outcomes
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 _LONGEST_SLEEP = 30.0
-# As many runs are recorded as started ahead of their slot as end within so many seconds, and no more than so
-# many.
+# Runs are recorded as started ahead of their slot: as many as end within `_MOMENT` seconds, at most
+# `_MOST_AHEAD`.
 _MOMENT, _MOST_AHEAD = 0.05, 1_000
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
@@ -80,7 +80,7 @@ class Admission:
     def ended(self, seconds: float) -> None:
         """Learn how long a run took: at once that they take long, and little by little that they do not."""
         self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
-        self._ended_at = monotonic()
+        self._ended_at = system.monotonic()
 
     def dispatch(self, claims: list[Claim]) -> None:
         """Run these claims of one job one after another, when they are due and a slot is free."""
@@ -165,7 +165,7 @@ class Admission:
         free = self._max_workers - len(self.slots) - backlog
         # Where none has ended lately but some are under way, these are long ones, and nobody knows when the
         # next slot is free.
-        flows = self._takes and (not self.slots or monotonic() - self._ended_at < 2 * _MOMENT)
+        flows = self._takes and (not self.slots or system.monotonic() - self._ended_at < 2 * _MOMENT)
         soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
         return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
 
@@ -226,7 +226,7 @@ class Admission:
                 self._starting[claim.run_id] = [claim, *others]
         if heads:
             loop, me = asyncio.get_running_loop(), self._me
-            answer = functools.partial(self._were_started, monotonic())
+            answer = functools.partial(self._were_started, system.monotonic())
             starting = self._writer.submit(lambda connection: runs.start(connection, me, heads), keep=True)
             starting.add_done_callback(lambda done: loop.call_soon_threadsafe(answer, done))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from itertools import count
@@ -24,6 +23,7 @@ from everytick.store.connections import Connection
 from everytick.store.database import Ledger
 from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
+from everytick.system import system
 from loguru import logger
 
 from .admission import Admission
@@ -34,10 +34,10 @@ _LONGEST_SLEEP = 30.0
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
 _STEP = ticks.SECOND
 _RETRY = ticks.SECOND
-# What is due within so long is claimed together. The grid is a little beside whole seconds, so that what is
-# due on one has nearly all of the time that there may be.
+# Ticks that are due in the same cell of a grid are claimed together. The grid lies a little beside whole
+# seconds, so that a tick on a whole second is claimed nearly as early as may be.
 _GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
-# So many jobs are claimed in one operation.
+# The most jobs that are claimed in one operation.
 _PIECE = 250
 
 
@@ -116,7 +116,7 @@ class Clock:
     def _was_away(self, now: int) -> bool:
         """Return whether the wall clock was set forward, or the machine slept, since the last look (R10)."""
         wall, monotonic = self._looked
-        self._looked = now, time.monotonic_ns() // 1000
+        self._looked = now, system.monotonic_ns() // 1000
         return now - wall > self._looked[1] - monotonic + _STEP
 
     def _decide(self, job: Job, now: int, reason: str = "missed") -> list[Decision]:

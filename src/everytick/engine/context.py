@@ -21,6 +21,12 @@ class Run:
     tick: the instant for which it runs; None for kind `startup`, and for most of kind `manual`.
     attempt: 1, and one more for each retry and each new start after a crash.
     deadline: when the job's `timeout` ends the attempt; None without one.
+
+    Example:
+        from everytick import Run
+
+        def describe(run: Run) -> str:
+            return f"{run.job_id}, attempt {run.attempt}, for {run.tick or 'no tick'}"
     """
 
     run_id: int
@@ -49,5 +55,14 @@ def current_run() -> Run | None:
     """Return the run that called this, also from functions and threads of `asyncio.to_thread` below it.
 
     None outside of any run, as in a test that calls the task itself.
+
+    Example:
+        from everytick import current_run
+
+        def export() -> None:
+            run = current_run()
+            if run is not None and run.cancel_requested:
+                return
+            print("for", run and run.tick)
     """
     return _run.get(None)

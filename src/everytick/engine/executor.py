@@ -10,10 +10,11 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from everytick.model.job import Job
+from everytick.system import system
 
 from . import capture
 
@@ -23,7 +24,7 @@ class Calls:
 
     def __init__(self, most: int) -> None:
         """`most`: how many plain functions may be on threads at once."""
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="scheduler-task")
+        self._threads = system.thread_pool(most, "scheduler-task")
         self._on_threads: dict[int, Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         # What runs logged.
@@ -85,5 +86,5 @@ def _without_stop_iteration(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except StopIteration as problem:
-        # A future cannot carry it: whoever waits would wait for ever.
+        # A future cannot carry a StopIteration: the run would wait for its function for ever.
         raise RuntimeError("the function raised StopIteration") from problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from everytick.model.job import Job
 from everytick.store import pauses
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
+from everytick.system import system
 
 _SLICE_SECONDS = 0.03
 _LOOK_SECONDS = 60.0
@@ -36,9 +36,9 @@ class GapCounting:
 
     def go_on(self, connection: Connection) -> None:
         """Count for a moment; write down a number that is complete."""
-        if self._gap is None and time.monotonic() >= self._look_at:
+        if self._gap is None and system.monotonic() >= self._look_at:
             self._gap = self._find(connection)
-            self._look_at = time.monotonic() + _LOOK_SECONDS
+            self._look_at = system.monotonic() + _LOOK_SECONDS
         if self._gap is None or not self._count(self._gap):
             return
         values = {"run_id": self._gap.run_id, "count": self._gap.number}
@@ -58,8 +58,8 @@ class GapCounting:
     @staticmethod
     def _count(gap: _Gap) -> bool:
         """Return whether all ticks of a gap are counted."""
-        stop = time.monotonic() + _SLICE_SECONDS
-        while time.monotonic() < stop:
+        stop = system.monotonic() + _SLICE_SECONDS
+        while system.monotonic() < stop:
             for _ in range(_PIECE):
                 tick = gap.job.next_tick(gap.reached)
                 if tick is None or tick > gap.last:

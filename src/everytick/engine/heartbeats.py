@@ -7,7 +7,6 @@ compared (R10).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from everytick.model import ticks
@@ -15,13 +14,14 @@ from everytick.store import claims, queue, runs, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
 from everytick.store.records import Claim, Identity, Registration, Room
+from everytick.system import system
 from loguru import logger
 
 from .gap_counting import GapCounting
 from .registry import Registry
 
 BEAT_SECONDS = 5.0
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = workers.LEASE_SECONDS
 _PRUNE_SECONDS = 60.0
 _PRUNE_PIECE = 500
 
@@ -54,7 +54,7 @@ class Heartbeats:
         self._joined = False
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
-        self._last_beat = self._last_prune = time.monotonic()
+        self._last_beat = self._last_prune = system.monotonic()
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
         # Whether more runs waited than there was room for.
@@ -69,9 +69,10 @@ class Heartbeats:
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         if not self._joined:
-            # A start that has to wait must not be entered by a heartbeat: then it would find itself there.
+            # Do not beat before registering: we would find our own row, and take ourselves for a process that
+            # was there already.
             return
-        now = time.monotonic()
+        now = system.monotonic()
         room = self._room() if self.taking else Room(0)
         if room.is_any and queue.is_any(connection, self._me):
             left: dict[str, str] = {}
@@ -117,8 +118,8 @@ class Heartbeats:
             with transaction(connection, durable=durable):
                 found = action(connection)
         except BaseException:
-            # Nothing of it has happened. And whoever cannot write knows nothing of the others: neither could
-            # they show a sign of life (R12).
+            # The transaction was undone, and so is what it changed here. And while we cannot write, the
+            # others cannot beat either: what we have seen of them counts for nothing (R12).
             self._doubtful = doubtful
             self._watched.clear()
             raise
@@ -127,9 +128,9 @@ class Heartbeats:
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         """Beat; whom it finds dead goes into `dead`, with the last beat."""
-        now = time.monotonic()
+        now = system.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
-            # Whoever could not look for that long (stopped, ledger locked) knows nothing of the others.
+            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
             self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")

@@ -11,6 +11,7 @@ from typing import Any
 from apscheduler import events
 from everytick.model import ticks
 from everytick.store.records import Claim
+from everytick.system import system
 from loguru import logger
 
 Listener = tuple[Callable[[Any], Any], int]
@@ -21,7 +22,7 @@ class Listeners:
 
     def __init__(self, current: Callable[[], list[Listener]]) -> None:
         self._current = current
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Any] = system.queue()
         self._thread: threading.Thread | None = None
 
     def wanted(self, code: int) -> bool:
@@ -34,8 +35,7 @@ class Listeners:
         if not self.wanted(event.code):
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="scheduler-listeners", daemon=True)
-            self._thread.start()
+            self._thread = system.start_thread(self._work, name="scheduler-listeners")
         self._queue.put(event)
 
     def submitted(self, claim: Claim) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +11,19 @@ from apscheduler import events
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Notifier
-from everytick.store import joining, requests, runs, workers
+from everytick.store import definitions, joining, requests, runs, workers
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
+from everytick.system import system
 from loguru import logger
 
 from . import capture
 from .clock import Clock
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .runner import Runner
 from .watchdog import Watchdog
@@ -34,11 +33,13 @@ if TYPE_CHECKING:
 
 _JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
-# For so long a start waits for a ledger that another program holds (R12).
+# How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
+# So many jobs are written down in one operation: what runs must not wait for all of them.
+_PIECE = 250
 
 
 class Process:
@@ -51,12 +52,14 @@ class Process:
         ledger: Ledger,
         defaults: dict[str, Any],
         listeners: Listeners,
+        notifier: RunNotifier,
+        open_span: SpanOpener,
     ) -> None:
         self.ledger = ledger
         self._declared = declared
         self._registry = Registry(declared, defaults)
         self.jobs = self._registry.jobs
-        self._notifier = Notifier(settings, self.jobs)
+        self._notifier = notifier
         self._settings = settings
         self._me = Identity.new(settings.role)
         self._listeners = listeners
@@ -72,13 +75,13 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
-            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, self._notifier
+            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, notifier, open_span
         )
         admission = self._runner.admission
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
         self._registration: Registration | None = None
         self._loading = False
-        self._stopped_listening = threading.Event()
+        self._stopped_listening = system.event()
 
     def open(self) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -105,10 +108,11 @@ class Process:
             raise
         self._heartbeats.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
+        self._keep_options(self._registration.jobs_added)
         return self._registration
 
     def _register(self) -> Registration:
-        give_up = time.monotonic() + _START_PATIENCE
+        give_up = system.monotonic() + _START_PATIENCE
         while True:
             registering = self.writer.submit(
                 lambda connection: joining.register(
@@ -121,7 +125,7 @@ class Process:
                 said = f"to join took longer than {_JOIN_SECONDS:g} s"
                 raise LedgerError(self.ledger.unusable(said)) from None
             except LedgerUnavailable:
-                if time.monotonic() >= give_up:
+                if system.monotonic() >= give_up:
                     raise
             else:
                 return found
@@ -137,12 +141,10 @@ class Process:
             self._clock.start(self._watermarks)
         if self._me.role.runs:
             listening = (self.writer.hurry, self._stopped_listening)
-            threading.Thread(
-                target=self.ledger.listen, args=listening, name="scheduler-listen", daemon=True
-            ).start()
+            system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._notifier.start(self.ledger, self.writer, self._me, self._opened)
+        self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
@@ -166,9 +168,10 @@ class Process:
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
         if self._runner.left and not ending:
             logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
-            threading.Thread(target=self._close_after_threads, name="scheduler-close").start()
+            # Not a daemon: the interpreter waits for it.
+            system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
-            cut += await asyncio.to_thread(self._close)
+            cut += await system.in_thread(self._close)
         return cut
 
     def execute(self, operation: Operation) -> Any:
@@ -244,17 +247,25 @@ class Process:
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
-                threading.Thread(target=self._load, args=(rows,), name="scheduler-load", daemon=True).start()
+                system.start_thread(self._load, args=(rows,), name="scheduler-load")
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:
             self.take_in(self._registry.load(rows))
+            self._keep_options(rows)
         finally:
             self._loading = False
 
+    def _keep_options(self, rows: list[AddedRow]) -> None:
+        """Let the ledger say with which options jobs run that were added while running, where it does not."""
+        unlike = self._registry.with_other_options(rows)
+        for begin in range(0, len(unlike), _PIECE):
+            some = unlike[begin : begin + _PIECE]
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
+
     def _close_after_threads(self) -> None:
         while self._runner.left:
-            time.sleep(_LOOK_SECONDS)
+            system.sleep(_LOOK_SECONDS)
         self._close()
 
     def _close(self) -> int:

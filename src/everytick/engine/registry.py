@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Registry:
-    """`jobs` is shared with whoever needs to look one up."""
+    """The jobs by id. The other parts of a process look them up in this very dictionary, `jobs`."""
 
     def __init__(self, declared: Sequence[Job], defaults: dict[str, Any]) -> None:
         self.jobs = {job.id: job for job in declared}
@@ -74,6 +74,15 @@ class Registry:
                     )
             changes.append(Change(row.job_id, job, row.watermark, row.serial))
         return changes
+
+    def with_other_options(self, rows: Iterable[AddedRow]) -> list[tuple[AddedRow, Job]]:
+        """Return those of the ledger's rows that run here with other options than the rows say."""
+        known = ((row, self.jobs.get(row.job_id)) for row in rows if row.call_data is not None)
+        return [
+            (row, job)
+            for row, job in known
+            if job is not None and job.added and definitions.call_data(job) != row.call_data
+        ]
 
     def take(self, change: Change) -> bool:
         """Take in a change; False if it is old news. May be called from any thread."""

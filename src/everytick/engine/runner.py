@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 from apscheduler import events
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.notify.notifier import Notifier
 from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
-from everytick.telemetry import spans
+from everytick.system import system
 from loguru import logger
 
 from . import capture
@@ -24,9 +22,10 @@ from .context import Cancellation, Run, set_current_run
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
+from .ports import RunNotifier, SpanOpener
 from .retry import with_next_attempt
 
-# For so long nobody else takes a run away, after its claim and after a look: less than a lease.
+# How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
 # How long a coroutine that was cancelled may take to clean up.
 _CANCEL_SECONDS = 5.0
@@ -42,17 +41,18 @@ class Runner:
         writer: Writer,
         max_workers: int,
         listeners: Listeners,
-        telling: Notifier,
+        notifier: RunNotifier,
+        open_span: SpanOpener,
     ) -> None:
         self._jobs = jobs
-        self._me, self._writer, self._listeners, self._notifier = me, writer, listeners, telling
+        self._me, self._writer, self._listeners, self._notifier = me, writer, listeners, notifier
         self._outcomes = Outcomes(writer, me)
         self.admission = Admission(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
         self._calls = Calls(max_workers)
         self._cancellations: dict[int, Cancellation] = {}
         self._cutting = False
-        self._span = spans.opener()
+        self._open_span = open_span
 
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
@@ -108,10 +108,10 @@ class Runner:
             return
         if self.admission.is_missed(claim, job):
             return
-        # Whoever was frozen meanwhile looks anew whether the run is still his own.
-        is_fresh = claim.started and time.monotonic() - claim.at <= _FRESH_SECONDS
+        # A process that was frozen meanwhile asks the ledger again whether the run is still its own.
+        is_fresh = claim.started and system.monotonic() - claim.at <= _FRESH_SECONDS
         while not is_fresh:
-            asked = time.monotonic()
+            asked = system.monotonic()
             if not await self._start(claim, job):
                 return
             # That may have taken long, with a ledger that did not answer.
@@ -120,7 +120,7 @@ class Runner:
                 return
             if self.admission.is_missed(claim, job):
                 return
-            is_fresh = time.monotonic() - asked <= _LOOKED_SECONDS
+            is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()
@@ -131,7 +131,7 @@ class Runner:
         limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
             try:
-                with self._span(run, claim.due):
+                with self._open_span(run, claim.due):
                     value = await self._calls.call(job, claim.run_id, limit)
             except asyncio.CancelledError as problem:
                 self._cancelled(claim, started, problem)

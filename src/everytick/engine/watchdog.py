@@ -6,7 +6,7 @@ import asyncio
 
 from loguru import logger
 
-# Every so many looks the loop is asked also while no run is under way.
+# While no run is under way, the loop is asked at every fifth look only.
 _SELDOM = 5
 
 

@@ -4,11 +4,11 @@
 - `account`: the explanation as it grows
 - `outcomes`, `waiting`: what a row says, of what is over and of what is not
 - `absence`: why there is no row
-- `wording`: times and durations
-- `asking`: which instant is meant, and the whole explanation
+- `instant`: which instant is meant, and the whole explanation
+
+Handed in: the ledger, the settings, and the jobs of the user's schedule, which is never loaded here.
 """
 
-from .facts import last_trace
 from .instant import VERDICTS, Explanation, why, why_run
 
-__all__ = ["VERDICTS", "Explanation", "last_trace", "why", "why_run"]
+__all__ = ["VERDICTS", "Explanation", "why", "why_run"]

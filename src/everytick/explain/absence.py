@@ -8,14 +8,12 @@ from datetime import datetime
 from everytick.model import ticks
 from everytick.model.misfire import decide
 from everytick.model.ticks import zones
-from everytick.text.wording import when
+from everytick.read.overdue import PROMPT
+from everytick.text.durations import duration
+from everytick.text.instants import at, when
 
 from .account import Account
 from .waiting import pause
-from .wording import at, duration, host
-
-# What is due is claimed within a moment: this much later, something is in the way.
-_PROMPT = 5 * ticks.SECOND
 
 
 def describe_absence(account: Account, tick: int) -> None:
@@ -185,7 +183,7 @@ def _cannot_run(account: Account, tick: int) -> bool:
 
 def _undecided(account: Account, tick: int) -> bool:
     facts = account.facts
-    if not facts.alive:
+    if not facts.up:
         account.verdict = "nobody_up"
         _if_nobody_is_up(account)
         _forecast(account, tick)
@@ -193,13 +191,13 @@ def _undecided(account: Account, tick: int) -> bool:
     account.verdict = "due"
     late = facts.now - tick
     account.say(f"it is due since {duration(late)}, and no process has claimed it yet")
-    for process in facts.alive:
-        name = f"process {process.pid} on {host(process.host)}"
-        if process.pass_us is not None and process.beat_us - process.pass_us > _PROMPT:
-            account.say(f"the event loop of {name} has not answered since {at(process.pass_us, facts.zone)}")
+    for process in facts.up:
+        if process.is_stuck:
+            since = process.beat - process.loop_silence
+            account.say(f"the event loop of {process.name} has not answered since {at(since, facts.zone)}")
         else:
-            account.say(f"{name} is up since {at(process.started_us, facts.zone)}")
-    if late > _PROMPT:
+            account.say(f"{process.name} is up since {at(process.started, facts.zone)}")
+    if late > PROMPT:
         account.say(
             "its log says why: it may run a version without this job, or the ledger does not answer it"
         )
@@ -222,10 +220,10 @@ _IN_ORDER: tuple[Callable[[Account, int], bool], ...] = (
 
 def _if_nobody_is_up(account: Account) -> None:
     facts = account.facts
-    if facts.alive:
+    if facts.up:
         return
-    traces = [process.beat_us for process in facts.processes.values()]
-    last = max([*traces, facts.last_trace(facts.now) or 0])
+    beats = [process.beat for process in facts.processes.values()]
+    last = max([*beats, facts.last_outcome(facts.now) or 0])
     since = f": its last trace is of {at(last, facts.zone)}" if last else ""
     account.say(f"no scheduler is up{since}")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from everytick.text.instants import at
+from everytick.text.wording import quoted
+
 from .facts import Facts
-from .wording import at, quoted
 
 
 @dataclass

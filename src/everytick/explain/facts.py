@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
 
-from everytick.engine.heartbeats import LEASE_SECONDS
-from everytick.engine.registry import load
 from everytick.model import ticks
-from everytick.model.job import Job
-from everytick.model.schedule import Schedule, from_data
+from everytick.model.job import Job, Options
+from everytick.model.schedule import Schedule
+from everytick.read.jobs import added_job, options_of, plain_defaults, schedule_of
+from everytick.read.processes import Process, last_outcome, read_processes
+from everytick.read.runs import HELD
 from everytick.settings import SchedulerSettings
-from everytick.store import schema, workers
-from everytick.store.records import AddedRow, Identity, is_paused
+from everytick.store import schema
+from everytick.store.records import is_paused
 from sqlalchemy import Connection, Select, func, select, text
 
-LEASE = int(LEASE_SECONDS * ticks.SECOND)
 # How many runs before a skipped tick are looked at for the one that was in its way.
 _NEARBY = 100
-# As literal text, so that SQLite can use the partial index of the same condition.
-_HELD = text("state IN ('claimed', 'running')")
+_HELD = text(HELD)
 
 runs, attempts, audit = schema.runs.c, schema.attempts.c, schema.audit.c
 
@@ -61,12 +59,8 @@ class Facts:
     @cached_property
     def schedule(self) -> Schedule | None:
         """The schedule in force: the ledger's, or the code's where the ledger lacks its data."""
-        try:
-            if self.row.schedule_data is not None:
-                return from_data(json.loads(self.row.schedule_data))
-        except ValueError:
-            # Its zone is not known to this machine.
-            return None
+        if self.row.schedule_data is not None:
+            return schedule_of(self.row)
         same = self.declared is not None and self.declared.definition == self.row.definition
         return self.declared.schedule if self.declared and same else None
 
@@ -87,13 +81,19 @@ class Facts:
         return None if self.row.call_data is None else self._loaded[1]
 
     @cached_property
+    def options(self) -> Options | None:
+        """The options that the engine goes by; None of a job in the code while that is not looked at."""
+        if self.row.call_data is None:
+            return self.declared.options if self.declared else None
+        return options_of(self.row, self._defaults)
+
+    @cached_property
     def _loaded(self) -> tuple[Job | None, str | None]:
-        row = self.row
-        kept = AddedRow(row.job_id, row.name, row.function, row.schedule_data, row.call_data, 0, None, 0)
-        try:
-            return load(kept, {"misfire_grace_time": self.settings.scheduler_misfire_grace_time}), None
-        except ValueError as problem:
-            return None, str(problem)
+        return added_job(self.row, self._defaults)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return plain_defaults(self.settings)
 
     @property
     def kept_since(self) -> int:
@@ -184,13 +184,13 @@ class Facts:
         query = select(schema.runs).where(_HELD, runs.job_id == self.job_id, runs.run_id != but)
         return self._all(query)
 
-    def last_trace(self, before: int) -> int | None:
+    def last_outcome(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""
-        return last_trace(self.connection, before)
+        return last_outcome(self.connection, before)
 
     def wrote_between(self, begin: int, end: int) -> bool:
         """Return whether a scheduler wrote down an outcome of any job between two instants."""
-        last = self.last_trace(end)
+        last = self.last_outcome(end)
         return last is not None and last > begin
 
     # --- who asked, and who is there
@@ -206,35 +206,20 @@ class Facts:
         return self._first(query.order_by(audit.at_us.desc(), audit.audit_id.desc()).limit(1))
 
     @cached_property
-    def processes(self) -> dict[str, Any]:
+    def processes(self) -> dict[str, Process]:
         """The processes in the ledger by their ids, dead ones that nobody has cleared away yet too."""
-        return {row.process_id: row for row in self._all(select(schema.processes))}
-
-    def is_alive(self, process: Any) -> bool:
-        """Return whether a process showed a sign of life within a lease and is not provably gone."""
-        if workers.is_provably_dead(Identity.new(), process.process_id, process.host, process.pid):
-            return False
-        return bool(process.beat_us >= self.now - LEASE)
+        return {process.process_id: process for process in read_processes(self.connection, self.now)}
 
     @property
-    def alive(self) -> list[Any]:
-        """The processes that are there."""
-        return [process for process in self.processes.values() if self.is_alive(process)]
+    def up(self) -> list[Process]:
+        """The processes that are up."""
+        return [process for process in self.processes.values() if process.is_up]
 
     def _first(self, query: Select[Any]) -> Any:
         return self.connection.execute(query).first()
 
     def _all(self, query: Select[Any]) -> list[Any]:
         return list(self.connection.execute(query).all())
-
-
-def last_trace(connection: Connection, before: int) -> int | None:
-    """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
-    # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
-    wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
-    query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
-    found = connection.execute(query.order_by(runs.finished_us.desc()).limit(1)).first()
-    return None if found is None else int(found.finished_us)
 
 
 def _waiting(row: Any, instant: int) -> Hold | None:

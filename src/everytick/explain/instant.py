@@ -9,14 +9,14 @@ from typing import Any
 from everytick.errors import ConfigurationError, nearest
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.read import iso, run_row
+from everytick.read import run_row
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.text.instants import at, iso
 from sqlalchemy import Connection, select
 
-from . import wording
 from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
@@ -163,12 +163,12 @@ def _about(account: Account, tick: int) -> None:
 
 def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
     """Explain a row: at the instant that was asked for, or as a whole."""
-    at = row.tick_us if tick is None and row.last_tick_us is None else tick
-    if at is not None:
-        _odd_time(account, at)
+    its_tick = row.tick_us if tick is None and row.last_tick_us is None else tick
+    if its_tick is not None:
+        _odd_time(account, its_tick)
     describe(account, row, tick)
-    if at is not None:
-        _standing_in(account, at)
+    if its_tick is not None:
+        _standing_in(account, its_tick)
 
 
 def _standing_in(account: Account, tick: int) -> None:
@@ -237,7 +237,7 @@ def _about_the_code(account: Account) -> None:
 
 
 def _shown(facts: Facts, instant: int) -> str:
-    return wording.at(instant, facts.zone)
+    return at(instant, facts.zone)
 
 
 def _entry(entry: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.store.workers import MOST_CRASHES
-from everytick.text.wording import when
+from everytick.text.durations import duration
+from everytick.text.instants import at, when
 
 from .account import Account
 from .facts import Hold
 from .waiting import describe_waiting
-from .wording import at, duration, host
 
 # A run that starts this much after its due instant is called late, and asked why.
 _LATE = ticks.SECOND
@@ -103,7 +103,7 @@ def _coalesced(account: Account, row: Any) -> None:
     if newer is not None and newer.tick_us > row.tick_us and newer.state != "skipped":
         account.rest_on(newer)
         account.say(f"that is run {newer.run_id} for {when(newer.tick_us, facts.zone)} ({newer.state})")
-    if facts.job is not None and facts.job.options.coalesce:
+    if facts.options is not None and facts.options.coalesce:
         account.say("with coalesce=False up to max_catch_up missed ticks would be made up for")
 
 
@@ -126,7 +126,7 @@ def _outage(account: Account, row: Any) -> None:
 def _silence(account: Account, row: Any) -> None:
     """Say from when to when nothing was up, as far as the ledger shows it."""
     facts = account.facts
-    last = facts.last_trace(row.tick_us)
+    last = facts.last_outcome(row.tick_us)
     begin = (
         "nothing in the ledger shows a scheduler before"
         if last is None
@@ -137,7 +137,7 @@ def _silence(account: Account, row: Any) -> None:
 
 def _overlap(account: Account, row: Any) -> None:
     facts = account.facts
-    most = facts.job.options.max_instances if facts.job else None
+    most = facts.options.max_instances if facts.options else None
     limit = "the number that max_instances allows" if most is None else f"max_instances={most}"
     account.say(
         f"it overlapped: at {at(row.finished_us, facts.zone)} an earlier run was not over yet, and {limit}"
@@ -245,7 +245,7 @@ def _attempts(account: Account, row: Any) -> None:
 def _start(account: Account, row: Any) -> None:
     facts = account.facts
     process = facts.processes.get(row.process_id or "")
-    where = f" in process {process.pid} on {host(process.host)}" if process else ""
+    where = f" in {process.name}" if process else ""
     which = f"attempt {row.attempt}" if row.attempt > 1 else "it"
     account.say(f"{which} began at {at(row.started_us, facts.zone)}{where}")
     if row.kind == "scheduled" and row.attempt == 1:
@@ -277,8 +277,8 @@ def _late_claim(account: Account, row: Any, claimed: int) -> str:
     facts = account.facts
     process = facts.processes.get(row.process_id or "")
     since = f"it was claimed only at {at(claimed, facts.zone)}"
-    if process is not None and process.started_us > row.due_us:
-        return f"{since}: its process started at {at(process.started_us, facts.zone)}, and made up for it"
+    if process is not None and process.started > row.due_us:
+        return f"{since}: its process started at {at(process.started, facts.zone)}, and made up for it"
     if facts.wrote_between(row.due_us, claimed):
         return (
             f"{since}: a scheduler was up, but had given it back, was blocked, or the ledger did not answer"
@@ -306,7 +306,7 @@ def _further(account: Account, row: Any) -> None:
     until = row.rerun_until_us
     if until is not None and until >= facts.now:
         limit = "" if until >= ticks.FOREVER else f", until {at(until, facts.zone)}"
-        up = "" if facts.alive else "; no scheduler is up, so the next start decides"
+        up = "" if facts.up else "; no scheduler is up, so the next start decides"
         account.say(f"it may begin its next attempt{limit}{up}")
     elif until is not None:
         account.say(
@@ -322,13 +322,13 @@ def _further(account: Account, row: Any) -> None:
 
 
 def _retries(account: Account, row: Any) -> None:
-    job = account.facts.job
-    if job is None:
+    options = account.facts.options
+    if options is None:
         return
-    if job.options.retries == 0:
+    if options.retries == 0:
         account.say("the job has retries=0: it is not tried again")
     else:
-        account.say(f"the job has retries={job.options.retries}: they are used up, or somebody ended them")
+        account.say(f"the job has retries={options.retries}: they are used up, or somebody ended them")
 
 
 def _grace(account: Account) -> str:

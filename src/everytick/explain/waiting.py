@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from everytick.model.roles import DEFAULT_QUEUE, Role
+from everytick.model.roles import DEFAULT_QUEUE
+from everytick.text.durations import duration
+from everytick.text.instants import at
+from everytick.text.wording import quoted
 
 from .account import Account
-from .wording import at, duration, host, quoted
 
 
 def describe_waiting(account: Account, row: Any) -> None:
@@ -65,13 +67,20 @@ def _holder(account: Account, row: Any) -> None:
     if process is None:
         account.say("its process is not in the ledger any more")
         return
-    name = f"process {process.pid} on {host(process.host)}, up since {at(process.started_us, facts.zone)}"
-    if facts.is_alive(process):
+    name = f"{process.name}, up since {at(process.started, facts.zone)}"
+    if process.is_up:
         account.say(f"it is held by {name}")
         return
-    silent = duration(facts.now - process.beat_us)
-    account.say(f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped")
-    if not facts.alive:
+    if process.is_gone:
+        account.say(
+            f"it is held by {name}, which died: its last sign of life is of {at(process.beat, facts.zone)}"
+        )
+    else:
+        silent = duration(process.silence)
+        account.say(
+            f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped"
+        )
+    if not facts.up:
         account.say("no scheduler is up that could take it over: the next start settles it")
 
 
@@ -79,7 +88,7 @@ def _obstacles(account: Account, row: Any) -> None:
     """Say what stands between a waiting run and its beginning."""
     facts, found = account.facts, len(account.sentences)
     paused = facts.row.paused_us is not None and row.kind != "manual" and facts.is_paused(facts.now)
-    if not facts.alive:
+    if not facts.up:
         account.say("no scheduler is up")
     if paused:
         account.say(f"the job {pause(account)}: it waits until the job is resumed")
@@ -87,18 +96,10 @@ def _obstacles(account: Account, row: Any) -> None:
         account.say(f"it cannot run here: {facts.cannot_run}")
     if facts.row.removed_us is not None:
         account.say("its job was removed: it will be cancelled")
-    held = facts.held_of_job(row.run_id)
-    most = facts.job.options.max_instances if facts.job else 1
-    if len(held) >= most:
-        for other in held:
-            account.rest_on(other)
-        numbers = ", ".join(str(other.run_id) for other in held)
-        account.say(f"max_instances={most} is reached by run {numbers}")
+    _instances(account, row)
     if len(account.sentences) == found and row.due_us <= facts.now:
         queue = facts.row.queue or DEFAULT_QUEUE
-        serving = [
-            process for process in facts.alive if Role.kept(process.role, process.queues).serves(queue)
-        ]
+        serving = [process for process in facts.up if process.role.serves(queue)]
         if not serving:
             account.say(f"nothing that is up serves its queue, {queue}: it waits for a worker that does")
             return
@@ -107,6 +108,22 @@ def _obstacles(account: Account, row: Any) -> None:
             f"{len(serving)} process(es) that serve its queue, {queue}, are up: one takes it within about a"
             f" second when it has a free slot; {busy} run(s) are under way there"
         )
+
+
+def _instances(account: Account, row: Any) -> None:
+    """Say if as many runs of the job are under way as may be, as far as that number is known."""
+    facts = account.facts
+    held = facts.held_of_job(row.run_id)
+    numbers = ", ".join(str(other.run_id) for other in held)
+    if facts.options is None and held:
+        limit = "it waits if max_instances, which only the code says, allows no more"
+        account.say(f"{len(held)} run(s) of the job are under way (run {numbers}): {limit}")
+    elif facts.options is not None and len(held) >= facts.options.max_instances:
+        account.say(f"its max_instances={facts.options.max_instances} is reached by run {numbers}")
+    else:
+        return
+    for other in held:
+        account.rest_on(other)
 
 
 def pause(account: Account) -> str:

@@ -1,1 +1,11 @@
-"""What a schedule is: jobs, their ticks, and what becomes of a tick that was missed. No I/O, no clock."""
+"""What a schedule is, without a ledger: no I/O, and no clock but `ticks.now()`.
+
+- `job`: one `add_job(...)` call, its options and its id
+- `functions`: which function a job calls, and whether it takes the arguments
+- `heartbeat_url`: what an address may be that is called at the beginning and the end of a run
+- `schedule`: a trigger's canonical form, as plain data that the ledger can keep
+- `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
+- `misfire`: which of the due ticks run and which are skipped, and why
+- `backoff`: how long to wait before the next try of what did not work
+- `roles`: what a process does of the work, and queues
+"""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from . import functions, ticks
+from . import functions, heartbeat_url, ticks
+from .backoff import Backoff
 from .roles import DEFAULT_QUEUE, check_queue
 from .schedule import Schedule
 
@@ -47,7 +48,7 @@ class Options:
     retries: int = 0
     retry_delay: float = 10
     on_crash: str = "rerun"
-    # Whoever knows the address may call it: it is not shown.
+    # The address is a secret: anybody who knows it can call it. So it is not shown.
     ping: str | None = field(default=None, repr=False)
     alert: bool = True
     queue: str = DEFAULT_QUEUE
@@ -73,10 +74,7 @@ class Options:
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
         check_queue(self.queue)
         if self.ping is not None:
-            # Loaded here, with what it takes to call somebody.
-            from everytick.notify.heartbeat_urls import check
-
-            check(self.ping)
+            heartbeat_url.check(self.ping)
 
     @property
     def grace(self) -> int | None:
@@ -155,8 +153,8 @@ class Job:
         if tries > self.options.retries:
             return None
         first = self.options.retry_delay
-        seconds = min(first * 2.0 ** min(tries - 1, 60), max(first, _LONGEST_RETRY_DELAY))
-        delay = int(seconds * ticks.SECOND)
+        backoff = Backoff(first, max(first, _LONGEST_RETRY_DELAY))
+        delay = int(backoff.pause(tries) * ticks.SECOND)
         return now + delay + ticks.jitter(f"{self.id}/{run_id}", tries, delay // 10)
 
     def next_tick(self, after: int) -> int | None:

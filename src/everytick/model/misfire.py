@@ -9,7 +9,7 @@ from .job import Job
 
 # How long before a tick its run is claimed, so that the commit is over when it is due.
 AHEAD = ticks.SECOND // 5
-# Up to so many skipped ticks get a row each; more are one range row.
+# At most this many skipped ticks get a row each; more of them are one range row.
 _ROWS = 10
 # Counting further is not done here, where the schedule waits for the answer.
 _COUNT_LIMIT = 100

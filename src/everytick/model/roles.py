@@ -16,7 +16,7 @@ class Role:
     """`all` claims ticks and runs them, `scheduler` only claims, `worker` only runs.
 
     queues: those whose runs this process takes; empty for all. What a process claims and does not serve is
-    queued in the ledger, for whoever does.
+    queued in the ledger, for a process that serves its queue.
     """
 
     name: str = "all"

@@ -1,13 +1,13 @@
-"""Notifier people what went wrong, and when it is over (`SCHEDULER_ALERT_...`).
+"""What people and other services are told of runs.
 
-The rooms, in the order in which bad news passes through them:
-
-- `problems`: what of the ledger is bad news, of which kind, and in which words
+- `notifier`: what leaves a process; handed to the engine, which knows no more of it
+- `heartbeat_urls`: addresses that are called when a run begins and when it has ended
+- `watch`: the thread that looks into the ledger for what went wrong (`SCHEDULER_ALERT_...`)
 - `lateness`: which ticks are due for too long
 - `messages`: what a channel is told, of one incident or of many
-- `channels`: where messages go, by Apprise; it is imported when there is a channel, and only then
-- `watch`: the thread that looks into the ledger and hands messages to the channels
+- `channels`: where messages go, by Apprise; imported when there is a channel, and only then
+- `sender`: time limits, further tries and giving up, of all that goes out
 
-What was told to whom is in the ledger (`ledger.incidents`, `ledger.notices`), so that several processes, one
+What was told to whom is in the ledger (`store.incidents`, `store.notices`), so that several processes, one
 after another or at once, tell it once.
 """

@@ -6,60 +6,33 @@ are made on a thread of their own, which there is from the first call on; the sc
 
 from __future__ import annotations
 
-import http.client
-import re
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from everytick.engine.capture import one_line
+from everytick.model.heartbeat_url import STATE_PLACE
+from everytick.system import system
 from loguru import logger
+
+from . import sender
 
 if TYPE_CHECKING:
     from everytick.store.records import Outcome
 
 START, SUCCESS, FAIL = "start", "success", "fail"
 
-_PLACE = "{state}"
-_TIMEOUT = 10.0
-_FIRST_RETRY = 2.0
-_LONGEST_RETRY = 300.0
-# What could not be told for so long is not told any more.
-_KEPT_SECONDS = 3_600.0
 # Of one address: a start, an end, and the same of the run after that. Older calls mean nothing by then.
 _MOST_CALLS = 4
 _MOST_ADDRESSES = 10_000
-_LONGEST_ADDRESS = 2_000
 _TAIL_LENGTH = 10_000
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~%:\[\]-]+(/[!-~]*|\?[!-~]*)?", re.IGNORECASE)
-
-
-def check(address: object) -> None:
-    """Raise ValueError for what is no address to call. The sentence does not repeat it: it is a secret."""
-    if isinstance(address, str) and len(address) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(address):
-        try:
-            parts = urlsplit(address)
-            _port = parts.port
-        except ValueError:
-            parts = None
-        rest = address.replace(_PLACE, "")
-        if parts is not None and parts.hostname and not re.search(r"[{}#]", rest):
-            return
-    raise ValueError(
-        "ping= must be an http or https address such as 'https://hc-ping.com/<uuid>', in which {state} may"
-        " stand for start, success or fail"
-    )
 
 
 def address_of(ping: str, state: str) -> str:
     """Return the address to call: `{state}` filled in, or `/start`, nothing, `/fail` behind its path."""
-    if _PLACE in ping:
-        return ping.replace(_PLACE, state)
+    if STATE_PLACE in ping:
+        return ping.replace(STATE_PLACE, state)
     parts = urlsplit(ping)
     if state == SUCCESS:
         return ping
@@ -92,7 +65,7 @@ class HeartbeatUrls:
         self._resting: dict[str, tuple[float, int]] = {}
         # Jobs whose address was refused, which is said once.
         self._refused: set[str] = set()
-        self._changed = threading.Condition()
+        self._changed = system.condition()
         self._busy = self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -112,12 +85,12 @@ class HeartbeatUrls:
                 text = f"{outcome.error or outcome.state}\n\n... {text[-_TAIL_LENGTH:]}"
             self._add(job_id, ping, FAIL, text.encode(errors="replace"))
 
-    def stop(self, patience: float = 3.0) -> None:
+    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Make the calls that are left, for a moment, and stop."""
-        ends = time.monotonic() + patience
+        ends = system.monotonic() + patience
         with self._changed:
-            while (self._busy or self._ready()) and time.monotonic() < ends:
-                self._changed.wait(ends - time.monotonic())
+            while (self._busy or self._ready()) and system.monotonic() < ends:
+                self._changed.wait(ends - system.monotonic())
             left = sum(len(line.calls) for line in self._lines.values())
             self._stopped = True
             self._changed.notify_all()
@@ -126,7 +99,7 @@ class HeartbeatUrls:
 
     def _add(self, job_id: str, ping: str, state: str, body: bytes | None = None) -> None:
         address = address_of(ping, state)
-        call = _Call(job_id, address, body, time.monotonic() + _KEPT_SECONDS)
+        call = _Call(job_id, address, body, system.monotonic() + sender.KEPT_SECONDS)
         with self._changed:
             if ping not in self._lines and len(self._lines) >= _MOST_ADDRESSES:
                 return
@@ -135,13 +108,12 @@ class HeartbeatUrls:
                 line.calls.popleft()
             line.calls.append(call)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="scheduler-pings", daemon=True)
-                self._thread.start()
+                self._thread = system.start_thread(self._work, name="scheduler-pings")
             self._changed.notify_all()
 
     def _ready(self) -> str | None:
         """Return whose turn it is."""
-        now = time.monotonic()
+        now = system.monotonic()
         for ping, line in self._lines.items():
             if line.calls and self._resting.get(line.host, (0.0, 0))[0] <= now:
                 return ping
@@ -170,56 +142,33 @@ class HeartbeatUrls:
 
     def _until_next(self) -> float | None:
         waiting = [self._resting.get(line.host, (0.0, 0))[0] for line in self._lines.values() if line.calls]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        return max(0.0, min(waiting) - system.monotonic()) if waiting else None
 
     def _is_settled(self, host: str, call: _Call) -> bool:
         """Make a call; return whether it is done with, taken or not."""
-        if time.monotonic() > call.until:
+        if system.monotonic() > call.until:
             logger.bind(job=call.job_id).warning("a ping was not taken for an hour, and is given up")
             return True
         try:
-            self._call(call)
-        except Exception as problem:
-            if isinstance(problem, urllib.error.HTTPError):
-                problem.close()
-            return self._is_hopeless(host, call, problem)
+            sender.call(call.address, call.body, self._application)
+        except sender.NotTaken as problem:
+            return self._is_given_up(host, call, problem)
         if self._resting.pop(host, (0.0, 0))[1]:
             logger.bind(job=call.job_id).info("pings are taken again")
         self._refused.discard(call.job_id)
         return True
 
-    def _call(self, call: _Call) -> None:
-        headers = {"User-Agent": self._application}
-        if call.body is not None:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        request = urllib.request.Request(call.address, call.body, headers)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            answer.read(1_000)
-
-    def _is_hopeless(self, host: str, call: _Call, problem: Exception) -> bool:
+    def _is_given_up(self, host: str, call: _Call, problem: sender.NotTaken) -> bool:
         """Say once that a call was not taken; return whether trying again is of no use."""
         log = logger.bind(job=call.job_id)
-        code = problem.code if isinstance(problem, urllib.error.HTTPError) else None
-        reason = _reason(problem)
-        if code is not None and code < 500 and code not in (408, 429):
+        if problem.hopeless:
             if call.job_id not in self._refused:
                 self._refused.add(call.job_id)
-                log.error("its ping was refused: {}", reason)
+                log.error("its ping was refused: {}", problem)
             return True
         tries = self._resting.get(host, (0.0, 0))[1] + 1
-        wait = min(_FIRST_RETRY * 2 ** min(tries - 1, 20), _LONGEST_RETRY)
-        self._resting[host] = (time.monotonic() + wait, tries)
+        wait = sender.HEARTBEATS.pause(tries)
+        self._resting[host] = (system.monotonic() + wait, tries)
         if tries == 1:
-            log.error("a ping was not taken; trying again from {:g} s on: {}", wait, reason)
+            log.error("a ping was not taken; trying again from {:g} s on: {}", wait, problem)
         return False
-
-
-def _reason(problem: Exception) -> str:
-    """Return what went wrong, without the address."""
-    if isinstance(problem, urllib.error.HTTPError):
-        return f"HTTP {problem.code}"
-    if isinstance(problem, urllib.error.URLError):
-        problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
-    if isinstance(problem, http.client.HTTPException):
-        return type(problem).__name__
-    return one_line(problem)

@@ -6,7 +6,6 @@ in which nothing was up nor a clock that was set makes anything late.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from everytick.model import ticks
@@ -15,6 +14,7 @@ from everytick.model.schedule import Schedule
 from everytick.store import pauses
 from everytick.store.connections import Connection
 from everytick.store.records import JobState
+from everytick.system import system
 
 # By scheduler_runs_waiting and scheduler_runs_held.
 _LIST_NOT_BEGUN = """
@@ -38,7 +38,7 @@ class Lateness:
     def look(self, connection: Connection) -> tuple[dict[str, int], list[tuple[str, int]]]:
         """Return what is due and has not begun, by job the oldest instant, and what of it is late."""
         waiting = self._waiting(connection)
-        now = time.monotonic()
+        now = system.monotonic()
         self._since = {found: self._since.get(found, now) for found in waiting.items()}
         return waiting, [found for found, since in self._since.items() if now - since >= self._after]
 

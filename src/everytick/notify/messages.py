@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from everytick.engine.capture import without_secrets
 from everytick.model import ticks
 from everytick.store.notices import Item
+from everytick.system import system
 
 # Short enough for every service that is known to have a limit.
 _TITLE_LENGTH = 120
@@ -106,7 +106,7 @@ def _title(application: str, subject: str) -> str:
 
 
 def _from(application: str) -> str:
-    return f"{_plain(application)} on {_plain(socket.gethostname())}"
+    return f"{_plain(application)} on {_plain(system.host_name())}"
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,5 @@
-"""What leaves the process so that people hear of it: alerts (`alerts`) and calls of addresses (`pings`).
+"""What leaves the process so that people hear of it: alerts (`watch`) and calls of
+addresses (`heartbeat_urls`).
 
 Without SCHEDULER_ALERT_URLS and without `ping=` nothing of either is loaded, and there is no thread.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from everytick.store.records import Identity, Outcome
     from everytick.store.writer import Writer
 
+    from .channels import Channel
     from .heartbeat_urls import HeartbeatUrls
     from .watch import Watch
 
@@ -28,20 +30,24 @@ class Notifier:
         ConfigurationError: SCHEDULER_ALERT_URLS is set and cannot be used.
     """
 
-    def __init__(self, settings: SchedulerSettings, jobs: Mapping[str, Job]) -> None:
-        self._application = app.current().name
+    def __init__(self, settings: SchedulerSettings) -> None:
+        self._settings, self._application = settings, app.current().name
         self._heartbeat_urls: HeartbeatUrls | None = None
         self._watch: Watch | None = None
+        self._channels: list[Channel] = []
         if settings.scheduler_alert_urls.get_secret_value().strip():
-            from . import channels, watch
+            from .channels import load
 
-            found = channels.load(settings, self._application)
-            if found:
-                self._watch = watch.Watch(settings, found, self._application, jobs)
+            self._channels = load(settings, self._application)
 
-    def start(self, ledger: Ledger, writer: Writer, me: Identity, opened: int) -> None:
+    def start(
+        self, ledger: Ledger, writer: Writer, me: Identity, jobs: Mapping[str, Job], opened: int
+    ) -> None:
         """Begin to look for what is to be told. `opened`: when this process began (microseconds)."""
-        if self._watch is not None:
+        if self._channels:
+            from .watch import Watch
+
+            self._watch = Watch(self._settings, self._channels, self._application, jobs)
             self._watch.start(ledger, writer, me.process_id, opened)
 
     def began(self, job: Job) -> None:

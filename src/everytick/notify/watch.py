@@ -7,7 +7,6 @@ write: neither a slow channel nor any error here delays the schedule.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from typing import Any
@@ -20,8 +19,10 @@ from everytick.store import incidents, notices
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
+from everytick.system import system
 from loguru import logger
 
+from . import sender
 from .channels import Channel
 from .lateness import Lateness
 from .messages import message
@@ -59,7 +60,7 @@ class Watch:
         self._under_way: dict[str, tuple[threading.Thread, float]] = {}
         self._slow: set[str] = set()
         self._connection: Connection | None = None
-        self._stopping = threading.Event()
+        self._stopping = system.event()
         self._thread: threading.Thread | None = None
 
     def start(self, ledger: Ledger, writer: Writer, process_id: str, opened: int) -> None:
@@ -69,20 +70,19 @@ class Watch:
         """
         self._ledger, self._writer = ledger, writer
         self._process_id, self._opened = process_id, opened
-        self._thread = threading.Thread(target=self._work, name="scheduler-alerts", daemon=True)
-        self._thread.start()
+        self._thread = system.start_thread(self._work, name="scheduler-alerts")
 
-    def stop(self, patience: float = 3.0) -> None:
+    def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Look once more, let messages that are under way arrive for a moment, and stop.
 
         What was not told is told by another process, or after the next start.
         """
         self._stopping.set()
         if self._thread is not None:
-            ends = time.monotonic() + patience
+            ends = system.monotonic() + patience
             self._thread.join(patience)
             for thread, _since in list(self._under_way.values()):
-                thread.join(max(0.0, ends - time.monotonic()))
+                thread.join(max(0.0, ends - system.monotonic()))
 
     def _work(self) -> None:
         troubled = False
@@ -108,14 +108,14 @@ class Watch:
         connection = self._connection = self._connection or self._ledger.connect(read_only=True)
         if not self._since:
             self._since = self._do(self._begin)
-        if time.monotonic() >= self._next_seen:
+        if system.monotonic() >= self._next_seen:
             self._do(lambda inside: incidents.seen(inside, ticks.now() - self._history))
-            self._next_seen = time.monotonic() + _SEEN_SECONDS
+            self._next_seen = system.monotonic() + _SEEN_SECONDS
         while incidents.untold(connection, self._since):
             self._do(lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted))
-        if self._lateness is not None and time.monotonic() >= self._next_late:
+        if self._lateness is not None and system.monotonic() >= self._next_late:
             self._look_for_late(connection, self._lateness)
-            self._next_late = time.monotonic() + self._late_seconds
+            self._next_late = system.monotonic() + self._late_seconds
         ended = incidents.over(connection)
         if ended:
             self._do(lambda inside: incidents.close(inside, ended))
@@ -149,19 +149,20 @@ class Watch:
         """Send what a channel is to be told, on a thread of its own: it may take its time."""
         before = self._under_way.get(channel.key)
         if before is not None and before[0].is_alive():
-            if time.monotonic() - before[1] > _SLOW_SECONDS and channel.key not in self._slow:
+            if system.monotonic() - before[1] > _SLOW_SECONDS and channel.key not in self._slow:
                 self._slow.add(channel.key)
                 logger.error("alerts by {}: no answer for {:g} s; still waiting", channel.name, _SLOW_SECONDS)
             return
         self._slow.discard(channel.key)
-        if not notices.due(connection, self._process_id, channel.key, self._window):
+        if not notices.due(connection, self._process_id, channel.key, self._window, sender.ALERTS):
             return
-        items = self._do(lambda inside: notices.take(inside, self._process_id, channel.key, self._window))
+        items = self._do(
+            lambda inside: notices.take(inside, self._process_id, channel.key, self._window, sender.ALERTS)
+        )
         if items:
             name = "scheduler-alert"
-            thread = threading.Thread(target=self._send, args=(channel, items), name=name, daemon=True)
-            self._under_way[channel.key] = (thread, time.monotonic())
-            thread.start()
+            thread = system.start_thread(self._send, name=name, args=(channel, items))
+            self._under_way[channel.key] = (thread, system.monotonic())
 
     def _send(self, channel: Channel, items: list[notices.Item]) -> None:
         try:
@@ -171,7 +172,9 @@ class Watch:
                 if tries:
                     logger.info("alerts by {} are taken again", channel.name)
                 return
-            tries, wait = self._do(lambda inside: notices.refused(inside, self._process_id, channel.key))
+            tries, wait = self._do(
+                lambda inside: notices.refused(inside, self._process_id, channel.key, sender.ALERTS)
+            )
             if tries == 1:
                 logger.error(
                     "an alert by {} was not taken; trying again from {:g} s on: {}",

@@ -7,9 +7,10 @@ from typing import Any
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
-from .common import check_job, iso
+from .known import check_job
 
 
 def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[dict[str, Any]]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from everytick.model import ticks
-from everytick.settings import settings
+from everytick.store.database import Ledger
+from everytick.text.instants import iso
 
 from . import plan
-from .common import iso, no_such_job
-from .jobs import job_rows, schedules
-
-if TYPE_CHECKING:
-    from everytick.api.scheduler import AsyncIOScheduler
+from .jobs import Declared, job_rows, schedules
+from .known import no_such_job
 
 
 @dataclass(frozen=True)
@@ -79,30 +77,36 @@ class Coming:
 
 
 def coming(
-    scheduler: AsyncIOScheduler,
+    ledger: Ledger,
+    declared: Declared,
     begin: int,
     end: int,
     limit: int,
     job_id: str | None = None,
     *,
+    max_workers: int,
     keep: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> Coming:
     """Return what is due in [begin, end), in microseconds: at most `limit` ticks are looked at.
 
-    `progress` is called with the share that is done, up to 1. The pause of a job is taken to end when it is
-    said to, or never.
+    The pause of a job is taken to end when it is said to, or never.
+
+    Args:
+        max_workers: how many runs a process may have under way at once.
+        keep: whether the ticks themselves are kept.
+        progress: called now and then with the share that is done, up to 1.
 
     Raises:
         ConfigurationError: there is no such job.
         LedgerError: the ledger cannot be read.
     """
-    known = schedules(scheduler)
+    known = schedules(ledger, declared.jobs)
     if job_id is not None:
         if job_id not in known:
             raise no_such_job(job_id, known)
         known = {job_id: known[job_id]}
-    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(scheduler)}
+    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(ledger, declared)}
     findings, kept = plan.Findings(run_statistics), []
     number, looked_until = 0, end
     for planned in plan.plan(known, begin, end):
@@ -117,8 +121,7 @@ def coming(
             progress((planned.tick - begin) / (end - begin))
     findings.close()
     gaps = plan.gaps(known, begin, end)
-    workers = settings().scheduler_max_workers
-    return Coming(begin, end, looked_until, number, kept, findings, gaps, workers)
+    return Coming(begin, end, looked_until, number, kept, findings, gaps, max_workers)
 
 
 def _run_statistics(row: dict[str, Any]) -> plan.RunStatistics:

@@ -1,29 +1,35 @@
-"""What has ended since the last look into the ledger: each attempt once, whoever ran it.
+"""What has ended since the last look into the ledger: each attempt once, whichever process ran it.
 
 A look is cheap, however many runs the ledger holds. It finds the rows that may have ended in four ways, each
 by an index: those that are new (primary key), those that were open at the last look and are not any more
-(primary key), those that ended later than anything seen before (scheduler_runs_finished), and those that are
-open now (the partial indexes on held, waiting and cut runs). Neither the run's number nor its end alone would
-do: an outcome may be written long after it happened, and a run that ended may be tried again.
+(primary key), those that ended later than what was told, or shortly before (scheduler_runs_finished), and
+those that are open now (the partial indexes on held, waiting and cut runs). Neither the run's number nor its
+end alone would do: an outcome may be written long after it happened, and a run that ended may be tried again.
+
+`metrics` counts what this feed tells, `following` shows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
 from everytick.model import ticks
 from everytick.store import schema
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
+
+from .runs import HELD, WAITING
 
 _PAGE = 5_000
-_RECENT = 3_600 * ticks.SECOND
-# SQLite takes only so many parameters in a statement.
+# A run may end, be tried again and end anew between two looks, by the clock of a process that is late.
+_LOOK_BACK = 5 * ticks.SECOND
+# SQLite limits the number of parameters in a statement.
 _MOST_IDS = 500
 _runs, _attempts = schema.runs.c, schema.attempts.c
-_COLUMNS = (
+# What is needed to count: without errors and tracebacks.
+COUNTED = (
     *(_runs.run_id, _runs.job_id, _runs.state, _runs.reason, _runs.attempt, _runs.due_us),
     *(_runs.started_us, _runs.finished_us, _runs.tick_count),
 )
@@ -36,6 +42,7 @@ class Completion:
     followed: there is a further attempt of the same run.
     number: 1; of skipped ticks how many, as far as that is known.
     due: when it was to start; None if that is not on record.
+    row: the run's row with the columns that were asked for; None of an attempt that is followed.
     """
 
     job_id: str
@@ -46,6 +53,7 @@ class Completion:
     due: int | None
     number: int = 1
     followed: bool = False
+    row: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +68,19 @@ class _Seen:
 class CompletionFeed:
     """Tells what has ended from look to look. Not to be used by two threads at once.
 
-    `history`: the first look tells of everything that the ledger holds, which takes ten seconds or more
-    with a million runs; otherwise of the last hour only.
+    Args:
+        since: the first look tells what ended at this instant or later, in microseconds UTC; with 0 all that
+            the ledger holds, which takes ten seconds or more with a million runs; with None nothing.
+        columns: what is read of each run, `COUNTED` at least.
     """
 
-    def __init__(self, *, history: bool = False) -> None:
-        self._history = history
+    def __init__(self, since: int | None = None, columns: Sequence[ColumnElement[Any]] = COUNTED) -> None:
+        self._since, self._columns = since, columns
         self._file: object = None
         self._last_id = self._last_finished = 0
         self._open: dict[int, _Seen] = {}
+        # The attempt of runs that ended last before the last look, and its end.
+        self._told: dict[int, tuple[int, int]] = {}
         # The rows that are open, as of the last look: waiting, held, or cut off and perhaps to go on.
         self.open_rows: Sequence[Any] = ()
 
@@ -79,23 +91,43 @@ class CompletionFeed:
         another file holds is not news, but history.
         """
         newest_id, newest_end = self._newest(connection)
+        self.open_rows = self._rows_that_are_open(connection)
         if file != self._file:
-            self._begin(newest_id, newest_end)
-        self.open_rows = _open_rows(connection)
-        if self._file not in (None, file):
-            self._open = {row.run_id: _standing(row) for row in self.open_rows}
+            self._begin(connection, newest_id, newest_end)
+        told = dict(self._told)
         for page in self._pages(connection):
             yield from self._endings(connection, page)
+            told |= {
+                row.run_id: (row.attempt, row.finished_us)
+                for row in page.values()
+                if row.finished_us is not None
+            }
+        # Nothing is taken note of before all is read, which may fail.
         self._open = {row.run_id: _standing(row) for row in self.open_rows}
         self._last_id, self._last_finished = newest_id, max(self._last_finished, newest_end)
+        lately = self._last_finished - _LOOK_BACK
+        self._told = {run_id: known for run_id, known in told.items() if known[1] >= lately}
         self._file = file
 
-    def _begin(self, newest_id: int, newest_end: int) -> None:
-        self._open = {}
-        if self._file is not None:
-            self._last_id, self._last_finished = newest_id, newest_end
-        elif not self._history:
-            self._last_id, self._last_finished = newest_id, ticks.now() - _RECENT
+    def _begin(self, connection: sqlalchemy.Connection, newest_id: int, newest_end: int) -> None:
+        """Take the ledger's present as known, but for what ended since it was asked for."""
+        self._open, self._told = {}, {}
+        since = self._since if self._file is None else None
+        if since == 0:
+            self._last_id = self._last_finished = 0
+            return
+        self._last_id = newest_id
+        # The first look tells what ended later than this.
+        self._last_finished = newest_end if since is None else since - 1
+        is_other_file = self._file is not None
+        for row in self.open_rows:
+            if is_other_file or (row.finished_us is not None and row.finished_us <= self._last_finished):
+                self._open[row.run_id] = _standing(row)
+        lately = (_runs.finished_us >= self._last_finished - _LOOK_BACK) & (
+            _runs.finished_us <= self._last_finished
+        )
+        query = select(_runs.run_id, _runs.attempt, _runs.finished_us).where(lately)
+        self._told = {row.run_id: (row.attempt, row.finished_us) for row in connection.execute(query)}
 
     @staticmethod
     def _newest(connection: sqlalchemy.Connection) -> tuple[int, int]:
@@ -104,20 +136,26 @@ class CompletionFeed:
         newest_end = connection.scalar(select(func.max(_runs.finished_us)))
         return newest_id or 0, newest_end or 0
 
+    def _rows_that_are_open(self, connection: sqlalchemy.Connection) -> list[Any]:
+        # As text: an index on part of a table is used only if the condition is literally the same.
+        conditions = (text(HELD), text(WAITING), _runs.rerun_until_us >= ticks.now())
+        queries = (select(*self._columns).where(where) for where in conditions)
+        return [row for query in queries for row in connection.execute(query)]
+
     def _pages(self, connection: sqlalchemy.Connection) -> Iterator[dict[int, Any]]:
         """Give all rows that may hold something new, none of them twice."""
         earlier = {row.run_id: row for row in self.open_rows if row.run_id <= self._last_id}
         gone = [run_id for run_id in self._open if run_id not in earlier]
         for some in _slices(gone, _MOST_IDS):
-            found = connection.execute(select(*_COLUMNS).where(_runs.run_id.in_(some)))
+            found = connection.execute(select(*self._columns).where(_runs.run_id.in_(some)))
             earlier |= {row.run_id: row for row in found}
-        again = select(*_COLUMNS).where(
-            _runs.finished_us > self._last_finished, _runs.run_id <= self._last_id
+        again = select(*self._columns).where(
+            _runs.finished_us > self._last_finished - _LOOK_BACK, _runs.run_id <= self._last_id
         )
         yield earlier | {row.run_id: row for row in connection.execute(again)}
         after = self._last_id
         while True:
-            query = select(*_COLUMNS).where(_runs.run_id > after).order_by(_runs.run_id).limit(_PAGE)
+            query = select(*self._columns).where(_runs.run_id > after).order_by(_runs.run_id).limit(_PAGE)
             page = {row.run_id: row for row in connection.execute(query)}
             yield page
             if len(page) < _PAGE:
@@ -146,27 +184,20 @@ class CompletionFeed:
                     row.started_us,
                     row.due_us,
                     1 if row.tick_count is None else row.tick_count,
+                    row=row,
                 )
 
     def _seen(self, row: Any) -> _Seen:
         if row.run_id in self._open:
             return self._open[row.run_id]
+        if self._told.get(row.run_id) == (row.attempt, row.finished_us):
+            return _Seen(row.attempt, row.attempt)
         # A new one, or one whose end was told already and which was tried again since.
         return _Seen(0) if row.run_id > self._last_id else _Seen(max(0, row.attempt - 2))
 
 
 def _standing(row: Any) -> _Seen:
     return _Seen(row.attempt - 1) if row.finished_us is None else _Seen(row.attempt - 1, row.attempt)
-
-
-def _open_rows(connection: sqlalchemy.Connection) -> list[Any]:
-    # As text: an index on part of a table is used only if the condition is literally the same.
-    conditions = (
-        text("state IN ('claimed', 'running')"),
-        text("state IN ('queued', 'retrying')"),
-        _runs.rerun_until_us >= ticks.now(),
-    )
-    return [row for where in conditions for row in connection.execute(select(*_COLUMNS).where(where))]
 
 
 def _slices(ids: list[int], size: int) -> Iterator[list[int]]:

@@ -21,10 +21,16 @@ _COUNTS = (
 class LedgerReader:
     """The application's ledger, for tasks that want to report on it or copy it.
 
-        ledger = LedgerReader()
-        counts = ledger.outcome_counts(timedelta(days=1))
-
     Each method blocks: in a coroutine call it with `asyncio.to_thread`. Settings are read at the first use.
+
+    Example:
+        from datetime import timedelta
+
+        from everytick import LedgerReader
+
+        def report() -> None:
+            counts = LedgerReader().outcome_counts(timedelta(days=1))
+            print(counts.get("failed", 0), "failed since yesterday")
     """
 
     @property

@@ -9,10 +9,11 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.text.durations import seconds_between
+from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
 from .audit import audit_row, requests_about
-from .common import iso, seconds
 from .runs import read_run, shown
 
 
@@ -104,7 +105,7 @@ def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
             **processes.get(one.process_id, {"host": None, "pid": None}),
             "started_at": iso(one.started_us),
             "finished_at": iso(one.finished_us),
-            "duration": seconds(one.started_us, one.finished_us),
+            "duration": seconds_between(one.started_us, one.finished_us),
             "error": one.error,
             "traceback": one.traceback,
             "log": one.log,

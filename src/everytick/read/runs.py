@@ -11,9 +11,11 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.text.durations import seconds_between
+from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
-from .common import check_job, iso, seconds
+from .known import check_job
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
 STATES = (
@@ -213,7 +215,7 @@ def outlined(row: Any) -> dict[str, Any]:
         "for_tick": iso(row.for_tick_us),
         "started_at": iso(row.started_us),
         "finished_at": iso(row.finished_us),
-        "duration": seconds(row.started_us, row.finished_us),
+        "duration": seconds_between(row.started_us, row.finished_us),
         "error": row.error,
     }
     if row.last_tick_us is not None:

@@ -1,12 +1,27 @@
 """The ledger: what became of each tick.
 
-- `schema`, `migrations`: the tables (SQLAlchemy, Alembic); loaded only to create, upgrade or show a ledger
-- `database`: where the ledger is; opening, checking and upgrading it
-- `statements`, `job_statements`: every SQL statement of the claim and finish path, for SQLite and PostgreSQL
-- `bulk`: statements over many rows at once
+Where it is:
+
+- `opening`: which kind of ledger a URL names
+- `database`: a ledger's place, whichever kind it is: opening, checking and upgrading it
+- `sqlite`, `checkpoints`: the ledger as a file
+- `postgres`, `postgres_connection`: the ledger on a server
+- `connections`: what the operations ask of a connection, and transactions
+- `querying`: reading it by SQLAlchemy
+- `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
+
+What is done in it, each operation inside of a transaction:
+
+- `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
 - `records`: what goes in and out of the operations
-- `claims`, `waiting`, `runs`: from a due tick to its outcome, each operation done inside of a transaction
-- `definitions`, `members`, `joining`, `owner`: jobs, processes, and whose ledger it is
-- `moving`, `copying`, `moved`: a whole ledger taken to another place, and the marks that close one meanwhile
-- `writer`: the one thread that does it, many operations in one commit
+- `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
+- `definitions`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `workers`, `joining`, `owner`: the processes, and whose ledger it is
+- `incidents`, `problems`, `notices`: what people are alerted to, and who was told
+- `writer`: the one thread that does it all, many operations in one commit
+
+A whole ledger:
+
+- `upgrading`: brought up to this code without a start
+- `transfer`, `copying`, `migration_fence`: taken to another place, and the marks that close one meanwhile
 """

@@ -7,15 +7,16 @@ takes up to a second, for which ticks would wait.
 from __future__ import annotations
 
 import sqlite3
-import threading
 from contextlib import closing
 
+from everytick.system import system
 from loguru import logger
 
-# After so many transactions; under load that is some times a second, idle every few minutes.
+# How many transactions there are between two checkpoints: under load that is several a second, idle one every
+# few minutes.
 _TRANSACTIONS = 30
-# What was committed meanwhile is left over: in so many rounds all of it is in the file, unless the load never
-# rests, and the log begins anew.
+# What is committed during a checkpoint is left over. After this many rounds all of it is in the file, and the
+# log begins anew, unless the load never rests.
 _ROUNDS = 5
 # Pages at which a commit does it after all, so that the log stays below 100 MB.
 LAST_RESORT = 20_000
@@ -27,10 +28,9 @@ class Checkpoints:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._transactions = 0
-        self._due = threading.Event()
+        self._due = system.event()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="scheduler-checkpoints", daemon=True)
-        self._thread.start()
+        self._thread = system.start_thread(self._work, name="scheduler-checkpoints")
 
     def count(self) -> None:
         """Count a transaction that was committed."""

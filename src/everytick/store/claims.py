@@ -28,24 +28,24 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     """
     workers.ensure(connection, me)
     now = ticks.now()
-    full = _full(connection, me, decisions, now)
-    # What is under way may be over when the tick is due: whether it overlaps is decided then (R7).
-    early = {it.job.id for it in decisions if it.ahead and it.job.id in full}
-    moved = _advance(connection, [it for it in decisions if it.job.id not in early])
-    decided = early | moved
-    states = pauses.read_all(connection, (it.job.id for it in decisions if it.job.id not in decided))
+    at_limit = _jobs_at_limit(connection, me, decisions, now)
+    # Ahead of a tick, what runs now may be over when it is due: whether it overlaps is decided then (R7).
+    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in at_limit}
+    won = _advance(connection, [it for it in decisions if it.job.id not in postponed])
+    lost = (it.job.id for it in decisions if it.job.id not in postponed and it.job.id not in won)
+    states = pauses.read_all(connection, lost)
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:
         job = decision.job
-        if job.id in early:
+        if job.id in postponed:
             answers.append(Answer(decision, "early", decision.seen))
-        elif job.id not in moved:
+        elif job.id not in won:
             answers.append(_refused(connection, decision, states.get(job.id)))
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
-            answers.append(batch.take(decision, overlaps=job.id in full))
+            answers.append(batch.take(decision, overlaps=job.id in at_limit))
     batch.write(connection, answers)
     return answers
 
@@ -111,9 +111,9 @@ def claim_startup(
 
 
 def may_begin(job: Job, due: int, now: int) -> bool:
-    """Return whether a run may be recorded as started now, without another write when it begins.
+    """Return whether a run may be recorded as started now, so that its beginning needs no other write.
 
-    A moment ahead only if a kill in that moment would not be the end of it.
+    Ahead of its due instant only if it may run again after a crash: a kill in between would end it otherwise.
     """
     return due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
 
@@ -123,8 +123,8 @@ def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> Counter
     return Counter(dict(map(tuple, sql.COUNT_HELD.execute(connection, list(by)))))
 
 
-def _full(connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> set[str]:
-    """Return the jobs of which as many runs as may be are under way when these would begin."""
+def _jobs_at_limit(connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> set[str]:
+    """Return the jobs that have `max_instances` runs under way when what was decided would begin."""
     entering = {
         it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
         for it in decisions
@@ -141,7 +141,7 @@ def _full(connection: Connection, me: Identity, decisions: Sequence[Decision], n
 
 
 def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
-    """Move the watermarks of these jobs; return those that were where this process saw them."""
+    """Move the watermarks of these jobs; return the jobs of which no other process had moved it before."""
     rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
     return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
 

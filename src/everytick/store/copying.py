@@ -1,6 +1,6 @@
 """The rows of one ledger put into another, of whichever kind, in pieces that are committed one by one.
 
-A piece begins where the last one ended, so that whoever was interrupted goes on.
+A piece begins where the last one ended, so that a copy that was interrupted goes on.
 """
 
 from __future__ import annotations

@@ -7,13 +7,14 @@ never written to. What differs between databases is in `sqlite` and `postgres`.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from everytick.app import typed
 from everytick.errors import LedgerError
+from everytick.system import system
 from loguru import logger
 
 from .connections import UNAVAILABLE, Connection, transaction
@@ -103,7 +104,7 @@ class Ledger:
             yield connection
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
-        """Return an SQLAlchemy engine; whoever asks for it disposes of it."""
+        """Return an SQLAlchemy engine, which the caller disposes of."""
         raise NotImplementedError
 
     @contextmanager
@@ -176,17 +177,17 @@ class Ledger:
         self._check_version(self._guard(self._read_revision) if self.exists() else None)
 
     def _patiently(self, action: Callable[[], None], patience: float) -> None:
-        give_up, told = time.monotonic() + patience, False
+        give_up, told = system.monotonic() + patience, False
         while True:
             try:
                 return action()
             except UNAVAILABLE as problem:
-                if not self._is_held(problem) or time.monotonic() >= give_up:
+                if not self._is_held(problem) or system.monotonic() >= give_up:
                     raise
                 if not told:
                     told = True
                     logger.warning("{} {}; waiting up to {:g} s", self, self._why_held(problem), patience)
-                time.sleep(_AGAIN_SECONDS)
+                system.sleep(_AGAIN_SECONDS)
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
@@ -203,9 +204,7 @@ class Ledger:
         if revision is None:
             raise LedgerError(f"there is no ledger at {self.place} yet: start the application once")
         if revision != REVISION:
-            raise LedgerError(
-                f"{self.place} is of an older version: start it, or run `python -m app migrate`"
-            )
+            raise LedgerError(f"{self.place} is of an older version: start it, or run `{typed('migrate')}`")
 
     def _revision(self, connection: Connection) -> str | None:
         """Return the ledger's version, None before the first; refuse one that is not known here."""

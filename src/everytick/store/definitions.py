@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -73,14 +73,38 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
         if state.removed is not None:
             paused = now if job.paused_at_first else None
             connection.execute(job_sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
-    call = json.dumps({"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given)})
-    connection.execute(job_sql.KEEP_JOB, {"job_id": job.id, "call_data": call})
+    connection.execute(job_sql.KEEP_JOB, {"job_id": job.id, "call_data": call_data(job)})
     if first_at is not None:
         connection.execute(sql.INSERT_WAITING, {"job_id": job.id, "due": first_at})
     kept = read_added(connection, job.id)
     if job.next_tick(kept.watermark) is None:
         connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
     return kept
+
+
+def call_data(job: Job) -> str:
+    """Return how a job that was added while running is called, as the ledger keeps it.
+
+    `options` are those that it named, `defaults` the others, as they are filled in by the process that runs
+    it: whoever only reads the ledger does not know the schedule's `job_defaults`.
+    """
+    filled_in = {name: value for name, value in asdict(job.options).items() if name not in job.given}
+    call = {"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given), "defaults": filled_in}
+    return json.dumps(call)
+
+
+def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]]) -> None:
+    """Write down with which options a process runs jobs that were added while running."""
+    for row, job in loaded:
+        values = {
+            "job_id": job.id,
+            "loaded": row.call_data,
+            "call_data": call_data(job),
+            "on_crash": job.options.on_crash,
+            "grace": job.options.grace,
+            "queue": job.options.queue,
+        }
+        connection.execute(job_sql.KEEP_OPTIONS, values)
 
 
 def remove(connection: Connection, state: JobState, now: int) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from everytick.model import ticks
-from everytick.notify.problems import Problem, of_late, of_run
 
 from .connections import Connection
+from .problems import Problem, of_late, of_run
 
-# So many rows are noted in one transaction.
+# The most rows that are noted in one transaction.
 PIECE = 200
-# Without alerts for so long, what went wrong meanwhile is no news any more.
+# After this long without alerts, what went wrong meanwhile is no news any more.
 _FORGOTTEN = ticks.DAY
 
 _COLUMNS = (

@@ -49,6 +49,13 @@ SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM s
 WHERE job_id = :job_id
 """
 
+# What an added job did not name is filled in by the process that runs it. Not a new definition, so no new
+# serial: and only where the job is still the one that the process has loaded.
+KEEP_OPTIONS = """
+UPDATE scheduler_jobs SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue
+WHERE job_id = :job_id AND call_data = :loaded
+"""
+
 _ADDED = """
 SELECT job_id, name, function, schedule_data, call_data, watermark_us, removed_us, serial
 FROM scheduler_jobs
@@ -122,7 +129,7 @@ SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
-# Moves each watermark from where this process saw it. Whoever comes second changes nothing.
+# Moves each watermark from where this process saw it. Of two processes the second one changes nothing.
 ADVANCE_WATERMARKS = Bulk(
     """
 UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given

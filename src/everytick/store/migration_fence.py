@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from everytick.app import typed
 from everytick.errors import LedgerError
 
 from .connections import Connection
@@ -20,15 +21,18 @@ UNDONE = "move undone"
 ARRIVING = "moving here"
 ARRIVED = "moved here"
 
-_AGAIN = "run `python -m app migrate-ledger --to URL` again"
-_BACK = "`python -m app migrate-ledger --undo`"
 _WHY_CLOSED = {
-    LEAVING: f"the ledger is being moved {{}}: {_AGAIN} to go on with that, or give it up with {_BACK}",
-    LEFT: (
-        "the ledger was moved {}: set SCHEDULER_DATABASE_URL to where it is now; to take this one back in"
-        f" spite of that: {_BACK}"
+    LEAVING: (
+        "the ledger is being moved {note}: run `{again}` again to go on with that, or give it up with"
+        " `{back}`"
     ),
-    ARRIVING: f"this ledger is not complete, it is being moved {{}}: {_AGAIN} where that was begun",
+    LEFT: (
+        "the ledger was moved {note}: set SCHEDULER_DATABASE_URL to where it is now; to take this one back in"
+        " spite of that: `{back}`"
+    ),
+    ARRIVING: (
+        "this ledger is not complete, it is being moved {note}: run `{again}` again where that was begun"
+    ),
 }
 
 _NEWEST = "SELECT audit_id, at_us, who, action, note FROM scheduler_audit ORDER BY audit_id DESC LIMIT 1"
@@ -47,7 +51,10 @@ class Mark(NamedTuple):
     def closed(self) -> str | None:
         """The sentence that says why the ledger is not to be used; None if it is."""
         why = _WHY_CLOSED.get(self.action)
-        return None if why is None else why.format(self.note)
+        if why is None:
+            return None
+        again, back = typed("migrate-ledger --to URL"), typed("migrate-ledger --undo")
+        return why.format(note=self.note, again=again, back=back)
 
 
 def newest(connection: Connection) -> Mark | None:

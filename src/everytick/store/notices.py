@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from everytick.model import ticks
+from everytick.model.backoff import Backoff
 
 from .connections import Connection
 
-# Nobody else sends through a channel for so long.
+# How long a process that sends through a channel has it for itself.
 _HOLD = 120 * ticks.SECOND
-# Of messages in one window there are at most so many; what comes then is told together at its end.
+# The most messages to a channel in one window; what comes beyond that is told in one message at its end.
 _MOST = 10
-# Messages are apart by a part of the window, at most so much: what comes meanwhile is told together.
+# Between two messages lies this part of the window, at most `_REST`: what comes meanwhile is told together.
 _REST_PART = 30
 _REST = 10 * ticks.SECOND
-_FIRST_RETRY = 2 * ticks.SECOND
-_LONGEST_RETRY = 600 * ticks.SECOND
 # What nothing has changed in for so long is no news any more.
 _STALE = 7 * ticks.DAY
 
@@ -95,10 +94,10 @@ def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
         connection.execute(_ENTER_CHANNEL, {"channel": channel, "since": since})
 
 
-def due(connection: Connection, process_id: str, channel: str, window: int) -> list[Item]:
+def due(connection: Connection, process_id: str, channel: str, window: int, backoff: Backoff) -> list[Item]:
     """Return what a channel is to be told now, all of it in one message; nothing if it must wait.
 
-    `window` (microseconds) is how long what goes on is not told again.
+    `window` (microseconds) is how long what goes on is not told again; `backoff` decides about further tries.
     """
     row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
     if row is None:
@@ -107,7 +106,7 @@ def due(connection: Connection, process_id: str, channel: str, window: int) -> l
     now = ticks.now()
     held = holder is not None and holder != process_id and now < held_until <= now + _HOLD
     # A clock that was set back must not silence a channel for longer.
-    if held or now < try_at <= now + _LONGEST_RETRY:
+    if held or now < try_at <= now + int(backoff.longest * ticks.SECOND):
         return []
     values = {"channel": channel, "since": max(since, now - _STALE)}
     items = [Item(*found) for found in connection.execute(_LIST, values).fetchall()]
@@ -115,9 +114,9 @@ def due(connection: Connection, process_id: str, channel: str, window: int) -> l
     return items if items and not _rests(connection, channel, now, window) else []
 
 
-def take(connection: Connection, process_id: str, channel: str, window: int) -> list[Item]:
+def take(connection: Connection, process_id: str, channel: str, window: int, backoff: Backoff) -> list[Item]:
     """Return what is due, and keep others from sending through the channel for a while."""
-    items = due(connection, process_id, channel, window)
+    items = due(connection, process_id, channel, window, backoff)
     if items:
         values = {"process_id": process_id, "channel": channel, "until": ticks.now() + _HOLD}
         connection.execute(_HOLD_CHANNEL, values)
@@ -136,13 +135,13 @@ def told(connection: Connection, process_id: str, channel: str, items: Sequence[
     return tries
 
 
-def refused(connection: Connection, process_id: str, channel: str) -> tuple[int, int]:
+def refused(connection: Connection, process_id: str, channel: str, backoff: Backoff) -> tuple[int, int]:
     """Write down that a channel did not take a message.
 
     Returns how often in a row it did not, and in how many microseconds it is tried again.
     """
     tries = _tries(connection, channel) + 1
-    wait = min(_FIRST_RETRY * 2 ** min(tries - 1, 20), _LONGEST_RETRY)
+    wait = int(backoff.pause(tries) * ticks.SECOND)
     values = {"process_id": process_id, "channel": channel, "tries": tries, "again": ticks.now() + wait}
     connection.execute(_RELEASE_CHANNEL, values)
     return tries, wait

@@ -5,6 +5,7 @@ Two applications in one place would take each other's jobs for removed ones.
 
 from __future__ import annotations
 
+from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.model import ticks
 
@@ -49,7 +50,7 @@ def why_not_ours(connection: Connection, name: str | None) -> str | None:
     return (
         f"the ledger is that of the application {there}, with {number} job(s), and this one is {name}:"
         " set SCHEDULER_DATABASE_URL to a database, a schema or a file of its own;"
-        " if the application was renamed: `python -m app migrate --adopt`"
+        f" if the application was renamed: `{typed('migrate --adopt')}`"
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
+from everytick.system import system
 
 from .connections import Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger
@@ -43,7 +44,7 @@ _pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
 _writers: dict[tuple[int, str], list[PostgresConnection]] = {}
 _pools_lock = threading.Lock()
 
-# Who falls silent while he reads must not keep the server from cleaning up.
+# The server aborts idle readers: an open snapshot blocks VACUUM.
 _READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
 _CHANNEL = "scheduler_work"
@@ -159,7 +160,7 @@ class PostgresLedger(Ledger):
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
         """Give a connection, kept afterwards: to open one takes longer than what it is for."""
-        kept = _writers.setdefault((os.getpid(), self._url), [])
+        kept = _writers.setdefault((system.pid(), self._url), [])
         try:
             connection = kept.pop()
         except IndexError:
@@ -241,11 +242,11 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give the engine of this process that only reads: its connections are kept, and at most so many."""
+        """Give the engine of this process that only reads: its connections are kept, up to `_KEPT`."""
         with _pools_lock:
-            engine = _pools.get((os.getpid(), self._url))
+            engine = _pools.get((system.pid(), self._url))
             if engine is None:
-                engine = _pools[os.getpid(), self._url] = self.engine()
+                engine = _pools[system.pid(), self._url] = self.engine()
                 atexit.register(engine.dispose)
         yield engine
 

@@ -8,9 +8,7 @@ asked of the server, by the transaction's number.
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -18,6 +16,8 @@ from typing import Any
 
 import psycopg
 from everytick.model import ticks
+from everytick.model.backoff import Backoff
+from everytick.system import system
 from loguru import logger
 
 from .connections import CommitUnknown, Cursor, Unavailable, one_line, without_nul
@@ -28,8 +28,7 @@ _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
 # A server that is away is tried again after a while that grows up to this.
-_LONGEST_PAUSE = 5.0
-_FIRST_PAUSE = 0.25
+_RECONNECTING = Backoff(first=0.5, longest=5.0)
 # For so long the fate of a COMMIT is asked for, by who does not stay.
 _UNKNOWN_SECONDS = 60.0
 
@@ -75,7 +74,7 @@ class WiredConnection(psycopg.Connection[Any]):
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Wait for an answer. Raises OperationalError when patience ends; the connection is broken then."""
         if self.patience is not None:
-            gen = self._within(gen, time.monotonic() + self.patience)
+            gen = self._within(gen, system.monotonic() + self.patience)
         return super().wait(gen, *arguments, **options)
 
     def _within(self, gen: Generator[Any, Any, Any], give_up: float) -> Generator[Any, Any, Any]:
@@ -83,7 +82,7 @@ class WiredConnection(psycopg.Connection[Any]):
             wanted = gen.send(None)
             while True:
                 ready = yield wanted
-                if not ready and time.monotonic() > give_up:
+                if not ready and system.monotonic() > give_up:
                     self.pgconn.finish()
                     raise psycopg.OperationalError(f"the server has not answered for {self.patience:g} s")
                 wanted = gen.send(ready)
@@ -114,14 +113,14 @@ class PostgresConnection:
         """Return the driver's connection, opened anew if it was lost."""
         if self._raw is not None and not self._raw.closed:
             return self._raw
-        if time.monotonic() < self._not_before:
+        if system.monotonic() < self._not_before:
             raise Unavailable("the server could not be reached a moment ago")
         try:
             self._raw = self._opening()
         except psycopg.Error as problem:
             self._failures += 1
-            pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
-            self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
+            pause = _RECONNECTING.pause(self._failures) * system.uniform(0.5, 1.0)
+            self._not_before = system.monotonic() + pause
             raise _trouble(problem) from None
         self._failures, self._not_before = 0, 0.0
         return self._raw
@@ -216,8 +215,8 @@ class PostgresConnection:
     def _was_committed(self, number: str) -> bool:
         """Ask what became of a transaction whose end was not heard."""
         logger.warning("the connection to the ledger was lost in a commit; asking what became of it")
-        give_up = time.monotonic() + _UNKNOWN_SECONDS
-        while self._resolving or time.monotonic() < give_up:
+        give_up = system.monotonic() + _UNKNOWN_SECONDS
+        while self._resolving or system.monotonic() < give_up:
             try:
                 row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
             except psycopg.DataError:
@@ -228,7 +227,7 @@ class PostgresConnection:
             else:
                 if row is not None and row[0] != "in progress":
                     return bool(row[0] == "committed")
-            time.sleep(0.1)
+            system.sleep(0.1)
         raise CommitUnknown(
             "it is not known whether this was done, since the server went away in the middle of it"
         )

@@ -66,7 +66,7 @@ class _Plain:
         return self._connection.exec_driver_sql(sql)
 
     def close(self) -> None:
-        """Whoever has opened it closes it."""
+        """Do nothing: the caller closes the connection that it has handed over."""
 
 
 def said(problem: sqlalchemy.exc.DBAPIError) -> str:

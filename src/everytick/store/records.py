@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import time
-import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from everytick.model.job import Job
 from everytick.model.misfire import Decision
 from everytick.model.roles import ALL, Role
 from everytick.model.schedule import Schedule, from_data
+from everytick.system import system
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Identity:
 
     @staticmethod
     def new(role: Role = ALL) -> Identity:
-        return Identity(uuid.uuid4().hex, host_name(), os.getpid(), role)
+        return Identity(system.new_id(), host_name(), system.pid(), role)
 
 
 @dataclass(slots=True)
@@ -48,7 +44,7 @@ class Claim:
     attempt: int = 1
     crashes: int = 0
     started: bool = False
-    at: float = field(default_factory=time.monotonic, compare=False)
+    at: float = field(default_factory=lambda: system.monotonic(), compare=False)
 
 
 @dataclass
@@ -197,8 +193,4 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
 
 def host_name() -> str:
     """Return what tells apart two hosts, two boots of one, and two containers on one."""
-    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    try:
-        return f"{socket.gethostname()}/{boot.read_text().strip()}/{os.readlink(space)}"
-    except OSError:
-        return socket.gethostname()
+    return system.host()

@@ -13,7 +13,7 @@ ENDED = ("failed", "timed_out", "cancelled", "interrupted", "lost")
 
 
 def run_now(connection: Connection, job_id: str, for_tick: int | None) -> int:
-    """Write down a run by hand, for whoever takes it; return its number."""
+    """Queue a run that a person asked for, for any process that serves its queue; return its number."""
     values = {"job_id": job_id, "for_tick": for_tick, "now": ticks.now()}
     return int(connection.execute(sql.INSERT_MANUAL, values).fetchone()[0])
 

@@ -56,7 +56,7 @@ jobs = Table(
     Column("serial", BigInteger),
     # Set when such a job has no tick left.
     Column("exhausted_us", BigInteger),
-    # Where its runs go if whoever claims them does not run them. Null: `default`.
+    # The queue in which a process leaves its runs that claims them and does not serve it. Null: `default`.
     Column("queue", Text),
 )
 Index("scheduler_jobs_serial", jobs.c.serial)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.system import system
 
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection
@@ -206,16 +206,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    give_up = time.monotonic() + _BUSY_SECONDS
+    give_up = system.monotonic() + _BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as problem:
             # SQLite does not wait here by itself, when two processes create one ledger together.
-            if not _is_locked(problem) or time.monotonic() > give_up:
+            if not _is_locked(problem) or system.monotonic() > give_up:
                 raise
-            time.sleep(0.02)
+            system.sleep(0.02)
 
 
 def _path(url: str, root: Path) -> Path:

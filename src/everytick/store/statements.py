@@ -37,9 +37,9 @@ SELECT max(number) FROM (
 ) AS numbers
 """
 
-# What a job that is no longer in the code left waiting would wait for ever. Of few runs that wait those of a
-# job are found, and not of the job's runs, of which there may be very many, those that wait: for that its
-# column is hidden from the indexes.
+# Runs that still wait when their job leaves the code would wait for ever. `job_id || ''` hides the column
+# from the job's own index, which leads to all runs that the job ever had: so the planner takes the small
+# partial index of the runs that wait.
 CANCEL_WAITING = """
 UPDATE scheduler_runs
 SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
@@ -90,7 +90,7 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# What is queued of jobs whose queue somebody else serves, and counts for whoever queues more of it.
+# Runs queued for other processes. A process that is about to queue more of a job counts them as under way.
 LIST_QUEUED = """
 SELECT job_id, due_us FROM scheduler_runs
 WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
@@ -120,8 +120,8 @@ RETURNING run_id
     job="text", tick="bigint", last_tick="bigint", ticks="bigint", why="text",
 )  # fmt: skip
 
-# Runs that whoever serves their queue may take: queued, given back before they started, due for a retry, or
-# cut off. `:queues` is empty for all, or has a comma before and after each name.
+# Runs that any process may take that serves their queue: queued, given back before they started, due for a
+# retry, or cut off. `:queues` is empty for all, or has a comma before and after each name.
 _SERVED = "(:queues = '' OR :queues LIKE '%,' || COALESCE(queue, 'default') || ',%')"
 
 _OF_WAITING = """
@@ -258,7 +258,7 @@ SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
 WHERE state IN ('claimed', 'running') AND state = 'running' AND process_id = :process_id
 """
 
-# A run at a time of its own, for whoever takes it: it has no tick.
+# A run at a time of its own, without a tick, for any process that serves its queue.
 INSERT_WAITING = """
 INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)
 VALUES (:job_id, 'manual', 'queued', 1, 0, :due)
@@ -273,7 +273,7 @@ RETURNING run_id
 
 READ_RUN = "SELECT job_id, state, tick_us, cancel_us FROM scheduler_runs WHERE run_id = :run_id"
 
-# One more attempt of what has ended, for whoever takes it.
+# One more attempt of a run that has ended, for any process that serves its queue.
 RETRY_ENDED = """
 UPDATE scheduler_runs
 SET state = 'queued', attempt = attempt + 1, due_us = :now, process_id = NULL, claimed_us = NULL,

@@ -1,19 +1,19 @@
 """A whole ledger moved to another place: from SQLite to PostgreSQL, back, or to another of the same kind.
 
 Nobody may write to a ledger while it is copied, or the copy would lack it. So a move is refused while
-anybody is alive, and closes both ledgers with a mark before the first row (see `moved`): the old one stays
-closed, the new one is opened when all of it is there and was compared. The command may be stopped anywhere,
-and given again.
+anybody is alive, and closes both ledgers with a mark before the first row (see `migration_fence`): the old
+one stays closed, the new one is opened when all of it is there and was compared. The command may be stopped
+anywhere, and given again.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.system import system
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, workers
@@ -23,6 +23,7 @@ from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
 from .sqlite import SqliteLedger
+from .workers import LEASE_SECONDS
 
 _LOOK_SECONDS = 0.25
 # The share of the time that the copying takes; the rest is for the comparison.
@@ -159,7 +160,7 @@ def _watch(source: Ledger) -> dict[str, int]:
 
     What is not provably dead (of another machine or container) is watched by this process's own clock.
     """
-    me, give_up = Identity.new(), time.monotonic() + LEASE_SECONDS
+    me, give_up = Identity.new(), system.monotonic() + LEASE_SECONDS
     watched: dict[str, int] | None = None
     while True:
         dead: dict[str, int] = {}
@@ -170,10 +171,10 @@ def _watch(source: Ledger) -> dict[str, int]:
                 (dead if sure else doubtful)[process_id] = beat
                 if not sure and watched is not None and watched.get(process_id) != beat:
                     raise _in_use(source, host, pid)
-        if not doubtful or time.monotonic() >= give_up:
+        if not doubtful or system.monotonic() >= give_up:
             return dead | doubtful
         watched = doubtful
-        time.sleep(_LOOK_SECONDS)
+        system.sleep(_LOOK_SECONDS)
 
 
 def _in_use(source: Ledger, host: str, pid: int) -> LedgerError:
@@ -221,7 +222,7 @@ def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
         if any(copying.count(writing, table) for table in schema.metadata.sorted_tables):
             raise LedgerError(
                 f"{target} was taken into use by somebody: name a place that is empty; the old ledger stays"
-                " closed until then, or until `python -m app migrate-ledger --undo`"
+                f" closed until then, or until `{typed('migrate-ledger --undo')}`"
             )
         copying.put_mark(writing, mark)
 
@@ -252,7 +253,7 @@ def _compared(source: Ledger, target: Ledger, told: Callable[[float], None]) -> 
             if here != there:
                 raise LedgerError(
                     f"the copy of {table.name} is not what it should be: {there} instead of {here}; it is not"
-                    " taken into use: empty the new place, give up with `python -m app migrate-ledger --undo`"
+                    f" taken into use: empty the new place, give up with `{typed('migrate-ledger --undo')}`"
                     " and begin again"
                 )
             found[table.name] = here
@@ -266,7 +267,7 @@ def _measured(source: Ledger) -> dict[str, copying.Measure]:
 
 
 def _finish(source: Ledger, target: Ledger, who: str, mark: Mark) -> None:
-    """Open the new ledger. Whoever takes the old one back comes either before this, or after it."""
+    """Open the new ledger. A command that takes the old one back comes either before this, or after it."""
     with _transaction(source) as connection:
         if migration_fence.newest(connection) != mark:
             raise LedgerError(f"the move {mark.note} was ended or given up by somebody else meanwhile")

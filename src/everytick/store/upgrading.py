@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.errors import LedgerError
 from everytick.model import ticks
 
@@ -15,6 +14,7 @@ from .connections import UNAVAILABLE, Connection, transaction
 from .database import REVISION, Ledger
 from .records import Identity
 from .sqlite import SqliteLedger
+from .workers import LEASE_SECONDS
 
 
 def migrate(ledger: Ledger) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from everytick.model import ticks
+from everytick.system import system
 
 from . import migration_fence
 from . import statements as sql
 from .connections import Connection, Unavailable
 from .records import Identity
+
+# How long a heartbeat may not move before others declare its process dead, in seconds.
+LEASE_SECONDS = 15.0
 
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
@@ -21,8 +23,8 @@ ALIVE_HERE: set[str] = set()
 def ensure(connection: Connection, me: Identity) -> None:
     """See to it that this process is written down as alive: what it claims must be found if it dies.
 
-    Whoever was frozen and comes back must show a sign of life with its first claim, or it would be declared
-    dead with the claim in its hands.
+    A process that was frozen and comes back must beat with its first claim, or others would declare it dead
+    while it holds that claim.
     """
     values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
     if connection.execute(sql.BEAT, values).rowcount != 1:
@@ -72,17 +74,9 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
     """Return whether a process is gone for certain: of this very host, and without its pid."""
-    if host != me.host or os.name != "posix":
+    if host != me.host:
         return False
-    if pid == me.pid:
-        return process_id not in ALIVE_HERE
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
+    return process_id not in ALIVE_HERE if pid == me.pid else system.is_gone(pid)
 
 
 def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:

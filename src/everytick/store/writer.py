@@ -8,9 +8,7 @@ stop when a coroutine of the user's blocks the event loop (R12).
 from __future__ import annotations
 
 import queue
-import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from everytick.errors import LedgerUnavailable
+from everytick.system import system
 from loguru import logger
 
 from .connections import UNAVAILABLE, Connection, Unavailable, transaction
@@ -25,7 +24,8 @@ from .database import Ledger
 
 Operation = Callable[[Connection], Any]
 
-# Outcomes are written down together so often, if nothing else is to be written; the first one at once.
+# For how long outcomes are gathered into one transaction, if nothing else is to be written meanwhile. The
+# first one after a pause is written at once.
 _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
@@ -56,7 +56,7 @@ class _Task:
             self.future.set_exception(problem)
 
 
-# Does nothing but end the wait for something to do.
+# An operation that does nothing: it ends the thread's wait for one.
 _NUDGE = _Task(lambda _connection: None, keep=False)
 
 
@@ -74,7 +74,7 @@ class Writer:
     ) -> None:
         self._ledger = ledger
         self._pulse, self._pulse_seconds = pulse, pulse_seconds
-        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Task | None] = system.queue()
         # What begins or ends a run goes first: under more load than can be carried, claims would delay it
         # ever more, and what is delayed is skipped.
         self._urgent: deque[_Task] = deque()
@@ -82,7 +82,7 @@ class Writer:
         self._kept: list[_Task] = []
         self._retry_at = self._written_at = 0.0
         self._troubled = self._hurried = False
-        self._thread = threading.Thread(target=self._work, name="scheduler-ledger", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Open the ledger and begin. Raises one of `UNAVAILABLE` if it cannot be opened."""
@@ -90,7 +90,7 @@ class Writer:
         self._file = self._ledger.file_identity()
         self._log: tuple[int, int] | None = None
         self._checkpoints = self._ledger.checkpoints()
-        self._thread.start()
+        self._thread = system.start_thread(self._work, name="scheduler-ledger")
 
     def submit(
         self, operation: Operation, *, keep: bool = False, patient: bool = False, weight: int = 0
@@ -117,14 +117,15 @@ class Writer:
         `last` is done when none is left: after those that were kept for another try.
         """
         self._last = last
-        self._patience_ends = time.monotonic() + patience
+        self._patience_ends = system.monotonic() + patience
         self._queue.put(None)
-        self._thread.join(patience + 10)
+        if self._thread is not None:
+            self._thread.join(patience + 10)
         return len(self._kept)
 
     def _work(self) -> None:
         connection = self._connection
-        next_pulse = time.monotonic() + self._pulse_seconds
+        next_pulse = system.monotonic() + self._pulse_seconds
         closing = False
         while True:
             batch, asked_to_close = self._take(self._retry_at if closing else next_pulse)
@@ -132,18 +133,18 @@ class Writer:
             if batch:
                 self._commit(connection, batch)
             if closing and not (self._queue.qsize() or self._urgent or self._claims):
-                if not self._kept or time.monotonic() > self._patience_ends:
+                if not self._kept or system.monotonic() > self._patience_ends:
                     break
                 continue
-            if self._hurried or time.monotonic() >= next_pulse:
+            if self._hurried or system.monotonic() >= next_pulse:
                 self._hurried = False
-                # In step with the ticks of a job, it would find the job's only place reserved every time.
-                next_pulse = time.monotonic() + self._pulse_seconds * random.uniform(0.7, 1.0)
+                # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
+                next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
                 self._beat(connection)
         if self._last is not None and not self._kept:
             self._commit(connection, [_Task(self._last, keep=False)])
         if self._checkpoints is not None:
-            # Whoever closes the file last leaves no log behind.
+            # The last connection to close the file removes its log.
             self._checkpoints.close(_CHECKPOINT_PATIENCE)
         connection.close()
 
@@ -151,11 +152,11 @@ class Writer:
         """Return the next operations (those kept for another try first), and whether to close."""
         wait_until = min(until, self._retry_at) if self._kept else until
         left = self._urgent or self._claims
-        closing = self._sort_in(0.0 if left else max(0.0, wait_until - time.monotonic()))
+        closing = self._sort_in(0.0 if left else max(0.0, wait_until - system.monotonic()))
         while not closing and (patience := self._patience()) > 0:
             closing = self._sort_in(patience)
         batch: list[_Task] = []
-        if self._kept and time.monotonic() >= self._retry_at:
+        if self._kept and system.monotonic() >= self._retry_at:
             batch, self._kept = self._kept, []
         while self._urgent and len(batch) < _BATCH:
             batch.append(self._urgent.popleft())
@@ -169,7 +170,7 @@ class Writer:
         """Return for how many seconds all that is to be done may wait."""
         if self._claims or not self._urgent or not all(task.patient for task in self._urgent):
             return 0.0
-        return self._written_at + _GATHER_SECONDS - time.monotonic()
+        return self._written_at + _GATHER_SECONDS - system.monotonic()
 
     def _sort_in(self, seconds: float) -> bool:
         """Wait for something to do, put all that is there in its place, and return whether to close."""
@@ -201,7 +202,7 @@ class Writer:
             else:
                 batch[0].end(None, problem)
         else:
-            self._written_at = time.monotonic()
+            self._written_at = system.monotonic()
             if self._checkpoints is not None:
                 self._checkpoints.count()
             if self._troubled:
@@ -213,7 +214,7 @@ class Writer:
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
         self._check_file()
         with transaction(connection):
-            # One whose asker gave up waiting is not done after all.
+            # An operation is left out if its caller has given up waiting meanwhile.
             return [task.operation(connection) if task.begin() else None for task in batch]
 
     def _check_file(self) -> None:
@@ -229,7 +230,7 @@ class Writer:
         if not self._troubled:
             self._troubled = True
             logger.error("the ledger does not answer ({}); trying again every second", problem)
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        self._retry_at = system.monotonic() + _RETRY_SECONDS
         for task in batch:
             if task.keep:
                 self._kept.append(task)

@@ -57,23 +57,23 @@ class Aggregate:
         self.last_success: dict[str, int] = {}
         self.last_lost: dict[str, int] = {}
 
-    def add(self, ending: Completion, label: str) -> None:
-        """Count one ending."""
-        if ending.followed:
-            self.followed[label, ending.outcome] += 1
+    def add(self, completion: Completion, label: str) -> None:
+        """Count one completion."""
+        if completion.followed:
+            self.followed[label, completion.outcome] += 1
         else:
-            self.ended[label, ending.outcome, ending.reason] += ending.number
-        if ending.outcome == "succeeded":
-            _newest(self.last_success, [(label, ending.finished)])
-        elif ending.outcome == "lost":
-            _newest(self.last_lost, [(label, ending.finished)])
-        if ending.started is None:
+            self.ended[label, completion.outcome, completion.reason] += completion.number
+        if completion.outcome == "succeeded":
+            _newest(self.last_success, [(label, completion.finished)])
+        elif completion.outcome == "lost":
+            _newest(self.last_lost, [(label, completion.finished)])
+        if completion.started is None:
             return
-        if ending.due is not None:
-            late = (ending.started - ending.due) / ticks.SECOND
+        if completion.due is not None:
+            late = (completion.started - completion.due) / ticks.SECOND
             _of(self.lateness, label, LATENESS).add(late)
-        if ending.outcome in _TIMED:
-            took = (ending.finished - ending.started) / ticks.SECOND
+        if completion.outcome in _TIMED:
+            took = (completion.finished - completion.started) / ticks.SECOND
             _of(self.duration, label, DURATION).add(took)
 
     def merge(self, other: Aggregate, *, counting: bool = True) -> None:

@@ -12,28 +12,27 @@ from datetime import UTC
 from typing import Any
 
 import sqlalchemy
-from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.errors import LedgerError
 from everytick.model import ticks
-from everytick.model.schedule import from_text
+from everytick.read.jobs import schedule_of
+from everytick.read.processes import Process, read_processes
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
 from everytick.store.records import host_name, is_paused
-from everytick.text.wording import when
+from everytick.text.instants import when
 from sqlalchemy import select
 
 # A tick that nobody has claimed for so long shows that the clock stands still: it looks at the time at least
 # every 30 seconds, and tries again every second while the ledger does not answer.
 OVERDUE_SECONDS = 60.0
 
-_LEASE = int(LEASE_SECONDS * ticks.SECOND)
 _OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong: `sentence` for whoever may know all, `outline` without names and places."""
+    """Something that is wrong: `sentence` for those who may know all, `outline` without names and places."""
 
     sentence: str
     outline: str
@@ -99,7 +98,7 @@ def check(ledger: Ledger) -> Health:
 def check_here(ledger: Ledger) -> Health:
     """Judge this machine's own processes alone (in a container: its own), by what a restart of them mends.
 
-    Not ready: none of them has shown a sign of life for some seconds, or the event loops of all are stuck. A
+    Not ready: none of them is up, or the event loops of all are stuck. A
     ledger that does not answer is a remark: no restart helps there. Raises nothing, and blocks like `check`.
     """
     try:
@@ -111,23 +110,21 @@ def check_here(ledger: Ledger) -> Health:
     return _judge_here(found)
 
 
-def _judge_here(processes: Sequence[Any]) -> Health:
+def _judge_here(processes: Sequence[Process]) -> Health:
     """Judge by signs of life and event loops alone: what a process is for does not matter."""
     now = ticks.now()
-    alive = {it.process_id: _silence(it) for it in processes if it.beat_us >= now - _LEASE}
-    if not alive:
+    up = [process for process in processes if process.is_up]
+    if not up:
         sentence = "no process of this machine is up"
         return Health(now, (Finding(sentence, sentence),))
-    stuck = [it for it in processes if alive.get(it.process_id, 0) >= _LEASE]
-    problems, remarks = _on_loops(stuck, alive, among=len(alive))
-    newest = max(it.beat_us for it in processes)
+    problems, remarks = _on_loops(up)
     return Health(
         now,
         tuple(problems),
         tuple(remarks),
-        schedulers=len(alive),
-        heartbeat_age=max(0, now - newest) / ticks.SECOND,
-        loop_silence=max(alive.values()) / ticks.SECOND,
+        schedulers=len(up),
+        heartbeat_age=_heartbeat_age(up),
+        loop_silence=_loop_silence(up),
     )
 
 
@@ -148,54 +145,61 @@ def read_jobs(connection: sqlalchemy.Connection) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
-def read_processes(connection: sqlalchemy.Connection) -> Sequence[Any]:
-    """Return the ledger's rows of processes."""
-    return connection.execute(select(schema.processes)).all()
-
-
-def judge(jobs: Sequence[Any], processes: Sequence[Any]) -> Health:
+def judge(jobs: Sequence[Any], processes: Sequence[Process]) -> Health:
     """Judge what `read_jobs` and `read_processes` returned, by this machine's clock."""
     now = ticks.now()
-    alive = [process for process in processes if process.beat_us >= now - _LEASE]
-    if not alive:
-        found = _nobody(processes, now)
-        return Health(now, (found,))
-    silences = {process.process_id: _silence(process) for process in alive}
-    stuck = [process for process in alive if silences[process.process_id] >= _LEASE]
-    overdue = _overdue(jobs, now, min(process.started_us for process in alive))
-    problems, remarks = _on_loops(stuck, silences, among=len(alive))
+    up = [process for process in processes if process.is_up]
+    if not up:
+        return Health(now, (_nobody(processes),))
+    overdue = _overdue(jobs, now, min(process.started for process in up))
+    problems, remarks = _on_loops(up)
     late_problems, late_remarks = _on_clocks(overdue, jobs, now)
-    schedulers = sum(process.role != "worker" for process in alive)
-    workers = sum(process.role != "scheduler" for process in alive)
+    schedulers = sum(process.role.claims for process in up)
+    workers = sum(process.role.runs for process in up)
     return Health(
         now,
         (*_on_roles(schedulers, workers), *problems, *late_problems),
         (*remarks, *late_remarks),
         schedulers=schedulers,
         workers=workers,
-        heartbeat_age=max(0, now - max(process.beat_us for process in alive)) / ticks.SECOND,
-        loop_silence=max(silences.values()) / ticks.SECOND,
+        heartbeat_age=_heartbeat_age(up),
+        loop_silence=_loop_silence(up),
         overdue=tuple(overdue),
     )
 
 
 def tick_after(row: Any, after: int) -> int | None:
     """Return the first tick of a job later than `after`; None if it has none, or none that is known here."""
-    if row.schedule_data is None:
-        return None
+    # None where this machine lacks the zone: the process that runs the schedule may know it.
+    schedule = schedule_of(row)
     try:
-        return from_text(row.schedule_data).next_tick(after)
-    except (ValueError, OverflowError):
-        # A zone that this machine lacks: whoever runs the schedule may know it.
+        return None if schedule is None else schedule.next_tick(after)
+    except OverflowError:
         return None
 
 
-def _nobody(processes: Sequence[Any], now: int) -> Finding:
-    sentence = "no scheduler is up"
-    if processes:
-        age = (now - max(process.beat_us for process in processes)) // ticks.SECOND
+def _nobody(processes: Sequence[Process]) -> Finding:
+    silent = [process for process in processes if not process.is_gone]
+    if silent:
+        age = min(process.silence for process in silent) // ticks.SECOND
         sentence = f"no scheduler has shown a sign of life for {age} s"
-    return Finding(sentence, sentence)
+        return Finding(sentence, sentence)
+    if not processes:
+        return Finding("no scheduler is up", "no scheduler is up")
+    last = min(processes, key=lambda process: process.silence)
+    age = last.silence // ticks.SECOND
+    return Finding(
+        f"no scheduler is up: {last.name} is gone, its last sign of life was {age} s ago",
+        f"no scheduler is up: the last sign of life was {age} s ago",
+    )
+
+
+def _heartbeat_age(up: Sequence[Process]) -> float:
+    return max(0, min(process.silence for process in up)) / ticks.SECOND
+
+
+def _loop_silence(up: Sequence[Process]) -> float:
+    return max(process.loop_silence for process in up) / ticks.SECOND
 
 
 def _on_roles(schedulers: int, workers: int) -> list[Finding]:
@@ -209,27 +213,18 @@ def _on_roles(schedulers: int, workers: int) -> list[Finding]:
     return [Finding(sentence, sentence)]
 
 
-def _silence(process: Any) -> int:
-    """Return for how long a loop had not answered when its process last showed a sign of life.
-
-    Both instants are that process's own, so no two clocks are compared.
-    """
-    answered = process.started_us if process.pass_us is None else process.pass_us
-    return max(0, int(process.beat_us - answered))
-
-
-def _on_loops(
-    stuck: Sequence[Any], silences: dict[str, int], among: int
-) -> tuple[list[Finding], list[Finding]]:
+def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
+    """Tell of loops that are stuck: a problem if all are, else a remark."""
     found = [
         Finding(
-            f"the event loop of process {process.pid} on {process.host} has not answered for"
-            f" {silences[process.process_id] // ticks.SECOND} s: something blocks it",
+            f"the event loop of {process.name} has not answered for"
+            f" {process.loop_silence // ticks.SECOND} s: something blocks it",
             "the event loop of a scheduler does not answer",
         )
-        for process in stuck
+        for process in up
+        if process.is_stuck
     ]
-    return (found, []) if len(stuck) == among else ([], found)
+    return (found, []) if len(found) == len(up) else ([], found)
 
 
 def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:

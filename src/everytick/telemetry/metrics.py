@@ -24,6 +24,7 @@ from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
+from everytick.read.processes import read_processes
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -48,6 +49,8 @@ OUTCOMES = (
     *(("interrupted", ""), ("lost", "")),
     *(("skipped", reason) for reason in ("missed", "coalesced", "overlap", "paused", "outage")),
 )
+# How far back the first scrape looks for the newest successes and losses.
+_RECENT = 3_600 * ticks.SECOND
 # How far back the last success of a job is looked for, in its rows.
 _LOOK_BACK = 1_000
 
@@ -61,7 +64,7 @@ class Metrics(Collector):
     def __init__(self, ledger: Ledger, *, history: bool = False) -> None:
         self._ledger, self._history = ledger, history
         self._lock = threading.Lock()
-        self._endings = CompletionFeed(history=history)
+        self._completions = CompletionFeed(0 if history else ticks.now() - _RECENT)
         self._aggregate = Aggregate()
         self._begun = False
         # Jobs of which the last success was looked up, if they had one.
@@ -94,18 +97,18 @@ class Metrics(Collector):
             return [_build(), *found, reading, _of_files(self._ledger), *self._counted()]
 
     def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
-        jobs, processes = health.read_jobs(connection), health.read_processes(connection)
+        jobs, processes = health.read_jobs(connection), read_processes(connection)
         shown = {row.job_id: row for row in jobs[:MOST_JOBS]}
         self._count(connection, shown)
         found = list(_of_health(health.judge(jobs, processes), readable=True))
-        found += _of_open_runs(self._endings.open_rows, shown)
+        found += _of_open_runs(self._completions.open_rows, shown)
         found += self._of_jobs(connection, shown)
         return found
 
     def _count(self, connection: sqlalchemy.Connection, shown: dict[str, Any]) -> None:
         aggregate = Aggregate()
-        for ending in self._endings.look(connection, self._ledger.file_identity()):
-            aggregate.add(ending, ending.job_id if ending.job_id in shown else OTHERS)
+        for completion in self._completions.look(connection, self._ledger.file_identity()):
+            aggregate.add(completion, completion.job_id if completion.job_id in shown else OTHERS)
         # Only now: what was read in part is read again.
         self._aggregate.merge(aggregate, counting=self._begun or self._history)
         self._begun = True

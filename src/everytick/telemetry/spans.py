@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any
 
 from everytick import app
 from everytick.engine import capture
 from everytick.engine.context import Run
+from everytick.engine.ports import SpanOpener
 from everytick.model import ticks
 from everytick.settings import settings
 from loguru import logger
-
-# Opens the span of a run that was due at an instant (microseconds since 1970-01-01 UTC).
-Opener = Callable[[Run, int], AbstractContextManager[None]]
 
 _NO_SPAN = nullcontext()
 _EXPORTER = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-def opener() -> Opener:
+def opener() -> SpanOpener:
     """Return what opens the span of a run; it does nothing unless SCHEDULER_TRACING is true."""
     if not settings().scheduler_tracing:
         return lambda _run, _due: _NO_SPAN
@@ -78,7 +75,7 @@ class _RunSpan:
         from opentelemetry import context, trace
 
         try:
-            # An empty context: whoever asked for the run has a trace of their own, which may be over.
+            # An empty context: the request for this run has a trace of its own, which may be over.
             self._span = self._tracer.start_span(
                 self._run.job_id, context=context.Context(), attributes=_attributes(self._run, self._due)
             )

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from .wording import MONTHS, MOST_LISTED, WEEKDAYS, clock, every, is_run, listed, ordinal
+from .durations import every
+from .instants import clock
+from .wording import MONTHS, MOST_LISTED, WEEKDAYS, is_run, listed, ordinal
 
 # Each field with its least and its greatest value, from the largest to the smallest.
 _FIELDS = {

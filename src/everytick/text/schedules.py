@@ -14,7 +14,9 @@ from everytick.model import ticks
 from everytick.model.schedule import Schedule, from_data
 
 from .cron import NoWords, cron_in_words
-from .wording import MONTHS, WEEKDAYS, clock, date_and_time, every, length, listed, ordinal
+from .durations import every, exact
+from .instants import clock, date_and_time
+from .wording import MONTHS, WEEKDAYS, listed, ordinal
 
 _HOUR = 3_600 * ticks.SECOND
 # Where counting begins unless a schedule says otherwise.
@@ -34,7 +36,7 @@ def in_words(schedule: Schedule) -> str:
 
 
 def _at_start(delay: int) -> str:
-    return f"{length(delay)} after each start" if delay else "at each start"
+    return f"{exact(delay)} after each start" if delay else "at each start"
 
 
 def _sentence(data: Mapping[str, Any]) -> str:
@@ -44,7 +46,7 @@ def _sentence(data: Mapping[str, Any]) -> str:
 
 
 def _jitter(data: Mapping[str, Any]) -> str:
-    return f", delayed by up to {length(data['jitter'])}" if data["jitter"] else ""
+    return f", delayed by up to {exact(data['jitter'])}" if data["jitter"] else ""
 
 
 def _cron(data: Mapping[str, Any]) -> str:

@@ -1,12 +1,9 @@
-"""The smallest pieces of sentences about times: instants, lists, ordinals, lengths."""
+"""The smallest pieces of sentences: lists, ordinals, the names of days and months."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
 from itertools import pairwise
-
-from everytick.model import ticks
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -15,15 +12,6 @@ MONTHS = (
 )
 # Longer lists are not read by anybody.
 MOST_LISTED = 6
-
-_UNITS = (("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))
-
-
-def when(instant: int, zone: tzinfo) -> str:
-    """Return an instant (microseconds since 1970 UTC) in a zone: to the second, finer if it is a fraction."""
-    moment, rest = ticks.moment(instant, zone), instant % ticks.SECOND
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {moment:%Z}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
@@ -42,36 +30,14 @@ def counted(number: float, unit: str) -> str:
     return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
-def length(microseconds: int) -> str:
-    """Return a length of time in the largest unit that it is a whole number of, up to hours."""
-    for unit, size in _UNITS:
-        if microseconds % size == 0 and microseconds:
-            return counted(microseconds // size, unit)
-    seconds = f"{microseconds / 1_000_000:.6f}".rstrip("0")
-    return f"{seconds} seconds"
-
-
-def every(microseconds: int) -> str:
-    """Return `every hour`, `every 4 hours`."""
-    said = length(microseconds)
-    return f"every {said.removeprefix('1 ') if said.startswith('1 ') else said}"
-
-
-def clock(second: int) -> str:
-    """Return a second of the day as `09:00`, or `09:00:30`."""
-    shown = f"{second // 3600:02}:{second // 60 % 60:02}"
-    return f"{shown}:{second % 60:02}" if second % 60 else shown
-
-
-def date_and_time(wall: datetime) -> str:
-    """Return a wall-clock time with as much of it as is not zero."""
-    spec = "microseconds" if wall.microsecond else "seconds" if wall.second else "minutes"
-    return wall.isoformat(sep=" ", timespec=spec)
-
-
 def is_run(values: Sequence[int], step: int = 1) -> bool:
     """Return whether sorted numbers follow each other in equal steps."""
     return all(later - earlier == step for earlier, later in pairwise(values))
+
+
+def quoted(note: str | None) -> str:
+    """Return a note in brackets, or that there is none."""
+    return f'(note: "{note}")' if note else "(without a note)"
 
 
 def not_a_run(text: str) -> str:

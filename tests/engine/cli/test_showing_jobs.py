@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.cli import cells
-from everytick.cli.output import job_ids
+from everytick.cli.output import declared, job_ids
 from everytick.read import job_rows
 from everytick.read.last_runs import percentile
 from everytick.store.sqlite import SqliteLedger
@@ -134,7 +134,7 @@ def test_a_pause_is_told_with_its_note(scheduler: AsyncIOScheduler) -> None:
 def test_a_job_that_also_runs_at_each_start_says_so(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(nothing, id="first")
     scheduler.add_job(nothing, "cron", hour=9, id="second", next_run_time=datetime.now(UTC))
-    words = {row["id"]: row["schedule_in_words"] for row in job_rows(scheduler)}
+    words = {row["id"]: row["schedule_in_words"] for row in job_rows(scheduler.ledger, declared(scheduler))}
     assert words == {"first": "at each start", "second": "at 09:00 every day; also at each start"}
 
 
@@ -220,7 +220,7 @@ def test_the_cost_of_jobs_does_not_grow_with_the_history(scheduler: AsyncIOSched
         write(ledger, "scheduler_runs", [run("job", BEGIN + index * MINUTE) for index in many])
         write(ledger, "scheduler_runs", [run("job", None, due_us=BEGIN + index * MINUTE) for index in many])
         with counted_steps() as steps:
-            job_rows(scheduler)
+            job_rows(scheduler.ledger, declared(scheduler))
             costs.append(steps())
     few, very_many = costs
     assert few > 10

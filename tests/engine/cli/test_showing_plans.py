@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
-from everytick.cli.progress import Patience
+from everytick.cli.progress import Progress
 
 from application import wait_for
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
@@ -177,7 +177,7 @@ def test_more_ticks_than_are_looked_at_are_said_to_be(scheduler: AsyncIOSchedule
     assert (found["ticks"], found["looked_until"]) == (30, "2026-03-01T00:30:00+00:00")
 
 
-# --- patience
+# --- progress
 
 
 class Terminal(io.StringIO):
@@ -194,9 +194,9 @@ class Terminal(io.StringIO):
 def test_what_takes_long_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=True))
-    with Patience("reckoning", after=0.01) as patience:
+    with Progress("reckoning", after=0.01) as progress:
         wait_for(lambda: "reckoning" in terminal.getvalue(), "the bar")
-        patience.at(0.5)
+        progress.at(0.5)
     # The bar has gone, and nothing goes on.
     length = len(terminal.getvalue())
     deadline = time.monotonic() + 0.3
@@ -211,9 +211,9 @@ def test_what_is_quick_or_read_by_a_program_is_not_told(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=is_terminal))
     told = 0
-    with Patience("reckoning", after=after) as patience:
+    with Progress("reckoning", after=after) as progress:
         for part in range(100):
-            patience.at(part / 100)
+            progress.at(part / 100)
             told += len(terminal.getvalue())
     assert told == 0
     assert terminal.getvalue() == ""

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from everytick import app as which
 from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
 from everytick.dryrun.start import dry_run
 from everytick.model import ticks
+from everytick.read import Declared
 from everytick.settings import SchedulerSettings
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
@@ -153,10 +155,13 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 # --- how jobs have fared
 
 
+def in_code(troubled: Troubles) -> Declared:
+    return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
+
+
 def habits_of(troubled: Troubles) -> list[Finding]:
     with connect(troubled.ledger) as connection:
-        defaults = {"misfire_grace_time": 600}
-        return history.examine_history(connection, troubled.declared, defaults, ticks.now(), ZONE)
+        return history.examine_history(connection, in_code(troubled), ticks.now(), ZONE)
 
 
 def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
@@ -281,7 +286,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     ):
         other.execute("BEGIN IMMEDIATE")
         held = storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
-        found = examination.examine()
+        found = examination.examine(lambda: in_code(troubled))
         other.execute("ROLLBACK")
     assert held is not None
     assert held.level == "error"
@@ -365,21 +370,57 @@ def test_variables_that_nothing_reads(tmp_path: Path) -> None:
     assert any("resembles SCHEDULER_MAX_WORKERS" in it.what for it in found)
 
 
+@pytest.mark.parametrize(
+    ("template", "right"),
+    [
+        ("0.2.0", "add the dashboard: copier update --defaults --vcs-ref :current: --data dashboard=true"),
+        ("unknown", "install the extra: pip install 'everytick[dashboard]'"),
+    ],
+)
 def test_variables_of_a_part_that_the_application_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, right: str
 ) -> None:
     monkeypatch.setattr(which.Application, "has_dashboard", False)
+    monkeypatch.setattr(which.Application, "template_version", template)
     with scheduler_settings(tmp_path, SCHEDULER_DASHBOARD="true", SCHEDULER_DASHBOARD_PORT=8080):
         _chosen, found = environment.examine_settings()
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
             f"{name} has no effect: the application was made without the dashboard",
-            "remove it, or add the dashboard:"
-            " copier update --defaults --vcs-ref :current: --data dashboard=true",
+            f"remove it, or {right}",
         )
         for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
     ]
+
+
+def test_two_applications_with_one_package_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
+    for name in ("apples", "pears"):
+        assert environment.examine_packages() == []
+        described = tmp_path / "site" / f"{name}-1.0.dist-info"
+        described.mkdir(parents=True)
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (described / "RECORD").write_text("stall/__init__.py,,\n")
+    [found] = environment.examine_packages()
+    assert (found.level, found.check) == ("error", "packages")
+    assert found.what == "the package stall is in 2 distributions, apples, pears: one hides the other"
+
+
+def test_two_applications_installed_for_editing_with_one_package_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
+    for name in ("apples", "pears"):
+        assert environment.examine_packages() == []
+        (tmp_path / name / "stall").mkdir(parents=True)
+        (tmp_path / name / "stall" / "__init__.py").touch()
+        # The working directory and its editable installation are one place.
+        monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / name), str(tmp_path / name)])
+    [found] = environment.examine_packages()
+    apples, pears = (str(tmp_path / name / "stall") for name in ("apples", "pears"))
+    assert found.what == f"there is more than one package stall: {apples} hides {pears}"
 
 
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,7 +466,7 @@ def test_no_question_reads_through_the_history(troubled: Troubles) -> None:
         looked_at(troubled, liveness.examine_clock)
         looked_at(troubled, liveness.examine_runs)
         habits_of(troubled)
-        dry_run(troubled.ledger, [], {"misfire_grace_time": 600})
+        dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert len(asked) > 20

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.cli.output import declared
 from everytick.dryrun.diff import Difference, JobChange, difference
 from everytick.model import ticks
 from everytick.store import joining, schema
@@ -31,7 +32,7 @@ def task() -> None:
 
 def of(scheduler: AsyncIOScheduler) -> Difference:
     """Return what a start of this schedule would change."""
-    return difference(scheduler.ledger, scheduler.get_jobs(), scheduler.defaults)
+    return difference(scheduler.ledger, declared(scheduler))
 
 
 def start_once(*jobs: tuple[str, dict[str, Any]]) -> None:

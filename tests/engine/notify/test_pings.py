@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick import log_to_stderr as configure_logging
-from everytick.notify import heartbeat_urls
+from everytick.model.backoff import Backoff
+from everytick.notify import sender
+from everytick.notify.notifier import Notifier
 from loguru import logger
 
 from inside import rows, scheduler_settings
@@ -44,7 +46,7 @@ def log(scheduler: AsyncIOScheduler) -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat_urls, "_FIRST_RETRY", 0.2)
+    monkeypatch.setattr(sender, "HEARTBEATS", Backoff(0.2, 300))
 
 
 def at_start(scheduler: AsyncIOScheduler, body: Callable[[], Any], ping: str, **options: Any) -> None:
@@ -233,7 +235,9 @@ async def test_a_service_that_does_not_answer_delays_neither_runs_nor_the_end(
         await until(lambda: len(rows(scheduler, "succeeded")) > number + 20)
         process = scheduler._process
         assert process is not None
-        waiting = process._notifier._heartbeat_urls
+        notifier = process._notifier
+        assert isinstance(notifier, Notifier)
+        waiting = notifier._heartbeat_urls
         assert waiting is not None
         assert sum(len(line.calls) for line in waiting._lines.values()) <= 4
         begun = time.monotonic()

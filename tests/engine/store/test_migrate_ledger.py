@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 from everytick.store.records import Identity, Room
+from everytick.system import system
 
 from histories import write
 from moved_ledgers import cleaned, content, fill, move, newest_number, sqlite
@@ -132,7 +132,7 @@ def test_a_process_of_another_machine_that_still_beats_is_found(
         with closing(source.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_processes SET beat = beat + 1")
 
-    monkeypatch.setattr(time, "sleep", beat)
+    monkeypatch.setattr(system, "sleep", beat)
     said = refused(source, open_ledger(postgres_url))
     assert said.startswith("process 77 on elsewhere uses the ledger")
     assert not open_ledger(postgres_url).exists()

@@ -17,6 +17,7 @@ from everytick.dashboard import probes
 from everytick.engine import heartbeats
 from everytick.engine.clock import Clock as SchedulersClock
 from everytick.model import ticks
+from everytick.read import processes
 from everytick.store import sqlite
 from everytick.store.database import Ledger
 from everytick.telemetry import health
@@ -90,7 +91,7 @@ async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.3)
-    monkeypatch.setattr(health, "_LEASE", 2 * ticks.SECOND)
+    monkeypatch.setattr(processes, "LEASE", 2 * ticks.SECOND)
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
     async with scheduler:
         assert health.check(scheduler.ledger).ready
@@ -105,7 +106,7 @@ async def test_a_coroutine_that_blocks_the_event_loop_makes_it_unready(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.3)
-    monkeypatch.setattr(health, "_LEASE", 2 * ticks.SECOND)
+    monkeypatch.setattr(processes, "LEASE", 2 * ticks.SECOND)
     free = threading.Event()
     found: list[Health] = []
 

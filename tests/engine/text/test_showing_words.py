@@ -28,8 +28,7 @@ def schedule(
     trigger: Any, arguments: Mapping[str, Any] | None = None, reading: triggers.Reading = BERLIN
 ) -> Schedule:
     """Return the schedule that add_job would make of this."""
-    made = triggers.make(trigger, arguments or {}, frozenset(), reading)
-    return triggers.compile_trigger(made, reading)
+    return triggers.read(trigger, arguments or {}, frozenset(), reading)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +351,7 @@ def test_a_combination_says_each_of_its_parts_or_nothing(
     word: str, parts: list[dict[str, str]], jitter: int
 ) -> None:
     combined = (OrTrigger if word == "or" else AndTrigger)(
-        [CronTrigger(**fields) for fields in parts], jitter
+        [CronTrigger(**fields, timezone=BERLIN.zone) for fields in parts], jitter
     )
     made = schedule(combined)
     words, alone = in_words(made), [in_words(schedule("cron", fields)) for fields in parts]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from everytick import installed
+from everytick import cli, installed
 from everytick.app import Application
-from everytick.cli import program
 from everytick.errors import ConfigurationError
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -132,5 +131,5 @@ def ended(
     monkeypatch.setattr("sys.argv", ["app", *command])
     monkeypatch.setattr("everytick.app._current", None)
     with pytest.raises(SystemExit) as end:
-        program.main(Application(root=folder))
+        cli.main(Application(root=folder))
     return end.value.code, capsys.readouterr().err

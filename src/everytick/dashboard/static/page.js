@@ -30,10 +30,16 @@
   // The difference between this machine's clock and the server's, in milliseconds.
   let ahead = 0;
 
+  // The two largest units, as `duration` in text/durations.py has them.
   function lasting(seconds) {
-    if (seconds < 100) return `${Math.round(seconds)} s`;
-    if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
-    return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+    let left = Math.round(seconds);
+    const parts = [];
+    for (const [name, size] of [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
+      const number = Math.floor(left / size);
+      left -= number * size;
+      if (number) parts.push(`${number} ${name}${name === "day" && number > 1 ? "s" : ""}`);
+    }
+    return parts.slice(0, 2).join(" ") || "0 s";
   }
 
   function countOn() {

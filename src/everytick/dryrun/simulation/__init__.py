@@ -20,10 +20,10 @@ from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
 from everytick.model.ticks.zones import spans, wall_clock
-from everytick.text.wording import when
+from everytick.text.instants import when
 
 from .one_job import OneJob
-from .results import ClockChange, JobResult, OutageCost, Simulation, iso
+from .results import ClockChange, JobResult, OutageCost, Simulation
 from .timeline import MOST_COMBINED, TooManyTicks, timeline
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "OutageCost",
     "Simulation",
     "days_later",
-    "iso",
     "simulate",
 ]
 

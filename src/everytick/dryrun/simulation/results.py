@@ -11,6 +11,7 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.text.instants import iso
 
 
 @dataclass
@@ -154,13 +155,6 @@ class Simulation:
             ],
             "problems": self.problems(),
         }
-
-
-def iso(instant: int | None) -> str | None:
-    """Return an instant as ISO 8601 in UTC."""
-    if instant is None:
-        return None
-    return ticks.moment(instant).isoformat(timespec="microseconds" if instant % ticks.SECOND else "seconds")
 
 
 def _job_data(result: JobResult) -> dict[str, Any]:

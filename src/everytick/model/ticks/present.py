@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
-# A reading of the server's clock is late by what its answer took: the best of so many seconds counts.
+from everytick.system import system
+
+# A reading of the server's clock is late by what its answer took: the best one of these seconds counts.
 _KEPT_SECONDS = 10.0
 
 # When each reading was taken (seconds of the monotonic clock), and how far the server's clock was ahead of
@@ -21,15 +22,15 @@ def now() -> int:
     machine's monotonic clock counts on, so that setting the machine's wall clock changes nothing.
     """
     if _ahead is None:
-        return time.time_ns() // 1000
-    return time.monotonic_ns() // 1000 + _ahead
+        return system.time_ns() // 1000
+    return system.monotonic_ns() // 1000 + _ahead
 
 
 def hear(server: int) -> None:
     """Take in what the database's clock says at this moment, in microseconds UTC."""
     global _ahead
-    moment = time.monotonic()
-    _heard.append((moment, server - time.monotonic_ns() // 1000))
+    moment = system.monotonic()
+    _heard.append((moment, server - system.monotonic_ns() // 1000))
     while _heard[0][0] < moment - _KEPT_SECONDS:
         _heard.popleft()
     _ahead = max(ahead for _moment, ahead in tuple(_heard))

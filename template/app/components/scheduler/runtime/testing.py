@@ -2,7 +2,8 @@
 
 import warnings
 
-from everytick.testing import ScheduleUnderTest, schedule
+from everytick import ScheduleUnderTest
+from everytick.testing import schedule
 
 __all__ = ["ScheduleUnderTest", "schedule"]
 

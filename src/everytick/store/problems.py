@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from everytick.model import ticks
-from everytick.store.workers import MOST_CRASHES
+
+from .workers import MOST_CRASHES
 
 _KIND_OF_STATE = {"failed": "failed", "timed_out": "failed", "lost": "lost", "interrupted": "lost"}
 _WHY_SKIPPED = {

@@ -1,0 +1,290 @@
+"""What a trigger object was given when it was made.
+
+APScheduler fills in what was not said with the machine's zone and the moment of the call, and keeps no trace
+of having done so. Where an object leaves that open, the call that made it is looked up in the user's files;
+where that does not tell either, a sentence says so, instead of a guess. Nothing of APScheduler is touched.
+
+Every function raises ValueError with a sentence that says what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta, tzinfo
+from functools import partial
+from typing import Any
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import astimezone
+from everytick.system import system
+from tzlocal import get_localzone
+
+from .relative_dates import is_computed
+from .trigger_source import OPEN, Origin, TriggerCall
+
+# When the program began, or somewhat earlier: a trigger may be older than this module.
+_BEGAN = system.local_now() - timedelta(hours=1)
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
+_AMOUNTS = ("years", "months", "weeks", "days")
+_TIMES = ("hour", "minute", "second")
+# Names of one zone.
+_UTC = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu"})
+# What a crontab says, in its order.
+_CRONTAB = ("minute", "hour", "day", "month", "day_of_week")
+
+
+def arguments_of(trigger: BaseTrigger, zone: tzinfo, *, stored: bool) -> dict[str, Any]:
+    """Return the arguments that a trigger object was made with, as far as they matter.
+
+    `zone`: the scheduler's. `stored`: as in `triggers.Reading`. A `crontab` among them is the expression that
+    `from_crontab` got.
+    """
+    for cls, (read, fits) in _READERS.items():
+        if isinstance(trigger, cls):
+            return read(trigger, Origin(trigger, cls, partial(_fits, trigger, fits)), zone, stored)
+    raise AssertionError(f"no trigger of APScheduler's: {trigger!r}")
+
+
+def _cron(trigger: CronTrigger, origin: Origin, zone: tzinfo, _stored: bool) -> dict[str, Any]:
+    given = {field.name: str(field) for field in trigger.fields if not field.is_default}
+    # APScheduler reads `mon#1` as mon, and keeps no more: the rest is seen only where it is written.
+    written = [found for found in map(_texts, origin.calls) if found.keys() == given.keys()]
+    if written and not any(all(map(is_read_whole, found, found.values())) for found in written):
+        given |= written[0]
+    # Nobody else writes all these five, and none of the others.
+    if given.keys() == set(_CRONTAB) and origin.ask(lambda call: call.crontab) is not False:
+        given["crontab"] = " ".join(given[name] for name in _CRONTAB)
+    return given | _zone_and_dates(trigger, origin, zone) | _jitter(trigger)
+
+
+def is_read_whole(name: str, value: Any) -> bool:
+    """Return whether APScheduler reads all of a cron field; it takes what only begins as it should."""
+    compilers = CronTrigger.FIELDS_MAP[name].COMPILERS
+    return all(
+        any(compiler.value_re.fullmatch(part) for compiler in compilers) for part in split_field(value)
+    )
+
+
+def split_field(value: Any) -> list[str]:
+    """Return the expressions in a cron field."""
+    return re.split(" *, *", str(value).strip())
+
+
+def _interval(trigger: IntervalTrigger, origin: Origin, zone: tzinfo, stored: bool) -> dict[str, Any]:
+    length = trigger.interval
+    given: dict[str, Any] = {"days": length.days} if length.days else {}
+    if length.seconds or length.microseconds:
+        given["seconds"] = length.seconds + (length.microseconds and length.microseconds / 1e6)
+    given |= _zone_and_dates(trigger, origin, zone) | _jitter(trigger)
+    if trigger.start_date.microsecond and _BEGAN <= trigger.start_date - length <= system.local_now():
+        named = origin.ask(lambda call: call.gives("start_date"))
+        if named is None and stored:
+            raise _unknown(trigger, "its start_date", "start_date")
+        if not named:
+            del given["start_date"]
+    return given
+
+
+def _date(trigger: DateTrigger, origin: Origin, zone: tzinfo, stored: bool) -> dict[str, Any]:
+    at = trigger.run_date
+    if is_computed(at):
+        named = origin.ask(lambda call: call.gives("run_date"))
+        is_default = named is False or (named is None and not stored)
+        if _BEGAN <= at <= system.local_now() and is_default:
+            return {}
+        # The very instant is meant, unless it was handed over without a zone.
+        if _is_local(at.tzinfo) and origin.ask(_leaves_zone_open):
+            return {"run_date": at.replace(tzinfo=None)}
+        return {"run_date": at}
+    if _is_local(at.tzinfo) and _zone_is_open(trigger, origin, zone):
+        return {"run_date": at.replace(tzinfo=None)}
+    # A moment with a zone of its own is shown in the scheduler's.
+    named = origin.ask(lambda call: call.gives("timezone"))
+    return {"run_date": at} if named is False else {"run_date": at, "timezone": at.tzinfo}
+
+
+def _calendar(
+    trigger: CalendarIntervalTrigger, origin: Origin, zone: tzinfo, _stored: bool
+) -> dict[str, Any]:
+    given = {name: getattr(trigger, name) for name in _AMOUNTS}
+    given |= {name: getattr(trigger._time, name) for name in _TIMES}
+    given |= {"start_date": trigger.start_date, "end_date": trigger.end_date, "timezone": trigger.timezone}
+    given |= _jitter(trigger)
+    if _is_local(trigger.timezone) and _zone_is_open(trigger, origin, zone):
+        del given["timezone"]
+    if _BEGAN.date() <= trigger.start_date <= system.local_now().date():
+        named = origin.ask(lambda call: call.gives("start_date"))
+        if named is None:
+            raise _unknown(trigger, f"its start_date, {trigger.start_date},", "start_date")
+        if not named:
+            del given["start_date"]
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _zone_and_dates(trigger: CronTrigger | IntervalTrigger, origin: Origin, zone: tzinfo) -> dict[str, Any]:
+    dates = {"start_date": trigger.start_date, "end_date": trigger.end_date}
+    dates = {name: value for name, value in dates.items() if value is not None}
+    return _with_zone(trigger, origin, zone, trigger.timezone, dates)
+
+
+def _with_zone(
+    trigger: BaseTrigger, origin: Origin, zone: tzinfo, own: tzinfo | None, dates: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the dates with the trigger's own zone or, if that was filled in, as wall clock times."""
+    if not (_is_local(own) and _zone_is_open(trigger, origin, zone)):
+        return {**dates, "timezone": own}
+    # One with an offset was text: a moment with a zone would have given the trigger that zone.
+    return {
+        name: value.replace(tzinfo=None) if value.tzinfo is own else value.isoformat()
+        for name, value in dates.items()
+    }
+
+
+def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
+    """Return whether a trigger that is in the machine's zone was given none: then the scheduler's counts."""
+    if _key(get_localzone()) == _key(zone):
+        return True
+    found = origin.ask(_leaves_zone_open)
+    if found is None:
+        raise _unknown(trigger, f"its time zone, {get_localzone()},", "timezone")
+    return found
+
+
+def _leaves_zone_open(call: TriggerCall) -> bool | None:
+    named = call.gives("timezone")
+    if named is not False:
+        return None if named is None else False
+    # A moment with a zone gives the whole trigger its zone, which may be the machine's.
+    dates = ("run_date", "start_date", "end_date")
+    return True if call.crontab or all(call.is_naive(name) for name in dates) else None
+
+
+def _unknown(trigger: BaseTrigger, what: str, name: str) -> ValueError:
+    kind = next(cls.__name__ for cls in _READERS if isinstance(trigger, cls))
+    return ValueError(
+        f"whether {what} was given to this {kind} or filled in by APScheduler cannot be told from the object:"
+        f" write {kind}(...) inside of this call, with {name}= if it is meant, or give this call the"
+        " trigger's name and arguments"
+    )
+
+
+def _cron_fits(trigger: CronTrigger, call: TriggerCall) -> bool:
+    return all(_field_fits(field, _written(call, field.name)) for field in trigger.fields)
+
+
+def _written(call: TriggerCall, name: str) -> Any:
+    """Return what a call gives as a cron field; None if nothing, OPEN if that cannot be read off."""
+    if not call.crontab:
+        return call.value(name)
+    if name not in _CRONTAB:
+        return None
+    expression = call.value("expr")
+    words = expression.split() if isinstance(expression, str) else []
+    return words[_CRONTAB.index(name)] if len(words) == len(_CRONTAB) else OPEN
+
+
+def _field_fits(field: Any, value: Any) -> bool:
+    if value is OPEN:
+        return True
+    if value is None or field.is_default:
+        return value is None and field.is_default
+    try:
+        return str(CronTrigger.FIELDS_MAP[field.name](field.name, value)) == str(field)
+    except (ValueError, TypeError):
+        return False
+
+
+def _texts(call: TriggerCall) -> dict[str, str]:
+    """Return the cron fields that a call gives, as far as they can be read off."""
+    values = {name: _written(call, name) for name in CronTrigger.FIELD_NAMES}
+    return {name: str(value) for name, value in values.items() if value is not None and value is not OPEN}
+
+
+def _interval_fits(trigger: IntervalTrigger, call: TriggerCall) -> bool:
+    values = {unit: call.value(unit) for unit in _UNITS}
+    if OPEN in values.values():
+        return True
+    try:
+        length = timedelta(**{unit: value or 0 for unit, value in values.items()})
+    except (TypeError, OverflowError):
+        return False
+    return bool((length or timedelta(seconds=1)) == trigger.interval)
+
+
+def _calendar_fits(trigger: CalendarIntervalTrigger, call: TriggerCall) -> bool:
+    own = {name: getattr(trigger, name) for name in _AMOUNTS}
+    own |= {name: getattr(trigger._time, name) for name in _TIMES}
+    return all(call.value(name) is OPEN or (call.value(name) or 0) == value for name, value in own.items())
+
+
+def _date_fits(trigger: DateTrigger, call: TriggerCall) -> bool:
+    if call.gives("run_date") is False:
+        return is_computed(trigger.run_date)
+    value = call.value("run_date")
+    if not isinstance(value, str):
+        return True
+    try:
+        said = DateTrigger(value, "UTC").run_date
+    except ValueError:
+        return False
+    return bool(said.replace(tzinfo=None) == trigger.run_date.replace(tzinfo=None))
+
+
+def _fits(trigger: BaseTrigger, has_its_times: Callable[[Any, TriggerCall], bool], call: TriggerCall) -> bool:
+    """Return whether a call may have made a trigger, with its times, zone, jitter, start and end."""
+    if not has_its_times(trigger, call):
+        return False
+    zone = call.value("timezone")
+    own = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
+    if isinstance(zone, str) and not _is_named(zone, own):
+        return False
+    if isinstance(trigger, DateTrigger):
+        return True
+    if call.value("jitter") is not OPEN and call.value("jitter") != trigger.jitter:
+        return False
+    # A cron trigger alone has no start of its own where none was given.
+    limits = ("start_date", "end_date") if isinstance(trigger, CronTrigger) else ("end_date",)
+    return all(_has(call, name) in (None, getattr(trigger, name) is not None) for name in limits)
+
+
+def _has(call: TriggerCall, name: str) -> bool | None:
+    """Return whether a call gives a limit: one that is computed is given."""
+    return True if name in call.arguments and call.value(name) is OPEN else call.gives(name)
+
+
+def _is_named(name: str, zone: tzinfo | None) -> bool:
+    try:
+        named = astimezone(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    # `UTC` gives another object than a machine's own zone of that name is.
+    return type(named) is type(zone) and str(named) == str(zone)
+
+
+def _is_local(zone: tzinfo | None) -> bool:
+    local = get_localzone()
+    return zone is local or (zone is not None and getattr(zone, "key", None) == getattr(local, "key", ""))
+
+
+def _key(zone: tzinfo | None) -> object:
+    name = getattr(zone, "key", None) or str(zone)
+    return "UTC" if name in _UTC else name
+
+
+def _jitter(trigger: Any) -> dict[str, Any]:
+    return {} if trigger.jitter is None else {"jitter": trigger.jitter}
+
+
+_Reader = Callable[[Any, Origin, tzinfo, bool], dict[str, Any]]
+_READERS: dict[type[BaseTrigger], tuple[_Reader, Callable[[Any, TriggerCall], bool]]] = {
+    CronTrigger: (_cron, _cron_fits),
+    IntervalTrigger: (_interval, _interval_fits),
+    DateTrigger: (_date, _date_fits),
+    CalendarIntervalTrigger: (_calendar, _calendar_fits),
+}

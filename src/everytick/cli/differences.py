@@ -1,0 +1,57 @@
+"""How the difference between a schedule and the one in force is shown to people."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from everytick.dryrun.diff import Difference, JobChange, Start
+from everytick.text.instants import local_with_zone
+
+
+def lines(found: Difference, zone: tzinfo) -> list[str]:
+    """Return the lines that say what a start would change, and what it would run at once."""
+    return [
+        *(line for change in found.jobs for line in _change_lines(change, zone)),
+        *([] if found.jobs else ["the schedule is the one in force"]),
+        *_start_lines(found, zone),
+    ]
+
+
+def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
+    said = [f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else "")]
+    sides = (("before", change.old), ("after", change.new))
+    for word, side in sides if change.what != "altered" else ():
+        if side is not None:
+            shown = (
+                "not known" if side.next is None else ", ".join(local_with_zone(t, zone) for t in side.next)
+            )
+            said.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {shown or 'never'}")
+    return [*said, *(f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items())]
+
+
+def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
+    """Return what a start would do at once, and what it would find."""
+    said = ["a start now would run at once:" if found.runs else "a start now would run nothing at once"]
+    said += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.runs]
+    said += [f"  {run.job_id} ({run.why}) later {_of(run, zone)}" for run in found.waiting]
+    said += [_skip_line(skip, zone) for skip in found.skipped]
+    said += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
+    if found.alive:
+        said.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
+    if found.stale:
+        said.append(
+            f"runs of a start and of {', '.join(found.stale)} follow when that is given up, after 15 s"
+        )
+    return said
+
+
+def _skip_line(skip: dict[str, Any], zone: tzinfo) -> str:
+    upto = f" to {local_with_zone(skip['last_tick'], zone)}" if skip["last_tick"] else ""
+    number = "several" if skip["count"] is None else skip["count"]
+    first = local_with_zone(skip["tick"], zone)
+    return f"  {skip['job_id']}: {number} would not run ({skip['reason']}), {first}{upto}"
+
+
+def _of(run: Start, zone: tzinfo) -> str:
+    return f"for {local_with_zone(run.tick, zone)}" if run.tick else f"due {local_with_zone(run.at, zone)}"

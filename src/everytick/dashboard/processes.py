@@ -1,0 +1,79 @@
+"""Whether the schedule is kept: the processes, what they hold, and how quickly the ledger answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from everytick.errors import LedgerError
+from everytick.model import ticks
+from everytick.read.processes import Process, Processes, find_processes, held_by_process
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from everytick.text.instants import iso
+from sqlalchemy import Connection
+
+from . import schemas
+from .problems import Problem
+
+
+@dataclass(frozen=True)
+class Keepers:
+    """Who keeps the schedule, as the head of each page says it.
+
+    held: how many runs each process holds. latency: seconds that the ledger took to answer.
+    """
+
+    processes: Processes
+    held: Mapping[str, int]
+    latency: float
+
+
+@contextmanager
+def reading(ledger: Ledger) -> Iterator[Connection]:
+    """Give a connection that only reads.
+
+    Raises:
+        Problem: there is no ledger yet, or it does not answer.
+    """
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            yield connection
+    except LedgerError as problem:
+        raise Problem(503, str(problem)) from None
+
+
+def keepers(connection: Connection) -> Keepers:
+    """Return who keeps the schedule, and how long the ledger took to say so."""
+    began = time.perf_counter()
+    processes = find_processes(connection)
+    latency = time.perf_counter() - began
+    return Keepers(processes, held_by_process(connection) if processes.found else {}, latency)
+
+
+def shown(found: Keepers) -> schemas.Processes:
+    """Return the processes as the API shows them."""
+    return schemas.Processes(
+        state=found.processes.state,
+        last_trace_at=iso(found.processes.last_trace),
+        ledger_seconds=found.latency,
+        processes=[_process(process, found.held) for process in found.processes.found],
+    )
+
+
+def _process(process: Process, held: Mapping[str, int]) -> schemas.Process:
+    return schemas.Process(
+        process_id=process.process_id,
+        host=process.machine,
+        pid=process.pid,
+        started_at=str(iso(process.started)),
+        last_heartbeat_at=str(iso(process.beat)),
+        last_pass_at=iso(process.answered),
+        alive=process.is_up,
+        stalled=process.is_stuck,
+        lease_seconds_left=process.lease_left / ticks.SECOND,
+        runs_held=held.get(process.process_id, 0),
+    )

@@ -1,0 +1,70 @@
+"""How what goes out over HTTP is sent: how long an answer may take, how often it is tried, what is given up.
+
+The calls of `heartbeat_urls` are made here. Alerts are sent by Apprise, which knows how each service wants
+them; when one is tried again, and how long the end of the process waits for it, is decided here too.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+
+from everytick.engine.capture import one_line
+from everytick.model.backoff import Backoff
+
+# An alert is tried for as long as it is news; a heartbeat soon means nothing any more.
+ALERTS = Backoff(first=2.0, longest=600.0)
+HEARTBEATS = Backoff(first=2.0, longest=300.0)
+# A call that was not taken for this many seconds is given up.
+KEPT_SECONDS = 3_600.0
+# The end of a process waits this many seconds for messages and calls that are under way.
+LAST_SECONDS = 3.0
+
+# How long a service may take for an answer, in seconds, and how much of that is read.
+_TIMEOUT = 10.0
+_ANSWER_LENGTH = 1_000
+# The service asks for another try, although the answer is an error of the caller.
+_TRY_AGAIN = (408, 429)
+
+
+class NotTaken(Exception):
+    """A call was not taken. The message says why, without the address.
+
+    hopeless: the service refused it, and would do so again.
+    """
+
+    def __init__(self, reason: str, *, hopeless: bool = False) -> None:
+        super().__init__(reason)
+        self.hopeless = hopeless
+
+
+def call(address: str, body: bytes | None, application: str) -> None:
+    """Call an address: by POST with a body of text, by GET without one. Blocks until it is answered.
+
+    Raises:
+        NotTaken: it did not answer, or with an error.
+    """
+    headers = {"User-Agent": application}
+    if body is not None:
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+    request = urllib.request.Request(address, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+            answer.read(_ANSWER_LENGTH)
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        hopeless = problem.code < 500 and problem.code not in _TRY_AGAIN
+        raise NotTaken(f"HTTP {problem.code}", hopeless=hopeless) from None
+    except Exception as problem:
+        raise NotTaken(_reason(problem)) from None
+
+
+def _reason(problem: Exception) -> str:
+    """Return what went wrong, without the address."""
+    if isinstance(problem, urllib.error.URLError):
+        problem = problem.reason if isinstance(problem.reason, Exception) else OSError(str(problem.reason))
+    if isinstance(problem, http.client.HTTPException):
+        # Its message may hold the address.
+        return type(problem).__name__
+    return one_line(problem)

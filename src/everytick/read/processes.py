@@ -1,0 +1,176 @@
+"""The processes that keep the schedule: which are up, which are stuck, and which are gone.
+
+One rule for all who tell of it: commands, pages, API, `why`, `doctor` and `health`. A process is *gone* when
+it is provably dead (of this host, and its pid is not there), *silent* when it has shown no sign of life for
+longer than a lease, and *stuck* when its event loop had not answered for a lease at its last sign of life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.model import ticks
+from everytick.model.roles import Role
+from everytick.store import schema, workers
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from everytick.store.records import Identity
+from sqlalchemy import Connection, func, select, text
+
+from .runs import HELD
+
+# In microseconds.
+LEASE = int(LEASE_SECONDS * ticks.SECOND)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as the ledger knows it at an instant. Instants are microseconds UTC, lengths microseconds.
+
+    host: what tells apart its machine's boots and containers too; `machine` is for people.
+    answered: when its event loop was last seen to answer; None if that was never looked at.
+    is_gone: it is dead for certain, which only a process of the same host can tell.
+    """
+
+    process_id: str
+    host: str
+    pid: int
+    role: Role
+    started: int
+    beat: int
+    answered: int | None
+    is_gone: bool
+    now: int
+
+    @property
+    def machine(self) -> str:
+        """The machine on which it runs, as people call it."""
+        return self.host.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Which process it is, for people."""
+        return f"process {self.pid} on {self.machine}"
+
+    @property
+    def silence(self) -> int:
+        """For how long it has shown no sign of life."""
+        return self.now - self.beat
+
+    @property
+    def loop_silence(self) -> int:
+        """For how long its event loop had not answered at its last sign of life.
+
+        Both instants are the process's own, so no two clocks are compared.
+        """
+        return max(0, self.beat - (self.started if self.answered is None else self.answered))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is there. By the clocks of two machines, hence never to take over its runs."""
+        return not self.is_gone and self.silence <= LEASE
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is up, and its event loop does not answer."""
+        return self.is_up and self.loop_silence >= LEASE
+
+    @property
+    def lease_left(self) -> int:
+        """How long it counts as up without a further sign of life."""
+        return 0 if self.is_gone else max(0, LEASE - self.silence)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """All processes in the ledger, the one with the newest sign of life first.
+
+    last_outcome: when a scheduler last wrote down an outcome; only looked for if none is up.
+    """
+
+    found: tuple[Process, ...]
+    last_outcome: int | None = None
+
+    @property
+    def up(self) -> tuple[Process, ...]:
+        """Those that are up."""
+        return tuple(process for process in self.found if process.is_up)
+
+    @property
+    def state(self) -> str:
+        """`up`, `stalled` (all that are up are stuck), or `down`."""
+        if not self.up:
+            return "down"
+        return "stalled" if all(process.is_stuck for process in self.up) else "up"
+
+    @property
+    def last_answer(self) -> int | None:
+        """When an event loop was last seen to answer."""
+        return max((process.answered for process in self.found if process.answered), default=None)
+
+    @property
+    def last_trace(self) -> int | None:
+        """The newest sign of life, or the last outcome that a scheduler wrote down."""
+        traces = [process.beat for process in self.found]
+        return max([*traces, *filter(None, [self.last_outcome])], default=None)
+
+
+def read_processes(connection: Connection, now: int | None = None) -> tuple[Process, ...]:
+    """Return the processes in the ledger, also dead ones that nobody has cleared away yet.
+
+    `now`: the instant at which they are judged, in microseconds UTC; by default the present.
+    """
+    rows = connection.execute(select(schema.processes)).mappings().all()
+    return judged(rows, ticks.now() if now is None else now)
+
+
+def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
+    """Return what rows of the ledger's processes mean at an instant, the newest sign of life first."""
+    me = Identity.new()
+    found = [
+        Process(
+            row["process_id"],
+            row["host"],
+            row["pid"],
+            Role.kept(row["role"], row["queues"]),
+            row["started_us"],
+            row["beat_us"],
+            row["pass_us"],
+            workers.is_provably_dead(me, row["process_id"], row["host"], row["pid"]),
+            now,
+        )
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda process: -process.beat))
+
+
+def find_processes(connection: Connection) -> Processes:
+    """Return the processes in the ledger and, if none is up, when one last wrote something down."""
+    found = Processes(read_processes(connection))
+    return found if found.up else Processes(found.found, last_outcome(connection, ticks.now()))
+
+
+def someone_is_up(ledger: Ledger) -> bool:
+    """Return whether a process is up that keeps the schedule."""
+    with connect(ledger) as connection:
+        return any(process.is_up for process in read_processes(connection))
+
+
+def held_by_process(connection: Connection) -> dict[str, int]:
+    """Return how many runs each process holds. By the index scheduler_runs_held."""
+    runs = schema.runs.c
+    query = select(runs.process_id, func.count()).where(text(HELD)).group_by(runs.process_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def last_outcome(connection: Connection, before: int) -> int | None:
+    """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
+    runs = schema.runs.c
+    # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
+    wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
+    query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
+    found = connection.execute(query.order_by(runs.finished_us.desc()).limit(1)).first()
+    return None if found is None else int(found.finished_us)

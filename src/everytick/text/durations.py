@@ -1,0 +1,50 @@
+"""Lengths of time as text. Pure. Lengths are microseconds unless said otherwise."""
+
+from __future__ import annotations
+
+from everytick.model import ticks
+
+from .wording import counted
+
+_UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_EXACT_UNITS = (("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))
+
+
+def duration(length: int) -> str:
+    """Return a length that was measured, in its two largest units: `1 day 10 min`, `4.25 s`, `12 ms`.
+
+    `lasting` in the dashboard's `page.js` does the same to the second.
+    """
+    seconds = abs(length) / ticks.SECOND
+    if not length:
+        return "0 s"
+    if seconds < 0.1:
+        return f"{seconds * 1000:.2g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    left, parts = round(seconds), []
+    for name, size in _UNITS:
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {name}" + ("s" if name == "day" and number > 1 else ""))
+    return " ".join(parts[:2])
+
+
+def exact(length: int) -> str:
+    """Return a length that was declared, in the largest unit that it is a whole number of, up to hours."""
+    for unit, size in _EXACT_UNITS:
+        if length % size == 0 and length:
+            return counted(length // size, unit)
+    seconds = f"{length / 1_000_000:.6f}".rstrip("0")
+    return f"{seconds} seconds"
+
+
+def every(length: int) -> str:
+    """Return `every hour`, `every 4 hours`."""
+    said = exact(length)
+    return f"every {said.removeprefix('1 ') if said.startswith('1 ') else said}"
+
+
+def seconds_between(started: int | None, finished: int | None) -> float | None:
+    """Return how many seconds lie between two instants (microseconds); None if one is missing."""
+    return None if started is None or finished is None else (finished - started) / ticks.SECOND

@@ -1,0 +1,129 @@
+"""A job is the same job wherever it is shown, with the options that the engine goes by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.doctor import history
+from everytick.model import ticks
+from everytick.read.jobs import Declared, plain_defaults
+from everytick.settings import settings
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+
+import added_tasks
+from dashboards import api
+from histories import MINUTE, ask, ask_json, prepared, run, write
+from inside import until
+from ledgers import change, found_in
+
+
+def shown(ledger: Ledger, job_id: str = "added") -> int | None:
+    """Return how many runs at once the API grants a job."""
+    found: int | None = api(ledger, f"jobs/{job_id}")["max_instances"]
+    return found
+
+
+@pytest.fixture
+def held() -> Any:
+    """Let the task that waits wait in vain no longer when the test is over."""
+    added_tasks.opened.clear()
+    yield
+    added_tasks.opened.set()
+
+
+async def test_the_defaults_of_the_schedule_are_those_that_are_shown(scheduler: AsyncIOScheduler) -> None:
+    three = AsyncIOScheduler(job_defaults={"max_instances": 3, "misfire_grace_time": 90})
+    async with three:
+        three.add_job(added_tasks.note, "interval", days=300, id="added")
+        added = three.get_job("added")
+        assert added is not None
+        assert added.options.max_instances == 3
+        assert shown(three.ledger) == 3
+    # And with nothing up: neither a page nor the API loads the schedule.
+    assert shown(three.ledger) == 3
+    [row] = [row for row in ask_json(three, "jobs") if row["id"] == "added"]
+    assert row["max_instances"] == 3
+
+
+async def test_why_counts_with_the_instances_that_the_engine_grants(scheduler: AsyncIOScheduler) -> None:
+    three = AsyncIOScheduler(job_defaults={"max_instances": 3})
+    three.ledger.prepare()
+    async with three:
+        three.add_job(added_tasks.note, "interval", days=300, id="added")
+    ledger, now = three.ledger, ticks.now()
+    write(ledger, "scheduler_runs", [run("added", now - MINUTE, "running", finished_us=None)])
+    waits = run("added", None, "queued", due_us=now, started_us=None, finished_us=None, process_id=None)
+    write(ledger, "scheduler_runs", [waits])
+    for_all = " ".join(api(ledger, "jobs/added/why")["sentences"])
+    assert "is reached" not in for_all
+    by_hand = found_in(ledger, "SELECT run_id FROM scheduler_runs WHERE state = 'queued'")[0]["run_id"]
+    assert "is reached" not in ask(three, "why", "added", "--run", str(by_hand))
+    more = [run("added", now - number * MINUTE, "running", finished_us=None) for number in (2, 3)]
+    write(ledger, "scheduler_runs", more)
+    assert "max_instances=3 is reached by run" in ask(three, "why", "added", "--run", str(by_hand))
+
+
+async def test_a_restart_with_other_defaults_shows_those(scheduler: AsyncIOScheduler) -> None:
+    async with AsyncIOScheduler(job_defaults={"max_instances": 3}) as three:
+        three.add_job(added_tasks.note, "interval", days=300, id="added")
+        three.add_job(added_tasks.note, "interval", days=300, id="named", max_instances=2)
+    async with AsyncIOScheduler(job_defaults={"max_instances": 5, "misfire_grace_time": 77}) as five:
+        assert five.get_job("added").options.max_instances == 5  # type: ignore[union-attr]
+        await until(lambda: shown(five.ledger) == 5)
+        assert shown(five.ledger, "named") == 2
+        [row] = found_in(five.ledger, "SELECT grace_us FROM scheduler_jobs WHERE job_id = 'added'")
+        assert row["grace_us"] == 77 * ticks.SECOND
+
+
+async def test_what_another_process_adds_gets_the_defaults_of_the_schedule(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with AsyncIOScheduler(job_defaults={"max_instances": 3}) as three:
+        SchedulerClient().add_job(added_tasks.note, "interval", days=300, id="added")
+        await until(lambda: three.get_job("added"))
+        assert three.get_job("added").options.max_instances == 3  # type: ignore[union-attr]
+        await until(lambda: shown(three.ledger) == 3)
+
+
+async def test_a_job_of_an_older_version_gets_its_options_written_down_at_the_next_start(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with AsyncIOScheduler(job_defaults={"max_instances": 3}) as three:
+        three.add_job(added_tasks.note, "interval", days=300, id="added")
+    old = '{"args": [], "kwargs": {}, "options": {}}'
+    change(three.ledger, "UPDATE scheduler_jobs SET call_data = ? WHERE job_id = 'added'", old)
+    # Nobody who does not load the schedule can know more.
+    assert shown(three.ledger) == 1
+    async with AsyncIOScheduler(job_defaults={"max_instances": 3}):
+        await until(lambda: shown(three.ledger) == 3)
+
+
+def test_of_a_job_in_the_code_nothing_is_claimed_that_only_the_code_says(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(added_tasks.note, "interval", minutes=1, id="job", max_instances=3)
+    ledger, now = prepared(scheduler), ticks.now()
+    write(ledger, "scheduler_runs", [run("job", now - MINUTE, "running", finished_us=None)])
+    waits = run("job", now, "queued", due_us=now, started_us=None, finished_us=None, process_id=None)
+    write(ledger, "scheduler_runs", [waits])
+    tick = ticks.moment(now).isoformat()
+    said = " ".join(api(ledger, "jobs/job/why", tick=tick)["sentences"])
+    assert "max_instances=1" not in said
+    assert "1 run(s) of the job are under way" in said
+    assert shown(ledger, "job") is None
+
+
+async def test_doctor_judges_by_the_options_in_force(scheduler: AsyncIOScheduler) -> None:
+    async with AsyncIOScheduler(job_defaults={"max_instances": 3}) as three:
+        three.add_job(added_tasks.note, "interval", minutes=1, id="added")
+    now = ticks.now()
+    slow = [
+        run("added", now - number * MINUTE, finished_us=now - number * MINUTE + 2 * MINUTE)
+        for number in range(1, 9)
+    ]
+    write(three.ledger, "scheduler_runs", slow)
+    with connect(three.ledger) as connection:
+        plain = Declared([], plain_defaults(settings()))
+        found = history.examine_history(connection, plain, now, settings().zone)
+    assert not [finding for finding in found if finding.check == "duration"], found

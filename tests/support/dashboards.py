@@ -1,0 +1,40 @@
+"""The dashboard inside of the test's own process, for what can be told without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from everytick.dashboard.application import create_app
+from everytick.dashboard.authentication import Authenticator
+from everytick.store.database import Ledger
+
+_TOKEN = "all-all-all-all-all-all"
+
+
+def api(ledger: Ledger, path: str, **query: Any) -> Any:
+    """Return what the API of a dashboard on this ledger gives; `path` is below /api/v1."""
+    return _answer(ledger, f"/api/v1/{quote(path)}", query).json()
+
+
+def page(ledger: Ledger, path: str, **query: Any) -> str:
+    """Return a page of a dashboard on this ledger."""
+    return _answer(ledger, path, query).text
+
+
+def _answer(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Response:
+    # On a thread: the test may have an event loop of its own, which a schedule needs meanwhile.
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(asyncio.run, _ask(ledger, path, query)).result(20)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def _ask(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Response:
+    transport = httpx.ASGITransport(create_app(ledger, Authenticator(_TOKEN), frozenset(), 0))
+    headers = {"Authorization": f"Bearer {_TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+        return await client.get(path, params=query)
