@@ -5,7 +5,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `system`, `errors`: what the engine needs of the machine; the sentences for what is wrong
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
-- `app`, `call_site`, `references`: which application this is, and places in its code
+- `app`, `installed`, `call_site`, `references`: which application this is, its engine, places in its code
 - `store`: the ledger, which holds what became of each tick
 - `settings`: what is read from the environment
 - `engine`: one process at work, from a due tick to its outcome
@@ -13,7 +13,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `explain`, `doctor`, `dryrun`: why; what is not in order; what would be
 - `notify`, `telemetry`, `logs`: what people, other services and monitoring are told
 - `api`: what user code touches
-- `dashboard`, `cli`: pages and JSON; commands
+- `dashboard`, `update`, `cli`: pages and JSON; newer versions of the template; commands
 - `schedule_under_test`, `testing`: for tests of a schedule
 
 `former_names` has names that went, for as long as they still work.

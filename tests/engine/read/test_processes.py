@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from everytick.read import someone_is_up
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.system import use
 from everytick.telemetry import health
 
 from dashboards import api, page
@@ -32,14 +34,16 @@ def task() -> None:
 
 
 @pytest.fixture
-def ledger(scheduler: AsyncIOScheduler) -> Ledger:
-    """A ledger with one job, which is due since a minute and a half."""
+def ledger(scheduler: AsyncIOScheduler) -> Iterator[Ledger]:
+    """A ledger with one job, which is due since a minute and a half; the wall clock stands still."""
     scheduler.add_job(task, "interval", minutes=1, id="job")
     made = prepared(scheduler)
     since = ticks.now() - 4 * MINUTE
     change(made, "UPDATE scheduler_jobs SET registered_us = ?, changed_us = ?", since, since)
     change(made, "UPDATE scheduler_jobs SET watermark_us = ?", ticks.now() - 2 * MINUTE)
-    return made
+    present = time.time_ns()
+    with use(time_ns=lambda: present):
+        yield made
 
 
 @contextmanager
