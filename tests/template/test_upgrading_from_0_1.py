@@ -1,4 +1,4 @@
-"""From a project with the scheduler inside to one that depends on it: nothing of the user's is lost silently."""
+"""From a project with the scheduler inside to one that depends on it: nothing is lost silently."""
 
 from __future__ import annotations
 
