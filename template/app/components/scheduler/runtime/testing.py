@@ -8,7 +8,7 @@ from everytick.testing import schedule
 __all__ = ["ScheduleUnderTest", "schedule"]
 
 warnings.warn(
-    f"the pytest plugin {__name__} is everytick.testing now: write that into `pytest_plugins`",
+    f"the pytest plugin {__name__} is everytick.testing now, which pytest finds by itself: name none",
     DeprecationWarning,
     stacklevel=2,
 )
