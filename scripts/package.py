@@ -30,6 +30,8 @@ from pythons import clean_environment, found_pythons
 
 BUILT = ROOT / "build" / "dist"
 PACKAGE = "src/everytick/"
+# In the wheel beside the package's own files: `update` tells what is new from it.
+ADDED = {"everytick/CHANGELOG.md"}
 # What a schedule or a dashboard would miss at run time only.
 NEEDED = (
     "everytick/py.typed",
@@ -149,7 +151,7 @@ def check_contents(wheel: Path, sdist: Path) -> None:
         inside = {it.name.partition("/")[2] for it in archive_of_source.getmembers() if it.isfile()}
     beside = {"src/README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
     for what, has, wanted in (
-        ("wheel", others, ours),
+        ("wheel", others, ours | ADDED),
         ("sdist", inside, {f"src/{it}" for it in ours} | beside),
     ):
         if wrong := has ^ wanted:

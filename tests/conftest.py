@@ -10,7 +10,9 @@ import os
 import shutil
 
 for _name in [
-    name for name in os.environ if name.startswith(("SCHEDULER_", "LOG_", "GIT_")) or name == "LEDGER"
+    name
+    for name in os.environ
+    if name.startswith(("SCHEDULER_", "EVERYTICK_", "LOG_", "GIT_")) or name == "LEDGER"
 ]:
     del os.environ[_name]
 os.environ |= {

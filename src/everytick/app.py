@@ -79,8 +79,10 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
-        # Of one that was found: who named its parts. And what a person types to run its commands.
+        # Of one that was found, and did not register itself: who named its parts.
         self._named_by: dict[str, str] = {}
+        self.was_found = False
+        # What a person types before the name of a command.
         self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
@@ -251,6 +253,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
     found._named_by["schedule"] = named_by
+    found.was_found = True
     found.command = "everytick" if reference is None else f"everytick --app {reference}"
     return found
 

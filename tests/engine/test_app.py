@@ -300,6 +300,17 @@ def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> Non
     assert "right: everytick run" in called(folder, "doctor").stdout
 
 
+def test_what_is_for_applications_from_the_template_touches_no_other(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(TABLE)
+    # Of another template, from which this project was made.
+    (folder / ".copier-answers.yml").write_text("_commit: v1.0\n_src_path: gh:somebody/another\n")
+    for command in ("update", "outdated"):
+        done = called(folder, command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "this one gets a newer everytick as any other package" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 # Only what the template rendered is updated, and that is called `app`.
 OF_THE_TEMPLATE = ("update", "installed.py")
 

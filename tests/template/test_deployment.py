@@ -300,3 +300,26 @@ def test_a_role_that_the_server_does_not_know_is_said_in_a_sentence(tmp_path: Pa
     app = Application(tmp_path)
     app.environment["SCHEDULER_DATABASE_URL"] = f"postgresql://nobody@{database}"
     assert app.refused(code=1).endswith('role "nobody" does not exist')
+
+
+def test_the_builder_has_git_for_an_engine_from_a_repository_and_refuses_a_folder(tmp_path: Path) -> None:
+    image = text_of("Dockerfile")
+    assert "install --yes --no-install-recommends git" in image.partition("RUN uv sync")[0]
+    from_index = text_of("Dockerfile", engine_source="index")
+    assert "git" not in re.sub(r"#.*", "", from_index)
+
+    [step] = re.findall(r"^RUN (if grep .*?; fi)$", image, re.MULTILINE | re.DOTALL)
+    sources = {
+        "git+file://localhost/home/ada/template@0123": 1,
+        "file:///home/ada/template": 1,
+        "git+https://example.org/template.git@0123": 0,
+    }
+    for source, code in sources.items():
+        line = f'    "everytick[alerts] @ {source}",\n'
+        (tmp_path / "pyproject.toml").write_text(f"dependencies = [\n{line}]\n", encoding="utf-8")
+        done = subprocess.run(["sh", "-c", step], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == code
+        assert done.stderr == code * (
+            "error: the engine comes from a folder of one machine, which no image can reach:"
+            " python -m app update --source ADDRESS names another place\n"
+        )

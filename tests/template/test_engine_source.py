@@ -114,7 +114,7 @@ def test_from_an_index_it_is_a_usual_requirement() -> None:
     assert bound.operator == ">="
     published = Version(bound.version)
     # What is on no index cannot be asked for: neither a state between releases nor a later version.
-    assert not published.is_prerelease
+    assert not published.is_devrelease
     assert published <= Version(Version(engine_version()).base_version)
 
 

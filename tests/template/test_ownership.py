@@ -292,15 +292,15 @@ def test_uv_add_puts_packages_below_the_separators() -> None:
 def test_edits_elsewhere_in_the_templates_files_are_merged(
     history: TemplateHistory, project: Project
 ) -> None:
-    project.edit("app/core/ledger.py", add("\n# mine, at the end\n"))
+    project.edit("app/__main__.py", add("\n# mine, at the end\n"))
     project.edit("pyproject.toml", lambda old: old.replace('"0.1.0"', '"0.2.0"'))
     project.commit("mine")
-    history.edit("template/app/core/ledger.py", lambda old: f"# theirs, at the start\n{old}")
+    history.edit("template/app/__main__.py", lambda old: f"# theirs, at the start\n{old}")
     history.edit("template/pyproject.toml.jinja", lambda old: old.replace("loguru>=", "loguru>"))
     history.release("2.0.0")
     project.update()
 
-    merged = (project.folder / "app/core/ledger.py").read_text(encoding="utf-8")
+    merged = (project.folder / "app/__main__.py").read_text(encoding="utf-8")
     assert merged.startswith("# theirs, at the start\n")
     assert merged.endswith("\n# mine, at the end\n")
     pyproject = (project.folder / "pyproject.toml").read_text(encoding="utf-8")

@@ -113,10 +113,12 @@ def with_marks(combination: dict[str, Any]) -> Any:
 
 
 def is_tried(combination: dict[str, Any]) -> bool:
-    """Tell whether a combination is rendered: the files for servers have nothing to do with some answers."""
-    elsewhere = ("python_version", "ci", "licence", "parts", "engine_source")
-    usual = all(combination[name] == choices(name)[0] for name in elsewhere)
-    return usual or combination["deployment"] == choices("deployment")[0]
+    """Tell whether a combination is rendered: some answers have nothing to do with each other."""
+    usual = {name for name, value in combination.items() if value == choices(name)[0]}
+    # What is installed, and from where, shows in the files for CI and images, not in the licence.
+    packages = {"parts", "engine_source"} <= usual or {"python_version", "licence"} <= usual
+    servers = "deployment" in usual or {"python_version", "ci", "licence", "parts", "engine_source"} <= usual
+    return packages and servers
 
 
 @pytest.mark.parametrize("combination", [with_marks(it) for it in combinations() if is_tried(it)])

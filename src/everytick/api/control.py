@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
+from everytick import app
 from everytick.app import typed
 from everytick.call_site import call_site, fail, failing
 from everytick.engine.registry import Change
@@ -56,16 +58,27 @@ class JobControl(RunRequests, JobDeclarations):
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a job, or None."""
 
+    def _before_start(self) -> dict[str, Job] | None:
+        """Return the jobs that are declared, of a schedule that has not started; None while it runs."""
+        return None
+
     def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
         """Remove a job that was added while running: it never runs again. Its history stays.
+
+        Before the start this takes back a declaration.
 
         Args:
             note: why, for the audit trail.
 
         Raises:
-            ScheduleError: there is no such job, or it stands in the code.
+            ScheduleError: there is no such job, or it stands in the code of a schedule that runs.
         """
         check_jobstore(jobstore)
+        declared = self._before_start()
+        if declared is not None:
+            _declared(declared, job_id)
+            del declared[job_id]
+            return
 
         def remove(connection: Connection) -> AddedRow:
             state = _existing(connection, job_id)
@@ -88,6 +101,7 @@ class JobControl(RunRequests, JobDeclarations):
             ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
         """
         check_jobstore(jobstore)
+        self._need_running("modify_job()", "change the job's add_job() call")
         where, job = call_site(), self._added(job_id)
         for name in changes:
             if name not in _CHANGEABLE:
@@ -114,6 +128,7 @@ class JobControl(RunRequests, JobDeclarations):
         Nothing is caught up for the time before. Raises as `modify_job` does.
         """
         check_jobstore(jobstore)
+        self._need_running("reschedule_job()", "change the job's add_job() call")
         where, job = call_site(), self._added(job_id)
         with failing(where, job_id):
             changed = replace(job, schedule=self._schedule(trigger, trigger_args))
@@ -129,6 +144,8 @@ class JobControl(RunRequests, JobDeclarations):
     ) -> bool:
         """Pause a job until it is resumed or, with `until`, until then; over restarts too.
 
+        Before the start: paused when it is first registered.
+
         Args:
             note: why, for others.
             until: when the pause ends by itself; without a zone it is in the scheduler's.
@@ -139,6 +156,13 @@ class JobControl(RunRequests, JobDeclarations):
             False if nothing was changed.
         """
         check_jobstore(jobstore)
+        declared = self._before_start()
+        if declared is not None:
+            job = _declared(declared, job_id)
+            if until is not None or note is not None:
+                refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
+            job.paused_at_first = True
+            return True
         end = None if until is None else self._end_of_pause(until)
 
         def pause(connection: Connection) -> bool:
@@ -159,6 +183,10 @@ class JobControl(RunRequests, JobDeclarations):
         Returns False if it was not paused.
         """
         check_jobstore(jobstore)
+        self._need_running(
+            "resume_job()",
+            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
+        )
         schedule = self._own_schedule(job_id)
 
         def resume(connection: Connection) -> bool:
@@ -169,6 +197,10 @@ class JobControl(RunRequests, JobDeclarations):
             return changed
 
         return bool(self._execute(resume))
+
+    def _need_running(self, what: str, instead: str) -> None:
+        if self._before_start() is not None:
+            refuse(call_site(), f"{what} before the start", instead)
 
     def _with_end(self, note: str | None, end: int | None) -> str | None:
         """Return the note of a pause as it is put on record, with its end in the scheduler's zone."""
@@ -247,6 +279,13 @@ def check_jobstore(jobstore: Any) -> None:
     """Refuse what is not the one job store that there is: most likely an argument without its name."""
     if jobstore not in (None, "default"):
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
+
+
+def _declared(declared: dict[str, Job], job_id: str) -> Job:
+    """Return a job that is declared; raise NoSuchJobError if there is none."""
+    if job_id not in declared:
+        raise NoSuchJobError(f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, declared)}")
+    return declared[job_id]
 
 
 def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> str | None:

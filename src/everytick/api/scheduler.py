@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import shlex
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Self, TextIO
 from zoneinfo import ZoneInfo
 
@@ -38,7 +36,7 @@ from everytick.telemetry import spans
 from loguru import logger
 
 from . import triggers
-from .control import JobControl, NoSuchJobError
+from .control import JobControl
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
 # How many seconds a job that calls shutdown(wait=False) gets to end by itself.
@@ -116,6 +114,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _is_stored(self) -> bool:
         return self._process is not None
 
+    def _before_start(self) -> dict[str, Job] | None:
+        return self._declared if self._process is None else None
+
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         if self._process is not None:
             return self._keep(job, named=named, replace_existing=replace_existing)
@@ -153,66 +154,11 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         for job in self.get_jobs():
             print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
 
-    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
-        """Take back a declaration; while running, remove a job that was added while running.
-
-        `note`: why, for the audit trail of the running schedule.
-
-        Raises:
-            ScheduleError: there is no such job, or it is running code.
-        """
-        if self._process is not None:
-            super().remove_job(job_id, jobstore, note=note)
-        elif self._declared.pop(job_id, None) is None:
-            raise NoSuchJobError(
-                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
-            )
-
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Take back all declarations; while running, remove all jobs that were added while running."""
         for job in self.get_jobs():
             if job.added or self._process is None:
                 self.remove_job(job.id)
-
-    def modify_job(self, job_id: str, jobstore: str | None = None, **changes: Any) -> Job:
-        """Change a job that was added while running: see `JobControl.modify_job`."""
-        self._need_running("modify_job()", "change the job's add_job() call")
-        return super().modify_job(job_id, jobstore, **changes)
-
-    def reschedule_job(
-        self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
-    ) -> Job:
-        """Give a job that was added while running another trigger: see `JobControl.reschedule_job`."""
-        self._need_running("reschedule_job()", "change the job's add_job() call")
-        return super().reschedule_job(job_id, jobstore, trigger=trigger, **trigger_args)
-
-    def pause_job(
-        self,
-        job_id: str,
-        jobstore: str | None = None,
-        *,
-        note: str | None = None,
-        until: datetime | None = None,
-    ) -> bool:
-        """Pause a job: see `JobControl.pause_job`. Before the start: paused when it is first registered."""
-        if self._process is not None:
-            return super().pause_job(job_id, jobstore, note=note, until=until)
-        if job_id not in self._declared:
-            raise NoSuchJobError(
-                f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, self._declared)}"
-            )
-        if until is not None or note is not None:
-            refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
-        self._declared[job_id].paused_at_first = True
-        return True
-
-    def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
-        """Resume a paused job: see `JobControl.resume_job`."""
-        self._need_running(
-            "resume_job()",
-            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
-        )
-        return super().resume_job(job_id, jobstore, note=note)
 
     # --- running ---
 
@@ -333,7 +279,3 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _own_schedule(self, job_id: str) -> Schedule | None:
         job = self.get_job(job_id)
         return job.schedule if job else None
-
-    def _need_running(self, what: str, instead: str) -> None:
-        if self._process is None:
-            refuse(call_site(), f"{what} before the start", instead)

@@ -15,7 +15,8 @@ from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import FrameType, ModuleType
+from itertools import islice
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from apscheduler.triggers.base import BaseTrigger
@@ -106,8 +107,8 @@ class Origin:
     ) -> None:
         """`cls`: APScheduler's class that it is of. `fits` tells whether a call may have made it."""
         self._trigger, self._fits, self._frame = trigger, fits, user_frame()
-        names = inspect.signature(cls.__init__).parameters
-        self._parameters = tuple(name for name in names if name != "self")
+        self._span = _span_of(self._frame)
+        self._parameters = _parameters(cls.__init__)
         # A subclass with a signature of its own takes other arguments.
         self._name = type(trigger).__name__ if type(trigger).__init__ is cls.__init__ else ""
 
@@ -118,20 +119,24 @@ class Origin:
         If there are any: only those inside of the call of the scheduler, or else assigned to a name that is
         this very object.
         """
-        frame = self._frame
-        file = frame.f_code.co_filename
-        linecache.lazycache(file, frame.f_globals)
-        found = self._matching(file, ChainMap(frame.f_locals, frame.f_globals))
-        span = _span(frame)
-        if inside := [call for call in found if _is_within(call.node, span)]:
+        here = self._in_this_file()
+        if inside := self._fitting(call for call in here if _is_within(call.node, self._span)):
             return inside
-        for module in _modules_with_triggers(len(sys.modules)):
-            if module.__file__ is not None and module.__file__ != file:
-                found += self._matching(module.__file__, vars(module))
-        if assigned := [
-            call for call in found if call.target and call.names.get(call.target) is self._trigger
-        ]:
+        first, last = _lines(self._frame.f_code)
+        local = self._frame.f_locals
+        if assigned := self._fitting(
+            call
+            for call in here
+            if local.get(call.target) is self._trigger and first <= call.node.lineno <= last
+        ):
             return assigned
+        others = self._in_other_files()
+        known = self._frame.f_globals
+        kept = [call for call in here if known.get(call.target) is self._trigger]
+        kept += [call for call in others if call.names.get(call.target) is self._trigger]
+        if assigned := self._fitting(kept):
+            return assigned
+        found = self._fitting(here + others)
         # One that makes this very trigger is more likely than one that might make any.
         return [call for call in found if not call.open] or found
 
@@ -140,18 +145,47 @@ class Origin:
         answers = {question(call) for call in self.calls}
         return answers.pop() if len(answers) == 1 else None
 
-    def _matching(self, file: str, names: Mapping[str, Any]) -> list[TriggerCall]:
-        known = (replace(call, names=names) for call in _calls(file, self._parameters).get(self._name, ()))
-        return [call for call in known if self._fits(call)]
+    def _in_this_file(self) -> list[TriggerCall]:
+        code, known = self._frame.f_code, self._frame.f_globals
+        linecache.lazycache(code.co_filename, known)
+        names = ChainMap(self._frame.f_locals, known)
+        return [replace(call, names=names) for call in self._named(code.co_filename)]
+
+    def _in_other_files(self) -> list[TriggerCall]:
+        own = self._frame.f_code.co_filename
+        return [
+            replace(call, names=vars(module))
+            for module in _modules_with_triggers(len(sys.modules))
+            if module.__file__ is not None and module.__file__ != own
+            for call in self._named(module.__file__)
+        ]
+
+    def _named(self, file: str) -> list[TriggerCall]:
+        return _calls(file, self._parameters).get(self._name, [])
+
+    def _fitting(self, calls: Iterable[TriggerCall]) -> list[TriggerCall]:
+        return [call for call in calls if self._fits(call)]
 
 
-def _span(frame: FrameType) -> tuple[tuple[int, int], tuple[int, int]] | None:
+@functools.cache
+def _parameters(function: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(name for name in inspect.signature(function).parameters if name != "self")
+
+
+def _span_of(frame: FrameType) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return where the call begins and ends that a frame is in: lines and columns."""
-    positions = list(frame.f_code.co_positions())
-    line, end_line, column, end_column = positions[frame.f_lasti // 2]
+    positions = islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    line, end_line, column, end_column = next(positions)
     if line is None or end_line is None or column is None or end_column is None:
         return None
     return (line, column), (end_line, end_column)
+
+
+def _lines(code: CodeType) -> tuple[int, int]:
+    """Return the first and the last line of a function; of a module none, since its names are not local."""
+    if code.co_name == "<module>":
+        return 0, 0
+    return code.co_firstlineno, max(line or 0 for _begin, _end, line in code.co_lines())
 
 
 def _is_within(node: ast.expr, span: tuple[tuple[int, int], tuple[int, int]] | None) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from everytick.text.instants import local
 
 if TYPE_CHECKING:
+    from everytick.read.schemas import JobRow, RunOutline
     from rich.text import Text
 
 # In the order of legends; the signs are those of the pages too.
@@ -74,7 +75,7 @@ def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
     return shown if str(zone) == "UTC" else f"{shown}\n{local(instant, ZoneInfo('UTC'))} UTC"
 
 
-def coming(row: dict[str, Any], zone: Any) -> str:
+def coming(row: JobRow, zone: Any) -> str:
     """Return when a job is due next, in its own zone and in UTC, or why it is not."""
     if row["problem"]:
         return f"cannot run: {row['problem']}"
@@ -86,7 +87,7 @@ def coming(row: dict[str, Any], zone: Any) -> str:
     return "at each start" if row["runs_at_each_start"] else "never again"
 
 
-def tick(row: dict[str, Any], zone: Any) -> str:
+def tick(row: RunOutline, zone: Any) -> str:
     """Return the tick of a run, or of a range of them; the kind of a run that has none."""
     if row["tick"] is None:
         return f"{row['kind']} for {local(row['for_tick'], zone)}" if row["for_tick"] else str(row["kind"])
@@ -96,7 +97,7 @@ def tick(row: dict[str, Any], zone: Any) -> str:
     return local(row["tick"], zone)
 
 
-def outcome(row: dict[str, Any]) -> str:
+def outcome(row: RunOutline) -> str:
     """Return the state of a run, with the reason if there is one."""
     return f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"])
 

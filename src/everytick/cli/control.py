@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from everytick.app import typed
@@ -10,6 +10,7 @@ from everytick.app import typed
 from .output import AsJson, JobId, Note, RunId, moment, print_json, print_text, visible
 
 if TYPE_CHECKING:
+    from everytick.read.schemas import RunRow
     from everytick.store.database import Ledger
 
 commands = typer.Typer()
@@ -212,7 +213,7 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
     return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
 
 
-def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
+def _ended(ledger: Ledger, run_id: int) -> RunRow:
     """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
     import time
 
@@ -230,7 +231,7 @@ def _ended(ledger: Ledger, run_id: int) -> dict[str, Any]:
         time.sleep(_POLL_SECONDS)
 
 
-def _is_over(row: dict[str, Any]) -> bool:
+def _is_over(row: RunRow) -> bool:
     return row["finished_at"] is not None and row["state"] != "retrying"
 
 

@@ -119,10 +119,10 @@ def doctor(
 
 def _finding_lines(findings: list[Finding]) -> list[str]:
     lines = []
-    for it in findings:
-        lines.append(f"{it.level:8} {it.check}: {it.what}")
-        if it.level != "ok":
-            lines += [f"{'':8} at {it.where}"] if it.where else []
-            lines += [f"{'':8} right: {it.right}"] if it.right else []
-    number = sum(it.level in ("warning", "error") for it in findings)
+    for finding in findings:
+        lines.append(f"{finding.level:8} {finding.check}: {finding.what}")
+        if finding.level != "ok":
+            lines += [f"{'':8} at {finding.where}"] if finding.where else []
+            lines += [f"{'':8} right: {finding.right}"] if finding.right else []
+    number = sum(finding.level in ("warning", "error") for finding in findings)
     return [*lines, f"{number} finding(s) to look at" if number else "all is in order"]

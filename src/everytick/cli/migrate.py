@@ -91,8 +91,8 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
 
 def _print(source: Ledger, target: Ledger, found: dict[str, Measure]) -> None:
     rows = [
-        [name, str(it.rows), "-" if it.highest is None else str(it.highest), str(it.total)]
-        for name, it in found.items()
+        [name, str(one.rows), "-" if one.highest is None else str(one.highest), str(one.total)]
+        for name, one in found.items()
     ]
     columns = ["table", "rows", "highest number", "sum over all numbers"]
     print(f"moved from {source} to {target}; alike in both:")

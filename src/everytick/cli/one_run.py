@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.instants import local
 
 from . import cells
 from .output import print_table, print_text
 
 
-def print_run(run: dict[str, Any], zone: Any) -> None:
+def print_run(run: RunDetails, zone: Any) -> None:
     """Print a run as `run_details` returns it; instants in `zone`, its tick in the job's zone and in UTC."""
     width = max(len(name) for name, _value in _facts(run, zone))
     for name, value in _facts(run, zone):
@@ -18,12 +19,12 @@ def print_run(run: dict[str, Any], zone: Any) -> None:
     if run["attempts"]:
         _print_attempts(run["attempts"], zone)
     for attempt in run["attempts"]:
-        for name in ("traceback", "log"):
-            if attempt[name]:
-                print_text(f"\n{name} of attempt {attempt['attempt']}:\n{attempt[name].rstrip()}")
+        for name, text in (("traceback", attempt["traceback"]), ("log", attempt["log"])):
+            if text:
+                print_text(f"\n{name} of attempt {attempt['attempt']}:\n{text.rstrip()}")
 
 
-def _facts(run: dict[str, Any], zone: Any) -> list[tuple[str, str]]:
+def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
     name, function = run["job_name"], run["function"]
     facts = [
         ("run", str(run["run_id"])),
@@ -51,12 +52,12 @@ def _when(instant: str | None, zone: Any) -> str | None:
     return instant and f"{local(instant, zone)} {zone}"
 
 
-def _request(request: dict[str, Any], zone: Any) -> str:
+def _request(request: Request, zone: Any) -> str:
     note = f": {request['note']}" if request["note"] else ""
     return f"{request['action']} by {request['who']}, {_when(request['at'], zone)}{note}"
 
 
-def _print_attempts(attempts: list[dict[str, Any]], zone: Any) -> None:
+def _print_attempts(attempts: list[Attempt], zone: Any) -> None:
     print_text("")
     print_table(
         f"{len(attempts)} attempt(s), times in {zone}",
@@ -76,7 +77,7 @@ def _print_attempts(attempts: list[dict[str, Any]], zone: Any) -> None:
     )
 
 
-def _process(attempt: dict[str, Any]) -> str:
+def _process(attempt: Attempt) -> str:
     if attempt["process_id"] is None:
         return "-"
     place = f"{attempt['host']}, pid {attempt['pid']}" if attempt["host"] else "gone"

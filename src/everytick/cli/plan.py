@@ -19,13 +19,13 @@ def plan(
     begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, not included (default a day on).")] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, max=36_600, help="Instead of --to: so many days on.")
+        int | None, typer.Option(min=1, max=36_600, help="Instead of --to: for this many days.")
     ] = None,
     job: OfJob = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            min=1, max=_MOST, help="Go through at most so many (default 1000; --summary: a million)."
+            min=1, max=_MOST, help="Go through at most this many (default 1000; --summary: a million)."
         ),
     ] = None,
     summary: Annotated[

@@ -58,7 +58,7 @@ def metrics(
     if output is None:
         print(text, end="")
         return
-    # Put in place whole: whoever reads it meanwhile finds the former one.
+    # Put in place as a whole: node_exporter may read the file at any moment.
     beside = output.with_name(f".{output.name}.new")
     try:
         beside.write_text(text, encoding="utf-8")

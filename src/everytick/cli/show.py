@@ -149,7 +149,7 @@ def runs(
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
-    """Print runs as they end, a line for each, until Ctrl+C or so many were printed."""
+    """Print runs as they end, a line for each, until Ctrl+C or until `limit` were printed."""
     import signal
     import threading
     from itertools import islice

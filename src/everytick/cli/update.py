@@ -66,9 +66,16 @@ def outdated() -> None:
 def _for_the_project(act: Callable[[Project], int]) -> int:
     """Do something for the project of this application; return the exit code."""
     from everytick.app import current
+    from everytick.errors import ConfigurationError
     from everytick.update.problem import UpdateError
     from everytick.update.project import Project
 
+    if current().was_found:
+        # The answers at its root would be those of another template.
+        raise ConfigurationError(
+            "update and outdated are for applications that were made from the template:"
+            " this one gets a newer everytick as any other package"
+        )
     try:
         return act(Project(current().root))
     except UpdateError as problem:

@@ -1,6 +1,6 @@
 """Tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours.
 
-A token is exchanged for a cookie that is signed with it: whoever has the cookie does not have the token, and
+A token is exchanged for a cookie that is signed with it: a stolen cookie does not give away the token, and
 a new token ends all sessions. Nothing of it is kept on the server.
 """
 
@@ -170,7 +170,7 @@ def _make_token(path: Path) -> bool:
 
 
 def _patiently_read(path: Path) -> str:
-    """Return what the file says, as soon as whoever is making it has written it."""
+    """Return what the file says, as soon as the process that makes it has written it."""
     give_up = time.monotonic() + 1.0
     while True:
         token = path.read_text(encoding="ascii").strip()

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from . import jobs
 
-# Up to so many ticks of a job are drawn one by one, more as a bar.
+# Up to this many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
-# So many ticks of each job are listed among what is due next.
+# How many ticks of each job are listed among those that are due next.
 FEW = 3
 _HOUR = 3_600 * ticks.SECOND
 

@@ -177,7 +177,7 @@ def _ask_to_sign_in(request: Request) -> Response:
 
 
 async def _whole_body(request: Request, receive: Receive) -> Receive:
-    """Read what is sent, up to the most that is taken; return what gives it to the application."""
+    """Read the body, up to the limit; return a `receive` that gives it to the application."""
     body = b""
     async for chunk in request.stream():
         body += chunk

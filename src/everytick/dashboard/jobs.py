@@ -19,7 +19,8 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text
 
-from . import runs
+from . import runs, schemas
+from .paging import first_of
 from .problems import Problem
 
 _STRIP = 24
@@ -179,22 +180,25 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
     return found
 
 
-def overdue_fields(job: JobView) -> dict[str, Any] | None:
+def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
     """Return what is due and not claimed as the API shows it."""
     late = job.overdue
     return None if late is None else {"ticks": late.number, "since": iso(late.since)}
 
 
-def audit(connection: Connection, limit: int, before: int | None = None) -> list[Row[Any]]:
-    """Return who did what, newest first, below the entry `before`. By the primary key."""
+def audit(connection: Connection, limit: int, before: int | None = None) -> tuple[list[Row[Any]], int | None]:
+    """Return who did what, newest first, below the entry `before`, and from which entry to go on.
+
+    By the primary key.
+    """
     kept = schema.audit.c
-    query = select(schema.audit).order_by(kept.audit_id.desc()).limit(limit)
+    query = select(schema.audit).order_by(kept.audit_id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(kept.audit_id < before)
-    return list(connection.execute(query).all())
+    return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
 
 
-def job_fields(connection: Connection, job: JobView) -> dict[str, Any]:
+def job_fields(connection: Connection, job: JobView) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs.of_job(connection, job.id, _STRIP)
     return {

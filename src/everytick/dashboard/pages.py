@@ -13,13 +13,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from . import coming, drawing, explain, jobs, runs
-from .processes import keepers, reading
+from .paging import number_of_pages
+from .processes import reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
 
 router = APIRouter(include_in_schema=False)
 
-# So many of each keep a page small.
+# How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
 # What a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
@@ -41,8 +42,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
             kept = jobs.record(connection, job.id)
             rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, {})))
         behind = jobs.behind(connection)
-        head = keepers(connection)
-    pages = max(1, -(-total // _JOBS))
+        head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
@@ -51,8 +51,8 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         total=total,
         q=q,
         number=number,
-        pages=pages,
-        keepers=head,
+        pages=number_of_pages(total, _JOBS),
+        state_of_schedule=head,
         title="Jobs",
     )
 
@@ -72,7 +72,7 @@ def show_job(
         charted, _more = runs.of_job(connection, id, _CHART)
         history, more = runs.of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
-        head = keepers(connection)
+        head = schedule_state(connection)
     asked = ask or bool(tick)
     sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
     return page(
@@ -90,7 +90,7 @@ def show_job(
         fires=coming.next_fires(job, 10),
         ENDED=runs.ENDED,
         took=runs.took,
-        keepers=head,
+        state_of_schedule=head,
         title=job.row.name,
     )
 
@@ -106,7 +106,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
         else:
             found, more = runs.newest(connection, _RUNS, before, wanted)
         notes = jobs.odd_times(connection, found)
-        head = keepers(connection)
+        head = schedule_state(connection)
     return page(
         request,
         "runs.html",
@@ -119,7 +119,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
         states=runs.STATES,
         took=runs.took,
         searched=runs.SEARCHED,
-        keepers=head,
+        state_of_schedule=head,
         title="Runs",
     )
 
@@ -132,7 +132,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
         sentences = why_run(connection, row, settings())
-        head = keepers(connection)
+        head = schedule_state(connection)
     return page(
         request,
         "run.html",
@@ -143,7 +143,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         tail=_TEXT // max(1, len(attempts)),
         ENDED=runs.ENDED,
         took=runs.took,
-        keepers=head,
+        state_of_schedule=head,
         title=f"Run {run_id}",
     )
 
@@ -167,10 +167,16 @@ def show_running(request: Request) -> HTMLResponse:
     """What runs, what is claimed, and what waits."""
     with reading(request.app.state.ledger) as connection:
         held, waiting = runs.held(connection), runs.waiting(connection)
-        head = keepers(connection)
+        head = schedule_state(connection)
     owners = {process.process_id: process for process in head.processes.found}
     return page(
-        request, "running.html", held=held, waiting=waiting, owners=owners, keepers=head, title="Running now"
+        request,
+        "running.html",
+        held=held,
+        waiting=waiting,
+        owners=owners,
+        state_of_schedule=head,
+        title="Running now",
     )
 
 
@@ -183,7 +189,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     with reading(request.app.state.ledger) as connection:
         lanes, total = coming.lanes(connection, begin, end, _LANES, (number - 1) * _LANES)
         upcoming = coming.soonest(connection, begin, end, _UPCOMING)
-        head = keepers(connection)
+        head = schedule_state(connection)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
         request,
@@ -194,9 +200,9 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         few=coming.FEW,
         total=total,
         number=number,
-        pages=max(1, -(-total // _LANES)),
+        pages=number_of_pages(total, _LANES),
         width=drawing.DAY_WIDTH,
-        keepers=head,
+        state_of_schedule=head,
         title="The next 24 hours",
     )
 
@@ -205,15 +211,14 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
 def show_audit(request: Request, before: Before = None) -> HTMLResponse:
     """Who did what."""
     with reading(request.app.state.ledger) as connection:
-        found = jobs.audit(connection, _AUDIT + 1, before)
-        head = keepers(connection)
-    more = found[_AUDIT - 1].audit_id if len(found) > _AUDIT else None
+        found, more = jobs.audit(connection, _AUDIT, before)
+        head = schedule_state(connection)
     return page(
         request,
         "audit.html",
-        entries=found[:_AUDIT],
+        entries=found,
         more=more,
         before=before,
-        keepers=head,
+        state_of_schedule=head,
         title="Audit trail",
     )

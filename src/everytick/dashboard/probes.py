@@ -21,7 +21,7 @@ health = APIRouter(tags=["health"])
 metrics = APIRouter(tags=["metrics"])
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
-# What was found is good for so long: nobody can make the application read the ledger all the time.
+# How long an answer is good for, so that nobody can make the application read the ledger all the time.
 _FRESH_SECONDS = 1.0
 
 

@@ -20,7 +20,7 @@ from .problems import Problem
 
 
 @dataclass(frozen=True)
-class Keepers:
+class ScheduleState:
     """Who keeps the schedule, as the head of each page says it.
 
     held: how many runs each process holds. latency: seconds that the ledger took to answer.
@@ -46,15 +46,15 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
         raise Problem(503, str(problem)) from None
 
 
-def keepers(connection: Connection) -> Keepers:
+def schedule_state(connection: Connection) -> ScheduleState:
     """Return who keeps the schedule, and how long the ledger took to say so."""
     began = time.perf_counter()
     processes = find_processes(connection)
     latency = time.perf_counter() - began
-    return Keepers(processes, held_by_process(connection) if processes.found else {}, latency)
+    return ScheduleState(processes, held_by_process(connection) if processes.found else {}, latency)
 
 
-def shown(found: Keepers) -> schemas.Processes:
+def shown(found: ScheduleState) -> schemas.Processes:
     """Return the processes as the API shows them."""
     return schemas.Processes(
         state=found.processes.state,
@@ -69,8 +69,8 @@ def _process(process: Process, held: Mapping[str, int]) -> schemas.Process:
         process_id=process.process_id,
         host=process.machine,
         pid=process.pid,
-        started_at=str(iso(process.started)),
-        last_heartbeat_at=str(iso(process.beat)),
+        started_at=iso(process.started),
+        last_heartbeat_at=iso(process.beat),
         last_pass_at=iso(process.answered),
         alive=process.is_up,
         stalled=process.is_stuck,

@@ -12,11 +12,13 @@ from everytick.store.requests import ENDED
 from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text
 
+from . import schemas
+from .paging import first_of
 from .problems import Problem
 
 __all__ = ["ENDED", "STATES"]
 
-# No state has an index of its own: a search for one looks at so many runs and then says how far it came.
+# No state has an index of its own: a search for one looks at this many runs, and says how far it came.
 SEARCHED = 50_000
 
 _runs = schema.runs.c
@@ -40,14 +42,11 @@ def newest(
     top = newest_id if before is None else min(before - 1, newest_id)
     query = select(*_LISTED).where(_runs.run_id <= top).order_by(_runs.run_id.desc())
     if state is None:
-        found = connection.execute(query.limit(limit + 1)).all()
-        return list(found[:limit]), found[limit - 1].run_id if len(found) > limit else None
+        return first_of(connection.execute(query.limit(limit + 1)).all(), limit, _number)
     floor = max(top - SEARCHED, 0)
     query = query.where(_runs.run_id > floor, _runs.state == state)
-    found = connection.execute(query.limit(limit + 1)).all()
-    if len(found) > limit:
-        return list(found[:limit]), found[limit - 1].run_id
-    return list(found), floor + 1 if floor else None
+    found, more = first_of(connection.execute(query.limit(limit + 1)).all(), limit, _number)
+    return found, floor + 1 if more is None and floor else more
 
 
 def of_job(
@@ -69,7 +68,7 @@ def of_job(
             query = select(inner).where(inner.c.state == state).limit(limit + 1)
         found += connection.execute(query).all()
     found.sort(key=_order, reverse=True)
-    return found[:limit], found[limit - 1].run_id if len(found) > limit else None
+    return first_of(found, limit, _number)
 
 
 def _slice(
@@ -80,6 +79,10 @@ def _slice(
         return query
     at, run_id = edge
     return query.where((key < at) | ((key == at) & (_runs.run_id < run_id)), key <= at)
+
+
+def _number(row: Any) -> int:
+    return int(row.run_id)
 
 
 def _order(row: Any) -> tuple[int, int]:
@@ -98,7 +101,7 @@ def held(connection: Connection) -> Sequence[Row[Any]]:
     Sorted here: SQLite would rather walk all runs in the order that is asked for.
     """
     found = connection.execute(select(*_LISTED).where(text(HELD)).limit(1_000)).all()
-    return sorted(found, key=lambda row: int(row.run_id))
+    return sorted(found, key=_number)
 
 
 def waiting(connection: Connection) -> Sequence[Row[Any]]:
@@ -132,9 +135,11 @@ def check_state(state: str | None) -> str | None:
     return state or None
 
 
-def listed_fields(row: Any) -> dict[str, Any]:
+def listed_fields(row: Any) -> schemas.Run:
     """Return a run as the command `runs` does, without its traceback, and what else a list has."""
     return {
+        "last_tick": None,
+        "count": None,
         **outlined(row),
         "due_at": iso(row.due_us),
         "process_id": row.process_id,

@@ -118,7 +118,7 @@ class _Beside(threading.Thread):
 
 
 def sign_in_link(chosen: DashboardSettings) -> str:
-    """Return the address with the token: whoever opens it is signed in. Serves nothing.
+    """Return the address with the token, which signs in the browser that opens it. Serves nothing.
 
     Raises:
         LedgerError: the token cannot be kept beside the ledger.

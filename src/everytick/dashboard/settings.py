@@ -31,10 +31,10 @@ class DashboardSettings(SchedulerSettings):
     )
     scheduler_dashboard_token: SecretStr = Field(
         default=SecretStr(""),
-        description="whoever knows it may do everything; empty: made at first start",
+        description="it allows everything; empty: made at first start",
     )
     scheduler_dashboard_read_token: SecretStr = Field(
-        default=SecretStr(""), description="whoever knows it may see everything and do nothing; empty: nobody"
+        default=SecretStr(""), description="it allows to see everything and do nothing; empty: nobody has it"
     )
     scheduler_dashboard_names: str = Field(
         default="", description="names under which a proxy serves it, separated by commas"

@@ -61,9 +61,9 @@ def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[
             return None, [Finding("error", "schedule", str(problem), None, None)]
     # An import asks for a name more than once.
     used = dict.fromkeys(
-        (str(it.message), f"{shown_path(it.filename)}:{it.lineno}")
-        for it in seen
-        if issubclass(it.category, DeprecationWarning) and _is_own(it.filename)
+        (str(warning.message), f"{shown_path(warning.filename)}:{warning.lineno}")
+        for warning in seen
+        if issubclass(warning.category, DeprecationWarning) and _is_own(warning.filename)
     )
     said = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
     return declared, [*said, ok("schedule", f"the schedule loads: {len(declared.jobs)} job(s)")]

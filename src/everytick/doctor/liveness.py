@@ -1,4 +1,4 @@
-"""Who is up, whether the clock can be trusted, and what is left over."""
+"""Which processes are up, whether the clock can be trusted, and which runs were left behind."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _is_on_server(connection: Connection) -> bool:
 
 
 def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
-    """Tell who is alive, who is silent, and whose event loop is stuck.
+    """Tell which processes are up, silent or gone, and whose event loop is stuck.
 
     `is_held`: another program holds the ledger, so that nobody can give a sign of life.
     """

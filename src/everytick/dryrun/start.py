@@ -29,7 +29,7 @@ from everytick.store.records import Identity, Registration, Room
 from sqlalchemy import Connection, select, text
 from sqlalchemy.pool import StaticPool
 
-# More than ever wait; how many can begin at the same time is another question.
+# More runs than ever wait. How many of them can begin at the same time does not matter here.
 _ALL = 1_000_000
 
 # What a start looks at, by the partial indexes of these very conditions.

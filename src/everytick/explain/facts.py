@@ -156,23 +156,12 @@ class Facts:
         return held or [hold for row in found if (hold := _waiting(row, instant)) is not None]
 
     def _hold(self, row: Any, instant: int) -> Hold | None:
-        """Return how a run held a place at an instant: with an attempt that had begun, or reserved."""
-        for it in self.earlier_attempts(row.run_id):
-            if it.started_us is not None and it.started_us <= instant <= (it.finished_us or instant):
-                return Hold(row, it.started_us, it.finished_us)
-        if row.state in ("queued", "retrying") or row.claimed_us is None:
-            return None
-        # What is reserved before it is due, for its jitter, is in nobody's way until then.
-        since = max(row.claimed_us, row.due_us)
-        # What is claimed for a further attempt may still have the beginning of the one before.
-        started = None if row.state == "claimed" else row.started_us
-        if started is not None:
-            since = min(since, started)
-        last = row.finished_us if row.state != "skipped" or row.finished_us is None else row.finished_us - 1
-        if not since <= instant <= (instant if last is None else last):
-            return None
-        begun = started if started is not None and started <= instant else None
-        return Hold(row, begun, row.finished_us, row.claimed_us)
+        """Return how a run held a place at an instant: by an earlier attempt, or by its latest."""
+        for attempt in self.earlier_attempts(row.run_id):
+            began, ended = attempt.started_us, attempt.finished_us
+            if began is not None and began <= instant and (ended is None or instant <= ended):
+                return Hold(row, began, ended)
+        return _held_by_latest(row, instant)
 
     def held_by(self, process_id: str) -> int:
         """Return how many runs of any job a process has under way."""
@@ -220,6 +209,25 @@ class Facts:
 
     def _all(self, query: Select[Any]) -> list[Any]:
         return list(self.connection.execute(query).all())
+
+
+def _held_by_latest(row: Any, instant: int) -> Hold | None:
+    """Return how the latest attempt of a run held a place at an instant: since it was reserved, or begun."""
+    if row.state in ("queued", "retrying") or row.claimed_us is None:
+        return None
+    # A run that is claimed for a further attempt still has the beginning of the one before.
+    began = None if row.state == "claimed" else row.started_us
+    # A run that is reserved early, for its jitter, stands in nobody's way until it is due.
+    since = max(row.claimed_us, row.due_us)
+    if began is not None:
+        since = min(since, began)
+    if instant < since or (row.finished_us is not None and instant > row.finished_us):
+        return None
+    # One that was given up was in the way until then, and not at the instant itself.
+    if row.state == "skipped" and instant == row.finished_us:
+        return None
+    has_begun = began is not None and began <= instant
+    return Hold(row, began if has_begun else None, row.finished_us, row.claimed_us)
 
 
 def _waiting(row: Any, instant: int) -> Hold | None:

@@ -10,6 +10,7 @@ from everytick.errors import ConfigurationError, nearest
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.read import run_row
+from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.store.database import Ledger
@@ -46,10 +47,10 @@ class Explanation:
     tick: int | None
     verdict: str
     sentences: list[str]
-    runs: list[dict[str, Any]]
-    audit: list[dict[str, Any]]
+    runs: list[RunRow]
+    audit: list[WhyEntry]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Why:
         """Return it as plain data; times are ISO 8601 in UTC."""
         return {
             "job_id": self.job_id,
@@ -240,7 +241,7 @@ def _shown(facts: Facts, instant: int) -> str:
     return at(instant, facts.zone)
 
 
-def _entry(entry: Any) -> dict[str, Any]:
+def _entry(entry: Any) -> WhyEntry:
     return {
         "at": iso(entry.at_us),
         "who": entry.who,

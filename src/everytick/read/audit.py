@@ -11,9 +11,10 @@ from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
 from .known import check_job
+from .schemas import Entry
 
 
-def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[dict[str, Any]]:
+def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[Entry]:
     """Return what people and programs asked for, newest first; times are ISO 8601 in UTC.
 
     Raises:
@@ -43,7 +44,7 @@ def requests_about(connection: Connection, run_id: int) -> list[Any]:
     return list(connection.execute(query))
 
 
-def audit_row(row: Any) -> dict[str, Any]:
+def audit_row(row: Any) -> Entry:
     """Return a row of the audit trail as it is shown."""
     return {
         "audit_id": row.audit_id,

@@ -14,6 +14,7 @@ from everytick.text.instants import iso
 from . import plan
 from .jobs import Declared, job_rows, schedules
 from .known import no_such_job
+from .schemas import Fire, JobRow
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Coming:
     end: int
     looked_until: int
     number: int
-    ticks: list[dict[str, Any]]
+    ticks: list[Fire]
     findings: plan.Findings
     gaps: dict[str, int | None]
     max_workers: int
@@ -50,28 +51,33 @@ class Coming:
             "ticks": self.number,
             "max_workers": self.max_workers,
             "jobs": [
-                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "last": iso(it.last)}
-                for _job_id, it in sorted(self.findings.loads.items())
+                {"job_id": load.job_id, "ticks": load.count, "first": iso(load.first), "last": iso(load.last)}
+                for _job_id, load in sorted(self.findings.loads.items())
             ],
             "gaps": [
                 {"job_id": job_id, "next_tick": iso(tick)} for job_id, tick in sorted(self.gaps.items())
             ],
             "overlaps": [
-                {"job_id": it.job_id, "ticks": it.count, "first": iso(it.first), "p95": it.seconds}
-                for _job_id, it in sorted(self.findings.overlaps.items())
+                {
+                    "job_id": overlap.job_id,
+                    "ticks": overlap.count,
+                    "first": iso(overlap.first),
+                    "p95": overlap.seconds,
+                }
+                for _job_id, overlap in sorted(self.findings.overlaps.items())
             ],
             "collisions": [
                 {
-                    "job_ids": list(it.job_ids),
-                    "number": len(it.job_ids),
-                    "times": it.count,
-                    "first": iso(it.first),
-                    "exceeds_max_workers": len(it.job_ids) > self.max_workers,
+                    "job_ids": list(collision.job_ids),
+                    "number": len(collision.job_ids),
+                    "times": collision.count,
+                    "first": iso(collision.first),
+                    "exceeds_max_workers": len(collision.job_ids) > self.max_workers,
                 }
-                for it in self.findings.collisions()
+                for collision in self.findings.collisions()
             ],
             "notes": [
-                {"job_id": it.job_id, "tick": iso(it.tick), "note": it.note} for it in self.findings.notes
+                {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
             ],
         }
 
@@ -124,18 +130,18 @@ def coming(
     return Coming(begin, end, looked_until, number, kept, findings, gaps, max_workers)
 
 
-def _run_statistics(row: dict[str, Any]) -> plan.RunStatistics:
+def _run_statistics(row: JobRow) -> plan.RunStatistics:
     return plan.RunStatistics(row["p95"], row["max_instances"] or 1, _paused_until(row))
 
 
-def _paused_until(row: dict[str, Any]) -> int | None:
+def _paused_until(row: JobRow) -> int | None:
     if not row["paused"]:
         return None
     until = row["paused_until"]
     return ticks.FOREVER if until is None else ticks.instant(datetime.fromisoformat(until))
 
 
-def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> dict[str, Any]:
+def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> Fire:
     paused = "paused" if run_statistics.is_paused(planned.tick) else ""
     return {
         "job_id": planned.job_id,

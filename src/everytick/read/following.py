@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
 
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.store import schema
@@ -17,6 +16,7 @@ from sqlalchemy import Connection
 
 from .completions import CompletionFeed
 from .runs import RunFilter, shown
+from .schemas import RunRow
 
 POLL_SECONDS = 0.5
 _MAKING_SECONDS = 10.0
@@ -24,9 +24,7 @@ _MAKING_SECONDS = 10.0
 _PATIENCE_SECONDS = 60.0
 
 
-def follow(
-    ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda: False
-) -> Iterator[dict[str, Any]]:
+def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda: False) -> Iterator[RunRow]:
     """Yield runs, as `run_rows` shows them, each when it has ended; those since `wanted.since` first.
 
     Ends when `over()` says so, within a fraction of a second. A run that is tried again after its end comes
@@ -61,7 +59,7 @@ def _looks(
     feed: CompletionFeed,
     wanted: RunFilter,
     over: Callable[[], bool],
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[RunRow]]:
     """Yield what has ended since the last look, again and again; nothing if nothing was written."""
     written: object = None
     while not over():
@@ -90,9 +88,7 @@ def _await(ledger: Ledger) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _ended(
-    ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter
-) -> list[dict[str, Any]]:
+def _ended(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[RunRow]:
     """Return the runs that ended since the last look, in the order of their ends."""
     # One state of the ledger for all of a look, and what is written from now on is in the next one.
     connection.exec_driver_sql("BEGIN")

@@ -25,6 +25,7 @@ from everytick.text.schedules import in_words
 from sqlalchemy import Connection, select
 
 from .last_runs import Recent, recent
+from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 
 class Declared(NamedTuple):
@@ -39,7 +40,7 @@ def plain_defaults(settings: SchedulerSettings) -> dict[str, Any]:
     return {"misfire_grace_time": settings.scheduler_misfire_grace_time}
 
 
-def job_rows(ledger: Ledger, declared: Declared) -> list[dict[str, Any]]:
+def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
     """Return one row for each job, those of the code first; times are ISO 8601 in UTC.
 
     `next_run` is null while the job is paused and when it has no ticks left. `problem` tells why a job that
@@ -53,16 +54,16 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[dict[str, Any]]:
     known, last = _of_ledger(ledger, jobs)
     shown = [_declared_row(job, known.get(job.id)) for job in jobs.values()]
     shown += [_ledger_row(row, declared.defaults) for row in _added(known.values(), jobs)]
-    return [row | _outcomes(last.get(row["id"], Recent())) for row in shown]
+    return [{**row, **_outcomes(last.get(row["id"], Recent()))} for row in shown]
 
 
-def job_row(connection: Connection, row: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def job_row(connection: Connection, row: Any, defaults: Mapping[str, Any]) -> JobRow:
     """Return a job as `job_rows` does, from its row in the ledger alone.
 
     What only the code knows is null for the code's jobs: `max_instances` and `declared_at`. `defaults`: see
     `options_of`. May import modules of the application.
     """
-    return _ledger_row(row, defaults) | _outcomes(recent(connection, [row.job_id])[row.job_id])
+    return {**_ledger_row(row, defaults), **_outcomes(recent(connection, [row.job_id])[row.job_id])}
 
 
 def schedules(ledger: Ledger, declared: Iterable[Job]) -> dict[str, Schedule]:
@@ -185,7 +186,7 @@ def _of_ledger(ledger: Ledger, declared: Container[str]) -> tuple[dict[str, Any]
         return known, recent(connection, shown)
 
 
-def _outcomes(last: Recent) -> dict[str, Any]:
+def _outcomes(last: Recent) -> JobOutcomes:
     return {
         "last_state": last.outcomes[-1] if last.outcomes else None,
         "last_finished_at": iso(last.finished),
@@ -207,7 +208,7 @@ def _added(rows: Iterable[Any], declared: Container[str]) -> list[Any]:
     ]
 
 
-def _declared_row(job: Job, row: Any) -> dict[str, Any]:
+def _declared_row(job: Job, row: Any) -> JobDefinition:
     now = ticks.now()
     paused = is_paused(row.paused_us, row.paused_until_us, now) if row else job.paused_at_first
     seen = row.watermark_us if row and row.definition == job.definition else now
@@ -230,7 +231,7 @@ def _declared_row(job: Job, row: Any) -> dict[str, Any]:
     }
 
 
-def _ledger_row(row: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _ledger_row(row: Any, defaults: Mapping[str, Any]) -> JobDefinition:
     now = ticks.now()
     schedule = schedule_of(row)
     job, problem = added_job(row, defaults)
@@ -250,7 +251,7 @@ def _ledger_row(row: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pause(row: Any, paused: bool) -> dict[str, Any]:
+def _pause(row: Any, paused: bool) -> JobPause:
     known = paused and row is not None
     return {
         "paused": paused,

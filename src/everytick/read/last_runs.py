@@ -82,7 +82,7 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
 
 
 def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None:
-    """Return the smallest value that so many of all, as a share of 1, do not exceed; None of none."""
+    """Return the smallest value that a share (0 to 1) of all does not exceed; None if there is none."""
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)] if sorted_values else None
 
 

@@ -9,7 +9,7 @@ from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.store.records import is_paused
 
-# What is due is claimed within a moment: this much later, something is in the way.
+# A tick is claimed within a fraction of a second. One that is not by then has something in its way.
 PROMPT = 5 * ticks.SECOND
 # Of combined triggers no more are counted.
 _COUNT_LIMIT = 1_000
@@ -27,9 +27,20 @@ class Overdue:
 
 
 def overdue(row: Any, schedule: Schedule | None, now: int) -> Overdue | None:
-    """Return what of a job (its row, its schedule) is due and not claimed; None if nothing is.
+    """Return what of a job (its row, its schedule) is due and not claimed; None if nothing is."""
+    if schedule is None:
+        return None
+    until = now - PROMPT - schedule.jitter
+    first = overdue_since(row, schedule, until, now)
+    if first is None:
+        return None
+    return Overdue(first, ticks.count(schedule.ticks, first - 1, until, _COUNT_LIMIT))
 
-    What falls into a pause waits for its end and is not due.
+
+def overdue_since(row: Any, schedule: Schedule | None, until: int, now: int) -> int | None:
+    """Return the first tick of a job up to `until` that nobody has claimed; None if there is none.
+
+    What falls into a pause waits for its end and is not due. Instants are microseconds UTC.
     """
     if schedule is None or row.removed_us is not None or row.exhausted_us is not None:
         return None
@@ -39,8 +50,5 @@ def overdue(row: Any, schedule: Schedule | None, now: int) -> Overdue | None:
     if row.paused_until_us is not None:
         # What fell into a pause is written down with the next tick after it.
         seen = max(seen, row.paused_until_us - 1)
-    until = now - PROMPT - schedule.jitter
-    first = schedule.next_tick(seen)
-    if first is None or first > until:
-        return None
-    return Overdue(first, ticks.count(schedule.ticks, seen, until, _COUNT_LIMIT))
+    first = None if seen >= until else schedule.next_tick(seen)
+    return first if first is not None and first <= until else None

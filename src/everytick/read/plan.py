@@ -137,7 +137,7 @@ class Findings:
     def collisions(self) -> list[Collision]:
         """Return which jobs are due together, the largest numbers of them first."""
         found = self._collisions.values()
-        return sorted(found, key=lambda it: (-len(it.job_ids), -it.count, it.first, it.job_ids))
+        return sorted(found, key=lambda one: (-len(one.job_ids), -one.count, one.first, one.job_ids))
 
     def _run(self, planned: Planned, run_statistics: RunStatistics) -> None:
         """Let a run begin that takes as long as p95, unless there is no room for it."""

@@ -13,7 +13,7 @@ from everytick.store.querying import connect
 from everytick.store.records import is_paused
 from sqlalchemy import Connection, select
 
-# As many as are counted when the pause ends: its row has no number yet where there are more.
+# As in `store.gaps`: of more ticks than this, the row of a pause has no number at first.
 _COUNT_LIMIT = 10_000
 
 
@@ -48,7 +48,7 @@ def preview(ledger: Ledger, job_id: str) -> Preview | None:
 def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Preview:
     """Return what resuming would do now to a job that was paused then. Instants are microseconds UTC.
 
-    What is not accounted for from before the pause fell into an outage: it is no part of it.
+    Ticks from before the pause that are not accounted for fell into an outage: they are not counted here.
     """
     number = ticks.count(schedule.ticks, max(paused, watermark), now, _COUNT_LIMIT)
     return Preview(paused, number, schedule.next_tick(max(now, watermark)))

@@ -13,11 +13,13 @@ from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
+from . import schemas
 from .audit import audit_row, requests_about
+from .processes import read_processes
 from .runs import read_run, shown
 
 
-def run_details(ledger: Ledger, run_id: int) -> dict[str, Any]:
+def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
     """Return a run as `run_rows` does, with its job, its attempts, what they logged, and who asked for what.
 
     Times are ISO 8601 in UTC; `timezone` is the job's. `attempts` has those that began, oldest first. `host`
@@ -32,11 +34,10 @@ def run_details(ledger: Ledger, run_id: int) -> dict[str, Any]:
         return details_of(connection, read_run(connection, run_id))
 
 
-def details_of(connection: Connection, row: Any) -> dict[str, Any]:
+def details_of(connection: Connection, row: Any) -> schemas.RunDetails:
     """Return the same of a row of the runs."""
     jobs = schema.jobs
     job = connection.execute(select(jobs).where(jobs.c.job_id == row.job_id)).first()
-    wanted = ("at", "who", "action", "note")
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
         **shown(row),
@@ -48,7 +49,10 @@ def details_of(connection: Connection, row: Any) -> dict[str, Any]:
         "cancel_asked_at": iso(row.cancel_us),
         # Where a job has no grace time it is far beyond all dates.
         "rerun_until": iso(min(row.rerun_until_us, ticks.LAST)) if row.rerun_until_us else None,
-        "asked": [{name: one[name] for name in wanted} for one in asked],
+        "asked": [
+            {"at": one["at"], "who": one["who"], "action": one["action"], "note": one["note"]}
+            for one in asked
+        ],
         "attempts": _attempts(connection, row),
     }
 
@@ -94,15 +98,16 @@ def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
     ]
 
 
-def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
+def _attempts(connection: Connection, row: Any) -> list[schemas.Attempt]:
     found = attempts_of(connection, row)
-    processes = _processes(connection, {one.process_id for one in found})
+    processes = {process.process_id: process for process in read_processes(connection)}
     return [
         {
             "attempt": one.attempt,
             "state": one.state,
             "process_id": one.process_id,
-            **processes.get(one.process_id, {"host": None, "pid": None}),
+            "host": processes[one.process_id].machine if one.process_id in processes else None,
+            "pid": processes[one.process_id].pid if one.process_id in processes else None,
             "started_at": iso(one.started_us),
             "finished_at": iso(one.finished_us),
             "duration": seconds_between(one.started_us, one.finished_us),
@@ -112,11 +117,3 @@ def _attempts(connection: Connection, row: Any) -> list[dict[str, Any]]:
         }
         for one in found
     ]
-
-
-def _processes(connection: Connection, process_ids: set[str | None]) -> dict[str | None, dict[str, Any]]:
-    """Return host and number of those processes that are alive."""
-    processes = schema.processes
-    found = connection.execute(select(processes).where(processes.c.process_id.in_(process_ids - {None})))
-    # A host is told apart from its other boots and containers by what follows the name.
-    return {row.process_id: {"host": row.host.split("/")[0], "pid": row.pid} for row in found}

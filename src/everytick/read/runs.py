@@ -16,6 +16,7 @@ from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
 from .known import check_job
+from .schemas import RunOutline, RunRow
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
 STATES = (
@@ -96,7 +97,7 @@ def run_rows(
     reasons: Sequence[str] = (),
     since: int | None = None,
     until: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[RunRow]:
     """Return runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
     `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
@@ -123,7 +124,7 @@ def run_rows(
     return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
 
 
-def run_row(ledger: Ledger, run_id: int) -> dict[str, Any]:
+def run_row(ledger: Ledger, run_id: int) -> RunRow:
     """Return one run; see `run_rows`.
 
     Raises:
@@ -197,14 +198,14 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any) -> dict[str, Any]:
+def shown(row: Any) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
     return {**outlined(row), "traceback": row.traceback}
 
 
-def outlined(row: Any) -> dict[str, Any]:
+def outlined(row: Any) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it."""
-    found = {
+    found: RunOutline = {
         "run_id": row.run_id,
         "job_id": row.job_id,
         "kind": row.kind,
@@ -219,5 +220,5 @@ def outlined(row: Any) -> dict[str, Any]:
         "error": row.error,
     }
     if row.last_tick_us is not None:
-        found |= {"last_tick": iso(row.last_tick_us), "count": row.tick_count}
+        found["last_tick"], found["count"] = iso(row.last_tick_us), row.tick_count
     return found

@@ -7,6 +7,7 @@ never written to. What differs between databases is in `sqlite` and `postgres`.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ _NO_FILE = (0, 0)
 T = TypeVar("T")
 
 
-class Ledger:
+class Ledger(ABC):
     """A ledger's place. Nothing is opened before it is asked for. `opening.open_ledger(url)` gives one.
 
     Args:
@@ -55,9 +56,9 @@ class Ledger:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where it is, as people are told: a file, or a server and a database, without the password."""
-        raise NotImplementedError
 
     @property
     def is_on_server(self) -> bool:
@@ -65,9 +66,9 @@ class Ledger:
         return False
 
     @property
+    @abstractmethod
     def folder(self) -> Path:
         """Where files go that belong to it."""
-        raise NotImplementedError
 
     @property
     def path(self) -> Path:
@@ -78,24 +79,24 @@ class Ledger:
         """
         raise LedgerError(f"the ledger ({self}) is on a server: it is no file here")
 
+    @abstractmethod
     def exists(self) -> bool:
         """Return whether a ledger was ever written here.
 
         Raises:
-            LedgerError: it cannot be looked at.
+            LedgerError: it cannot be looked at: no right to do so, or a server that is away.
         """
-        raise NotImplementedError
 
     def is_gone(self) -> bool:
         """Return whether a ledger that was there is not any more."""
         return not self.exists()
 
+    @abstractmethod
     def connect(self, *, read_only: bool = False, resolving: bool = False) -> Connection:
         """Open a connection; transactions are begun by `connections.transaction`.
 
         resolving: for a process that acts on what it has committed.
         """
-        raise NotImplementedError
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -103,9 +104,12 @@ class Ledger:
         with closing(self.connect()) as connection:
             yield connection
 
+    @abstractmethod
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
-        """Return an SQLAlchemy engine, which the caller disposes of."""
-        raise NotImplementedError
+        """Return an SQLAlchemy engine, which the caller disposes of.
+
+        One that writes has the ledger for itself in each transaction.
+        """
 
     @contextmanager
     def reading(self) -> Iterator[sqlalchemy.Engine]:
@@ -124,34 +128,34 @@ class Ledger:
         """The same for the file of what was committed last."""
         return _NO_FILE
 
+    @abstractmethod
     def change_mark(self, connection: Connection) -> object:
         """Return what is another whenever somebody else has written to the ledger."""
-        raise NotImplementedError
 
     def checkpoints(self) -> Checkpoints | None:
         """Return what puts its log back while somebody writes; None where that is the server's business."""
         return None
 
-    def wake_others(self, connection: Connection) -> None:
+    def wake_others(self, connection: Connection) -> None:  # noqa: B027 (a file has nobody to wake)
         """Let who listens know, with the commit of this transaction, that runs wait for them.
 
         Without a server nobody can be told: others look about once a second.
         """
 
-    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:  # noqa: B027
         """Call `told` whenever somebody wakes others, until `stop` is set. For a thread of its own."""
 
+    @abstractmethod
     def sizes(self) -> dict[str, int]:
         """Return the bytes that its parts take on the disk, by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unusable(self, problem: object) -> str:
         """Return the sentence for a ledger that does not let itself be used."""
-        raise NotImplementedError
 
+    @abstractmethod
     def damaged(self, problem: object) -> str:
         """Return the sentence for what cannot be read as a ledger."""
-        raise NotImplementedError
 
     def prepare(self, patience: float = 0) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
@@ -220,37 +224,37 @@ class Ledger:
             )
         return revision
 
+    @abstractmethod
     def is_damage(self, problem: BaseException) -> bool:
         """Return whether an error means that the ledger is damaged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _guard(self, action: Callable[[], T]) -> T:
         """Turn what the database raises into a LedgerError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_held(self, problem: Exception) -> bool:
         """Return whether somebody else holds the ledger, or it is away for a moment."""
-        raise NotImplementedError
 
     def _why_held(self, problem: Exception) -> str:
         """Return what the start waits for."""
         return f"does not answer ({problem})"
 
+    @abstractmethod
     def _make_place(self) -> None:
         """Make what must be there before a connection can be opened."""
-        raise NotImplementedError
 
     def _is_there(self) -> bool:
         """Return whether a ledger was ever written here; raises what the database does."""
         return self.exists()
 
+    @abstractmethod
     def _inspect(self) -> str | None:
         """Look for damage before anything is written; return the ledger's version."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _has_tables(self, connection: Connection) -> bool:
         """Return whether the ledger's tables are there."""
-        raise NotImplementedError
 
 
 def upgrade(ledger: Ledger) -> None:

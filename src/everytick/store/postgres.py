@@ -127,7 +127,6 @@ class PostgresLedger(Ledger):
 
     @property
     def is_on_server(self) -> bool:
-        """Whether a server keeps it: it does."""
         return True
 
     @property
@@ -136,11 +135,6 @@ class PostgresLedger(Ledger):
         return self.root / "data"
 
     def exists(self) -> bool:
-        """Return whether a ledger was ever written here.
-
-        Raises:
-            LedgerError: the server cannot be reached.
-        """
         return self._guard(self._is_there)
 
     def is_gone(self) -> bool:
@@ -213,7 +207,6 @@ class PostgresLedger(Ledger):
         return connection
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
-        """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""
         import sqlalchemy
 
         def creator() -> psycopg.Connection[Any]:
@@ -255,14 +248,9 @@ class PostgresLedger(Ledger):
         return connection.execute(_WRITTEN).fetchone()[0]
 
     def wake_others(self, connection: Connection) -> None:
-        """Let who listens know, with the commit of this transaction, that runs wait for them."""
         connection.execute(f"SELECT pg_notify('{_CHANNEL}', current_schema()::text)")
 
     def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
-        """Call `told` whenever somebody wakes others, until `stop` is set. Blocks; for a thread of its own.
-
-        Behind PgBouncer's transaction mode nothing is ever heard: then others look about once a second.
-        """
         while not stop.is_set():
             try:
                 with self.open() as connection:
@@ -283,11 +271,9 @@ class PostgresLedger(Ledger):
             return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
 
     def unusable(self, problem: object) -> str:
-        """Return the sentence for a ledger that does not let itself be used."""
         return f"the ledger on PostgreSQL, {self.place}, cannot be used: {problem}"
 
     def damaged(self, problem: object) -> str:
-        """Return the sentence for what cannot be read as a ledger."""
         return f"the ledger on PostgreSQL, {self.place}, is not as this version wrote it: {problem}"
 
     def is_damage(self, problem: BaseException) -> bool:

@@ -53,11 +53,6 @@ class SqliteLedger(Ledger):
         return self.path.parent
 
     def exists(self) -> bool:
-        """Return whether a ledger was ever written here.
-
-        Raises:
-            LedgerError: this user may not look.
-        """
         try:
             return self.path.exists() and self.path.stat().st_size > 0
         except OSError as problem:
@@ -92,11 +87,9 @@ class SqliteLedger(Ledger):
         return connection
 
     def checkpoints(self) -> Checkpoints:
-        """Return what puts the log back into the file."""
         return Checkpoints(self.connect())
 
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
-        """Return an SQLAlchemy engine; one that writes has the ledger for itself in each transaction."""
         import sqlalchemy
 
         engine = sqlalchemy.create_engine("sqlite://", creator=lambda: self.connect(read_only=read_only))
@@ -105,7 +98,6 @@ class SqliteLedger(Ledger):
         return engine
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return what tells this file from another of the same name; None if there is none."""
         return _identity(self.path)
 
     def log_identity(self) -> tuple[int, int] | None:
@@ -128,14 +120,12 @@ class SqliteLedger(Ledger):
         return found
 
     def unusable(self, problem: object) -> str:
-        """Return the sentence for a ledger that does not let itself be used."""
         advice = f"see the file's permissions and the disk's space, or set {VARIABLE} to another place"
         if "locked" in str(problem):
             advice = "another program holds it: end that, then try again"
         return f"the ledger {self.place} cannot be used: {problem} ({advice})"
 
     def damaged(self, problem: object) -> str:
-        """Return the sentence for a file that cannot be read as a ledger."""
         return (
             f"the ledger {self.place} is damaged or not an SQLite file ({problem}); it was left as it"
             " is: put a backup in its place, or move it away to begin with an empty ledger"

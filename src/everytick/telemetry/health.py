@@ -15,16 +15,17 @@ import sqlalchemy
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.jobs import schedule_of
+from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, read_processes
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
-from everytick.store.records import host_name, is_paused
+from everytick.store.records import host_name
 from everytick.text.instants import when
 from sqlalchemy import select
 
-# A tick that nobody has claimed for so long shows that the clock stands still: it looks at the time at least
-# every 30 seconds, and tries again every second while the ledger does not answer.
+# The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
+# ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
 OVERDUE_SECONDS = 60.0
 
 _OVERDUE = int(OVERDUE_SECONDS * ticks.SECOND)
@@ -230,20 +231,14 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
 def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
-    What fell due before anybody was up is given as long, from then.
+    What fell due before a process was up has the same time, from when one came up.
     """
     found: dict[str, int] = {}
     if now - up_since <= _OVERDUE:
         return found
     for row in jobs:
-        seen = row.watermark_us
-        if is_paused(row.paused_us, row.paused_until_us, now) or seen >= now - _OVERDUE:
-            continue
-        if row.paused_until_us is not None:
-            # What fell into a pause is written down with the next tick after it.
-            seen = max(seen, row.paused_until_us - 1)
-        tick = tick_after(row, seen)
-        if tick is not None and tick < now - _OVERDUE:
+        tick = overdue_since(row, schedule_of(row), now - _OVERDUE, now)
+        if tick is not None:
             found[row.job_id] = tick
     return found
 

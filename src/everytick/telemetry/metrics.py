@@ -38,7 +38,7 @@ from sqlalchemy import select
 from . import health
 from .aggregate import Aggregate
 
-# So many jobs have series of their own, those of the code first. All others, and those that are over, share
+# How many jobs have series of their own, those of the code first. All others, and those that are over, share
 # one label, or jobs that are added by the thousand would fill Prometheus.
 MOST_JOBS = 1_000
 OTHERS = "(others)"

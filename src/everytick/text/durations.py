@@ -13,7 +13,7 @@ _EXACT_UNITS = (("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_00
 def duration(length: int) -> str:
     """Return a length that was measured, in its two largest units: `1 day 10 min`, `4.25 s`, `12 ms`.
 
-    `lasting` in the dashboard's `page.js` does the same to the second.
+    `duration` in the dashboard's `page.js` does the same to the second.
     """
     seconds = abs(length) / ticks.SECOND
     if not length:

@@ -6,10 +6,15 @@ Instants are microseconds since 1970-01-01 UTC.
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
+from typing import overload
 
 from everytick.model import ticks
 
 
+@overload
+def iso(instant: int) -> str: ...
+@overload
+def iso(instant: int | None) -> str | None: ...
 def iso(instant: int | None) -> str | None:
     """Return an instant as ISO 8601 in UTC; None for None."""
     if instant is None:

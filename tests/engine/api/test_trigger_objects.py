@@ -258,3 +258,21 @@ assert pickle.dumps(later) == pickle.dumps(made)
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def handed_on(scheduler: AsyncIOScheduler, trigger: BaseTrigger) -> Job:
+    return scheduler.add_job(print, trigger, id="handed on")
+
+
+def of_that_name() -> BaseTrigger:
+    trigger = CronTrigger(hour=3, minute=51, second=7)
+    assert trigger.timezone
+    return trigger
+
+
+@pytest.mark.parametrize("machine", ["America/New_York"], indirect=True)
+def test_a_name_in_another_function_says_nothing_of_a_trigger(berlin: AsyncIOScheduler) -> None:
+    """`trigger` is assigned in one function, and the parameter of another, which got it from a third."""
+    of_that_name()
+    with pytest.raises(ScheduleError, match="cannot be told from the object"):
+        handed_on(berlin, CronTrigger(hour=3, minute=51, second=7, timezone=NEW_YORK))

@@ -19,6 +19,7 @@ from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, read
 from everytick.model import ticks
 from everytick.read import RunFilter, follow
 from everytick.read.runs import queries
+from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
@@ -154,7 +155,7 @@ class Follower:
     """Somebody who follows the runs in a thread."""
 
     def __init__(self, ledger: Ledger, wanted: RunFilter) -> None:
-        self.seen: Queue[dict[str, Any]] = Queue()
+        self.seen: Queue[RunRow] = Queue()
         self._wanted, self._ledger = wanted, ledger
         self.ready = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
@@ -163,7 +164,7 @@ class Follower:
         for row in follow(self._ledger, self._wanted):
             self.seen.put(row)
 
-    def next(self) -> dict[str, Any]:
+    def next(self) -> RunRow:
         """Return the next run; fail if none comes."""
         return self.seen.get(timeout=20)
 

@@ -30,8 +30,8 @@
   // The difference between this machine's clock and the server's, in milliseconds.
   let ahead = 0;
 
-  // The two largest units, as `duration` in text/durations.py has them.
-  function lasting(seconds) {
+  // A length of time in its two largest units, as text/durations.py shows it.
+  function duration(seconds) {
     let left = Math.round(seconds);
     const parts = [];
     for (const [name, size] of [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
@@ -46,7 +46,7 @@
     const now = Date.now() - ahead;
     for (const shown of document.querySelectorAll("[data-rel]")) {
       const away = (Number(shown.dataset.rel) - now) / 1000;
-      const text = away >= 0 ? `in ${lasting(away)}` : `${lasting(-away)} ago`;
+      const text = away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`;
       if (shown.textContent !== text) shown.textContent = text;
     }
   }

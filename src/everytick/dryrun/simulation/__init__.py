@@ -36,7 +36,7 @@ __all__ = [
     "simulate",
 ]
 
-# Ticks of one job whose runs may overlap, or have a jitter, are looked at one by one: so many take seconds.
+# Ticks of a job whose runs may overlap, or have a jitter, are looked at one by one: a million takes seconds.
 MOST_WALKED = 1_000_000
 
 
@@ -86,7 +86,7 @@ def simulate(
 
 
 def days_later(begin: int, days: int, zone: tzinfo) -> int:
-    """Return the instant at which a clock in the zone shows the same time of day, so many days later."""
+    """Return the instant, a number of days later, at which a clock in the zone shows the same time of day."""
     return ticks.instant_of_wall(wall_clock(begin, zone) + timedelta(days=days), zone)
 
 
@@ -133,7 +133,7 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[On
         raise _too_many(job, MOST_WALKED, "its jitter" if job.schedule.jitter else "how long its runs take")
     number = ticks.count(job.schedule.ticks, begin - 1, end - 1, MOST_COMBINED)
     expected = line.total if number is None else number
-    result = JobResult(job, expected, duration, source, notes=notes)
+    result = JobResult(job, expected, begin, end, duration, source, longest_from=begin, notes=notes)
     return OneJob(job, line, result), weight
 
 

@@ -1,7 +1,13 @@
-"""One job over a span: its ticks, and the runs that they lead to, with a clock that only this moves.
+"""One job over a span: its ticks, and the runs that they lead to, on a simulated clock.
 
-What is decided after an outage is decided by `catch_up.decide`, as in the real schedule. While the schedule
-is up, each tick is decided alone, at its instant: it runs, unless too many runs are under way (R7).
+The engine decides in three places, and the simulation follows each:
+
+- after an outage: `model.misfire.decide`, the very function
+- whether a run may still begin: `Job.due` and `Job.too_late`, the very functions
+- at a tick while the schedule is up, and for each run that waits: the run begins unless `max_instances` runs
+  hold a lease (R7). The engine counts them in the ledger, by SQL (`store.claims`, `store.queue`); here the
+  runs are kept in memory, as a ledger for a year of seconds would take hours. `test_simulate_agrees.py` holds
+  the two together, by a real schedule on a fast clock.
 """
 
 from __future__ import annotations
@@ -41,7 +47,10 @@ class _Run:
 
 
 class _Group:
-    """Runs that go one after another, in one instance slot; most are alone."""
+    """Runs that go one after another in one instance slot; most groups have one.
+
+    regular: it is the run of a tick, begun while the schedule was up.
+    """
 
     __slots__ = ("regular", "running", "waiting")
 
@@ -70,19 +79,18 @@ class OneJob:
         self.result = result
         self._job, self._timeline = job, timeline
         self._duration, self._most = result.duration, job.options.max_instances
-        self._shaken = bool(job.schedule.jitter)
+        self._has_jitter = bool(job.schedule.jitter)
         self._walked: Callable[[int], None] = lambda _number: None
-        # What lies ahead: (when, kind, order, group).
+        # What will happen: (when, kind, order, group).
         self._events: list[tuple[int, _Kind, int, _Group | None]] = []
         self._order = count()
         self._groups: dict[_Group, None] = {}
-        # Those that may be between two of their runs.
+        # Groups of more than one run, which hold their slot also between two of them.
         self._chains: list[_Group] = []
         self._busy = 0
-        self._odd = 0
-        # Given back, or cut off: for a slot that is free.
+        self._irregular = 0
+        # Runs that were given back, or cut off, and wait for a free slot.
         self._given_back: list[_Run] = []
-        self._last_start: int | None = None
 
     @staticmethod
     def must_walk(job: Job, timeline: Timeline, duration: int) -> bool:
@@ -98,10 +106,8 @@ class OneJob:
 
     def simulate(self, begin: int, end: int, outages: Sequence[tuple[int, int]]) -> None:
         """Go from `begin` to `end`, with these outages: in order, apart from each other, within the span."""
-        self._begin, self._end = begin, end
+        self._end = end
         self._jumps = not self.must_walk(self._job, self._timeline, self._duration)
-        self._last_start = begin
-        self.result.longest_from = begin
         self._claim_startup(begin)
         self._look(begin)
         seen = begin - 1
@@ -134,7 +140,7 @@ class OneJob:
         """Go on until nothing is left of a start; return how far that is."""
         for tick in self._timeline.ticks(after, until):
             self._advance(tick)
-            if not self._odd and not self._given_back:
+            if not self._irregular and not self._given_back:
                 return tick - 1
             self._tick(tick)
         return until
@@ -142,21 +148,16 @@ class OneJob:
     def _jump(self, after: int, until: int) -> None:
         """Let all ticks in (after, until] run, none of which can meet another."""
         for part in self._timeline.between(after, until):
-            self._note_start(part.first)
-            if part.longest > self.result.longest:
-                self.result.longest = part.longest
-                self.result.longest_from = part.base + part.longest_after
-            self.result.last = self._last_start = part.last
-            self.result.ran += len(part.values)
-            self._note_lateness(0)
+            longest_from = part.base + part.longest_after
+            self.result.note_starts(part.first, part.last, len(part.values), part.longest, longest_from)
 
     def _tick(self, tick: int) -> None:
         self._advance(tick)
-        due = self._job.due(tick) if self._shaken else tick
+        due = self._job.due(tick) if self._has_jitter else tick
         if due > tick:
             self._enter(_Group([_Run(tick, due)], regular=True), due)
         elif self._is_full(tick):
-            self.result.skipped["overlap"] += 1
+            self.result.note_skip("overlap", None)
         else:
             self._proceed(self._enter(_Group([_Run(tick, due)], regular=True)), tick)
         if self._given_back:
@@ -178,7 +179,7 @@ class OneJob:
         self._groups.clear()
         self._chains.clear()
         self._events.clear()
-        self._busy = self._odd = 0
+        self._busy = self._irregular = 0
         # What belonged to that start is superseded by the next one's.
         self._given_back = [run for run in self._given_back if run.tick is not None]
 
@@ -192,7 +193,7 @@ class OneJob:
             run.cut_by = cost
             self._given_back.append(run)
         else:
-            self._lose(run)
+            self.result.note_loss(run.missed_in)
 
     def _come_up(self, cost: OutageCost, seen: int) -> int:
         """Decide about what was missed; return up to where ticks are accounted for."""
@@ -231,7 +232,7 @@ class OneJob:
         runs = [_Run(tick, self._job.due(tick), cost if tick < cost.end else None) for tick in missed]
         if runs[0].due <= now + AHEAD and self._is_full(now):
             for run in runs:
-                self._skip(run, "overlap")
+                self.result.note_skip("overlap", run.missed_in)
             return
         group = self._enter(_Group(runs))
         self._chains.append(group)
@@ -248,7 +249,7 @@ class OneJob:
 
     def _enter(self, group: _Group, due: int | None = None) -> _Group:
         self._groups[group] = None
-        self._odd += not group.regular
+        self._irregular += not group.regular
         if due is not None:
             self._push(due, _Kind.DUE, group)
         return group
@@ -262,24 +263,24 @@ class OneJob:
                 return
             group.waiting.popleft()
             if run.is_first_of_tick and self._job.too_late(run.due, now):
-                self._skip(run, "missed")
+                self.result.note_skip("missed", run.missed_in)
             elif self._is_full(now, group, run.due):
                 if run.is_first_of_tick:
-                    self._skip(run, "overlap")
+                    self.result.note_skip("overlap", run.missed_in)
                 else:
                     self._given_back.append(run)
             else:
                 self._start(group, run, now)
         if not group.waiting and group.running is None and group in self._groups:
             del self._groups[group]
-            self._odd -= not group.regular
+            self._irregular -= not group.regular
             if group in self._chains:
                 self._chains.remove(group)
 
     def _start(self, group: _Group, run: _Run, now: int) -> None:
-        self._note_start(now)
+        self.result.note_start(now)
         if run.is_first_of_tick:
-            self._note_lateness(now - run.due)
+            self.result.note_lateness(now - run.due)
         if run.cut_by is not None:
             run.cut_by.begun_again += 1
             run.cut_by = None
@@ -301,16 +302,6 @@ class OneJob:
         if run.missed_in is not None:
             run.missed_in.caught_up += 1
 
-    def _skip(self, run: _Run, reason: str) -> None:
-        self.result.skipped[reason] += 1
-        if run.missed_in is not None:
-            run.missed_in.skipped[reason] += 1
-
-    def _lose(self, run: _Run) -> None:
-        self.result.lost += 1
-        if run.missed_in is not None:
-            run.missed_in.lost += 1
-
     def _is_full(self, now: int, group: _Group | None = None, due: int | None = None) -> bool:
         """Return whether as many runs are under way as may be, beside those of `group`.
 
@@ -329,7 +320,7 @@ class OneJob:
         waiting, self._given_back = sorted(self._given_back, key=lambda run: run.due), []
         for run in waiting:
             if run.rerun_until is not None and run.rerun_until < now:
-                self._lose(run)
+                self.result.note_loss(run.missed_in)
             elif run.due > now or self._is_full(now):
                 self._given_back.append(run)
             else:
@@ -343,7 +334,7 @@ class OneJob:
         heapq.heappush(self._events, (when, kind, next(self._order), group))
 
     def _advance(self, now: int, *, going_down: bool = False) -> None:
-        """Let all happen that lies ahead up to `now`. Whoever goes down then begins nothing more."""
+        """Let everything happen up to `now`. At the instant of going down runs end, and none begins."""
         while self._events and self._events[0][0] <= now:
             when, kind = self._events[0][:2]
             if going_down and when == now and kind is not _Kind.END:
@@ -372,25 +363,5 @@ class OneJob:
             self._advance(when)
             self._take_given_back(when)
         for run in self._given_back:
-            self._lose(run)
-        if self._last_start is not None:
-            self._note_gap(self._end)
-
-    # --- notes ---
-
-    def _note_start(self, now: int) -> None:
-        if self.result.first is None:
-            self.result.first = now
-        self._note_gap(now)
-        self.result.last = self._last_start = now
-
-    def _note_gap(self, now: int) -> None:
-        assert self._last_start is not None
-        now = min(now, self._end)
-        if now - self._last_start > self.result.longest:
-            self.result.longest, self.result.longest_from = now - self._last_start, self._last_start
-
-    def _note_lateness(self, late: int) -> None:
-        result = self.result
-        result.earliest = late if result.earliest is None else min(late, result.earliest)
-        result.latest = late if result.latest is None else max(late, result.latest)
+            self.result.note_loss(run.missed_in)
+        self.result.note_gap(self._end)

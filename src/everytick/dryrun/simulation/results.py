@@ -41,6 +41,7 @@ class OutageCost:
 class JobResult:
     """What became of one job.
 
+    begin, end: the span that is simulated.
     expected: its ticks, counted apart from what was simulated.
     ran, skipped, lost: what became of them; at_starts: runs that have no tick.
     first, last: when its first and its last run began. longest: the longest time in which none began.
@@ -51,6 +52,8 @@ class JobResult:
 
     job: Job
     expected: int
+    begin: int = 0
+    end: int = ticks.FOREVER
     duration: int = 0
     duration_from: str = "unknown"
     ran: int = 0
@@ -66,6 +69,45 @@ class JobResult:
     most_at_once: int = 0
     outages: list[OutageCost] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def note_start(self, now: int) -> None:
+        """Take in that a run begins."""
+        self.note_gap(now)
+        self.first = now if self.first is None else self.first
+        self.last = now
+
+    def note_starts(self, first: int, last: int, number: int, longest: int, longest_from: int) -> None:
+        """Take in that runs begin at regular ticks, on time; `longest` lies between two of them."""
+        self.note_start(first)
+        if longest > self.longest:
+            self.longest, self.longest_from = longest, longest_from
+        self.last = last
+        self.ran += number
+        self.note_lateness(0)
+
+    def note_gap(self, until: int) -> None:
+        """Take in that no run began since the last one and until an instant."""
+        since = self.begin if self.last is None else self.last
+        until = min(until, self.end)
+        if until - since > self.longest:
+            self.longest, self.longest_from = until - since, since
+
+    def note_lateness(self, late: int) -> None:
+        """Take in how long after its due instant a first attempt began."""
+        self.earliest = late if self.earliest is None else min(late, self.earliest)
+        self.latest = late if self.latest is None else max(late, self.latest)
+
+    def note_skip(self, reason: str, outage: OutageCost | None) -> None:
+        """Take in that a tick was skipped; `outage` is the one into which it fell, if it did."""
+        self.skipped[reason] += 1
+        if outage is not None:
+            outage.skipped[reason] += 1
+
+    def note_loss(self, outage: OutageCost | None) -> None:
+        """Take in that a run was lost."""
+        self.lost += 1
+        if outage is not None:
+            outage.lost += 1
 
     def problems(self) -> list[str]:
         """Return a sentence for each rule that this account breaks."""

@@ -1,6 +1,6 @@
 """All ticks of a span, kept by their regularity: a year of seconds is 365 times the same day.
 
-What is regular is never walked tick by tick; what it is made of agrees with `Ticks.next`.
+Regular ticks are never walked one by one. The ticks are the same as those that `Ticks.next` gives.
 """
 
 from __future__ import annotations

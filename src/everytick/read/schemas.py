@@ -1,0 +1,170 @@
+"""What commands print with `--json` and the API gives: one description of each thing, which mypy checks.
+
+Times are ISO 8601 in UTC, lengths seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+
+# That of `typing` is not enough for pydantic before Python 3.12.
+from typing_extensions import TypedDict
+
+Time = Annotated[str, Field(description="ISO 8601, in UTC", examples=["2026-12-24T18:00:00+00:00"])]
+Seconds = Annotated[float, Field(description="seconds")]
+
+
+class JobOutcomes(TypedDict):
+    """How the last runs of a job ended, and how long they took."""
+
+    last_state: str | None
+    last_finished_at: Time | None
+    last_outcomes: Annotated[list[str], Field(description="states of the last ten, oldest first")]
+    p50: Annotated[Seconds | None, Field(description="half of its last hundred runs took no longer; seconds")]
+    p95: Annotated[Seconds | None, Field(description="95 of 100 of them took no longer; seconds")]
+
+
+class JobPause(TypedDict):
+    """Whether a job is paused, and since when, until when and why."""
+
+    paused: bool
+    paused_since: Time | None
+    paused_until: Time | None
+    pause_note: str | None
+
+
+class JobDefinition(JobPause):
+    """A job, and when it is due."""
+
+    id: str
+    name: str
+    function: str
+    trigger: str
+    schedule_in_words: Annotated[str, Field(description="as `trigger` where there are no words")]
+    timezone: str
+    next_run: Annotated[Time | None, Field(description="null while it is paused or when it has no tick left")]
+    runs_at_each_start: bool
+    max_instances: Annotated[
+        int | None, Field(description="only of a job that was added while running and can run")
+    ]
+    declared_at: Annotated[str | None, Field(description="null: the ledger does not know it")]
+    problem: Annotated[str | None, Field(description="why a job that was added while running cannot run")]
+
+
+class JobRow(JobDefinition, JobOutcomes):
+    """A job, when it is due, and what became of it lately: `jobs --json`."""
+
+
+class RunOutline(TypedDict):
+    """A run, or a tick or a range of ticks that was skipped."""
+
+    run_id: int
+    job_id: str
+    kind: Annotated[str, Field(description="scheduled, manual or startup")]
+    tick: Time | None
+    last_tick: NotRequired[
+        Annotated[Time | None, Field(description="only of a range of ticks: the last one")]
+    ]
+    count: NotRequired[
+        Annotated[int | None, Field(description="only of a range of ticks: how many, if that is known yet")]
+    ]
+    for_tick: Annotated[Time | None, Field(description="the tick that a run by hand stands in for")]
+    state: str
+    reason: str | None
+    attempt: int
+    started_at: Time | None
+    finished_at: Time | None
+    duration: Seconds | None
+    error: Annotated[str | None, Field(description="in a list its beginning")]
+
+
+class RunRow(RunOutline):
+    """A run with its traceback: `runs --json`."""
+
+    traceback: str | None
+
+
+class Request(TypedDict):
+    """What somebody asked for about a run."""
+
+    at: Time
+    who: str
+    action: str
+    note: str | None
+
+
+class Entry(TypedDict):
+    """Who did what: `audit --json`."""
+
+    audit_id: int
+    at: Time
+    who: str
+    action: str
+    job_id: str | None
+    run_id: int | None
+    note: str | None
+
+
+class Attempt(TypedDict):
+    """One attempt of a run."""
+
+    attempt: int
+    state: str
+    process_id: str | None
+    host: Annotated[str | None, Field(description="null when the process has ended, like `pid`")]
+    pid: int | None
+    started_at: Time | None
+    finished_at: Time | None
+    duration: Seconds | None
+    error: str | None
+    traceback: str | None
+    log: str | None
+
+
+class RunDetails(RunRow):
+    """A run with its job, who asked for what about it, and all attempts that began: `show --json`."""
+
+    job_name: str | None
+    function: str | None
+    timezone: Annotated[str | None, Field(description="the job's")]
+    due_at: Time | None
+    claimed_at: Time | None
+    cancel_asked_at: Time | None
+    rerun_until: Annotated[
+        Time | None, Field(description="until when a run that was cut off may begin its next attempt")
+    ]
+    asked: Annotated[list[Request], Field(description="oldest first")]
+    attempts: list[Attempt]
+
+
+class Fire(TypedDict):
+    """A coming tick; `note` says what is odd about it, if anything is: `plan --json`."""
+
+    job_id: str
+    tick: Time
+    note: str
+
+
+class WhyEntry(TypedDict):
+    """An entry of the audit trail on which an explanation rests."""
+
+    at: Time
+    who: str
+    action: str
+    run_id: int | None
+    note: str | None
+
+
+class Why(TypedDict):
+    """Why a job ran at a time, or did not: `why --json`."""
+
+    job_id: str
+    tick: Annotated[
+        Time | None, Field(description="the instant that is explained; null for a run without a tick")
+    ]
+    verdict: Annotated[str, Field(description="one stable word, as the command `why` gives it")]
+    sentences: list[str]
+    runs: Annotated[list[RunRow], Field(description="those on which the sentences rest")]
+    audit: Annotated[list[WhyEntry], Field(description="entries of the audit trail on which they rest")]

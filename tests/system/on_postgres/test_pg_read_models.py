@@ -1,0 +1,21 @@
+"""Told once more on PostgreSQL: see `tests/engine/read`."""
+
+from __future__ import annotations
+
+import pytest
+
+# The jobs and the feed; what is judged of a process does not depend on where its row is.
+from test_completions import (  # noqa: F401
+    ledger,
+    test_a_run_that_is_tried_again_between_two_looks_is_told_also_by_a_clock_that_is_late,
+    test_each_end_is_told_once,
+    test_nothing_of_before_is_told_unless_it_is_asked_for,
+)
+from test_jobs import (  # noqa: F401
+    test_a_job_of_an_older_version_gets_its_options_written_down_at_the_next_start,
+    test_a_restart_with_other_defaults_shows_those,
+    test_the_defaults_of_the_schedule_are_those_that_are_shown,
+    test_what_another_process_adds_gets_the_defaults_of_the_schedule,
+)
+
+pytestmark = pytest.mark.full
