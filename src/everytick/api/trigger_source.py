@@ -150,9 +150,11 @@ class Origin:
             if module.__file__ is not None and module.__file__ != own:
                 yield text_of(module.__file__, vars(module)), vars(module)
 
-    def _is_in(self, value: object) -> bool:
-        if isinstance(value, BaseCombiningTrigger):
-            return any(self._is_in(part) for part in value.triggers)
+    def _is_in(self, value: object, around: tuple[object, ...] = ()) -> bool:
+        if isinstance(value, BaseCombiningTrigger) and isinstance(value.triggers, list | tuple):
+            # One that is a part of itself is not asked for ever.
+            parts = [part for part in value.triggers if all(part is not outer for outer in (*around, value))]
+            return any(self._is_in(part, (*around, value)) for part in parts)
         return value is self._trigger
 
     def _certain(self, bound: Bound, names: Mapping[str, Any]) -> list[TriggerCall]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ import pytest
 import tzlocal
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
-from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -336,3 +336,58 @@ def test_a_name_that_hides_the_class_is_seen_through(berlin: AsyncIOScheduler) -
     hidden = {"CronTrigger": functools.partial(CronTrigger, timezone=NEW_YORK), "add": berlin.add_job}
     with pytest.raises(ScheduleError, match="cannot be told from the object"):
         exec("add(print, CronTrigger(hour=3, minute=52))", hidden)
+
+
+def test_a_subclass_with_ticks_of_its_own_is_refused(berlin: AsyncIOScheduler) -> None:
+    class Workdays(CronTrigger):  # type: ignore[misc]
+        def get_next_fire_time(self, previous: Any, now: Any) -> Any:
+            found = super().get_next_fire_time(previous, now)
+            return found if found is None or found.weekday() < 5 else found + timedelta(days=2)
+
+    class Either(OrTrigger):  # type: ignore[misc]
+        def get_next_fire_time(self, previous: Any, now: Any) -> Any: ...
+
+    for made in (
+        Workdays(hour=9, timezone=TOKYO),
+        OrTrigger([Workdays(hour=9, timezone=TOKYO)]),
+        Either([CronTrigger(hour=9, timezone=TOKYO)]),
+    ):
+        with pytest.raises(ScheduleError, match="is a trigger of your own"):
+            berlin.add_job(print, made)
+
+
+def test_what_is_no_combination_is_said(berlin: AsyncIOScheduler) -> None:
+    single: Any = CronTrigger(hour=9, timezone=TOKYO)
+    with pytest.raises(ScheduleError, match="takes a list of trigger objects, not CronTrigger"):
+        berlin.add_job(print, "or", triggers=single)
+    with pytest.raises(ScheduleError, match="takes a list of trigger objects, not str"):
+        berlin.add_job(print, AndTrigger(["cron"]))
+    circle = OrTrigger([single])
+    circle.triggers.append(AndTrigger([circle]))
+    with pytest.raises(ScheduleError, match="cannot be a part of itself"):
+        berlin.add_job(print, circle)
+    # Nor does it keep others from being looked at.
+    same(berlin, berlin.add_job(print, CronTrigger(hour=9), id="other"), "cron", hour=9)
+
+
+class Foreign(tzinfo):
+    """Berlin as other libraries have it: such as dateutil's, which has no hash."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return BERLIN.utcoffset(moment and moment.replace(tzinfo=BERLIN))
+
+    def dst(self, moment: datetime | None) -> timedelta | None:
+        return BERLIN.dst(moment and moment.replace(tzinfo=BERLIN))
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        return BERLIN.tzname(moment and moment.replace(tzinfo=BERLIN))
+
+
+def test_a_scheduler_may_be_in_a_zone_of_another_library(tmp_path: Path) -> None:
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler(timezone=Foreign())
+        job = scheduler.add_job(print, "cron", hour=9, id="named")
+        assert job.next_tick(0) == 8 * 3_600_000_000
+        assert scheduler.add_job(print, "interval", hours=1, id="interval").next_tick(0) is not None
