@@ -59,6 +59,8 @@ class Live:
             self._listeners.discard(changed)
             if not self._listeners and self._looking is not None:
                 self._looking.cancel()
+                # Not done yet: whoever comes now needs another one.
+                self._looking = None
 
     def close(self) -> None:
         """Let all streams end."""
@@ -70,14 +72,18 @@ class Live:
             changed.set()
 
     async def _look(self) -> None:
-        watch = _Watch(self._ledger)
+        watch, asked = _Watch(self._ledger), None
         try:
             while True:
                 self.looks += 1
-                if await asyncio.to_thread(watch.changed):
+                asked = asyncio.get_running_loop().run_in_executor(None, watch.changed)
+                if await asyncio.shield(asked):
                     self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
+            # A thread goes on after a cancellation, and needs the connection.
+            if asked is not None:
+                await asyncio.wait([asked])
             watch.close()
 
 
