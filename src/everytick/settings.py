@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 if TYPE_CHECKING:
     from everytick.store.database import Ledger
 
-# What people can be alerted to; what the words mean stands in `alerts.problems`.
+# What people can be alerted to; what the words mean stands in `store.problems`.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
 _SECRET_LENGTH = 4
@@ -43,7 +43,7 @@ def without_comment(value: str) -> str:
 
 
 class SchedulerSettings(BaseSettings):
-    """What the runtime reads. `app.core.config.Settings` derives from it and adds your own fields.
+    """What the engine reads. `app.core.config.Settings` derives from it and adds your own fields.
 
     Every field is the environment variable of the same name in upper case.
 
@@ -123,7 +123,7 @@ class SchedulerSettings(BaseSettings):
     def _clean(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        # Only the runtime's own fields: a `#` in a password of yours is part of the password.
+        # Only the engine's own fields: a `#` in a password of yours is part of the password.
         own = SchedulerSettings.model_fields
         cleaned = {
             name: without_comment(value) if name in own and isinstance(value, str) else value

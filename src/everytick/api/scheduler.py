@@ -1,8 +1,8 @@
 """`AsyncIOScheduler`: APScheduler's class for those who declare, with the ledger behind it.
 
 The class takes what people write for APScheduler 3. What cannot work durably is refused with a sentence
-when it is declared. APScheduler's own loop, job stores and executors are not used: see `clock`, `ledger`
-and `runner`.
+when it is declared. APScheduler's own loop, job stores and executors are not used: the room
+`engine` claims what is due, and calls the functions.
 """
 
 from __future__ import annotations

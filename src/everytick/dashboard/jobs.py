@@ -9,8 +9,10 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.read import Overdue, Preview, Recent, job_row, overdue, recent, resumed
-from everytick.read.jobs import added_job, next_tick, plain_defaults, runs_at_each_start, schedule_of
+from everytick.read.jobs import added_job, job_row, next_tick, plain_defaults, runs_at_each_start, schedule_of
+from everytick.read.last_runs import Recent, recent
+from everytick.read.overdue import Overdue, overdue
+from everytick.read.resuming import Preview, resumed
 from everytick.read.runs import HELD
 from everytick.settings import settings
 from everytick.store import schema

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from everytick.explain import why_run
 from everytick.model import ticks
-from everytick.read import attempts_of, requests_about
-from everytick.read.run_details import Attempt
+from everytick.read.audit import requests_about
+from everytick.read.run_details import Attempt, attempts_of
 from everytick.settings import settings
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse

@@ -9,7 +9,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule, from_text
-from everytick.read import Declared
+from everytick.read.jobs import Declared
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 

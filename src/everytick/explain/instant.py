@@ -9,7 +9,7 @@ from typing import Any
 from everytick.errors import ConfigurationError, nearest
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.read import run_row
+from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import schema

@@ -20,7 +20,7 @@ _FORBIDDEN = "42501"
 
 @contextmanager
 def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
-    """Give a connection that reads what `ledger.schema` describes, and never writes.
+    """Give a connection that reads what `schema` describes, and never writes.
 
     Raises:
         LedgerUnavailable: the ledger does not answer.

@@ -21,7 +21,7 @@ from everytick import app as which
 from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
 from everytick.dryrun.start import dry_run
 from everytick.model import ticks
-from everytick.read import Declared
+from everytick.read.jobs import Declared
 from everytick.settings import SchedulerSettings
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
