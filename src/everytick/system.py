@@ -1,8 +1,9 @@
 """What the engine needs of the machine: clocks, threads, waiting, chance, names of processes, signals.
 
 The rooms `model`, `store`, `engine`, `notify` and `api` ask `system` for these, and no module of the standard
-library, so that a test (or a simulation) can put its own in their place: see `use`. Where nobody does, `system.monotonic` is `time.monotonic` itself:
-asking costs nothing. The event loop is not among them: who runs the engine on one hands that in.
+library, so that a test (or a simulation) can put its own in their place: see `use`. Where nobody does,
+`system.monotonic` is `time.monotonic` itself: asking costs nothing. The event loop is not among them: who
+runs the engine on one hands that in.
 """
 
 from __future__ import annotations
