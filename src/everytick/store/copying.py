@@ -26,7 +26,7 @@ TABLES = [table for table in schema.metadata.sorted_tables if table is not schem
 
 _PIECE_ROWS = 1_000
 _PIECE_CHARACTERS = 2_000_000
-# So many rows are fetched at once; texts of runs and their logs may be long.
+# The rows that are fetched at once; the texts of runs and their logs may be long.
 _FETCHED = {schema.runs: 200, schema.attempts: 100, schema.logs: 10}
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
