@@ -10,7 +10,7 @@ The rooms, in the order in which a request passes through them:
 - `application`: everything put together
 - `guard`: who may come in, and what every answer carries
 - `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
-- `pages`, `actions`, `rendering`: what a browser asks for (`static`: its styles and scripts)
+- `pages`, `actions`, `rendering`, `static`: what a browser asks for, with its styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: what both do, and what both explain
 - `jobs`, `runs`, `processes`, `coming`, `paging`: what they show, from the ledger
