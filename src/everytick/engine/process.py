@@ -191,7 +191,7 @@ class Process:
         except TimeoutError:
             if doing.cancel():
                 raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
-        # It is being done already: only the commit is to be waited for.
+        # The writer has begun the operation: only its commit is to be waited for.
         try:
             return doing.result(_JOIN_SECONDS)
         except LedgerUnavailable as problem:

@@ -23,7 +23,7 @@ STATES = (
     *UNDER_WAY,
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
 )
-# What somebody may have to look at.
+# Outcomes that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
 

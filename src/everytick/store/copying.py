@@ -132,7 +132,7 @@ def _pieces(source: Connection, table: Table, last: int | None, mark: Mark) -> I
     key = _number(table)
     query = select(table).order_by(*table.primary_key)
     if key is not None and last is not None:
-        # Of the last number too: it may have more rows, such as further attempts.
+        # Copy the rows of the last number again: it may have more by now, such as further attempts.
         query = query.where(key >= last)
     if table is schema.audit:
         query = query.where(schema.audit.c.audit_id < mark.audit_id)
