@@ -23,7 +23,7 @@ from typing import Any
 from .errors import ConfigurationError, nearest
 
 VARIABLE = "EVERYTICK_APP"
-# What `[tool.everytick]` may say.
+# The keys that `[tool.everytick]` may have.
 _KEYS = ("app", "settings", "logging", "name", "timezone")
 _EXAMPLE = "package.module:create_scheduler"
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -79,7 +79,7 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
-        # Of one that was found, and did not register itself: who named its parts.
+        # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
         self.was_found = False
         # What a person types before the name of a command.

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-# What it takes to reach a repository, with the lower case of git's own list.
+# Settings that reaching a repository may need, in the lower case of `git config --list`.
 _TO_REACH = re.compile(
     r"^(credential|http|https|url|safe|ssh|protocol|user|filter|pack|windows)\."
     r"|^core\.(sshcommand|askpass|gitproxy|longpaths|protecthfs|protectntfs)$"
