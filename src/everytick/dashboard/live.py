@@ -42,7 +42,8 @@ class Live:
         """Yield an event for each change, and a comment when there is none for long."""
         changed = asyncio.Event()
         self._listeners.add(changed)
-        if self._looking is None or self._looking.done():
+        # One that was cancelled a moment ago is not done yet, but looks no more.
+        if self._looking is None or self._looking.done() or self._looking.cancelling():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         try:
             yield b"retry: 3000\nevent: here\ndata: 1\n\n"
@@ -59,8 +60,6 @@ class Live:
             self._listeners.discard(changed)
             if not self._listeners and self._looking is not None:
                 self._looking.cancel()
-                # Not done yet: whoever comes now needs another one.
-                self._looking = None
 
     def close(self) -> None:
         """Let all streams end."""
