@@ -81,7 +81,7 @@ class Live:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             # A thread goes on after a cancellation, and needs the connection.
-            if asked is not None:
+            if asked is not None and not asked.done():
                 await asyncio.wait([asked])
             watch.close()
 

@@ -88,6 +88,7 @@ async def test_all_listeners_hear_of_a_change_from_one_who_looks(
     await until(lambda: listeners.looks > looks)
     listeners.close()
     await asyncio.wait_for(again, 5)
+    await until(lambda: listeners._looking is not None and listeners._looking.done())
     assert listeners.full
 
 
@@ -107,6 +108,7 @@ async def test_a_ledger_that_is_replaced_or_goes_away_is_a_change(
     await until(lambda: len(events) == 3)
     listeners.close()
     await asyncio.wait_for(task, 5)
+    await until(lambda: listeners._looking is not None and listeners._looking.done())
 
 
 async def test_no_more_listeners_than_there_is_room_for(ledger: Ledger, nothing_left_behind: None) -> None:
