@@ -34,7 +34,7 @@ def user_frame() -> FrameType:
 
 
 def is_machinery(filename: str) -> bool:
-    """Return whether a file belongs to this runtime or to APScheduler."""
+    """Return whether a file belongs to this package or to APScheduler."""
     return filename.startswith(_MACHINERY)
 
 

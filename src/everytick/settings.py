@@ -20,11 +20,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 if TYPE_CHECKING:
     from everytick.store.database import Ledger
 
-# What people can be alerted to; what the words mean stands in `alerts.problems`.
+# What people can be alerted to; what the words mean stands in `store.problems`.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
 _SECRET_LENGTH = 4
-# What an application may be made without, by how its variables begin.
+# Parts that an application may be made without, by the prefix of their variables.
 _OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
 # The variables of the dashboard, whose settings are a class of its own that derives from this one; a test
 # holds the two equal.
@@ -43,7 +43,7 @@ def without_comment(value: str) -> str:
 
 
 class SchedulerSettings(BaseSettings):
-    """What the runtime reads. `app.core.config.Settings` derives from it and adds your own fields.
+    """What the engine reads. `app.core.config.Settings` derives from it and adds your own fields.
 
     Every field is the environment variable of the same name in upper case.
 
@@ -105,7 +105,7 @@ class SchedulerSettings(BaseSettings):
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    # What must never be shown: the values of secret fields of all instances.
+    # Values that must never be shown: those of the secret fields of all instances.
     secrets: ClassVar[set[str]] = set()
     _own_prefix: ClassVar[str] = "SCHEDULER_"
 
@@ -123,7 +123,7 @@ class SchedulerSettings(BaseSettings):
     def _clean(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        # Only the runtime's own fields: a `#` in a password of yours is part of the password.
+        # Only the engine's own fields: a `#` in a password of yours is part of the password.
         own = SchedulerSettings.model_fields
         cleaned = {
             name: without_comment(value) if name in own and isinstance(value, str) else value

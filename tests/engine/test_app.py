@@ -76,6 +76,7 @@ def job_ids(folder: Path, *arguments: str, **variables: str) -> list[str]:
 # --- the command ---
 
 
+@pytest.mark.full
 def test_the_option_goes_before_the_variable_and_that_before_the_file(folder: Path) -> None:
     named = {"EVERYTICK_APP": "other:create_scheduler"}
     assert job_ids(folder, "--app", "shop:create_scheduler") == ["of_shop"]
@@ -86,6 +87,7 @@ def test_the_option_goes_before_the_variable_and_that_before_the_file(folder: Pa
     assert job_ids(folder, "--app", "shop:create_scheduler", **named) == ["of_shop"]
 
 
+@pytest.mark.full
 def test_the_file_may_lie_above_and_its_folder_is_the_root(folder: Path) -> None:
     below = folder / "deep" / "below"
     below.mkdir(parents=True)
@@ -98,6 +100,7 @@ def test_the_file_may_lie_above_and_its_folder_is_the_root(folder: Path) -> None
     assert called(below, "--version").stdout.startswith("the-shop (not installed) (everytick ")
 
 
+@pytest.mark.full
 def test_python_m_everytick_is_the_same_command(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE)
     done = subprocess.run(
@@ -107,6 +110,7 @@ def test_python_m_everytick_is_the_same_command(folder: Path) -> None:
     assert [job["id"] for job in json.loads(done.stdout)] == ["of_shop"]
 
 
+@pytest.mark.full
 def test_what_the_file_says_besides_holds(folder: Path) -> None:
     (folder / "own.py").write_text(
         "from everytick import SchedulerSettings, log_to_stderr\n\n"
@@ -134,6 +138,7 @@ def test_without_any_it_is_one_sentence(folder: Path) -> None:
     assert "[tool.everytick]" in which.NOT_NAMED
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("reference", "sentence"),
     [
@@ -165,6 +170,7 @@ def test_a_reference_that_leads_to_no_schedule_is_one_sentence(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.full
 def test_a_package_that_registers_its_application_may_be_named(folder: Path) -> None:
     (folder / "market").mkdir()
     (folder / "market" / "__init__.py").write_text(
@@ -246,6 +252,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("program", [CLIENT, EMBEDDED], ids=["a client", "a schedule within"])
 @pytest.mark.parametrize("named_by", ["the variable", "the file", "nothing"])
 def test_a_script_finds_the_same_application(folder: Path, program: str, named_by: str) -> None:
@@ -309,6 +316,7 @@ def test_the_file_of_a_schedule_may_be_that_of_a_package(folder: Path) -> None:
     assert which.find("shop:create").schedule_file == "shop.py"
 
 
+@pytest.mark.full
 def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> None:
     assert (
         "right: everytick --app shop:create_scheduler run"
@@ -318,6 +326,7 @@ def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> Non
     assert "right: everytick run" in called(folder, "doctor").stdout
 
 
+@pytest.mark.full
 def test_what_is_for_applications_from_the_template_touches_no_other(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE)
     # Of another template, from which this project was made.

@@ -42,6 +42,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_example_of_each_name_runs_and_uses_it(shop: Path, name: str) -> None:
     text = example(name)

@@ -313,6 +313,7 @@ from everytick.testing import schedule as schedule
 '''
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "conftest",
     [
@@ -336,6 +337,7 @@ def test_whatever_a_conftest_says_the_fixture_is_there(app: Application, conftes
         assert "4 passed" in run_tests(app, *more, "tests/test_schedule.py")
 
 
+@pytest.mark.full
 def test_tests_that_are_called_from_another_folder_find_the_application(app: Application) -> None:
     elsewhere = app.folder / "elsewhere"
     elsewhere.mkdir()
@@ -366,6 +368,7 @@ def test_a_suite_that_does_not_use_it_does_not_pay_for_it(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.full
 def test_pytest_is_not_needed_where_no_tests_run() -> None:
     code = (
         "import sys; sys.modules['pytest'] = None; import everytick;"

@@ -163,6 +163,7 @@ def create_scheduler() -> AsyncIOScheduler:
 """
 
 
+@pytest.mark.full
 def test_code_written_for_apscheduler_keeps_working(app: Application) -> None:
     app.main_file.write_text(APSCHEDULER_CODE)
     jobs = {job["id"]: job for job in app.json("jobs")}

@@ -107,6 +107,7 @@ def test_a_restart_goes_on_where_the_ledger_stands(ticking: Application) -> None
     assert {run["run_id"] for run in first} <= {run["run_id"] for run in ticking.runs("--limit", "500")}
 
 
+@pytest.mark.full
 def test_sigterm_lets_a_running_job_end(app: Application) -> None:
     app.tasks(
         "import asyncio\n"

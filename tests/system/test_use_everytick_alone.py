@@ -217,6 +217,7 @@ def test_a_start_without_an_event_loop_is_a_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

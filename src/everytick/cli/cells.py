@@ -43,14 +43,14 @@ def legend(states: set[str]) -> Text:
 
 
 def _sign(state: str) -> tuple[str, str]:
-    from everytick.read import SIGNS
+    from everytick.read.signs import SIGNS
 
     sign, plain = SIGNS.get(state, ("?", "?"))
     return (sign if _can_show_signs() else plain, _STYLES.get(state, ""))
 
 
 def _can_show_signs() -> bool:
-    from everytick.read import SIGNS
+    from everytick.read.signs import SIGNS
 
     if os.environ.get("TERM") in ("dumb", "linux"):
         return False

@@ -143,7 +143,7 @@ def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
 
 def _over(run_id: int, sentence: str, as_json: bool) -> None:
     """Say what became of a run that is over already."""
-    from everytick.read import run_row
+    from everytick.read.runs import run_row
 
     if as_json:
         print_json(run_row(_ledger(), run_id))
@@ -166,7 +166,9 @@ def _asked(
     """
     import sys
 
-    from everytick.read import paused_job, run_row, someone_is_up
+    from everytick.read.processes import someone_is_up
+    from everytick.read.resuming import paused_job
+    from everytick.read.runs import run_row
 
     ledger = _ledger()
     is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
@@ -188,7 +190,7 @@ def _asked(
 def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
     import shlex
 
-    from everytick.read import paused_job
+    from everytick.read.resuming import paused_job
 
     not_waited = f"so run {run_id} is not waited for: the request stays on record until"
     paused = paused_job(ledger, run_id)
@@ -202,7 +204,9 @@ def _ended(ledger: Ledger, run_id: int) -> RunRow:
     """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
     import time
 
-    from everytick.read import paused_job, run_row, someone_is_up
+    from everytick.read.processes import someone_is_up
+    from everytick.read.resuming import paused_job
+    from everytick.read.runs import run_row
 
     seen = time.monotonic()
     while True:
@@ -227,7 +231,7 @@ def _ledger() -> Ledger:
 
 
 def _what_resuming_does(job_id: str) -> str:
-    from everytick.read import preview
+    from everytick.read.resuming import preview
     from everytick.settings import settings
     from everytick.text.instants import when
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from everytick.api.scheduler import AsyncIOScheduler
-    from everytick.read import Declared
+    from everytick.read.jobs import Declared
     from rich.console import Console
     from rich.text import Text
 
@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 def job_ids(incomplete: str) -> list[str]:
     """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
-    from everytick.read import known_job_ids
+    from everytick.read.jobs import known_job_ids
     from everytick.settings import ledger as open_ledger
 
     try:
@@ -46,7 +46,7 @@ def remark_on_ledger() -> None:
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
     """Return what a schedule declares, for those who are not to load it themselves."""
-    from everytick.read import Declared
+    from everytick.read.jobs import Declared
 
     return Declared(scheduler.get_jobs(), scheduler.defaults)
 

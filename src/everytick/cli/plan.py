@@ -35,7 +35,7 @@ def plan(
 ) -> None:
     """Show what is due between two times. Times without an offset are in the scheduler's zone."""
     from everytick.api.loading import load_schedule
-    from everytick.read import coming
+    from everytick.read.coming import coming
 
     from . import planned
     from .progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from everytick.read import Coming
+from everytick.read.coming import Coming
 from everytick.text.instants import local
 
 from .output import print_table, print_text

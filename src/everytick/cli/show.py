@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +23,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from everytick.read import RunFilter
+    from everytick.read.runs import RunFilter
 
 commands = typer.Typer()
 commands.add_typer(plan.commands)
@@ -32,24 +33,26 @@ _LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
 def _states(incomplete: str) -> list[str]:
-    return _beginning(incomplete, "STATES")
+    from everytick.read.runs import STATES
+
+    return _beginning(incomplete, STATES)
 
 
 def _reasons(incomplete: str) -> list[str]:
-    return _beginning(incomplete, "REASONS")
+    from everytick.read.runs import REASONS
+
+    return _beginning(incomplete, REASONS)
 
 
-def _beginning(incomplete: str, name: str) -> list[str]:
-    from everytick import read
-
-    return [word for word in getattr(read, name) if word.startswith(incomplete)]
+def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]
 
 
 @commands.command()
 def jobs(as_json: AsJson = False) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
     from everytick.api.loading import load_schedule
-    from everytick.read import job_rows
+    from everytick.read.jobs import job_rows
 
     from . import cells
 
@@ -105,7 +108,7 @@ def runs(
     Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
-    from everytick.read import FAILED, RunFilter, run_rows
+    from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
@@ -154,7 +157,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     import threading
     from itertools import islice
 
-    from everytick.read import follow
+    from everytick.read.following import follow
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
     from everytick.text.instants import local
@@ -189,7 +192,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
 @commands.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
     """Show everything about a run: its attempts, who asked for it, what it logged."""
-    from everytick.read import run_details
+    from everytick.read.run_details import run_details
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
@@ -210,7 +213,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
-    from everytick.read import audit_rows
+    from everytick.read.audit import audit_rows
     from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
     from everytick.text.instants import local

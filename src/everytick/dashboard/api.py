@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import audit_row, details_of
+from everytick.read.audit import audit_row
+from everytick.read.run_details import details_of
 from everytick.read.schemas import Fire, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request

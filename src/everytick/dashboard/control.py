@@ -10,7 +10,7 @@ from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
-from everytick.read import paused_job_of
+from everytick.read.resuming import paused_job_of
 from everytick.settings import settings
 from everytick.store.database import Ledger
 

@@ -13,7 +13,6 @@ from everytick.text.durations import duration
 from . import coming, runs
 
 _CELL = 7
-HEIGHT = 16
 CHART_WIDTH, CHART_HEIGHT = 720, 120
 DAY_WIDTH = 1000
 

@@ -9,8 +9,10 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.read import Overdue, Preview, Recent, job_row, overdue, recent, resumed
-from everytick.read.jobs import added_job, next_tick, plain_defaults, runs_at_each_start, schedule_of
+from everytick.read.jobs import added_job, job_row, next_tick, plain_defaults, runs_at_each_start, schedule_of
+from everytick.read.last_runs import Recent, recent
+from everytick.read.overdue import Overdue, overdue
+from everytick.read.resuming import Preview, resumed
 from everytick.read.runs import HELD
 from everytick.settings import settings
 from everytick.store import schema
@@ -170,7 +172,7 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
         tick = row.tick_us
         if tick is None or job is None or schedule is None or row.last_tick_us is not None:
             continue
-        # What was due before a change was due by another schedule.
+        # Ticks before a change belong to the former schedule.
         if (
             tick > job.changed_us
             and schedule.next_tick(tick - 1) == tick

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from everytick.explain import why_run
 from everytick.model import ticks
-from everytick.read import attempts_of, requests_about
-from everytick.read.run_details import Attempt
+from everytick.read.audit import requests_about
+from everytick.read.run_details import Attempt, attempts_of
 from everytick.settings import settings
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 # How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
-# What a page shows of tracebacks and logs; the rest is in the text file.
+# The most that a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
 
 RunId = Annotated[int, Path(ge=1, le=LARGEST)]

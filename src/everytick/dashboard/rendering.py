@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 from everytick import app
 from everytick.model import ticks
-from everytick.read import SIGNS
+from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration
 from everytick.text.instants import iso

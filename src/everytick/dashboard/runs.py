@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from everytick.read import STATES, outlined
-from everytick.read.runs import HELD, WAITING
+from everytick.read.runs import HELD, STATES, WAITING, outlined
 from everytick.store import schema
 from everytick.store.requests import ENDED
 from everytick.text.instants import iso

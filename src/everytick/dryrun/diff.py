@@ -9,7 +9,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule, from_text
-from everytick.read import Declared
+from everytick.read.jobs import Declared
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 
@@ -17,7 +17,7 @@ from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
 _SHOWN_TICKS = 3
-# What a declaration says beside its ticks, as the ledger keeps it.
+# The parts of a declaration besides its ticks, as the ledger keeps them.
 _KEPT = ("name", "function", "on_crash", "grace_us")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from everytick.errors import ConfigurationError, nearest
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.read import run_row
+from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
@@ -24,10 +24,10 @@ from .facts import Facts
 from .outcomes import describe
 
 VERDICTS = (
-    # It ran, or runs, or waits: the state of its run.
+    # The tick has a run: the state of that run.
     *("queued", "claimed", "running", "retrying"),
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost"),
-    # It was skipped: the reason.
+    # The tick was skipped: the reason.
     *("missed", "coalesced", "overlap", "paused", "outage"),
     # There is no row.
     *("future", "due", "nobody_up", "cannot_run", "no_tick", "before_registration", "before_change"),

@@ -51,12 +51,12 @@ class Notifier:
             self._watch.start(ledger, writer, me.process_id, opened)
 
     def began(self, job: Job) -> None:
-        """An attempt of a run begins. Called on the event loop."""
+        """An attempt of a run begins. Called on the event loop, or on the thread of a plain function."""
         if job.options.ping is not None:
             self._calls().started(job.id, job.options.ping)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        """An attempt of a run has ended. Called on the event loop."""
+        """An attempt of a run has ended. Called on the event loop, or on the thread of a plain function."""
         if job.options.ping is not None:
             self._calls().ended(job.options.ping, outcome)
 

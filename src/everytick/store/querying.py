@@ -14,13 +14,13 @@ from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
 
-# What PostgreSQL answers to a role that may not.
+# PostgreSQL's code for a role that lacks the right.
 _FORBIDDEN = "42501"
 
 
 @contextmanager
 def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
-    """Give a connection that reads what `ledger.schema` describes, and never writes.
+    """Give a connection that reads what `schema` describes, and never writes.
 
     Raises:
         LedgerUnavailable: the ledger does not answer.

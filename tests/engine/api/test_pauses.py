@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
-from everytick.read import audit_rows
+from everytick.read.audit import audit_rows
 
 from application import Application
 from histories import prepared

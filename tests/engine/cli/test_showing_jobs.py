@@ -14,7 +14,7 @@ import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.cli import cells
 from everytick.cli.output import declared, job_ids
-from everytick.read import job_rows
+from everytick.read.jobs import job_rows
 from everytick.read.last_runs import percentile
 from everytick.store.sqlite import SqliteLedger
 

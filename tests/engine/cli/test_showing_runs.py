@@ -15,10 +15,11 @@ from queue import Queue
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, read
+from everytick import AsyncIOScheduler, ConfigurationError, LedgerError
 from everytick.model import ticks
-from everytick.read import RunFilter, follow
-from everytick.read.runs import queries
+from everytick.read.audit import audit_rows
+from everytick.read.following import follow
+from everytick.read.runs import RunFilter, queries, run_rows
 from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -294,10 +295,10 @@ def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_n
 ) -> None:
     scheduler.add_job(print, "cron", hour=3, id="hello")
     prepared(scheduler)
-    assert read.audit_rows(scheduler.ledger, 5, "hello") == []
+    assert audit_rows(scheduler.ledger, 5, "hello") == []
     for wanted in (
-        partial(read.audit_rows, scheduler.ledger, 5, "helo"),
-        partial(read.run_rows, scheduler.ledger, 5, "helo"),
+        partial(audit_rows, scheduler.ledger, 5, "helo"),
+        partial(run_rows, scheduler.ledger, 5, "helo"),
     ):
         with pytest.raises(ConfigurationError, match=r"^there is no job 'helo'; did you mean 'hello'\?$"):
             wanted()

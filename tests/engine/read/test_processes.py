@@ -12,7 +12,7 @@ from everytick.cli.output import declared
 from everytick.doctor import liveness
 from everytick.dryrun.diff import difference
 from everytick.model import ticks
-from everytick.read import someone_is_up
+from everytick.read.processes import someone_is_up
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect

@@ -84,6 +84,7 @@ def say(connection: Connection, said: dict[str, object]) -> None:
     connection.execute(statements.INSERT_AUDIT, said)
 
 
+@pytest.mark.full
 def test_what_only_the_pulse_commits_gets_into_the_file_as_well(tmp_path: Path) -> None:
     # As in an application in which nothing is due for hours: its heartbeats, and no claim and no outcome.
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")

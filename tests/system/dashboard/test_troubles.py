@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from everytick.model import ticks
-from everytick.read import SIGNS
+from everytick.read.signs import SIGNS
 
 from dashboard.world import Site
 from inside import scheduler_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from everytick.model import ticks
@@ -28,3 +29,11 @@ def ledger_on_a_server(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> It
             kept.pop().close()
     for engine in postgres._pools.values():
         engine.dispose()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the stories on a server to the whole suite: the quick one has all of them on a file."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.full)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler, read
+from everytick import AsyncIOScheduler
 from everytick.cli import control, program
+from everytick.read import processes
 from everytick.store.opening import open_ledger
 from typer.testing import CliRunner
 
@@ -253,7 +254,7 @@ def test_nobody_waits_for_ever_after_the_last_scheduler_is_gone(
     scheduler.add_job(print, "cron", hour=3, id="job")
     prepared(scheduler)
     is_up = iter([True, True])
-    monkeypatch.setattr(read, "someone_is_up", lambda _ledger: next(is_up, False))
+    monkeypatch.setattr(processes, "someone_is_up", lambda _ledger: next(is_up, False))
     monkeypatch.setattr(control, "_GIVE_UP_SECONDS", 0.1)
     done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
     assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
