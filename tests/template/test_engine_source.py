@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import copier
 import jinja2
 import pytest
+from everytick.update.project import is_remote
 from packaging.requirements import Requirement
 from packaging.version import Version
 from plumbum import local
@@ -44,6 +45,12 @@ REMOTE = {
     "git+ssh://git@example.org/template.git": "git+ssh://git@example.org/template.git",
     "file:///srv/template.git": "git+file://localhost/srv/template.git",
 }
+HOSTS = {
+    "my-host:repo.git": "git+ssh://my-host/~/repo.git",
+    "git1:repo.git": "git+ssh://git1/~/repo.git",
+    "example.org:/srv/template.git": "git+ssh://example.org/srv/template.git",
+}
+REMOTE |= HOSTS
 FOLDERS = ["a b", "a@b", "größe", "100%", "a+b", "it's", 'say "so"', "a;b", "[a]", "a&b", "%20"]
 
 
@@ -91,6 +98,19 @@ def test_a_folder_with_any_name_becomes_a_reference_that_leads_back_to_it(name: 
     assert refusal(str(folder)) == ""
 
 
+@pytest.mark.parametrize("typed", REMOTE)
+def test_an_update_knows_what_is_on_the_network_by_the_same_rule(typed: str) -> None:
+    assert is_remote(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["/srv/template", "template", "./a:b", "../a", r"C:\t", "C:/t", "a:t", *FOLDERS]
+)
+def test_an_update_knows_a_folder_by_the_same_rule(typed: str) -> None:
+    assert str(macros(typed).address()).startswith("file:")
+    assert not is_remote(typed)
+
+
 def test_a_folder_may_be_relative_below_the_home_or_behind_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,10 +132,10 @@ def test_from_an_index_it_is_a_usual_requirement() -> None:
     assert (found.name, found.extras, found.url) == ("everytick", {"alerts"}, None)
     [bound] = found.specifier
     assert bound.operator == ">="
-    published = Version(bound.version)
-    # What is on no index cannot be asked for: neither a state between releases nor a later version.
-    assert not published.is_devrelease
-    assert published <= Version(Version(engine_version()).base_version)
+    # The files that are rendered are written for this version, whatever an index has; so that is said.
+    assert Version(bound.version) == Version(engine_version())
+    said = str(macros("gh:ada/template", chosen="index").notes())
+    assert f"your package index, which must have everytick {engine_version()} or newer." in said
 
 
 def engine_version() -> str:
@@ -165,7 +185,7 @@ def test_a_source_on_one_machine_is_told_after_copying() -> None:
     assert "a folder of this machine" in str(macros("/srv/template").notes())
     for typed in ("gh:ada/template", "git@example.org:template.git"):
         assert str(macros(typed).notes()).strip() == ""
-    assert str(macros("/srv/template", chosen="index").notes()).strip() == ""
+    assert "a folder of this machine" not in str(macros("/srv/template", chosen="index").notes())
 
 
 def test_a_password_is_nowhere_but_where_copier_puts_it_and_that_is_said() -> None:

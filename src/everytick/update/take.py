@@ -53,6 +53,7 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
     Raises:
         UpdateError: it cannot be installed, or something is left to decide.
     """
+    project.check_repository()
     conflicts.check(project)
     # The changelog of the engine that is here goes with it.
     known = news.changelog() if is_stale(project.root) else ""
@@ -70,6 +71,6 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
         arguments = ["--since", since, *(["--known", path] if known else [])]
         arguments += ["--merged"] if merged_just_now else []
         sys.stderr.flush()
-        return steps.run(project, steps.rest(project, *arguments))
+        return steps.run(project, steps.finishing(project, *arguments))
     finally:
         os.unlink(path)
