@@ -19,6 +19,8 @@ _LINE = re.compile(
     r"""^\s*["']everytick\s*(?P<parts>\[[^\]"']*\])?\s*@\s*(?P<address>[^"'\s]+?)(?:@(?P<commit>[0-9a-f]{40}))?["']""",
     re.MULTILINE,
 )
+# What the template writes into its own file, in the same version.
+_TAKEN = re.compile(r'^commit *= *"([0-9a-f]{40,64})"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,28 @@ def installed_commit() -> str | None:
         return None
     commit = json.loads(said).get("vcs_info", {}).get("commit_id")
     return str(commit) if commit else None
+
+
+def left_behind(root: Path) -> str | None:
+    """Return what is wrong where the engine's line names another commit than the template was updated to.
+
+    So it is when a conflict was decided for the line that was there: all else is of the new version then.
+    An application without the template's own file may have the engine from any commit.
+
+    Returns:
+        A sentence; None if nothing is wrong, or the engine does not come from a commit.
+    """
+    file, own = root / "pyproject.toml", root / "app" / "core" / "template.toml"
+    if not file.is_file() or not own.is_file():
+        return None
+    line = engine_line(file.read_text(encoding="utf-8", errors="replace"))
+    taken = _TAKEN.findall(own.read_text(encoding="utf-8", errors="replace"))
+    if line is None or line.commit is None or len(taken) != 1 or taken[0] == line.commit:
+        return None
+    return (
+        f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here is"
+        f" {taken[0][:12]}: put {taken[0]} behind the `@` of its line, then run `python -m app update --finish`"
+    )
 
 
 def is_stale(root: Path) -> bool:

@@ -5,6 +5,7 @@ Nothing is installed here: the application runs with the engine of these tests.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ import copier
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from copier.errors import DirtyLocalWarning
-from everytick.update import conflicts, steps, take
+from everytick.installed import left_behind
+from everytick.update import conflicts, finish, steps, take
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -293,6 +295,68 @@ def test_it_fails_with_the_list_of_rejected_changes(
     with pytest.raises(UpdateError) as problem:
         take.take(Updated(project.folder), None)
     assert str(problem.value).endswith("\n".join(f"{name}.rej" for name in names))
+
+
+@pytest.mark.full
+def test_a_conflict_decided_for_the_old_engine_is_told_until_the_line_names_the_new_one(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    old = git(history.folder, "rev-parse", "HEAD").strip()
+    # Parts by hand, on the engine's own line.
+    project.edit("pyproject.toml", lambda text: text.replace("[alerts,dashboard,", "[dashboard,"))
+    project.commit("mine")
+    history.edit("template/Makefile", lambda text: f"# a later release\n{text}")
+    history.release("2.0.0")
+    new = git(history.folder, "rev-parse", "HEAD").strip()
+    updated = Updated(project.folder)
+    with pytest.raises(UpdateError, match="the same lines"):
+        take.take(updated, None)
+    git(project.folder, "checkout", "--ours", "pyproject.toml")
+    git(project.folder, "add", "pyproject.toml")
+
+    done = call(project, "update", "--finish")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: pyproject.toml names the commit {old[:12]} of the engine, and the template's version here is"
+        f" {new[:12]}: put {new} behind the `@` of its line, then run `python -m app update --finish`\n"
+    )
+    with pytest.raises(UpdateError, match="names the commit"):
+        finish.finish(updated, "HEAD", None, merged_just_now=False)
+    assert taken == []
+
+    # And who commits it all the same hears of it from then on.
+    project.commit("the wrong way")
+    done = call(project, "outdated")
+    assert done.returncode == OUTDATED
+    assert "has the newest version of the template, 2.0.0.\npyproject.toml names the commit" in done.stdout
+    done = call(project, "update")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "error: pyproject.toml names the commit" in done.stderr
+    examined = json.loads(call(project, "doctor", "--json").stdout)
+    [found] = [it for it in examined["findings"] if it["where"] == "pyproject.toml"]
+    assert (found["level"], found["check"]) == ("warning", "template")
+    assert found["right"].startswith(f"put {new} behind the `@`")
+
+    project.edit("pyproject.toml", lambda text: text.replace(old, new))
+    assert take.install(updated, "HEAD") == 0
+    assert call(project, "outdated").returncode == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["index", "folder", "left"])
+def test_an_engine_that_the_template_does_not_move_is_not_judged(history: TemplateHistory, kind: str) -> None:
+    if kind == "folder":
+        project = Project(render(fresh_folder() / "app"))
+    else:
+        project = history.copy(engine_source="index" if kind == "index" else "template")
+    own = project.folder / "app/core/template.toml"
+    if kind == "left":
+        own.unlink()
+        commit = git(history.folder, "rev-parse", "HEAD").strip()
+        project.edit("pyproject.toml", lambda text: text.replace(commit, "a" * 40))
+    else:
+        assert "commit" not in own.read_text(encoding="utf-8")
+    assert left_behind(project.folder) is None
 
 
 # --- what it does after the merge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from everytick.installed import is_stale
+from everytick.installed import is_stale, left_behind
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError
@@ -31,6 +31,8 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
         UpdateError: something does not pass, or changes of the user's went with the template's files.
     """
     conflicts.check(project)
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
     found = edits.save(project, since, merged_just_now=merged_just_now)
     edits.remove_traces(project, since)
     if remark := found.remark():

@@ -44,6 +44,8 @@ def move(project: Project, address: str) -> None:
             ) from None
         answers = (made / project.answers_file.name).read_text(encoding="utf-8")
         rendered = (made / "pyproject.toml").read_text(encoding="utf-8")
+        written = made / "app/core/template.toml"
+        version = written.read_text(encoding="utf-8") if written.is_file() else ""
     _rewrite(project.answers_file, old, answers)
     new = engine_line(rendered)
     changed = [project.answers_file.name]
@@ -53,8 +55,17 @@ def move(project: Project, address: str) -> None:
         place = rendered[new.span[0] : new.span[1]]
         file.write_text(text[: line.span[0]] + place + text[line.span[1] :], encoding="utf-8")
         changed.append("pyproject.toml")
-    print(f"The template is at {answer_in(answers, '_src_path')} now, by {' and '.join(changed)}.")
+    own = project.root / "app/core/template.toml"
+    if version and own.is_file() and own.read_text(encoding="utf-8") != version:
+        # A folder without commits became one with commits, or the reverse.
+        own.write_text(version, encoding="utf-8")
+        changed.append("app/core/template.toml")
+    print(f"The template is at {answer_in(answers, '_src_path')} now, by {_enumerated(changed)}.")
     print("Commit that, then run `make install`; `make update` takes new versions from there.")
+
+
+def _enumerated(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _rewrite(file: Path, old: str, rendered: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from everytick.installed import is_stale
+from everytick.installed import is_stale, left_behind
 
 from . import conflicts, news, steps
 from .copier import Copier
@@ -33,6 +33,8 @@ def take(project: Project, ref: str | None) -> int:
         newer = outdated(project)
         if newer is None:
             print(news_of(project, newer))
+            if wrong := left_behind(project.root):
+                raise UpdateError(wrong)
             return 0
     before = project.git("rev-parse", "HEAD").strip()
     Copier(project).update(ref)
@@ -54,6 +56,8 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
         UpdateError: it cannot be installed, or something is left to decide.
     """
     conflicts.check(project)
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
     # The changelog of the engine that is here goes with it.
     known = news.changelog() if is_stale(project.root) else ""
     for name, command in steps.installing(project):
