@@ -76,8 +76,9 @@ def left_behind(root: Path) -> str | None:
     if line is None or line.commit is None or len(taken) != 1 or taken[0] == line.commit:
         return None
     return (
-        f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here is"
-        f" {taken[0][:12]}: put {taken[0]} behind the `@` of its line, then run `python -m app update --finish`"
+        f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here"
+        f" is {taken[0][:12]}: put {taken[0]} behind the `@` of its line, then run"
+        " `python -m app update --finish`"
     )
 
 
