@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .answers import answer_in, answers_name
 from .errors import ConfigurationError, nearest
 
 VARIABLE = "EVERYTICK_APP"
@@ -81,7 +82,6 @@ class Application:
         self._timezone = timezone
         # Of one that was found, and did not register itself: who named its parts.
         self._named_by: dict[str, str] = {}
-        self.was_found = False
         # What a person types before the name of a command.
         self.command = f"python -m {self._package.name if self._package else 'app'}"
 
@@ -151,24 +151,25 @@ class Application:
             return "(not installed)"
 
     @property
+    def is_of_the_template(self) -> bool:
+        """Whether it was made from the template. A file of answers at its root may be another template's."""
+        return self._package is not None and answers_name(self._package) is not None
+
+    @property
     def template_version(self) -> str:
         """The version of the template that it was made from, or last updated to; `unknown` without one."""
-        if self._package is None:
-            # The answers at its root are those of another template.
+        name = None if self._package is None else answers_name(self._package)
+        file = None if name is None else self.root / name
+        if file is None or not file.is_file():
             return "unknown"
-        named = self._package / "core" / "template.toml"
-        found = tomllib.loads(named.read_text(encoding="utf-8")) if named.exists() else {}
-        answers = self.root / str(found.get("answers", ".copier-answers.yml"))
-        text = answers.read_text(encoding="utf-8") if answers.exists() else ""
-        stated = re.search(r"^_commit: *(\S+)$", text, re.MULTILINE)
-        return stated[1].strip("'\"") if stated else "unknown"
+        return answer_in(file.read_text(encoding="utf-8", errors="replace"), "_commit") or "unknown"
 
     def versions(self) -> str:
         """Return the versions of the application, of the template or the engine, and of Python, in a line."""
         made_with = (
-            f"everytick {version('everytick')}"
-            if self._package is None
-            else f"template {self.template_version}"
+            f"template {self.template_version}"
+            if self.is_of_the_template
+            else f"everytick {version('everytick')}"
         )
         return f"{self.name} {self.version} ({made_with}, Python {platform.python_version()})"
 
@@ -190,17 +191,15 @@ def register(application: Application) -> Application:
     return application
 
 
-def current() -> Application:
+def current(folder: Path | None = None) -> Application:
     """Return the application that this process belongs to: the one that was registered, else `find()`.
+
+    Args:
+        folder: where one that has to be found is looked for, instead of the working directory.
 
     Raises:
         ConfigurationError: as `find` does.
     """
-    return known_or_found()
-
-
-def known_or_found(folder: Path | None = None) -> Application:
-    """Return the application of this process; one that has to be found is looked for from `folder` on."""
     return _current if _current is not None else register(find(folder=folder))
 
 
@@ -230,7 +229,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     """
     folder = folder or Path.cwd()
     file, project = _nearest_project(folder)
-    table = _checked(file, project.get("tool", {}).get("everytick", {}))
+    table = _checked(file, _table(file, project, "tool").get("everytick", {}))
     root = file.parent if file else folder
     given = (
         ("--app", reference),
@@ -239,8 +238,12 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     named_by, named = next((it for it in given if it[1] is not None), ("nobody", None))
     _make_importable(root, named is not None, command)
+    typed_so = "everytick" if reference is None else f"everytick --app {reference}"
     if named is not None and ":" not in named:
-        return _registered_by(named, named_by)
+        registered = _registered_by(named, named_by)
+        if command or not _is_there(f"{named}.__main__"):
+            registered.command = typed_so
+        return registered
     if named is not None:
         check_reference(named, named_by)
     found = Application(
@@ -248,13 +251,12 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
         settings=table.get("settings"),
         logging=table.get("logging"),
         root=root,
-        name=table.get("name") or (project.get("project", {}).get("name") if named else None),
+        name=table.get("name") or (_project_name(file, project) if named else None),
         timezone=table.get("timezone"),
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
     found._named_by["schedule"] = named_by
-    found.was_found = True
-    found.command = "everytick" if reference is None else f"everytick --app {reference}"
+    found.command = typed_so
     return found
 
 
@@ -303,7 +305,10 @@ def _registered_by(package: str, named_by: str) -> Application:
 
 
 def _nearest_project(here: Path) -> tuple[Path | None, dict[str, Any]]:
-    """Return the pyproject.toml that counts, and what stands in it."""
+    """Return the pyproject.toml that counts, and what stands in it.
+
+    One above the nearest is of interest for its table alone, and is passed over where it cannot be read.
+    """
     nearest_file: tuple[Path | None, dict[str, Any]] = (None, {})
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
@@ -311,15 +316,33 @@ def _nearest_project(here: Path) -> tuple[Path | None, dict[str, Any]]:
             continue
         try:
             project = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
+            if nearest_file[0] is not None:
+                continue
+            if isinstance(problem, OSError):
+                raise ConfigurationError(f"{file} cannot be read: {problem.strerror}") from None
             raise ConfigurationError(f"{file}: not valid TOML: {problem}") from None
-        except OSError as problem:
-            raise ConfigurationError(f"{file} cannot be read: {problem.strerror}") from None
-        if "everytick" in project.get("tool", {}):
+        tools = project.get("tool", {})
+        if isinstance(tools, dict) and "everytick" in tools:
             return file, project
         if nearest_file[0] is None:
             nearest_file = file, project
     return nearest_file
+
+
+def _table(file: Path | None, project: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a table of pyproject.toml, empty if it is not there."""
+    table = project.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{file}: {name} must be a table: [{name}]")
+    return table
+
+
+def _project_name(file: Path | None, project: dict[str, Any]) -> str | None:
+    name = _table(file, project, "project").get("name")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise ConfigurationError(f"{file}: [project] name = {name!r} must be text, not empty")
+    return name
 
 
 def _checked(file: Path | None, table: Any) -> dict[str, str]:

@@ -16,7 +16,8 @@ from .errors import ConfigurationError
 
 # `everytick[parts] @ git+ADDRESS@COMMIT`, as the template writes it into the list of dependencies.
 _LINE = re.compile(
-    r"""^\s*["']everytick\s*(?P<parts>\[[^\]"']*\])?\s*@\s*(?P<address>[^"'\s]+?)(?:@(?P<commit>[0-9a-f]{40}))?["']""",
+    r"""^[^#\n]*?["']everytick\s*(?:\[[^\]"']*\])?\s*@\s*(?P<address>[^"'\s]+?)"""
+    r"""(?:@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64}))?["']""",
     re.MULTILINE,
 )
 # What the template writes into its own file, in the same version.
@@ -93,14 +94,22 @@ def is_stale(root: Path) -> bool:
     return installed_commit() not in (None, line.commit)
 
 
-def check(root: Path) -> None:
+def check(root: Path, *, of_the_template: bool) -> None:
     """Refuse to go on with an engine that is not the one which the application names.
+
+    Args:
+        of_the_template: the application was made from the template, whose commands install.
 
     Raises:
         ConfigurationError: it was updated, and not installed since.
     """
     if is_stale(root):
+        advice = (
+            "run `make install` (or `python -m app update --finish`, which also upgrades the ledger, checks"
+            " and tests)"
+            if of_the_template
+            else "install what it names"
+        )
         raise ConfigurationError(
-            "the engine that is installed is not the one that pyproject.toml names: run `make install` (or"
-            " `python -m app update --finish`, which also upgrades the ledger, checks and tests)"
+            f"the engine that is installed is not the one that pyproject.toml names: {advice}"
         )

@@ -26,5 +26,5 @@ def schedule(pytestconfig: pytest.Config) -> ScheduleUnderTest:
 
     from .schedule_under_test import ScheduleUnderTest
 
-    app.known_or_found(pytestconfig.rootpath)
+    app.current(pytestconfig.rootpath)
     return ScheduleUnderTest()

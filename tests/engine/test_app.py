@@ -188,6 +188,12 @@ def test_a_package_that_registers_its_application_may_be_named(folder: Path) -> 
     ("text", "sentence"),
     [
         ("[tool\n", "pyproject.toml: not valid TOML: "),
+        ("tool = 'x'\n", "pyproject.toml: tool must be a table: [tool]"),
+        ("project = 'x'\n[tool.everytick]\napp = 'x:y'\n", "project must be a table: [project]"),
+        (
+            "[project]\nname = 5\n[tool.everytick]\napp = 'x:y'\n",
+            "[project] name = 5 must be text, not empty",
+        ),
         ("[tool]\neverytick = 3\n", "pyproject.toml: tool.everytick must be a table: [tool.everytick]"),
         ("[tool.everytick]\nap = 'x:y'\n", "[tool.everytick] has no 'ap'; did you mean 'app'?"),
         ("[tool.everytick]\nzzzzz = 'x:y'\n", "it takes app, settings, logging, name, timezone"),
@@ -201,6 +207,18 @@ def test_a_file_that_cannot_be_understood_is_one_sentence(folder: Path, text: st
         which.find()
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_file_above_the_nearest_that_cannot_be_read_is_passed_over(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[tool\n")
+    below = folder / "below"
+    below.mkdir()
+    (below / "pyproject.toml").write_text('[project]\nname = "inner"\n')
+    (below / "shop.py").write_text(OTHER)
+    assert job_ids(below, "--app", "shop:create_scheduler") == ["of_other"]
+    # And it may have been the one that names the application: a nearer one is not there.
+    (below / "pyproject.toml").unlink()
+    assert "not valid TOML" in called(below, "--app", "shop:create_scheduler", "jobs").stderr
 
 
 # --- processes that are not a command ---
@@ -318,6 +336,48 @@ def test_what_is_for_applications_from_the_template_touches_no_other(folder: Pat
         assert (done.returncode, done.stdout) == (2, "")
         assert "this one gets a newer everytick as any other package" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def by_hand(folder: Path) -> Path:
+    """A package that registers its application by hand, in a project that another template made."""
+    (folder / "market").mkdir()
+    (folder / "market" / "__init__.py").write_text(
+        "from everytick import Application, register\n\n"
+        "application = register(Application(__file__, schedule='shop:create_scheduler', name='market'))\n"
+    )
+    (folder / "pyproject.toml").write_text('[tool.everytick]\napp = "market"\n')
+    (folder / ".copier-answers.yml").write_text("_commit: v1.0\n_src_path: gh:somebody/another\n")
+    return folder
+
+
+def test_an_application_that_was_registered_by_hand_has_no_template(by_hand: Path) -> None:
+    for command in ("update", "outdated"):
+        done = called(by_hand, command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "this one gets a newer everytick as any other package" in done.stderr
+    said = called(by_hand, "--version").stdout
+    assert said.startswith("market (not installed) (everytick ")
+    assert "v1.0" not in said
+
+
+def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_hand: Path) -> None:
+    (by_hand / "market" / "core").mkdir()
+    (by_hand / "market" / "core" / "template.toml").write_text('answers = ".mine.yml"\n')
+    for written in ("1.0.0", "'1.0.0'", '"1.0.0"', "\n  1.0.0"):
+        (by_hand / ".mine.yml").write_text(f"# By Copier\n_commit: {written.lstrip()}\nci: github\n")
+        assert "(template 1.0.0, " in called(by_hand, "--version").stdout
+
+
+def test_what_is_advised_is_the_command_that_found_the_package(by_hand: Path) -> None:
+    # It has no `__main__`, so `python -m market` would be of no use.
+    assert "right: everytick run\n" in called(by_hand, "doctor").stdout
+    assert "right: everytick --app market run\n" in called(by_hand, "--app", "market", "doctor").stdout
+    said = "from everytick import app; print(app.current().command)"
+    for command in ("everytick", "python -m market"):
+        ran = subprocess.run([sys.executable, "-c", said], cwd=by_hand, capture_output=True, text=True)
+        assert ran.stdout == f"{command}\n", ran.stderr
+        (by_hand / "market" / "__main__.py").touch()
 
 
 # Only what the template rendered is updated, and that is called `app`.

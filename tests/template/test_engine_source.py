@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import copier
 import jinja2
 import pytest
+from everytick.update.project import is_remote
 from packaging.requirements import Requirement
 from packaging.version import Version
 from plumbum import local
@@ -44,6 +45,12 @@ REMOTE = {
     "git+ssh://git@example.org/template.git": "git+ssh://git@example.org/template.git",
     "file:///srv/template.git": "git+file://localhost/srv/template.git",
 }
+HOSTS = {
+    "my-host:repo.git": "git+ssh://my-host/~/repo.git",
+    "git1:repo.git": "git+ssh://git1/~/repo.git",
+    "example.org:/srv/template.git": "git+ssh://example.org/srv/template.git",
+}
+REMOTE |= HOSTS
 FOLDERS = ["a b", "a@b", "größe", "100%", "a+b", "it's", 'say "so"', "a;b", "[a]", "a&b", "%20"]
 
 
@@ -89,6 +96,19 @@ def test_a_folder_with_any_name_becomes_a_reference_that_leads_back_to_it(name: 
     assert found.startswith("git+file://localhost/")
     assert Path(unquote(urlsplit(found).path.removesuffix(f"@{COMMIT}"))) == folder
     assert refusal(str(folder)) == ""
+
+
+@pytest.mark.parametrize("typed", REMOTE)
+def test_an_update_knows_what_is_on_the_network_by_the_same_rule(typed: str) -> None:
+    assert is_remote(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["/srv/template", "template", "./a:b", "../a", r"C:\t", "C:/t", "a:t", *FOLDERS]
+)
+def test_an_update_knows_a_folder_by_the_same_rule(typed: str) -> None:
+    assert str(macros(typed).address()).startswith("file:")
+    assert not is_remote(typed)
 
 
 def test_a_folder_may_be_relative_below_the_home_or_behind_a_link(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
 
 from pythons import clean_environment, found_pythons, run, run_well
-from rendering import Project, TemplateHistory, edit, git
+from rendering import Project, TemplateHistory, edit, fresh_folder, git, render
 
 STAYS = (
     "error: installing failed, see above. The environment that was there stays: .venv/bin/python -m app run\n"
@@ -219,3 +223,157 @@ def test_an_application_that_was_moved_is_installed_again(project: Project) -> N
         "from app.services import my_tasks; print(my_tasks.MOVED)",
     )
     assert said.stdout == "True\n", said.stderr
+
+
+# --- without installing anything: what `uv` is told, and when
+
+
+# Makes an environment of which only the Python works; a file `wait` holds it up.
+STAND_IN = f"""#!/bin/sh
+echo "$@" >> ../calls
+mkdir -p .venv/bin .venv/lib
+ln -sf {sys.executable} .venv/bin/python
+wc -l < ../calls > .venv/lib/number
+while [ -e ../wait ]; do sleep 0.05; done
+exit "$(cat ../code 2>/dev/null || echo 0)"
+"""
+
+
+@pytest.fixture
+def app() -> Path:
+    """A rendered application, with a stand-in for uv beside it."""
+    beside = fresh_folder()
+    (beside / "uv").write_text(STAND_IN, encoding="utf-8")
+    (beside / "uv").chmod(0o755)
+    return render(beside / "app")
+
+
+def started(folder: Path, *words: str, path: str = "") -> subprocess.Popen[str]:
+    """Start make as a terminal does, in a process group of its own."""
+    return subprocess.Popen(
+        ["make", *words, f"UV={folder.parent / 'uv'}"],
+        cwd=folder,
+        env=clean_environment() | ({"PATH": f"{path}{os.pathsep}{os.environ['PATH']}"} if path else {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def done_well(process: subprocess.Popen[str]) -> str:
+    """Wait for the end of make; return what it said."""
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
+    return said
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, at most half a minute."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def which_environment(folder: Path) -> int:
+    """Return the number of the call that made the environment which is there, and works."""
+    run_well(folder, folder / ".venv/bin/python", "-c", "")
+    assert [it.name for it in folder.glob(".venv*")] == [".venv"]
+    return int((folder / ".venv/lib/number").read_text())
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder.parent / "calls").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_second_make_waits_for_the_one_that_installs(app: Path) -> None:
+    done_well(started(app, "install"))
+    (app.parent / "wait").touch()
+    first = started(app, "install", f"PYTHON={sys.executable}")
+    until(lambda: len(calls(app)) == 2 and (app / ".venv/lib/number").exists())
+    second = started(app, "install")
+    assert second.stderr is not None
+    assert "Another make installs here; waiting for it" in second.stderr.readline()
+    (app.parent / "wait").unlink()
+    done_well(first)
+    done_well(second)
+    assert which_environment(app) == 2
+    assert len(calls(app)) == 2
+
+
+def test_what_a_killed_make_left_is_put_back(app: Path) -> None:
+    done_well(started(app, "install"))
+    (app.parent / "wait").touch()
+    killed = started(app, "install", f"PYTHON={sys.executable}")
+    until(lambda: len(calls(app)) == 2 and (app / ".venv/lib/number").exists())
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    (app.parent / "wait").unlink()
+    done_well(started(app, "install"))
+    assert which_environment(app) == 1
+    assert len(calls(app)) == 2
+
+
+def test_stopped_while_the_old_environment_is_removed_the_new_one_stays(app: Path) -> None:
+    done_well(started(app, "install"))
+    tools = fresh_folder("tools")
+    removes = f'/bin/rm -rf "$last/bin"; kill -INT 0; exec {shutil.which("sleep")} 30'
+    (tools / "rm").write_text(
+        "#!/bin/sh\nfor last; do :; done\n"
+        f'case "$last" in *before) if [ -d "$last" ]; then {removes}; fi;; esac\nexec /bin/rm "$@"\n'
+    )
+    (tools / "rm").chmod(0o755)
+    stopped = started(app, "install", f"PYTHON={sys.executable}", path=str(tools))
+    stopped.communicate(timeout=60)
+    assert stopped.returncode != 0
+    done_well(started(app, "install", f"PYTHON={sys.executable}"))
+    assert which_environment(app) >= 2
+
+
+def test_a_python_that_is_named_is_used_and_only_once(app: Path) -> None:
+    done_well(started(app, "install"))
+    own = fresh_folder("a b") / "python"
+    own.symlink_to(sys.executable)
+    for _ in range(2):
+        done_well(started(app, "install", f"PYTHON={own}"))
+    done_well(started(app, "install"))
+    assert calls(app) == ["sync", f"sync --python {own}"]
+    # And where it does not serve, what was there stays.
+    (app.parent / "code").write_text("2")
+    refused = started(app, "install", "PYTHON=/not/there")
+    assert STAYS in refused.communicate(timeout=60)[1]
+    assert refused.returncode != 0
+    assert which_environment(app) == 2
+
+
+def test_without_uv_a_python_that_is_named_is_the_only_one(app: Path) -> None:
+    own = fresh_folder("a b") / "python"
+    own.write_text(f'#!/bin/sh\necho "$@" >> "{app.parent}/calls"\nexec "{sys.executable}" "$@"\n')
+    own.chmod(0o755)
+    # Where packages are had is not of interest here.
+    variables = {"PIP_INDEX_URL": "https://packages.invalid/simple", "PIP_RETRIES": "0", "PIP_NO_INDEX": "1"}
+    assert make(app, "install", "UV=", f"PYTHON={own}", variables=variables).returncode != 0
+    assert calls(app)[-1] == "-m venv .venv"
+    refused = make(app, "install", "UV=", "PYTHON=/not/there")
+    assert refused.returncode != 0
+    assert (
+        "PYTHON=/not/there cannot be used. No suitable Python found: pyproject.toml asks for"
+        in refused.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["a b", "größe", "100%", "it's"])
+def test_a_template_that_is_there_is_not_said_to_be_missing(app: Path, name: str) -> None:
+    place = fresh_folder() / name
+    place.mkdir()
+    address = place.as_uri().replace("file://", "file://localhost")
+    line = f'    "everytick @ git+{address}@{"0" * 40}",'
+    lines = (app / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    lines = [line if it.startswith('    "everytick') else it for it in lines]
+    (app / "pyproject.toml").write_text("\n".join(lines), encoding="utf-8")
+    (app.parent / "code").write_text("2")
+    assert make(app, "install", f"UV={app.parent / 'uv'}").stderr.startswith("error: installing failed")
+    place.rmdir()
+    said = make(app, "install", f"UV={app.parent / 'uv'}").stderr
+    assert f"The engine comes from {place}, which this machine does not have" in said

@@ -93,6 +93,31 @@ def test_it_needs_git() -> None:
     assert done.stderr == "error: an update needs git: run git init, then commit everything\n"
 
 
+def test_where_git_is_not_a_step_is_a_sentence(tmp_path: Path) -> None:
+    folder = render(fresh_folder("no-git") / "app")
+    project = Project(folder)
+    for command in (["app", "outdated"], ["everytick.update", "conflicts"], ["everytick.update", "finish"]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=folder,
+            env=clean_environment() | {"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert done.stderr == "error: an update needs git, which is not on PATH: install it\n"
+    # With git, and without a repository: there is nothing to decide, and nothing to go back to.
+    here = {"cwd": folder, "env": clean_environment(), "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-m", "everytick.update", "conflicts"], **here)  # type: ignore[call-overload]
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([sys.executable, "-m", "everytick.update", "finish"], **here)  # type: ignore[call-overload]
+    assert done.returncode == 1
+    assert done.stderr == "error: an update needs git: run git init, then commit everything\n"
+    done = call(project, "update", "--finish")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: an update needs git: run git init, then commit everything\n"
+
+
 @pytest.mark.full
 def test_options_that_exclude_each_other_are_wrong_usage(project: Project) -> None:
     done = call(project, "update", "--ref", "HEAD", "--finish")

@@ -6,6 +6,7 @@ What a command needs is imported when it is called, so that `--help` is quick.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
@@ -41,11 +42,22 @@ def options(
     ] = False,
 ) -> None:
     """Run the schedule and look at what became of it."""
-    if context.invoked_subcommand not in _OF_AN_UPDATE:
-        from everytick.app import current
-        from everytick.installed import check
+    if not is_for_help():
+        check_engine(context.invoked_subcommand)
 
-        check(current().root)
+
+def is_for_help() -> bool:
+    """Return whether a command was called for its own help, which needs no application that works."""
+    return "--help" in sys.argv
+
+
+def check_engine(command: str | None) -> None:
+    """Refuse a command where the engine is not the one which the application names."""
+    from everytick.app import current
+    from everytick.installed import check
+
+    if command not in _OF_AN_UPDATE:
+        check(current().root, of_the_template=current().is_of_the_template)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from everytick import app as which
 from everytick.errors import ConfigurationError
 
 from .program import app as commands
+from .program import check_engine, is_for_help
 
 everytick = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 everytick.registered_commands = commands.registered_commands
@@ -29,6 +29,7 @@ def _find(reference: str | None) -> None:
 
 @everytick.callback()
 def options(
+    context: typer.Context,
     application: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +46,8 @@ def options(
     ] = False,
 ) -> None:
     """Run the schedule and look at what became of it."""
-    # Each command's own help is there without an application.
-    if which.current().schedule is None and "--help" not in sys.argv:
+    if is_for_help():
+        return
+    if which.current().schedule is None:
         raise ConfigurationError(which.NOT_NAMED)
+    check_engine(context.invoked_subcommand)

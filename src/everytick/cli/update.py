@@ -75,8 +75,7 @@ def _for_the_project(act: Callable[[Project], int]) -> int:
     from everytick.update.problem import UpdateError
     from everytick.update.project import Project
 
-    if current().was_found:
-        # The answers at its root would be those of another template.
+    if not current().is_of_the_template:
         raise ConfigurationError(
             "update and outdated are for applications that were made from the template:"
             " this one gets a newer everytick as any other package"

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from everytick.answers import answer_in
+
 from . import plain_git
 from .copier import Copier
 from .problem import UpdateError
-from .project import Project, answer_in
+from .project import Project
 
 PATCH = "everytick-edits.patch"
 

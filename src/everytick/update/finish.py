@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from everytick.answers import answer_in
 from everytick.installed import is_stale, left_behind
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError
-from .project import UNDO, Project, answer_in
+from .project import UNDO, Project
 from .versions import release_of
 
 # Where version 0.1 kept its changelog.
@@ -30,6 +31,7 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
     Raises:
         UpdateError: something does not pass, or changes of the user's went with the template's files.
     """
+    project.check_repository()
     conflicts.check(project)
     if wrong := left_behind(project.root):
         raise UpdateError(wrong)

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from .problem import UpdateError
+
 # What it takes to reach a repository, with the lower case of git's own list.
 _TO_REACH = re.compile(
     r"^(credential|http|https|url|safe|ssh|protocol|user|filter|pack|windows)\."
@@ -46,7 +48,13 @@ _FOREIGN = re.compile(
 
 @cache
 def environment(root: Path) -> dict[str, str]:
-    """Return the variables for git, and for Copier, which calls it, in the project at that folder."""
+    """Return the variables for git, and for Copier, which calls it, in the project at that folder.
+
+    Raises:
+        UpdateError: there is no git.
+    """
+    if shutil.which("git") is None:
+        raise UpdateError("an update needs git, which is not on PATH: install it")
     plain = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
     folder = Path(mkdtemp(prefix="everytick-git-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
 
+from everytick.answers import answer_in, answers_name
 from everytick.installed import EngineLine, engine_line
 
 from . import plain_git
@@ -24,13 +24,14 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.answers_file = root / _answers_name(root)
+        # Another template may have a file of answers of its own beside it.
+        self.answers_file = root / (answers_name(root / "app") or ".copier-answers.yml")
 
     def git(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
         """Run git in the project, whatever its user has configured; return what it prints.
 
         Raises:
-            subprocess.CalledProcessError: it ended with another code than those that are `ok`.
+            UpdateError: there is no git, or it ended with another code than those that are `ok`.
         """
         done = subprocess.run(
             ["git", *arguments],
@@ -41,7 +42,8 @@ class Project:
             errors="surrogateescape",
         )
         if done.returncode not in ok:
-            raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UpdateError(f"git {arguments[0]} failed: {said}")
         return done.stdout
 
     def names(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> list[str]:
@@ -67,16 +69,22 @@ class Project:
         file = self.root / "pyproject.toml"
         return engine_line(file.read_text(encoding="utf-8")) if file.exists() else None
 
+    def check_repository(self) -> None:
+        """Refuse an update where no commit is to go back to.
+
+        Raises:
+            UpdateError: there is no git, no repository, or nothing is committed.
+        """
+        if not self.git("rev-parse", "--quiet", "--verify", "HEAD", ok=(0, 1, 128)):
+            raise UpdateError("an update needs git: run git init, then commit everything")
+
     def check_working_tree(self) -> None:
         """Refuse to mix the update with changes that are not committed.
 
         Raises:
             UpdateError: something is not committed, or there is no git.
         """
-        try:
-            self.git("rev-parse", "HEAD")
-        except (OSError, subprocess.CalledProcessError):
-            raise UpdateError("an update needs git: run git init, then commit everything") from None
+        self.check_repository()
         changed = self.git("-c", "core.quotePath=false", "status", "--porcelain", "--", ".").rstrip()
         if changed:
             raise UpdateError(
@@ -105,27 +113,9 @@ class Project:
 
 
 def is_remote(source: str) -> bool:
-    """Return whether an address is more than the path of a folder (`~/...` is none that moves with us)."""
-    drive = re.match(r"[A-Za-z]:[/\\]", source)
-    return bool(re.match(r"[a-z+]+:|[^/\\]+@[^/\\]+:|~", source) and not drive)
+    """Return whether an address is more than the path of a folder (`~/...` is none that moves with us).
 
-
-def answer_in(text: str, name: str) -> str | None:
-    """Return what a file of answers says, of what stands on one line or was folded."""
-    found = re.search(rf"^{name}: *(\S.*(?:\n +.+)*)$", text, re.MULTILINE)
-    if not found:
-        return None
-    value = re.sub(r"\n +", " ", found[1]).strip()
-    if value[0] == value[-1] == "'":
-        return value[1:-1].replace("''", "'")
-    if value[0] == value[-1] == '"':
-        return str(json.loads(value))
-    return value
-
-
-def _answers_name(root: Path) -> str:
-    """Return the name of the file of answers: another template may have one of its own beside it."""
-    named = root / "app/core/template.toml"
-    text = named.read_text(encoding="utf-8") if named.exists() else ""
-    found = re.search(r'^answers = "(.+)"$', text, re.MULTILINE)
-    return found[1] if found else ".copier-answers.yml"
+    By the rule of the template, which makes the engine's line: a URL, or `host:path` as scp has it, where a
+    single letter is a drive. The forges' abbreviations look like the latter.
+    """
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|([^/\\:@]+@)?[^/\\:@]{2,}:|~", source))

@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everytick.answers import answer_in
 from everytick.installed import engine_line
 
 from .copier import Copier
 from .problem import UpdateError
-from .project import Project, answer_in, is_remote
+from .project import Project, is_remote
 
 
 def move(project: Project, address: str) -> None:

@@ -55,6 +55,7 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
     Raises:
         UpdateError: it cannot be installed, or something is left to decide.
     """
+    project.check_repository()
     conflicts.check(project)
     if wrong := left_behind(project.root):
         raise UpdateError(wrong)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from everytick import app as which
 from everytick import cli, installed
 from everytick.app import Application
 from everytick.errors import ConfigurationError
@@ -53,9 +55,33 @@ def test_another_commit_is_told_in_a_sentence(
     line: str, tmp_path: Path, origin: dict[str, str | None]
 ) -> None:
     with pytest.raises(ConfigurationError) as problem:
-        installed.check(project(tmp_path, line))
+        installed.check(project(tmp_path, line), of_the_template=True)
     assert "is not the one that pyproject.toml names: run `make install`" in str(problem.value)
-    installed.check(project(tmp_path, line.replace(NEW, OLD)))
+    with pytest.raises(ConfigurationError, match=r"names: install what it names$"):
+        installed.check(tmp_path, of_the_template=False)
+    installed.check(project(tmp_path, line.replace(NEW, OLD)), of_the_template=True)
+
+
+@pytest.mark.parametrize("commit", ["c" * 40, "c" * 64])
+@pytest.mark.parametrize(
+    "written",
+    [
+        'dependencies = ["loguru>=0.7.3", "{line}"]',
+        "dependencies = ['{line}']",
+        'dependencies = [\n    "{line}"\n]',
+    ],
+)
+def test_it_is_found_however_the_list_is_written_and_whatever_the_hash(
+    written: str, commit: str, tmp_path: Path, origin: dict[str, str | None]
+) -> None:
+    line = f"everytick[alerts] @ git+https://example.org/t.git@{commit}"
+    text = f'[project]\n# not "everytick @ git+file:///x@{OLD}"\n{written.format(line=line)}\n'
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert installed.is_stale(tmp_path)
+    found = installed.engine_line(text)
+    assert found is not None
+    assert (found.address, found.commit) == ("git+https://example.org/t.git", commit)
+    assert text[slice(*found.span)] == f"git+https://example.org/t.git@{commit}"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +95,7 @@ def test_another_commit_is_told_in_a_sentence(
     ],
 )
 def test_other_sources_are_not_judged(line: str, tmp_path: Path, origin: dict[str, str | None]) -> None:
-    installed.check(project(tmp_path, line))
+    assert not installed.is_stale(project(tmp_path, line))
 
 
 @pytest.mark.parametrize("said", [None, '{"url": "file:///srv/t", "dir_info": {"editable": true}}'])
@@ -77,19 +103,19 @@ def test_an_engine_that_came_in_another_way_is_not_judged(
     said: str | None, tmp_path: Path, origin: dict[str, str | None]
 ) -> None:
     origin["direct_url.json"] = said
-    installed.check(project(tmp_path, f"everytick @ git+https://example.org/t.git@{NEW}"))
+    assert not installed.is_stale(project(tmp_path, f"everytick @ git+https://example.org/t.git@{NEW}"))
 
 
 def test_an_application_without_a_project_is_not_judged(
     tmp_path: Path, origin: dict[str, str | None]
 ) -> None:
-    installed.check(tmp_path)
+    assert not installed.is_stale(tmp_path)
     # Nor one whose line is undecided: two of them, between markers.
     line = f"everytick @ git+https://example.org/t.git@{NEW}"
     text = project(tmp_path, line).joinpath("pyproject.toml").read_text("utf-8")
     both = text.replace(f'    "{line}",\n', f'    "{line}",\n=======\n    "{line}",\n')
     (tmp_path / "pyproject.toml").write_text(both, encoding="utf-8")
-    installed.check(tmp_path)
+    assert not installed.is_stale(tmp_path)
 
 
 @pytest.mark.parametrize("command", [["jobs"], ["run"], ["doctor"], ["migrate"]])
@@ -106,6 +132,37 @@ def test_each_command_says_so(
     assert code == 2
     assert said.startswith("error: the engine that is installed is not the one")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["runs"], ["doctor"]])
+def test_the_command_everytick_says_so_too(
+    command: list[str],
+    tmp_path: Path,
+    origin: dict[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = project(tmp_path, f"everytick @ git+file:///srv/t@{NEW}")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setenv(which.VARIABLE, "shop:create_scheduler")
+    code, said = ended(None, command, monkeypatch, capsys)
+    assert code == 2
+    assert said.startswith("error: the engine that is installed is not the one that pyproject.toml names: ")
+    assert said.count("\n") == 1
+    assert ended(None, [*command, "--help"], monkeypatch, capsys) == (0, "")
+
+
+@pytest.mark.parametrize("command", [["runs", "--help"], ["--help"], ["--version"]])
+def test_help_always_works(
+    command: list[str],
+    tmp_path: Path,
+    origin: dict[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = project(tmp_path, f"everytick @ git+file:///srv/t@{NEW}")
+    assert ended(folder, command, monkeypatch, capsys) == (0, "")
 
 
 @pytest.mark.parametrize("command", [["update"], ["outdated"], ["update", "--finish"]])
@@ -125,11 +182,21 @@ def test_the_commands_of_an_update_go_on(
 
 
 def ended(
-    folder: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path | None,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> tuple[int | str | None, str]:
-    """Run a command for an application; return its exit code and what it complained of."""
+    """Run a command for the application in a folder, or `everytick`; return its code and complaint."""
     monkeypatch.setattr("sys.argv", ["app", *command])
     monkeypatch.setattr("everytick.app._current", None)
     with pytest.raises(SystemExit) as end:
-        cli.main(Application(root=folder))
+        cli.main(rendered(folder) if folder else None)
     return end.value.code, capsys.readouterr().err
+
+
+def rendered(folder: Path) -> Application:
+    """Return an application as the template makes one."""
+    (folder / "app" / "core").mkdir(parents=True, exist_ok=True)
+    (folder / "app" / "core" / "template.toml").write_text('answers = ".copier-answers.yml"\n')
+    return Application(str(folder / "app" / "__init__.py"), root=folder)

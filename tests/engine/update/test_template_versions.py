@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from everytick.answers import answer_in
 from everytick.update.news import news
-from everytick.update.project import answer_in
 from everytick.update.versions import Version, git_address, release_of
 from hypothesis import given
 from hypothesis import strategies as st
