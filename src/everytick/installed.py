@@ -20,8 +20,9 @@ _LINE = re.compile(
     r"""(?:@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64}))?["']""",
     re.MULTILINE,
 )
-# What the template writes into its own file, in the same version.
-_TAKEN = re.compile(r'^commit *= *"([0-9a-f]{40,64})"', re.MULTILINE)
+# The template's own file, in which each version writes down its commit.
+TAKEN = "app/core/template.toml"
+_COMMIT = re.compile(r'^commit *= *"([0-9a-f]{40,64})"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ def installed_commit() -> str | None:
     return str(commit) if commit else None
 
 
+def commit_in(text: str) -> str | None:
+    """Return the commit that the text of a `template.toml` names; None if none, or if that is undecided."""
+    found = _COMMIT.findall(text)
+    return found[0] if len(found) == 1 else None
+
+
 def left_behind(root: Path) -> str | None:
     """Return what is wrong where the engine's line names another commit than the template was updated to.
 
@@ -69,16 +76,16 @@ def left_behind(root: Path) -> str | None:
     Returns:
         A sentence; None if nothing is wrong, or the engine does not come from a commit.
     """
-    file, own = root / "pyproject.toml", root / "app" / "core" / "template.toml"
+    file, own = root / "pyproject.toml", root / TAKEN
     if not file.is_file() or not own.is_file():
         return None
     line = engine_line(file.read_text(encoding="utf-8", errors="replace"))
-    taken = _TAKEN.findall(own.read_text(encoding="utf-8", errors="replace"))
-    if line is None or line.commit is None or len(taken) != 1 or taken[0] == line.commit:
+    taken = commit_in(own.read_text(encoding="utf-8", errors="replace"))
+    if line is None or line.commit is None or taken is None or taken == line.commit:
         return None
     return (
         f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here"
-        f" is {taken[0][:12]}: put {taken[0]} behind the `@` of its line, then run"
+        f" is {taken[:12]}: put {taken} behind the `@` of its line, then run"
         " `python -m app update --finish`"
     )
 

@@ -379,7 +379,7 @@ def test_an_engine_that_the_template_does_not_move_is_not_judged(history: Templa
         own.unlink()
         commit = git(history.folder, "rev-parse", "HEAD").strip()
         project.edit("pyproject.toml", lambda text: text.replace(commit, "a" * 40))
-    else:
+    elif kind == "folder":
         assert "commit" not in own.read_text(encoding="utf-8")
     assert left_behind(project.folder) is None
 
@@ -443,6 +443,64 @@ def test_what_cannot_be_installed_is_told_with_how_to_go_on_and_how_to_undo(
     subprocess.run(["sh", "-ec", undo], cwd=project.folder, check=True, capture_output=True)
     assert project.answers()["_commit"] == "1.0.0"
     assert "# later" not in (project.folder / LOOK).read_text(encoding="utf-8")
+
+
+def ended(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """Take what there is as `make update REF=HEAD` does, without what installs and checks; return the end."""
+    monkeypatch.setattr(steps, "run", lambda *_: 0)
+    updated = Updated(project.folder)
+    before = git(project.folder, "rev-parse", "HEAD").strip()
+    assert take.take(updated, "HEAD") == 0
+    capsys.readouterr()
+    assert finish.finish(updated, before, None, merged_just_now=True) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.full
+def test_the_version_that_it_has_is_no_news(
+    history: TemplateHistory,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nothing = "\nNothing changed since the last commit: this project is at 1.0.0.\n"
+    assert ended(project, monkeypatch, capsys) == nothing
+    assert finish.finish(Updated(project.folder), "HEAD", None, merged_just_now=False) == 0
+    assert capsys.readouterr().out == nothing
+    # Another answer is no news of the template, and is to be committed.
+    project.update(vcs_ref=copier.VcsRef.CURRENT, data={"parts": []})
+    assert finish.finish(Updated(project.folder), "HEAD", None, merged_just_now=False) == 0
+    assert capsys.readouterr().out == (
+        "\nThis project is at 1.0.0 of the template, as before: there is no news of it.\n"
+        "Look at it with `git diff`, then commit it.\n"
+    )
+    project.commit("no parts")
+    history.release("2.0.0")
+    assert "\nUpdated to 2.0.0. What changed for you:\n" in ended(project, monkeypatch, capsys)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("source", ["template", "index"])
+def test_a_commit_that_got_a_tag_is_the_same_version_and_no_edit(
+    history: TemplateHistory, source: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")
+    git(history.folder, "commit", "--quiet", "--all", "--message", "later")
+    folder = fresh_folder("project") / "app"
+    copier.run_copy(
+        str(history.folder),
+        folder,
+        defaults=True,
+        quiet=True,
+        vcs_ref="HEAD",
+        data={"engine_source": source},
+    )
+    project = committed(folder)
+    git(history.folder, "tag", "2.0.0")
+    said = ended(project, monkeypatch, capsys)
+    assert project.answers()["_commit"] == "2.0.0"
+    assert "no news of it" in said
+    assert not (folder / "everytick-edits.patch").exists()
 
 
 # --- what several templates need

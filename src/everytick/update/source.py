@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everytick.answers import answer_in
-from everytick.installed import engine_line
+from everytick.installed import TAKEN, engine_line
 
 from .copier import Copier
 from .problem import UpdateError
@@ -45,7 +45,7 @@ def move(project: Project, address: str) -> None:
             ) from None
         answers = (made / project.answers_file.name).read_text(encoding="utf-8")
         rendered = (made / "pyproject.toml").read_text(encoding="utf-8")
-        written = made / "app/core/template.toml"
+        written = made / TAKEN
         version = written.read_text(encoding="utf-8") if written.is_file() else ""
     _rewrite(project.answers_file, old, answers)
     new = engine_line(rendered)
@@ -56,11 +56,11 @@ def move(project: Project, address: str) -> None:
         place = rendered[new.span[0] : new.span[1]]
         file.write_text(text[: line.span[0]] + place + text[line.span[1] :], encoding="utf-8")
         changed.append("pyproject.toml")
-    own = project.root / "app/core/template.toml"
+    own = project.root / TAKEN
     if version and own.is_file() and own.read_text(encoding="utf-8") != version:
         # A folder without commits became one with commits, or the reverse.
         own.write_text(version, encoding="utf-8")
-        changed.append("app/core/template.toml")
+        changed.append(TAKEN)
     print(f"The template is at {answer_in(answers, '_src_path')} now, by {_enumerated(changed)}.")
     print("Commit that, then run `make install`; `make update` takes new versions from there.")
 
