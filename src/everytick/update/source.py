@@ -29,13 +29,16 @@ def move(project: Project, address: str) -> None:
     project.check_working_tree()
     if not is_remote(address):
         address = str(Path(address).expanduser().resolve())
+    copier = Copier(project, address)
+    # Where there is none, that is not the fault of the address.
+    copier.command  # noqa: B018
     line = project.engine_line()
     commit = line.commit if line and line.commit else project.answer("_commit")
     old = project.answers_file.read_text(encoding="utf-8")
     with TemporaryDirectory(prefix="everytick-source-") as name:
         made = Path(name).resolve() / "made"
         try:
-            Copier(project).render(address, commit, old, made)
+            copier.render(address, commit, old, made)
             if not (made / project.answers_file.name).exists():
                 raise UpdateError("there is no template in it")
         except UpdateError as problem:
