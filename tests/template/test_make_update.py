@@ -18,7 +18,7 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from copier.errors import DirtyLocalWarning
 from everytick.installed import left_behind
-from everytick.update import conflicts, finish, steps, take
+from everytick.update import conflicts, finish, steps, take, versions
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -198,9 +198,29 @@ def test_a_project_of_a_state_that_no_repository_has_is_told_the_way_back(histor
 def test_a_version_that_is_not_there_is_not_the_projects_fault(
     history: TemplateHistory, project: Project
 ) -> None:
-    done = call(project, "update", "--ref", "7.0.0")
-    assert done.returncode == 1
-    assert "error: Copier could not update this project, see above; nothing was committed" in done.stderr
+    git(history.folder, "branch", "feature/light")
+    done = call(project, "update", "--ref", "1.0.1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the template has no tag or branch '1.0.1'; did you mean '1.0.0'?\n"
+    for ref in (
+        "1.0.0",
+        "main",
+        "feature/light",
+        "heads/main",
+        "refs/tags/1.0.0",
+        "HEAD",
+        ":current:",
+        "main~0",
+    ):
+        versions.check_ref(Updated(project.folder), ref)
+    # What is in no list: commits.
+    for ref in ("7654321", "main~9"):
+        done = call(project, "update", "--ref", ref)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "error: Copier could not update this project (" in done.stderr
+        assert ref in done.stderr.splitlines()[-1]
+        assert done.stderr.endswith("); nothing was committed\n")
 
 
 @pytest.mark.full
@@ -259,6 +279,17 @@ def test_a_project_past_the_last_release_is_told_the_way_back(
     history.release("2.0.0")
     assert take.take(Updated(project.folder), None) == 0
     assert project.answers()["_commit"] == "2.0.0"
+
+
+@pytest.mark.full
+def test_a_template_without_a_release_has_none_to_be_past_of(
+    history: TemplateHistory, project: Project
+) -> None:
+    git(history.folder, "tag", "--delete", "1.0.0")
+    for action in ("update", "outdated"):
+        done = call(project, action)
+        assert done.returncode == 0
+        assert done.stdout.startswith("This project is at 1.0.0. The template has no release yet: ")
 
 
 # --- what conflicts

@@ -56,14 +56,14 @@ def outdated() -> None:
 
     def act(project: Project) -> int:
         from everytick.installed import left_behind
-        from everytick.update.versions import news_of, outdated
+        from everytick.update.versions import standing
 
-        newer = outdated(project)
-        print(news_of(project, newer))
+        found = standing(project)
+        print(found.sentence())
         wrong = left_behind(project.root)
         if wrong:
             print(wrong)
-        return _OUTDATED if newer or wrong else 0
+        return _OUTDATED if found.newer or wrong else 0
 
     raise typer.Exit(_for_the_project(act))
 
