@@ -185,7 +185,32 @@ def test_a_source_on_one_machine_is_told_after_copying() -> None:
     assert "a folder of this machine" in str(macros("/srv/template").notes())
     for typed in ("gh:ada/template", "git@example.org:template.git"):
         assert str(macros(typed).notes()).strip() == ""
-    assert str(macros("/srv/template", chosen="index").notes()).strip() == ""
+
+
+def test_what_an_index_must_have_is_told_after_copying() -> None:
+    made = macros("gh:ada/template", chosen="index")
+    [bound] = line("gh:ada/template", chosen="index").specifier
+    assert f"pip and uv must find everytick {bound.version} or newer there" in str(made.notes())
+
+
+def test_a_relative_path_that_leads_nowhere_from_the_project_is_told_after_copying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "template [1]").mkdir()
+    (tmp_path / "template [1]/copier.yml").touch()
+    (tmp_path / "deep/app").mkdir(parents=True)
+
+    def said(typed: str, destination: str) -> str:
+        return str(macros(typed, dst_path=destination).notes())
+
+    for typed in ("template [1]", "./template [1]"):
+        assert f"update --source '{tmp_path}/template [1]'" in said(typed, "deep/app")
+    # From beside the template it leads there.
+    (tmp_path / "app").mkdir()
+    assert "relative path" not in said("../template [1]", "app")
+    for typed in (str(tmp_path / "template [1]"), "~/template", "gh:ada/template", "ada@example.org:t.git"):
+        assert "relative path" not in said(typed, "deep/app")
 
 
 def test_a_password_is_nowhere_but_where_copier_puts_it_and_that_is_said() -> None:
