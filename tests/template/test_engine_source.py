@@ -206,6 +206,8 @@ def test_a_relative_path_that_leads_nowhere_from_the_project_is_told_after_copyi
 
     for typed in ("template [1]", "./template [1]"):
         assert f"update --source '{tmp_path}/template [1]'" in said(typed, "deep/app")
+        # A blank line is before each of the two notes.
+        assert said(typed, "deep/app").count("\n\nThe ") == 2
     # From beside the template it leads there.
     (tmp_path / "app").mkdir()
     assert "relative path" not in said("../template [1]", "app")
