@@ -24,7 +24,7 @@ from .answers import answer_in, answers_name
 from .errors import ConfigurationError, nearest
 
 VARIABLE = "EVERYTICK_APP"
-# What `[tool.everytick]` may say.
+# The keys that `[tool.everytick]` may have.
 _KEYS = ("app", "settings", "logging", "name", "timezone")
 _EXAMPLE = "package.module:create_scheduler"
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -80,7 +80,7 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
-        # Of one that was found, and did not register itself: who named its parts.
+        # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
         # What a person types before the name of a command.
         self.command = f"python -m {self._package.name if self._package else 'app'}"

@@ -18,7 +18,7 @@ class Renamed(NamedTuple):
 
 FORMER_NAMES: dict[str, Renamed] = {}
 
-# What somebody may look for who comes from APScheduler: there is one class.
+# APScheduler has these classes; this package has one class for all of them.
 _OF_APSCHEDULER = {
     "BlockingScheduler": "and let `everytick --app package.module:create_scheduler run` run what it returns",
     "BackgroundScheduler": "and run it on a thread with an event loop, or as a process with `everytick run`",
@@ -33,7 +33,7 @@ def present_name(module: str, name: str) -> str:
         ImportError: it is that of a class of APScheduler which has no counterpart here.
     """
     if name in _OF_APSCHEDULER:
-        # Of an AttributeError, `from everytick import ...` would not show the sentence.
+        # `from everytick import ...` shows the sentence of an ImportError, not that of an AttributeError.
         instead = _OF_APSCHEDULER[name]
         raise ImportError(f"{module} has no {name}: take AsyncIOScheduler, {instead}", name=name)
     if name not in FORMER_NAMES:

@@ -107,7 +107,7 @@ class ScheduleUnderTest:
         start: When | None = None,
         durations: Mapping[str, float | timedelta] | None = None,
     ) -> Simulation:
-        """Return what becomes of all ticks of so many days, with outages in which nothing is up.
+        """Return what becomes of all ticks in a number of days, with outages in which nothing is up.
 
         Args:
             outages: from when (included) until when (not included) each of them lasts.

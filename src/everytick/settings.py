@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
 _SECRET_LENGTH = 4
-# What an application may be made without, by how its variables begin.
+# Parts that an application may be made without, by the prefix of their variables.
 _OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
 # The variables of the dashboard, whose settings are a class of its own that derives from this one; a test
 # holds the two equal.
@@ -105,7 +105,7 @@ class SchedulerSettings(BaseSettings):
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    # What must never be shown: the values of secret fields of all instances.
+    # Values that must never be shown: those of the secret fields of all instances.
     secrets: ClassVar[set[str]] = set()
     _own_prefix: ClassVar[str] = "SCHEDULER_"
 

@@ -104,7 +104,7 @@ class System:
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone
-    # What people call this machine; and what tells apart two machines, two boots of one, and two containers.
+    # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
     host: Callable[[], str] = _host
     # Starts a thread: `start_thread(function, name=..., args=(...), daemon=True)`.
@@ -113,7 +113,7 @@ class System:
     thread_pool: Callable[[int, str], Executor] = _thread_pool
     # Runs a function that blocks beside the event loop.
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] = _in_thread
-    # What threads wait with.
+    # The objects with which threads wait.
     event: Callable[[], threading.Event] = threading.Event
     condition: Callable[[], threading.Condition] = threading.Condition
     queue: Callable[[], queue.SimpleQueue[Any]] = queue.SimpleQueue

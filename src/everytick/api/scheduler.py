@@ -68,7 +68,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
         self._process: Process | None = None
-        # What runs the scheduler as a process of its own ends that instead.
+        # Where the scheduler is a process of its own, shutdown() ends that process instead.
         self.on_shutdown: Callable[[bool], None] | None = None
         self._draining: asyncio.Future[int] | None = None
         self._has_ended = False
@@ -83,7 +83,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
             if config.pop(name, None):
                 refuse(where, f"{name}=", instead)
         self._job_defaults = config.pop("job_defaults", None) or {}
-        # What was reckoned with others, if this is not the first time.
+        # Configured again: drop the options that were computed from the former defaults.
         self.__dict__.pop("_named_none", None)
         for name in self._job_defaults:
             if name not in OPTION_NAMES:

@@ -41,7 +41,7 @@ def run_until_stopped(
             _end(0)
         if cut:
             logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
-            # What was cut may sit on a thread for ever; all that matters is in the ledger.
+            # A function that was cut may keep its thread for ever; its outcome is in the ledger.
             _end(1)
     logger.info("stopped")
     return 0
@@ -101,7 +101,7 @@ async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
     starting = asyncio.ensure_future(scheduler.__aenter__())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    # What is nearly there is begun and ended in order.
+    # A start that is nearly done is finished, and then ended in order.
     await asyncio.wait({starting}, timeout=MOMENT)
     stopping.cancel()
     if not starting.done():

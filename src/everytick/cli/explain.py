@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-# What `diff --exit-code` says of a difference: neither a failure nor wrong usage.
+# The exit code of `diff --exit-code` for a difference: neither a failure (1) nor wrong usage (2).
 DIFFERENT = 3
 
 
@@ -56,7 +56,7 @@ def why(
     try:
         jobs = {job.id: job for job in load_schedule().get_jobs()}
     except ConfigurationError as trouble:
-        # What happened can be explained while the schedule is broken.
+        # The past can be explained while the schedule in the code is broken.
         problem = str(trouble)
     found = explain.why(open_ledger(), job_id, asked, run, jobs, problem, settings())
     remark_on_ledger()

@@ -66,7 +66,7 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
         advice = f"or set {database.VARIABLE} to another place"
         if target.place not in str(problem) or advice not in str(problem):
             raise
-        # It is the one of --to, and what was copied stays there.
+        # The target is at fault: the rows that were copied stay there, so the same command goes on.
         raise LedgerError(str(problem).replace(advice, "then the same command goes on")) from None
     except KeyboardInterrupt:
         raise LedgerError(

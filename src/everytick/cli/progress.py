@@ -57,7 +57,7 @@ class Progress:
         columns = (what, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with self._lock:
             if self._timer is None:
-                # It was over just now.
+                # The work ended just now.
                 return
             # Gone when it is over: what follows is the answer.
             bar = Bar(*columns, console=Console(stderr=True), transient=True)

@@ -6,14 +6,14 @@ process or in another, and also while no scheduler is up.
 The rooms, in the order in which a request passes through them:
 
 - `settings`: where it listens, and its tokens
-- `serving`: a thread beside the schedule, or a process of its own
+- `serving`, `server`: a thread beside the schedule, or a process of its own
 - `application`: everything put together
 - `guard`: who may come in, and what every answer carries
 - `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
-- `pages`, `actions`: what a browser asks for
+- `pages`, `actions`, `rendering`, `static`: what a browser asks for, with its styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: what both do, and what both explain
-- `jobs`, `runs`, `processes`, `coming`: what they show, from the ledger
+- `jobs`, `runs`, `processes`, `coming`, `paging`: what they show, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
 - `problems`: errors as sentences

@@ -56,7 +56,7 @@ def create_app(ledger: Ledger, door: Authenticator, names: frozenset[str], port:
     app.state.ledger, app.state.door, app.state.cookie = ledger, door, cookie
     app.state.live = live.Live(ledger)
     app.state.guard = lambda: guards[-1]
-    # Who may ask them is the guard's matter.
+    # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)
     for router in (pages.router, actions.router, live.router, api.router, *watched, *own_routers()):
         app.include_router(router)

@@ -134,7 +134,7 @@ def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, s
     token, made = chosen.scheduler_dashboard_token.get_secret_value(), False
     if not token:
         token, made = _kept_token(token_file(folder))
-        # It must not be seen in what runs log either.
+        # Hide the token in the log lines of runs too.
         SchedulerSettings.secrets.add(token)
     return Authenticator(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
 

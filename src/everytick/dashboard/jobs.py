@@ -172,7 +172,7 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
         tick = row.tick_us
         if tick is None or job is None or schedule is None or row.last_tick_us is not None:
             continue
-        # What was due before a change was due by another schedule.
+        # Ticks before a change belong to the former schedule.
         if (
             tick > job.changed_us
             and schedule.next_tick(tick - 1) == tick

@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 # How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
-# What a page shows of tracebacks and logs; the rest is in the text file.
+# The most that a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
 
 RunId = Annotated[int, Path(ge=1, le=LARGEST)]

@@ -50,7 +50,7 @@ def make_server(app: FastAPI) -> Server:
         log_config=None,
         log_level="warning",
         access_log=False,
-        # Who asks is on record: nobody may say by a header that he is another.
+        # The audit trail has the client's address: a header must not replace it.
         proxy_headers=False,
         server_header=False,
         # Set by the guard: uvicorn would have to wake each second to know the time.

@@ -64,7 +64,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
 def examine_writing(ledger: SqliteLedger) -> Finding | None:
     """Try to write, changing nothing; return what there is to say if another program holds the ledger."""
     if not os.access(ledger.path, os.W_OK) or not os.access(ledger.folder, os.W_OK):
-        # That was said already.
+        # examine_file has reported that already.
         return None
     try:
         with closing(ledger.connect(read_only=True)) as connection:
@@ -140,7 +140,7 @@ def file_system(folder: Path, table: Path = Path("/proc/self/mountinfo")) -> str
     for line in lines:
         before, _, after = line.partition(" - ")
         mounted = Path(before.split()[4].replace(r"\040", " "))
-        # Of two at the same point the later one covers the earlier.
+        # Two file systems may be mounted at one point: the later one covers the earlier.
         if place.is_relative_to(mounted) and len(mounted.parts) >= best:
             best, kind = len(mounted.parts), after.split()[0]
     return kind

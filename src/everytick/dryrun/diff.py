@@ -17,7 +17,7 @@ from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
 _SHOWN_TICKS = 3
-# What a declaration says beside its ticks, as the ledger keeps it.
+# The parts of a declaration besides its ticks, as the ledger keeps them.
 _KEPT = ("name", "function", "on_crash", "grace_us")
 
 

@@ -32,7 +32,7 @@ from sqlalchemy.pool import StaticPool
 # More runs than ever wait. How many of them can begin at the same time does not matter here.
 _ALL = 1_000_000
 
-# What a start looks at, by the partial indexes of these very conditions.
+# The runs that a start looks at: these conditions are those of the partial indexes.
 _OPEN = (HELD, WAITING, "rerun_until_us IS NOT NULL")
 
 
@@ -163,7 +163,7 @@ def _sort_in(
     now = ticks.now()
     again = (row["rerun_until_us"] or 0) >= now
     if row["process_id"] == me.process_id and row["state"] in ("claimed", "running"):
-        # What was given back before it began is judged by its grace when it is about to begin.
+        # A run that was given back before it began is judged by its grace time when it is about to begin.
         first = row["kind"] == "scheduled" and row["attempt"] == 1
         if first and job is not None and job.too_late(row["due_us"], now):
             row["reason"] = "missed"

@@ -130,7 +130,7 @@ class Admission:
         self.closed = True
         for timer, _run_ids in self._timers.values():
             timer.cancel()
-        # What is about to be recorded as started is given back once that is done: in this order.
+        # A run that is about to be recorded as started is given back after that is done, not before.
         held = (*self._early.values(), *self._starting.values(), *self._waiting, *self._ready)
         self._outcomes.release([claim for claims in held for claim in claims])
         for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
@@ -147,7 +147,7 @@ class Admission:
             return
         self._early[run_id] = claims
         if due not in self._timers:
-            # One for all that are due together.
+            # One timer for all runs that are due together.
             loop = asyncio.get_running_loop()
             timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, due)
             self._timers[due] = (timer, [])

@@ -135,7 +135,7 @@ class Clock:
     def _claim(self, decisions: list[Decision]) -> None:
         if not decisions:
             return
-        # What was reserved and can no longer run must not stand in the way of what can.
+        # A reserved run that can no longer begin must not make a later tick overlap.
         self._admission.settle_late()
         room = self._admission.room()
         # In pieces: the first ones begin while the others are claimed, and nobody else waits for all of them.
@@ -185,7 +185,7 @@ class Clock:
                     self._listeners.submitted(claim)
                 self._admission.dispatch(answer.claims)
         if self._jobs.get(job.id) is not job:
-            # It was changed or removed while this claim was under way.
+            # The job was changed or removed while this claim was under way.
             return
         if answer.verdict in ("removed", "changed"):
             if not job.added:
@@ -205,7 +205,7 @@ class Clock:
     def _report(self, answer: Answer) -> None:
         job = answer.decision.job
         if answer.overlapped:
-            # What another process runs may not even have begun.
+            # A run that another process holds may not have begun yet.
             waits = "," if self._me.role.serves(job.options.queue) else ", or still waits,"
             logger.bind(job=job.id).warning(
                 "skipped: an earlier run was not over yet{} and max_instances={}",

@@ -27,7 +27,7 @@ class Calls:
         self._threads = system.thread_pool(most, "scheduler-task")
         self._on_threads: dict[int, Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[Any]] = {}
-        # What runs logged.
+        # The log lines of runs.
         self._lines: dict[int, capture.Lines] = {}
 
     async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Any:

@@ -34,7 +34,7 @@ class Outcomes:
         with self._lock:
             self._plain.append(outcome)
             if len(self._plain) > 1:
-                # What was submitted with the first one takes this one with it.
+                # The operation that was submitted for the first outcome writes this one too.
                 return
         self._submit()
 

@@ -38,7 +38,7 @@ _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
 _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
-# So many jobs are written down in one operation: what runs must not wait for all of them.
+# The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
 
 
@@ -191,7 +191,7 @@ class Process:
         except TimeoutError:
             if doing.cancel():
                 raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
-        # It is being done already: only the commit is to be waited for.
+        # The writer has begun the operation: only its commit is to be waited for.
         try:
             return doing.result(_JOIN_SECONDS)
         except LedgerUnavailable as problem:

@@ -53,7 +53,7 @@ def _removed(account: Account, tick: int) -> bool:
     removed = facts.row.removed_us
     if removed is None or tick <= facts.row.registered_us:
         return False
-    # What was due before and is not accounted for never will be.
+    # Ticks before that have no row, and will never get one.
     if tick < removed and tick <= facts.row.watermark_us:
         return False
     if tick < removed and facts.is_tick(tick) is False:

@@ -150,7 +150,7 @@ class Facts:
         mine = select(schema.runs).where(runs.job_id == self.job_id, runs.run_id != but)
         near = mine.where(runs.tick_us <= tick).order_by(runs.tick_us.desc()).limit(_NEARBY)
         untimed = mine.where(runs.tick_us.is_(None)).order_by(runs.run_id.desc()).limit(_NEARBY)
-        # What was skipped without having been claimed or queued has no attempt, and held nothing.
+        # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
         found = [row for row in self._all(near) + self._all(untimed) if row.state != "skipped" or row.attempt]
         held = [hold for row in found if (hold := self._hold(row, instant)) is not None]
         return held or [hold for row in found if (hold := _waiting(row, instant)) is not None]
@@ -223,7 +223,7 @@ def _held_by_latest(row: Any, instant: int) -> Hold | None:
         since = min(since, began)
     if instant < since or (row.finished_us is not None and instant > row.finished_us):
         return None
-    # One that was given up was in the way until then, and not at the instant itself.
+    # A run that was given up held its slot until then, and not at the instant itself.
     if row.state == "skipped" and instant == row.finished_us:
         return None
     has_begun = began is not None and began <= instant

@@ -24,10 +24,10 @@ from .facts import Facts
 from .outcomes import describe
 
 VERDICTS = (
-    # It ran, or runs, or waits: the state of its run.
+    # The tick has a run: the state of that run.
     *("queued", "claimed", "running", "retrying"),
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost"),
-    # It was skipped: the reason.
+    # The tick was skipped: the reason.
     *("missed", "coalesced", "overlap", "paused", "outage"),
     # There is no row.
     *("future", "due", "nobody_up", "cannot_run", "no_tick", "before_registration", "before_change"),

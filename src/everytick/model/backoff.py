@@ -13,5 +13,5 @@ class Backoff:
     longest: float
 
     def pause(self, tries: int) -> float:
-        """Return the seconds to wait after so many tries in a row that failed."""
+        """Return the seconds to wait after that number of tries in a row that failed."""
         return min(self.first * 2.0 ** min(tries - 1, 60), self.longest)

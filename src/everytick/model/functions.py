@@ -15,7 +15,7 @@ from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any
 
-# Of arguments that are kept: levels of lists and dicts, and bits of a number.
+# Limits of arguments that are stored: nested levels of lists and dicts, and bits of a number.
 _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR

@@ -27,10 +27,10 @@ _REASON_LENGTH = 300
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]{4,})@")
 # What of an address is long enough to be hidden wherever it turns up in what a service answers.
 _PART = re.compile(r"[^/:@?&=,#\s]{4,}")
-# What they log may hold an address, or a part of it.
+# Their log lines may hold an address, or a part of it.
 _LOGGERS = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth2_session")
 
-# What Apprise logs while this context sends; None when it does not.
+# Apprise's log lines while this context sends; None while it does not send.
 _said: ContextVar[list[str] | None] = ContextVar("scheduler_alert_said", default=None)
 
 

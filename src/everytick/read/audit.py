@@ -10,7 +10,7 @@ from everytick.store.querying import connect
 from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
-from .known import check_job
+from .job_ids import check_job
 from .schemas import Entry
 
 

@@ -12,8 +12,8 @@ from everytick.store.database import Ledger
 from everytick.text.instants import iso
 
 from . import plan
+from .job_ids import no_such_job
 from .jobs import Declared, job_rows, schedules
-from .known import no_such_job
 from .schemas import Fire, JobRow
 
 

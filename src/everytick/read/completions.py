@@ -28,7 +28,7 @@ _LOOK_BACK = 5 * ticks.SECOND
 # SQLite limits the number of parameters in a statement.
 _MOST_IDS = 500
 _runs, _attempts = schema.runs.c, schema.attempts.c
-# What is needed to count: without errors and tracebacks.
+# The columns that counting needs: no errors, no tracebacks.
 COUNTED = (
     *(_runs.run_id, _runs.job_id, _runs.state, _runs.reason, _runs.attempt, _runs.due_us),
     *(_runs.started_us, _runs.finished_us, _runs.tick_count),
@@ -131,7 +131,7 @@ class CompletionFeed:
 
     @staticmethod
     def _newest(connection: sqlalchemy.Connection) -> tuple[int, int]:
-        # Each is the last entry of an index.
+        # Both are read from the end of an index.
         newest_id = connection.scalar(select(func.max(_runs.run_id)))
         newest_end = connection.scalar(select(func.max(_runs.finished_us)))
         return newest_id or 0, newest_end or 0

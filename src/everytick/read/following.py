@@ -80,7 +80,7 @@ def _await(ledger: Ledger) -> None:
             try:
                 return ledger.check_readable()
             except LedgerError:
-                # What has just appeared may still be in the making.
+                # A ledger file that has just appeared may not be complete yet.
                 if time.monotonic() >= patience:
                     raise
         else:
@@ -90,7 +90,7 @@ def _await(ledger: Ledger) -> None:
 
 def _ended(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[RunRow]:
     """Return the runs that ended since the last look, in the order of their ends."""
-    # One state of the ledger for all of a look, and what is written from now on is in the next one.
+    # One look reads one state of the ledger; rows that are written from now on are in the next look.
     connection.exec_driver_sql("BEGIN")
     try:
         told = list(feed.look(connection, ledger.file_identity()))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, Subquery, bindparam, select
 
 OUTCOMES = 10
 MEASURED = 100
-# What a job's durations are taken from: what was cut off or skipped has none of its own.
+# The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
 _RAN = ("succeeded", "failed", "timed_out")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200

@@ -11,7 +11,7 @@ from everytick.store.records import is_paused
 
 # A tick is claimed within a fraction of a second. One that is not by then has something in its way.
 PROMPT = 5 * ticks.SECOND
-# Of combined triggers no more are counted.
+# The most ticks of a combined trigger that are counted.
 _COUNT_LIMIT = 1_000
 
 
@@ -48,7 +48,7 @@ def overdue_since(row: Any, schedule: Schedule | None, until: int, now: int) -> 
         return None
     seen = row.watermark_us
     if row.paused_until_us is not None:
-        # What fell into a pause is written down with the next tick after it.
+        # Ticks of a pause are written down together with the next tick after it.
         seen = max(seen, row.paused_until_us - 1)
     first = None if seen >= until else schedule.next_tick(seen)
     return first if first is not None and first <= until else None

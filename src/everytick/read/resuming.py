@@ -57,7 +57,7 @@ def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Previe
 def paused_job_of(connection: Connection, run_id: int) -> str | None:
     """Return the job whose pause keeps a run from beginning; None if none does, or there is no such run."""
     runs, jobs = schema.runs.c, schema.jobs.c
-    # What somebody asked for by hand runs in a pause too.
+    # A run that a person asked for begins in a pause too.
     waits = runs.state.in_(("queued", "retrying")) & (runs.kind != "manual")
     query = select(jobs.job_id, jobs.paused_us, jobs.paused_until_us).join(
         schema.runs, (runs.job_id == jobs.job_id) & (runs.run_id == run_id) & waits

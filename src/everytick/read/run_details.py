@@ -79,7 +79,7 @@ def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
     logged = select(logs.c.attempt, logs.c.text).where(logs.c.run_id == row.run_id)
     found: list[Any] = list(connection.execute(earlier))
     texts = {one.attempt: one.text for one in connection.execute(logged)}
-    # What waits, or was given up or cancelled before it began, has no attempt under this number.
+    # A run that waits, or was given up or cancelled before it began, has no attempt of this number.
     if row.started_us is not None and row.state not in ("queued", "claimed", "retrying", "skipped"):
         found.append(row)
     return [

@@ -15,7 +15,7 @@ from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
-from .known import check_job
+from .job_ids import check_job
 from .schemas import RunOutline, RunRow
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
@@ -23,7 +23,7 @@ STATES = (
     *UNDER_WAY,
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
 )
-# What somebody may have to look at.
+# Outcomes that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
 

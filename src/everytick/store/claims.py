@@ -70,7 +70,7 @@ class _Batch:
             return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
         for number, tick in enumerate(decision.run):
             due = job.due(tick)
-            # Of several missed ticks only the first begins now: the others follow one after another.
+            # Several missed ticks run: only the first begins now, the others follow one after another.
             begins = number == 0 and may_begin(job, due, self._now) and self._room.enter(job)
             state, begun = ("running", max(self._now, due)) if begins else ("claimed", None)
             self._rows.append([job.id, tick, state, due, self._me.process_id, self._now, begun])
@@ -128,7 +128,7 @@ def _jobs_at_limit(connection: Connection, me: Identity, decisions: Sequence[Dec
     entering = {
         it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
         for it in decisions
-        # What waits for its jitter is only reserved: whether it overlaps is decided when it is due (R7).
+        # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
         if it.run and it.job.due(it.run[0]) <= now + AHEAD
     }
     held = count_held(connection, ((job_id, by) for job_id, (_job, by) in entering.items()))

@@ -22,7 +22,7 @@ class Unavailable(Exception):
         self.refused = refused
 
     def __str__(self) -> str:
-        # What else it holds is for the code.
+        # Its other attributes are for the code.
         return str(self.args[0]) if self.args else ""
 
 
@@ -30,7 +30,7 @@ class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 
 
-# What a ledger that does not answer raises: locked, full or away. Trying again may help.
+# Errors of a ledger that does not answer (locked, full, away): trying again may help.
 UNAVAILABLE = (sqlite3.OperationalError, Unavailable)
 
 

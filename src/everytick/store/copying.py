@@ -26,7 +26,7 @@ TABLES = [table for table in schema.metadata.sorted_tables if table is not schem
 
 _PIECE_ROWS = 1_000
 _PIECE_CHARACTERS = 2_000_000
-# So many rows are fetched at once; texts of runs and their logs may be long.
+# The rows that are fetched at once; the texts of runs and their logs may be long.
 _FETCHED = {schema.runs: 200, schema.attempts: 100, schema.logs: 10}
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -132,7 +132,7 @@ def _pieces(source: Connection, table: Table, last: int | None, mark: Mark) -> I
     key = _number(table)
     query = select(table).order_by(*table.primary_key)
     if key is not None and last is not None:
-        # Of the last number too: it may have more rows, such as further attempts.
+        # Copy the rows of the last number again: it may have more by now, such as further attempts.
         query = query.where(key >= last)
     if table is schema.audit:
         query = query.where(schema.audit.c.audit_id < mark.audit_id)

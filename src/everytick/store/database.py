@@ -32,7 +32,7 @@ VARIABLE = "SCHEDULER_DATABASE_URL"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _AGAIN_SECONDS = 0.2
-# Of a ledger on a server there is no file that could be replaced.
+# A ledger on a server has no file that could be replaced.
 _NO_FILE = (0, 0)
 
 T = TypeVar("T")
@@ -268,7 +268,7 @@ def upgrade(ledger: Ledger) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     engine = ledger.engine(read_only=False)
     try:
-        # Of two processes that start together the second waits, then finds nothing to do.
+        # Two processes start together: the second waits here, then finds nothing to do.
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -15,7 +15,7 @@ from . import statements as sql
 from .connections import Connection
 from .records import AddedRow, JobState, Registration, is_paused
 
-# So many jobs are written down by one statement.
+# The most jobs that one statement writes down.
 _PIECE = 1_000
 
 
@@ -86,7 +86,7 @@ def call_data(job: Job) -> str:
     """Return how a job that was added while running is called, as the ledger keeps it.
 
     `options` are those that it named, `defaults` the others, as they are filled in by the process that runs
-    it: whoever only reads the ledger does not know the schedule's `job_defaults`.
+    it: a process that only reads the ledger does not know the schedule's `job_defaults`.
     """
     filled_in = {name: value for name, value in asdict(job.options).items() if name not in job.given}
     call = {"args": list(job.args), "kwargs": job.kwargs, "options": dict(job.given), "defaults": filled_in}

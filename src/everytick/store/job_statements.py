@@ -12,7 +12,7 @@ LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
 
 LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_jobs WHERE paused_us IS NOT NULL"
 
-# What UPDATE_JOB would write, and what it would take away.
+# The columns that UPDATE_JOB writes, and those that it clears.
 LIST_DESCRIBED = """
 SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data,
        COALESCE(call_data, CAST(removed_us AS TEXT), CAST(exhausted_us AS TEXT))
@@ -42,7 +42,7 @@ SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_cra
 WHERE job_id = :job_id
 """
 
-# What was added while running is told apart by its call_data, and found by others by its serial.
+# A job that was added while running has call_data; other processes find it by its serial.
 KEEP_JOB = """
 UPDATE scheduler_jobs
 SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM scheduler_jobs)
@@ -65,7 +65,7 @@ LIST_ADDED = _ADDED + " WHERE serial > :serial ORDER BY serial"
 
 READ_ADDED = _ADDED + " WHERE job_id = :job_id"
 
-# One that has no tick left is wanted only as long as a run of it is not over.
+# A job without further ticks is kept only as long as a run of it is not over.
 LIST_ADDED_AT_START = (
     _ADDED
     + """
@@ -116,7 +116,7 @@ SET pause_note = COALESCE(:note, pause_note), paused_until_us = COALESCE(:until,
 WHERE job_id = :job_id AND paused_us IS NOT NULL AND (:note IS NOT NULL OR :until IS NOT NULL)
 """
 
-# What was removed and is added anew is another job, with a pause of its own or none.
+# A job that was removed and is added again is another job, with a pause of its own or none.
 RENEW_PAUSE = """
 UPDATE scheduler_jobs SET paused_us = :paused, pause_note = :note, paused_until_us = NULL
 WHERE job_id = :job_id
@@ -157,7 +157,7 @@ READ_JOBS = Bulk(
     job="text",
 )
 
-# What was added while running and is over is forgotten with the last of its runs.
+# A job that was added while running and has ended is deleted together with its last run.
 PRUNE_JOBS = """
 DELETE FROM scheduler_jobs WHERE job_id IN (
     SELECT job_id FROM scheduler_jobs

@@ -13,11 +13,11 @@ from everytick.errors import LedgerError
 
 from .connections import Connection
 
-# Of the ledger that is moved: from the beginning, from the end, and once it was taken back.
+# Marks in the ledger that is moved: the move began, it ended, it was taken back.
 LEAVING = "move begun"
 LEFT = "moved away"
 UNDONE = "move undone"
-# Of the ledger that is written: until it is complete, and from then on.
+# Marks in the ledger that is written: not complete yet, complete.
 ARRIVING = "moving here"
 ARRIVED = "moved here"
 

@@ -22,7 +22,7 @@ _MOST = 10
 # Between two messages lies this part of the window, at most `_REST`: what comes meanwhile is told together.
 _REST_PART = 30
 _REST = 10 * ticks.SECOND
-# What nothing has changed in for so long is no news any more.
+# An incident that has not changed for this long is not told any more.
 _STALE = 7 * ticks.DAY
 
 # By scheduler_incidents_changed, then by primary key.

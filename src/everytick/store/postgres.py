@@ -65,7 +65,7 @@ WHERE relname LIKE 'scheduler\\_%' AND pg_table_is_visible(relid)
 
 # Variables by which PostgreSQL's library finds a server that the URL does not name.
 _PLACES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
-# What the library says of options that no server is asked about.
+# Messages of the library about options, before any server is asked.
 _WRONG = re.compile(
     r'invalid (port number|integer value|\w+ value): "[^"]*"|invalid integer value "[^"]*" for .*'
     r'|definition of service "[^"]*" not found'
@@ -73,7 +73,7 @@ _WRONG = re.compile(
 _NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
 _READ_ONLY = "25006"
 
-# What tables raise that are not those of the ledger.
+# Errors that foreign tables of the same names raise.
 _STRANGE = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -88,7 +88,7 @@ class PostgresLedger(Ledger):
     def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
         super().__init__(url, root, application)
         scheme, _, rest = url.partition("://")
-        # What SQLAlchemy writes as postgresql+psycopg is meant too.
+        # SQLAlchemy's spelling, postgresql+psycopg, is accepted too.
         self._url = f"postgresql://{rest}"
         try:
             self._parameters = psycopg.conninfo.conninfo_to_dict(self._url)
@@ -223,7 +223,7 @@ class PostgresLedger(Ledger):
             return connection
 
         if read_only:
-            # What was idle for long may have been cut on its way: it is tried before it is used.
+            # The network may have cut a connection that was idle for long: try it before it is used.
             engine = sqlalchemy.create_engine(
                 _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
             )
@@ -293,7 +293,7 @@ class PostgresLedger(Ledger):
     def _is_held(self, problem: Exception) -> bool:
         if not isinstance(problem, Unavailable) or problem.refused or _NO_TLS.search(str(problem)):
             return False
-        # What follows another server may be promoted in a moment; a role that may only read stays so.
+        # A standby may be promoted in a moment; a role that may only read stays so.
         is_read_only = getattr(problem.__context__, "sqlstate", None) == _READ_ONLY
         return not is_read_only or self._is_standby()
 

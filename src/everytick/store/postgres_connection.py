@@ -32,7 +32,7 @@ _RECONNECTING = Backoff(first=0.5, longest=5.0)
 # For so long the fate of a COMMIT is asked for, by who does not stay.
 _UNKNOWN_SECONDS = 60.0
 
-# One lock for each schema that holds a ledger. The first number is only ours.
+# One lock for each schema that holds a ledger. The first number belongs to this package.
 LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
 
 # Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
@@ -52,7 +52,7 @@ SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000
 """
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-# What the statement itself is to blame for: trying again would not help.
+# Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
 
 
@@ -220,7 +220,7 @@ class PostgresConnection:
             try:
                 row = self.open().execute(f"SELECT pg_xact_status('{number}'::xid8)").fetchone()
             except psycopg.DataError:
-                # Of a number that the server did not come to: it fell back to an older state.
+                # The server has not reached that transaction number: it fell back to an older state.
                 return False
             except (psycopg.Error, Unavailable):
                 self._drop_if_broken()
@@ -246,8 +246,8 @@ class PostgresConnection:
 
 
 def _trouble(problem: psycopg.Error) -> Unavailable:
-    # What the server will refuse as long as nobody changes anything: the start does not wait for it.
-    # Of a connection that was not made there is no code, only the words.
+    # Refusals that last until a person changes something: the start does not wait for them.
+    # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
     return Unavailable(
         one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS)

@@ -14,7 +14,7 @@ from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
 
-# What PostgreSQL answers to a role that may not.
+# PostgreSQL's code for a role that lacks the right.
 _FORBIDDEN = "42501"
 
 

@@ -112,7 +112,7 @@ class _Taker:
             # Given back, or failed, in a process of an older version that still knew the job.
             connection.execute(sql.CANCEL_WAITING, {"job_id": run.job_id, "now": self._now})
             return False
-        # What somebody asks for by hand runs in a pause too.
+        # A run that a person asked for begins in a pause too.
         if run.kind != "manual" and state.is_paused(self._now):
             return False
         if job is None or state.definition != job.definition:

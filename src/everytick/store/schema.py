@@ -39,7 +39,7 @@ jobs = Table(
     Column("changed_us", BigInteger, nullable=False),
     # Every tick up to here is accounted for; a claim moves it on and is refused behind it.
     Column("watermark_us", BigInteger, nullable=False),
-    # What a rescuer needs to know of a job that it may not have in its own code.
+    # The options that another process needs to recover a run of a job which its own code lacks.
     Column("on_crash", Text, nullable=False),
     Column("grace_us", BigInteger),
     Column("paused_us", BigInteger),
@@ -50,7 +50,7 @@ jobs = Table(
     Column("paused_until_us", BigInteger),
     # The schedule as JSON: its ticks can be reckoned without the code that declared it.
     Column("schedule_data", Text),
-    # Of a job that was added while running: its arguments and options as JSON. Null: it is in the code.
+    # For a job that was added while running: its arguments and options as JSON. Null: it is in the code.
     Column("call_data", Text),
     # Counted up by each change of such a job, so that others find what is new to them.
     Column("serial", BigInteger),
@@ -151,7 +151,7 @@ processes = Table(
     Column("queues", Text),
 )
 
-# What the attempts of a run logged: the newest lines, as many as are kept.
+# The newest log lines of the attempts of a run.
 logs = Table(
     "scheduler_logs",
     metadata,
@@ -169,7 +169,7 @@ application = Table(
     Column("since_us", BigInteger, nullable=False),
 )
 
-# Who asked for what: pauses, runs by hand, cancellations, added and removed jobs.
+# Requests and who made them: pauses, runs by hand, cancellations, added and removed jobs.
 audit = Table(
     "scheduler_audit",
     metadata,
@@ -183,7 +183,7 @@ audit = Table(
 )
 Index("scheduler_audit_at", audit.c.at_us)
 
-# What people are alerted to: of one job and kind, from the first time until it is over.
+# Incidents that people are alerted to: one for each job and kind, from the first time until it is over.
 incidents = Table(
     "scheduler_incidents",
     metadata,

@@ -16,7 +16,7 @@ UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALES
 WHERE process_id = :process_id
 """
 
-# Of a ledger of any version.
+# Works on a ledger of any version.
 LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"
 
 # Only if it has not moved since it was watched: a process that came back is not declared dead.
@@ -77,7 +77,7 @@ GROUP BY given.job
     job="text", by_us="bigint",
 )  # fmt: skip
 
-# Of several that are due and wait for a slot, the earlier ones go first.
+# Several runs are due and wait for a slot: the earlier ones go first.
 COUNT_HELD_BY_OTHERS = Bulk(
     """
 SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us)
@@ -205,7 +205,7 @@ START_RUNS = Bulk(
     "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING_THESE, **_TOKEN
 )
 
-# Of runs that left nothing to tell.
+# For runs without an error, a traceback or log lines.
 FINISH_RUNS = Bulk(
     """
 UPDATE scheduler_runs
@@ -281,7 +281,7 @@ SET state = 'queued', attempt = attempt + 1, due_us = :now, process_id = NULL, c
 WHERE run_id = :run_id AND state IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost')
 """
 
-# What waits is cancelled at once, and so is the further attempt of what was cut off.
+# A waiting run is cancelled at once, and so is the next attempt of a run that was cut off.
 CANCEL_RUN = """
 UPDATE scheduler_runs
 SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
@@ -290,7 +290,7 @@ SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE stat
 WHERE run_id = :run_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
-# What runs somewhere is asked to end by the process that runs it.
+# A running run is asked to end: the process that runs it reads this.
 ASK_TO_CANCEL = """
 UPDATE scheduler_runs SET cancel_us = :now WHERE run_id = :run_id AND state IN ('claimed', 'running')
 """

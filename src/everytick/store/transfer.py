@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.25
 # The share of the time that the copying takes; the rest is for the comparison.
 _COPYING = 0.9
 
-# What is one server and one schema, by whichever names they are reached.
+# Identifies a server and a schema, by whichever names they are reached.
 _SAME = "SELECT pg_postmaster_start_time()::text, current_database()::text, current_schema()::text"
 
 _OPEN_TARGET = "UPDATE scheduler_audit SET action = :action WHERE audit_id = :audit_id AND action = :before"
@@ -123,7 +123,7 @@ def _check_target(source: Ledger, target: Ledger) -> None:
         begun = migration_fence.newest(connection)
     if begun is None or begun.action != LEAVING:
         _refuse_content(target)
-    # What belongs to a move under way is told apart once the old ledger is closed.
+    # Rows of a move under way are told apart after the old ledger is closed.
 
 
 def _are_same(source: Ledger, target: Ledger) -> bool:

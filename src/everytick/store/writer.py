@@ -193,7 +193,7 @@ class Writer:
             self._postpone(batch, problem)
         except Exception as problem:
             if len(batch) > 1:
-                # One of them is at fault: alone, it does not take the others with it.
+                # One operation is at fault: tried alone, it does not undo the others.
                 for task in batch:
                     self._commit(connection, [task])
             elif batch[0].keep and self._ledger.is_damage(problem):

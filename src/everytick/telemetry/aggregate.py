@@ -15,7 +15,7 @@ from everytick.read.completions import Completion
 LATENESS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 DURATION = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 
-# Of the others it is not known when the function ended.
+# Runs that ended in another state: when the function ended is not known.
 _TIMED = {"succeeded", "failed", "timed_out"}
 
 

@@ -87,7 +87,7 @@ class Metrics(Collector):
             try:
                 self._ledger.check_readable()
                 with connect(self._ledger) as connection:
-                    # One state of the ledger for all of it.
+                    # All queries of a scrape read one state of the ledger.
                     connection.exec_driver_sql("BEGIN")
                     found = self._read(connection)
             except LedgerError as problem:

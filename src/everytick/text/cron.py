@@ -42,7 +42,7 @@ def cron_in_words(fields: Mapping[str, str]) -> str:
     written = _with_defaults(fields)
     sets = {name: _numbers(name, written[name]) for name in ("hour", "minute", "second")}
     time, days = _time(**sets), _days(written)
-    # What goes on all day, every day, needs no more words.
+    # A schedule that goes on all day, every day, needs no further words.
     return time if days == "every day" and len(sets["hour"]) == 24 else f"{time} {days}"
 
 

@@ -6,7 +6,7 @@
 - `conflicts`: what a merge left for a person to decide
 - `edits`: what the user had changed in files that went
 - `source`: the template is somewhere else now
-- `copier`, `plain_git`, `project`, `steps`, `news`: what these need
+- `copier`, `plain_git`, `project`, `steps`, `news`, `problem`: what these need
 
 Only the standard library is used, and of the engine only what does not run: an update must work while the
 application's own files are those of one version and the engine is that of another.

@@ -107,7 +107,7 @@ class Copier:
             UpdateError: it could not; with the last line of what Copier said.
         """
         file = into.with_name(f"{into.name}-answers.yml")
-        # What begins with an underscore is Copier's own, and is said by the arguments.
+        # Keys that begin with an underscore are Copier's own; they are given as arguments.
         kept = re.sub(r"^_.*\n(?: .*\n)*", "", answers, flags=re.MULTILINE)
         file.write_text(kept, encoding="utf-8")
         chosen = ["--defaults", "--quiet", "--data-file", str(file), "--vcs-ref", ref]

@@ -18,7 +18,7 @@ from tempfile import mkdtemp
 
 from .problem import UpdateError
 
-# What it takes to reach a repository, with the lower case of git's own list.
+# Settings that reaching a repository may need, in the lower case of `git config --list`.
 _TO_REACH = re.compile(
     r"^(credential|http|https|url|safe|ssh|protocol|user|filter|pack|windows)\."
     r"|^core\.(sshcommand|askpass|gitproxy|longpaths|protecthfs|protectntfs)$"

@@ -24,7 +24,7 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _PHASES = {"alpha": 0, "a": 0, "beta": 1, "b": 1, "preview": 2, "pre": 2, "c": 2, "rc": 2}
-# What `git describe` says of a commit after a tag, and of one without any.
+# The forms of `git describe`: a commit after a tag, and one without any tag.
 _PAST = re.compile(r"(?:(?P<tag>.+)-\d+-g)?[0-9a-f]{7,40}")
 # A tag or a branch: nothing that git computes (`main~1`), nor a word of Copier's (`:current:`).
 _NAME = re.compile(r"(?!HEAD$|@$)[^~^:\s{}]+")

@@ -159,7 +159,7 @@ def in_code(troubled: Troubles) -> Declared:
     return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
 
 
-def habits_of(troubled: Troubles) -> list[Finding]:
+def history_of(troubled: Troubles) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         return history.examine_history(connection, in_code(troubled), ticks.now(), ZONE)
 
@@ -174,9 +174,9 @@ def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
         for day in (1, 2):
             it.run("timeout", troubled.tick - day * DAY, "failed", error="ValueError: no")
 
-    assert not [it for it in habits_of(troubled) if it.check == "failures"]
+    assert not [it for it in history_of(troubled) if it.check == "failures"]
     book(troubled, fail)
-    found = only(habits_of(troubled), "failures", "warning")
+    found = only(history_of(troubled), "failures", "warning")
     assert "the last 3 runs of job timeout did not succeed, at last with: it took longer" in found.what
     assert re.fullmatch(r"python -m app why timeout --run \d+", found.right or "")
 
@@ -188,20 +188,20 @@ def test_a_job_that_takes_longer_than_its_interval(troubled: Troubles) -> None:
             it.run("outage", tick, "succeeded", started_us=tick, finished_us=tick + 75 * SECOND)
 
     book(troubled, run_long)
-    found = only(habits_of(troubled), "duration", "warning")
+    found = only(history_of(troubled), "duration", "warning")
     assert "job outage is due every 1 min, and one run in twenty takes 1 min 15 s or longer" in found.what
 
 
 def test_a_pause_that_nobody_explained(troubled: Troubles) -> None:
     long_ago = "UPDATE scheduler_jobs SET paused_us = ?, pause_note = ? WHERE job_id = 'paused'"
     change(troubled, long_ago, ticks.now() - 8 * DAY, "the disk is full")
-    assert not [it for it in habits_of(troubled) if it.check == "pause"]
+    assert not [it for it in history_of(troubled) if it.check == "pause"]
     change(troubled, long_ago, ticks.now() - 8 * DAY, None)
-    assert "job paused is paused since" in only(habits_of(troubled), "pause", "warning").what
+    assert "job paused is paused since" in only(history_of(troubled), "pause", "warning").what
 
 
 def test_a_job_whose_function_is_gone(troubled: Troubles) -> None:
-    found = only(habits_of(troubled), "function", "error")
+    found = only(history_of(troubled), "function", "error")
     assert "job gone cannot run: 'app.services.gone:task' cannot be imported" in found.what
 
 
@@ -300,7 +300,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
 def test_what_is_to_be_pasted_is_quoted(troubled: Troubles) -> None:
     renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
     change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
-    [found] = [it for it in habits_of(troubled) if it.check == "pause"]
+    [found] = [it for it in history_of(troubled) if it.check == "pause"]
     assert found.right == ("python -m app resume 'a job; rm', or python -m app pause 'a job; rm' --note TEXT")
 
 
@@ -465,7 +465,7 @@ def test_no_question_reads_through_the_history(troubled: Troubles) -> None:
             looked_at(troubled, liveness.examine_processes)
         looked_at(troubled, liveness.examine_clock)
         looked_at(troubled, liveness.examine_runs)
-        habits_of(troubled)
+        history_of(troubled)
         dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)

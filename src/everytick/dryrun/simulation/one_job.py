@@ -81,7 +81,7 @@ class OneJob:
         self._duration, self._most = result.duration, job.options.max_instances
         self._has_jitter = bool(job.schedule.jitter)
         self._walked: Callable[[int], None] = lambda _number: None
-        # What will happen: (when, kind, order, group).
+        # The events to come: (when, kind, order, group).
         self._events: list[tuple[int, _Kind, int, _Group | None]] = []
         self._order = count()
         self._groups: dict[_Group, None] = {}
@@ -126,7 +126,7 @@ class OneJob:
         """Go through the ticks in (after, until)."""
         if self._jumps:
             after = self._until_regular(after, until - 1)
-            # What may still be under way at the end is looked at one by one.
+            # Runs that may still be under way at the end are looked at one by one.
             jump = until - 1 - self._duration
             if jump > after:
                 self._jump(after, jump)
@@ -180,7 +180,7 @@ class OneJob:
         self._chains.clear()
         self._events.clear()
         self._busy = self._irregular = 0
-        # What belonged to that start is superseded by the next one's.
+        # Startup runs of that start are superseded by those of the next start.
         self._given_back = [run for run in self._given_back if run.tick is not None]
 
     def _cut(self, run: _Run, cost: OutageCost) -> None:

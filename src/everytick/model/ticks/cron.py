@@ -73,7 +73,7 @@ class CronTicks:
             after = max(after, self._start - 1)
         until = min(until, LAST if self._end is None else self._end)
         number = 0
-        # What the clock has shown already does not fire again; a shift may lie shortly before.
+        # A wall clock time that was shown before does not fire again: a shift may lie shortly before.
         shown: datetime | None = None
         for begin, end in spans(after - 2 * DAY, until + 1, self._zone) if until > after else ():
             first, last = wall_clock(begin, self._zone), wall_clock(end - 1, self._zone) + MICROSECOND

@@ -1,11 +1,11 @@
-"""Told once more on PostgreSQL: see `tests/engine/api/test_steering.py`."""
+"""Told once more on PostgreSQL: see `tests/engine/api/test_job_control.py`."""
 
 from __future__ import annotations
 
 import pytest
 
 # A file that another program locks is a story of its own.
-from test_steering import (  # noqa: F401
+from test_job_control import (  # noqa: F401
     no_calls_yet,
     test_a_job_may_add_another_while_the_scheduler_drains,
     test_a_removed_job_never_runs_again_and_its_history_stays,

@@ -302,7 +302,7 @@ def test_what_is_no_address_is_refused_in_a_sentence_that_does_not_repeat_it(
         scheduler.add_job(print, "interval", hours=1, ping=ping)
     sentence = str(problem.value)
     assert "ping= must be an http or https address such as" in sentence
-    assert re.match(r"\S*test_pings.py:\d+: ", sentence)
+    assert re.match(r"\S*test_heartbeat_urls.py:\d+: ", sentence)
     assert "secret" not in sentence
     assert "\n" not in sentence
 

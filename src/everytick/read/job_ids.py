@@ -1,4 +1,4 @@
-"""The sentence for a job that there is not."""
+"""The ids of jobs: the sentence for one that there is not."""
 
 from __future__ import annotations
 

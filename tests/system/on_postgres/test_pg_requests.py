@@ -1,11 +1,11 @@
-"""Told once more on PostgreSQL: see `tests/engine/api/test_asking.py`."""
+"""Told once more on PostgreSQL: see `tests/engine/api/test_requests.py`."""
 
 from __future__ import annotations
 
 import pytest
 
 # The most telling ones of that file.
-from test_asking import (  # noqa: F401
+from test_requests import (  # noqa: F401
     test_a_job_runs_now_beside_its_schedule_whoever_asks,
     test_a_run_that_failed_gets_one_more_attempt,
     test_a_run_that_waits_is_cancelled_and_never_begins,
