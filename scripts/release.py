@@ -1,9 +1,9 @@
 """Make a release of template and engine: `make release VERSION=0.2.0` runs this after all checks and tests.
 
-Gives the changelog's unreleased part its version and date, writes the version into pyproject.toml and into
-the line for those who have the engine from an index, keeps a copy in `tests/template/released/` (from it the
-tests build every version: a clone may lack tags), commits all that and tags the commit. A second commit
-gives the version under development its number, so that no later state can be taken for the release.
+Gives the changelog's unreleased part its version and date, writes the version into pyproject.toml, keeps a
+copy in `tests/template/released/` (from it the tests build every version: a clone may lack tags), commits all
+that and tags the commit. A second commit gives the version under development its number, so that no later
+state can be taken for the release.
 
 Nothing is published by it: that is what the workflow for tags does, where somebody has set it up.
 """
@@ -15,14 +15,12 @@ import lzma
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 from app_session import PARTS, ROOT
 
 KEPT = ROOT / "tests" / "template" / "released"
-PUBLISHED = ROOT / "includes" / "engine.jinja"
 UNRELEASED = "## [Unreleased]\n"
 
 
@@ -57,7 +55,6 @@ def release(version: str, changelog: str) -> str:
     try:
         (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
         write_project(version)
-        write_published(version)
         keep(version)
         commit(f"Release {version}")
         git("tag", "--annotate", "--message", f"Release {version}", version)
@@ -117,18 +114,12 @@ def next_development(version: str) -> str:
 
 def write_project(version: str) -> None:
     """Write the version into the package's description."""
-    _replace(ROOT / "pyproject.toml", r'(?m)^version = ".*"$', f'version = "{version}"')
-
-
-def write_published(version: str) -> None:
-    """Write which version of the engine is the least that an application takes from an index."""
-    _replace(PUBLISHED, r"set published = '[^']*'", f"set published = '{version}'")
-
-
-def _replace(path: Path, pattern: str, new: str) -> None:
-    text, number = re.subn(pattern, new, path.read_text(encoding="utf-8"), count=1)
+    path = ROOT / "pyproject.toml"
+    text, number = re.subn(
+        r'(?m)^version = ".*"$', f'version = "{version}"', path.read_text(encoding="utf-8"), count=1
+    )
     if not number:
-        raise ReleaseError(f"{path.relative_to(ROOT)} has no line with a version to replace ({pattern})")
+        raise ReleaseError("pyproject.toml has no line `version` to replace")
     path.write_text(text, encoding="utf-8")
 
 

@@ -54,3 +54,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def how_to_install(part: str) -> str:
+    """Return how a part of the engine is had, as a half of a sentence."""
+    return f"install everytick[{part}] (made from the template: name `{part}` in the answer `parts`)"

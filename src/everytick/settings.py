@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from everytick import app
-from everytick.errors import ConfigurationError, nearest
+from everytick.errors import ConfigurationError, how_to_install, nearest
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -87,7 +87,7 @@ class SchedulerSettings(BaseSettings):
         default=30, gt=0, description="days for which runs that ended are kept in the ledger"
     )
     scheduler_tracing: bool = Field(
-        default=False, description="whether each run is a span of OpenTelemetry, see the extra otel"
+        default=False, description="whether each run is a span of OpenTelemetry; needs everytick[tracing]"
     )
     scheduler_alert_urls: SecretStr = Field(
         default=SecretStr(""), description="where alerts go: addresses as Apprise takes them"
@@ -146,7 +146,7 @@ class SchedulerSettings(BaseSettings):
     @classmethod
     def _traceable(cls, wanted: bool) -> bool:
         if wanted and find_spec("opentelemetry") is None:
-            raise ValueError("OpenTelemetry is not installed: install the extra otel, or turn this off")
+            raise ValueError(f"OpenTelemetry is not installed: {how_to_install('tracing')}, or turn this off")
         return wanted
 
     @field_validator("scheduler_alert_on")

@@ -51,8 +51,6 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     assert begin.endswith("## [Unreleased]\n\n")
     assert end.endswith("\n\n- Light.\n")
     assert 'version = "0.1.0"\n' in (repository / "pyproject.toml").read_text(encoding="utf-8")
-    # From an index an application takes this version or a newer one.
-    assert "set published = '0.1.0'" in (repository / "includes/engine.jinja").read_text(encoding="utf-8")
 
     kept = fresh_folder("kept")
     with tarfile.open(repository / "tests/template/released/0.1.0.tar.xz") as archive:
@@ -63,10 +61,15 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     project = fresh_folder("project")
     copier.run_copy(str(repository), project, defaults=True, quiet=True)
     assert "_commit: 0.1.0\n" in (project / ".copier-answers.yml").read_text(encoding="utf-8")
+    # From an index an application takes this version or a newer one.
+    copier.run_copy(
+        str(repository), indexed := fresh_folder(), defaults=True, quiet=True, data={"engine_source": "index"}
+    )
+    assert 'everytick[alerts,dashboard,postgresql]>=0.1.0"' in (indexed / "pyproject.toml").read_text("utf-8")
     # The kept copy is the released template, to the byte.
     copier.run_copy(str(kept), again := fresh_folder("again"), defaults=True, quiet=True)
-    # All but where it was made from.
-    made = contents(again).keys() - {".copier-answers.yml", "pyproject.toml"}
+    # All but what says where it was made from.
+    made = contents(again).keys() - {".copier-answers.yml", "pyproject.toml", "README.md"}
     assert "app/__main__.py" in made
     assert {name: contents(again)[name] for name in made} == {name: contents(project)[name] for name in made}
 
@@ -119,11 +122,11 @@ def test_what_comes_after_a_release_is_newer(released: str, then: str) -> None:
 
 @pytest.mark.full
 def test_a_version_that_stands_nowhere_is_no_release(repository: Path) -> None:
-    (repository / "includes/engine.jinja").write_text("nothing\n", encoding="utf-8")
+    (repository / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     git(repository, "commit", "--quiet", "--all", "--message", "forget it")
     done = release(repository, "0.1.0")
     assert done.returncode == 1
-    assert "includes/engine.jinja has no line with a version to replace" in done.stderr
+    assert "pyproject.toml has no line `version` to replace" in done.stderr
     assert git(repository, "status", "--porcelain") == ""
     assert git(repository, "tag") == ""
 

@@ -375,5 +375,10 @@ def test_a_template_that_is_there_is_not_said_to_be_missing(app: Path, name: str
     (app.parent / "code").write_text("2")
     assert make(app, "install", f"UV={app.parent / 'uv'}").stderr.startswith("error: installing failed")
     place.rmdir()
+    # Also in a list on one line.
+    edit(
+        app / "pyproject.toml",
+        lambda old: old.replace('    "loguru>=0.7.3",\n    "every', '    "loguru>=0.7.3", "every'),
+    )
     said = make(app, "install", f"UV={app.parent / 'uv'}").stderr
     assert f"The engine comes from {place}, which this machine does not have" in said

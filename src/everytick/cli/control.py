@@ -133,21 +133,6 @@ def cancel(
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
 
 
-@commands.command()
-def migrate(
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over a ledger, after the application was renamed.")
-    ] = False,
-) -> None:
-    """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
-    from everytick.api.requests import person
-    from everytick.settings import ledger as open_ledger
-    from everytick.store import upgrading
-
-    ledger = open_ledger()
-    print(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger))
-
-
 def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
     """Say what became of a job."""
     if as_json:

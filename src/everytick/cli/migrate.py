@@ -1,4 +1,4 @@
-"""The command that takes a ledger to another place."""
+"""The commands that upgrade a ledger, and that take it to another place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from everytick.store.database import Ledger
 
 commands = typer.Typer()
+
+
+@commands.command()
+def migrate(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a ledger, after the application was renamed.")
+    ] = False,
+) -> None:
+    """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
+    from everytick.api.requests import person
+    from everytick.settings import ledger as open_ledger
+    from everytick.store import upgrading
+
+    ledger = open_ledger()
+    print(upgrading.adopt(ledger, person()) if adopt else upgrading.migrate(ledger))
 
 
 @commands.command()

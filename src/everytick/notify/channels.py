@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from everytick.engine.capture import one_line, without_secrets
-from everytick.errors import ConfigurationError
+from everytick.errors import ConfigurationError, how_to_install
 from everytick.settings import SchedulerSettings
 
 from .messages import Message
@@ -100,8 +100,8 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
         return []
     if find_spec("apprise") is None:
         raise ConfigurationError(
-            f"{_VARIABLE} is set, but Apprise, which sends the alerts, is not installed: install the"
-            " application with its extra `alerts`, such as by pip install --editable '.[alerts]'"
+            f"{_VARIABLE} is set, but Apprise, which sends the alerts, is not installed:"
+            f" {how_to_install('alerts')}"
         )
     for name in _LOGGERS:
         logger = logging.getLogger(name)

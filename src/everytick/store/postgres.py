@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.errors import ConfigurationError, LedgerError, how_to_install
 from everytick.model import ticks
 from everytick.system import system
 
@@ -26,7 +26,7 @@ try:
     import psycopg
 except ImportError:
     raise ConfigurationError(
-        f"{VARIABLE} names PostgreSQL, whose driver is not installed: pip install 'psycopg[binary]'"
+        f"{VARIABLE} names PostgreSQL, whose driver is not installed: {how_to_install('postgresql')}"
     ) from None
 
 from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection

@@ -16,6 +16,7 @@ from everytick import app
 from everytick.engine import capture
 from everytick.engine.context import Run
 from everytick.engine.ports import SpanOpener
+from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.settings import settings
 from loguru import logger
@@ -52,7 +53,7 @@ def _export() -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as problem:
-        logger.warning("spans are not exported: {} (install the extra otel)", problem)
+        logger.warning("spans are not exported: {}; {}", problem, how_to_install("tracing"))
         return
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, unless they do not name the service.
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get(

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 from functools import cached_property
 from pathlib import Path
 
@@ -139,21 +138,13 @@ class Copier:
             env=plain_git.environment(self._project.root),
             stderr=subprocess.PIPE,
         ) as process:
-            lines: list[bytes] = []
-            reader = threading.Thread(target=_pass_on, args=(process, lines))
-            reader.start()
-            reader.join()
-        return process.returncode, b"".join(lines).decode(errors="replace")
-
-
-def _pass_on(process: subprocess.Popen[bytes], lines: list[bytes]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        lines.append(line)
-        if any(it.startswith(_TRACEBACK.encode()) for it in lines):
-            continue
-        sys.stderr.write(line.decode(errors="replace"))
-        sys.stderr.flush()
+            said = ""
+            for line in process.stderr or ():
+                text = line.decode(errors="replace")
+                said += text
+                if _TRACEBACK not in said:
+                    print(text, end="", file=sys.stderr, flush=True)
+        return process.returncode, said
 
 
 def _version(program: str) -> tuple[int, ...] | None:

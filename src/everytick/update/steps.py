@@ -16,7 +16,7 @@ Step = tuple[str, list[str]]
 
 def installing(project: Project) -> list[Step]:
     """Return what brings the environment up to what `pyproject.toml` says now, and `uv.lock` before that."""
-    uv = _tool("uv")
+    uv = shutil.which("uv")
     lock = [("uv lock", [uv, "lock"])] if uv and (project.root / "uv.lock").exists() else []
     make = _make()
     if make:
@@ -43,7 +43,7 @@ def checking(project: Project) -> list[Step]:
     return [("python -m app migrate", [python, "-m", "app", "migrate"]), *checks]
 
 
-def rest(project: Project, *arguments: str) -> list[str]:
+def finishing(project: Project, *arguments: str) -> list[str]:
     """Return the command that ends the update with the engine that came with it.
 
     It does not import the application, whose files may be undecided.
@@ -64,10 +64,6 @@ def run(project: Project, command: list[str]) -> int:
 def _make() -> list[str] | None:
     make = os.environ.get("MAKE") or shutil.which("make")
     return [make, "--no-print-directory"] if make else None
-
-
-def _tool(name: str) -> str | None:
-    return shutil.which(name)
 
 
 def _python(project: Project) -> str:

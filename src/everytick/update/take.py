@@ -77,6 +77,6 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
         arguments = ["--since", since, *(["--known", path] if known else [])]
         arguments += ["--merged"] if merged_just_now else []
         sys.stderr.flush()
-        return steps.run(project, steps.rest(project, *arguments))
+        return steps.run(project, steps.finishing(project, *arguments))
     finally:
         os.unlink(path)

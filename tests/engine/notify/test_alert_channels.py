@@ -191,7 +191,10 @@ async def test_apprise_is_needed_where_there_is_an_address_and_only_there(
     monkeypatch.setattr(channels, "find_spec", lambda _name: None)
     with (
         alerting(tmp_path, sink) as scheduler,
-        pytest.raises(ConfigurationError, match=r"^SCHEDULER_ALERT_URLS is set, but Apprise, .*\[alerts\]'$"),
+        pytest.raises(
+            ConfigurationError,
+            match=r"^SCHEDULER_ALERT_URLS is set, but Apprise, .*: install everytick\[alerts\] \(made from",
+        ),
     ):
         await scheduler.__aenter__()
     assert not (tmp_path / "ledger.db").exists()

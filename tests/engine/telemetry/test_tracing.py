@@ -204,7 +204,10 @@ def test_the_setting_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyP
         settings_room, "find_spec", lambda name: None if name == "opentelemetry" else find_spec(name)
     )
     with (
-        pytest.raises(ConfigurationError, match=r"^SCHEDULER_TRACING: .* install the extra otel"),
+        pytest.raises(
+            ConfigurationError,
+            match=r"^SCHEDULER_TRACING: .*install everytick\[tracing\] \(made from the template: name `",
+        ),
         scheduler_settings(tmp_path, SCHEDULER_TRACING="true"),
     ):
         settings()
