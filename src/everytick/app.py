@@ -285,6 +285,9 @@ def _make_importable(root: Path, is_named: bool, command: bool) -> None:
 
 def _registered_by(package: str, named_by: str) -> Application:
     """Return the application that a package registers when it is imported."""
+    if not _REFERENCE.fullmatch(f"{package}:name"):
+        what = f"{package!r} is neither a package nor" if package else "nothing is named: write"
+        raise ConfigurationError(f"{named_by}: {what} a reference such as {_EXAMPLE}")
     try:
         import_module(package)
     except ModuleNotFoundError as problem:
@@ -297,9 +300,12 @@ def _registered_by(package: str, named_by: str) -> Application:
         what = f"{type(problem).__name__}: {problem}"
         raise ConfigurationError(f"{named_by}: {package} cannot be imported: {what}") from None
     if _current is None:
+        # A module with the function in it was named without the function.
+        makes = hasattr(sys.modules[package], _EXAMPLE.partition(":")[2])
+        hint = f"{package}:create_scheduler" if makes else f"{package}.jobs:create_scheduler"
         raise ConfigurationError(
             f"{named_by}: {package!r} registers no application: name the function that makes the schedule,"
-            f" such as {package}.jobs:create_scheduler"
+            f" {'' if makes else 'such as '}{hint}"
         )
     return _current
 

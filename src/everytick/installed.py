@@ -20,6 +20,9 @@ _LINE = re.compile(
     r"""(?:@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64}))?["']""",
     re.MULTILINE,
 )
+# The template's own file, in which each version writes down its commit.
+TAKEN = "app/core/template.toml"
+_COMMIT = re.compile(r'^commit *= *"([0-9a-f]{40,64})"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,35 @@ def installed_commit() -> str | None:
         return None
     commit = json.loads(said).get("vcs_info", {}).get("commit_id")
     return str(commit) if commit else None
+
+
+def commit_in(text: str) -> str | None:
+    """Return the commit that the text of a `template.toml` names; None if none, or if that is undecided."""
+    found = _COMMIT.findall(text)
+    return found[0] if len(found) == 1 else None
+
+
+def left_behind(root: Path) -> str | None:
+    """Return what is wrong where the engine's line names another commit than the template was updated to.
+
+    So it is when a conflict was decided for the line that was there: all else is of the new version then.
+    An application without the template's own file may have the engine from any commit.
+
+    Returns:
+        A sentence; None if nothing is wrong, or the engine does not come from a commit.
+    """
+    file, own = root / "pyproject.toml", root / TAKEN
+    if not file.is_file() or not own.is_file():
+        return None
+    line = engine_line(file.read_text(encoding="utf-8", errors="replace"))
+    taken = commit_in(own.read_text(encoding="utf-8", errors="replace"))
+    if line is None or line.commit is None or taken is None or taken == line.commit:
+        return None
+    return (
+        f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here"
+        f" is {taken[:12]}: put {taken} behind the `@` of its line, then run"
+        " `python -m app update --finish`"
+    )
 
 
 def is_stale(root: Path) -> bool:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick import ConfigurationError
+from everytick import ConfigurationError, SchedulerSettings
 from everytick import app as which
+from everytick.api.loading import configure_logging
 from everytick.call_site import is_machinery
 
 SOURCE = Path(which.__file__).parent
@@ -50,6 +51,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(which, "_current", None)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv(which.VARIABLE, raising=False)
+    # Of the folder of another test.
+    monkeypatch.delitem(sys.modules, "own", raising=False)
     return tmp_path
 
 
@@ -128,6 +131,28 @@ def test_what_the_file_says_besides_holds(folder: Path) -> None:
     assert (ran.returncode, ran.stdout) == (7, "own logging DEBUG\n")
 
 
+@pytest.mark.parametrize("arguments", ["", "level", "level, log_format, more", "*, level, log_format"])
+def test_a_logging_function_that_takes_other_arguments_is_one_sentence(folder: Path, arguments: str) -> None:
+    (folder / "own.py").write_text(f"def configure({arguments}): ...\n")
+    (folder / "pyproject.toml").write_text(TABLE + 'logging = "own:configure"\n')
+    with pytest.raises(ConfigurationError) as refusal:
+        configure_logging(SchedulerSettings())
+    assert str(refusal.value) == (
+        f"{folder}/pyproject.toml: [tool.everytick] logging: own:configure must take two arguments, the level"
+        " and the format, as `log_to_stderr` does"
+    )
+
+
+@pytest.mark.parametrize("arguments", ["level, log_format", "*arguments", "level, log_format, more=3"])
+def test_a_logging_function_that_takes_both_is_called(
+    folder: Path, arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "own.py").write_text(f"def configure({arguments}): print('own logging')\n")
+    (folder / "pyproject.toml").write_text(TABLE + 'logging = "own:configure"\n')
+    configure_logging(SchedulerSettings())
+    assert capsys.readouterr().out == "own logging\n"
+
+
 def test_without_any_it_is_one_sentence(folder: Path) -> None:
     for command in ("run", "runs", "doctor"):
         done = called(folder, command)
@@ -144,7 +169,14 @@ def test_without_any_it_is_one_sentence(folder: Path) -> None:
     ("reference", "sentence"),
     [
         ("shop.create_scheduler", "--app: 'shop.create_scheduler' names the module 'shop.create_scheduler'"),
-        ("shop", "--app: 'shop' registers no application: name the function that makes the schedule"),
+        (
+            "shop",
+            "--app: 'shop' registers no application: name the function that makes the schedule, shop:cr",
+        ),
+        ("own", "name the function that makes the schedule, such as own.jobs:create_scheduler"),
+        ("", "--app: nothing is named: write a reference such as package.module:create_scheduler"),
+        ("./shop.py", "--app: './shop.py' is neither a package nor a reference such as package.module:"),
+        ("own:asynchronous", "own.py: asynchronous() is an `async def`: make it a plain `def`"),
         ("shop:", "--app: 'shop:' is not a reference such as package.module:create_scheduler"),
         ("./shop.py:create", "is not a reference such as package.module:create_scheduler"),
         ("shopp:create_scheduler", "names the module 'shopp', which is neither in "),
@@ -164,6 +196,7 @@ def test_a_reference_that_leads_to_no_schedule_is_one_sentence(
     folder: Path, reference: str, sentence: str
 ) -> None:
     (folder / "broken.py").write_text("import json\nimport what_nobody_has\n")
+    (folder / "own.py").write_text("async def asynchronous(): ...\n")
     done = called(folder, "--app", reference, "jobs")
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr

@@ -188,6 +188,28 @@ def test_a_source_on_one_machine_is_told_after_copying() -> None:
     assert "a folder of this machine" not in str(macros("/srv/template", chosen="index").notes())
 
 
+def test_a_relative_path_that_leads_nowhere_from_the_project_is_told_after_copying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "template [1]").mkdir()
+    (tmp_path / "template [1]/copier.yml").touch()
+    (tmp_path / "deep/app").mkdir(parents=True)
+
+    def said(typed: str, destination: str) -> str:
+        return str(macros(typed, dst_path=destination).notes())
+
+    for typed in ("template [1]", "./template [1]"):
+        assert f"update --source '{tmp_path}/template [1]'" in said(typed, "deep/app")
+        # A blank line is before each of the two notes.
+        assert said(typed, "deep/app").count("\n\nThe ") == 2
+    # From beside the template it leads there.
+    (tmp_path / "app").mkdir()
+    assert "relative path" not in said("../template [1]", "app")
+    for typed in (str(tmp_path / "template [1]"), "~/template", "gh:ada/template", "ada@example.org:t.git"):
+        assert "relative path" not in said(typed, "deep/app")
+
+
 def test_a_password_is_nowhere_but_where_copier_puts_it_and_that_is_said() -> None:
     for scheme in ("https", "ssh", "git+https"):
         made = macros(f"{scheme}://ada:hunter2@example.org/template.git")

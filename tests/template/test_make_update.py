@@ -5,6 +5,7 @@ Nothing is installed here: the application runs with the engine of these tests.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ import copier
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from copier.errors import DirtyLocalWarning
-from everytick.update import conflicts, steps, take
+from everytick.installed import left_behind
+from everytick.update import conflicts, finish, steps, take, versions
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -196,9 +198,29 @@ def test_a_project_of_a_state_that_no_repository_has_is_told_the_way_back(histor
 def test_a_version_that_is_not_there_is_not_the_projects_fault(
     history: TemplateHistory, project: Project
 ) -> None:
-    done = call(project, "update", "--ref", "7.0.0")
-    assert done.returncode == 1
-    assert "error: Copier could not update this project, see above; nothing was committed" in done.stderr
+    git(history.folder, "branch", "feature/light")
+    done = call(project, "update", "--ref", "1.0.1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the template has no tag or branch '1.0.1'; did you mean '1.0.0'?\n"
+    for ref in (
+        "1.0.0",
+        "main",
+        "feature/light",
+        "heads/main",
+        "refs/tags/1.0.0",
+        "HEAD",
+        ":current:",
+        "main~0",
+    ):
+        versions.check_ref(Updated(project.folder), ref)
+    # What is in no list: commits.
+    for ref in ("7654321", "main~9"):
+        done = call(project, "update", "--ref", ref)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "error: Copier could not update this project (" in done.stderr
+        assert ref in done.stderr.splitlines()[-1]
+        assert done.stderr.endswith("); nothing was committed\n")
 
 
 @pytest.mark.full
@@ -257,6 +279,17 @@ def test_a_project_past_the_last_release_is_told_the_way_back(
     history.release("2.0.0")
     assert take.take(Updated(project.folder), None) == 0
     assert project.answers()["_commit"] == "2.0.0"
+
+
+@pytest.mark.full
+def test_a_template_without_a_release_has_none_to_be_past_of(
+    history: TemplateHistory, project: Project
+) -> None:
+    git(history.folder, "tag", "--delete", "1.0.0")
+    for action in ("update", "outdated"):
+        done = call(project, action)
+        assert done.returncode == 0
+        assert done.stdout.startswith("This project is at 1.0.0. The template has no release yet: ")
 
 
 # --- what conflicts
@@ -320,6 +353,68 @@ def test_it_fails_with_the_list_of_rejected_changes(
     assert str(problem.value).endswith("\n".join(f"{name}.rej" for name in names))
 
 
+@pytest.mark.full
+def test_a_conflict_decided_for_the_old_engine_is_told_until_the_line_names_the_new_one(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    old = git(history.folder, "rev-parse", "HEAD").strip()
+    # Parts by hand, on the engine's own line.
+    project.edit("pyproject.toml", lambda text: text.replace("[alerts,dashboard,", "[dashboard,"))
+    project.commit("mine")
+    history.edit("template/Makefile", lambda text: f"# a later release\n{text}")
+    history.release("2.0.0")
+    new = git(history.folder, "rev-parse", "HEAD").strip()
+    updated = Updated(project.folder)
+    with pytest.raises(UpdateError, match="the same lines"):
+        take.take(updated, None)
+    git(project.folder, "checkout", "--ours", "pyproject.toml")
+    git(project.folder, "add", "pyproject.toml")
+
+    done = call(project, "update", "--finish")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: pyproject.toml names the commit {old[:12]} of the engine, and the template's version here is"
+        f" {new[:12]}: put {new} behind the `@` of its line, then run `python -m app update --finish`\n"
+    )
+    with pytest.raises(UpdateError, match="names the commit"):
+        finish.finish(updated, "HEAD", None, merged_just_now=False)
+    assert taken == []
+
+    # And who commits it all the same hears of it from then on.
+    project.commit("the wrong way")
+    done = call(project, "outdated")
+    assert done.returncode == OUTDATED
+    assert "has the newest version of the template, 2.0.0.\npyproject.toml names the commit" in done.stdout
+    done = call(project, "update")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "error: pyproject.toml names the commit" in done.stderr
+    examined = json.loads(call(project, "doctor", "--json").stdout)
+    [found] = [it for it in examined["findings"] if it["where"] == "pyproject.toml"]
+    assert (found["level"], found["check"]) == ("warning", "template")
+    assert found["right"].startswith(f"put {new} behind the `@`")
+
+    project.edit("pyproject.toml", lambda text: text.replace(old, new))
+    assert take.install(updated, "HEAD") == 0
+    assert call(project, "outdated").returncode == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["index", "folder", "left"])
+def test_an_engine_that_the_template_does_not_move_is_not_judged(history: TemplateHistory, kind: str) -> None:
+    if kind == "folder":
+        project = Project(render(fresh_folder() / "app"))
+    else:
+        project = history.copy(engine_source="index" if kind == "index" else "template")
+    own = project.folder / "app/core/template.toml"
+    if kind == "left":
+        own.unlink()
+        commit = git(history.folder, "rev-parse", "HEAD").strip()
+        project.edit("pyproject.toml", lambda text: text.replace(commit, "a" * 40))
+    elif kind == "folder":
+        assert "commit" not in own.read_text(encoding="utf-8")
+    assert left_behind(project.folder) is None
+
+
 # --- what it does after the merge
 
 
@@ -379,6 +474,64 @@ def test_what_cannot_be_installed_is_told_with_how_to_go_on_and_how_to_undo(
     subprocess.run(["sh", "-ec", undo], cwd=project.folder, check=True, capture_output=True)
     assert project.answers()["_commit"] == "1.0.0"
     assert "# later" not in (project.folder / LOOK).read_text(encoding="utf-8")
+
+
+def ended(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """Take what there is as `make update REF=HEAD` does, without what installs and checks; return the end."""
+    monkeypatch.setattr(steps, "run", lambda *_: 0)
+    updated = Updated(project.folder)
+    before = git(project.folder, "rev-parse", "HEAD").strip()
+    assert take.take(updated, "HEAD") == 0
+    capsys.readouterr()
+    assert finish.finish(updated, before, None, merged_just_now=True) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.full
+def test_the_version_that_it_has_is_no_news(
+    history: TemplateHistory,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nothing = "\nNothing changed since the last commit: this project is at 1.0.0.\n"
+    assert ended(project, monkeypatch, capsys) == nothing
+    assert finish.finish(Updated(project.folder), "HEAD", None, merged_just_now=False) == 0
+    assert capsys.readouterr().out == nothing
+    # Another answer is no news of the template, and is to be committed.
+    project.update(vcs_ref=copier.VcsRef.CURRENT, data={"parts": []})
+    assert finish.finish(Updated(project.folder), "HEAD", None, merged_just_now=False) == 0
+    assert capsys.readouterr().out == (
+        "\nThis project is at 1.0.0 of the template, as before: there is no news of it.\n"
+        "Look at it with `git diff`, then commit it.\n"
+    )
+    project.commit("no parts")
+    history.release("2.0.0")
+    assert "\nUpdated to 2.0.0. What changed for you:\n" in ended(project, monkeypatch, capsys)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("source", ["template", "index"])
+def test_a_commit_that_got_a_tag_is_the_same_version_and_no_edit(
+    history: TemplateHistory, source: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")
+    git(history.folder, "commit", "--quiet", "--all", "--message", "later")
+    folder = fresh_folder("project") / "app"
+    copier.run_copy(
+        str(history.folder),
+        folder,
+        defaults=True,
+        quiet=True,
+        vcs_ref="HEAD",
+        data={"engine_source": source},
+    )
+    project = committed(folder)
+    git(history.folder, "tag", "2.0.0")
+    said = ended(project, monkeypatch, capsys)
+    assert project.answers()["_commit"] == "2.0.0"
+    assert "no news of it" in said
+    assert not (folder / "everytick-edits.patch").exists()
 
 
 # --- what several templates need

@@ -289,6 +289,32 @@ def test_uv_add_puts_packages_below_the_separators() -> None:
 
 
 @pytest.mark.full
+def test_another_pin_beside_the_engines_line_and_packages_of_uv_never_conflict(
+    history: TemplateHistory, project: Project
+) -> None:
+    for number in (2, 3, 4):
+        if number == 2:
+            project.edit("pyproject.toml", lambda old: old.replace('"loguru>=0.7.3"', '"loguru>=0.7.2"'))
+        uv(project.folder, "add", "--frozen", f"aiohttp>={number}")
+        if number == 3:
+            uv(project.folder, "add", "--frozen", "zope-interface>=7")
+        if number == 4:
+            uv(project.folder, "remove", "--frozen", "zope-interface")
+        project.commit("mine")
+        history.edit("template/Makefile", lambda old: f"# a later release\n{old}")
+        history.release(f"{number}.0.0")
+        project.update()
+        assert conflicts(project) == []
+        text = (project.folder / "pyproject.toml").read_text(encoding="utf-8")
+        assert f"@{git(history.folder, 'rev-parse', 'HEAD').strip()}" in text
+        project.commit("update")
+    rows = text.partition("dependencies = [\n")[2].partition("\n]")[0].splitlines()
+    firsts = ['"loguru>=0.7.2",', "# The", '"everytick', "# yours:", '"aiohttp>=']
+    for row, first in zip(rows, firsts, strict=True):
+        assert row.strip().startswith(first)
+
+
+@pytest.mark.full
 def test_edits_elsewhere_in_the_templates_files_are_merged(
     history: TemplateHistory, project: Project
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,13 @@ def configure_logging(settings: SchedulerSettings) -> None:
                 f"{application.named_by('logging')}: {application.logging} is no function:"
                 " it must take the level and the format, as `log_to_stderr` does"
             )
-    configure(settings.log_level, settings.log_format)
+    given = (settings.log_level, settings.log_format)
+    if not _takes(configure, *given):
+        raise ConfigurationError(
+            f"{application.named_by('logging')}: {application.logging} must take two arguments, the level and"
+            " the format, as `log_to_stderr` does"
+        )
+    configure(*given)
 
 
 def own_routers() -> list[Any]:
@@ -64,6 +71,10 @@ def load_schedule() -> AsyncIOScheduler:
         raise
     except Exception as problem:
         raise ScheduleError(in_a_sentence(problem)) from None
+    if inspect.iscoroutine(scheduler):
+        # Nobody waits for it: without this Python would complain once more.
+        scheduler.close()
+        raise ScheduleError(f"{where}: {name}() is an `async def`: make it a plain `def`")
     if scheduler is None:
         raise ScheduleError(f"{where}: {name}() returned nothing: end it with `return scheduler`")
     if not isinstance(scheduler, AsyncIOScheduler):
@@ -72,6 +83,18 @@ def load_schedule() -> AsyncIOScheduler:
             " import AsyncIOScheduler from everytick and return that"
         )
     return scheduler
+
+
+def _takes(function: Any, *arguments: object) -> bool:
+    """Return whether a function can be called so, as far as it says."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        # One that is not written in Python may not say.
+        return True
+    return True
 
 
 def _kind(value: object) -> str:

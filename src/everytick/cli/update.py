@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-# The exit code of `outdated` if there is something newer; 1 means that it could not find out.
+# The exit code of `outdated` if there is something newer, or the engine is older than the template; 1 means
+# that it could not find out.
 _OUTDATED = 3
 
 
@@ -54,11 +55,15 @@ def outdated() -> None:
     """Say whether the template has a newer version; if so the exit code is 3."""
 
     def act(project: Project) -> int:
-        from everytick.update.versions import news_of, outdated
+        from everytick.installed import left_behind
+        from everytick.update.versions import standing
 
-        newer = outdated(project)
-        print(news_of(project, newer))
-        return 0 if newer is None else _OUTDATED
+        found = standing(project)
+        print(found.sentence())
+        wrong = left_behind(project.root)
+        if wrong:
+            print(wrong)
+        return _OUTDATED if found.newer or wrong else 0
 
     raise typer.Exit(_for_the_project(act))
 

@@ -14,6 +14,7 @@ from zoneinfo import TZPATH
 
 from everytick import app
 from everytick.errors import ConfigurationError
+from everytick.installed import left_behind
 from everytick.settings import SchedulerSettings, missing_part, settings
 
 from .finding import Finding, ok
@@ -116,6 +117,9 @@ def examine_template() -> list[Finding]:
     said = app.current().versions()
     if "template unknown" in said:
         return [Finding("note", "template", f"{said}: the template's version is not known", None, None)]
+    if wrong := left_behind(app.current().root):
+        what, _, remedy = wrong.partition(": ")
+        return [ok("template", said), Finding("warning", "template", what, "pyproject.toml", remedy)]
     return [ok("template", said)]
 
 

@@ -18,13 +18,20 @@ from .project import Project
 
 FLOOR = "9.19.1"
 _REQUIREMENT = f"copier>={FLOOR}"
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 class Copier:
-    """The program, for one project."""
+    """The program, for one project.
 
-    def __init__(self, project: Project) -> None:
+    Args:
+        project: what it is to work on.
+        source: where the template is, if it is no longer where the project says.
+    """
+
+    def __init__(self, project: Project, source: str | None = None) -> None:
         self._project = project
+        self._source = source
 
     @cached_property
     def command(self) -> list[str]:
@@ -53,7 +60,7 @@ class Copier:
     def _programs(self) -> list[str]:
         """Return the programs of that name that are here."""
         found = [shutil.which("copier"), shutil.which("copier", path=sysconfig.get_path("scripts"))]
-        template = Path(self._project.answer("_src_path")).expanduser()
+        template = Path(self._source or self._project.answer("_src_path")).expanduser()
         if template.is_dir():
             binaries = "Scripts" if os.name == "nt" else "bin"
             found += [
@@ -80,6 +87,10 @@ class Copier:
                 f" {made_from}: write the release nearest to it behind `_commit:` in"
                 f" {self._project.answers_file.name}, commit that, and try again"
             )
+        if _TRACEBACK in said:
+            # What git said stands behind a bar in the last line.
+            last = said.strip().splitlines()[-1].rpartition("| ")[2]
+            raise UpdateError(f"Copier could not update this project ({last}); nothing was committed")
         raise UpdateError("Copier could not update this project, see above; nothing was committed")
 
     def render(self, source: str, ref: str, answers: str, into: Path) -> None:
@@ -115,7 +126,10 @@ class Copier:
             raise UpdateError(last)
 
     def _run(self, *arguments: str) -> tuple[int, str]:
-        """Show the command and run it; return its exit code and what it complained of, which is shown too."""
+        """Show the command and run it; return its exit code and what it complained of.
+
+        That is shown too, but for a traceback.
+        """
         command = [*self.command, *arguments]
         print(f"+ {shlex.join([Path(command[0]).name, *command[1:]])}", file=sys.stderr, flush=True)
         with subprocess.Popen(
@@ -128,7 +142,8 @@ class Copier:
             for line in process.stderr or ():
                 text = line.decode(errors="replace")
                 said += text
-                print(text, end="", file=sys.stderr, flush=True)
+                if _TRACEBACK not in said:
+                    print(text, end="", file=sys.stderr, flush=True)
         return process.returncode, said
 
 

@@ -87,6 +87,8 @@ def save(project: Project, since: str, *, merged_just_now: bool) -> Edits:
                 f" ({problem}): see `git diff --diff-filter=D {since[:12]}`"
             )
         made = _made(project, folder / "made")
+        # Copier's own: what it calls a commit there changes when that gets a tag.
+        made.pop(project.answers_file.name, None)
         if merged_just_now:
             candidates = [it for it in made if it in before and made[it] != before[it]]
         else:

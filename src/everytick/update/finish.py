@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from everytick.answers import answer_in
-from everytick.installed import is_stale
+from everytick.installed import TAKEN, commit_in, is_stale, left_behind
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError
@@ -33,6 +33,8 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
     """
     project.check_repository()
     conflicts.check(project)
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
     found = edits.save(project, since, merged_just_now=merged_just_now)
     edits.remove_traces(project, since)
     if remark := found.remark():
@@ -48,14 +50,35 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
                 f"the update was taken, but `{name}` does not pass: mend that, run"
                 f" `python -m app update --finish` again, then commit. To undo the update instead: {UNDO}"
             )
-    old = known.read_text(encoding="utf-8") if known else ""
-    old += project.git("show", f"{since}:./{_FORMERLY}", ok=(0, 128))
-    answers = project.git("show", f"{since}:./{project.answers_file.name}", ok=(0, 128))
-    before = release_of(answer_in(answers, "_commit") or "")
-    changed = news.news(news.changelog(), old, before)
-    print(f"\nUpdated to {project.answer('_commit')}. What changed for you:\n\n{changed}\n")
-    locked = ", with uv.lock" if (project.root / "uv.lock").exists() else ""
-    print(f"Look at it with `git diff`, then commit it{locked}.", flush=True)
+    print(f"\n{_news(project, since, known)}", flush=True)
     if gone:
         raise UpdateError(gone)
     return 0
+
+
+def _news(project: Project, since: str, known: Path | None) -> str:
+    """Return what the update brought, and what there is to do with it."""
+    version = project.answer("_commit")
+    answers = project.git("show", f"{since}:./{project.answers_file.name}", ok=(0, 128))
+    former = answer_in(answers, "_commit")
+    locked = ", with uv.lock" if (project.root / "uv.lock").exists() else ""
+    look = f"Look at it with `git diff`, then commit it{locked}."
+    # Another changelog was here: then the engine was still to be installed.
+    if known is None and _is_same(project, since, former, version):
+        changed = project.git("status", "--porcelain", "--", ".")
+        if not changed:
+            return f"Nothing changed since the last commit: this project is at {version}."
+        return f"This project is at {version} of the template, as before: there is no news of it.\n{look}"
+    old = known.read_text(encoding="utf-8") if known else ""
+    old += project.git("show", f"{since}:./{_FORMERLY}", ok=(0, 128))
+    brought = news.news(news.changelog(), old, release_of(former or ""))
+    return f"Updated to {version}. What changed for you:\n\n{brought}\n\n{look}"
+
+
+def _is_same(project: Project, since: str, former: str | None, version: str) -> bool:
+    """Return whether the template is at the version that it was."""
+    # By the commit where both versions write it down: its name changes when it gets a tag.
+    before = commit_in(project.git("show", f"{since}:./{TAKEN}", ok=(0, 128)))
+    own = project.root / TAKEN
+    now = commit_in(own.read_text(encoding="utf-8")) if own.is_file() else None
+    return before == now if before and now else former == version

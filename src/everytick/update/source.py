@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everytick.answers import answer_in
-from everytick.installed import engine_line
+from everytick.installed import TAKEN, engine_line
 
 from .copier import Copier
 from .problem import UpdateError
@@ -29,13 +29,16 @@ def move(project: Project, address: str) -> None:
     project.check_working_tree()
     if not is_remote(address):
         address = str(Path(address).expanduser().resolve())
+    copier = Copier(project, address)
+    # Where there is none, that is not the fault of the address.
+    copier.command  # noqa: B018
     line = project.engine_line()
     commit = line.commit if line and line.commit else project.answer("_commit")
     old = project.answers_file.read_text(encoding="utf-8")
     with TemporaryDirectory(prefix="everytick-source-") as name:
         made = Path(name).resolve() / "made"
         try:
-            Copier(project).render(address, commit, old, made)
+            copier.render(address, commit, old, made)
             if not (made / project.answers_file.name).exists():
                 raise UpdateError("there is no template in it")
         except UpdateError as problem:
@@ -45,6 +48,8 @@ def move(project: Project, address: str) -> None:
             ) from None
         answers = (made / project.answers_file.name).read_text(encoding="utf-8")
         rendered = (made / "pyproject.toml").read_text(encoding="utf-8")
+        written = made / TAKEN
+        version = written.read_text(encoding="utf-8") if written.is_file() else ""
     _rewrite(project.answers_file, old, answers)
     new = engine_line(rendered)
     changed = [project.answers_file.name]
@@ -54,8 +59,17 @@ def move(project: Project, address: str) -> None:
         place = rendered[new.span[0] : new.span[1]]
         file.write_text(text[: line.span[0]] + place + text[line.span[1] :], encoding="utf-8")
         changed.append("pyproject.toml")
-    print(f"The template is at {answer_in(answers, '_src_path')} now, by {' and '.join(changed)}.")
+    own = project.root / TAKEN
+    if version and own.is_file() and own.read_text(encoding="utf-8") != version:
+        # A folder without commits became one with commits, or the reverse.
+        own.write_text(version, encoding="utf-8")
+        changed.append(TAKEN)
+    print(f"The template is at {answer_in(answers, '_src_path')} now, by {_enumerated(changed)}.")
     print("Commit that, then run `make install`; `make update` takes new versions from there.")
+
+
+def _enumerated(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _rewrite(file: Path, old: str, rendered: str) -> None:

@@ -6,13 +6,13 @@ import os
 import sys
 import tempfile
 
-from everytick.installed import is_stale
+from everytick.installed import is_stale, left_behind
 
 from . import conflicts, news, steps
 from .copier import Copier
 from .problem import UpdateError
 from .project import UNDO, Project
-from .versions import news_of, outdated
+from .versions import check_ref, standing
 
 
 def take(project: Project, ref: str | None) -> int:
@@ -30,10 +30,14 @@ def take(project: Project, ref: str | None) -> int:
     project.check_working_tree()
     project.check_source()
     if ref is None:
-        newer = outdated(project)
-        if newer is None:
-            print(news_of(project, newer))
+        found = standing(project)
+        if found.newer is None:
+            print(found.sentence())
+            if wrong := left_behind(project.root):
+                raise UpdateError(wrong)
             return 0
+    else:
+        check_ref(project, ref)
     before = project.git("rev-parse", "HEAD").strip()
     Copier(project).update(ref)
     conflicts.check(project)
@@ -55,6 +59,8 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
     """
     project.check_repository()
     conflicts.check(project)
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
     # The changelog of the engine that is here goes with it.
     known = news.changelog() if is_stale(project.root) else ""
     for name, command in steps.installing(project):

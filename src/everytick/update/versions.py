@@ -6,6 +6,9 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
+
+from everytick.errors import nearest
 
 from . import plain_git
 from .problem import UpdateError
@@ -23,6 +26,8 @@ _VERSION = re.compile(
 _PHASES = {"alpha": 0, "a": 0, "beta": 1, "b": 1, "preview": 2, "pre": 2, "c": 2, "rc": 2}
 # The forms of `git describe`: a commit after a tag, and one without any tag.
 _PAST = re.compile(r"(?:(?P<tag>.+)-\d+-g)?[0-9a-f]{7,40}")
+# A tag or a branch: nothing that git computes (`main~1`), nor a word of Copier's (`:current:`).
+_NAME = re.compile(r"(?!HEAD$|@$)[^~^:\s{}]+")
 
 
 class Version:
@@ -68,31 +73,64 @@ class Version:
         return self._key < other._key
 
 
-def outdated(project: Project) -> str | None:
-    """Return the newest release of the template if this project has an older one.
+@dataclass(frozen=True)
+class Standing:
+    """How old a project is.
+
+    Args:
+        current: the version of the template that it has.
+        newest: the newest release of the template; None if there is none.
+    """
+
+    current: str
+    newest: Version | None
+
+    @property
+    def newer(self) -> str | None:
+        """The newest release, if the project has an older one."""
+        here = release_of(self.current)
+        return self.newest.text if self.newest is not None and (here is None or here < self.newest) else None
+
+    def sentence(self) -> str:
+        """Return the sentence that says it."""
+        head = "`make update REF=HEAD` (or --ref HEAD) takes what the template has now"
+        if self.newer is not None:
+            return (
+                f"Version {self.newer} of the template is out; this project is at {self.current}. Take it"
+                " with: make update"
+            )
+        if self.newest is None:
+            return f"This project is at {self.current}. The template has no release yet: {head}."
+        if _PAST.fullmatch(self.current):
+            return (
+                f"This project is at {self.current}, past the newest release of the template, and will take"
+                f" the next one. Until then {head}."
+            )
+        return f"This project has the newest version of the template, {self.current}."
+
+
+def standing(project: Project) -> Standing:
+    """Return how old a project is.
 
     Raises:
         UpdateError: the template cannot be asked.
     """
-    releases = [it for it in _tags(project) if not it.is_preview]
-    here = release_of(project.answer("_commit"))
-    newest = max(releases, default=None, key=lambda it: it._key)
-    return newest.text if newest is not None and (here is None or here < newest) else None
+    releases = [it for it in map(_version, _names(project, "tags")) if it is not None and not it.is_preview]
+    return Standing(project.answer("_commit"), max(releases, default=None, key=lambda it: it._key))
 
 
-def news_of(project: Project, newer: str | None) -> str:
-    """Return the sentence that says how old the project is."""
-    current = project.answer("_commit")
-    if newer is not None:
-        return (
-            f"Version {newer} of the template is out; this project is at {current}. Take it with: make update"
-        )
-    if _PAST.fullmatch(current):
-        return (
-            f"This project is at {current}, past the newest release of the template, and will take the next"
-            " one. Until then `make update REF=HEAD` (or --ref HEAD) takes what the template has now."
-        )
-    return f"This project has the newest version of the template, {current}."
+def check_ref(project: Project, ref: str) -> None:
+    """Refuse what the template's repository cannot have: Copier would end with a traceback.
+
+    Raises:
+        UpdateError: it has no such tag or branch, or cannot be asked.
+    """
+    if not _NAME.fullmatch(ref) or _PAST.fullmatch(ref) or re.fullmatch("[0-9a-f]{4,64}", ref):
+        # A commit, or what leads to one, is in no list.
+        return
+    known = _names(project, "tags", "heads")
+    if ref not in known and f"refs/{ref.removeprefix('refs/')}" not in known.values():
+        raise UpdateError(f"the template has no tag or branch {ref!r}{nearest(ref, known)}")
 
 
 def release_of(commit: str) -> Version | None:
@@ -105,15 +143,22 @@ def release_of(commit: str) -> Version | None:
         return None
 
 
-def _tags(project: Project) -> list[Version]:
-    """Return the versions that the template's repository has."""
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except ValueError:
+        return None
+
+
+def _names(project: Project, *kinds: str) -> dict[str, str]:
+    """Return the short and the full names of what the template's repository has of some kinds."""
     address = git_address(project.check_source())
     environment = plain_git.environment(project.root)
     if not sys.stdin.isatty():
         # Nobody is there to answer.
         environment = environment | {"GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(
-        ["git", "ls-remote", "--tags", "--refs", "--", address],
+        ["git", "ls-remote", *(f"--{it}" for it in kinds), "--refs", "--", address],
         cwd=project.root,
         env=environment,
         capture_output=True,
@@ -122,13 +167,8 @@ def _tags(project: Project) -> list[Version]:
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[0]
         raise UpdateError(f"git cannot tell what the newest version of the template is: {said}")
-    found = []
-    for line in done.stdout.splitlines():
-        try:
-            found.append(Version(line.partition("\trefs/tags/")[2]))
-        except ValueError:
-            continue
-    return found
+    full = [line.partition("\t")[2] for line in done.stdout.splitlines()]
+    return {name.split("/", 2)[2]: name for name in full}
 
 
 def git_address(source: str) -> str:

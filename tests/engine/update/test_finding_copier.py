@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from everytick.update import source
 from everytick.update.copier import Copier
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project
@@ -49,6 +50,18 @@ def test_one_that_is_too_old_or_broken_is_passed_over(here: Path) -> None:
     program(here / "env/bin/copier", "Traceback")
     beside = program(here / "template/venv/bin/copier", "copier 10.0.0")
     assert found(here) == [str(beside)]
+
+
+def test_a_template_that_moved_may_have_it_and_is_not_blamed_where_there_is_none(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = here / "moved"
+    beside = program(moved / ".venv/bin/copier")
+    assert Copier(Project(here / "app"), str(moved)).command == [str(beside)]
+    beside.unlink()
+    monkeypatch.setattr(Project, "check_working_tree", lambda _: None)
+    with pytest.raises(UpdateError, match=r"^an update needs Copier: "):
+        source.move(Project(here / "app"), str(moved))
 
 
 @pytest.mark.parametrize(
