@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ import apscheduler
 from everytick import app
 from everytick.errors import ScheduleError
 
-# Of the installed package, and of APScheduler's.
-_MACHINERY = (str(Path(__file__).parent), str(Path(apscheduler.__file__).parent))
+# Of the installed package, and of APScheduler's; with a separator, or `everytick_shop` beside it would count.
+_MACHINERY = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
 
 
 def call_site() -> str:

@@ -17,6 +17,7 @@ import pytest
 from everytick import ConfigurationError, SchedulerSettings
 from everytick import app as which
 from everytick.api.loading import configure_logging
+from everytick.call_site import is_machinery
 
 SOURCE = Path(which.__file__).parent
 SHOP = """
@@ -430,3 +431,8 @@ def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
             assert "python -m app" not in node.value, f"{file}:{node.lineno}"
+
+
+def test_a_package_whose_name_begins_like_the_engines_is_the_users() -> None:
+    assert is_machinery(str(SOURCE / "api" / "triggers.py"))
+    assert not is_machinery(str(SOURCE.with_name("everytick_shop") / "schedule.py"))

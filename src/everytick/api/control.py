@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +14,7 @@ from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 from everytick import app
 from everytick.app import typed
 from everytick.call_site import call_site, fail, failing
+from everytick.engine import registry
 from everytick.engine.registry import Change
 from everytick.errors import ScheduleError, nearest
 from everytick.model import functions, ticks
@@ -23,7 +26,7 @@ from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
 
 from . import triggers
-from .declare import JobDeclarations
+from .declare import JobDeclarations, shown_name
 from .requests import RunRequests
 from .unsupported import NO_JOBSTORES, refuse
 
@@ -102,12 +105,13 @@ class JobControl(RunRequests, JobDeclarations):
         """
         check_jobstore(jobstore)
         self._need_running("modify_job()", "change the job's add_job() call")
-        where, job = call_site(), self._added(job_id)
+        where = call_site()
         for name in changes:
             if name not in _CHANGEABLE:
                 hint = nearest(name, _CHANGEABLE) or f": it takes {', '.join(sorted(_CHANGEABLE))}"
                 raise fail(where, job_id, f"modify_job takes no {name}={hint}")
-        with failing(where, job_id):
+
+        def change(job: Job) -> Job:
             if "trigger" in changes:
                 job = replace(job, schedule=self._schedule(changes["trigger"], {}))
             given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
@@ -117,8 +121,9 @@ class JobControl(RunRequests, JobDeclarations):
             )
             functions.check_arguments(function, args, kwargs)
             job = replace(job, func=function, args=args, kwargs=kwargs, given=given)
-            job = replace(job, name=str(changes.get("name", job.name)), options=self._options(given))
-            return self._keep(job, named=True, replace_existing=True)
+            return replace(job, name=shown_name(changes.get("name", job.name)), options=self._options(given))
+
+        return self._change(where, job_id, change)
 
     def reschedule_job(
         self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
@@ -129,10 +134,11 @@ class JobControl(RunRequests, JobDeclarations):
         """
         check_jobstore(jobstore)
         self._need_running("reschedule_job()", "change the job's add_job() call")
-        where, job = call_site(), self._added(job_id)
-        with failing(where, job_id):
-            changed = replace(job, schedule=self._schedule(trigger, trigger_args))
-            return self._keep(changed, named=True, replace_existing=True)
+        return self._change(
+            call_site(),
+            job_id,
+            lambda job: replace(job, schedule=self._schedule(trigger, trigger_args)),
+        )
 
     def pause_job(
         self,
@@ -226,18 +232,21 @@ class JobControl(RunRequests, JobDeclarations):
     def _own_schedule(self, job_id: str) -> Schedule | None:
         return None
 
-    def _added(self, job_id: str) -> Job:
-        job = self.get_job(job_id)
-        if job is None:
-            state = self._execute(lambda connection: _existing(connection, job_id))
-            if state.call_data is not None:
+    def _change(self, where: str, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Change a job as the ledger keeps it; once more if another's change comes between."""
+        while True:
+            row = self._execute(lambda connection: _added(connection, job_id))
+            try:
+                job = registry.load(row, self.defaults)
+            except ValueError:
                 raise ScheduleError(
                     f"job {job_id!r} cannot run here, so it cannot be changed ({typed('jobs')} says why):"
                     " add it anew with replace_existing=True, or remove it"
-                )
-        if job is None or not job.added:
-            raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")
-        return job
+                ) from None
+            with failing(where, job_id):
+                changed = self._write(change(job), functools.partial(_may_change, row))
+            if changed is not None:
+                return changed
 
     def _check_time_to_come(self, job: Job) -> None:
         now = ticks.now()
@@ -251,6 +260,13 @@ class JobControl(RunRequests, JobDeclarations):
             raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it out to run now")
 
     def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+        def may(connection: Connection) -> str | None:
+            return _may_take(connection, job, named, replace_existing)
+
+        return self._write(job, may) or self.get_job(job.id) or job
+
+    def _write(self, job: Job, may: Callable[[Connection], str | None]) -> Job | None:
+        """Write a job down, if `may` says in the same transaction what that means; else return None."""
         functions.stable_reference(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
@@ -260,17 +276,17 @@ class JobControl(RunRequests, JobDeclarations):
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
         job = replace(job, startup_delay=None, owner=self)
 
-        def add(connection: Connection) -> AddedRow | None:
-            action = _may_take(connection, job, named, replace_existing)
+        def write(connection: Connection) -> AddedRow | None:
+            action = may(connection)
             if action is None:
                 return None
             kept = definitions.keep(connection, job, first_at)
             requests.note_down(connection, self.who, action, job.id)
             return kept
 
-        row = self._execute(add, creating=True)
+        row = self._execute(write, creating=True)
         if row is None:
-            return self.get_job(job.id) or job
+            return None
         self._changed(Change(job.id, job, row.watermark, row.serial))
         return job
 
@@ -303,6 +319,18 @@ def _may_take(connection: Connection, job: Job, named: bool, replace_existing: b
     if named:
         raise JobExistsError(f"{taken} that was added before: give another id=, or replace_existing=True")
     return None
+
+
+def _may_change(row: AddedRow, connection: Connection) -> str | None:
+    """Return `change`; None if the job is not any more as this row says."""
+    return "change" if _added(connection, row.job_id).serial == row.serial else None
+
+
+def _added(connection: Connection, job_id: str) -> AddedRow:
+    """Return a job that was added while running, as the ledger keeps it."""
+    if _existing(connection, job_id).call_data is None:
+        raise ScheduleError(f"job {job_id!r} stands in the schedule's code: change it there")
+    return definitions.read_added(connection, job_id)
 
 
 def _existing(connection: Connection, job_id: Any) -> JobState:

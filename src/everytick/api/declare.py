@@ -172,7 +172,7 @@ class JobDeclarations:
         given = {name: value for name, value in given.items() if value is not undefined}
         return Job(
             id=id,
-            name=str(name or functions.function_name(function)).encode(errors="replace").decode(),
+            name=shown_name(name or functions.function_name(function)),
             func=function,
             args=args,
             kwargs=kwargs,
@@ -204,6 +204,11 @@ class JobDeclarations:
             job.paused_at_first = True
         else:
             job.startup_delay = read_next_run_time(value, [self.timezone, job.schedule.zone])
+
+
+def shown_name(name: Any) -> str:
+    """Return a job's name as it can be kept: without halves of characters."""
+    return str(name).encode(errors="replace").decode()
 
 
 def _checked(values: dict[str, Any]) -> Options:

@@ -74,6 +74,8 @@ class RunRequests:
             ScheduleError: there is no such job, or no such tick, or the tick is still to come.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
+        if tick is not None and not isinstance(tick, datetime):
+            raise ScheduleError(f"tick={tick!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
         instant = None if tick is None else ticks.instant_in(tick, self.timezone)
 
         def ask(connection: Connection) -> int:

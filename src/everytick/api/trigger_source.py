@@ -1,7 +1,8 @@
 """Where a trigger object was made: the calls in the user's files that may have made it.
 
 A trigger object keeps no trace of what it was not given. The call that made it does, and stands in a file:
-most often inside the very `add_job(...)` call that is being looked at.
+inside the very `add_job(...)` call that is being looked at, or where the object was given a name. Any other
+call proves nothing, however alike: the object may come from a function, a `functools.partial` or a copy.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import linecache
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from types import CodeType, FrameType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import BaseCombiningTrigger
 from everytick.call_site import is_machinery, user_frame
+
+from .bindings import Bound, FileText, Span, text_of
 
 # What cannot be read off: it may be anything.
 OPEN = object()
@@ -37,16 +40,13 @@ class TriggerCall:
     arguments: by name, as they are written.
     more: what is given by `**`; `starred`: whether any is given by `*`.
     crontab: whether it is a call of `from_crontab`.
-    target: the name to which what it makes is assigned.
     names: what the names mean that are written there.
     """
 
-    node: ast.Call
     arguments: Mapping[str, ast.expr]
     more: tuple[ast.expr, ...]
     starred: bool
     crontab: bool
-    target: str
     names: Mapping[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
@@ -65,21 +65,7 @@ class TriggerCall:
         return OPEN if self.open else None
 
     def _read(self, expression: ast.expr) -> Any:
-        """Return what an expression is as things stand, without running anything; else OPEN."""
-        if isinstance(expression, ast.Name):
-            return self.names.get(expression.id, OPEN)
-        if isinstance(expression, ast.Attribute):
-            return getattr(self._read(expression.value), "__dict__", {}).get(expression.attr, OPEN)
-        if isinstance(expression, ast.Subscript):
-            owner, key = self._read(expression.value), self._read(expression.slice)
-            if type(owner) is dict and isinstance(key, str | int):
-                return owner.get(key, OPEN)
-            is_item = type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner)
-            return owner[key] if is_item else OPEN
-        try:
-            return ast.literal_eval(expression)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            return OPEN
+        return _read(expression, self.names)
 
     def gives(self, name: str) -> bool | None:
         """Return whether it gives an argument, other than None; None if that cannot be read off."""
@@ -100,71 +86,160 @@ class TriggerCall:
 
 
 class Origin:
-    """The calls that may have made a trigger object which is being given to a scheduler."""
+    """The calls that made a trigger object which is being given to a scheduler."""
 
     def __init__(
         self, trigger: BaseTrigger, cls: type[BaseTrigger], fits: Callable[[TriggerCall], bool]
     ) -> None:
         """`cls`: APScheduler's class that it is of. `fits` tells whether a call may have made it."""
         self._trigger, self._fits, self._frame = trigger, fits, user_frame()
-        self._span = _span_of(self._frame)
         self._parameters = _parameters(cls.__init__)
         # A subclass with a signature of its own takes other arguments.
-        self._name = type(trigger).__name__ if type(trigger).__init__ is cls.__init__ else ""
+        self._is_plain = type(trigger).__init__ is cls.__init__
 
     @functools.cached_property
     def calls(self) -> list[TriggerCall]:
-        """Return the calls that may have made it, of all files that make triggers.
+        """Return the calls one of which certainly made it; none if that is not certain.
 
-        If there are any: only those inside of the call of the scheduler, or else assigned to a name that is
-        this very object.
+        Those inside of the call of the scheduler; else those whose result was given a name, if the name is
+        still this very object, or a combination of which it is a part, and was never given anything else
+        that may be it.
         """
-        here = self._in_this_file()
-        if inside := self._fitting(call for call in here if _is_within(call.node, self._span)):
+        names = ChainMap(self._frame.f_locals, self._frame.f_globals)
+        here = text_of(self._frame.f_code.co_filename, self._frame.f_globals)
+        if inside := self._certain(self._arguments(here, names), names):
             return inside
-        first, last = _lines(self._frame.f_code)
-        local = self._frame.f_locals
-        if assigned := self._fitting(
-            call
-            for call in here
-            if local.get(call.target) is self._trigger and first <= call.node.lineno <= last
-        ):
-            return assigned
-        others = self._in_other_files()
-        known = self._frame.f_globals
-        kept = [call for call in here if known.get(call.target) is self._trigger]
-        kept += [call for call in others if call.names.get(call.target) is self._trigger]
-        if assigned := self._fitting(kept):
-            return assigned
-        found = self._fitting(here + others)
-        # One that makes this very trigger is more likely than one that might make any.
-        return [call for call in found if not call.open] or found
+        for bound, known in self._bound(here, names):
+            if found := self._certain(bound, known):
+                return found
+        return []
 
     def ask(self, question: Callable[[TriggerCall], bool | None]) -> bool | None:
         """Return what all calls that may have made it answer; None if they do not agree, or there is none."""
         answers = {question(call) for call in self.calls}
         return answers.pop() if len(answers) == 1 else None
 
-    def _in_this_file(self) -> list[TriggerCall]:
-        code, known = self._frame.f_code, self._frame.f_globals
-        linecache.lazycache(code.co_filename, known)
-        names = ChainMap(self._frame.f_locals, known)
-        return [replace(call, names=names) for call in self._named(code.co_filename)]
+    def _arguments(self, text: FileText, names: Mapping[str, Any]) -> Bound:
+        """Return the arguments, of the scheduler's method, in which a trigger like it is made."""
+        span = _span_of(self._frame)
+        call = text.calls.get(span) if span else None
+        if call is None:
+            return []
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        return [part for part in given if any(self._like(node, names) for node in ast.walk(part))]
 
-    def _in_other_files(self) -> list[TriggerCall]:
+    def _bound(self, here: FileText, names: Mapping[str, Any]) -> Iterator[tuple[Bound, Mapping[str, Any]]]:
+        """Yield what was given to each name that means it now, with what the names mean there."""
+        local = self._frame.f_locals
+        if local is not self._frame.f_globals:
+            for name in [name for name, value in list(local.items()) if self._is_in(value)]:
+                yield here.given_around(self._frame.f_lineno, name), names
+        for text, known in [(here, self._frame.f_globals), *self._others()]:
+            for name, bound in text.module.items():
+                if self._is_in(known.get(name)):
+                    yield bound, known
+            for cls, attributes in text.classes.items():
+                of_class = getattr(known.get(cls), "__dict__", {})
+                for name, bound in attributes.items():
+                    if self._is_in(of_class.get(name)):
+                        yield bound, ChainMap(dict(of_class), dict(known))
+
+    def _others(self) -> Iterator[tuple[FileText, dict[str, Any]]]:
         own = self._frame.f_code.co_filename
-        return [
-            replace(call, names=vars(module))
-            for module in _modules_with_triggers(len(sys.modules))
-            if module.__file__ is not None and module.__file__ != own
-            for call in self._named(module.__file__)
-        ]
+        for module in _modules_with_triggers(len(sys.modules), id(list(sys.modules.values())[-1])):
+            if module.__file__ is not None and module.__file__ != own:
+                yield text_of(module.__file__, vars(module)), vars(module)
 
-    def _named(self, file: str) -> list[TriggerCall]:
-        return _calls(file, self._parameters).get(self._name, [])
+    def _is_in(self, value: object, around: tuple[object, ...] = ()) -> bool:
+        if isinstance(value, BaseCombiningTrigger) and isinstance(value.triggers, list | tuple):
+            # One that is a part of itself is not asked for ever.
+            parts = [part for part in value.triggers if all(part is not outer for outer in (*around, value))]
+            return any(self._is_in(part, (*around, value)) for part in parts)
+        return value is self._trigger
 
-    def _fitting(self, calls: Iterable[TriggerCall]) -> list[TriggerCall]:
-        return [call for call in calls if self._fits(call)]
+    def _certain(self, bound: Bound, names: Mapping[str, Any]) -> list[TriggerCall]:
+        found = [call for expression in bound for call in self._makers(expression, names)]
+        certain = [call for call in found if call is not None]
+        return certain if len(certain) == len(found) else []
+
+    def _makers(self, expression: ast.expr | None, names: Mapping[str, Any]) -> Iterator[TriggerCall | None]:
+        """Yield the calls that may have made it; None for an expression that may be it in another way."""
+        parts: Iterable[ast.expr | None]
+        match expression:
+            case ast.Constant() | ast.Lambda() | ast.Compare() | ast.JoinedStr():
+                return
+            case ast.IfExp(body=body, orelse=orelse):
+                parts = (body, orelse)
+            case ast.BoolOp(values=values):
+                parts = values
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Dict(values=parts):
+                pass
+            case ast.NamedExpr(value=value) | ast.Starred(value=value):
+                parts = (value,)
+            case ast.Name() | ast.Attribute() | ast.Subscript():
+                value = _read(expression, names)
+                if value is OPEN or self._is_in(value):
+                    yield None
+                return
+            case ast.Call():
+                if call := self._like(expression, names):
+                    if self._fits(call):
+                        yield call
+                    return
+                made = _class_of(expression.func, names)
+                if made is None:
+                    yield None
+                    return
+                parts = ()
+                if issubclass(made, BaseCombiningTrigger):
+                    parts = (*expression.args, *(keyword.value for keyword in expression.keywords))
+                elif issubclass(type(self._trigger), made):
+                    yield None
+            case _:
+                yield None
+                return
+        for part in parts:
+            yield from self._makers(part, names)
+
+    def _like(self, node: ast.AST, names: Mapping[str, Any]) -> TriggerCall | None:
+        """Return a call of the very class that it is of; None for anything else."""
+        if not isinstance(node, ast.Call) or not self._is_plain:
+            return None
+        function, crontab = node.func, False
+        if isinstance(function, ast.Attribute) and function.attr == "from_crontab":
+            function, crontab = function.value, True
+        if _class_of(function, names) is not type(self._trigger):
+            return None
+        order = ("expr", "timezone") if crontab else self._parameters
+        arguments = dict(zip(order, node.args, strict=False))
+        arguments |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+        more = tuple(keyword.value for keyword in node.keywords if keyword.arg is None)
+        starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+        return TriggerCall(arguments, more, starred, crontab, names)
+
+
+def _class_of(function: ast.expr, names: Mapping[str, Any]) -> type | None:
+    """Return the class that is called; None if it is none, or cannot be read off."""
+    found = _read(function, names)
+    return found if isinstance(found, type) else None
+
+
+def _read(expression: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return what an expression is as things stand, without running anything; else OPEN."""
+    if isinstance(expression, ast.Name):
+        return names.get(expression.id, OPEN)
+    if isinstance(expression, ast.Attribute):
+        return getattr(_read(expression.value, names), "__dict__", {}).get(expression.attr, OPEN)
+    if isinstance(expression, ast.Subscript):
+        owner, key = _read(expression.value, names), _read(expression.slice, names)
+        if type(owner) is dict and isinstance(key, str | int):
+            return owner.get(key, OPEN)
+        is_item = type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner)
+        return owner[key] if is_item else OPEN
+    try:
+        return ast.literal_eval(expression)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return OPEN
 
 
 @functools.cache
@@ -172,30 +247,20 @@ def _parameters(function: Callable[..., None]) -> tuple[str, ...]:
     return tuple(name for name in inspect.signature(function).parameters if name != "self")
 
 
-def _span_of(frame: FrameType) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def _span_of(frame: FrameType) -> Span | None:
     """Return where the call begins and ends that a frame is in: lines and columns."""
-    positions = islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
-    line, end_line, column, end_column = next(positions)
+    line, end_line, column, end_column = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
     if line is None or end_line is None or column is None or end_column is None:
         return None
-    return (line, column), (end_line, end_column)
-
-
-def _lines(code: CodeType) -> tuple[int, int]:
-    """Return the first and the last line of a function; of a module none, since its names are not local."""
-    if code.co_name == "<module>":
-        return 0, 0
-    return code.co_firstlineno, max(line or 0 for _begin, _end, line in code.co_lines())
-
-
-def _is_within(node: ast.expr, span: tuple[tuple[int, int], tuple[int, int]] | None) -> bool:
-    end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
-    return span is not None and span[0] <= (node.lineno, node.col_offset) and end <= span[1]
+    return line, column, end_line, end_column
 
 
 @functools.lru_cache(maxsize=1)
-def _modules_with_triggers(_number: int) -> list[ModuleType]:
-    """Return the modules, outside of this package and APScheduler, that name anything of APScheduler."""
+def _modules_with_triggers(_number: int, _newest: int) -> list[ModuleType]:
+    """Return the modules, outside of this package and APScheduler, that name anything of APScheduler.
+
+    Looked up anew when their number, or the one that was imported last, is another.
+    """
     return [module for module in list(sys.modules.values()) if _may_make_triggers(module)]
 
 
@@ -210,45 +275,6 @@ def _is_apschedulers(value: object) -> bool:
     if isinstance(value, ModuleType):
         return value.__name__.partition(".")[0] == "apscheduler"
     return isinstance(value, type) and issubclass(value, BaseTrigger)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _calls(file: str, parameters: tuple[str, ...]) -> dict[str, list[TriggerCall]]:
-    """Return the calls in a file, by the name that is called. `parameters`: the names of their arguments."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    nodes = list(ast.walk(tree))
-    imports = (alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
-    real = {alias.asname: alias.name for alias in imports if alias.asname}
-    targets = {
-        node.value: target.id
-        for node in nodes
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    found: dict[str, list[TriggerCall]] = {}
-    for node in nodes:
-        if isinstance(node, ast.Call):
-            function, crontab = node.func, False
-            if isinstance(function, ast.Attribute) and function.attr == "from_crontab":
-                function, crontab = function.value, True
-            name = _name(function)
-            call = _call(
-                node, ("expr", "timezone") if crontab else parameters, crontab, targets.get(node, "")
-            )
-            found.setdefault(real.get(name, name), []).append(call)
-    return found
-
-
-def _call(node: ast.Call, order: Iterable[str], crontab: bool, target: str) -> TriggerCall:
-    arguments = dict(zip(order, node.args, strict=False))
-    arguments |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
-    more = tuple(keyword.value for keyword in node.keywords if keyword.arg is None)
-    starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-    return TriggerCall(node, arguments, more, starred, crontab, target)
 
 
 def _is_naive(value: ast.expr) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
@@ -66,7 +66,9 @@ def read(
 
     `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
     """
-    if trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):
+    # Zones of other libraries cannot be a key.
+    is_key = isinstance(reading.zone, ZoneInfo)
+    if is_key and trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):
         return _read_once(trigger, tuple(arguments.items()), known_options, reading)
     return _read(trigger, arguments, known_options, reading)
 
@@ -92,6 +94,8 @@ def _read(
             raise ValueError(
                 f"{extra} beside a trigger object has no effect: give it to {type(trigger).__name__}(...)"
             )
+        if isinstance(trigger, OrTrigger | AndTrigger):
+            _check_parts(trigger)
         return _compile_object(trigger, reading)
     if trigger is None:
         trigger = "date"
@@ -117,7 +121,8 @@ def _read(
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
         raise ValueError(bad_zone(arguments.get("timezone"))) from None
-    if cls not in _COMPILERS:
+    if isinstance(made, OrTrigger | AndTrigger):
+        _check_parts(made)
         return _compile_object(made, reading)
     return _compile(
         cls, made, {name: value for name, value in arguments.items() if value is not None}, reading
@@ -131,16 +136,40 @@ def _parameters(trigger: str) -> frozenset[str]:
 
 def _compile_object(trigger: BaseTrigger, reading: Reading) -> Schedule:
     """Return the canonical form of a trigger object; what it was not given comes from `reading`."""
-    if isinstance(trigger, OrTrigger | AndTrigger):
-        return _combined(trigger, reading)
+    for combining in (OrTrigger, AndTrigger):
+        if _has_ticks_of(trigger, combining):
+            return _combined(trigger, reading)
     for cls in _COMPILERS:
-        if isinstance(trigger, cls):
+        if _has_ticks_of(trigger, cls):
             given = arguments_of(trigger, reading.zone, stored=reading.stored)
             return _compile(cls, trigger, given, reading)
     raise ValueError(
         f"{type(trigger).__name__} is a trigger of your own, whose ticks could not be found again after a"
         f" restart: use or combine {', '.join(BY_NAME)}"
     )
+
+
+def _has_ticks_of(trigger: BaseTrigger, cls: type[BaseTrigger]) -> bool:
+    """Return whether a trigger is of a class, and reckons its ticks as that does."""
+    own = getattr(trigger.get_next_fire_time, "__func__", None)
+    return isinstance(trigger, cls) and own is cls.get_next_fire_time
+
+
+def _check_parts(trigger: OrTrigger | AndTrigger, around: tuple[BaseTrigger, ...] = ()) -> None:
+    """Refuse what is no list of triggers, and a trigger within itself."""
+    word = "or" if isinstance(trigger, OrTrigger) else "and"
+    parts = trigger.triggers
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, BaseTrigger) for part in parts):
+        said = type(parts).__name__
+        if isinstance(parts, list | tuple):
+            said = " and ".join(sorted({type(part).__name__ for part in parts}))
+        raise ValueError(f"the '{word}' trigger takes a list of trigger objects, not {said}")
+    around = (*around, trigger)
+    if any(part is outer for part in parts for outer in around):
+        raise ValueError(f"an '{word}' trigger cannot be a part of itself")
+    for part in parts:
+        if isinstance(part, OrTrigger | AndTrigger):
+            _check_parts(part, around)
 
 
 def _compile(

@@ -42,7 +42,8 @@ class Live:
         """Yield an event for each change, and a comment when there is none for long."""
         changed = asyncio.Event()
         self._listeners.add(changed)
-        if self._looking is None or self._looking.done():
+        # One that was cancelled a moment ago is not done yet, but looks no more.
+        if self._looking is None or self._looking.done() or self._looking.cancelling():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         try:
             yield b"retry: 3000\nevent: here\ndata: 1\n\n"
@@ -70,14 +71,18 @@ class Live:
             changed.set()
 
     async def _look(self) -> None:
-        watch = _Watch(self._ledger)
+        watch, asked = _Watch(self._ledger), None
         try:
             while True:
                 self.looks += 1
-                if await asyncio.to_thread(watch.changed):
+                asked = asyncio.get_running_loop().run_in_executor(None, watch.changed)
+                if await asyncio.shield(asked):
                     self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
+            # A thread goes on after a cancellation, and needs the connection.
+            if asked is not None and not asked.done():
+                await asyncio.wait([asked])
             watch.close()
 
 

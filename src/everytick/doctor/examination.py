@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from everytick import app
 from everytick.call_site import is_machinery, shown_path
@@ -73,7 +74,7 @@ _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/databas
 
 
 def _is_own(filename: str) -> bool:
-    own = filename.startswith(str(app.current().root)) and "site-packages" not in filename
+    own = Path(filename).is_relative_to(app.current().root) and "site-packages" not in filename
     return own and not is_machinery(filename)
 
 

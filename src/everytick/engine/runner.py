@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -124,9 +124,14 @@ class Runner:
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()
-        run = self._describe(claim, job, started)
-        set_current_run(run)
-        self._notifier.began(job)
+        try:
+            run = self._describe(claim, job, started)
+            set_current_run(run)
+        except Exception as problem:
+            # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
+            self._end(claim, started, "failed", problem=problem)
+            return
+        self._tell(job, lambda: self._notifier.began(job))
         tick = claim.kind if run.tick is None else run.tick.isoformat()
         limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
         with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
@@ -152,6 +157,13 @@ class Runner:
                 else:
                     logger.trace("{} succeeded", job.name)
                     self._end(claim, started, "succeeded", value=value)
+
+    def _tell(self, job: Job, tell: Callable[[], None]) -> None:
+        """Let the notifier hear of a run; that this fails is no reason for the run to fail."""
+        try:
+            tell()
+        except Exception as problem:
+            logger.bind(job=job.id).opt(exception=problem).error("nobody could be told about a run")
 
     def _was_cut(self, claim: Claim) -> bool:
         """Return whether this is a coroutine that was cancelled at the end of a stop."""
@@ -210,6 +222,10 @@ class Runner:
         return cancellation is not None and cancellation.requested
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
+        if done.cancelled():
+            # It still waited for a thread when there were no more calls.
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+            return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
         self._end(claim, started, state, problem=problem)
@@ -245,7 +261,7 @@ class Runner:
         if cancellation is None or not cancellation.requested:
             outcome = with_next_attempt(outcome, job, now)
         self._outcomes.write(outcome)
-        self._notifier.ended(job, outcome)
+        self._tell(job, lambda: self._notifier.ended(job, outcome))
         code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
         if problem is None and state != "succeeded":
             # Listeners tell success from failure by this.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from everytick.engine.capture import one_line
@@ -45,11 +46,12 @@ def call(address: str, body: bytes | None, application: str) -> None:
     Raises:
         NotTaken: it did not answer, or with an error.
     """
-    headers = {"User-Agent": application}
+    # A header is of Latin letters: others stand there as an address would have them.
+    headers = {"User-Agent": urllib.parse.quote(application, safe=" ()/:;,.-_+@")}
     if body is not None:
         headers["Content-Type"] = "text/plain; charset=utf-8"
-    request = urllib.request.Request(address, body, headers)
     try:
+        request = urllib.request.Request(address, body, headers)
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             answer.read(_ANSWER_LENGTH)
     except urllib.error.HTTPError as problem:

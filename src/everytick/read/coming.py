@@ -107,12 +107,14 @@ def coming(
         ConfigurationError: there is no such job.
         LedgerError: the ledger cannot be read.
     """
-    known = schedules(ledger, declared.jobs)
+    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(ledger, declared)}
+    # A job may come or go between the two reads: it is in both, or not looked at.
+    found = schedules(ledger, declared.jobs)
+    known = {each: schedule for each, schedule in found.items() if each in run_statistics}
     if job_id is not None:
         if job_id not in known:
             raise no_such_job(job_id, known)
         known = {job_id: known[job_id]}
-    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(ledger, declared)}
     findings, kept = plan.Findings(run_statistics), []
     number, looked_until = 0, end
     for planned in plan.plan(known, begin, end):

@@ -34,7 +34,7 @@ def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda:
     Raises:
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
-    _await(ledger)
+    _await(ledger, over)
     file, feed = ledger.file_identity(), CompletionFeed(wanted.since, list(schema.runs.columns))
     give_up = 0.0
     while not over():
@@ -72,13 +72,14 @@ def _looks(
         time.sleep(POLL_SECONDS)
 
 
-def _await(ledger: Ledger) -> None:
-    """Wait until there is a ledger."""
+def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
+    """Wait until there is a ledger, or `over()`."""
     patience = 0.0
-    while True:
+    while not over():
         if ledger.exists():
             try:
-                return ledger.check_readable()
+                ledger.check_readable()
+                return
             except LedgerError:
                 # A ledger file that has just appeared may not be complete yet.
                 if time.monotonic() >= patience:

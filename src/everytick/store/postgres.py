@@ -266,9 +266,17 @@ class PostgresLedger(Ledger):
                 stop.wait(_LISTEN_AGAIN_SECONDS)
 
     def sizes(self) -> dict[str, int]:
-        """Return the bytes of each table, its indexes included."""
-        with closing(self.connect(read_only=True)) as connection:
-            return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
+        """Return the bytes of each table, its indexes included.
+
+        Raises:
+            LedgerError: the server does not answer.
+        """
+
+        def ask() -> dict[str, int]:
+            with closing(self.connect(read_only=True)) as connection:
+                return {name: int(size) for name, size in connection.execute(_SIZES).fetchall()}
+
+        return self._guard(ask)
 
     def unusable(self, problem: object) -> str:
         return f"the ledger on PostgreSQL, {self.place}, cannot be used: {problem}"

@@ -29,6 +29,7 @@ from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import is_paused
+from everytick.store.sqlite import SqliteLedger
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -90,11 +91,15 @@ class Metrics(Collector):
                     # All queries of a scrape read one state of the ledger.
                     connection.exec_driver_sql("BEGIN")
                     found = self._read(connection)
+                found.append(_of_files(self._ledger))
             except LedgerError as problem:
                 found = list(_of_health(health.unreadable(problem), readable=False))
+                # The size of a file is known all the same; a server would only be waited for once more.
+                if isinstance(self._ledger, SqliteLedger):
+                    found.append(_of_files(self._ledger))
             took = time.perf_counter() - begin
             reading = _one("scheduler_ledger_read_seconds", "Time that reading the ledger took now.", took)
-            return [_build(), *found, reading, _of_files(self._ledger), *self._counted()]
+            return [_build(), *found, reading, *self._counted()]
 
     def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
         jobs, processes = health.read_jobs(connection), read_processes(connection)

@@ -7,11 +7,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from apscheduler.events import EVENT_JOB_ADDED, EVENT_JOB_REMOVED
 from apscheduler.jobstores.base import ConflictingIdError, JobLookupError
 from everytick import AsyncIOScheduler, LedgerError, ScheduleError, SchedulerClient
+from everytick.engine.registry import Registry
 
 import added_tasks
 from inside import rows, until
@@ -109,6 +111,46 @@ async def test_an_added_job_is_paused_and_resumed_like_any_other(scheduler: Asyn
         job.resume()
         await until(lambda: calls)
     assert rows(scheduler)[0]["reason"] == "paused"
+
+
+async def test_a_change_is_made_to_the_job_as_the_ledger_keeps_it(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process has changed or removed is not undone by one that has not heard of it."""
+    elsewhere = SchedulerClient()
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="job", misfire_grace_time=600)
+        # It hears of nothing that others do.
+        monkeypatch.setattr(Registry, "unseen", lambda *_arguments: [])
+        elsewhere.modify_job("job", misfire_grace_time=99)
+        changed = scheduler.modify_job("job", name="\udcffjob")
+        assert (changed.options.misfire_grace_time, changed.name) == (99, "?job")
+        elsewhere.modify_job("job", args=["far"])
+        assert scheduler.reschedule_job("job", trigger="interval", hours=2).args == ("far",)
+        elsewhere.remove_job("job")
+        with pytest.raises(ScheduleError, match="there is no job 'job'"):
+            scheduler.modify_job("job", name="x")
+        with pytest.raises(ScheduleError, match="there is no job 'job'"):
+            scheduler.reschedule_job("job", trigger="interval", hours=2)
+    assert elsewhere.get_jobs() == []
+
+
+async def test_a_change_that_comes_between_is_kept(scheduler: AsyncIOScheduler) -> None:
+    """Two change a job at once, and one of them is in the middle of it."""
+    one, other = SchedulerClient(), SchedulerClient()
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="job")
+        real, between = one._options, ["other"]
+
+        def meanwhile(given: Any) -> Any:
+            if between:
+                other.modify_job("job", args=[between.pop()])
+            return real(given)
+
+        one._options = meanwhile  # type: ignore[method-assign]
+        assert one.modify_job("job", retries=2).args == ("other",)
+        [job] = other.get_jobs()
+        assert (job.args, job.options.retries) == (("other",), 2)
 
 
 @pytest.mark.full

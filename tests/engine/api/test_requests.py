@@ -287,3 +287,11 @@ async def test_logs_are_kept_also_after_all_sinks_were_removed(scheduler: AsyncI
         await until(lambda: rows(scheduler, "succeeded"))
     [log] = written(scheduler, "scheduler_logs")
     assert log["text"].endswith("still kept\n")
+
+
+async def test_a_tick_that_is_no_datetime_is_said(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="job")
+    async with scheduler:
+        wrong: Any = "2026-01-01"
+        with pytest.raises(ScheduleError, match="tick='2026-01-01' must be a datetime"):
+            scheduler.run_job_now("job", tick=wrong)

@@ -6,13 +6,14 @@ APScheduler's classes are left as they are: what an object was not given is foun
 from __future__ import annotations
 
 import copy
+import functools
 import linecache
 import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -23,7 +24,7 @@ import pytest
 import tzlocal
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
-from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -62,7 +63,10 @@ def berlin(machine: str, tmp_path: Path) -> Iterator[AsyncIOScheduler]:
 def elsewhere(machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A module that makes triggers when it is imported, and knows no scheduler."""
     (tmp_path / "elsewhere.py").write_text(
-        "from zoneinfo import ZoneInfo\n\nfrom apscheduler.triggers.cron import CronTrigger\n\n"
+        "from zoneinfo import ZoneInfo\n\nfrom apscheduler.triggers.combining import OrTrigger\n"
+        "from apscheduler.triggers.cron import CronTrigger\n\n"
+        "EITHER: OrTrigger = OrTrigger([CronTrigger(hour=1), CronTrigger(hour=2)])\n"
+        "class Times:\n    NIGHT = CronTrigger(hour=3, minute=3)\n"
         "EARLY = CronTrigger(hour=4, minute=44)\n"
         "IN_NEW_YORK = CronTrigger(hour=5, minute=55, timezone=ZoneInfo('America/New_York'))\n"
     )
@@ -127,8 +131,6 @@ def test_a_zone_that_was_given_is_kept(berlin: AsyncIOScheduler, machine: str) -
 def test_it_does_not_matter_where_a_trigger_was_made(berlin: AsyncIOScheduler, elsewhere: Any) -> None:
     add, early = berlin.add_job, elsewhere.EARLY
     same(berlin, add(print, early, id="made when its module was imported"), "cron", hour=4, minute=44)
-    same(berlin, add(print, copy.deepcopy(early), id="copy"), "cron", hour=4, minute=44)
-    same(berlin, add(print, pickle.loads(pickle.dumps(early)), id="stored"), "cron", hour=4, minute=44)
     same(berlin, add(print, elsewhere.IN_NEW_YORK), "cron", hour=5, minute=55, timezone=NEW_YORK)
     either = OrTrigger([CronTrigger(hour=1), CronTrigger(hour=2, timezone=TOKYO)])
     assert berlin.add_job(print, either).schedule.ticks.canonical == (
@@ -138,6 +140,17 @@ def test_it_does_not_matter_where_a_trigger_was_made(berlin: AsyncIOScheduler, e
     )
     configured = {"night": {"hour": 3, "minute": 33}}
     same(berlin, berlin.add_job(print, CronTrigger(**configured["night"])), "cron", hour=3, minute=33)
+
+    either = elsewhere.EITHER
+    assert (
+        berlin.add_job(print, either, id="combined elsewhere").schedule.ticks.canonical
+        == (
+            berlin.add_job(print, "or", triggers=[CronTrigger(hour=1), CronTrigger(hour=2)], id="or here")
+        ).schedule.ticks.canonical
+    )
+    same(berlin, add(print, elsewhere.Times.NIGHT, id="in a class"), "cron", hour=3, minute=3)
+    for one in (CronTrigger(hour=8, minute=18), CronTrigger(hour=8, minute=19)):
+        same(berlin, add(print, one, id=f"looped {one}"), "cron", hour=8, minute=str(one.fields[6]))
 
     named = CronTrigger(hour=7, minute=17)
     same(berlin, add(print, named), "cron", hour=7, minute=17)
@@ -276,3 +289,105 @@ def test_a_name_in_another_function_says_nothing_of_a_trigger(berlin: AsyncIOSch
     of_that_name()
     with pytest.raises(ScheduleError, match="cannot be told from the object"):
         handed_on(berlin, CronTrigger(hour=3, minute=51, second=7, timezone=NEW_YORK))
+
+
+def in_new_york(**fields: Any) -> BaseTrigger:
+    return CronTrigger(timezone=NEW_YORK, **fields)
+
+
+def unrelated() -> list[BaseTrigger]:
+    """Calls that would make the very triggers below, if they had been the ones."""
+    trigger = CronTrigger(hour=3, minute=52)
+    return [trigger, CronTrigger(hour=3, minute=52), CronTrigger(hour=3, minute=52)]
+
+
+trigger = in_new_york(hour=3, minute=52)
+
+
+@pytest.mark.parametrize("machine", ["America/New_York"], indirect=True)
+def test_a_like_call_proves_nothing(berlin: AsyncIOScheduler, elsewhere: Any) -> None:
+    """What a function, a partial, a copy or a list gives may be of any zone, whatever else stands around."""
+    unrelated()
+    held = [CronTrigger(hour=3, minute=52)]
+    either = CronTrigger(hour=3, minute=52)
+    if held:
+        either = in_new_york(hour=3, minute=52)
+    rebound: BaseTrigger = held[0] if not held else in_new_york(hour=3, minute=52)
+    doubtful = {
+        "partial": functools.partial(CronTrigger, timezone=NEW_YORK)(hour=3, minute=52),
+        "function": in_new_york(hour=3, minute=52),
+        "copy": copy.deepcopy(elsewhere.EARLY),
+        "stored": pickle.loads(pickle.dumps(elsewhere.EARLY)),
+        "list": held[0],
+        "two calls": either,
+        "of a condition": rebound,
+        "same name elsewhere": trigger,
+    }
+    for id_, made in doubtful.items():
+        with pytest.raises(ScheduleError, match="cannot be told from the object"):
+            berlin.add_job(print, made, id=id_)
+    for make in (in_new_york, functools.partial(CronTrigger, timezone=NEW_YORK)):
+        with pytest.raises(ScheduleError, match="cannot be told from the object"):
+            berlin.add_job(print, make(hour=3, minute=52) if held else CronTrigger(hour=3, minute=52))
+
+
+@pytest.mark.parametrize("machine", ["America/New_York"], indirect=True)
+def test_a_name_that_hides_the_class_is_seen_through(berlin: AsyncIOScheduler) -> None:
+    hidden = {"CronTrigger": functools.partial(CronTrigger, timezone=NEW_YORK), "add": berlin.add_job}
+    with pytest.raises(ScheduleError, match="cannot be told from the object"):
+        exec("add(print, CronTrigger(hour=3, minute=52))", hidden)
+
+
+def test_a_subclass_with_ticks_of_its_own_is_refused(berlin: AsyncIOScheduler) -> None:
+    class Workdays(CronTrigger):  # type: ignore[misc]
+        def get_next_fire_time(self, previous: Any, now: Any) -> Any:
+            found = super().get_next_fire_time(previous, now)
+            return found if found is None or found.weekday() < 5 else found + timedelta(days=2)
+
+    class Either(OrTrigger):  # type: ignore[misc]
+        def get_next_fire_time(self, previous: Any, now: Any) -> Any: ...
+
+    for made in (
+        Workdays(hour=9, timezone=TOKYO),
+        OrTrigger([Workdays(hour=9, timezone=TOKYO)]),
+        Either([CronTrigger(hour=9, timezone=TOKYO)]),
+    ):
+        with pytest.raises(ScheduleError, match="is a trigger of your own"):
+            berlin.add_job(print, made)
+
+
+def test_what_is_no_combination_is_said(berlin: AsyncIOScheduler) -> None:
+    single: Any = CronTrigger(hour=9, timezone=TOKYO)
+    with pytest.raises(ScheduleError, match="takes a list of trigger objects, not CronTrigger"):
+        berlin.add_job(print, "or", triggers=single)
+    with pytest.raises(ScheduleError, match="takes a list of trigger objects, not str"):
+        berlin.add_job(print, AndTrigger(["cron"]))
+    circle = OrTrigger([single])
+    circle.triggers.append(AndTrigger([circle]))
+    with pytest.raises(ScheduleError, match="cannot be a part of itself"):
+        berlin.add_job(print, circle)
+    # Nor does it keep others from being looked at.
+    same(berlin, berlin.add_job(print, CronTrigger(hour=9), id="other"), "cron", hour=9)
+
+
+class Foreign(tzinfo):
+    """Berlin as other libraries have it: such as dateutil's, which has no hash."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return BERLIN.utcoffset(moment and moment.replace(tzinfo=BERLIN))
+
+    def dst(self, moment: datetime | None) -> timedelta | None:
+        return BERLIN.dst(moment and moment.replace(tzinfo=BERLIN))
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        return BERLIN.tzname(moment and moment.replace(tzinfo=BERLIN))
+
+
+def test_a_scheduler_may_be_in_a_zone_of_another_library(tmp_path: Path) -> None:
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler(timezone=Foreign())
+        job = scheduler.add_job(print, "cron", hour=9, id="named")
+        assert job.next_tick(0) == 8 * 3_600_000_000
+        assert scheduler.add_job(print, "interval", hours=1, id="interval").next_tick(0) is not None

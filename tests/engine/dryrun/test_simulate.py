@@ -193,3 +193,21 @@ def test_while_the_schedule_is_up_a_tick_that_is_due_runs(scheduler: AsyncIOSche
             assert decision is not None
             assert (decision.run, decision.skip) == ((tick,), ())
         scheduler.remove_all_jobs()
+
+
+def test_an_object_with_an_asynchronous_call_is_cut_at_its_timeout_like_a_coroutine(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    """A thread goes on after the timeout, so that the next tick overlaps; a coroutine does not."""
+
+    class Caller:
+        async def __call__(self) -> None: ...
+
+    async def coroutine() -> None: ...
+
+    scheduler.add_job(Caller(), "interval", seconds=1, id="object", timeout=0.5)
+    scheduler.add_job(coroutine, "interval", seconds=1, id="function", timeout=0.5)
+    scheduler.add_job(lambda: None, "interval", seconds=1, id="thread", timeout=0.5)
+    results = tried(scheduler, 60, [], takes=2).jobs
+    assert results["object"].ran == results["function"].ran == 60
+    assert results["thread"].ran == 30

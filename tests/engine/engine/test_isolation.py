@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
+import threading
 import time
 from typing import Any
 
 import pytest
+from apscheduler import events
 from everytick import AsyncIOScheduler
+from everytick.engine import runner
+from everytick.engine.executor import Calls
+from everytick.engine.runner import Runner
+from everytick.notify.notifier import Notifier
 from everytick.store import claims
 
 from inside import covered, rows, until, without_a_hole
@@ -114,3 +121,65 @@ async def test_stopping_without_a_ledger_waits_without_being_busy(scheduler: Asy
     assert lasted > 5
     assert busy < lasted / 3
     assert not scheduler.ledger.path.exists()
+
+
+@pytest.mark.parametrize("when", ["began", "ended"])
+async def test_a_notifier_that_fails_leaves_no_run_without_an_end(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """As when no thread can be started for a ping (R12)."""
+
+    def fail(*_arguments: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Notifier, when, fail)
+    heard: list[object] = []
+    scheduler.add_listener(heard.append, events.EVENT_JOB_EXECUTED)
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", ping="https://example.org/ping")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded")) >= 3)
+        await until(lambda: len(heard) >= 3)
+    assert not rows(scheduler, "running", "failed")
+
+
+async def test_a_run_that_cannot_be_described_has_failed(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(Runner, "_describe", fail)
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job")
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "failed")) >= 2)
+
+
+async def test_a_function_that_still_waited_for_a_thread_is_interrupted(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More functions than threads, which a stop finds waiting."""
+    monkeypatch.setattr(runner, "_CANCEL_SECONDS", 0.2)
+    gate = threading.Event()
+    real = Calls.__init__
+    monkeypatch.setattr(Calls, "__init__", lambda self, _most: real(self, 1))
+    for name in ("first", "second"):
+        scheduler.add_job(gate.wait, "date", id=name, on_crash="skip")
+    troubles: list[str] = []
+    logging.getLogger("concurrent.futures").addHandler(_Into(troubles))
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "running")) == 2)
+        scheduler.settings.scheduler_shutdown_grace_time = 0.1
+        threading.Timer(1.5, gate.set).start()
+    gate.set()
+    await until(lambda: [row["job_id"] for row in rows(scheduler, "interrupted")] == ["second"])
+    gate.set()
+    assert not troubles
+
+
+class _Into(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))

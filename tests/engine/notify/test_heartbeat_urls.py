@@ -312,3 +312,14 @@ def test_whether_to_alert_is_yes_or_no(scheduler: AsyncIOScheduler) -> None:
         scheduler.add_job(print, "interval", hours=1, alert="no")
     with pytest.raises(ScheduleError, match=r"takes no pings='x'|did you mean 'ping'\?"):
         scheduler.add_job(print, "interval", hours=1, pings="x")
+
+
+def test_an_application_of_any_name_may_ping(sink: HttpSink) -> None:
+    """A header cannot hold all letters."""
+    sender.call(f"{sink.url}/5e9f", None, "План 計画\n")
+    assert sink.calls == ["GET /5e9f"]
+
+
+def test_an_address_that_is_none_is_a_call_that_was_not_taken() -> None:
+    with pytest.raises(sender.NotTaken):
+        sender.call("nowhere", None, "shop")

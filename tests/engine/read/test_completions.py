@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
+from everytick.read.following import follow
+from everytick.read.runs import RunFilter
 from everytick.store.database import Ledger
+from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 
 from histories import MINUTE, SECOND, prepared, run, write
@@ -90,3 +97,22 @@ def test_what_was_cut_off_before_and_may_begin_again_is_not_told_anew(ledger: Le
     feed = CompletionFeed()
     assert look(ledger, feed) == []
     assert look(ledger, feed) == []
+
+
+def test_who_follows_where_there_is_no_ledger_can_stop_waiting_for_one(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
+    enough = threading.Event()
+
+    def listen() -> list[object]:
+        return list(follow(ledger, RunFilter(), enough.is_set))
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen)
+        try:
+            with pytest.raises(TimeoutError):
+                listening.result(0.2)
+            enough.set()
+            assert listening.result(10) == []
+        finally:
+            # Lets it end, also where it does not listen.
+            ledger.prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -127,3 +128,37 @@ async def test_doctor_judges_by_the_options_in_force(scheduler: AsyncIOScheduler
         plain = Declared([], plain_defaults(settings()))
         found = history.examine_history(connection, plain, now, settings().zone)
     assert not [finding for finding in found if finding.check == "duration"], found
+
+
+async def test_a_job_that_goes_while_the_plan_is_read_is_not_in_it(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of the two reads is the first."""
+    coming: Any = import_module("everytick.read.coming")
+    declared = Declared([], plain_defaults(settings()))
+    client = SchedulerClient()
+    async with scheduler:
+        for name in ("stays", "goes"):
+            client.add_job(added_tasks.note, "interval", hours=1, id=name)
+        for read in ("schedules", "job_rows"):
+            real = getattr(coming, read)
+
+            def between(*arguments: Any, real: Any = real) -> Any:
+                found = real(*arguments)
+                if client.get_job("goes"):
+                    client.remove_job("goes")
+                return found
+
+            with monkeypatch.context() as patch:
+                patch.setattr(coming, read, between)
+                begin = ticks.now()
+                found = coming.coming(
+                    scheduler.ledger,
+                    declared,
+                    begin,
+                    begin + ticks.DAY,
+                    1_000,
+                    max_workers=4,
+                )
+            assert "stays" in found.findings.loads
+            client.add_job(added_tasks.note, "interval", hours=1, id="goes", replace_existing=True)

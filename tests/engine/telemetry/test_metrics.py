@@ -16,6 +16,7 @@ from everytick.dashboard import probes
 from everytick.model import ticks
 from everytick.store import runs
 from everytick.store.connections import transaction
+from everytick.store.opening import open_ledger
 from everytick.store.sqlite import SqliteLedger
 from everytick.telemetry import health, metrics
 from everytick.telemetry.metrics import OTHERS, Metrics
@@ -336,6 +337,13 @@ async def test_the_router_serves_what_prometheus_understands() -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert samples(answer.text)["scheduler_ledger_up", ()] == 1
+
+
+def test_a_server_that_is_down_is_a_metric_too() -> None:
+    ledger = open_ledger("postgresql://nobody@127.0.0.1:1/gone")
+    found = samples(Metrics(ledger).exposition().decode())
+    assert (found["scheduler_ledger_up", ()], found["scheduler_ready", ()]) == (0, 0)
+    assert not [name for name, _labels in found if name == "scheduler_ledger_bytes"]
 
 
 @pytest.mark.full

@@ -6,9 +6,11 @@ import asyncio
 import functools
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from everytick.dashboard import live
@@ -86,6 +88,7 @@ async def test_all_listeners_hear_of_a_change_from_one_who_looks(
     await until(lambda: listeners.looks > looks)
     listeners.close()
     await asyncio.wait_for(again, 5)
+    await until(lambda: listeners._looking is not None and listeners._looking.done())
     assert listeners.full
 
 
@@ -105,6 +108,7 @@ async def test_a_ledger_that_is_replaced_or_goes_away_is_a_change(
     await until(lambda: len(events) == 3)
     listeners.close()
     await asyncio.wait_for(task, 5)
+    await until(lambda: listeners._looking is not None and listeners._looking.done())
 
 
 async def test_no_more_listeners_than_there_is_room_for(ledger: Ledger, nothing_left_behind: None) -> None:
@@ -133,3 +137,45 @@ def test_a_run_is_told_within_moments(site: Site) -> None:
         while next(lines) != "event: ledger":
             pass
         assert time.monotonic() - began < 5
+
+
+async def test_a_page_that_opens_as_the_last_one_closes_is_told(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the one who looked lets go of the ledger only when its thread is out of it."""
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.05)
+    inside: list[live._Watch] = []
+    real_changed, real_close = live._Watch.changed, live._Watch.close
+    slowly = threading.Event()
+
+    def changed(self: live._Watch) -> bool:
+        inside.append(self)
+        slowly.wait(0.3)
+        found = real_changed(self)
+        inside.remove(self)
+        return found
+
+    closed: list[bool] = []
+
+    def close(self: live._Watch) -> None:
+        if threading.current_thread() is threading.main_thread():
+            closed.append(self in inside)
+        real_close(self)
+
+    monkeypatch.setattr(live._Watch, "changed", changed)
+    monkeypatch.setattr(live._Watch, "close", close)
+    listeners = Live(ledger)
+    first: Any = listeners.changes()
+    await anext(first)
+    await until(lambda: inside)
+    await first.aclose()
+    events: list[bytes] = []
+    second = asyncio.create_task(heard(listeners, events))
+    # The one who looked for the first page has seen that its thread was done.
+    await until(lambda: closed)
+    assert closed == [False]
+    await until(lambda: listeners.looks >= 3)
+    write(ledger)
+    await until(lambda: len(events) >= 2)
+    listeners.close()
+    await second

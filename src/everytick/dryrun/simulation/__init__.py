@@ -11,13 +11,11 @@ Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `resu
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta, tzinfo
 
 from everytick.errors import ConfigurationError
 from everytick.model import ticks
-from everytick.model.functions import unwrapped
 from everytick.model.job import Job
 from everytick.model.ticks.zones import spans, wall_clock
 from everytick.text.instants import when
@@ -120,7 +118,7 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[On
     timeout = job.options.timeout
     if timeout is not None and duration > timeout * ticks.SECOND:
         notes.append(f"a run takes {duration / ticks.SECOND:g} s: its timeout of {timeout:g} s would end it")
-        if inspect.iscoroutinefunction(unwrapped(job.func)):
+        if job.is_coroutine_function:
             duration = int(timeout * ticks.SECOND)
     if job.paused_at_first:
         notes.append("it is declared paused: simulated as if it were not")
