@@ -106,6 +106,7 @@ def test_it_installs_migrates_checks_and_says_what_changed(project: Project) -> 
     assert shell(project, "uv sync --locked").returncode == 0
     assert git(project.folder, "diff", "--name-only").split() == [
         ".copier-answers.yml",
+        "app/core/template.toml",
         "pyproject.toml",
         "uv.lock",
     ], line
