@@ -23,11 +23,11 @@ _ASKING: tuple[Any, ...] = (calendarinterval, cron, date, interval)
 @contextmanager
 def marked() -> Iterator[None]:
     """Mark the zone of triggers that are made meanwhile without one. Such a zone works like any other."""
-    local = get_localzone()
-    if not isinstance(local, ZoneInfo) or local.key is None:
+    name = _name(get_localzone())
+    if name is None:
         yield
         return
-    mark = ZoneInfo.no_cache(local.key)
+    mark = ZoneInfo.no_cache(name)
     before = [module.get_localzone for module in _ASKING]
     for module in _ASKING:
         module.get_localzone = lambda: mark
@@ -40,4 +40,10 @@ def marked() -> Iterator[None]:
 
 def is_marked(zone: tzinfo | None) -> bool:
     """Return whether APScheduler filled a zone in; also of a trigger that was copied or pickled."""
-    return isinstance(zone, ZoneInfo) and zone.key is not None and zone is not ZoneInfo(zone.key)
+    name = _name(zone)
+    return name is not None and zone is not ZoneInfo(name)
+
+
+def _name(zone: tzinfo | None) -> str | None:
+    """Return the name under which ZoneInfo has a zone; None for zones of other kinds, and without a name."""
+    return getattr(zone, "key", None) if isinstance(zone, ZoneInfo) else None
