@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -378,7 +379,7 @@ def test_a_template_that_is_there_is_not_said_to_be_missing(app: Path, name: str
     # Also in a list on one line.
     edit(
         app / "pyproject.toml",
-        lambda old: old.replace('    "loguru>=0.7.3",\n    "every', '    "loguru>=0.7.3", "every'),
+        lambda old: re.sub(r'"loguru>=0.7.3",\n(?: *#.*\n)? *"every', '"loguru>=0.7.3", "every', old),
     )
     said = make(app, "install", f"UV={app.parent / 'uv'}").stderr
     assert f"The engine comes from {place}, which this machine does not have" in said

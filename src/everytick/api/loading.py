@@ -53,11 +53,19 @@ def load_schedule() -> AsyncIOScheduler:
         ConfigurationError: no schedule is named, or nothing that could make one.
         ScheduleError: it cannot be imported or run, or returns something else; with file and line.
     """
-    from .scheduler import AsyncIOScheduler
+    from . import default_zone
 
     application = app.current()
     if application.schedule is None:
         raise ConfigurationError(app.NOT_NAMED)
+    with default_zone.marked():
+        return _made(application)
+
+
+def _made(application: app.Application) -> AsyncIOScheduler:
+    from .scheduler import AsyncIOScheduler
+
+    assert application.schedule is not None
     create = referred(application.schedule, application.named_by("schedule"))
     if not callable(create):
         raise ConfigurationError(

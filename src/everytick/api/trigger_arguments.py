@@ -2,7 +2,7 @@
 
 APScheduler fills in what was not said with the machine's zone and the moment of the call, and keeps no trace
 of having done so. Where an object leaves that open, the call that made it is looked up in the user's files;
-where that does not tell either, a sentence says so, instead of a guess. Nothing of APScheduler is touched.
+where that does not tell either, a sentence says so, instead of a guess. No class of APScheduler is touched.
 
 Every function raises ValueError with a sentence that says what would be right.
 """
@@ -24,6 +24,7 @@ from apscheduler.util import astimezone
 from everytick.system import system
 from tzlocal import get_localzone
 
+from .default_zone import is_marked
 from .relative_dates import is_computed
 from .trigger_source import OPEN, Origin, TriggerCall
 
@@ -148,7 +149,8 @@ def _with_zone(
 
 def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
     """Return whether a trigger that is in the machine's zone was given none: then the scheduler's counts."""
-    if _key(get_localzone()) == _key(zone):
+    own = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
+    if _key(get_localzone()) == _key(zone) or is_marked(own):
         return True
     found = origin.ask(_leaves_zone_open)
     if found is None:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import tzlocal
+from apscheduler.triggers import cron
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.combining import AndTrigger, OrTrigger
@@ -29,6 +30,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError
+from everytick.api import default_zone
 from everytick.model.job import Job
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -203,6 +205,29 @@ def test_what_cannot_be_known_is_said(berlin: AsyncIOScheduler) -> None:
 def test_where_the_machine_is_in_the_schedulers_zone_there_is_no_doubt(berlin: AsyncIOScheduler) -> None:
     made = handed_over({"hour": 9, "minute": 42}, CronTrigger)
     same(berlin, berlin.add_job(print, made, id="job"), "cron", hour=9, minute=42)
+
+
+def test_while_the_schedule_is_loaded_every_trigger_shows_whether_it_was_given_a_zone(
+    berlin: AsyncIOScheduler, machine: str
+) -> None:
+    asked = cron.get_localzone
+    with default_zone.marked():
+        kept = {"night": CronTrigger(hour=9, minute=43), "often": [IntervalTrigger(hours=4)]}
+        helped = handed_over({"hour": 9, "minute": 44}, CronTrigger)
+        once = handed_over({"run_date": "2027-05-05 05:05:05"}, DateTrigger)
+        yearly = handed_over({"years": 1, "start_date": "2027-01-01"}, CalendarIntervalTrigger)
+        assert CronTrigger(hour=1).timezone.key == machine
+        assert cron.get_localzone is not asked
+    assert cron.get_localzone is asked
+    add = berlin.add_job
+    same(berlin, add(print, kept["night"], id="kept"), "cron", hour=9, minute=43)
+    same(berlin, add(print, copy.deepcopy(kept["night"]), id="copied"), "cron", hour=9, minute=43)
+    stored = pickle.loads(pickle.dumps(kept["night"]))
+    same(berlin, add(print, stored, id="stored"), "cron", hour=9, minute=43)
+    same(berlin, add(print, kept["often"][0], id="often"), "interval", hours=4)
+    same(berlin, add(print, helped, id="helped"), "cron", hour=9, minute=44)
+    same(berlin, add(print, once, id="once"), "date", run_date="2027-05-05 05:05:05")
+    same(berlin, add(print, yearly, id="yearly"), "calendarinterval", years=1, start_date="2027-01-01")
 
 
 FIELDS = st.fixed_dictionaries(

@@ -91,6 +91,7 @@ def test_a_ledger_in_use_is_left_to_the_next_start(old: Ledger) -> None:
 
 
 def test_the_version_names_the_template(app: Application) -> None:
+    (app.folder / "app/core/template.toml").write_text('answers = ".copier-answers.yml"\n', encoding="utf-8")
     (app.folder / ".copier-answers.yml").write_text("_commit: 1.2.3\n_src_path: x\n", encoding="utf-8")
     done = app.command("--version")
     assert done.returncode == 0

@@ -14,7 +14,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from everytick.api import triggers
+from everytick.api import default_zone, triggers
 from everytick.model import ticks
 from everytick.model.schedule import Schedule, from_data
 from everytick.text.schedules import in_words
@@ -133,9 +133,9 @@ def test_a_run_some_time_after_each_start_in_words() -> None:
     assert re.fullmatch(r"29\d\.\d+ seconds after each start", in_words(schedule("date", {"run_date": soon})))
 
 
-@pytest.mark.parametrize(
-    ("trigger", "words"),
-    [
+# Made as in a schedule that is being loaded.
+with default_zone.marked():
+    COMBINED = [
         (
             OrTrigger([CronTrigger(hour=9), CronTrigger(day_of_week="sun", hour=12)]),
             "at 09:00 every day; also at 12:00 on Sundays",
@@ -154,8 +154,10 @@ def test_a_run_some_time_after_each_start_in_words() -> None:
             OrTrigger([CronTrigger(hour=9), CronTrigger(day="*/2")]),
             "or[cron[hour='9'], cron[day='*/2']]",
         ),
-    ],
-)
+    ]
+
+
+@pytest.mark.parametrize(("trigger", "words"), COMBINED)
 def test_combined_triggers_in_words(trigger: BaseTrigger, words: str) -> None:
     assert in_words(schedule(trigger)) == words
 
