@@ -155,7 +155,7 @@ def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
     found = origin.ask(_leaves_zone_open)
     if found is not None:
         return found
-    # On a machine in UTC `timezone="UTC"` gives another object than the machine's zone: this one was filled in.
+    # On a machine in UTC `timezone="UTC"` gives another object than its own zone: this one was filled in.
     if _key(get_localzone()) == "UTC":
         return True
     raise _unknown(trigger, f"its time zone, {get_localzone()},", "timezone")
