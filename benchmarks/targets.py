@@ -68,8 +68,8 @@ _ONE_LOCK = (
     " some 10,000 runs a second, and bare asyncio at seven times as many"
 )
 _FILES = (
-    "Copier compiles each part of each path as a template and asks git about each file: some 8 ms for each of"
-    " the files, which are more than ten times as many here"
+    "Copier clones the whole repository of the template for a copy, and five times for an update; and it asks"
+    " git about each file"
 )
 TARGETS = (
     Target(
