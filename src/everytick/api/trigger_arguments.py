@@ -129,15 +129,10 @@ def _calendar(
 
 
 def _zone_and_dates(trigger: CronTrigger | IntervalTrigger, origin: Origin, zone: tzinfo) -> dict[str, Any]:
+    """Return the dates with the trigger's own zone or, if that was filled in, as wall clock times."""
+    own = trigger.timezone
     dates = {"start_date": trigger.start_date, "end_date": trigger.end_date}
     dates = {name: value for name, value in dates.items() if value is not None}
-    return _with_zone(trigger, origin, zone, trigger.timezone, dates)
-
-
-def _with_zone(
-    trigger: BaseTrigger, origin: Origin, zone: tzinfo, own: tzinfo | None, dates: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the dates with the trigger's own zone or, if that was filled in, as wall clock times."""
     if not (_is_local(own) and _zone_is_open(trigger, origin, zone)):
         return {**dates, "timezone": own}
     # One with an offset was text: a moment with a zone would have given the trigger that zone.
@@ -149,8 +144,7 @@ def _with_zone(
 
 def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
     """Return whether a trigger that is in the machine's zone was given none: then the scheduler's counts."""
-    own = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
-    if _key(get_localzone()) == _key(zone) or is_marked(own):
+    if _key(get_localzone()) == _key(zone) or is_marked(_zone_of(trigger)):
         return True
     found = origin.ask(_leaves_zone_open)
     if found is not None:
@@ -246,8 +240,7 @@ def _fits(trigger: BaseTrigger, has_its_times: Callable[[Any, TriggerCall], bool
     if not has_its_times(trigger, call):
         return False
     zone = call.value("timezone")
-    own = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
-    if isinstance(zone, str) and not _is_named(zone, own):
+    if isinstance(zone, str) and not _is_named(zone, _zone_of(trigger)):
         return False
     if isinstance(trigger, DateTrigger):
         return True
@@ -270,6 +263,11 @@ def _is_named(name: str, zone: tzinfo | None) -> bool:
         return False
     # `UTC` gives another object than a machine's own zone of that name is.
     return type(named) is type(zone) and str(named) == str(zone)
+
+
+def _zone_of(trigger: Any) -> tzinfo | None:
+    zone: tzinfo | None = trigger.run_date.tzinfo if isinstance(trigger, DateTrigger) else trigger.timezone
+    return zone
 
 
 def _is_local(zone: tzinfo | None) -> bool:

@@ -25,7 +25,7 @@ from .listeners import Listeners
 from .outcomes import Outcomes
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
-_LONGEST_SLEEP = 30.0
+LONGEST_SLEEP = 30.0
 # Runs are recorded as started ahead of their slot: as many as end within `_MOMENT` seconds, at most
 # `_MOST_AHEAD`.
 _MOMENT, _MOST_AHEAD = 0.05, 1_000
@@ -149,7 +149,7 @@ class Admission:
         if due not in self._timers:
             # One timer for all runs that are due together.
             loop = asyncio.get_running_loop()
-            timer = loop.call_later(min(wait, _LONGEST_SLEEP), self._come_due, due)
+            timer = loop.call_later(min(wait, LONGEST_SLEEP), self._come_due, due)
             self._timers[due] = (timer, [])
         self._timers[due][1].append(run_id)
 

@@ -26,11 +26,9 @@ from everytick.store.writer import Writer
 from everytick.system import system
 from loguru import logger
 
-from .admission import Admission
+from .admission import LONGEST_SLEEP, Admission
 from .listeners import Listeners
 
-# Sleeping longer would notice a clock that was set forward too late (R10).
-_LONGEST_SLEEP = 30.0
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
 _STEP = ticks.SECOND
 _RETRY = ticks.SECOND
@@ -248,4 +246,4 @@ class Clock:
             self._timer.cancel()
         if self._heap and not self._stopped:
             wait = (self._heap[0][0] - ticks.now()) / ticks.SECOND
-            self._timer = self._loop.call_later(min(max(0.0, wait), _LONGEST_SLEEP), self._wake)
+            self._timer = self._loop.call_later(min(max(0.0, wait), LONGEST_SLEEP), self._wake)

@@ -9,12 +9,10 @@ from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.store import pauses, schema
 from everytick.store.database import Ledger
+from everytick.store.gaps import COUNT_LIMIT
 from everytick.store.querying import connect
 from everytick.store.records import is_paused
 from sqlalchemy import Connection, select
-
-# As in `store.gaps`: of more ticks than this, the row of a pause has no number at first.
-_COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Previe
 
     Ticks from before the pause that are not accounted for fell into an outage: they are not counted here.
     """
-    number = ticks.count(schedule.ticks, max(paused, watermark), now, _COUNT_LIMIT)
+    number = ticks.count(schedule.ticks, max(paused, watermark), now, COUNT_LIMIT)
     return Preview(paused, number, schedule.next_tick(max(now, watermark)))
 
 

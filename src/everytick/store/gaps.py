@@ -13,7 +13,7 @@ from .connections import Connection
 from .records import JobState
 
 # Counting further than this would hold up the claims that wait for the transaction for too long.
-_COUNT_LIMIT = 10_000
+COUNT_LIMIT = 10_000
 
 
 def skip_all(connection: Connection, skipped: Sequence[tuple[str, Skip]], now: int) -> None:
@@ -46,5 +46,5 @@ def _close(
     if first is None or first > until:
         return
     last = ticks.newest(schedule.ticks, after, until, 1)[0]
-    number = ticks.count(schedule.ticks, after, until, _COUNT_LIMIT)
+    number = ticks.count(schedule.ticks, after, until, COUNT_LIMIT)
     skip_all(connection, [(job_id, Skip(first, last, number, reason))], ticks.now())

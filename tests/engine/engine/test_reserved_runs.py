@@ -30,7 +30,7 @@ async def test_waiting_for_the_jitter_is_no_overlap(scheduler: AsyncIOScheduler)
 async def test_a_run_reserved_before_a_sleep_does_not_take_the_place_of_the_latest(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "_LONGEST_SLEEP", 0.1)
+    monkeypatch.setattr(clock, "LONGEST_SLEEP", 0.1)
     monkeypatch.setattr(misfire, "AHEAD", 5 * ticks.SECOND)
     scheduler.add_job(lambda: None, "cron", minute=0, id="job", misfire_grace_time=5_400)
     with time_machine.travel(datetime(2027, 3, 10, 0, 59, 56, tzinfo=UTC)) as now:

@@ -208,7 +208,7 @@ class Ours(World):
         return run and run.tick
 
     def with_short_naps(self) -> None:
-        self._patch.setattr(clock, "_LONGEST_SLEEP", 0.1)
+        self._patch.setattr(clock, "LONGEST_SLEEP", 0.1)
 
 
 class Plain(World):
