@@ -32,6 +32,10 @@ class ScheduleError(ConfigurationError):
     """
 
 
+class NotFoundError(ConfigurationError):
+    """There is no such job, or no such run (exit code 2; the API answers 404)."""
+
+
 class LedgerError(Exception):
     """The ledger cannot be used. The message names the file and what to do (exit code 1).
 

@@ -20,16 +20,21 @@ def api(ledger: Ledger, path: str, **query: Any) -> Any:
     return _answer(ledger, f"/api/v1/{quote(path)}", query).json()
 
 
+def refused(ledger: Ledger, path: str, **query: Any) -> str:
+    """Return the sentence with which the API says that there is no such thing."""
+    return str(_answer(ledger, f"/api/v1/{quote(path)}", query, 404).json()["error"])
+
+
 def page(ledger: Ledger, path: str, **query: Any) -> str:
     """Return a page of a dashboard on this ledger."""
     return _answer(ledger, path, query).text
 
 
-def _answer(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Response:
+def _answer(ledger: Ledger, path: str, query: dict[str, Any], status: int = 200) -> httpx.Response:
     # On a thread: the test may have an event loop of its own, which a schedule needs meanwhile.
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(asyncio.run, _ask(ledger, path, query)).result(20)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == status, answer.text
     return answer
 
 

@@ -24,6 +24,7 @@ from everytick.store import definitions, pauses, requests
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
+from everytick.text.wording import no_job
 
 from . import triggers
 from .declare import JobDeclarations, shown_name
@@ -335,10 +336,10 @@ def _added(connection: Connection, job_id: str) -> AddedRow:
 
 def _existing(connection: Connection, job_id: Any) -> JobState:
     if not isinstance(job_id, str):
-        raise NoSuchJobError(f"there is no job {job_id!r}: an id is text")
+        raise NoSuchJobError(no_job(job_id, ()))
     state = pauses.read(connection, job_id)
     if state is None or state.removed is not None:
         known = pauses.read_every(connection)
         names = [other.job_id for other in known if other.removed is None]
-        raise NoSuchJobError(f"there is no job {job_id!r} in the schedule{nearest(job_id, names)}")
+        raise NoSuchJobError(no_job(job_id, names, " in the schedule"))
     return state

@@ -19,6 +19,7 @@ from everytick.store.records import JobState
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.text.instants import when
+from everytick.text.wording import no_run
 
 # How a run in each state is spoken of.
 STANDS = {
@@ -137,7 +138,7 @@ class RunRequests:
     def _run(connection: Connection, run_id: int) -> tuple[str, str]:
         found = requests.read(connection, run_id)
         if found is None:
-            raise ScheduleError(f"there is no run {run_id}: the command runs lists those that are kept")
+            raise ScheduleError(no_run(run_id))
         return found
 
 

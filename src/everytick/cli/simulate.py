@@ -73,8 +73,9 @@ def _outage(text: str, zone: tzinfo) -> tuple[int, int]:
 
 def _durations(ledger: Ledger, known: Sequence[str], given: Sequence[str]) -> Mapping[str, tuple[int, str]]:
     """Return how long a run of each job takes: as given, else as the ledger knows it."""
-    from everytick.errors import ConfigurationError, nearest
+    from everytick.errors import ConfigurationError
     from everytick.read.last_runs import usual_durations
+    from everytick.text.wording import no_job
 
     found: dict[str, tuple[int, str]] = {}
     for text in given:
@@ -83,9 +84,7 @@ def _durations(ledger: Ledger, known: Sequence[str], given: Sequence[str]) -> Ma
         if not equals:
             raise ConfigurationError(f"--duration {text!r} is not JOB=SECONDS such as daily_report=90")
         if job_id not in known:
-            raise ConfigurationError(
-                f"--duration {text!r}: there is no job {job_id!r}{nearest(job_id, known)}"
-            )
+            raise ConfigurationError(f"--duration {text!r}: {no_job(job_id, known)}")
         found[job_id] = (_microseconds(text, number), "given")
     others = [job_id for job_id in known if job_id not in found]
     usual = usual_durations(ledger, others)

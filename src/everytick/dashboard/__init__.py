@@ -13,7 +13,7 @@ The rooms, in the order in which a request passes through them:
 - `pages`, `actions`, `rendering`, `static`: what a browser asks for, with its styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: what both do, and what both explain
-- `jobs`, `runs`, `processes`, `coming`, `paging`: what they show, from the ledger
+- `jobs`, `runs`, `processes`, `coming`: what they show, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
 - `problems`: errors as sentences

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read.audit import audit_row
+from everytick.read.audit import audit_entries, audit_row
 from everytick.read.run_details import details_of
+from everytick.read.runs import read_run as find_run
 from everytick.read.schemas import Fire, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
@@ -112,7 +113,7 @@ def list_runs(
 def read_run(request: Request, run_id: RunId) -> schemas.RunDetail:
     """Return one run with who asked for what about it, and its attempts: errors, tracebacks and logs."""
     with reading(request.app.state.ledger) as connection:
-        row = runs.one(connection, run_id)
+        row = find_run(connection, run_id)
         return {**runs.listed_fields(row), **details_of(connection, row)}
 
 
@@ -145,7 +146,7 @@ def list_processes(request: Request) -> schemas.Processes:
 def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> schemas.Audit:
     """List who did what, newest first."""
     with reading(request.app.state.ledger) as connection:
-        found, more = jobs.audit(connection, limit, before)
+        found, more = audit_entries(connection, limit, before)
     return {"entries": [audit_row(row) for row in found], "next_before": more}
 
 

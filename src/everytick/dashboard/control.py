@@ -11,10 +11,10 @@ from everytick.api.control import NoSuchJobError
 from everytick.errors import LedgerError, ScheduleError
 from everytick.model import ticks
 from everytick.read.resuming import paused_job_of
+from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
 
-from . import runs
 from .authentication import Visitor
 from .problems import Problem
 from .processes import reading
@@ -75,7 +75,7 @@ class Actions:
 
     def _check_run(self, run_id: int) -> None:
         with reading(self._ledger) as connection:
-            runs.one(connection, run_id)
+            read_run(connection, run_id)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from everytick import explain
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.errors import LedgerError, NotFoundError
 from everytick.settings import settings
 from everytick.store.database import Ledger
 
@@ -20,7 +20,7 @@ def why(ledger: Ledger, job_id: str, tick: str | None) -> explain.Explanation:
     when = None if not tick or not tick.strip() else moment("tick", tick)
     try:
         return explain.why(ledger, job_id, when, None, None, None, settings())
-    except ConfigurationError as problem:
+    except NotFoundError as problem:
         raise Problem(404, str(problem)) from None
     except LedgerError as problem:
         raise Problem(503, str(problem)) from None

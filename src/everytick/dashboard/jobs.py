@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
+from everytick.read.job_ids import no_such_job
 from everytick.read.jobs import added_job, job_row, next_tick, plain_defaults, runs_at_each_start, schedule_of
 from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import Overdue, overdue
@@ -19,11 +19,9 @@ from everytick.store import schema
 from everytick.store.records import is_paused
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
-from sqlalchemy import ColumnElement, Connection, Row, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from . import runs, schemas
-from .paging import first_of
-from .problems import Problem
 
 _STRIP = 24
 
@@ -130,12 +128,11 @@ def one(connection: Connection, job_id: str) -> JobView:
     """Return a job, also one that is gone.
 
     Raises:
-        Problem: the ledger never heard of it.
+        NotFoundError: the ledger never heard of it.
     """
     row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
     if row is None:
-        known = connection.scalars(select(_jobs.job_id).where(_jobs.removed_us.is_(None)).limit(2_000))
-        raise Problem(404, f"there is no job {job_id!r}{nearest(job_id, known)}")
+        raise no_such_job(job_id, connection.scalars(select(_jobs.job_id)))
     return JobView(row, ticks.now(), schedule_of(row))
 
 
@@ -186,18 +183,6 @@ def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
     """Return what is due and not claimed as the API shows it."""
     late = job.overdue
     return None if late is None else {"ticks": late.number, "since": iso(late.since)}
-
-
-def audit(connection: Connection, limit: int, before: int | None = None) -> tuple[list[Row[Any]], int | None]:
-    """Return who did what, newest first, below the entry `before`, and from which entry to go on.
-
-    By the primary key.
-    """
-    kept = schema.audit.c
-    query = select(schema.audit).order_by(kept.audit_id.desc()).limit(limit + 1)
-    if before is not None:
-        query = query.where(kept.audit_id < before)
-    return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
 
 
 def job_fields(connection: Connection, job: JobView) -> schemas.Job:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from everytick.explain import why_run
 from everytick.model import ticks
-from everytick.read.audit import requests_about
+from everytick.read.audit import audit_entries, requests_about
 from everytick.read.run_details import Attempt, attempts_of
+from everytick.read.runs import read_run
 from everytick.settings import settings
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from . import coming, drawing, explain, jobs, runs
-from .paging import number_of_pages
 from .processes import reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
@@ -51,7 +51,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         total=total,
         q=q,
         number=number,
-        pages=number_of_pages(total, _JOBS),
+        pages=_number_of_pages(total, _JOBS),
         state_of_schedule=head,
         title="Jobs",
     )
@@ -128,7 +128,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
 def show_run(request: Request, run_id: RunId) -> HTMLResponse:
     """One run: its attempts, its error, and what it logged."""
     with reading(request.app.state.ledger) as connection:
-        row = runs.one(connection, run_id)
+        row = read_run(connection, run_id)
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
         sentences = why_run(connection, row, settings())
@@ -152,7 +152,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
 def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
     """All that a run logged, and its tracebacks."""
     with reading(request.app.state.ledger) as connection:
-        row = runs.one(connection, run_id)
+        row = read_run(connection, run_id)
         parts = [_attempt_as_text(attempt) for attempt in attempts_of(connection, row)]
     return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
 
@@ -200,7 +200,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         few=coming.FEW,
         total=total,
         number=number,
-        pages=number_of_pages(total, _LANES),
+        pages=_number_of_pages(total, _LANES),
         width=drawing.DAY_WIDTH,
         state_of_schedule=head,
         title="The next 24 hours",
@@ -211,7 +211,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
 def show_audit(request: Request, before: Before = None) -> HTMLResponse:
     """Who did what."""
     with reading(request.app.state.ledger) as connection:
-        found, more = jobs.audit(connection, _AUDIT, before)
+        found, more = audit_entries(connection, _AUDIT, before)
         head = schedule_state(connection)
     return page(
         request,
@@ -222,3 +222,8 @@ def show_audit(request: Request, before: Before = None) -> HTMLResponse:
         state_of_schedule=head,
         title="Audit trail",
     )
+
+
+def _number_of_pages(total: int, size: int) -> int:
+    """Return how many pages there are; one also of nothing."""
+    return max(1, -(-total // size))

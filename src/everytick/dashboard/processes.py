@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, NotFoundError
 from everytick.model import ticks
 from everytick.read.processes import Process, Processes, find_processes, held_by_process
 from everytick.store.database import Ledger
@@ -36,12 +36,14 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
     """Give a connection that only reads.
 
     Raises:
-        Problem: there is no ledger yet, or it does not answer.
+        Problem: there is no ledger yet, it does not answer, or it has not what is looked for.
     """
     try:
         ledger.check_readable()
         with connect(ledger) as connection:
             yield connection
+    except NotFoundError as problem:
+        raise Problem(404, str(problem)) from None
     except LedgerError as problem:
         raise Problem(503, str(problem)) from None
 

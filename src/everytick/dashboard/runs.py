@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from everytick.read.paging import first_of
 from everytick.read.runs import HELD, STATES, WAITING, outlined
 from everytick.store import schema
 from everytick.store.requests import ENDED
@@ -12,7 +13,6 @@ from everytick.text.instants import iso
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text
 
 from . import schemas
-from .paging import first_of
 from .problems import Problem
 
 __all__ = ["ENDED", "STATES"]
@@ -106,18 +106,6 @@ def held(connection: Connection) -> Sequence[Row[Any]]:
 def waiting(connection: Connection) -> Sequence[Row[Any]]:
     """Return what waits to be started or tried again, soonest first. By the index scheduler_runs_waiting."""
     return connection.execute(select(*_LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(100)).all()
-
-
-def one(connection: Connection, run_id: int) -> Row[Any]:
-    """Return a run with its traceback.
-
-    Raises:
-        Problem: there is none.
-    """
-    row = connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
-    if row is None:
-        raise Problem(404, f"there is no run {run_id}: it never was, or its time in the history is over")
-    return row
 
 
 def took(row: Any) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
+from everytick.read.audit import newest_request
 from everytick.read.jobs import added_job, options_of, plain_defaults, schedule_of
 from everytick.read.processes import Process, last_outcome, read_processes
 from everytick.read.runs import HELD
@@ -22,7 +23,7 @@ from sqlalchemy import Connection, Select, func, select, text
 _NEARBY = 100
 _HELD = text(HELD)
 
-runs, attempts, audit = schema.runs.c, schema.attempts.c, schema.audit.c
+runs, attempts = schema.runs.c, schema.attempts.c
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,7 @@ class Facts:
 
     def asked(self, action: str, run_id: int | None = None, until: int | None = None) -> Any:
         """Return the newest entry of the audit trail about this job, or one of its runs."""
-        query = select(schema.audit).where(audit.job_id == self.job_id, audit.action == action)
-        if run_id is not None:
-            query = query.where(audit.run_id == run_id)
-        if until is not None:
-            query = query.where(audit.at_us <= until)
-        # By the index of at_us, from the newest on: it holds what people did, not what ran.
-        return self._first(query.order_by(audit.at_us.desc(), audit.audit_id.desc()).limit(1))
+        return newest_request(self.connection, self.job_id, action, run_id, until)
 
     @cached_property
     def processes(self) -> dict[str, Process]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from everytick.errors import ConfigurationError, nearest
+from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.read.runs import run_row
@@ -16,6 +16,7 @@ from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.instants import at, iso
+from everytick.text.wording import no_job
 from sqlalchemy import Connection, select
 
 from .absence import describe_absence, next_tick, wall_clock_note
@@ -79,10 +80,9 @@ def why(
             that does not load.
 
     Raises:
-        ConfigurationError: there is no such job, or the job has no such run.
+        NotFoundError: there is no such job, or the job has no such run.
         LedgerError: the ledger cannot be read.
     """
-    code_is_known, declared = declared is not None, declared or {}
     if not ledger.exists():
         return _never_started(job_id, declared, problem)
     ledger.check_readable()
@@ -91,8 +91,8 @@ def why(
         row = connection.execute(select(schema.jobs).where(known.job_id == job_id)).first()
         if row is None:
             return _never_started(job_id, declared, problem, list(connection.scalars(select(known.job_id))))
-        facts = Facts(connection, job_id, row, declared.get(job_id), problem, settings, ticks.now())
-        facts.code_is_known = code_is_known
+        job = None if declared is None else declared.get(job_id)
+        facts = Facts(connection, job_id, row, job, problem, settings, ticks.now(), declared is not None)
         account = Account(facts)
         tick = _explain(account, when, run_id)
         _about_the_code(account)
@@ -118,14 +118,18 @@ def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> li
 
 
 def _never_started(
-    job_id: str, declared: dict[str, Job], problem: str | None, known: list[str] | None = None
+    job_id: str,
+    declared: dict[str, Job] | None,
+    problem: str | None,
+    known: list[str] | None = None,
 ) -> Explanation:
     """Explain a job that stands in the code only."""
+    code_is_known, declared = declared is not None, declared or {}
     job = declared.get(job_id)
     if job is None:
-        hint = nearest(job_id, {*declared, *(known or [])})
         broken = "" if problem is None else f" (the schedule in the working tree does not load: {problem})"
-        raise ConfigurationError(f"there is no job {job_id!r}, in the code or in the ledger{hint}{broken}")
+        where = ", in the code or in the ledger" if code_is_known else ""
+        raise NotFoundError(no_job(job_id, {*declared, *(known or [])}, where) + broken)
     where = "there is no ledger yet" if known is None else "the ledger does not know it yet"
     sentence = f"The job stands in the code ({job.where}), but {where}: it takes effect with the next start."
     return Explanation(job_id, None, "not_registered", [sentence], [], [])
@@ -136,7 +140,7 @@ def _explain(account: Account, when: datetime | None, run_id: int | None) -> int
     if run_id is not None:
         row = facts.run(run_id)
         if row is None or row.job_id != facts.job_id:
-            raise ConfigurationError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
+            raise NotFoundError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
         _of_row(account, row)
         return None if row.tick_us is None else int(row.tick_us)
     if when is None:

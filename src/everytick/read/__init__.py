@@ -12,6 +12,7 @@ and defaults are handed in.
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
 - `plan`, `coming`: what is due between two times, and what of it overlaps or collides
 - `audit`: who did what
+- `paging`: long lists part by part
 - `signs`, `schemas`: how states are marked; what `--json` and the API give
 - `reader`: a look into the ledger for the user's own tasks
 """

@@ -1,4 +1,4 @@
-"""Who did what, and when."""
+"""Who did what, and when: the audit trail in the order in which it was written, whatever a clock showed."""
 
 from __future__ import annotations
 
@@ -11,37 +11,63 @@ from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
 from .job_ids import check_job
+from .paging import first_of
 from .schemas import Entry
+
+_audit = schema.audit.c
 
 
 def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[Entry]:
     """Return what people and programs asked for, newest first; times are ISO 8601 in UTC.
 
     Raises:
-        ConfigurationError: the ledger never heard of the job.
+        NotFoundError: the ledger never heard of the job.
         LedgerError: the ledger cannot be read.
     """
     if not ledger.exists():
         return []
     ledger.check_readable()
-    audit = schema.audit.c
-    # By the index on at_us.
-    query = select(schema.audit).order_by(audit.at_us.desc(), audit.audit_id.desc()).limit(limit)
-    if job_id is not None:
-        query = query.where(audit.job_id == job_id)
     with connect(ledger) as connection:
-        found = [audit_row(row) for row in connection.execute(query)]
+        found, _more = audit_entries(connection, limit, job_id=job_id)
         if not found and job_id is not None:
             check_job(connection, job_id)
-    return found
+    return [audit_row(row) for row in found]
+
+
+def audit_entries(
+    connection: Connection, limit: int, before: int | None = None, job_id: str | None = None
+) -> tuple[list[Any], int | None]:
+    """Return rows of the audit trail below the entry `before`, newest first, and from which entry to go on.
+
+    By the primary key. What people did is little beside what ran, and removed with it.
+    """
+    query = select(schema.audit).order_by(_audit.audit_id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(_audit.audit_id < before)
+    if job_id is not None:
+        query = query.where(_audit.job_id == job_id)
+    return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
 
 
 def requests_about(connection: Connection, run_id: int) -> list[Any]:
     """Return the rows of what people and programs asked for about a run, oldest first."""
-    audit = schema.audit.c
-    # By no index: what people did is little beside what ran, and removed with it.
-    query = select(schema.audit).where(audit.run_id == run_id).order_by(audit.audit_id)
+    query = select(schema.audit).where(_audit.run_id == run_id).order_by(_audit.audit_id)
     return list(connection.execute(query))
+
+
+def newest_request(
+    connection: Connection, job_id: str, action: str, run_id: int | None = None, until: int | None = None
+) -> Any:
+    """Return the newest row about a job with this action; None if there is none.
+
+    run_id: only about this run. until: only what was asked for by then, in microseconds UTC.
+    """
+    query = select(schema.audit).where(_audit.job_id == job_id, _audit.action == action)
+    if run_id is not None:
+        query = query.where(_audit.run_id == run_id)
+    if until is not None:
+        query = query.where(_audit.at_us <= until)
+    return connection.execute(query.order_by(_audit.audit_id.desc()).limit(1)).first()
 
 
 def audit_row(row: Any) -> Entry:

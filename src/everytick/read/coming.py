@@ -104,7 +104,7 @@ def coming(
         progress: called now and then with the share that is done, up to 1.
 
     Raises:
-        ConfigurationError: there is no such job.
+        NotFoundError: there is no such job.
         LedgerError: the ledger cannot be read.
     """
     run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(ledger, declared)}

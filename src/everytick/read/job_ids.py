@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from everytick.errors import ConfigurationError, nearest
+from everytick.errors import NotFoundError
 from everytick.store import schema
+from everytick.text.wording import no_job
 from sqlalchemy import Connection, select
 
 
-def no_such_job(job_id: str, known: Iterable[str]) -> ConfigurationError:
+def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
     """Return the error for a job that there is not, with the id that is meant if one is near."""
-    return ConfigurationError(f"there is no job {job_id!r}{nearest(job_id, known)}")
+    return NotFoundError(no_job(job_id, known))
 
 
 def check_job(connection: Connection, job_id: str) -> None:
-    """Raise ConfigurationError if the ledger never heard of a job."""
+    """Raise NotFoundError if the ledger never heard of a job."""
     known = list(connection.scalars(select(schema.jobs.c.job_id)))
     if job_id not in known:
         raise no_such_job(job_id, known)

@@ -26,7 +26,7 @@ def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
     and `pid` are known for as long as the process lives, or null.
 
     Raises:
-        ConfigurationError: there is no such run.
+        NotFoundError: there is no such run.
         LedgerError: the ledger cannot be read.
     """
     ledger.check_readable()

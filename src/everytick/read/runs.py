@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.errors import ConfigurationError, nearest
+from everytick.errors import ConfigurationError, NotFoundError, nearest
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
+from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
 from .job_ids import check_job
@@ -106,7 +107,8 @@ def run_rows(
     `since`, `until`: see `RunFilter`.
 
     Raises:
-        ConfigurationError: there is no such state or reason, or the ledger never heard of the job.
+        ConfigurationError: there is no such state or reason.
+        NotFoundError: the ledger never heard of the job.
         LedgerError: the ledger cannot be read.
     """
     states = (state,) if isinstance(state, str) else tuple(state or ())
@@ -128,7 +130,7 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
     """Return one run; see `run_rows`.
 
     Raises:
-        ConfigurationError: there is no such run.
+        NotFoundError: there is no such run.
         LedgerError: the ledger cannot be read.
     """
     ledger.check_readable()
@@ -137,10 +139,10 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
 
 
 def read_run(connection: Connection, run_id: int) -> Any:
-    """Return the row of a run; raise ConfigurationError if there is none."""
+    """Return the row of a run; raise NotFoundError if there is none."""
     row = connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
     if row is None:
-        raise ConfigurationError(f"there is no run {run_id}: the command runs lists those that are kept")
+        raise NotFoundError(no_run(run_id))
     return row
 
 

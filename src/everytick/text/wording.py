@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+
+from everytick.errors import nearest
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -43,3 +45,17 @@ def quoted(note: str | None) -> str:
 def not_a_run(text: str) -> str:
     """Return the sentence for what is given as the number of a run and is none."""
     return f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"
+
+
+def no_run(run_id: int) -> str:
+    """Return the sentence for the number of a run that there is not."""
+    return f"there is no run {run_id}: the command runs lists those that are kept"
+
+
+def no_job(job_id: object, known: Iterable[str], where: str = "") -> str:
+    """Return the sentence for a job that there is not, with the id that is meant if one is near.
+
+    `where`: where it was looked for, such as ` in the schedule`, if that needs to be said.
+    """
+    hint = nearest(job_id, known) if isinstance(job_id, str) else ": an id is text"
+    return f"there is no job {job_id!r}{where}{hint}"

@@ -1,4 +1,4 @@
-"""Parts of long lists: the newest rows, and from which number to go on; or by the number of a page."""
+"""Parts of long lists: the newest rows, and from which number to go on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,3 @@ def first_of(
     """
     shown = list(found[:limit])
     return shown, number(shown[-1]) if len(found) > limit else None
-
-
-def number_of_pages(total: int, size: int) -> int:
-    """Return how many pages there are; one also of nothing."""
-    return max(1, -(-total // size))
