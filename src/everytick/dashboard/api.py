@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.run_details import details_of
-from everytick.read.runs import read_run as find_run
+from everytick.read.run_pages import newest_runs, runs_of_job
+from everytick.read.runs import read_run as find
 from everytick.read.schemas import Fire, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
@@ -103,9 +104,9 @@ def list_runs(
     with reading(request.app.state.ledger) as connection:
         if job is not None:
             jobs.one(connection, job)
-            found, more = runs.of_job(connection, job, limit, before, wanted)
+            found, more = runs_of_job(connection, job, limit, before, wanted)
         else:
-            found, more = runs.newest(connection, limit, before, wanted)
+            found, more = newest_runs(connection, limit, before, wanted)
     return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
 
 
@@ -113,7 +114,7 @@ def list_runs(
 def read_run(request: Request, run_id: RunId) -> schemas.RunDetail:
     """Return one run with who asked for what about it, and its attempts: errors, tracebacks and logs."""
     with reading(request.app.state.ledger) as connection:
-        row = find_run(connection, run_id)
+        row = find(connection, run_id)
         return {**runs.listed_fields(row), **details_of(connection, row)}
 
 

@@ -13,15 +13,15 @@ from everytick.read.jobs import added_job, job_row, next_tick, plain_defaults, r
 from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import Overdue, overdue
 from everytick.read.resuming import Preview, resumed
-from everytick.read.runs import HELD
+from everytick.read.run_pages import runs_of_job
 from everytick.settings import settings
 from everytick.store import schema
 from everytick.store.records import is_paused
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from . import runs, schemas
+from . import schemas
 
 _STRIP = 24
 
@@ -138,18 +138,8 @@ def one(connection: Connection, job_id: str) -> JobView:
 
 def record(connection: Connection, job_id: str) -> Record:
     """Return what became of a job lately."""
-    rows, _more = runs.of_job(connection, job_id, _STRIP)
+    rows, _more = runs_of_job(connection, job_id, _STRIP)
     return Record(rows, recent(connection, [job_id])[job_id])
-
-
-def held_by_job(connection: Connection) -> dict[str, dict[str, int]]:
-    """Return how many runs of each job are under way, by state. By the index scheduler_runs_held."""
-    kept = schema.runs.c
-    query = select(kept.job_id, kept.state, func.count()).where(text(HELD)).group_by(kept.job_id, kept.state)
-    found: dict[str, dict[str, int]] = {}
-    for job_id, state, number in connection.execute(query):
-        found.setdefault(job_id, {})[state] = number
-    return found
 
 
 def behind(connection: Connection) -> list[tuple[str, Overdue]]:
@@ -187,7 +177,7 @@ def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
 
 def job_fields(connection: Connection, job: JobView) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
-    newest, _more = runs.of_job(connection, job.id, _STRIP)
+    newest, _more = runs_of_job(connection, job.id, _STRIP)
     return {
         **job_row(connection, job.row, plain_defaults(settings())),
         "added_while_running": job.row.call_data is not None,

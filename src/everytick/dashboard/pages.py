@@ -8,8 +8,11 @@ from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
 from everytick.read.run_details import Attempt, attempts_of
-from everytick.read.runs import read_run
+from everytick.read.run_pages import SEARCHED, newest_runs, runs_of_job
+from everytick.read.runs import STATES, read_run
+from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.settings import settings
+from everytick.store.requests import ENDED
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
@@ -36,7 +39,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
     """All jobs, when they are due, and what became of them lately."""
     with reading(request.app.state.ledger) as connection:
         found, total = jobs.listed(connection, q.strip(), _JOBS, (number - 1) * _JOBS)
-        busy = jobs.held_by_job(connection)
+        busy = count_held(connection).by_job()
         rows = []
         for job in found:
             kept = jobs.record(connection, job.id)
@@ -69,8 +72,8 @@ def show_job(
     with reading(request.app.state.ledger) as connection:
         job = jobs.one(connection, id)
         kept = jobs.record(connection, id)
-        charted, _more = runs.of_job(connection, id, _CHART)
-        history, more = runs.of_job(connection, id, _RUNS, before)
+        charted, _more = runs_of_job(connection, id, _CHART)
+        history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
         head = schedule_state(connection)
     asked = ask or bool(tick)
@@ -88,7 +91,7 @@ def show_job(
         more=more,
         before=before,
         fires=coming.next_fires(job, 10),
-        ENDED=runs.ENDED,
+        ENDED=ENDED,
         took=runs.took,
         state_of_schedule=head,
         title=job.row.name,
@@ -102,9 +105,9 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
     with reading(request.app.state.ledger) as connection:
         if job:
             jobs.one(connection, job)
-            found, more = runs.of_job(connection, job, _RUNS, before, wanted)
+            found, more = runs_of_job(connection, job, _RUNS, before, wanted)
         else:
-            found, more = runs.newest(connection, _RUNS, before, wanted)
+            found, more = newest_runs(connection, _RUNS, before, wanted)
         notes = jobs.odd_times(connection, found)
         head = schedule_state(connection)
     return page(
@@ -116,9 +119,9 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
         before=before,
         job_id=job,
         state=state,
-        states=runs.STATES,
+        states=STATES,
         took=runs.took,
-        searched=runs.SEARCHED,
+        searched=SEARCHED,
         state_of_schedule=head,
         title="Runs",
     )
@@ -141,7 +144,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         asked=asked,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
-        ENDED=runs.ENDED,
+        ENDED=ENDED,
         took=runs.took,
         state_of_schedule=head,
         title=f"Run {run_id}",
@@ -166,7 +169,7 @@ def _attempt_as_text(attempt: Attempt) -> str:
 def show_running(request: Request) -> HTMLResponse:
     """What runs, what is claimed, and what waits."""
     with reading(request.app.state.ledger) as connection:
-        held, waiting = runs.held(connection), runs.waiting(connection)
+        held, waiting = held_runs(connection, 1_000), waiting_runs(connection, 100)
         head = schedule_state(connection)
     owners = {process.process_id: process for process in head.processes.found}
     return page(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from everytick.errors import LedgerError, NotFoundError
 from everytick.model import ticks
-from everytick.read.processes import Process, Processes, find_processes, held_by_process
+from everytick.read.processes import Process, Processes, find_processes
+from everytick.read.under_way import count_held
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.instants import iso
@@ -53,7 +54,7 @@ def schedule_state(connection: Connection) -> ScheduleState:
     began = time.perf_counter()
     processes = find_processes(connection)
     latency = time.perf_counter() - began
-    return ScheduleState(processes, held_by_process(connection) if processes.found else {}, latency)
+    return ScheduleState(processes, count_held(connection).by_process() if processes.found else {}, latency)
 
 
 def shown(found: ScheduleState) -> schemas.Processes:

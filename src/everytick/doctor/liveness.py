@@ -11,7 +11,7 @@ from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.processes import Process, read_processes
-from everytick.read.runs import HELD, WAITING
+from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.store import schema
 from everytick.text.durations import duration
 from everytick.text.instants import at
@@ -126,10 +126,8 @@ def _process(connection: Connection, process: Process, zone: Any, is_held: bool)
         yield Finding("warning", "processes", what, name, "a look at it; others take over its runs")
     elif process.is_stuck:
         stuck = duration(process.loop_silence)
-        blamed = connection.scalars(
-            select(runs.job_id).where(_HELD, runs.process_id == process.process_id, runs.state == "running")
-        ).all()
-        running = f"; under way there: {', '.join(sorted(set(blamed)))}" if blamed else ""
+        blamed = count_held(connection).running_in(process.process_id)
+        running = f"; under way there: {', '.join(sorted(blamed))}" if blamed else ""
         what = f"the event loop of {name} has not answered for {stuck}: a coroutine blocks it{running}"
         right = "a plain function, or asyncio.to_thread, for what takes long; its log names the job"
         yield Finding("error", "processes", what, name, right)
@@ -137,16 +135,11 @@ def _process(connection: Connection, process: Process, zone: Any, is_held: bool)
         yield ok("processes", f"{name} is up since {at(process.started, zone)}")
 
 
-# In no order, so that SQLite uses the partial indexes of the same conditions.
-_HELD, _WAITING = text(HELD), text(WAITING)
-
-
 def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     """Tell of runs that do not end, belong to nobody, or were lost of late."""
     found = []
-    held = connection.execute(select(schema.runs).where(_HELD)).all()
-    waiting = connection.execute(select(schema.runs).where(_WAITING)).all()
-    present = set(connection.scalars(select(schema.processes.c.process_id)))
+    held, waiting = held_runs(connection), waiting_runs(connection)
+    present = {process.process_id for process in read_processes(connection, now)}
     for row in held:
         if row.process_id not in present:
             what = f"run {row.run_id} of {row.job_id} is held by a process that is not there: it never ends"

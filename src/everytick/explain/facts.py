@@ -10,20 +10,19 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
+from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
 from everytick.read.jobs import added_job, options_of, plain_defaults, schedule_of
 from everytick.read.processes import Process, last_outcome, read_processes
-from everytick.read.runs import HELD
+from everytick.read.run_details import earlier_attempts
+from everytick.read.runs import find_run
+from everytick.read.under_way import HeldCounts, count_held, held_runs
 from everytick.settings import SchedulerSettings
-from everytick.store import schema
 from everytick.store.records import is_paused
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import Connection
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
 _NEARBY = 100
-_HELD = text(HELD)
-
-runs, attempts = schema.runs.c, schema.attempts.c
 
 
 @dataclass(frozen=True)
@@ -114,45 +113,37 @@ class Facts:
         begin, end = self.row.paused_us, self.row.paused_until_us
         return begin is not None and instant > begin and is_paused(begin, end, instant)
 
-    # --- runs: by the unique index (job_id, tick_us), in which those without a tick are in order of run_id
+    # --- runs
 
     def run(self, run_id: int) -> Any:
-        """Return a run by its number."""
-        return self._first(select(schema.runs).where(runs.run_id == run_id))
+        """Return a run by its number, or None."""
+        return find_run(self.connection, run_id)
 
     def at(self, tick: int) -> Any:
         """Return the row that accounts for a tick: its own, or the range in which it lies."""
-        found = self.newest_until(tick)
-        if found is None or max(found.tick_us, found.last_tick_us or 0) < tick:
-            return None
-        return found
+        return runs_of_job.run_at(self.connection, self.job_id, tick)
 
     def newest_until(self, instant: int) -> Any:
         """Return the row of the newest tick up to an instant."""
-        query = select(schema.runs).where(runs.job_id == self.job_id, runs.tick_us <= instant)
-        return self._first(query.order_by(runs.tick_us.desc()).limit(1))
+        return runs_of_job.newest_until(self.connection, self.job_id, instant)
 
     def newest_without_tick(self) -> Any:
         """Return the newest run that has no tick: by hand, or of a start."""
-        query = select(schema.runs).where(runs.job_id == self.job_id, runs.tick_us.is_(None))
-        return self._first(query.order_by(runs.run_id.desc()).limit(1))
+        return runs_of_job.newest_without_tick(self.connection, self.job_id)
 
     def standing_in(self, tick: int) -> list[Any]:
         """Return the runs by hand that stand in for a tick."""
-        query = select(schema.runs).where(runs.job_id == self.job_id, runs.tick_us.is_(None))
-        return self._all(query.where(runs.for_tick_us == tick).order_by(runs.run_id))
+        return runs_of_job.standing_in(self.connection, self.job_id, tick)
 
     def earlier_attempts(self, run_id: int) -> list[Any]:
         """Return the attempts of a run before its latest."""
-        return self._all(select(schema.attempts).where(attempts.run_id == run_id).order_by(attempts.attempt))
+        return earlier_attempts(self.connection, run_id)
 
     def in_the_way(self, instant: int, tick: int, but: int) -> list[Hold]:
         """Return what held a place of the job at an instant, looking from a tick; run `but` is left out."""
-        mine = select(schema.runs).where(runs.job_id == self.job_id, runs.run_id != but)
-        near = mine.where(runs.tick_us <= tick).order_by(runs.tick_us.desc()).limit(_NEARBY)
-        untimed = mine.where(runs.tick_us.is_(None)).order_by(runs.run_id.desc()).limit(_NEARBY)
+        near = runs_of_job.nearby(self.connection, self.job_id, tick, _NEARBY)
         # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
-        found = [row for row in self._all(near) + self._all(untimed) if row.state != "skipped" or row.attempt]
+        found = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
         held = [hold for row in found if (hold := self._hold(row, instant)) is not None]
         return held or [hold for row in found if (hold := _waiting(row, instant)) is not None]
 
@@ -166,13 +157,15 @@ class Facts:
 
     def held_by(self, process_id: str) -> int:
         """Return how many runs of any job a process has under way."""
-        query = select(func.count()).where(_HELD, runs.process_id == process_id, runs.state == "running")
-        return int(self.connection.execute(query).scalar_one())
+        return sum(self._held.running_in(process_id).values())
+
+    @cached_property
+    def _held(self) -> HeldCounts:
+        return count_held(self.connection)
 
     def held_of_job(self, but: int) -> list[Any]:
         """Return the runs of this job that are claimed or run, without run `but`."""
-        query = select(schema.runs).where(_HELD, runs.job_id == self.job_id, runs.run_id != but)
-        return self._all(query)
+        return [row for row in held_runs(self.connection, job_id=self.job_id) if row.run_id != but]
 
     def last_outcome(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""
@@ -198,12 +191,6 @@ class Facts:
     def up(self) -> list[Process]:
         """The processes that are up."""
         return [process for process in self.processes.values() if process.is_up]
-
-    def _first(self, query: Select[Any]) -> Any:
-        return self.connection.execute(query).first()
-
-    def _all(self, query: Select[Any]) -> list[Any]:
-        return list(self.connection.execute(query).all())
 
 
 def _held_by_latest(row: Any, instant: int) -> Hold | None:

@@ -7,7 +7,9 @@ and defaults are handed in.
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: what of a job is due and nobody has claimed
 - `resuming`: what the end of a pause would do, and what waits for it
-- `runs`, `run_details`: what became of each tick, by filters; everything about one run
+- `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
+- `runs_of_job`, `run_details`: the runs of one job; everything about one run
+- `under_way`: what is held by a process, and what waits
 - `completions`, `following`: what has ended since the last look; runs as they end
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
 - `plan`, `coming`: what is due between two times, and what of it overlaps or collides

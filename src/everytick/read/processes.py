@@ -18,9 +18,7 @@ from everytick.store import schema, workers
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import Identity
-from sqlalchemy import Connection, func, select, text
-
-from .runs import HELD
+from sqlalchemy import Connection, func, select
 
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
@@ -157,13 +155,6 @@ def someone_is_up(ledger: Ledger) -> bool:
     """Return whether a process is up that keeps the schedule."""
     with connect(ledger) as connection:
         return any(process.is_up for process in read_processes(connection))
-
-
-def held_by_process(connection: Connection) -> dict[str, int]:
-    """Return how many runs each process holds. By the index scheduler_runs_held."""
-    runs = schema.runs.c
-    query = select(runs.process_id, func.count()).where(text(HELD)).group_by(runs.process_id)
-    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def last_outcome(connection: Connection, before: int) -> int | None:

@@ -73,11 +73,10 @@ class Attempt:
 
 def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
     """Return the attempts of a run that began, oldest first."""
-    attempts, logs = schema.attempts, schema.logs
-    # Both by the primary key, which begins with the run.
-    earlier = select(attempts).where(attempts.c.run_id == row.run_id).order_by(attempts.c.attempt)
+    logs = schema.logs
+    # By the primary key, which begins with the run.
     logged = select(logs.c.attempt, logs.c.text).where(logs.c.run_id == row.run_id)
-    found: list[Any] = list(connection.execute(earlier))
+    found = earlier_attempts(connection, row.run_id)
     texts = {one.attempt: one.text for one in connection.execute(logged)}
     # A run that waits, or was given up or cancelled before it began, has no attempt of this number.
     if row.started_us is not None and row.state not in ("queued", "claimed", "retrying", "skipped"):
@@ -96,6 +95,14 @@ def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
         )
         for one in found
     ]
+
+
+def earlier_attempts(connection: Connection, run_id: int) -> list[Any]:
+    """Return the rows of a run's attempts before its latest, which stands in the run itself; oldest first."""
+    attempts = schema.attempts
+    # By the primary key, which begins with the run.
+    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+    return list(connection.execute(query))
 
 
 def _attempts(connection: Connection, row: Any) -> list[schemas.Attempt]:

@@ -17,6 +17,7 @@ from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
 from .job_ids import check_job
+from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
@@ -140,10 +141,15 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
 
 def read_run(connection: Connection, run_id: int) -> Any:
     """Return the row of a run; raise NotFoundError if there is none."""
-    row = connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
+    row = find_run(connection, run_id)
     if row is None:
         raise NotFoundError(no_run(run_id))
     return row
+
+
+def find_run(connection: Connection, run_id: int) -> Any:
+    """Return the row of a run, or None."""
+    return connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
@@ -156,12 +162,8 @@ def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
         if wanted.until is not None:
             ended = _runs.finished_us < wanted.until
             conditions.append(or_(ended, _runs.finished_us.is_(None)) if wanted.wants_under_way() else ended)
-        # The unique index (job_id, tick_us), backwards; rows without a tick stand in it by their numbers.
-        of_job = every.where(*conditions)
-        return [
-            of_job.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc()),
-            of_job.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc()),
-        ]
+        walks = (with_tick(wanted.job_id), without_tick(wanted.job_id))
+        return [walk.where(*conditions).limit(limit) for walk in walks]
     if wanted.states and all(state in UNDER_WAY for state in wanted.states):
         return _under_way(wanted)
     # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.

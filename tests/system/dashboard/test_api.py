@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from everytick.dashboard.runs import SEARCHED
+from everytick.read.run_pages import SEARCHED
 
 from dashboard.world import HOSTILE, JOBS, Site, described
 

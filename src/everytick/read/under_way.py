@@ -1,0 +1,76 @@
+"""The runs that are not over: those that a process holds, and those that wait. Few rows, by partial indexes.
+
+Nothing is sorted by the database, and all conditions of an index are literally its own: SQLite would rather
+walk all runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.store import schema
+from sqlalchemy import Connection, func, select, text
+
+from .runs import HELD, WAITING
+
+_runs = schema.runs.c
+
+# Without tracebacks, and only the beginning of an error: lists need no more.
+LISTED = [
+    column if column.name != "error" else func.substr(column, 1, 400).label("error")
+    for column in schema.runs.columns
+    if column.name != "traceback"
+]
+
+
+def held_runs(connection: Connection, limit: int | None = None, job_id: str | None = None) -> list[Any]:
+    """Return what is claimed or runs, by its numbers. By the index scheduler_runs_held, of jobs."""
+    query = select(*LISTED).where(text(HELD)).limit(limit)
+    if job_id is not None:
+        query = query.where(_runs.job_id == job_id)
+    return sorted(connection.execute(query), key=lambda row: int(row.run_id))
+
+
+def waiting_runs(connection: Connection, limit: int | None = None) -> Sequence[Any]:
+    """Return what waits to be started or tried again, soonest first. By the index scheduler_runs_waiting."""
+    return connection.execute(select(*LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(limit)).all()
+
+
+@dataclass(frozen=True)
+class HeldCounts:
+    """How many runs are claimed or run: rows of job_id, process_id, state and number."""
+
+    rows: Sequence[Any]
+
+    def by_job(self) -> dict[str, dict[str, int]]:
+        """Return how many runs of each job there are, by state."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self.rows:
+            states = found.setdefault(row.job_id, Counter())
+            states[row.state] += row.number
+        return found
+
+    def by_process(self) -> dict[str, int]:
+        """Return how many runs each process holds."""
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            found[row.process_id] += row.number
+        return found
+
+    def running_in(self, process_id: str) -> dict[str, int]:
+        """Return how many runs of each job have begun in a process and are not over."""
+        return {
+            row.job_id: row.number
+            for row in self.rows
+            if row.process_id == process_id and row.state == "running"
+        }
+
+
+def count_held(connection: Connection) -> HeldCounts:
+    """Return how many runs are claimed or run. By the index scheduler_runs_held."""
+    kinds = (_runs.job_id, _runs.process_id, _runs.state)
+    query = select(*kinds, func.count().label("number")).where(text(HELD)).group_by(*kinds)
+    return HeldCounts(connection.execute(query).all())
