@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 def job_ids(incomplete: str) -> list[str]:
     """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
-    from everytick.read.jobs import known_job_ids
+    from everytick.read.job_ids import known_job_ids
     from everytick.settings import ledger as open_ledger
 
     try:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any
 
 from everytick.model import ticks
+from everytick.read import known_job
+from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
+from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.known_job import jobs_in_force, search_jobs
+from everytick.read.resuming import preview_of
 from everytick.read.run_details import details_of
 from everytick.read.run_pages import newest_runs, runs_of_job
-from everytick.read.runs import read_run as find
-from everytick.read.schemas import Fire, Why
+from everytick.read.schemas import Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 
-from . import coming, explain, jobs, runs, schemas
+from . import explain, jobs, runs, schemas
 from .control import Actions, instant
 from .problems import Problem
 from .processes import reading, schedule_state, shown
@@ -56,7 +61,7 @@ def list_jobs(
 ) -> schemas.Jobs:
     """List the jobs of the schedule, in the order of their ids."""
     with reading(request.app.state.ledger) as connection:
-        found, total = jobs.listed(connection, q, limit, offset)
+        found, total = search_jobs(connection, q, limit, offset)
         shown = [jobs.job_fields(connection, job) for job in found]
     return {"jobs": shown, "total": total}
 
@@ -76,12 +81,12 @@ def read_why(
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
     with reading(request.app.state.ledger) as connection:
-        job = jobs.one(connection, job_id)
+        job = known_job.read_job(connection, job_id)
         shown = jobs.job_fields(connection, job)
-    preview = job.resumed
+    preview = preview_of(job)
     return {
         **shown,
-        "next_fires": [_fire(fire) for fire in coming.next_fires(job, 10)],
+        "next_fires": [tick.as_json() for tick in next_ticks(job, 10)],
         "resume_preview": None
         if preview is None
         else {"skipped_ticks": preview.ticks, "next_run": iso(preview.next_tick)},
@@ -103,7 +108,7 @@ def list_runs(
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
         if job is not None:
-            jobs.one(connection, job)
+            known_job.read_job(connection, job)
             found, more = runs_of_job(connection, job, limit, before, wanted)
         else:
             found, more = newest_runs(connection, limit, before, wanted)
@@ -114,7 +119,7 @@ def list_runs(
 def read_run(request: Request, run_id: RunId) -> schemas.RunDetail:
     """Return one run with who asked for what about it, and its attempts: errors, tracebacks and logs."""
     with reading(request.app.state.ledger) as connection:
-        row = find(connection, run_id)
+        row = kept_runs.read_run(connection, run_id)
         return {**runs.listed_fields(row), **details_of(connection, row)}
 
 
@@ -132,8 +137,10 @@ def read_plan(
     if last <= first:
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:
-        found = coming.planned(connection, first, last, limit + 1, job)
-    return {"ticks": [_fire(fire) for fire in found[:limit]], "complete": len(found) <= limit}
+        asked = None if job is None else known_job.read_job(connection, job)
+        there = [one for one in jobs_in_force(connection) if asked is None or one.id == asked.id]
+    found = list(islice(ticks_between(there, first, last), limit + 1))
+    return {"ticks": [tick.as_json() for tick in found[:limit]], "complete": len(found) <= limit}
 
 
 @router.get("/processes")
@@ -189,8 +196,3 @@ def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) ->
 
 def _actions(request: Request) -> Actions:
     return Actions(request.state.visitor, request.app.state.ledger)
-
-
-def _fire(fire: coming.Fire) -> Fire:
-    notes = ["paused" if fire.paused else "", fire.note]
-    return {"job_id": fire.job_id, "tick": iso(fire.tick), "note": "; ".join(filter(None, notes))}

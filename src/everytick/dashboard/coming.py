@@ -1,22 +1,20 @@
-"""What is due: the next fires of a job, and the coming day of all jobs."""
+"""The coming day, as its page draws it: a lane for each job."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import islice
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.read.plan import plan
-from sqlalchemy import Connection
-
-from . import jobs
+from everytick.read.coming import ticks_between
+from everytick.read.jobs import plain_defaults
+from everytick.read.known_job import KnownJob
+from everytick.settings import settings
 
 # Up to this many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
-# How many ticks of each job are listed among those that are due next.
-FEW = 3
 _HOUR = 3_600 * ticks.SECOND
 
 
@@ -36,58 +34,11 @@ class Lane:
         return self.number is None or self.number > _DRAWN
 
 
-@dataclass(frozen=True)
-class Fire:
-    """A coming tick, in microseconds UTC; `note` says what is odd about it, `paused` that it will not run."""
-
-    job_id: str
-    tick: int
-    note: str
-    paused: bool
-
-
-def next_fires(job: jobs.JobView, limit: int) -> list[Fire]:
-    """Return the coming ticks of a job that is not paused, with what is odd about their time of day."""
-    if job.schedule is None or job.gone or job.paused:
-        return []
-    begin = max(job.now, job.row.watermark_us) + 1
-    found = islice(plan({job.id: job.schedule}, begin, ticks.LAST), limit)
-    return [Fire(it.job_id, it.tick, it.note, False) for it in found]
-
-
-def planned(
-    connection: Connection, begin: int, end: int, limit: int, job_id: str | None = None
-) -> list[Fire]:
-    """Return what is due in [begin, end), at most `limit` ticks."""
-    known = jobs.scheduled(connection)
-    if job_id is not None:
-        jobs.one(connection, job_id)
-        known = {job_id: known[job_id]} if job_id in known else {}
-    schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}
-    return [
-        Fire(it.job_id, it.tick, it.note, known[it.job_id].paused_at(it.tick))
-        for it in islice(plan(schedules, begin, end), limit)
-    ]
-
-
-def soonest(connection: Connection, begin: int, end: int, limit: int) -> list[Fire]:
-    """Return what is due next in [begin, end), at most `limit` ticks, and of each job the first few.
-
-    Else one job that is due each minute would hide all others.
-    """
-    found = []
-    for job in jobs.scheduled(connection).values():
-        if job.schedule is not None:
-            first = islice(plan({job.id: job.schedule}, begin, end), FEW)
-            found += [Fire(it.job_id, it.tick, it.note, job.paused_at(it.tick)) for it in first]
-    return sorted(found, key=lambda fire: (fire.tick, fire.job_id))[:limit]
-
-
-def lanes(connection: Connection, begin: int, end: int, limit: int, offset: int) -> tuple[list[Lane], int]:
+def lanes(jobs: Iterable[KnownJob], begin: int, end: int, limit: int, offset: int) -> tuple[list[Lane], int]:
     """Return the lanes of a part of the jobs that are due in [begin, end), and how many jobs that are."""
     due = [
         (first, job.id, job.schedule, job)
-        for job in jobs.scheduled(connection).values()
+        for job in jobs
         if job.schedule is not None
         and (first := job.schedule.next_tick(begin - 1)) is not None
         and first < end
@@ -98,11 +49,11 @@ def lanes(connection: Connection, begin: int, end: int, limit: int, offset: int)
     ], len(due)
 
 
-def _lane(job: jobs.JobView, schedule: Schedule, begin: int, end: int) -> Lane:
+def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int) -> Lane:
     number = ticks.count(schedule.ticks, begin - 1, end - 1, _DRAWN)
     few = number is not None and number <= _DRAWN
-    found = [planned.tick for planned in plan({job.id: schedule}, begin, end)] if few else []
-    return Lane(job.id, found, number, job.paused, job.problem is not None)
+    found = [coming.tick for coming in ticks_between([job], begin, end)] if few else []
+    return Lane(job.id, found, number, job.paused, job.problem(plain_defaults(settings())) is not None)
 
 
 def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:

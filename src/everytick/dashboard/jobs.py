@@ -6,85 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.model import ticks
-from everytick.model.schedule import Schedule
-from everytick.read.job_ids import no_such_job
-from everytick.read.jobs import added_job, job_row, next_tick, plain_defaults, runs_at_each_start, schedule_of
+from everytick.read.jobs import job_row, plain_defaults
+from everytick.read.known_job import KnownJob, jobs_named
 from everytick.read.last_runs import Recent, recent
-from everytick.read.overdue import Overdue, overdue
-from everytick.read.resuming import Preview, resumed
+from everytick.read.overdue import overdue
 from everytick.read.run_pages import runs_of_job
 from everytick.settings import settings
-from everytick.store import schema
-from everytick.store.records import is_paused
 from everytick.text.instants import iso
-from everytick.text.schedules import in_words
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection
 
 from . import schemas
 
 _STRIP = 24
-
-_jobs = schema.jobs.c
-
-
-@dataclass(frozen=True)
-class JobView:
-    """A job as the ledger knows it. Instants are microseconds UTC, durations seconds."""
-
-    row: Any
-    now: int
-    schedule: Schedule | None
-
-    @property
-    def id(self) -> str:
-        return str(self.row.job_id)
-
-    @property
-    def words(self) -> str:
-        """The schedule as a sentence, where there is an honest one."""
-        return in_words(self.schedule) if self.schedule else str(self.row.trigger)
-
-    @property
-    def paused(self) -> bool:
-        """Whether it is paused now; a pause with an end is over then."""
-        return self.paused_at(self.now)
-
-    @property
-    def gone(self) -> bool:
-        """Whether it was removed, or has no tick left."""
-        return self.row.removed_us is not None or self.row.exhausted_us is not None
-
-    @property
-    def at_each_start(self) -> bool:
-        """Whether it has no ticks, but a run at each start."""
-        return runs_at_each_start(self.schedule)
-
-    @property
-    def next_tick(self) -> int | None:
-        """The next tick; None while it is paused or when there is none."""
-        return next_tick(self.row, self.now)
-
-    @property
-    def resumed(self) -> Preview | None:
-        """What resuming it now would do; None if it is not paused, or its schedule is not known here."""
-        if self.schedule is None or not self.paused:
-            return None
-        return resumed(self.schedule, self.row.paused_us, self.row.watermark_us, self.now)
-
-    @property
-    def overdue(self) -> Overdue | None:
-        """What of it is due and not claimed."""
-        return overdue(self.row, self.schedule, self.now)
-
-    @property
-    def problem(self) -> str | None:
-        """Why it cannot run here, if it was added while running. May import its module."""
-        return None if self.gone else added_job(self.row, plain_defaults(settings()))[1]
-
-    def paused_at(self, instant: int) -> bool:
-        """Return whether the pause that there is now lasts at an instant from now on."""
-        return is_paused(self.row.paused_us, self.row.paused_until_us, instant)
 
 
 @dataclass(frozen=True)
@@ -100,88 +33,38 @@ class Record:
         return next((row for row in self.newest if row.finished_us is not None), None)
 
 
-def listed(connection: Connection, search: str, limit: int, offset: int) -> tuple[list[JobView], int]:
-    """Return a part of the jobs that are not gone, in the order of their ids, and how many there are."""
-    there: list[ColumnElement[bool]] = [_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None)]
-    if search:
-        there.append(
-            _jobs.job_id.icontains(search, autoescape=True) | _jobs.name.icontains(search, autoescape=True)
-        )
-    number = connection.scalar(select(func.count()).select_from(schema.jobs).where(*there)) or 0
-    query = select(schema.jobs).where(*there).order_by(_jobs.job_id).limit(limit).offset(offset)
-    now = ticks.now()
-    return [JobView(row, now, schedule_of(row)) for row in connection.execute(query)], number
-
-
-def scheduled(connection: Connection) -> dict[str, JobView]:
-    """Return all jobs that are not gone and whose schedule is known here, by their ids."""
-    there = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None), _jobs.schedule_data.is_not(None))
-    now = ticks.now()
-    # The whole table: it has one row for each job.
-    found = [
-        JobView(row, now, schedule_of(row)) for row in connection.execute(select(schema.jobs).where(*there))
-    ]
-    return {job.id: job for job in found if job.schedule is not None}
-
-
-def one(connection: Connection, job_id: str) -> JobView:
-    """Return a job, also one that is gone.
-
-    Raises:
-        NotFoundError: the ledger never heard of it.
-    """
-    row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
-    if row is None:
-        raise no_such_job(job_id, connection.scalars(select(_jobs.job_id)))
-    return JobView(row, ticks.now(), schedule_of(row))
-
-
 def record(connection: Connection, job_id: str) -> Record:
     """Return what became of a job lately."""
     rows, _more = runs_of_job(connection, job_id, _STRIP)
     return Record(rows, recent(connection, [job_id])[job_id])
 
 
-def behind(connection: Connection) -> list[tuple[str, Overdue]]:
-    """Return the jobs with ticks that are due and not claimed, the longest overdue first."""
-    found = [(job.id, late) for job in scheduled(connection).values() if (late := job.overdue) is not None]
-    return sorted(found, key=lambda one: (one[1].since, one[0]))
-
-
 def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
     """Return what is odd about the time of day of runs, by their numbers."""
-    job_ids = {row.job_id for row in rows if row.tick_us is not None}
-    query = select(schema.jobs).where(_jobs.job_id.in_(job_ids))
-    known = {row.job_id: (row, schedule_of(row)) for row in connection.execute(query)} if job_ids else {}
+    known = jobs_named(connection, {row.job_id for row in rows if row.tick_us is not None})
     found = {}
     for row in rows:
-        job, schedule = known.get(row.job_id, (None, None))
-        tick = row.tick_us
-        if tick is None or job is None or schedule is None or row.last_tick_us is not None:
+        job, tick = known.get(row.job_id), row.tick_us
+        if tick is None or job is None or job.schedule is None or row.last_tick_us is not None:
             continue
         # Ticks before a change belong to the former schedule.
         if (
-            tick > job.changed_us
-            and schedule.next_tick(tick - 1) == tick
-            and (note := schedule.ticks.note(tick))
+            tick > job.row.changed_us
+            and job.schedule.next_tick(tick - 1) == tick
+            and (note := job.schedule.ticks.note(tick))
         ):
             found[int(row.run_id)] = note
     return found
 
 
-def overdue_fields(job: JobView) -> schemas.Unclaimed | None:
-    """Return what is due and not claimed as the API shows it."""
-    late = job.overdue
-    return None if late is None else {"ticks": late.number, "since": iso(late.since)}
-
-
-def job_fields(connection: Connection, job: JobView) -> schemas.Job:
+def job_fields(connection: Connection, job: KnownJob) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs_of_job(connection, job.id, _STRIP)
+    late = overdue(job)
     return {
-        **job_row(connection, job.row, plain_defaults(settings())),
-        "added_while_running": job.row.call_data is not None,
+        **job_row(connection, job, plain_defaults(settings())),
+        "added_while_running": job.was_added,
         "removed": job.gone,
-        "unclaimed": overdue_fields(job),
+        "unclaimed": None if late is None else {"ticks": late.number, "since": iso(late.since)},
         "recent": [{"run_id": run.run_id, "state": run.state} for run in newest],
     }

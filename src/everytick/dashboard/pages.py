@@ -7,6 +7,11 @@ from typing import Annotated
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
+from everytick.read.coming import next_ticks, soonest
+from everytick.read.jobs import plain_defaults
+from everytick.read.known_job import jobs_in_force, read_job, search_jobs
+from everytick.read.overdue import jobs_behind, overdue
+from everytick.read.resuming import preview_of
 from everytick.read.run_details import Attempt, attempts_of
 from everytick.read.run_pages import SEARCHED, newest_runs, runs_of_job
 from everytick.read.runs import STATES, read_run
@@ -25,6 +30,8 @@ router = APIRouter(include_in_schema=False)
 
 # How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
+# How many ticks of each job are listed among those that are due next.
+_FEW = 3
 # The most that a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
 
@@ -38,13 +45,14 @@ Text = Annotated[str, Query(max_length=500)]
 def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLResponse:
     """All jobs, when they are due, and what became of them lately."""
     with reading(request.app.state.ledger) as connection:
-        found, total = jobs.listed(connection, q.strip(), _JOBS, (number - 1) * _JOBS)
-        busy = count_held(connection).by_job()
+        found, total = search_jobs(connection, q.strip(), _JOBS, (number - 1) * _JOBS)
+        busy, defaults = count_held(connection).by_job(), plain_defaults(settings())
         rows = []
         for job in found:
             kept = jobs.record(connection, job.id)
-            rows.append((job, kept, drawing.strip(kept.newest), busy.get(job.id, {})))
-        behind = jobs.behind(connection)
+            picture = drawing.strip(kept.newest)
+            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(defaults), overdue(job)))
+        behind = jobs_behind(jobs_in_force(connection))
         head = schedule_state(connection)
     return page(
         request,
@@ -70,7 +78,7 @@ def show_job(
 ) -> HTMLResponse:
     """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
     with reading(request.app.state.ledger) as connection:
-        job = jobs.one(connection, id)
+        job = read_job(connection, id)
         kept = jobs.record(connection, id)
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
@@ -85,12 +93,15 @@ def show_job(
         sentences=sentences,
         notes=notes,
         job=job,
+        problem=job.problem(plain_defaults(settings())),
+        late=overdue(job),
+        preview=preview_of(job),
         kept=kept,
         chart=drawing.chart(charted),
         history=history,
         more=more,
         before=before,
-        fires=coming.next_fires(job, 10),
+        fires=next_ticks(job, 10),
         ENDED=ENDED,
         took=runs.took,
         state_of_schedule=head,
@@ -104,7 +115,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
         if job:
-            jobs.one(connection, job)
+            read_job(connection, job)
             found, more = runs_of_job(connection, job, _RUNS, before, wanted)
         else:
             found, more = newest_runs(connection, _RUNS, before, wanted)
@@ -190,9 +201,10 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     end = begin + ticks.DAY
     zone = settings().zone
     with reading(request.app.state.ledger) as connection:
-        lanes, total = coming.lanes(connection, begin, end, _LANES, (number - 1) * _LANES)
-        upcoming = coming.soonest(connection, begin, end, _UPCOMING)
+        known = jobs_in_force(connection)
         head = schedule_state(connection)
+    lanes, total = coming.lanes(known, begin, end, _LANES, (number - 1) * _LANES)
+    upcoming = soonest(known, begin, end, _FEW, _UPCOMING)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
         request,
@@ -200,7 +212,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         lanes=[(lane, drawing.marks(lane, begin, end)) for lane in lanes],
         hours=hours,
         upcoming=upcoming,
-        few=coming.FEW,
+        few=_FEW,
         total=total,
         number=number,
         pages=_number_of_pages(total, _LANES),

@@ -10,12 +10,13 @@ from typing import Any
 from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
-from everytick.read.processes import Process, read_processes
+from everytick.read.known_job import jobs_in_force, read_jobs
+from everytick.read.processes import Process, last_end, read_processes
+from everytick.read.runs import count_ended
 from everytick.read.under_way import count_held, held_runs, waiting_runs
-from everytick.store import schema
 from everytick.text.durations import duration
 from everytick.text.instants import at
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, text
 
 from .finding import Finding, ok
 
@@ -27,16 +28,12 @@ _RECENT = ticks.DAY
 _SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6"
 _SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000"
 
-runs, jobs = schema.runs.c, schema.jobs.c
-
 
 def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
     """Compare the clock (`now`, in microseconds) with the ledger's last instants and with its database's."""
     found = []
-    # By the index of finished_us, and over the few rows of jobs and processes.
-    last = connection.execute(select(func.max(runs.finished_us))).scalar()
-    seen = connection.execute(select(func.max(schema.processes.c.beat_us))).scalar()
-    newest = max(last or 0, seen or 0)
+    beats = [process.beat for process in read_processes(connection, now)]
+    newest = max([*beats, last_end(connection) or 0])
     if newest > now + _APART:
         what = (
             f"the clock shows {at(now, zone)}, but the ledger was written to at {at(newest, zone)}:"
@@ -44,14 +41,11 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
             f" back by at least {duration(newest - now)}"
         )
         found.append(Finding("error", "clock", what, None, "a clock that is kept in time (NTP)"))
-    ahead = connection.execute(
-        select(jobs.job_id, jobs.watermark_us).where(
-            jobs.watermark_us > now + _APART, jobs.removed_us.is_(None)
-        )
-    ).all()
-    for job_id, watermark in ahead:
-        what = f"job {job_id} is silent until {at(watermark, zone)}: its ticks up to then are used up already"
-        found.append(Finding("warning", "clock", what, f"job {job_id}", "patience, or a clock put right"))
+    for job in read_jobs(connection):
+        until = job.row.watermark_us
+        if job.row.removed_us is None and until > now + _APART:
+            what = f"job {job.id} is silent until {at(until, zone)}: its ticks up to then are used up already"
+            found.append(Finding("warning", "clock", what, f"job {job.id}", "patience, or a clock put right"))
     found += _apart(connection)
     return found or [ok("clock", "the clock is not behind what the ledger has seen")]
 
@@ -96,13 +90,11 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
     roles = [process.role for process in processes if process.is_up]
     if not roles or any(role.runs and not role.queues for role in roles):
         return
-    jobs = schema.jobs.c
-    query = select(jobs.job_id, jobs.queue).where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
     lacking: dict[str, list[str]] = {}
-    for job_id, queue in connection.execute(query):
-        name = queue or DEFAULT_QUEUE
+    for job in jobs_in_force(connection):
+        name = job.row.queue or DEFAULT_QUEUE
         if not any(role.serves(name) for role in roles):
-            lacking.setdefault(name, []).append(job_id)
+            lacking.setdefault(name, []).append(job.id)
     for queue, job_ids in sorted(lacking.items()):
         what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
         yield Finding(
@@ -153,15 +145,9 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
         )
         right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
-    # By the index of finished_us: one day of the history.
-    lost = connection.execute(
-        select(runs.job_id, func.count())
-        .where(runs.finished_us >= now - _RECENT, runs.state == "lost")
-        .group_by(runs.job_id)
-    ).all()
+    lost = count_ended(connection, "lost", now - _RECENT)
     if lost:
-        number = sum(count for _job, count in lost)
-        what = f"{number} run(s) were lost within a day, of {', '.join(job_id for job_id, _count in lost)}"
+        what = f"{sum(lost.values())} run(s) were lost within a day, of {', '.join(lost)}"
         found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
         ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")

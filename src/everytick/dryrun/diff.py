@@ -8,7 +8,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.schedule import Schedule, from_text
+from everytick.model.schedule import Schedule, known_from_text
 from everytick.read.jobs import Declared
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
@@ -145,10 +145,7 @@ def _value(name: str, row: Mapping[str, Any]) -> Any:
 def _old(row: Mapping[str, Any] | None, now: int) -> Side | None:
     if row is None:
         return None
-    try:
-        known = from_text(row["schedule_data"]) if row["schedule_data"] else None
-    except ValueError:
-        known = None
+    known = known_from_text(row["schedule_data"])
     coming = None if known is None else _coming(known, max(now, row["watermark_us"]))
     return Side(row["trigger"], row["zone"], coming)
 

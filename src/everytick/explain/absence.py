@@ -138,7 +138,7 @@ def _to_come(account: Account, tick: int) -> bool:
         account.say(f"with its jitter of {duration(jitter)} it is due at {when(tick + jitter, facts.zone)}")
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
-    if facts.is_paused(max(tick, facts.now)):
+    if facts.known.is_paused_at(max(tick, facts.now)):
         account.say(f"but the job {pause(account)}: unless it is resumed before, it will not run")
     if facts.cannot_run is not None:
         account.say(f"but the job cannot run here: {facts.cannot_run}")

@@ -12,13 +12,13 @@ from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
-from everytick.read.jobs import added_job, options_of, plain_defaults, schedule_of
+from everytick.read.jobs import plain_defaults
+from everytick.read.known_job import KnownJob
 from everytick.read.processes import Process, last_outcome, read_processes
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
 from everytick.read.under_way import HeldCounts, count_held, held_runs
 from everytick.settings import SchedulerSettings
-from everytick.store.records import is_paused
 from sqlalchemy import Connection
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
@@ -43,24 +43,37 @@ class Hold:
 class Facts:
     """One job at one moment.
 
-    row: the job in the ledger. declared: the job in the working tree's schedule. problem: why that schedule
-    does not load. now: microseconds since 1970 UTC. code_is_known: whether the working tree was looked at.
+    known: the job in the ledger. declared: the job in the working tree's schedule. problem: why that schedule
+    does not load. code_is_known: whether the working tree was looked at.
     """
 
     connection: Connection
-    job_id: str
-    row: Any
+    known: KnownJob
     declared: Job | None
     problem: str | None
     settings: SchedulerSettings
-    now: int
     code_is_known: bool = True
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job."""
+        return self.known.id
+
+    @property
+    def row(self) -> Any:
+        """The job's row in the ledger."""
+        return self.known.row
+
+    @property
+    def now(self) -> int:
+        """The moment, in microseconds UTC."""
+        return self.known.now
 
     @cached_property
     def schedule(self) -> Schedule | None:
         """The schedule in force: the ledger's, or the code's where the ledger lacks its data."""
         if self.row.schedule_data is not None:
-            return schedule_of(self.row)
+            return self.known.schedule
         same = self.declared is not None and self.declared.definition == self.row.definition
         return self.declared.schedule if self.declared and same else None
 
@@ -73,23 +86,23 @@ class Facts:
     @cached_property
     def job(self) -> Job | None:
         """The job as it would run: of the code, or added while running; None if it cannot."""
-        return self.declared if self.row.call_data is None else self._loaded[0]
+        return self._loaded[0] if self.known.was_added else self.declared
 
     @property
     def cannot_run(self) -> str | None:
         """Why a job that was added while running cannot run here."""
-        return None if self.row.call_data is None else self._loaded[1]
+        return self._loaded[1]
 
     @cached_property
     def options(self) -> Options | None:
         """The options that the engine goes by; None of a job in the code while that is not looked at."""
-        if self.row.call_data is None:
-            return self.declared.options if self.declared else None
-        return options_of(self.row, self._defaults)
+        if self.known.was_added:
+            return self.known.options(self._defaults)
+        return self.declared.options if self.declared else None
 
     @cached_property
     def _loaded(self) -> tuple[Job | None, str | None]:
-        return added_job(self.row, self._defaults)
+        return self.known.load(self._defaults)
 
     @property
     def _defaults(self) -> dict[str, Any]:
@@ -107,11 +120,6 @@ class Facts:
     def tick_before(self, instant: int) -> int | None:
         """Return the newest tick up to an instant."""
         return None if self.schedule is None else self.schedule.tick_before(instant)
-
-    def is_paused(self, instant: int) -> bool:
-        """Return whether the pause that is open now covers an instant."""
-        begin, end = self.row.paused_us, self.row.paused_until_us
-        return begin is not None and instant > begin and is_paused(begin, end, instant)
 
     # --- runs
 

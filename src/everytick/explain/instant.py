@@ -9,15 +9,16 @@ from typing import Any
 from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.read.job_ids import list_job_ids
+from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
-from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.instants import at, iso
 from everytick.text.wording import no_job
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
@@ -87,12 +88,11 @@ def why(
         return _never_started(job_id, declared, problem)
     ledger.check_readable()
     with connect(ledger) as connection:
-        known = schema.jobs.c
-        row = connection.execute(select(schema.jobs).where(known.job_id == job_id)).first()
-        if row is None:
-            return _never_started(job_id, declared, problem, list(connection.scalars(select(known.job_id))))
+        known = find_job(connection, job_id)
+        if known is None:
+            return _never_started(job_id, declared, problem, list_job_ids(connection))
         job = None if declared is None else declared.get(job_id)
-        facts = Facts(connection, job_id, row, job, problem, settings, ticks.now(), declared is not None)
+        facts = Facts(connection, known, job, problem, settings, declared is not None)
         account = Account(facts)
         tick = _explain(account, when, run_id)
         _about_the_code(account)
@@ -108,11 +108,10 @@ def why(
 
 def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
     """Explain a row of the runs in sentences, from the ledger alone: without what only the code says."""
-    known = schema.jobs.c
-    job = connection.execute(select(schema.jobs).where(known.job_id == row.job_id)).first()
+    job = find_job(connection, row.job_id)
     if job is None:
         return []
-    account = Account(Facts(connection, row.job_id, job, None, None, settings, ticks.now(), False))
+    account = Account(Facts(connection, job, None, None, settings, code_is_known=False))
     _of_row(account, row)
     return account.sentences
 
@@ -229,7 +228,7 @@ def _about_the_code(account: Account) -> None:
     facts = account.facts
     if facts.problem is not None:
         account.say(f"the schedule in the working tree does not load, so nothing can start: {facts.problem}")
-    elif not facts.code_is_known or facts.row.removed_us is not None or facts.row.call_data is not None:
+    elif not facts.code_is_known or facts.row.removed_us is not None or facts.known.was_added:
         return
     elif facts.declared is None:
         account.say("the working tree's schedule has this job no more: the next start removes it")

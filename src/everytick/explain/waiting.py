@@ -87,7 +87,7 @@ def _holder(account: Account, row: Any) -> None:
 def _obstacles(account: Account, row: Any) -> None:
     """Say what stands between a waiting run and its beginning."""
     facts, found = account.facts, len(account.sentences)
-    paused = facts.row.paused_us is not None and row.kind != "manual" and facts.is_paused(facts.now)
+    paused = facts.known.paused and row.kind != "manual"
     if not facts.up:
         account.say("no scheduler is up")
     if paused:

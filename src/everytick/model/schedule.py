@@ -83,6 +83,14 @@ def from_text(text: str) -> Schedule:
     return from_data(json.loads(text))
 
 
+def known_from_text(text: str | None) -> Schedule | None:
+    """Return the schedule whose data this JSON is; None if there is none, or this machine lacks its zone."""
+    try:
+        return None if text is None else from_text(text)
+    except ValueError:
+        return None
+
+
 def _cron(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
     fields, start, end = data["fields"], data["start"], data["end"]
     if isinstance(zone, ZoneInfo):

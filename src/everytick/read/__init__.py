@@ -3,7 +3,8 @@
 Works while a scheduler runs, or none does. The user's schedule is never loaded: where it is known, its jobs
 and defaults are handed in.
 
-- `jobs`, `job_ids`: a job, with its options, its schedule, its next tick and its pause
+- `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
+- `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: what of a job is due and nobody has claimed
 - `resuming`: what the end of a pause would do, and what waits for it

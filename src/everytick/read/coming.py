@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from everytick.model import ticks
@@ -14,6 +15,7 @@ from everytick.text.instants import iso
 from . import plan
 from .job_ids import no_such_job
 from .jobs import Declared, job_rows, schedules
+from .known_job import KnownJob
 from .schemas import Fire, JobRow
 
 
@@ -124,7 +126,8 @@ def coming(
         number += 1
         findings.add(planned)
         if keep:
-            kept.append(_row(planned, run_statistics[planned.job_id]))
+            paused = run_statistics[planned.job_id].is_paused(planned.tick)
+            kept.append(ComingTick(planned.job_id, planned.tick, planned.note, paused).as_json())
         if progress is not None and number % 500 == 0:
             progress((planned.tick - begin) / (end - begin))
     findings.close()
@@ -133,20 +136,53 @@ def coming(
 
 
 def _run_statistics(row: JobRow) -> plan.RunStatistics:
-    return plan.RunStatistics(row["p95"], row["max_instances"] or 1, _paused_until(row))
-
-
-def _paused_until(row: JobRow) -> int | None:
+    most = row["max_instances"] or 1
     if not row["paused"]:
-        return None
-    until = row["paused_until"]
-    return ticks.FOREVER if until is None else ticks.instant(datetime.fromisoformat(until))
+        return plan.RunStatistics(row["p95"], most)
+    since, until = _instant(row["paused_since"], 0), _instant(row["paused_until"], ticks.FOREVER)
+    return plan.RunStatistics(row["p95"], most, since, until)
 
 
-def _row(planned: plan.Planned, run_statistics: plan.RunStatistics) -> Fire:
-    paused = "paused" if run_statistics.is_paused(planned.tick) else ""
-    return {
-        "job_id": planned.job_id,
-        "tick": iso(planned.tick),
-        "note": "; ".join(filter(None, [paused, planned.note])),
-    }
+def _instant(text: str | None, otherwise: int) -> int:
+    return otherwise if text is None else ticks.instant(datetime.fromisoformat(text))
+
+
+@dataclass(frozen=True)
+class ComingTick:
+    """A tick to come, in microseconds UTC; `note`: what is odd about it; `paused`: it will not run."""
+
+    job_id: str
+    tick: int
+    note: str
+    paused: bool
+
+    def as_json(self) -> Fire:
+        """Return it as commands and the API give it."""
+        said = "; ".join(filter(None, ["paused" if self.paused else "", self.note]))
+        return {"job_id": self.job_id, "tick": iso(self.tick), "note": said}
+
+
+def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
+    """Return the coming ticks of a job that is not paused, with what is odd about their time of day."""
+    if job.gone or job.paused:
+        return []
+    begin = max(job.now, job.row.watermark_us) + 1
+    return list(islice(ticks_between([job], begin, ticks.LAST), limit))
+
+
+def soonest(jobs: Iterable[KnownJob], begin: int, end: int, of_each: int, limit: int) -> list[ComingTick]:
+    """Return what is due next in [begin, end), at most `limit` ticks, and of each job the first few.
+
+    Else one job that is due each minute would hide all others.
+    """
+    found = [tick for job in jobs for tick in islice(ticks_between([job], begin, end), of_each)]
+    return sorted(found, key=lambda one: (one.tick, one.job_id))[:limit]
+
+
+def ticks_between(jobs: Iterable[KnownJob], begin: int, end: int) -> Iterator[ComingTick]:
+    """Yield what is due in [begin, end), of the jobs whose schedule is known, in order of time."""
+    known = {job.id: job for job in jobs}
+    schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}
+    for planned in plan.plan(schedules, begin, end):
+        paused = known[planned.job_id].is_paused_at(planned.tick)
+        yield ComingTick(planned.job_id, planned.tick, planned.note, paused)

@@ -1,4 +1,4 @@
-"""The ids of jobs: the sentence for one that there is not."""
+"""The ids of jobs: which there are, and the sentence for one that there is not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from everytick.errors import NotFoundError
 from everytick.store import schema
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
 from everytick.text.wording import no_job
 from sqlalchemy import Connection, select
 
@@ -17,6 +19,21 @@ def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
 
 def check_job(connection: Connection, job_id: str) -> None:
     """Raise NotFoundError if the ledger never heard of a job."""
-    known = list(connection.scalars(select(schema.jobs.c.job_id)))
+    known = list_job_ids(connection)
     if job_id not in known:
         raise no_such_job(job_id, known)
+
+
+def list_job_ids(connection: Connection) -> list[str]:
+    """Return the ids of all jobs of which the ledger ever heard."""
+    return list(connection.scalars(select(schema.jobs.c.job_id)))
+
+
+def known_job_ids(ledger: Ledger) -> list[str]:
+    """Return the ids of all jobs that the ledger knows and that are not removed."""
+    if not ledger.exists():
+        return []
+    jobs = schema.jobs.c
+    query = select(jobs.job_id).where(jobs.removed_us.is_(None)).order_by(jobs.job_id)
+    with connect(ledger) as connection:
+        return list(connection.scalars(query))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
-from sqlalchemy import Connection, Select, Subquery, bindparam, select
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
+
+from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
 MEASURED = 100
 # The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
 _RAN = ("succeeded", "failed", "timed_out")
+# The outcomes of a run that did not succeed, and that nobody stopped.
+_BAD = ("failed", "timed_out", "lost")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200
 # Rows are looked through no further back than this, where most were skipped.
@@ -64,13 +69,7 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     found = {}
     with connect(ledger) as connection:
         for job_id in job_ids:
-            # By the unique index of job and tick, from its newest end: as quick with a million runs.
-            newest = (
-                select(_runs.state, _runs.started_us, _runs.finished_us)
-                .where(_runs.job_id == job_id, _runs.tick_us.is_not(None))
-                .order_by(_runs.tick_us.desc())
-                .limit(_USUAL)
-            )
+            newest = with_tick(job_id, _runs.state, _runs.started_us, _runs.finished_us).limit(_USUAL)
             lengths = [
                 finished - started
                 for state, started, finished in connection.execute(newest)
@@ -81,6 +80,34 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
+def durations(connection: Connection, job_id: str) -> list[float]:
+    """Return how long the last hundred runs of a job took, in seconds, the shortest first."""
+    found = _newest(connection, _MEASURED, job_id, MEASURED)
+    return sorted((row.finished_us - row.started_us) / ticks.SECOND for row in found)
+
+
+def failed_in_a_row(connection: Connection, job_id: str) -> list[Any]:
+    """Return the newest runs of a job's ticks that did not succeed, back to the last one that did.
+
+    Newest first, at most two hundred, with run_id, state and error.
+    """
+    found = connection.execute(_OF_TICKS, {"job_id": job_id})
+    return list(itertools.takewhile(lambda row: row.state in _BAD, found))
+
+
+def last_success(connection: Connection, job_id: str, depth: int) -> int | None:
+    """Return when a job last succeeded, in microseconds UTC, as far as its newest rows say.
+
+    `depth`: how many of them are looked at, of those with a tick and of those without.
+    """
+    ends = []
+    for walk in (with_tick, without_tick):
+        some = walk(job_id, _runs.state, _runs.finished_us).limit(depth).subquery()
+        last = connection.scalar(select(func.max(some.c.finished_us)).where(some.c.state == "succeeded"))
+        ends += [] if last is None else [last]
+    return max(ends, default=None)
+
+
 def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None:
     """Return the smallest value that a share (0 to 1) of all does not exceed; None if there is none."""
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)] if sorted_values else None
@@ -88,10 +115,7 @@ def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None
 
 def _recent(connection: Connection, job_id: str) -> Recent:
     ended = _newest(connection, _ENDED, job_id, OUTCOMES)
-    took = sorted(
-        (row.finished_us - row.started_us) / ticks.SECOND
-        for row in _newest(connection, _MEASURED, job_id, MEASURED)
-    )
+    took = durations(connection, job_id)
     return Recent(
         tuple(row.state for row in reversed(ended)),
         ended[0].finished_us if ended else None,
@@ -108,14 +132,12 @@ def _newest(connection: Connection, queries: Iterable[Select[Any]], job_id: str,
 def _of_a_job(number: int, *conditions: Any) -> tuple[Select[Any], Select[Any]]:
     """Return the queries for the newest rows of a job: those of ticks, and those without.
 
-    Both walk the unique index (job_id, tick_us) backwards; rows without a tick stand in it in the order of
-    their numbers. The limit inside bounds how far they walk, the one outside ends it as soon as it can.
+    The limit inside bounds how far they walk, the one outside ends it as soon as it can.
     """
     columns = (_runs.run_id, _runs.state, _runs.started_us, _runs.finished_us)
-    of_job = select(*columns).where(_runs.job_id == bindparam("job_id")).limit(_DEPTH)
-    ticked = of_job.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc()).subquery()
-    others = of_job.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc()).subquery()
-    return _first(ticked, number, conditions), _first(others, number, conditions)
+    walks = (walk(bindparam("job_id"), *columns).limit(_DEPTH) for walk in (with_tick, without_tick))
+    ticked, others = (_first(walk.subquery(), number, conditions) for walk in walks)
+    return ticked, others
 
 
 def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[Any]:
@@ -123,5 +145,12 @@ def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[An
     return ended.where(*(condition(found.c) for condition in conditions)).limit(number)
 
 
+def _of_ticks() -> Select[Any]:
+    columns = (_runs.run_id, _runs.state, _runs.error, _runs.finished_us)
+    walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
+    return _first(walk.subquery(), _USUAL, [lambda c: c.state != "skipped"])
+
+
+_OF_TICKS = _of_ticks()
 _ENDED = _of_a_job(OUTCOMES)
 _MEASURED = _of_a_job(MEASURED, lambda c: c.state.in_(_RAN), lambda c: c.started_us.is_not(None))

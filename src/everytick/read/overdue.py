@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from everytick.model import ticks
-from everytick.model.schedule import Schedule
-from everytick.store.records import is_paused
+
+from .known_job import KnownJob
 
 # A tick is claimed within a fraction of a second. One that is not by then has something in its way.
 PROMPT = 5 * ticks.SECOND
@@ -26,29 +26,33 @@ class Overdue:
     number: int | None
 
 
-def overdue(row: Any, schedule: Schedule | None, now: int) -> Overdue | None:
-    """Return what of a job (its row, its schedule) is due and not claimed; None if nothing is."""
-    if schedule is None:
+def overdue(job: KnownJob) -> Overdue | None:
+    """Return what of a job is due and not claimed; None if nothing is."""
+    if job.schedule is None:
         return None
-    until = now - PROMPT - schedule.jitter
-    first = overdue_since(row, schedule, until, now)
+    until = job.now - PROMPT - job.schedule.jitter
+    first = overdue_since(job, until)
     if first is None:
         return None
-    return Overdue(first, ticks.count(schedule.ticks, first - 1, until, _COUNT_LIMIT))
+    return Overdue(first, ticks.count(job.schedule.ticks, first - 1, until, _COUNT_LIMIT))
 
 
-def overdue_since(row: Any, schedule: Schedule | None, until: int, now: int) -> int | None:
+def overdue_since(job: KnownJob, until: int) -> int | None:
     """Return the first tick of a job up to `until` that nobody has claimed; None if there is none.
 
     What falls into a pause waits for its end and is not due. Instants are microseconds UTC.
     """
-    if schedule is None or row.removed_us is not None or row.exhausted_us is not None:
+    if job.schedule is None or job.gone or job.paused:
         return None
-    if is_paused(row.paused_us, row.paused_until_us, now):
-        return None
-    seen = row.watermark_us
-    if row.paused_until_us is not None:
+    seen = job.row.watermark_us
+    if job.row.paused_until_us is not None:
         # Ticks of a pause are written down together with the next tick after it.
-        seen = max(seen, row.paused_until_us - 1)
-    first = None if seen >= until else schedule.next_tick(seen)
+        seen = max(seen, job.row.paused_until_us - 1)
+    first = None if seen >= until else job.schedule.next_tick(seen)
     return first if first is not None and first <= until else None
+
+
+def jobs_behind(jobs: Iterable[KnownJob]) -> list[tuple[str, Overdue]]:
+    """Return the ids of the jobs with ticks that are due and not claimed, the longest overdue first."""
+    found = [(job.id, late) for job in jobs if (late := overdue(job)) is not None]
+    return sorted(found, key=lambda one: (one[1].since, one[0]))

@@ -25,16 +25,19 @@ class RunStatistics:
 
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
     max_instances: how many of its runs may be under way at once.
-    paused_until: it does not run before this instant; None if it is not paused.
+    paused_since, paused_until: it does not run after the one and before the other; both None if it is not
+        paused.
     """
 
     p95: float | None = None
     max_instances: int = 1
+    paused_since: int | None = None
     paused_until: int | None = None
 
     def is_paused(self, tick: int) -> bool:
         """Return whether a tick falls into the pause; one at its very end does not."""
-        return self.paused_until is not None and tick < self.paused_until
+        since, until = self.paused_since, self.paused_until
+        return since is not None and until is not None and since < tick < until
 
 
 @dataclass

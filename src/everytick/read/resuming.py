@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 
 from everytick.model import ticks
-from everytick.model.schedule import Schedule
-from everytick.store import pauses, schema
+from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.gaps import COUNT_LIMIT
 from everytick.store.querying import connect
 from everytick.store.records import is_paused
 from sqlalchemy import Connection, select
+
+from .known_job import KnownJob, find_job
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,21 @@ def preview(ledger: Ledger, job_id: str) -> Preview | None:
         LedgerError: the ledger cannot be read.
     """
     ledger.check_readable()
-    with closing(ledger.connect(read_only=True)) as connection:
-        state = pauses.read(connection, job_id)
-    now = ticks.now()
-    if state is None or state.paused is None or not state.is_paused(now):
-        return None
-    schedule = state.schedule()
-    return None if schedule is None else resumed(schedule, state.paused, state.watermark, now)
+    with connect(ledger) as connection:
+        job = find_job(connection, job_id)
+    return None if job is None else preview_of(job)
 
 
-def resumed(schedule: Schedule, paused: int, watermark: int, now: int) -> Preview:
-    """Return what resuming would do now to a job that was paused then. Instants are microseconds UTC.
+def preview_of(job: KnownJob) -> Preview | None:
+    """Return the same of a job.
 
     Ticks from before the pause that are not accounted for fell into an outage: they are not counted here.
     """
-    number = ticks.count(schedule.ticks, max(paused, watermark), now, COUNT_LIMIT)
-    return Preview(paused, number, schedule.next_tick(max(now, watermark)))
+    if job.schedule is None or not job.paused:
+        return None
+    since, watermark = job.row.paused_us, job.row.watermark_us
+    number = ticks.count(job.schedule.ticks, max(since, watermark), job.now, COUNT_LIMIT)
+    return Preview(since, number, job.schedule.next_tick(max(job.now, watermark)))
 
 
 def paused_job_of(connection: Connection, run_id: int) -> str | None:

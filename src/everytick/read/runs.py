@@ -14,7 +14,7 @@ from everytick.store.querying import connect
 from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, text
 
 from .job_ids import check_job
 from .runs_of_job import with_tick, without_tick
@@ -150,6 +150,16 @@ def read_run(connection: Connection, run_id: int) -> Any:
 def find_run(connection: Connection, run_id: int) -> Any:
     """Return the row of a run, or None."""
     return connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
+
+
+def count_ended(connection: Connection, state: str, since: int) -> dict[str, int]:
+    """Return how many runs of each job ended in a state since an instant (microseconds UTC), if any did.
+
+    By the index scheduler_runs_finished.
+    """
+    query = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == state)
+    found = connection.execute(query.group_by(_runs.job_id).order_by(_runs.job_id)).all()
+    return {row[0]: row[1] for row in found}
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from everytick.model.job import Job
 from everytick.model.misfire import Decision
 from everytick.model.roles import ALL, Role
-from everytick.model.schedule import Schedule, from_data
+from everytick.model.schedule import Schedule, known_from_text
 from everytick.system import system
 
 
@@ -130,10 +129,7 @@ class JobState:
         That is so for a zone without a name or unknown to this machine, and for a job that was written by a
         version which kept no data and did not start since.
         """
-        try:
-            return None if self.schedule_data is None else from_data(json.loads(self.schedule_data))
-        except ValueError:
-            return None
+        return known_from_text(self.schedule_data)
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-import sqlalchemy
 from everytick.errors import LedgerError
 from everytick.model import ticks
-from everytick.read.jobs import schedule_of
+from everytick.read.known_job import KnownJob, jobs_in_force
 from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, read_processes
-from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
 from everytick.store.records import host_name
 from everytick.text.instants import when
-from sqlalchemy import select
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
@@ -91,7 +88,7 @@ def check(ledger: Ledger) -> Health:
         with connect(ledger) as connection:
             if (sentence := why_unused(connection, ledger.application)) is not None:
                 return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
-            return judge(read_jobs(connection), read_processes(connection))
+            return judge(jobs_in_force(connection), read_processes(connection))
     except LedgerError as problem:
         return unreadable(problem)
 
@@ -134,20 +131,8 @@ def unreadable(problem: LedgerError) -> Health:
     return Health(ticks.now(), (Finding(str(problem), "the ledger cannot be read"),))
 
 
-def read_jobs(connection: sqlalchemy.Connection) -> Sequence[Any]:
-    """Return the ledger's rows of jobs that may still have ticks, those of the code first."""
-    jobs = schema.jobs.c
-    # The whole table: it has one row for each job.
-    query = (
-        select(schema.jobs)
-        .where(jobs.removed_us.is_(None), jobs.exhausted_us.is_(None))
-        .order_by(jobs.call_data.is_not(None), jobs.registered_us, jobs.job_id)
-    )
-    return connection.execute(query).all()
-
-
-def judge(jobs: Sequence[Any], processes: Sequence[Process]) -> Health:
-    """Judge what `read_jobs` and `read_processes` returned, by this machine's clock."""
+def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
+    """Judge what `jobs_in_force` and `read_processes` returned, by this machine's clock."""
     now = ticks.now()
     up = [process for process in processes if process.is_up]
     if not up:
@@ -167,16 +152,6 @@ def judge(jobs: Sequence[Any], processes: Sequence[Process]) -> Health:
         loop_silence=_loop_silence(up),
         overdue=tuple(overdue),
     )
-
-
-def tick_after(row: Any, after: int) -> int | None:
-    """Return the first tick of a job later than `after`; None if it has none, or none that is known here."""
-    # None where this machine lacks the zone: the process that runs the schedule may know it.
-    schedule = schedule_of(row)
-    try:
-        return None if schedule is None else schedule.next_tick(after)
-    except OverflowError:
-        return None
 
 
 def _nobody(processes: Sequence[Process]) -> Finding:
@@ -228,7 +203,7 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
     return (found, []) if len(found) == len(up) else ([], found)
 
 
-def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
+def _overdue(jobs: Sequence[KnownJob], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
     What fell due before a process was up has the same time, from when one came up.
@@ -236,14 +211,16 @@ def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
     found: dict[str, int] = {}
     if now - up_since <= _OVERDUE:
         return found
-    for row in jobs:
-        tick = overdue_since(row, schedule_of(row), now - _OVERDUE, now)
+    for job in jobs:
+        tick = overdue_since(job, now - _OVERDUE)
         if tick is not None:
-            found[row.job_id] = tick
+            found[job.id] = tick
     return found
 
 
-def _on_clocks(overdue: dict[str, int], jobs: Sequence[Any], now: int) -> tuple[list[Finding], list[Finding]]:
+def _on_clocks(
+    overdue: dict[str, int], jobs: Sequence[KnownJob], now: int
+) -> tuple[list[Finding], list[Finding]]:
     """Tell a clock that stands still from one job that cannot run while the others go on.
 
     The latter happens to a job that was added while running and whose function is gone: it is kept, and its
@@ -251,15 +228,15 @@ def _on_clocks(overdue: dict[str, int], jobs: Sequence[Any], now: int) -> tuple[
     """
     problems: list[Finding] = []
     remarks: list[Finding] = []
-    for row in jobs:
-        tick = overdue.get(row.job_id)
+    for job in jobs:
+        tick = overdue.get(job.id)
         if tick is None:
             continue
         found = Finding(
-            f"job {row.job_id} is behind: nobody has claimed its tick of"
+            f"job {job.id} is behind: nobody has claimed its tick of"
             f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
             "the tick of a job is overdue",
         )
-        others_go_on = any(other.watermark_us > tick + _OVERDUE for other in jobs)
-        (remarks if row.call_data is not None and others_go_on else problems).append(found)
+        others_go_on = any(other.row.watermark_us > tick + _OVERDUE for other in jobs)
+        (remarks if job.was_added and others_go_on else problems).append(found)
     return problems, remarks

@@ -24,17 +24,16 @@ from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
+from everytick.read.known_job import KnownJob, jobs_in_force
+from everytick.read.last_runs import last_success
 from everytick.read.processes import read_processes
-from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
-from everytick.store.records import is_paused
 from everytick.store.sqlite import SqliteLedger
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-from sqlalchemy import select
 
 from . import health
 from .aggregate import Aggregate
@@ -102,15 +101,15 @@ class Metrics(Collector):
             return [_build(), *found, reading, *self._counted()]
 
     def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
-        jobs, processes = health.read_jobs(connection), read_processes(connection)
-        shown = {row.job_id: row for row in jobs[:MOST_JOBS]}
+        jobs, processes = jobs_in_force(connection), read_processes(connection)
+        shown = {job.id: job for job in jobs[:MOST_JOBS]}
         self._count(connection, shown)
         found = list(_of_health(health.judge(jobs, processes), readable=True))
         found += _of_open_runs(self._completions.open_rows, shown)
         found += self._of_jobs(connection, shown)
         return found
 
-    def _count(self, connection: sqlalchemy.Connection, shown: dict[str, Any]) -> None:
+    def _count(self, connection: sqlalchemy.Connection, shown: dict[str, KnownJob]) -> None:
         aggregate = Aggregate()
         for completion in self._completions.look(connection, self._ledger.file_identity()):
             aggregate.add(completion, completion.job_id if completion.job_id in shown else OTHERS)
@@ -122,22 +121,19 @@ class Metrics(Collector):
             for outcome, reason in OUTCOMES:
                 self._aggregate.ended[label, outcome, reason] += 0
 
-    def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, Any]) -> list[Metric]:
+    def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, KnownJob]) -> list[Metric]:
         self._looked_up &= shown.keys()
         for job_id in shown.keys() - self._looked_up:
             self._look_up(connection, job_id)
-        now = ticks.now()
         paused = _family("scheduler_job_paused", "Whether the job is paused.")
         due = _family(
             "scheduler_job_next_tick_timestamp_seconds", "When the job is due next; none if paused."
         )
         known = _family("scheduler_job_registered_timestamp_seconds", "When the job was first seen.")
-        for job_id, row in shown.items():
-            resting = is_paused(row.paused_us, row.paused_until_us, now)
-            paused.add_metric([job_id], float(resting))
-            known.add_metric([job_id], row.registered_us / ticks.SECOND)
-            tick = None if resting else health.tick_after(row, max(now, row.watermark_us))
-            if tick is not None:
+        for job_id, job in shown.items():
+            paused.add_metric([job_id], float(job.paused))
+            known.add_metric([job_id], job.row.registered_us / ticks.SECOND)
+            if (tick := job.next_tick) is not None:
                 due.add_metric([job_id], tick / ticks.SECOND)
         return [paused, due, known]
 
@@ -146,21 +142,9 @@ class Metrics(Collector):
         self._looked_up.add(job_id)
         if job_id in self._aggregate.last_success:
             return
-        runs = schema.runs.c
-        # Both by the unique index on job and tick, whose entries of one tick are in the order of their rows.
-        for without_tick in (False, True):
-            newest = select(runs.state, runs.finished_us).where(runs.job_id == job_id)
-            if without_tick:
-                newest = newest.where(runs.tick_us.is_(None)).order_by(runs.run_id.desc())
-            else:
-                newest = newest.where(runs.tick_us.is_not(None)).order_by(runs.tick_us.desc())
-            some = newest.limit(_LOOK_BACK).subquery()
-            last = connection.scalar(
-                select(sqlalchemy.func.max(some.c.finished_us)).where(some.c.state == "succeeded")
-            )
-            if last is not None:
-                known = self._aggregate.last_success.get(job_id, last)
-                self._aggregate.last_success[job_id] = max(last, known)
+        last = last_success(connection, job_id, _LOOK_BACK)
+        if last is not None:
+            self._aggregate.last_success[job_id] = last
 
     def _counted(self) -> Iterator[Metric]:
         aggregate = self._aggregate

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError
+from everytick.doctor.history import examine_history
 from everytick.model import ticks
+from everytick.read.jobs import Declared
 from everytick.store.database import Ledger
+from everytick.store.querying import connect
 
 import added_tasks
-from dashboards import api, refused
-from histories import MINUTE, ask, ask_json, prepared, run, write
+from dashboards import api, page, refused
+from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from ledgers import change
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def test_the_audit_trail_has_one_order_also_after_the_clock_was_set_back(scheduler: AsyncIOScheduler) -> None:
@@ -75,3 +82,47 @@ def test_no_run_is_lost_or_told_twice_between_two_parts_of_a_list(
     assert found == paged(ledger, 100, job="job")
     assert paged(ledger, limit, job="job", state="succeeded") == [9, 8, 7, 6]
     assert sorted(paged(ledger, limit, job="job", state="failed")) == [1, 2, 3, 4, 5]
+
+
+async def test_of_a_job_that_was_removed_nobody_says_that_it_cannot_run(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", days=300, id="added")
+        scheduler.remove_job("added")
+    ledger = scheduler.ledger
+    change(ledger, "UPDATE scheduler_jobs SET function = 'added_tasks:gone' WHERE job_id = ?", "added")
+    assert "cannot run" not in page(ledger, "/job", id="added")
+    assert api(ledger, "jobs/added")["problem"] is None
+
+
+async def test_a_tick_is_paused_in_both_plans_while_the_pause_lasts(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    """A pause that is over and that nobody has ended yet is no pause."""
+    ledger, now = scheduler.ledger, ticks.now()
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", minutes=10, id="added", start_date=BEGIN)
+    pause = "UPDATE scheduler_jobs SET paused_us = ?, paused_until_us = ?"
+    begin, end = (ticks.moment(now + minutes * MINUTE, UTC).isoformat() for minutes in (-60, 60))
+    for since, until, number in ((-50, -20, 0), (-50, 30, 8), (-50, None, 11)):
+        change(ledger, pause, now + since * MINUTE, None if until is None else now + until * MINUTE)
+        listed = ask_json(scheduler, "plan", "--from", begin, "--to", end)
+        assert listed == api(ledger, "plan", **{"from": begin, "to": end})["ticks"]
+        assert sum("paused" in fire["note"] for fire in listed) == number
+
+
+def test_doctor_judges_by_the_durations_that_jobs_shows(scheduler: AsyncIOScheduler) -> None:
+    """A run that was ended for its length has taken its time all the same."""
+    scheduler.add_job(added_tasks.note, "interval", minutes=1, id="job")
+    ledger, now = prepared(scheduler), ticks.now()
+    rows = [
+        run("job", now - number * MINUTE, state, finished_us=now - number * MINUTE + length * SECOND)
+        for number, (state, length) in enumerate([("succeeded", 1), ("timed_out", 90)] * 5, 1)
+    ]
+    write(ledger, "scheduler_runs", rows)
+    [shown] = ask_json(scheduler, "jobs")
+    assert shown["p95"] == 90
+    with connect(ledger) as connection:
+        declared = Declared(scheduler.get_jobs(), scheduler.defaults)
+        found = examine_history(connection, declared, now, UTC)
+    [slow] = [finding.what for finding in found if finding.check == "duration"]
+    assert slow == "job job is due every 1 min, and one run in twenty takes 1 min 30 s or longer"

@@ -1,0 +1,170 @@
+"""A job as the ledger knows it: one row, which means the same for all who ask.
+
+Commands, pages, the API, `why`, `doctor`, health and metrics have their jobs from here. What only the user's
+code says (the options of a job that is declared there) is not known from the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from everytick.engine.registry import load
+from everytick.model import ticks
+from everytick.model.job import OPTION_NAMES, Job, Options
+from everytick.model.schedule import Schedule, known_from_text
+from everytick.store import schema
+from everytick.store.querying import added_row
+from everytick.store.records import is_paused
+from everytick.text.schedules import in_words
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from .job_ids import list_job_ids, no_such_job
+
+_jobs = schema.jobs.c
+_IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
+
+
+@dataclass(frozen=True)
+class KnownJob:
+    """A job in the ledger at an instant. Instants are microseconds UTC.
+
+    `defaults` of its methods: the options that a job need not name, where no process of this version has run
+    it yet; see `jobs.plain_defaults`.
+    """
+
+    row: Any
+    now: int
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.row.job_id)
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """Its schedule; None if the ledger lacks it, or this machine does not know its zone."""
+        return known_from_text(self.row.schedule_data)
+
+    @property
+    def words(self) -> str:
+        """The schedule as a sentence, where there is an honest one."""
+        return in_words(self.schedule) if self.schedule else str(self.row.trigger)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was removed, or has no tick left."""
+        return self.row.removed_us is not None or self.row.exhausted_us is not None
+
+    @property
+    def was_added(self) -> bool:
+        """Whether it was added while running, and does not stand in the code."""
+        return self.row.call_data is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused now; a pause with an end is over then."""
+        return is_paused(self.row.paused_us, self.row.paused_until_us, self.now)
+
+    def is_paused_at(self, instant: int) -> bool:
+        """Return whether an instant lies in the pause that there is now; its very end does not."""
+        begin, end = self.row.paused_us, self.row.paused_until_us
+        return self.paused and instant > begin and is_paused(begin, end, instant)
+
+    @property
+    def at_each_start(self) -> bool:
+        """Whether it has no ticks, but a run at each start."""
+        data = self.schedule.data if self.schedule else None
+        return data is not None and data["trigger"] == "date" and data["at"] is None
+
+    @property
+    def next_tick(self) -> int | None:
+        """Its next tick; None while it is paused or when there is none."""
+        if self.paused or self.gone or self.schedule is None:
+            return None
+        return self.schedule.next_tick(max(self.now, self.row.watermark_us))
+
+    def options(self, defaults: Mapping[str, Any]) -> Options | None:
+        """Return its options, as the process has them that runs it; None if it stands in the code."""
+        if not self.was_added:
+            return None
+        return Options(**self._filled_in(defaults), **self._named())
+
+    def load(self, defaults: Mapping[str, Any]) -> tuple[Job | None, str | None]:
+        """Return it as it would run, or why it cannot run here. May import a module of the application.
+
+        Both are None of a job in the code.
+        """
+        if not self.was_added:
+            return None, None
+        try:
+            return load(added_row(self.row), self._filled_in(defaults)), None
+        except ValueError as problem:
+            return None, str(problem)
+
+    def problem(self, defaults: Mapping[str, Any]) -> str | None:
+        """Return why it cannot run here, unless it is gone anyway. May import a module of the application."""
+        return None if self.gone else self.load(defaults)[1]
+
+    def _named(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.row.call_data)["options"]
+        return found
+
+    def _filled_in(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that it did not name."""
+        kept, named = json.loads(self.row.call_data).get("defaults", defaults), self._named()
+        # A newer version may have options that are not known here.
+        return {name: value for name, value in kept.items() if name in OPTION_NAMES and name not in named}
+
+
+def find_job(connection: Connection, job_id: str) -> KnownJob | None:
+    """Return a job, also one that is gone; None if the ledger never heard of it."""
+    row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
+    return None if row is None else KnownJob(row, ticks.now())
+
+
+def read_job(connection: Connection, job_id: str) -> KnownJob:
+    """Return a job, also one that is gone.
+
+    Raises:
+        NotFoundError: the ledger never heard of it.
+    """
+    found = find_job(connection, job_id)
+    if found is None:
+        raise no_such_job(job_id, list_job_ids(connection))
+    return found
+
+
+def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnownJob]:
+    """Return all jobs, also those that are gone; those of the code first, then as they were registered."""
+    # The whole table: it has one row for each job.
+    query = select(schema.jobs).where(*conditions)
+    query = query.order_by(_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
+    now = ticks.now()
+    return [KnownJob(row, now) for row in connection.execute(query)]
+
+
+def jobs_in_force(connection: Connection) -> list[KnownJob]:
+    """Return the jobs that may still have ticks, in the order of `read_jobs`."""
+    return read_jobs(connection, *_IN_FORCE)
+
+
+def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]:
+    """Return those of some jobs that the ledger knows, also if they are gone, by their ids."""
+    found = read_jobs(connection, _jobs.job_id.in_(job_ids)) if job_ids else []
+    return {job.id: job for job in found}
+
+
+def search_jobs(connection: Connection, text: str, limit: int, offset: int) -> tuple[list[KnownJob], int]:
+    """Return a part of the jobs in force with a text in id or name, by their ids, and how many there are."""
+    there: list[ColumnElement[bool]] = list(_IN_FORCE)
+    if text:
+        in_id, in_name = (column.icontains(text, autoescape=True) for column in (_jobs.job_id, _jobs.name))
+        there.append(in_id | in_name)
+    number = connection.scalar(select(func.count()).select_from(schema.jobs).where(*there)) or 0
+    query = select(schema.jobs).where(*there).order_by(_jobs.job_id).limit(limit).offset(offset)
+    now = ticks.now()
+    return [KnownJob(row, now) for row in connection.execute(query)], number
