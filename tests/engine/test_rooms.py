@@ -8,6 +8,7 @@ from pathlib import Path
 
 import everytick
 import pytest
+from everytick.store import schema
 
 ENGINE = Path(everytick.__file__).parent
 
@@ -44,3 +45,39 @@ def test_no_module_imports_the_application() -> None:
         or (isinstance(node, ast.Import) and any(it.name.split(".")[0] == "app" for it in node.names))
     ]
     assert found == []
+
+
+# The rooms below and beside `read`: they keep the ledger, write it, or are what the read models are made of.
+KEEPERS = {"engine", "model", "read", "store", "text"}
+# The modules of other rooms that ask the ledger's tables themselves, and why.
+ASK_THEMSELVES = {
+    "dryrun/start.py": "copies whole rows into a ledger in memory, on which the functions of a start run",
+    "notify/lateness.py": "runs in each scheduler, which must not load SQLAlchemy",
+}
+QUERY = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE)\s+({'|'.join(schema.metadata.tables)})\b", re.IGNORECASE)
+SQL_MODULES = {f"everytick.store.{name}" for name in ("schema", "statements", "job_statements")}
+
+
+def asks_the_tables(file: Path) -> bool:
+    """Return whether a module has a query on the ledger's tables: by their description, or as text."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and QUERY.search(node.value):
+            return True
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        within = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        names = {f"{within}{alias.name}" for alias in node.names} | {within.rstrip(".")}
+        if names & SQL_MODULES:
+            return True
+    return False
+
+
+def test_what_is_read_of_the_ledger_is_read_in_one_room() -> None:
+    """Commands, pages, API, `why`, `doctor`, health and metrics use the read models of `read`."""
+    rooms = {path.parent.name for path in ENGINE.glob("*/__init__.py")} - KEEPERS
+    assert {"cli", "dashboard", "doctor", "explain", "telemetry"} <= rooms
+    files = [file for room in rooms for file in (ENGINE / room).rglob("*.py")]
+    found = {str(file.relative_to(ENGINE)) for file in files if asks_the_tables(file)}
+    assert found == ASK_THEMSELVES.keys()
+    assert asks_the_tables(ENGINE / "read" / "runs.py")
+    assert asks_the_tables(ENGINE / "read" / "reader.py")

@@ -13,7 +13,7 @@ from everytick.model.job import Job
 from everytick.model.schedule import Schedule
 from everytick.store import pauses
 from everytick.store.connections import Connection
-from everytick.store.records import JobState
+from everytick.store.records import JobState, settled_until
 from everytick.system import system
 
 # By scheduler_runs_waiting and scheduler_runs_held.
@@ -64,15 +64,15 @@ class Lateness:
 
     def _next_due(self, state: JobState) -> int | None:
         """Return when the first tick is due that nobody has decided about."""
-        cached = self._next.get(state.job_id)
-        if cached is not None and cached[:2] == (state.watermark, state.definition):
+        cached, settled = self._next.get(state.job_id), settled_until(state.watermark, state.paused_until)
+        if cached is not None and cached[:2] == (settled, state.definition):
             return cached[2]
         due = None
         schedule = self._schedule(state)
         if schedule is not None:
-            tick = schedule.next_tick(state.watermark)
+            tick = schedule.next_tick(settled)
             due = None if tick is None else tick + ticks.jitter(state.job_id, tick, schedule.jitter)
-        self._next[state.job_id] = (state.watermark, state.definition, due)
+        self._next[state.job_id] = (settled, state.definition, due)
         return due
 
     def _schedule(self, state: JobState) -> Schedule | None:

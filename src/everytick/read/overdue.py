@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from everytick.model import ticks
+from everytick.store.records import settled_until
 
 from .known_job import KnownJob
 
@@ -44,10 +45,7 @@ def overdue_since(job: KnownJob, until: int) -> int | None:
     """
     if job.schedule is None or job.gone or job.paused:
         return None
-    seen = job.row.watermark_us
-    if job.row.paused_until_us is not None:
-        # Ticks of a pause are written down together with the next tick after it.
-        seen = max(seen, job.row.paused_until_us - 1)
+    seen = settled_until(job.row.watermark_us, job.row.paused_until_us)
     first = None if seen >= until else job.schedule.next_tick(seen)
     return first if first is not None and first <= until else None
 

@@ -17,7 +17,7 @@ from . import gaps, pauses, workers
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import Answer, Claim, Identity, JobState, Room
+from .records import Answer, Claim, Identity, JobState, Room, settled_until
 
 
 def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], room: Room) -> list[Answer]:
@@ -152,7 +152,7 @@ def _refused(connection: Connection, decision: Decision, state: JobState | None)
     if state.definition != decision.job.definition:
         return Answer(decision, "changed", state.watermark)
     if pauses.end_if_over(connection, state, decision.job.schedule):
-        return Answer(decision, "moved", max(state.watermark, (state.paused_until or 0) - 1))
+        return Answer(decision, "moved", settled_until(state.watermark, state.paused_until))
     if state.paused is not None:
         return Answer(decision, "early" if decision.ahead else "paused", state.watermark)
     return Answer(decision, "moved", state.watermark)

@@ -13,7 +13,7 @@ from . import gaps, pauses
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import AddedRow, JobState, Registration, is_paused
+from .records import AddedRow, JobState, Registration, is_paused, settled_until
 
 # The most jobs that one statement writes down.
 _PIECE = 1_000
@@ -145,7 +145,7 @@ def _update(
     connection: Connection, job: Job, known: JobState, now: int, found: Registration, *, is_kept: bool
 ) -> None:
     if pauses.end_if_over(connection, known, job.schedule):
-        known = replace(known, paused=None, watermark=max(known.watermark, (known.paused_until or 0) - 1))
+        known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))
     if _redefine(connection, job, known, now, now, is_kept=is_kept):
         (found.changed if known.removed is None else found.added).append(job.id)
         known = replace(known, watermark=max(known.watermark, now))

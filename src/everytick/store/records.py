@@ -187,6 +187,14 @@ def is_paused(since: int | None, until: int | None, now: int) -> bool:
     return since is not None and (until is None or until > now)
 
 
+def settled_until(watermark: int, paused_until: int | None) -> int:
+    """Return up to where no tick of a job that is not paused is due: its watermark, or the end of its pause.
+
+    The ticks of a pause with an end are written down together with the next tick after it.
+    """
+    return watermark if paused_until is None else max(watermark, paused_until - 1)
+
+
 def host_name() -> str:
     """Return what tells apart two hosts, two boots of one, and two containers on one."""
     return system.host()

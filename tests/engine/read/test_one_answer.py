@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError
 from everytick.doctor.history import examine_history
 from everytick.model import ticks
+from everytick.notify.lateness import Lateness
 from everytick.read.jobs import Declared
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -126,3 +129,22 @@ def test_doctor_judges_by_the_durations_that_jobs_shows(scheduler: AsyncIOSchedu
         found = examine_history(connection, declared, now, UTC)
     [slow] = [finding.what for finding in found if finding.check == "duration"]
     assert slow == "job job is due every 1 min, and one run in twenty takes 1 min 30 s or longer"
+
+
+def test_what_fell_into_a_pause_that_is_over_is_late_for_nobody(scheduler: AsyncIOScheduler) -> None:
+    """The end of a pause is written down with the next tick, which may come a day later."""
+    now = ticks.now()
+    fell = ticks.moment(now - 90 * MINUTE, UTC).replace(second=0, microsecond=0)
+    at = CronTrigger(hour=fell.hour, minute=fell.minute, timezone="UTC")
+    scheduler.add_job(added_tasks.note, at, id="job")
+    ledger = prepared(scheduler)
+    over = "UPDATE scheduler_jobs SET watermark_us = ?, paused_us = ?, paused_until_us = ?"
+    change(ledger, over, now - 150 * MINUTE, now - 120 * MINUTE, now - 60 * MINUTE)
+    assert api(ledger, "jobs/job")["unclaimed"] is None
+    with closing(ledger.connect(read_only=True)) as connection:
+        assert Lateness({}, after=0).look(connection) == ({}, [])
+    change(ledger, "UPDATE scheduler_jobs SET paused_us = ?, paused_until_us = ?", None, None)
+    with closing(ledger.connect(read_only=True)) as connection:
+        waiting, late = Lateness({}, after=0).look(connection)
+    assert late == list(waiting.items())
+    assert api(ledger, "jobs/job")["unclaimed"] == {"ticks": 1, "since": fell.isoformat()}
