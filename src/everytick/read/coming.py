@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -14,9 +13,9 @@ from everytick.text.instants import iso
 
 from . import plan
 from .job_ids import no_such_job
-from .jobs import Declared, job_rows, schedules
+from .jobs import Declared, shown_jobs
 from .known_job import KnownJob
-from .schemas import Fire, JobRow
+from .schemas import Fire
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,12 @@ def coming(
         NotFoundError: there is no such job.
         LedgerError: the ledger cannot be read.
     """
-    run_statistics = {row["id"]: _run_statistics(row) for row in job_rows(ledger, declared)}
-    # A job may come or go between the two reads: it is in both, or not looked at.
-    found = schedules(ledger, declared.jobs)
-    known = {each: schedule for each, schedule in found.items() if each in run_statistics}
+    jobs = shown_jobs(ledger, declared)
+    run_statistics = {
+        job.id: plan.RunStatistics(job.last.p95, job.max_instances(declared.defaults) or 1, job.is_paused_at)
+        for job in jobs
+    }
+    known = {job.id: job.schedule for job in jobs if job.schedule is not None}
     if job_id is not None:
         if job_id not in known:
             raise no_such_job(job_id, known)
@@ -133,18 +134,6 @@ def coming(
     findings.close()
     gaps = plan.gaps(known, begin, end)
     return Coming(begin, end, looked_until, number, kept, findings, gaps, max_workers)
-
-
-def _run_statistics(row: JobRow) -> plan.RunStatistics:
-    most = row["max_instances"] or 1
-    if not row["paused"]:
-        return plan.RunStatistics(row["p95"], most)
-    since, until = _instant(row["paused_since"], 0), _instant(row["paused_until"], ticks.FOREVER)
-    return plan.RunStatistics(row["p95"], most, since, until)
-
-
-def _instant(text: str | None, otherwise: int) -> int:
-    return otherwise if text is None else ticks.instant(datetime.fromisoformat(text))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ declared jobs by those who have loaded it; nobody loads it here.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
@@ -36,8 +37,65 @@ def plain_defaults(settings: SchedulerSettings) -> dict[str, Any]:
     return {"misfire_grace_time": settings.scheduler_misfire_grace_time}
 
 
+@dataclass(frozen=True)
+class ShownJob:
+    """A job of the schedule: as the code declares it, as the ledger knows it, or both; and its last runs."""
+
+    declared: Job | None
+    known: KnownJob | None
+    last: Recent
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.declared.id if self.declared else self._in_ledger.id
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Its schedule, that of the code first; None if it is not known here."""
+        return self.declared.schedule if self.declared else self._in_ledger.schedule
+
+    def max_instances(self, defaults: Mapping[str, Any]) -> int | None:
+        """Return how many of its runs may be under way at once."""
+        options = self.declared.options if self.declared else self._in_ledger.options(defaults)
+        return None if options is None else options.max_instances
+
+    def is_paused_at(self, instant: int) -> bool:
+        """Return whether an instant (microseconds UTC) lies in the pause that there is now."""
+        if self.known is not None:
+            return self.known.is_paused_at(instant)
+        return self.declared is not None and self.declared.paused_at_first
+
+    def definition(self, defaults: Mapping[str, Any]) -> JobDefinition:
+        """Return what it is, as it is shown."""
+        if self.declared is not None:
+            return _declared_row(self.declared, self.known)
+        return _ledger_row(self._in_ledger, defaults)
+
+    @property
+    def _in_ledger(self) -> KnownJob:
+        assert self.known is not None
+        return self.known
+
+
+def shown_jobs(ledger: Ledger, declared: Declared) -> list[ShownJob]:
+    """Return the jobs that are declared, and those that were added while running and are not over.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    jobs, known = {job.id: job for job in declared.jobs}, _jobs(ledger)
+    both: list[tuple[Job | None, KnownJob | None]] = [(job, known.get(job.id)) for job in jobs.values()]
+    both += [(None, job) for job in _added(known.values(), jobs)]
+    if not known:
+        return [ShownJob(job, None, Recent()) for job, _nothing in both]
+    with connect(ledger) as connection:
+        last = recent(connection, [job.id for _declared, job in both if job is not None])
+    return [ShownJob(job, there, last[there.id] if there else Recent()) for job, there in both]
+
+
 def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
-    """Return one row for each job, those of the code first; times are ISO 8601 in UTC.
+    """Return one row for each of `shown_jobs`, those of the code first; times are ISO 8601 in UTC.
 
     `next_run` is null while the job is paused and when it has no ticks left. `problem` tells why a job that
     was added while running cannot run. `last_outcomes` are states, oldest first; `p50` and `p95` are seconds,
@@ -46,11 +104,8 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    jobs = {job.id: job for job in declared.jobs}
-    known, last = _of_ledger(ledger, jobs)
-    shown = [_declared_row(job, known.get(job.id)) for job in jobs.values()]
-    shown += [_ledger_row(job, declared.defaults) for job in _added(known.values(), jobs)]
-    return [{**row, **_outcomes(last.get(row["id"], Recent()))} for row in shown]
+    shown = shown_jobs(ledger, declared)
+    return [{**job.definition(declared.defaults), **_outcomes(job.last)} for job in shown]
 
 
 def job_row(connection: Connection, job: KnownJob, defaults: Mapping[str, Any]) -> JobRow:
@@ -60,15 +115,6 @@ def job_row(connection: Connection, job: KnownJob, defaults: Mapping[str, Any]) 
     `KnownJob`. May import modules of the application.
     """
     return {**_ledger_row(job, defaults), **_outcomes(recent(connection, [job.id])[job.id])}
-
-
-def schedules(ledger: Ledger, declared: Iterable[Job]) -> dict[str, Schedule]:
-    """Return the schedules of all jobs that can run, of the code and added while running, by their ids."""
-    found = {job.id: job.schedule for job in declared}
-    for job in _added(_jobs(ledger).values(), found):
-        if job.schedule is not None:
-            found[job.id] = job.schedule
-    return found
 
 
 def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list[Job]:
@@ -97,17 +143,6 @@ def _jobs(ledger: Ledger) -> dict[str, KnownJob]:
     ledger.check_readable()
     with connect(ledger) as connection:
         return {job.id: job for job in read_jobs(connection)}
-
-
-def _of_ledger(ledger: Ledger, declared: Container[str]) -> tuple[dict[str, KnownJob], dict[str, Recent]]:
-    """Return all jobs in the ledger, and the last runs of those that are shown."""
-    known = _jobs(ledger)
-    if not known:
-        return {}, {}
-    shown = [job_id for job_id in known if job_id in declared]
-    shown += [job.id for job in _added(known.values(), declared)]
-    with connect(ledger) as connection:
-        return known, recent(connection, shown)
 
 
 def _outcomes(last: Recent) -> JobOutcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from everytick.model import ticks
@@ -25,19 +25,12 @@ class RunStatistics:
 
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
     max_instances: how many of its runs may be under way at once.
-    paused_since, paused_until: it does not run after the one and before the other; both None if it is not
-        paused.
+    is_paused: says whether a tick falls into its pause, and so does not run.
     """
 
     p95: float | None = None
     max_instances: int = 1
-    paused_since: int | None = None
-    paused_until: int | None = None
-
-    def is_paused(self, tick: int) -> bool:
-        """Return whether a tick falls into the pause; one at its very end does not."""
-        since, until = self.paused_since, self.paused_until
-        return since is not None and until is not None and since < tick < until
+    is_paused: Callable[[int], bool] = lambda _tick: False
 
 
 @dataclass

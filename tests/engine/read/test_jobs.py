@@ -130,18 +130,19 @@ async def test_doctor_judges_by_the_options_in_force(scheduler: AsyncIOScheduler
     assert not [finding for finding in found if finding.check == "duration"], found
 
 
-async def test_a_job_that_goes_while_the_plan_is_read_is_not_in_it(
+async def test_a_job_may_go_while_the_plan_is_read(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever of the two reads is the first."""
+    """Between the jobs and what is known of their runs."""
     coming: Any = import_module("everytick.read.coming")
+    jobs: Any = import_module("everytick.read.jobs")
     declared = Declared([], plain_defaults(settings()))
     client = SchedulerClient()
     async with scheduler:
         for name in ("stays", "goes"):
             client.add_job(added_tasks.note, "interval", hours=1, id=name)
-        for read in ("schedules", "job_rows"):
-            real = getattr(coming, read)
+        for read in ("read_jobs", "recent"):
+            real = getattr(jobs, read)
 
             def between(*arguments: Any, real: Any = real) -> Any:
                 found = real(*arguments)
@@ -150,7 +151,7 @@ async def test_a_job_that_goes_while_the_plan_is_read_is_not_in_it(
                 return found
 
             with monkeypatch.context() as patch:
-                patch.setattr(coming, read, between)
+                patch.setattr(jobs, read, between)
                 begin = ticks.now()
                 found = coming.coming(
                     scheduler.ledger,
