@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.resuming import keeps_waiting
 from everytick.text.durations import duration
 from everytick.text.instants import at
 from everytick.text.wording import quoted
@@ -87,10 +88,9 @@ def _holder(account: Account, row: Any) -> None:
 def _obstacles(account: Account, row: Any) -> None:
     """Say what stands between a waiting run and its beginning."""
     facts, found = account.facts, len(account.sentences)
-    paused = facts.known.paused and row.kind != "manual"
     if not facts.up:
         account.say("no scheduler is up")
-    if paused:
+    if keeps_waiting(facts.known, row):
         account.say(f"the job {pause(account)}: it waits until the job is resumed")
     if facts.cannot_run is not None:
         account.say(f"it cannot run here: {facts.cannot_run}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from everytick.model import ticks
-from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.gaps import COUNT_LIMIT
 from everytick.store.querying import connect
-from everytick.store.records import is_paused
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from .known_job import KnownJob, find_job
+from .runs import find_run
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,17 @@ def preview_of(job: KnownJob) -> Preview | None:
     return Preview(since, number, job.schedule.next_tick(max(job.now, watermark)))
 
 
+def keeps_waiting(job: KnownJob, run: Any) -> bool:
+    """Return whether the pause of a job keeps a run of it, a row, from beginning."""
+    # A run that a person asked for begins in a pause too.
+    return job.paused and run.state in ("queued", "retrying") and run.kind != "manual"
+
+
 def paused_job_of(connection: Connection, run_id: int) -> str | None:
     """Return the job whose pause keeps a run from beginning; None if none does, or there is no such run."""
-    runs, jobs = schema.runs.c, schema.jobs.c
-    # A run that a person asked for begins in a pause too.
-    waits = runs.state.in_(("queued", "retrying")) & (runs.kind != "manual")
-    query = select(jobs.job_id, jobs.paused_us, jobs.paused_until_us).join(
-        schema.runs, (runs.job_id == jobs.job_id) & (runs.run_id == run_id) & waits
-    )
-    row = connection.execute(query).first()
-    if row is None or not is_paused(row.paused_us, row.paused_until_us, ticks.now()):
-        return None
-    return str(row.job_id)
+    run = find_run(connection, run_id)
+    job = None if run is None else find_job(connection, run.job_id)
+    return job.id if job is not None and keeps_waiting(job, run) else None
 
 
 def paused_job(ledger: Ledger, run_id: int) -> str | None:
