@@ -17,5 +17,12 @@ from test_jobs import (  # noqa: F401
     test_the_defaults_of_the_schedule_are_those_that_are_shown,
     test_what_another_process_adds_gets_the_defaults_of_the_schedule,
 )
+from test_one_answer import (  # noqa: F401
+    test_a_tick_is_paused_in_both_plans_while_the_pause_lasts,
+    test_doctor_judges_by_the_durations_that_jobs_shows,
+    test_no_run_is_lost_or_told_twice_between_two_parts_of_a_list,
+    test_the_audit_trail_has_one_order_also_after_the_clock_was_set_back,
+    test_what_fell_into_a_pause_that_is_over_is_late_for_nobody,
+)
 
 pytestmark = pytest.mark.full
