@@ -7,7 +7,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import count
@@ -21,6 +20,7 @@ from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
+from everytick.system import system
 from everytick.text.instants import when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
@@ -207,5 +207,5 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, value, problem)
 
-    threading.Thread(target=work, name="schedule-test", daemon=True).start()
+    system.start_thread(work, name="schedule-test")
     return await done

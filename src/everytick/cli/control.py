@@ -202,22 +202,21 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
 
 def _ended(ledger: Ledger, run_id: int) -> RunRow:
     """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
-    import time
-
     from everytick.read.processes import someone_is_up
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
+    from everytick.system import system
 
-    seen = time.monotonic()
+    seen = system.monotonic()
     while True:
         row = run_row(ledger, run_id)
         if _is_over(row) or paused_job(ledger, run_id) is not None:
             return row
         if someone_is_up(ledger):
-            seen = time.monotonic()
-        elif time.monotonic() - seen > _GIVE_UP_SECONDS:
+            seen = system.monotonic()
+        elif system.monotonic() - seen > _GIVE_UP_SECONDS:
             return row
-        time.sleep(_POLL_SECONDS)
+        system.sleep(_POLL_SECONDS)
 
 
 def _is_over(row: RunRow) -> bool:

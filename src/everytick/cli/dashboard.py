@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ def dashboard(
     from everytick.dashboard.serving import Dashboard, sign_in_link
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings
+    from everytick.system import STOP_SIGNALS, system
 
     chosen = dashboard_settings()
     if link:
@@ -29,7 +29,7 @@ def dashboard(
     configure_logging(settings())
     served = Dashboard(chosen)
     served.announce()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         # The server raises once more what stopped it: that is no reason to end in any other way.
-        signal.signal(number, lambda *_: None)
+        system.on_signal(number, lambda: None)
     served.serve()

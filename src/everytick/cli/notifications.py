@@ -39,15 +39,13 @@ def alert_test() -> None:
 
 def _send(channel: Channel, application: str) -> str | None:
     """Return None if a channel takes a message in time, else why not."""
-    import threading
-
     from everytick.notify.messages import trial_message
+    from everytick.system import system
 
     answers: list[str | None] = []
     # A thread, as a service may keep the line open without ever answering.
-    sending = threading.Thread(
-        target=lambda: answers.append(channel.send(trial_message(application))), daemon=True
+    sending = system.start_thread(
+        lambda: answers.append(channel.send(trial_message(application))), name="alert-test"
     )
-    sending.start()
     sending.join(_PATIENCE_SECONDS)
     return answers[0] if answers else f"no answer within {_PATIENCE_SECONDS:g} s"

@@ -7,10 +7,10 @@ who may read for `metrics`: include that with the dependency that checks it.
 from __future__ import annotations
 
 import threading
-import time
 from functools import cache
 
 from everytick.settings import ledger as open_ledger
+from everytick.system import system
 from everytick.telemetry.health import Health, check
 from everytick.telemetry.metrics import Metrics
 from fastapi import APIRouter, Response
@@ -64,8 +64,8 @@ class _Look:
     def now(self) -> Health:
         """Return what is found now, or was a moment ago."""
         with self._lock:
-            if self._found is None or time.monotonic() - self._found[0] > _FRESH_SECONDS:
-                self._found = time.monotonic(), check(self._ledger)
+            if self._found is None or system.monotonic() - self._found[0] > _FRESH_SECONDS:
+                self._found = system.monotonic(), check(self._ledger)
             return self._found[1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from everytick.model import ticks
 from everytick.read.processes import Process, Processes, find_processes, held_by_process
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.system import system
 from everytick.text.instants import iso
 from sqlalchemy import Connection
 
@@ -48,9 +48,9 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
 
 def schedule_state(connection: Connection) -> ScheduleState:
     """Return who keeps the schedule, and how long the ledger took to say so."""
-    began = time.perf_counter()
+    began = system.monotonic()
     processes = find_processes(connection)
-    latency = time.perf_counter() - began
+    latency = system.monotonic() - began
     return ScheduleState(processes, held_by_process(connection) if processes.found else {}, latency)
 
 

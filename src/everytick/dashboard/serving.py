@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.settings import ledger as open_ledger
+from everytick.system import system
 from loguru import logger
 
 from .authentication import open_door, token_file
@@ -81,24 +81,22 @@ def beside() -> Iterator[None]:
         yield
         return
     beside_it = _Beside(chosen)
-    beside_it.start()
     try:
         yield
     finally:
         beside_it.stop()
 
 
-class _Beside(threading.Thread):
-    """The thread on which it is imported and served: neither holds up the schedule."""
+class _Beside:
+    """The dashboard on a thread of its own, which imports it too: neither holds up the schedule."""
 
     def __init__(self, chosen: DashboardSettings) -> None:
-        super().__init__(name="dashboard", daemon=True)
         self._chosen = chosen
         self._dashboard: Dashboard | None = None
         self._unwanted = False
+        self._thread = system.start_thread(self._serve, name="dashboard")
 
-    def run(self) -> None:
-        """Serve until `stop`."""
+    def _serve(self) -> None:
         try:
             self._dashboard = Dashboard(self._chosen)
             if not self._unwanted:
@@ -114,7 +112,7 @@ class _Beside(threading.Thread):
         self._unwanted = True
         if self._dashboard is not None:
             self._dashboard.stop()
-            self.join(_STOP_SECONDS)
+            self._thread.join(_STOP_SECONDS)
 
 
 def sign_in_link(chosen: DashboardSettings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.processes import Process, read_processes
 from everytick.read.runs import HELD, WAITING
 from everytick.store import schema
+from everytick.system import system
 from everytick.text.durations import duration
 from everytick.text.instants import at
 from sqlalchemy import Connection, func, select, text
@@ -59,7 +59,7 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
 def _apart(connection: Connection) -> Iterator[Finding]:
     on_server = _is_on_server(connection)
     own = connection.execute(text(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)).scalar_one()
-    apart = abs(int(own) - time.time_ns() // 1000)
+    apart = abs(int(own) - system.time_ns() // 1000)
     if apart <= _APART:
         return
     if on_server:

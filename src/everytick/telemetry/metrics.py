@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import platform
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import is_paused
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import system
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -84,7 +84,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read the ledger, and return all metrics."""
         with self._lock:
-            begin = time.perf_counter()
+            begin = system.monotonic()
             try:
                 self._ledger.check_readable()
                 with connect(self._ledger) as connection:
@@ -97,7 +97,7 @@ class Metrics(Collector):
                 # The size of a file is known all the same; a server would only be waited for once more.
                 if isinstance(self._ledger, SqliteLedger):
                     found.append(_of_files(self._ledger))
-            took = time.perf_counter() - begin
+            took = system.monotonic() - begin
             reading = _one("scheduler_ledger_read_seconds", "Time that reading the ledger took now.", took)
             return [_build(), *found, reading, *self._counted()]
 

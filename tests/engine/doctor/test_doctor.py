@@ -25,6 +25,7 @@ from everytick.read.jobs import Declared
 from everytick.settings import SchedulerSettings
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import use
 
 from inside import Clock, scheduler_settings
 from ledgers import change as change_ledger
@@ -437,7 +438,9 @@ def test_old_zone_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tzdata.zi").write_text("# version 2024b\n")
     monkeypatch.setattr(environment, "TZPATH", (str(tmp_path),))
     for year, level in ((2025, "ok"), (2027, "warning")):
-        [found] = environment.examine_zone_data(datetime(year, 6, 1, tzinfo=UTC))
+        present = int(datetime(year, 6, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+        with use(time_ns=lambda present=present: present):
+            [found] = environment.examine_zone_data()
         assert (found.level, "2024b" in found.what) == (level, True)
 
 

@@ -9,6 +9,7 @@ from everytick import AsyncIOScheduler
 from everytick.doctor import liveness
 from everytick.doctor.server import examine_server
 from everytick.store.opening import open_ledger
+from everytick.system import use
 
 from servers import Server
 
@@ -42,11 +43,9 @@ def test_many_machines_on_one_server_are_in_order(troubled: Troubles) -> None:  
 
 def test_a_machine_whose_clock_is_not_the_servers(
     troubled: Troubles,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: right() - 60_000_000_000)
-    with_problems = looked_at(troubled, liveness.examine_clock)
+    with use(time_ns=lambda: time.time_ns() - 60_000_000_000):
+        with_problems = looked_at(troubled, liveness.examine_clock)
     [said] = [it.what for it in with_problems if "the server's differ by" in it.what]
     assert said.endswith(": jobs go by the server's")
 
