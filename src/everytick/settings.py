@@ -145,7 +145,8 @@ class SchedulerSettings(BaseSettings):
     @field_validator("scheduler_tracing")
     @classmethod
     def _traceable(cls, wanted: bool) -> bool:
-        if wanted and find_spec("opentelemetry") is None:
+        # `opentelemetry` alone may have come with another package; without the SDK no span goes anywhere.
+        if wanted and (find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None):
             raise ValueError(f"OpenTelemetry is not installed: {how_to_install('tracing')}, or turn this off")
         return wanted
 
@@ -208,6 +209,24 @@ class SchedulerSettings(BaseSettings):
         return [_without_effect(name, ours) for name in strange]
 
 
+def made_without(part: str) -> str:
+    """Return the sentence for a part that the application lacks, and how it is had."""
+    return f"the application was made without the {part}: {how_to_install(part)}"
+
+
+def alerts_not_installed(chosen: SchedulerSettings) -> str | None:
+    """Return why no alert can be sent from this installation; None if one can, or none is wanted."""
+    if (
+        not chosen.scheduler_alert_urls.get_secret_value().strip(" \t\r\n,")
+        or find_spec("apprise") is not None
+    ):
+        return None
+    return (
+        "SCHEDULER_ALERT_URLS is set, but Apprise, which sends the alerts, is not installed:"
+        f" {how_to_install('alerts')}"
+    )
+
+
 def missing_part(variable: str) -> str | None:
     """Return the part of the application that would read a variable, if the application lacks that part."""
     for prefix, part in _OPTIONAL_PARTS.items():
@@ -219,7 +238,7 @@ def missing_part(variable: str) -> str | None:
 def _without_effect(name: str, known: list[str]) -> str:
     part = missing_part(name)
     if part is not None:
-        return f"{name} has no effect: the application was made without the {part}"
+        return f"{name} has no effect: {made_without(part)}"
     return f"{name} is not a setting and has no effect{nearest(name, known)}"
 
 

@@ -17,6 +17,13 @@ def dashboard(
 ) -> None:
     """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
     from everytick.api.loading import configure_logging
+    from everytick.app import current
+    from everytick.errors import ConfigurationError
+    from everytick.settings import made_without
+
+    if not current().has_dashboard:
+        raise ConfigurationError(made_without("dashboard"))
+
     from everytick.dashboard.serving import Dashboard, sign_in_link
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings

@@ -24,8 +24,8 @@ def run(application: Application | None, name: str | None) -> None:
             register(application)
             application.command = name or application.command
             if not application.has_dashboard:
-                groups = program.app.registered_groups
-                groups[:] = [group for group in groups if group.typer_instance is not dashboard.commands]
+                for command in dashboard.commands.registered_commands:
+                    command.hidden = True
             program.app(prog_name=name)
     except SystemExit as end:
         if end.code == INTERRUPTED:

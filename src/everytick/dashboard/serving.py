@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from everytick.app import typed
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.errors import ConfigurationError, LedgerError, how_to_install
 from everytick.settings import ledger as open_ledger
 from everytick.system import system
 from loguru import logger
@@ -32,7 +32,8 @@ class Dashboard:
             from .application import create_app
             from .server import make_server
         except ImportError as problem:
-            raise ConfigurationError(f"the dashboard needs what is not installed: {problem}") from None
+            what = f"the dashboard needs what is not installed: {problem}; {how_to_install('dashboard')}"
+            raise ConfigurationError(what) from None
         ledger = open_ledger()
         self._chosen = chosen
         self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)

@@ -16,7 +16,7 @@ from everytick import app
 from everytick.errors import ConfigurationError
 from everytick.installed import left_behind
 from everytick.model import ticks
-from everytick.settings import SchedulerSettings, missing_part, settings
+from everytick.settings import SchedulerSettings, alerts_not_installed, missing_part, settings
 
 from .finding import Finding, ok
 
@@ -41,6 +41,8 @@ def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
         for name in [sentence.split()[0]]
     ]
     found += _misspelt(chosen)
+    if what := alerts_not_installed(chosen):
+        found.append(Finding("error", "settings", what, "SCHEDULER_ALERT_URLS", None))
     return chosen, found or [ok("settings", "the settings are valid")]
 
 

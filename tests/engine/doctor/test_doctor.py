@@ -20,6 +20,7 @@ from everytick import AsyncIOScheduler
 from everytick import app as which
 from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
 from everytick.dryrun.start import dry_run
+from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.read.jobs import Declared
 from everytick.settings import SchedulerSettings
@@ -388,7 +389,8 @@ def test_variables_of_a_part_that_the_application_lacks(
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
-            f"{name} has no effect: the application was made without the dashboard",
+            f"{name} has no effect: the application was made without the dashboard:"
+            f" {how_to_install('dashboard')}",
             f"remove it, or {right}",
         )
         for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
@@ -422,6 +424,18 @@ def test_two_applications_installed_for_editing_with_one_package_name(
     [found] = environment.examine_packages()
     apples, pears = (str(tmp_path / name / "stall") for name in ("apples", "pears"))
     assert found.what == f"there is more than one package stall: {apples} hides {pears}"
+
+
+def test_alerts_without_the_part_that_sends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS="json://localhost"):
+        chosen, [found] = environment.examine_settings()
+    assert chosen is not None
+    assert (found.level, found.where) == ("error", "SCHEDULER_ALERT_URLS")
+    assert found.what == (
+        "SCHEDULER_ALERT_URLS is set, but Apprise, which sends the alerts, is not installed:"
+        f" {how_to_install('alerts')}"
+    )
 
 
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
