@@ -66,6 +66,8 @@ class Application:
         self.tasks_file = folder / "app/services/my_tasks.py"
         self.ledger_file = folder / "data/ledger.db"
         self.environment: dict[str, str] = {}
+        # How hints name the command line of this application: as it was called.
+        self.typed = f"{sys.executable} -m app"
 
     def schedule(self, body: str, imports: str = "") -> None:
         """Write `main.py`: `body` is what stands in create_scheduler(), between its first and last line."""

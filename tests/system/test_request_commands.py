@@ -118,7 +118,7 @@ def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Applic
     assert (done.returncode, done.stdout) == (1, waits)
     assert done.stderr == (
         f"error: the job endless is paused, so run {number} is not waited for: the request stays on record"
-        " until it is resumed (python -m app resume endless)\n"
+        f" until it is resumed ({app.typed} resume endless)\n"
     )
     assert the_run(app, number)["state"] == "queued"
     app.command("resume", "endless")
@@ -221,7 +221,7 @@ def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
     number = int(done.stdout.split()[1])
     nobody = (
         f"error: no scheduler is up, so run {number} is not waited for: the request stays on record until one"
-        " is started (python -m app run)\n"
+        f" is started ({app.typed} run)\n"
     )
     assert (done.returncode, done.stderr) == (1, nobody)
     done = app.command("cancel", str(number), "--json")

@@ -31,7 +31,8 @@ def test_the_first_start_prints_a_link_that_signs_in_and_later_ones_do_not(own_s
         assert file.read_text().strip() == found[2]
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with own_site.running() as process:
-        process.says(f"dashboard: {own_site.base} (python -m app dashboard --link prints it with the token)")
+        typed = f"{own_site.app.typed} dashboard --link"
+        process.says(f"dashboard: {own_site.base} ({typed} prints it with the token)")
         assert found[2] not in process.log()
     printed = own_site.app.command("dashboard", "--link").stdout.strip()
     assert printed == f"{own_site.base}/login?token={found[2]}"
