@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def _measured(rounds: int, only: str | None) -> Results:
-    from benchmarks.catalogue import Field
     from benchmarks.machine import describe
     from benchmarks.plan import KEPT, Plan
+    from benchmarks.registry import Field
     from benchmarks.servers import running_servers
 
     results = Results.load(KEPT) if only else Results()

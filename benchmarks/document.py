@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks import plots
 from benchmarks.arithmetic import Spread
-from benchmarks.catalogue import ALL, BARE, OURS, Peer
 from benchmarks.environments import ROOT
 from benchmarks.measures.templates import SOURCES
 from benchmarks.plan import HISTORIES, MANY, SIZES
+from benchmarks.registry import ALL, BARE, OURS, Peer
 from benchmarks.results import Results
 from benchmarks.targets import TARGETS
 from benchmarks.text import AFTERWARDS, BEFORE, HEADINGS

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.catalogue import ALL, BARE, MEMORY, OURS, OURS_POSTGRES, POSTGRES, SQLITE, Field, Peer
 from benchmarks.environments import ROOT
 from benchmarks.measures import installing, templates
 from benchmarks.measures.capacity import capacity
 from benchmarks.measures.history import fill
 from benchmarks.measures.starting import cold_start, idle
 from benchmarks.measures.windows import window
+from benchmarks.registry import ALL, BARE, MEMORY, OURS, OURS_POSTGRES, POSTGRES, SQLITE, Field, Peer
 from benchmarks.results import Results
 from benchmarks.running import PeerFailed
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from benchmarks.catalogue import Field, Peer
 from benchmarks.measures.windows import window
+from benchmarks.registry import Field, Peer
 from benchmarks.running import PeerFailed
 
 LATENESS = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from benchmarks.catalogue import Field, Peer
+from benchmarks.registry import Field, Peer
 from benchmarks.running import TooLate, Window, watch
 
 _TRIES = 3

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks import document, instructions
 from benchmarks.arithmetic import lateness, percentile
-from benchmarks.catalogue import BARE, OURS, Field
 from benchmarks.measures.capacity import highest
 from benchmarks.measures.windows import window
+from benchmarks.registry import BARE, OURS, Field
 from benchmarks.results import Results
 from benchmarks.servers import running_servers
 from benchmarks.targets import Target

@@ -22,7 +22,7 @@ from everytick.telemetry import health
 from dashboards import api, page
 from histories import MINUTE, SECOND, ask, prepared
 from ledgers import change
-from troubles import up
+from sample_ledger import up
 
 # No process of this machine has it: pids are smaller.
 NOBODY = 2**22 + 7

@@ -13,13 +13,13 @@ from everytick.read.signs import SIGNS
 
 from dashboard.world import Site
 from inside import scheduler_settings
-from troubles import DAY, HOUR, Troubles, application
+from sample_ledger import DAY, HOUR, SampleLedger, application
 
 pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Troubles]]:
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, SampleLedger]]:
     """A dashboard beside a ledger full of troubles; no scheduler is up."""
     folder = tmp_path_factory.mktemp("troubles")
     with scheduler_settings(folder):
@@ -30,7 +30,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, T
 
 
 @pytest.fixture
-def browser(troubled: tuple[Site, Troubles]) -> Iterator[httpx.Client]:
+def browser(troubled: tuple[Site, SampleLedger]) -> Iterator[httpx.Client]:
     """Somebody who looks at it."""
     with troubled[0].browser() as visitor:
         yield visitor
@@ -91,7 +91,7 @@ UNAVAILABLE = [
 
 @pytest.mark.parametrize(("job_id", "among_jobs", "of_the_job", "of_the_run"), UNAVAILABLE)
 def test_a_trouble_is_named_where_somebody_looks_for_it(
-    troubled: tuple[Site, Troubles],
+    troubled: tuple[Site, SampleLedger],
     browser: httpx.Client,
     job_id: str,
     among_jobs: str,
@@ -118,7 +118,7 @@ def test_what_keeps_a_job_from_running_at_all_is_named(browser: httpx.Client) ->
 
 
 def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     _site, found = troubled
     said = text(browser, "/?q=gone")
@@ -139,7 +139,7 @@ def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
     )
 
 
-def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:
+def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, SampleLedger], browser: httpx.Client) -> None:
     _site, found = troubled
     tick = ticks.moment(found.tick)
     for job_id, verdict, sentence in (
@@ -167,7 +167,7 @@ def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, Troubles], browser:
 
 
 def test_zones_are_named_and_changes_of_the_clock_marked(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     page = text(browser, "/job?id=night")
     assert "Next fires times in Europe/Berlin" in page
@@ -185,7 +185,7 @@ def night(site: Site) -> int:
 
 
 def test_what_is_claimed_is_told_apart_from_what_runs(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     site, found = troubled
     number = found.run_ids["timeout"]
@@ -202,21 +202,23 @@ def test_what_is_claimed_is_told_apart_from_what_runs(
 
 
 def test_signs_are_the_same_on_pages_as_at_the_terminal(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     for job_id in ("lost", "cancelled", "interrupted", "timeout"):
         state = browser.get(f"/api/v1/jobs/{job_id}").json()["last_state"]
         assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(browser, f"/?q={job_id}")
 
 
-def test_what_never_started_has_no_attempt(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:
+def test_what_never_started_has_no_attempt(
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
+) -> None:
     found = text(browser, f"/run/{troubled[1].run_ids['no_slot']}")
     assert "Attempt 1" not in found
     assert "Recorded" in found
 
 
 def test_a_resume_is_foretold_alike_everywhere(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     site, found = troubled
     # Two ticks from before the pause are open too: they fell into an outage and are no part of it.

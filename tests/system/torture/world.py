@@ -1,4 +1,4 @@
-"""The application under torture, and its schedule in plain numbers."""
+"""The application under test, and its schedule in plain numbers."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class World(Application):
         super().__init__(folder, "torture")
         self.server = server
         # What each process does, by how many seconds the clock of its machine is wrong, and its wire.
-        self.places: list[tuple[str, int, Proxy | None]] = [("all", 0, None)] * 3
+        self.slots: list[tuple[str, int, Proxy | None]] = [("all", 0, None)] * 3
         self.tasks(BODIES)
         self.marks_file = folder / "marks.txt"
         self.marks_file.touch()
@@ -235,7 +235,7 @@ class World(Application):
         }
         if server is not None:
             self.environment["SCHEDULER_DATABASE_URL"] = server.new_ledger()
-            self.places = [
+            self.slots = [
                 (role, skew, Proxy(server.port)) for role in ("scheduler", "worker") for skew in (0, 60, -60)
             ]
         self.deploy(0)

@@ -1,4 +1,4 @@
-"""Whose fault was it? Questions to the evidence about who was harmed, when, and by what."""
+"""Answers which process was hit by which fault at which time, so that rules can excuse its effects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from torture.evidence import Evidence, Fault, Life, Row, Start
+from torture.history import Fault, History, Life, Row, Start
 from torture.world import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
@@ -28,23 +28,23 @@ _UP = re.compile(_TIMED.pattern + r".* \| ledger ", re.MULTILINE)
 
 
 class Harm:
-    """Answers from the evidence."""
+    """Answers from the history."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._faults, self._lives, self._clock = evidence.faults, evidence.lives, evidence.clock
+    def __init__(self, history: History) -> None:
+        self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
-            for fault in evidence.faults
-            if fault.pid == 0 or _froze_with_the_ledger(fault, evidence.lives)
+            for fault in history.faults
+            if fault.pid == 0 or _froze_with_the_ledger(fault, history.lives)
         ]
         self._started = {
             (each["run_id"], each["attempt"]): each["started_us"]
-            for each in [*evidence.runs, *evidence.attempts]
+            for each in [*history.runs, *history.attempts]
         }
         # A coroutine that blocks the loop of its process harms that process.
         self._blocked = [
             (start.pid, start.at, start.end or start.at + 3 * SECOND)
-            for start in evidence.starts
+            for start in history.starts
             if start.job == "hog" and (start.end is None or start.end - start.at > SECOND)
         ]
 

@@ -1,4 +1,4 @@
-"""The peers: what each needs, and how its program is started."""
+"""The list of the compared schedulers: which packages each needs, and how its program is started."""
 
 from __future__ import annotations
 
