@@ -1,4 +1,4 @@
-"""What the fixture `schedule` answers. It is reckoned: nothing waits for the clock or reads a ledger."""
+"""The object behind the fixture `schedule`. It computes: nothing waits for the clock or reads a ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ When = str | date | datetime
 
 
 class ScheduleUnderTest:
-    """What can be asked of a schedule without running it.
+    """A schedule to test without running it.
 
     Raises:
         ScheduleError: the schedule is wrong; one sentence with its file and line.
@@ -182,7 +182,7 @@ async def _call(job: Job) -> Any:
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Call on a thread that nobody waits for at the end: a function that hangs does not hang the tests."""
+    """Call on a thread that is not joined at the end: a function that hangs does not hang the tests."""
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     done: asyncio.Future[Any] = loop.create_future()
 

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 if TYPE_CHECKING:
     from everytick.store.database import Ledger
 
-# What people can be alerted to; what the words mean stands in `store.problems`.
+# The kinds of alerts; `store.problems` defines each.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
 _SECRET_LENGTH = 4
@@ -43,7 +43,7 @@ def without_comment(value: str) -> str:
 
 
 class SchedulerSettings(BaseSettings):
-    """What the engine reads. `app.core.config.Settings` derives from it and adds your own fields.
+    """The settings of the engine. `app.core.config.Settings` derives from it and adds your own fields.
 
     Every field is the environment variable of the same name in upper case.
 
@@ -178,7 +178,7 @@ class SchedulerSettings(BaseSettings):
 
     @property
     def role(self) -> Role:
-        """What this process does of the work."""
+        """The role of this process: it claims ticks, runs them, or both."""
         return Role(self.scheduler_role, tuple(_listed(self.scheduler_queues)))
 
     @property
@@ -188,7 +188,7 @@ class SchedulerSettings(BaseSettings):
 
     @property
     def alert_kinds(self) -> frozenset[str]:
-        """What people are alerted to."""
+        """The kinds of problems for which alerts are sent."""
         return frozenset(_words(self.scheduler_alert_on))
 
     @property

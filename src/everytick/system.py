@@ -1,4 +1,4 @@
-"""What the engine needs of the machine: clocks, threads, timers, random numbers, process ids, signals.
+"""All that the engine needs of the machine: clocks, threads, timers, random numbers, process ids, signals.
 
 Every module of the engine calls `system` for these instead of the standard library, so that a test (or a
 simulation) can replace them: see `use`. A call through `system` costs nothing: `system.monotonic` is
@@ -109,9 +109,9 @@ class System:
     sleep: Callable[[float], object] = time.sleep
     # A random number between two others.
     uniform: Callable[[float, float], float] = random.uniform
-    # A name that nobody else has.
+    # A name that is unique, on this machine and others.
     new_id: Callable[[], str] = field(default=lambda: uuid.uuid4().hex)
-    # A text that nobody can guess, made of that many random bytes.
+    # A text that cannot be guessed, made of that many random bytes.
     new_token: Callable[[int], str] = _new_token
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid

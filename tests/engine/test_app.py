@@ -17,7 +17,7 @@ import pytest
 from everytick import ConfigurationError, SchedulerSettings
 from everytick import app as which
 from everytick.api.loading import configure_logging
-from everytick.call_site import is_machinery
+from everytick.call_site import is_library_file
 
 SOURCE = Path(which.__file__).parent
 SHOP = """
@@ -434,5 +434,5 @@ def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
 
 
 def test_a_package_whose_name_begins_like_the_engines_is_the_users() -> None:
-    assert is_machinery(str(SOURCE / "api" / "triggers.py"))
-    assert not is_machinery(str(SOURCE.with_name("everytick_shop") / "schedule.py"))
+    assert is_library_file(str(SOURCE / "api" / "triggers.py"))
+    assert not is_library_file(str(SOURCE.with_name("everytick_shop") / "schedule.py"))

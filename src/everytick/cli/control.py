@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 _POLL_SECONDS = 0.2
-# A scheduler that is started anew while somebody waits is back by then.
+# A scheduler that is restarted while a command waits is back by then.
 _GIVE_UP_SECONDS = 15.0
 
 
@@ -201,7 +201,7 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
 
 
 def _ended(ledger: Ledger, run_id: int) -> RunRow:
-    """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
+    """Return a run's row as soon as it is over, or cannot end: no process is up, or its job is paused."""
     from everytick.read.processes import someone_is_up
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
@@ -240,7 +240,7 @@ def _what_resuming_does(job_id: str) -> str:
     zone = settings().zone
     number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
     following = "none is to come" if found.next_tick is None else f"next {when(found.next_tick, zone)}"
-    # When it was paused is known to the microsecond, which nobody reads.
+    # The pause is known to the microsecond; people read seconds.
     since = when(found.since // 1_000_000 * 1_000_000, zone)
     return (
         f"{job_id} is paused since {since}: {number} fell into the pause, which are recorded as skipped and"

@@ -1,4 +1,4 @@
-"""Commands about what people are told."""
+"""Commands about alerts."""
 
 from __future__ import annotations
 

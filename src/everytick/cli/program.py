@@ -1,6 +1,6 @@
 """The commands, put together.
 
-What a command needs is imported when it is called, so that `--help` is quick.
+Each command imports its modules when it is called, so that `--help` is quick.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ AFTER_SECONDS = 2.0
 class Progress:
     """Shows a bar on standard error while a block takes longer than two seconds; only on a terminal.
 
-    What is printed meanwhile would mix with the bar: print after the block.
+    Output that is printed meanwhile would mix with the bar: print after the block.
     """
 
     def __init__(self, what: str, after: float | None = None) -> None:

@@ -126,8 +126,8 @@ def visible_name(name: str) -> str:
     return " ".join(clean.split())[:LONGEST_NAME].strip()
 
 
-def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:
-    """Return who keeps the door, the token that opens all, and whether it was made just now.
+def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:
+    """Return the authenticator, the token that allows everything, and whether that was made just now.
 
     Raises:
         LedgerError: the token's file, beside the ledger, cannot be made or read.
@@ -161,7 +161,7 @@ def _kept_token(path: Path) -> tuple[str, bool]:
 
 def _make_token(path: Path) -> bool:
     try:
-        # Nobody but this user, from the first moment; of two that start together one makes it.
+        # Readable by this user alone from the first moment. Of two that start together one makes the file.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False

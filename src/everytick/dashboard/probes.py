@@ -1,4 +1,4 @@
-"""What supervisors and Prometheus ask over HTTP.
+"""Health and metrics over HTTP, for supervisors and Prometheus.
 
 Two routers, since who may ask differs: anybody for `health`, which names no job and no place, and only those
 who may read for `metrics`: include that with the dependency that checks it.
@@ -21,7 +21,7 @@ health = APIRouter(tags=["health"])
 metrics = APIRouter(tags=["metrics"])
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
-# How long an answer is good for, so that nobody can make the application read the ledger all the time.
+# How long an answer is reused, so that requests cannot make the application read the ledger all the time.
 _FRESH_SECONDS = 1.0
 
 

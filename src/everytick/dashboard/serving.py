@@ -13,7 +13,7 @@ from everytick.settings import ledger as open_ledger
 from everytick.system import system
 from loguru import logger
 
-from .authentication import open_door, token_file
+from .authentication import open_authenticator, token_file
 from .settings import DashboardSettings, dashboard_settings
 
 _STOP_SECONDS = 3.0
@@ -38,13 +38,13 @@ class Dashboard:
         self._chosen = chosen
         self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
         try:
-            door, self._token, self._is_new = open_door(chosen, ledger.folder)
+            authenticator, self._token, self._is_new = open_authenticator(chosen, ledger.folder)
         except BaseException:
             self._socket.close()
             raise
         self._token_file = token_file(ledger.folder)
         self.port = int(self._socket.getsockname()[1])
-        self.app = create_app(ledger, door, chosen.names, self.port)
+        self.app = create_app(ledger, authenticator, chosen.names, self.port)
         self._server = make_server(self.app)
 
     def announce(self) -> None:
@@ -122,7 +122,7 @@ def sign_in_link(chosen: DashboardSettings) -> str:
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
-    _door, token, _made = open_door(chosen, open_ledger().folder)
+    _authenticator, token, _made = open_authenticator(chosen, open_ledger().folder)
     return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
 
 

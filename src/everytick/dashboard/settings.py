@@ -18,7 +18,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class DashboardSettings(SchedulerSettings):
-    """Where the dashboard listens, and who may come in.
+    """Where the dashboard listens, and with which tokens it is used.
 
     Raises:
         ConfigurationError: a value is wrong; one sentence that names the variable.

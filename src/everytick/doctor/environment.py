@@ -1,4 +1,4 @@
-"""What the schedule lives in: settings, zone data, the template's version."""
+"""Examines the environment of the schedule: settings, zone data, the template's version."""
 
 from __future__ import annotations
 

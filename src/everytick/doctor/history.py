@@ -1,4 +1,4 @@
-"""What the ledger tells of how jobs have fared: durations, failures, pauses, jobs that cannot run."""
+"""Findings from the history of jobs: durations, failures, pauses, jobs that cannot run."""
 
 from __future__ import annotations
 

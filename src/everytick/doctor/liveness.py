@@ -77,7 +77,7 @@ def _is_on_server(connection: Connection) -> bool:
 def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
     """Tell which processes are up, silent or gone, and whose event loop is stuck.
 
-    `is_held`: another program holds the ledger, so that nobody can give a sign of life.
+    `is_held`: another program holds the ledger, so that no process can write its heartbeat.
     """
     processes = read_processes(connection, now)
     if not processes:
@@ -142,7 +142,7 @@ _HELD, _WAITING = text(HELD), text(WAITING)
 
 
 def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
-    """Tell of runs that do not end, belong to nobody, or were lost of late."""
+    """Report runs that do not end, belong to no process, or were lost recently."""
     found = []
     held = connection.execute(select(schema.runs).where(_HELD)).all()
     waiting = connection.execute(select(schema.runs).where(_WAITING)).all()

@@ -1,4 +1,4 @@
-"""Who is alive: this process's heartbeat, and what a dead process left behind.
+"""The heartbeat of this process, and the runs of processes whose heartbeat has stopped.
 
 A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
 moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
@@ -105,7 +105,7 @@ class Heartbeats:
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
-        # After a power cut nobody is alive: a beat is nothing that a disk has to be woken for.
+        # After a power cut no process is alive, so a heartbeat need not reach the disk.
         self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
             self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))

@@ -1,4 +1,4 @@
-"""What one row of the ledger says: a run that ended, or a tick that was skipped."""
+"""Explains one row of the ledger: a run that ended, or a tick that was skipped."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _VARIABLE = "SCHEDULER_ALERT_URLS"
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 _REASON_LENGTH = 300
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]{4,})@")
-# What of an address is long enough to be hidden wherever it turns up in what a service answers.
+# The parts of an address that are long enough to be hidden wherever a service's answer repeats them.
 _PART = re.compile(r"[^/:@?&=,#\s]{4,}")
 # Their log lines may hold an address, or a part of it.
 _LOGGERS = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth2_session")

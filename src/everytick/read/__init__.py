@@ -1,11 +1,11 @@
-"""Read models: what is known of a thing, once for all who show it or judge by it. Nothing is written here.
+"""Read models: one for each thing that commands, pages and the API show. Nothing is written here.
 
 Works while a scheduler runs, or none does. The user's schedule is never loaded: where it is known, its jobs
 and defaults are handed in.
 
 - `jobs`, `job_ids`: a job, with its options, its schedule, its next tick and its pause
 - `last_runs`: how the last runs of jobs ended, and how long they took
-- `overdue`: what of a job is due and nobody has claimed
+- `overdue`: the ticks of a job that are due and not claimed
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_details`: what became of each tick, by filters; everything about one run
 - `completions`, `following`: what has ended since the last look; runs as they end

@@ -1,6 +1,6 @@
 """The processes that keep the schedule: which are up, which are stuck, and which are gone.
 
-One rule for all who tell of it: commands, pages, API, `why`, `doctor` and `health`. A process is *gone* when
+One rule for commands, pages, API, `why`, `doctor` and `health`. A process is *gone* when
 it is provably dead (of this host, and its pid is not there), *silent* when it has shown no sign of life for
 longer than a lease, and *stuck* when its event loop had not answered for a lease at its last sign of life.
 """
@@ -119,7 +119,7 @@ class Processes:
 
 
 def read_processes(connection: Connection, now: int | None = None) -> tuple[Process, ...]:
-    """Return the processes in the ledger, also dead ones that nobody has cleared away yet.
+    """Return the processes in the ledger, also dead ones that are not reaped yet.
 
     `now`: the instant at which they are judged, in microseconds UTC; by default the present.
     """

@@ -41,13 +41,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Health:
-    """What was found at an instant. `remarks` are wrong too, but the schedule goes on.
+    """The health at one instant. `remarks` name problems with which the schedule still goes on.
 
     schedulers, workers: how many processes that are up claim ticks, and run them; most do both.
     heartbeat_age: seconds since the newest sign of life of a process that is up; None if none is.
     loop_silence: seconds between the last answer of an event loop and its process's last sign of life: the
         longest of all that are up; None if none is.
-    overdue: the ids of the jobs whose tick nobody has claimed.
+    overdue: the ids of the jobs whose tick is due and not claimed.
     """
 
     checked: int
@@ -231,7 +231,7 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
 def _overdue(jobs: Sequence[Any], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
-    What fell due before a process was up has the same time, from when one came up.
+    A tick that became due before a process was up gets the same time, counted from the start of the process.
     """
     found: dict[str, int] = {}
     if now - up_since <= _OVERDUE:

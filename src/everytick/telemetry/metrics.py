@@ -1,4 +1,4 @@
-"""What Prometheus reads: the schedule in numbers, from the ledger alone, in any process.
+"""The metrics for Prometheus, computed from the ledger alone, in any process.
 
 Gauges are what the ledger says at that instant: the same in every process and after every restart. Counters
 and histograms begin at zero with the first scrape of a process and never fall: pruning does not touch them,

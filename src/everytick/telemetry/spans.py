@@ -72,7 +72,7 @@ def _export() -> None:
 
 
 class _RunSpan:
-    """The span of one attempt, a trace of its own. Trouble with spans is no trouble of the run (R12)."""
+    """The span of one attempt, a trace of its own. An error of OpenTelemetry never fails the run (R12)."""
 
     def __init__(self, tracer: Any, run: Run, due: int) -> None:
         self._tracer, self._run, self._due = tracer, run, due

@@ -1,4 +1,4 @@
-"""What a merge left for a person to decide. Copier itself ends with 0 then."""
+"""Finds the conflicts that a merge left for a person to decide. Copier itself ends with 0 then."""
 
 from __future__ import annotations
 
