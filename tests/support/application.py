@@ -133,7 +133,7 @@ class Application:
         return self.variables().get("SCHEDULER_DATABASE_URL") or f"sqlite:///{self.ledger_file}"
 
     def records(self, number: int, *states: str) -> None:
-        """Wait until the ledger has so many rows."""
+        """Wait until the ledger has that many rows."""
         wait_for(lambda: len(self.recorded(*states)) >= number, f"{number} rows in the ledger")
 
     @contextmanager
@@ -175,7 +175,7 @@ class Application:
             for name, value in os.environ.items()
             if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
         }
-        # What is told here is told without the dashboard, unless a story asks for it.
+        # Without the dashboard, unless a test asks for it.
         place = {"SCHEDULER_DATABASE_URL": os.environ["LEDGER"]} if os.environ.get("LEDGER") else {}
         return {
             **clean,

@@ -71,7 +71,7 @@ def schedule_body(hour: int, *left_out: str) -> str:
 
 @dataclass
 class SampleLedger:
-    """What was written: the ledger, the jobs of its schedule, and the numbers of runs by their jobs.
+    """The written sample: the ledger, the jobs of its schedule, and the numbers of runs by their jobs.
 
     tick: when the daily jobs were due last, in microseconds.
     """

@@ -33,7 +33,7 @@ def torture(
     nemesis = Nemesis(world, seed, company)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
-        # What was cut off at the end must be found by heartbeat or lease.
+        # Runs that were cut off at the end must be found by heartbeat or lease.
         until = nemesis.quiet(quiet)
     finally:
         nemesis.end()

@@ -19,7 +19,7 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
-# What a body may lose between the look at its clock and its first line.
+# The time that may pass between a task's look at its clock and its first line.
 _ENTERING = 1.5 * SECOND
 
 
@@ -189,7 +189,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
-            # Who claimed it may not be the first who did so, if somebody was harmed in between.
+            # The process that claimed it may not be the first one, if a fault hit the first in between.
             taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue

@@ -99,7 +99,7 @@ def early(history: History, harm: Harm) -> Iterator[Violation]:
                 f"{name(row)} started before it was due", row["job_id"], row["tick_us"], start.pid
             )
     for start in history.starts:
-        # A retry may begin before its tick, when somebody has set the clock back since the first attempt.
+        # A retry may begin before its tick, when the clock was set back since the first attempt.
         since = due.get((start.run, start.attempt), start.tick if start.attempt == 1 else 0)
         if history.clock.shows(start.at) < since and not _set_back_meanwhile(harm, start):
             sentence = f"the body of {start.tick} began too early"

@@ -17,7 +17,7 @@ _NOTICING = SECOND // 2
 
 
 def ledger_against_file(history: History, harm: Harm) -> Iterator[Violation]:
-    """What the ledger says of a run's latest attempt is what the body did."""
+    """The ledger's outcome of a run's latest attempt is the one that the task recorded."""
     starts = {(start.run, start.attempt): start for start in history.starts}
     ran = {start.run for start in history.starts}
     for row in history.runs:
@@ -59,7 +59,7 @@ def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def owners(history: History, harm: Harm) -> Iterator[Violation]:
-    """R3: who holds the lease of an attempt in the ledger is who entered the body, and nobody else."""
+    """R3: the process that holds the lease of an attempt is the only one that called the task."""
     holders = {
         (each["run_id"], each["attempt"]): each["process_id"] for each in [*history.runs, *history.attempts]
     }

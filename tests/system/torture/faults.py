@@ -11,7 +11,7 @@ from torture.world import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
-# What takes a process out of the world for a while: it lives on, but is not heard of.
+# Faults that cut a process off for a while: it runs on, but the others see no heartbeat.
 PARTED = ("stop", "cut off", "silenced")
 LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut", "cut off", "silenced")
 CLOCK = ("clock back", "clock ahead")
@@ -120,7 +120,7 @@ class Harm:
         return self._clock.instants(shown)
 
     def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
-        """Return whether harm was done within so many seconds of an instant that the ledger names."""
+        """Return whether a fault was injected within some seconds of an instant from the ledger."""
         return any(
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
             for at in self.instants(shown)
@@ -128,7 +128,7 @@ class Harm:
 
 
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
-    """Return whether a process was parted inside of a transaction: then nobody else could write.
+    """Return whether a process was parted inside of a transaction: then no other process could write.
 
     Others say so when they have waited for five seconds.
     """

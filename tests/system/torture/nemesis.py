@@ -37,12 +37,12 @@ _ACTS = (
 )
 _ACT_SECONDS, _CALM_SECONDS = 45.0, 12.0
 Harm = Callable[[random.Random], None]
-# A short sleep, or a write to the disk, that takes so many seconds is a sign of a machine without breath.
+# A short sleep, or a write to the disk, that takes that many seconds shows that the machine is overloaded.
 _GASP = 0.25
 
 
 class Nemesis:
-    """Keeps the processes of a world under way, and troubles them.
+    """Keeps the processes of a world running, and injects faults into them.
 
     company: only these streams act, always together; without it all do, in changing company.
     """
@@ -54,7 +54,7 @@ class Nemesis:
         self.commands: list[Command] = []
         # One-off ticks that were asked for: job, tick, instant of the request.
         self.requested: list[tuple[str, int, int]] = []
-        # The jobs that could not be added, as whoever asked for them was told.
+        # The jobs that could not be added, as the requester was told.
         self.refused: list[str] = []
         self.oddities: list[str] = []
         self.clock = WorldClock(world.base)
@@ -165,7 +165,7 @@ class Nemesis:
         self._kill([slot for slot in self.supervisor.slots if slot.alive], "kill all")
 
     def spare(self, choice: random.Random) -> None:
-        """Kill nobody for a while."""
+        """Inject no fault for a while."""
         self._over.wait(choice.uniform(8, 14))
 
     def stop(self, choice: random.Random, *, seconds: float) -> None:
@@ -200,7 +200,7 @@ class Nemesis:
     # --- harm to the ledger ---
 
     def lock(self, choice: random.Random, *, seconds: float) -> None:
-        """Hold the lock without which nobody can write."""
+        """Hold the lock that every writer needs."""
         with closing(sqlite3.connect(self.world.ledger_file, timeout=30, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             begin = now()
@@ -217,7 +217,7 @@ class Nemesis:
         self._note("full", 0, begin)
 
     def move_ledger(self, choice: random.Random) -> None:
-        """Take the ledger away for some seconds, while nobody starts."""
+        """Take the ledger away for some seconds, while no process starts."""
         there, away = self.world.ledger_file, self.world.ledger_file.with_suffix(".away")
         with self.supervisor.gate.shut():
             begin = now()
@@ -300,7 +300,7 @@ class Nemesis:
         spare: bool = False,
         patience: float = 2.0,
     ) -> Slot | None:
-        """Return a slot that suits and that nobody else is busy with; None if there is none for long."""
+        """Return a slot that suits and that no other fault uses; None if there is none for long."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline and not self._over.is_set():
             found = [slot for slot in self.supervisor.slots if suits(slot) and not slot.spared]

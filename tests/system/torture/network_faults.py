@@ -40,7 +40,7 @@ class WireHarm:
         self._part(choice, "cut off", Proxy.cut, seconds)
 
     def silence(self, choice: random.Random, *, seconds: float) -> None:
-        """Let nothing that one process says, or is told, get through, and tell nobody."""
+        """Drop all data between one process and the server, without closing the connection."""
         self._part(choice, "silenced", Proxy.swallow, seconds)
 
     def _part(self, choice: random.Random, kind: str, part: Callable[[Proxy], None], seconds: float) -> None:

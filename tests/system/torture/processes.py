@@ -11,18 +11,18 @@ from torture.world import SECOND
 
 _BLOCKED = "job hog blocks the event loop"
 _GIVEN_UP = ("had lost its lease", "had been declared dead")
-# Nobody is declared dead before a whole lease; who was parted for less is not excused.
+# No process is declared dead before a whole lease; one that was cut off for less is not excused.
 _LEASE = 15 * SECOND
 
 
 def oddities(history: History, harm: Harm) -> Iterator[Violation]:
-    """What the nemesis saw itself."""
+    """Oddities that the nemesis recorded itself."""
     for sentence in history.oddities:
         yield Violation(sentence)
 
 
 def exits(history: History, harm: Harm) -> Iterator[Violation]:
-    """R11: who is asked to stop ends with 0, or with 1 if something was cut; nobody else ends."""
+    """R11: a process that is stopped ends with 0, or with 1 if runs were cut; no other process ends."""
     for life in history.lives:
         sentence = _wrong_exit(life, harm)
         if sentence:

@@ -34,7 +34,7 @@ class ServerHarm:
         return [*locks, *[self.cut] * 3, *away]
 
     def lock(self, choice: random.Random, *, seconds: float) -> None:
-        """Hold the lock without which nobody can write."""
+        """Hold the lock that every writer needs."""
         with psycopg.connect(self._url) as other:
             other.execute(LOCK)
             begin = now()

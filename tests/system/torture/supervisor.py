@@ -115,7 +115,7 @@ class Supervisor:
         self._closing.set()
 
     def end(self) -> None:
-        """Start nothing more, and let nobody live on."""
+        """Start nothing more, and kill every process."""
         self.close()
         for slot in self.slots:
             if slot.process is not None:
