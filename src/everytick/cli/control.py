@@ -48,13 +48,13 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts are never asked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Resume a paused job. What fell into the pause is recorded, and not caught up."""
+    """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
     import sys
 
     from everytick.api.client import SchedulerClient
 
     client = SchedulerClient()
-    sentence = _what_resuming_does(job_id)
+    sentence = _preview_of_resuming(job_id)
     if sentence:
         print(sentence, file=sys.stderr)
     if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
@@ -229,7 +229,7 @@ def _ledger() -> Ledger:
     return open_ledger()
 
 
-def _what_resuming_does(job_id: str) -> str:
+def _preview_of_resuming(job_id: str) -> str:
     from everytick.read.resuming import preview
     from everytick.settings import settings
     from everytick.text.instants import when
@@ -239,10 +239,10 @@ def _what_resuming_does(job_id: str) -> str:
         return ""
     zone = settings().zone
     number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
-    following = "none is to come" if found.next_tick is None else f"next {when(found.next_tick, zone)}"
+    following = "no next tick" if found.next_tick is None else f"next tick {when(found.next_tick, zone)}"
     # The pause is known to the microsecond; people read seconds.
     since = when(found.since // 1_000_000 * 1_000_000, zone)
     return (
-        f"{job_id} is paused since {since}: {number} fell into the pause, which are recorded as skipped and"
-        f" not made up; {following}"
+        f"{job_id} has been paused since {since}: {number} of the pause will be recorded as skipped and will"
+        f" not run; {following}"
     )

@@ -59,7 +59,7 @@ class ResumePreview(TypedDict):
     """A preview of resuming a paused job now."""
 
     skipped_ticks: Annotated[
-        int | None, Field(description="fell into the pause, are recorded and not caught up")
+        int | None, Field(description="in the pause, will be recorded as skipped and not run")
     ]
     next_run: Time | None
 

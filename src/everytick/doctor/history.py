@@ -57,7 +57,7 @@ def _pause(row: Any, now: int, zone: Any, where: str) -> Iterator[Finding]:
         return
     if row.pause_note or now - row.paused_us <= _LONG_PAUSE:
         return
-    what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, and nobody noted why"
+    what = f"job {row.job_id} is paused since {at(row.paused_us, zone)}, without a note that says why"
     pasted = shlex.quote(row.job_id)
     right = f"{typed('resume')} {pasted}, or {typed('pause')} {pasted} --note TEXT"
     yield Finding("warning", "pause", what, where, right)

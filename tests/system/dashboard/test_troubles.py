@@ -229,7 +229,7 @@ def test_a_resume_is_foretold_alike_everywhere(
         preview = browser.get("/api/v1/jobs/paused").json()["resume_preview"]
         assert preview == {"skipped_ticks": 1, "next_run": ticks.moment(found.tick + DAY).isoformat()}
         done = site.app.command("resume", "paused", "--yes")
-        assert "1 tick(s) fell into the pause" in done.stderr
+        assert "1 tick(s) of the pause will be recorded as skipped" in done.stderr
         undone = (
             "UPDATE scheduler_jobs SET paused_us = ?, pause_note = 'the disk is full' WHERE job_id = 'paused'"
         )
