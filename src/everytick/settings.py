@@ -78,7 +78,7 @@ class SchedulerSettings(BaseSettings):
         default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
     )
     scheduler_role: Literal["all", "scheduler", "worker"] = Field(
-        default="all", description="what this process does: claim ticks, run them, or both"
+        default="all", description="the role of this process: claim ticks, run them, or both"
     )
     scheduler_queues: str = Field(
         default="", description="the queues whose runs this process takes, with commas; empty for all"
@@ -94,13 +94,16 @@ class SchedulerSettings(BaseSettings):
     )
     scheduler_alert_on: str = Field(
         default=" ".join(kind for kind in ALERT_KINDS if kind != "overlap"),
-        description="what is told: failed, lost, missed, overlap, late",
+        description="which problems are alerted: failed, lost, missed, overlap, late",
     )
     scheduler_alert_late_after: float = Field(
         default=300, ge=1, le=86_400, description="seconds that a due tick may wait before it is late"
     )
     scheduler_alert_window: float = Field(
-        default=900, ge=1, le=604_800, description="seconds in which what goes on is not told again"
+        default=900,
+        ge=1,
+        le=604_800,
+        description="seconds before an alert about the same problem is repeated",
     )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"

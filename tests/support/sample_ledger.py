@@ -226,7 +226,7 @@ def _failed(book: Book, tick: int) -> None:
     run_id = book.run("retry", tick, "succeeded", attempt=2, **_times(tick + 12 * SECOND, 1))
     book.attempt(run_id, 1, "failed", tick, tick + SECOND, "ConnectionError: no route")
     run_id = book.run(
-        "cancelled", tick, "cancelled", error="somebody asked to cancel it", cancel_us=tick + SECOND
+        "cancelled", tick, "cancelled", error="its cancellation was requested", cancel_us=tick + SECOND
     )
     book.asked(tick + SECOND, "cancel", "cancelled", run_id, "the wrong customer")
 
@@ -294,7 +294,7 @@ def gap_end() -> int:
 def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
     """Let a process be in the ledger that is alive: this very one, as far as can be told.
 
-    `silent`: for how long it has shown no sign of life; `stuck`: its event loop no answer.
+    `silent`: for how long it has sent no heartbeat; `stuck`: its event loop no answer.
     """
     from everytick.store import workers
     from everytick.store.records import Identity

@@ -142,7 +142,7 @@ def test_a_cancelled_run_is_waited_for(app: Application, up: Running) -> None:
     done = app.command("cancel", str(number), "--wait")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"run {number} was asked to end\nrun {number} cancelled: somebody asked to cancel it\n"
+        f"run {number} was asked to end\nrun {number} cancelled: its cancellation was requested\n"
     )
 
 

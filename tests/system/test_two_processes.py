@@ -184,7 +184,7 @@ def test_a_process_of_another_machine_is_dead_after_a_whole_lease_and_not_before
             died = time.monotonic()
             wait_for(lambda: len(marks(app, "long")) == 2, "the second attempt", 2 * LEASE)
             waited = time.monotonic() - died
-            # Its last sign of life may be one beat old.
+            # Its last heartbeat may be one beat old.
             assert LEASE - BEAT - 1 <= waited <= LEASE + 2 * BEAT + 3
             let(app, "release")
 

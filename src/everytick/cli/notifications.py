@@ -27,7 +27,7 @@ def alert_test() -> None:
     name = app.current().name
     channels = load(settings(), name)
     if not channels:
-        raise ConfigurationError("SCHEDULER_ALERT_URLS is empty: there is nobody to alert")
+        raise ConfigurationError("SCHEDULER_ALERT_URLS is empty: alerts would go nowhere")
     failed = 0
     for channel in channels:
         reason = _send(channel, name)

@@ -66,7 +66,7 @@ def run(
         str | None,
         typer.Option(
             metavar="all|scheduler|worker",
-            help="What this process does: claim ticks, run them, or both (SCHEDULER_ROLE).",
+            help="The role of this process: claim ticks, run them, or both (SCHEDULER_ROLE).",
         ),
     ] = None,
     queues: Annotated[

@@ -126,7 +126,7 @@ class Processes(TypedDict):
 
     state: str
     last_trace_at: Annotated[
-        Time | None, Field(description="the newest sign of life, or the last outcome written")
+        Time | None, Field(description="the newest heartbeat, or the last outcome written")
     ]
     ledger_seconds: Annotated[float, Field(description="how long the ledger took to answer")]
     processes: list[Process]

@@ -34,7 +34,7 @@ class DashboardSettings(SchedulerSettings):
         description="it allows everything; empty: made at first start",
     )
     scheduler_dashboard_read_token: SecretStr = Field(
-        default=SecretStr(""), description="it allows to see everything and do nothing; empty: nobody has it"
+        default=SecretStr(""), description="it allows to see everything and do nothing; empty: there is none"
     )
     scheduler_dashboard_names: str = Field(
         default="", description="names under which a proxy serves it, separated by commas"

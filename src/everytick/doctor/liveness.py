@@ -104,7 +104,7 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
         if not any(role.serves(name) for role in roles):
             lacking.setdefault(name, []).append(job_id)
     for queue, job_ids in sorted(lacking.items()):
-        what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
+        what = f"no process that is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
         yield Finding(
             "error",
             "processes",
@@ -115,9 +115,9 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
 
 
 def _process(connection: Connection, process: Process, zone: Any, is_held: bool) -> Iterator[Finding]:
-    name, silent = process.name, f"has shown no sign of life for {duration(process.silence)}"
+    name, silent = process.name, f"has sent no heartbeat for {duration(process.silence)}"
     if process.is_gone:
-        what = f"{name} died: its last sign of life is of {at(process.beat, zone)}"
+        what = f"{name} died: its last heartbeat was at {at(process.beat, zone)}"
         yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
     elif not process.is_up and is_held:
         yield Finding("note", "processes", f"{name} {silent}: it cannot while the ledger is held", name, None)

@@ -111,7 +111,7 @@ def _size(path: Path) -> Iterator[Finding]:
         level, "size", f"the ledger takes {_shown(size)}, its log {_shown(waiting)}", str(path), right
     )
     if waiting > _LARGE_LOG:
-        what = f"{log.name} takes {_shown(waiting)}: while somebody reads without an end it cannot shrink"
+        what = f"{log.name} takes {_shown(waiting)}: while a process reads without an end it cannot shrink"
         yield Finding("warning", "size", what, str(log), "end whatever keeps the ledger open for reading")
 
 

@@ -48,7 +48,7 @@ class Heartbeats:
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
-        # Those found at the start, as long as none of them has shown a sign of life.
+        # Those found at the start, as long as none of them has sent a heartbeat.
         self._doubtful: set[str] = set()
         self._start_number = 0
         self._joined = False
@@ -149,7 +149,7 @@ class Heartbeats:
         before = self._watched.get(process_id)
         if before is None or before[0] != beat:
             if before is not None:
-                # A sign of life: the schedule was up when this process joined it.
+                # A heartbeat: the schedule was up when this process joined it.
                 self._doubtful.clear()
             self._watched[process_id] = (beat, now)
             return False

@@ -163,7 +163,7 @@ class Runner:
         try:
             tell()
         except Exception as problem:
-            logger.bind(job=job.id).opt(exception=problem).error("nobody could be told about a run")
+            logger.bind(job=job.id).opt(exception=problem).error("a run could not be reported")
 
     def _was_cut(self, claim: Claim) -> bool:
         """Return whether this is a coroutine that was cancelled at the end of a stop."""
@@ -277,5 +277,5 @@ async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: async
         waiter.cancel()
 
 
-CANCELLED = "somebody asked to cancel it"
+CANCELLED = "its cancellation was requested"
 _INTERRUPTED = "the process was stopped before the run had ended"

@@ -242,7 +242,7 @@ WHERE last_tick_us IS NOT NULL AND tick_count IS NULL AND tick_us > changed_us
 FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_id AND tick_count IS NULL"
 
 # The runs that a dead process held: reserved ones are given back, started ones are lost, and may begin their
-# next attempt within the job's grace after the process's last sign of life.
+# next attempt within the job's grace after the process's last heartbeat.
 RELEASE_RUNS_OF = """
 UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
 WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :process_id

@@ -47,7 +47,7 @@ def move(
 ) -> dict[str, copying.Measure]:
     """Move a ledger, or go on with a move that was interrupted; return what was compared, by table.
 
-    `told` hears the share of 1 that is done. A process of the old ledger that shows no sign of life is waited
+    `told` hears the share of 1 that is done. A process of the old ledger that shows no heartbeat is waited
     for as long as its lease lasts (15 s). What dead processes ran is written down as lost, and begins again
     like after any crash.
 
@@ -221,7 +221,7 @@ def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
     with copying.writing(target) as writing, writing.begin():
         if any(copying.count(writing, table) for table in schema.metadata.sorted_tables):
             raise LedgerError(
-                f"{target} was taken into use by somebody: name a place that is empty; the old ledger stays"
+                f"{target} is used by another process: name a place that is empty; the old ledger stays"
                 f" closed until then, or until `{typed('migrate-ledger --undo')}`"
             )
         copying.put_mark(writing, mark)
@@ -270,7 +270,7 @@ def _finish(source: Ledger, target: Ledger, who: str, mark: Mark) -> None:
     """Open the new ledger. A command that takes the old one back comes either before this, or after it."""
     with _transaction(source) as connection:
         if migration_fence.newest(connection) != mark:
-            raise LedgerError(f"the move {mark.note} was ended or given up by somebody else meanwhile")
+            raise LedgerError(f"the move {mark.note} was ended or given up by another process meanwhile")
         with _transaction(target) as opened:
             _open(opened, who, mark, numbered_by_itself=isinstance(target, SqliteLedger))
         requests.note_down(connection, who, LEFT, note=mark.note)

@@ -200,16 +200,16 @@ class Metrics(Collector):
 
 def _of_health(found: health.Health, *, readable: bool) -> Iterator[Metric]:
     yield _one("scheduler_ledger_up", "Whether the ledger could be read.", float(readable))
-    yield _one("scheduler_ready", "Whether nothing keeps the schedule from going on.", float(found.ready))
+    yield _one("scheduler_ready", "Whether the schedule can go on.", float(found.ready))
     if not readable:
         return
-    yield _one("scheduler_processes", "Schedulers that show signs of life.", found.schedulers)
-    yield _one("scheduler_overdue_jobs", "Jobs with a tick that nobody has claimed.", len(found.overdue))
+    yield _one("scheduler_processes", "Schedulers whose heartbeat is recent.", found.schedulers)
+    yield _one("scheduler_overdue_jobs", "Jobs with a due tick that is not claimed.", len(found.overdue))
     if found.heartbeat_age is not None:
-        help_ = "Time since the newest sign of life of a scheduler."
+        help_ = "Time since the newest heartbeat of a scheduler."
         yield _one("scheduler_heartbeat_age_seconds", help_, found.heartbeat_age)
     if found.loop_silence is not None:
-        help_ = "For how long an event loop had not answered at its process's last sign of life."
+        help_ = "For how long an event loop had not answered at its process's last heartbeat."
         yield _one("scheduler_event_loop_silence_seconds", help_, found.loop_silence)
 
 

@@ -160,7 +160,7 @@ async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(schedule
         with pytest.raises(ScheduleError, match=f"run {first} is over: it was cancelled"):
             await asyncio.to_thread(SchedulerClient().cancel_run, first)
     [row] = rows(scheduler)
-    assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "somebody asked to cancel it", 1)
+    assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "its cancellation was requested", 1)
     assert [it["action"] for it in written(scheduler, "scheduler_audit")] == ["run now", "cancel"]
 
 

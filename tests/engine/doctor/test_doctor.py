@@ -231,14 +231,14 @@ def test_no_process_and_a_living_one(troubled: SampleLedger) -> None:
 def test_a_silent_process(troubled: SampleLedger) -> None:
     with up(troubled.ledger, silent=20 * SECOND):
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert re.search(r"no sign of life for 20(\.\d)? s", found.what)
+    assert re.search(r"no heartbeat for 20(\.\d)? s", found.what)
 
 
 def test_a_process_that_is_gone(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET pid = ? WHERE process_id = ?", 2**22 + 7, process_id)
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert "died: its last sign of life" in found.what
+    assert "died: its last heartbeat" in found.what
 
 
 def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: SampleLedger) -> None:
@@ -294,7 +294,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     assert held.level == "error"
     assert "another program holds it" in held.what
     assert held in found
-    said = [it for it in found if it.check == "processes" and "no sign of life" in it.what]
+    said = [it for it in found if it.check == "processes" and "no heartbeat" in it.what]
     assert {it.level for it in said} == {"note"}
     assert all("while the ledger is held" in it.what for it in said)
 

@@ -62,7 +62,12 @@ UNAVAILABLE = [
     ),
     ("timeout", "timed out", "longer than its timeout of 30 s", "It timed out at .* after 30 s"),
     ("retry", "succeeded", "attempt 2", "Attempt 1 began .* failed .* ConnectionError: no route"),
-    ("cancelled", "cancelled", "somebody asked to cancel it", 'asked to end by carla .*"the wrong customer"'),
+    (
+        "cancelled",
+        "cancelled",
+        "its cancellation was requested",
+        'asked to end by carla .*"the wrong customer"',
+    ),
     (
         "overlap",
         r"skipped \(overlap\)",

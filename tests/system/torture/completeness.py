@@ -149,7 +149,7 @@ def startups(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def _has_company(history: History, harm: Harm, begin: int, life: object) -> bool:
-    """Return whether, when a process began, another was up, stayed up and could show signs of life."""
+    """Return whether, when a process began, another was up, stayed up and could send heartbeats."""
     # Long enough for three heartbeats.
     end = begin + 20 * SECOND
     return not harm.near(begin - SECOND, end, [*LEDGER, *CLOCK, "busy"]) and any(
