@@ -361,7 +361,7 @@ def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> Non
 
 
 @pytest.mark.full
-def test_what_is_for_applications_from_the_template_touches_no_other(folder: Path) -> None:
+def test_commands_for_applications_from_the_template_touch_no_other(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE)
     # Of another template, from which this project was made.
     (folder / ".copier-answers.yml").write_text("_commit: v1.0\n_src_path: gh:somebody/another\n")
@@ -403,7 +403,7 @@ def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_h
         assert "(template 1.0.0, " in called(by_hand, "--version").stdout
 
 
-def test_what_is_advised_is_the_command_that_found_the_package(by_hand: Path) -> None:
+def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) -> None:
     # It has no `__main__`, so `python -m market` would be of no use.
     assert "right: everytick run\n" in called(by_hand, "doctor").stdout
     assert "right: everytick --app market run\n" in called(by_hand, "--app", "market", "doctor").stdout

@@ -147,7 +147,7 @@ def test_a_cancelled_run_is_waited_for(app: Application, up: Running) -> None:
 
 
 @pytest.mark.full
-def test_what_acts_prints_json_too(app: Application, up: Running) -> None:
+def test_commands_that_act_print_json_too(app: Application, up: Running) -> None:
     assert app.json("pause", "wrong", "--note", "too loud") == {"job_id": "wrong", "changed": True}
     assert app.json("pause", "wrong") == {"job_id": "wrong", "changed": False}
     assert app.json("resume", "wrong", "--note", "all is well") == {"job_id": "wrong", "changed": True}
@@ -248,7 +248,7 @@ def test_a_run_that_is_cut_off_while_somebody_waits_is_over(tmp_path: Path) -> N
     ]
 
 
-def test_nobody_waits_for_ever_after_the_last_scheduler_is_gone(
+def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.add_job(print, "cron", hour=3, id="job")

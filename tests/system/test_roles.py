@@ -36,7 +36,7 @@ def stop(*processes: Running) -> None:
         assert process.popen.wait(40) == 0, process.log()
 
 
-async def test_what_a_scheduler_claims_waits_for_a_worker(tmp_path: Path) -> None:
+async def test_runs_that_a_scheduler_claims_wait_for_a_worker(tmp_path: Path) -> None:
     ran: list[str] = []
     with scheduler_settings(tmp_path, SCHEDULER_ROLE="scheduler"):
         scheduler = AsyncIOScheduler()
@@ -122,7 +122,7 @@ def test_one_scheduler_and_two_workers_run_each_tick_once(app: Application) -> N
 
 
 @pytest.mark.full
-def test_what_a_killed_worker_ran_begins_again_in_another(app: Application) -> None:
+def test_runs_of_a_killed_worker_begin_again_in_another(app: Application) -> None:
     deploy(app, 'long, "date", id="long"')
     scheduler, first = start(app, "scheduler"), start(app, "worker")
     try:

@@ -61,7 +61,7 @@ def test_the_command_explains_while_the_schedule_is_broken(tmp_path: Path) -> No
 
 
 @pytest.mark.full
-def test_what_really_runs_is_explained_as_it_happens(tmp_path: Path) -> None:
+def test_real_runs_are_explained_as_they_happen(tmp_path: Path) -> None:
     story = Application(tmp_path / "app")
     deploy(story, 'long, "interval", seconds=1, id="long"')
     with story.running():

@@ -228,7 +228,7 @@ def below_the_separators(texts: list[str]) -> Callable[[str], str]:
 
 @pytest.mark.full
 @pytest.mark.parametrize("deployment", ["systemd", "kubernetes"])
-def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, deployment: str) -> None:
+def test_lines_below_a_separator_never_conflict(history: TemplateHistory, deployment: str) -> None:
     assert set(BELOW) == SHARED | SHARED_DEPLOYMENT
     project = history.copy(deployment=deployment)
     there = {

@@ -299,7 +299,7 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     assert all("while the ledger is held" in it.what for it in said)
 
 
-def test_what_is_to_be_pasted_is_quoted(troubled: SampleLedger) -> None:
+def test_commands_to_paste_are_quoted(troubled: SampleLedger) -> None:
     renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
     change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
     [found] = [it for it in history_of(troubled) if it.check == "pause"]

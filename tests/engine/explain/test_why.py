@@ -86,7 +86,7 @@ def changed(troubled: SampleLedger, statement: str, undo: str) -> Iterator[None]
         ("startup", "succeeded", r"It has no ticks.*belongs to start 7 of the schedule, and to no tick"),
     ],
 )
-def test_what_ran_is_told_with_its_attempts(
+def test_a_run_is_explained_with_its_attempts(
     troubled: SampleLedger, job_id: str, verdict: str, sentences: str
 ) -> None:
     found = ask(troubled, job_id)
@@ -117,7 +117,7 @@ def test_a_run_by_hand_names_who_asked(troubled: SampleLedger) -> None:
         ("paused", "paused", r"was paused by carla at .*the disk is full.*: the tick did not run"),
     ],
 )
-def test_what_was_skipped_is_told_with_the_evidence(
+def test_a_skipped_tick_is_explained_with_the_reason(
     troubled: SampleLedger, job_id: str, verdict: str, sentences: str
 ) -> None:
     found = ask(troubled, job_id)
@@ -244,7 +244,7 @@ def test_a_tick_to_come_is_told_and_that_nobody_is_up(troubled: SampleLedger) ->
     assert re.search("But the job was paused by carla at", said(ask(troubled, "paused", troubled.tick + DAY)))
 
 
-def test_what_lies_before_the_job_or_after_it_is_told(troubled: SampleLedger) -> None:
+def test_instants_before_the_job_or_after_it_are_explained(troubled: SampleLedger) -> None:
     assert ask(troubled, "fine", troubled.tick - 1000 * DAY).verdict == "before_registration"
     found = ask(troubled, "removed")
     assert found.verdict == "removed", "its latest tick was at the instant of its removal"
@@ -257,7 +257,7 @@ def test_what_lies_before_the_job_or_after_it_is_told(troubled: SampleLedger) ->
     assert "it was no longer in the schedule's code at a start" in said(found)
 
 
-def test_what_is_older_than_the_history_is_pruned(troubled: SampleLedger) -> None:
+def test_rows_older_than_the_history_are_pruned(troubled: SampleLedger) -> None:
     found = ask(troubled, "fine", troubled.tick - 40 * DAY)
     assert found.verdict == "pruned"
     assert "more than 30 days ago are removed (SCHEDULER_HISTORY_DAYS)" in said(found)
@@ -267,7 +267,7 @@ def test_a_hole_in_the_history_is_said_to_be_one(troubled: SampleLedger) -> None
     assert ask(troubled, "fine", troubled.tick - 5 * DAY).verdict == "no_record"
 
 
-def test_what_lies_before_a_change_is_told(troubled: SampleLedger) -> None:
+def test_instants_before_a_change_are_explained(troubled: SampleLedger) -> None:
     since, begin = troubled.tick - DAY, troubled.tick - 800 * DAY
     change = "UPDATE scheduler_jobs SET changed_us = {} WHERE job_id = 'fine'"
     with changed(troubled, change.format(since), change.format(begin)):
@@ -320,7 +320,7 @@ def waiting(troubled: SampleLedger, state: str, columns: str = "", undo: str = "
     )
 
 
-def test_what_runs_now_is_told_with_its_process(troubled: SampleLedger) -> None:
+def test_a_running_run_is_explained_with_its_process(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as its, waiting(troubled, "running", f", process_id = '{its}'"):
         found = ask(troubled, "fine")
     assert found.verdict == "running"
@@ -334,14 +334,14 @@ def test_the_run_of_a_silent_process_is_told_to_be_in_doubt(troubled: SampleLedg
     assert re.search(r"no heartbeat for 3 min.*No scheduler is up that could take it over", said(found))
 
 
-def test_what_is_reserved_waits_for_a_slot(troubled: SampleLedger) -> None:
+def test_a_reserved_run_waits_for_a_slot(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as its, waiting(troubled, "claimed", f", process_id = '{its}'"):
         found = ask(troubled, "fine")
     assert found.verdict == "claimed"
     assert re.search(r"free slot: 0 run\(s\) .* in its process, and its process\'s limit", said(found))
 
 
-def test_what_was_given_back_waits_for_somebody(troubled: SampleLedger) -> None:
+def test_a_run_given_back_waits_for_a_process(troubled: SampleLedger) -> None:
     with waiting(troubled, "queued"):
         found = ask(troubled, "fine")
         assert found.verdict == "queued"

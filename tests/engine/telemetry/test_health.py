@@ -170,7 +170,9 @@ async def test_a_process_is_asked_about_itself_when_others_carry_the_schedule(
         assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"
 
 
-async def test_what_a_restart_does_not_mend_is_no_reason_for_one(scheduler: AsyncIOScheduler) -> None:
+async def test_a_problem_that_a_restart_does_not_mend_is_no_reason_for_one(
+    scheduler: AsyncIOScheduler,
+) -> None:
     scheduler.ledger.path.write_bytes(b"no database" * 1000)
     found = health.check_here(scheduler.ledger)
     assert found.ready
@@ -217,7 +219,7 @@ def alive(scheduler: AsyncIOScheduler) -> None:
     write(scheduler, "UPDATE scheduler_processes SET beat_us = ?, pass_us = ?", ticks.now(), ticks.now())
 
 
-async def test_what_fell_due_while_nobody_was_up_is_given_time(
+async def test_ticks_due_while_no_process_was_up_are_given_time(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=20, id="often")

@@ -108,7 +108,7 @@ def test_a_trouble_is_named_where_somebody_looks_for_it(
     assert re.search(of_the_run, text(browser, f"/run/{troubled[1].run_ids[job_id]}"))
 
 
-def test_what_keeps_a_job_from_running_at_all_is_named(browser: httpx.Client) -> None:
+def test_the_reason_why_a_job_cannot_run_at_all_is_named(browser: httpx.Client) -> None:
     assert "No scheduler is up" in browser.get("/").text
     for path in ("/?q=gone", "/job?id=gone"):
         found = text(browser, path)
@@ -144,7 +144,7 @@ def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
     )
 
 
-def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, SampleLedger], browser: httpx.Client) -> None:
+def test_a_visitor_may_ask_about_a_tick(troubled: tuple[Site, SampleLedger], browser: httpx.Client) -> None:
     _site, found = troubled
     tick = ticks.moment(found.tick)
     for job_id, verdict, sentence in (
@@ -189,7 +189,7 @@ def night(site: Site) -> int:
     return int(site.rows("SELECT run_id FROM scheduler_runs WHERE job_id = 'night'")[0]["run_id"])
 
 
-def test_what_is_claimed_is_told_apart_from_what_runs(
+def test_claimed_and_running_runs_are_shown_apart(
     troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     site, found = troubled
@@ -214,7 +214,7 @@ def test_signs_are_the_same_on_pages_as_at_the_terminal(
         assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(browser, f"/?q={job_id}")
 
 
-def test_what_never_started_has_no_attempt(
+def test_a_run_that_never_started_has_no_attempt(
     troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     found = text(browser, f"/run/{troubled[1].run_ids['no_slot']}")
