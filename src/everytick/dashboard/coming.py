@@ -1,4 +1,4 @@
-"""The coming ticks: the next ones of a job, and the coming day of all jobs."""
+"""What is due: the next fires of a job, and the coming day of all jobs."""
 
 from __future__ import annotations
 

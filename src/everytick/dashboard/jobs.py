@@ -69,14 +69,14 @@ class JobView:
 
     @property
     def resumed(self) -> Preview | None:
-        """A preview of resuming it now; None if it is not paused, or its schedule is not known here."""
+        """What resuming it now would do; None if it is not paused, or its schedule is not known here."""
         if self.schedule is None or not self.paused:
             return None
         return resumed(self.schedule, self.row.paused_us, self.row.watermark_us, self.now)
 
     @property
     def overdue(self) -> Overdue | None:
-        """Its ticks that are due and not claimed."""
+        """What of it is due and not claimed."""
         return overdue(self.row, self.schedule, self.now)
 
     @property
@@ -91,7 +91,7 @@ class JobView:
 
 @dataclass(frozen=True)
 class Record:
-    """The recent runs of a job, newest first, and how the last ones ended."""
+    """What became of a job lately: its newest runs first, and how the last ones ended."""
 
     newest: Sequence[Any]
     recent: Recent

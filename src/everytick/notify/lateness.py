@@ -63,7 +63,7 @@ class Lateness:
         return waiting
 
     def _next_due(self, state: JobState) -> int | None:
-        """Return when the first tick is due about which no process has decided."""
+        """Return when the first tick is due that nobody has decided about."""
         cached = self._next.get(state.job_id)
         if cached is not None and cached[:2] == (state.watermark, state.definition):
             return cached[2]

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, and when."""
+"""Who did what, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids of jobs, and the error for an unknown one."""
+"""The ids of jobs: the sentence for one that there is not."""
 
 from __future__ import annotations
 

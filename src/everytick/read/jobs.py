@@ -1,8 +1,8 @@
 """A job as it is read: its options, its schedule, its next tick, its pause, and how its last runs ended.
 
-One row of the ledger means the same everywhere: commands, pages, API, `why` and `doctor`. What only the
+One row of the ledger means the same for all who ask: commands, pages, API, `why` and `doctor`. What only the
 user's code says (the options of a job that is declared there, and its line) is handed in as declared jobs by
-callers that have loaded it; it is never loaded here.
+those who have loaded it; nobody loads it here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 
 class Declared(NamedTuple):
-    """The jobs that the user's schedule declares, and the default options."""
+    """What the user's schedule declares: its jobs, and the options of those that name none."""
 
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
@@ -60,7 +60,7 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
 def job_row(connection: Connection, row: Any, defaults: Mapping[str, Any]) -> JobRow:
     """Return a job as `job_rows` does, from its row in the ledger alone.
 
-    `max_instances` and `declared_at` are null for the code's jobs: only the code knows them. `defaults`: see
+    What only the code knows is null for the code's jobs: `max_instances` and `declared_at`. `defaults`: see
     `options_of`. May import modules of the application.
     """
     return {**_ledger_row(row, defaults), **_outcomes(recent(connection, [row.job_id])[row.job_id])}

@@ -1,4 +1,4 @@
-"""Ticks that are due and have no row yet: no process has claimed or skipped them."""
+"""Ticks that are due and have no row yet: nobody has claimed them, nor decided to skip them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def overdue(row: Any, schedule: Schedule | None, now: int) -> Overdue | None:
 
 
 def overdue_since(row: Any, schedule: Schedule | None, until: int, now: int) -> int | None:
-    """Return the first tick of a job up to `until` that is not claimed; None if there is none.
+    """Return the first tick of a job up to `until` that nobody has claimed; None if there is none.
 
-    A tick within a pause waits for the end of the pause and is not due. Instants are microseconds UTC.
+    What falls into a pause waits for its end and is not due. Instants are microseconds UTC.
     """
     if schedule is None or row.removed_us is not None or row.exhausted_us is not None:
         return None
