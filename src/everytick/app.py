@@ -82,7 +82,7 @@ class Application:
         self._timezone = timezone
         # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
-        # What a person types before the name of a command.
+        # How hints name the command line: this, and then the name of a command.
         self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
@@ -108,7 +108,7 @@ class Application:
 
     @cached_property
     def _project(self) -> dict[str, Any] | None:
-        """What `app/core/project.toml` says; None where there is no such file."""
+        """The contents of `app/core/project.toml`; None where there is no such file."""
         file = None if self._package is None else self._package / "core" / "project.toml"
         if file is None or not file.exists():
             return None

@@ -1,4 +1,4 @@
-"""What a reference of the user's (`package.module:name`) leads to, or one sentence that says why not."""
+"""Imports what a reference of the user (`package.module:name`) names, or says in one sentence why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fixture `schedule` answers. It is reckoned: nothing waits for the clock or reads a ledger."""
+"""The object behind the fixture `schedule`. It computes: nothing waits for the clock or reads a ledger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import count
@@ -21,6 +20,7 @@ from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
+from everytick.system import system
 from everytick.text.instants import when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
@@ -29,7 +29,7 @@ When = str | date | datetime
 
 
 class ScheduleUnderTest:
-    """What can be asked of a schedule without running it.
+    """A schedule to test without running it.
 
     Raises:
         ScheduleError: the schedule is wrong; one sentence with its file and line.
@@ -182,7 +182,7 @@ async def _call(job: Job) -> Any:
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Call on a thread that nobody waits for at the end: a function that hangs does not hang the tests."""
+    """Call on a thread that is not joined at the end: a function that hangs does not hang the tests."""
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     done: asyncio.Future[Any] = loop.create_future()
 
@@ -207,5 +207,5 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, value, problem)
 
-    threading.Thread(target=work, name="schedule-test", daemon=True).start()
+    system.start_thread(work, name="schedule-test")
     return await done

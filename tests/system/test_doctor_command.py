@@ -11,7 +11,7 @@ import pytest
 
 from application import Application
 from inside import scheduler_settings
-from troubles import application
+from sample_ledger import application
 
 
 @pytest.fixture(scope="module")

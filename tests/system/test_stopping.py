@@ -87,7 +87,7 @@ async def test_leaving_the_block_waits_for_a_stop_that_was_begun_inside(schedule
 
 
 @pytest.mark.full
-def test_what_waits_in_a_stopping_process_is_run_by_the_other(app: Application) -> None:
+def test_runs_that_wait_in_a_stopping_process_are_run_by_the_other(app: Application) -> None:
     app.environment |= {"SCHEDULER_MAX_WORKERS": "1", "SCHEDULER_SHUTDOWN_GRACE_TIME": "60"}
     at = in_some_seconds()
     three = [f'quick, "date", id="quick{number}", run_date="{at}"' for number in range(3)]
@@ -113,9 +113,7 @@ def test_what_waits_in_a_stopping_process_is_run_by_the_other(app: Application) 
 
 @pytest.mark.full
 @pytest.mark.parametrize("on_crash", ["rerun", "skip"])
-def test_what_was_cut_is_begun_again_by_the_other_process_or_stays_so(
-    app: Application, on_crash: str
-) -> None:
+def test_cut_runs_are_begun_again_by_the_other_process_or_stay_so(app: Application, on_crash: str) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0.3"
     deploy(
         app,

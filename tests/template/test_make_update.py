@@ -224,7 +224,7 @@ def test_a_version_that_is_not_there_is_not_the_projects_fault(
 
 
 @pytest.mark.full
-def test_what_the_daily_workflow_renders_can_be_updated(tmp_path: Path) -> None:
+def test_renders_of_the_daily_workflow_can_be_updated(tmp_path: Path) -> None:
     history = TemplateHistory()
     history.release("1.0.0")
     workflow = yaml.safe_load((ROOT / ".github/workflows/day-one.yml").read_text(encoding="utf-8"))
@@ -459,7 +459,7 @@ def test_without_make_it_uses_the_tools_themselves(project: Project, monkeypatch
 
 
 @pytest.mark.full
-def test_what_cannot_be_installed_is_told_with_how_to_go_on_and_how_to_undo(
+def test_a_failed_installation_says_how_to_go_on_and_how_to_undo(
     history: TemplateHistory, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")

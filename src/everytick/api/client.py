@@ -1,4 +1,4 @@
-"""The schedule as seen from another process, such as a web application or a shell."""
+"""Access to the schedule from another process, such as a web application or a shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .requests import person
 class SchedulerClient(JobControl):
     """Adds and steers jobs of a schedule that runs elsewhere, through the ledger alone.
 
-    What runs the schedule takes up a change within about a second. Every method blocks for one small
+    Schedulers and workers take up a change within about a second. Every method blocks for one small
     transaction: in a coroutine call it with `asyncio.to_thread`. May be used by several threads.
 
     Times without a zone are in SCHEDULER_TIMEZONE.

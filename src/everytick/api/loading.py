@@ -1,4 +1,4 @@
-"""Finding the user's schedule, and telling in one sentence when it cannot be had."""
+"""Loads the user's schedule, and says in one sentence why it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _made(application: app.Application) -> AsyncIOScheduler:
     except Exception as problem:
         raise ScheduleError(in_a_sentence(problem)) from None
     if inspect.iscoroutine(scheduler):
-        # Nobody waits for it: without this Python would complain once more.
+        # The coroutine is never awaited: without this Python would warn of that as well.
         scheduler.close()
         raise ScheduleError(f"{where}: {name}() is an `async def`: make it a plain `def`")
     if scheduler is None:

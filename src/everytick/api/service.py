@@ -156,6 +156,6 @@ def _on_signals(asked: Callable[[], None]) -> None:
 
 
 def _ignore_signals() -> None:
-    """Let nobody kill a process that is about to end by itself, with its true exit code."""
+    """Ignore signals from now on: the process is about to end by itself, with its true exit code."""
     for number in STOP_SIGNALS:
         system.ignore_signal(number)

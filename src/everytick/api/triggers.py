@@ -1,4 +1,4 @@
-"""What was declared with APScheduler's triggers, checked and brought into a canonical form.
+"""Checks APScheduler's triggers as declared, and brings them into a canonical form.
 
 APScheduler fills in what was not said with the machine's zone and the moment of the call; here that means the
 scheduler's zone and a fixed anchor (rule R9). What a trigger object was given: see `trigger_arguments`.

@@ -1,4 +1,4 @@
-"""What stands in the cells of tables: outcomes as signs, ticks, lengths of time."""
+"""The contents of table cells: outcomes as signs, ticks, lengths of time."""
 
 from __future__ import annotations
 

@@ -34,10 +34,11 @@ def migrate(
 @commands.command()
 def migrate_ledger(
     to: Annotated[
-        str | None, typer.Option("--to", metavar="URL", help="Where to, as in SCHEDULER_DATABASE_URL.")
+        str | None, typer.Option("--to", metavar="URL", help="The new place, as in SCHEDULER_DATABASE_URL.")
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take the ledger back into use that was moved, or nearly.")
+        bool,
+        typer.Option("--undo", help="Use the old ledger again, also after a move that stopped half way."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

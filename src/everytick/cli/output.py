@@ -1,4 +1,4 @@
-"""What all commands share: how they read times, and how they show what they found."""
+"""Shared by all commands: how they read times, and how they print results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands for what watches the application from outside: supervisors and monitoring."""
+"""Commands for supervisors and monitoring, which probe the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be done: each is a request in the ledger, on record with who asked. It blocks for a moment."""
+"""The actions: each writes a request into the ledger, with who made it. Each blocks for a moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NOTE = 500
 
 
 class Actions:
-    """What one visitor does.
+    """The actions of one visitor.
 
     Raises:
         Problem: it cannot be done; with the status that says why. Nothing was changed.

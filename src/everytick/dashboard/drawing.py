@@ -16,7 +16,7 @@ _CELL = 7
 CHART_WIDTH, CHART_HEIGHT = 720, 120
 DAY_WIDTH = 1000
 
-# Which look a state has: good, bad, stopped (by somebody), left (not run), busy.
+# Which look a state has: good, bad, stopped (by a person), left (not run), busy.
 LOOKS = {
     "succeeded": "good",
     "failed": "bad",

@@ -43,7 +43,9 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         "command": app.current().command,
         "visitor": visitor,
         "may_act": visitor is not None and visitor.may_act,
-        "csrf_token": request.app.state.door.csrf_token(visitor) if visitor and visitor.session else "",
+        "csrf_token": request.app.state.authenticator.csrf_token(visitor)
+        if visitor and visitor.session
+        else "",
         "here": address_of(request),
         "path": request.scope["path"],
         "now": ticks.now(),

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from everytick import app
-from everytick.call_site import is_machinery, shown_path
+from everytick.call_site import is_library_file, shown_path
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.model import ticks
 from everytick.read.jobs import Declared, plain_defaults
@@ -75,7 +75,7 @@ _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/databas
 
 def _is_own(filename: str) -> bool:
     own = Path(filename).is_relative_to(app.current().root) and "site-packages" not in filename
-    return own and not is_machinery(filename)
+    return own and not is_library_file(filename)
 
 
 def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Finding]:

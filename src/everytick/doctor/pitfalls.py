@@ -1,4 +1,4 @@
-"""What is legal in a schedule, and most likely not meant. Judged by the declarations alone."""
+"""Finds declarations that are legal but most likely not meant. Judged by the declarations alone."""
 
 from __future__ import annotations
 

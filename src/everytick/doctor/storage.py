@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.database import REVISION
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import system
 
 from .finding import Finding, ok
 
@@ -82,9 +82,9 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 def _look_through(ledger: SqliteLedger) -> str | None:
     """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
-    give_up = time.monotonic() + _CHECK_SECONDS
+    give_up = system.monotonic() + _CHECK_SECONDS
     with closing(ledger.connect(read_only=True)) as connection:
-        connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
+        connection.set_progress_handler(lambda: system.monotonic() > give_up, _CHECK_STEPS)
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.OperationalError as problem:
@@ -111,7 +111,7 @@ def _size(path: Path) -> Iterator[Finding]:
         level, "size", f"the ledger takes {_shown(size)}, its log {_shown(waiting)}", str(path), right
     )
     if waiting > _LARGE_LOG:
-        what = f"{log.name} takes {_shown(waiting)}: while somebody reads without an end it cannot shrink"
+        what = f"{log.name} takes {_shown(waiting)}: while a process reads without an end it cannot shrink"
         yield Finding("warning", "size", what, str(log), "end whatever keeps the ledger open for reading")
 
 

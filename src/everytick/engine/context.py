@@ -1,4 +1,4 @@
-"""Which run is this? For tasks that want to know, without a parameter."""
+"""The run that a task belongs to, for tasks that ask for it; it is no parameter of the task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(slots=True)
 class Cancellation:
-    """Whether somebody asked to cancel a run: set once, and read from any thread."""
+    """Whether the cancellation of a run was requested: set once, and read from any thread."""
 
     requested: bool = False
 
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether somebody asked to cancel this run: a long function may look at it now and then, and end.
+        """Whether this run is to be cancelled: a long function may check it now and then, and end.
 
         A coroutine need not: it is cancelled.
         """

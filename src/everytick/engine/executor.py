@@ -20,7 +20,7 @@ from . import capture
 
 
 class Calls:
-    """What is called now, by the numbers of the runs. Lives on the event loop."""
+    """The calls that are under way, by the numbers of their runs. Used on the event loop only."""
 
     def __init__(self, most: int) -> None:
         """`most`: how many plain functions may be on threads at once."""

@@ -1,4 +1,4 @@
-"""One claimed run, from its start to its outcome. What was claimed comes through `admission`."""
+"""One run, from its start to its outcome. Claimed runs come here through `admission`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Runner:
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
 
-        What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
+        Runs that still go on then, or when `hurry` is set, are cancelled. Returns the number of runs cut. A
         plain function cannot be cancelled: see `left`.
         """
         self.admission.close()
@@ -163,7 +163,7 @@ class Runner:
         try:
             tell()
         except Exception as problem:
-            logger.bind(job=job.id).opt(exception=problem).error("nobody could be told about a run")
+            logger.bind(job=job.id).opt(exception=problem).error("a run could not be reported")
 
     def _was_cut(self, claim: Claim) -> bool:
         """Return whether this is a coroutine that was cancelled at the end of a stop."""
@@ -277,5 +277,5 @@ async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: async
         waiter.cancel()
 
 
-CANCELLED = "somebody asked to cancel it"
+CANCELLED = "its cancellation was requested"
 _INTERRUPTED = "the process was stopped before the run had ended"

@@ -1,4 +1,4 @@
-"""What a channel is told: one message, of one incident or of many."""
+"""The messages that channels send: each about one incident or several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BODY_LENGTH = 1_600
 
 
 class _Words(NamedTuple):
-    """What is said of an incident: once, several times, after its end, and what its end is."""
+    """The words for a kind of incident: when it happened once, several times, and when it is over."""
 
     once: str
     times: str
@@ -38,7 +38,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent. `tone` is `failure`, `success` or `warning`."""
+    """One message. `tone` is `failure`, `success` or `warning`."""
 
     title: str
     body: str

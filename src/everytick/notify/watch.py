@@ -1,4 +1,4 @@
-"""Looks into the ledger for what went wrong and what is over, and has the channels told.
+"""Finds new and ended incidents in the ledger, and sends alerts about them to the channels.
 
 On threads of its own, and in the ledger's writer only for a small transaction where there is something to
 write: neither a slow channel nor any error here delays the schedule.
@@ -75,7 +75,7 @@ class Watch:
     def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Look once more, let messages that are under way arrive for a moment, and stop.
 
-        What was not told is told by another process, or after the next start.
+        Alerts that were not sent are sent by another process, or after the next start.
         """
         self._stopping.set()
         if self._thread is not None:

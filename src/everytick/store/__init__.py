@@ -10,7 +10,7 @@ Where it is:
 - `querying`: reading it by SQLAlchemy
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
 
-What is done in it, each operation inside of a transaction:
+Its operations, each inside of a transaction:
 
 - `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
 - `records`: what goes in and out of the operations

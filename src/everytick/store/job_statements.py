@@ -49,8 +49,8 @@ SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM s
 WHERE job_id = :job_id
 """
 
-# What an added job did not name is filled in by the process that runs it. Not a new definition, so no new
-# serial: and only where the job is still the one that the process has loaded.
+# Options that an added job did not name are filled in by the process that runs it. This is no new definition,
+# so there is no new serial; and it is done only where the job is still the one that the process has loaded.
 KEEP_OPTIONS = """
 UPDATE scheduler_jobs SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue
 WHERE job_id = :job_id AND call_data = :loaded

@@ -23,7 +23,7 @@ from loguru import logger
 from .connections import CommitUnknown, Cursor, Unavailable, one_line, without_nul
 
 CONNECT_SECONDS = 5
-# What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
+# Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
 _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10

@@ -1,4 +1,4 @@
-"""What of the ledger is bad news: of which kind, and in which words."""
+"""The problems that the ledger records: their kinds, and the words for each."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Is the schedule alive? Judged from the ledger alone, so that any process may ask.
 
-Ready means: the ledger can be read, a scheduler shows signs of life, its event loop answers, and its clock
+Ready means: the ledger can be read, a scheduler sends heartbeats, its event loop answers, and its clock
 moves. One process whose loop is stuck does not make the schedule unready as long as another one carries it.
 """
 
@@ -38,13 +38,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Health:
-    """What was found at an instant. `remarks` are wrong too, but the schedule goes on.
+    """The health at one instant. `remarks` name problems with which the schedule still goes on.
 
     schedulers, workers: how many processes that are up claim ticks, and run them; most do both.
-    heartbeat_age: seconds since the newest sign of life of a process that is up; None if none is.
-    loop_silence: seconds between the last answer of an event loop and its process's last sign of life: the
+    heartbeat_age: seconds since the newest heartbeat of a process that is up; None if none is.
+    loop_silence: seconds between the last answer of an event loop and its process's last heartbeat: the
         longest of all that are up; None if none is.
-    overdue: the ids of the jobs whose tick nobody has claimed.
+    overdue: the ids of the jobs whose tick is due and not claimed.
     """
 
     checked: int
@@ -58,7 +58,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether nothing keeps the schedule from going on."""
+        """Whether the schedule can go on."""
         return not self.problems
 
     def as_data(self, *, outline: bool = False) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def check_here(ledger: Ledger) -> Health:
 
 
 def _judge_here(processes: Sequence[Process]) -> Health:
-    """Judge by signs of life and event loops alone: what a process is for does not matter."""
+    """Judge by heartbeats and event loops alone: what a process is for does not matter."""
     now = ticks.now()
     up = [process for process in processes if process.is_up]
     if not up:
@@ -158,15 +158,15 @@ def _nobody(processes: Sequence[Process]) -> Finding:
     silent = [process for process in processes if not process.is_gone]
     if silent:
         age = min(process.silence for process in silent) // ticks.SECOND
-        sentence = f"no scheduler has shown a sign of life for {age} s"
+        sentence = f"no scheduler has sent a heartbeat for {age} s"
         return Finding(sentence, sentence)
     if not processes:
         return Finding("no scheduler is up", "no scheduler is up")
     last = min(processes, key=lambda process: process.silence)
     age = last.silence // ticks.SECOND
     return Finding(
-        f"no scheduler is up: {last.name} is gone, its last sign of life was {age} s ago",
-        f"no scheduler is up: the last sign of life was {age} s ago",
+        f"no scheduler is up: {last.name} is gone, its last heartbeat was {age} s ago",
+        f"no scheduler is up: the last heartbeat was {age} s ago",
     )
 
 
@@ -206,7 +206,7 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
 def _overdue(jobs: Sequence[KnownJob], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
-    What fell due before a process was up has the same time, from when one came up.
+    A tick that became due before a process was up gets the same time, counted from the start of the process.
     """
     found: dict[str, int] = {}
     if now - up_since <= _OVERDUE:
@@ -233,7 +233,7 @@ def _on_clocks(
         if tick is None:
             continue
         found = Finding(
-            f"job {job.id} is behind: nobody has claimed its tick of"
+            f"job {job.id} is behind: no process has claimed its tick of"
             f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
             "the tick of a job is overdue",
         )

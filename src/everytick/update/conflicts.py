@@ -1,6 +1,8 @@
-"""What a merge left for a person to decide. Copier itself ends with 0 then."""
+"""Finds the conflicts that a merge left for a person to decide. Copier itself ends with 0 then."""
 
 from __future__ import annotations
+
+from everytick.installed import typed_in
 
 from .problem import UpdateError
 from .project import Project
@@ -18,7 +20,7 @@ def check(project: Project) -> None:
     if names := undecided(project):
         raise UpdateError(
             "you and the template changed the same lines. Decide in these files, `git add` them, then run"
-            " `python -m app update --finish`, and commit:\n" + "\n".join(names)
+            f" `{typed_in(project.root, 'update --finish')}`, and commit:\n" + "\n".join(names)
         )
 
 

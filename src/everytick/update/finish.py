@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from everytick.answers import answer_in
-from everytick.installed import TAKEN, commit_in, is_stale, left_behind
+from everytick.installed import TAKEN, commit_in, is_stale, left_behind, typed_in
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError
@@ -48,7 +48,8 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
                 print(f"error: {gone}", file=sys.stderr)
             raise UpdateError(
                 f"the update was taken, but `{name}` does not pass: mend that, run"
-                f" `python -m app update --finish` again, then commit. To undo the update instead: {UNDO}"
+                f" `{typed_in(project.root, 'update --finish')}` again, then commit. To undo the update"
+                f" instead: {UNDO}"
             )
     print(f"\n{_news(project, since, known)}", flush=True)
     if gone:

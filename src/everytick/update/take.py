@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from everytick.installed import is_stale, left_behind
+from everytick.installed import is_stale, left_behind, typed_in
 
 from . import conflicts, news, steps
 from .copier import Copier
@@ -67,8 +67,8 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
         if steps.run(project, command):
             raise UpdateError(
                 f"the update was taken, but `{name}` does not pass: nothing of yours is lost. See to that (is"
-                " there a network?), then run `python -m app update --finish`, and commit. To undo the update"
-                f" instead: {UNDO}"
+                f" there a network?), then run `{typed_in(project.root, 'update --finish')}`, and commit. To"
+                f" undo the update instead: {UNDO}"
             )
     handle, path = tempfile.mkstemp(prefix="everytick-changelog-")
     try:

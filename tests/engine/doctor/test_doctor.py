@@ -20,23 +20,25 @@ from everytick import AsyncIOScheduler
 from everytick import app as which
 from everytick.doctor import Finding, environment, examination, history, liveness, pitfalls, storage
 from everytick.dryrun.start import dry_run
+from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.read.jobs import Declared
 from everytick.settings import SchedulerSettings
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import use
 
 from inside import Clock, scheduler_settings
 from ledgers import change as change_ledger
 from ledgers import changing
-from troubles import DAY, HOUR, MINUTE, SECOND, Book, Troubles, fill, up
+from sample_ledger import DAY, HOUR, MINUTE, SECOND, Book, SampleLedger, fill, up
 
 ZONE = UTC
 
 
 @pytest.fixture
-def troubled(scheduler: AsyncIOScheduler) -> Troubles:
-    """A ledger full of troubles, which is that of the scheduler."""
+def troubled(scheduler: AsyncIOScheduler) -> SampleLedger:
+    """The sample ledger, as that of the scheduler."""
     return fill(scheduler.ledger)
 
 
@@ -48,7 +50,7 @@ def pitfalls_of(scheduler: AsyncIOScheduler, workers: int = 10, now: int | None 
     return pitfalls.examine_schedule(scheduler.get_jobs(), workers, ticks.now() if now is None else now)
 
 
-def looked_at(troubled: Troubles, examine: Callable[..., list[Finding]], *more: Any) -> list[Finding]:
+def looked_at(troubled: SampleLedger, examine: Callable[..., list[Finding]], *more: Any) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         return examine(connection, *more, ticks.now(), ZONE)
 
@@ -60,7 +62,7 @@ def only(findings: list[Finding], check: str, level: str) -> Finding:
     return found
 
 
-def change(troubled: Troubles, statement: str, *values: object) -> None:
+def change(troubled: SampleLedger, statement: str, *values: object) -> None:
     change_ledger(troubled.ledger, statement, *values)
 
 
@@ -155,21 +157,21 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 # --- how jobs have fared
 
 
-def in_code(troubled: Troubles) -> Declared:
+def in_code(troubled: SampleLedger) -> Declared:
     return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
 
 
-def history_of(troubled: Troubles) -> list[Finding]:
+def history_of(troubled: SampleLedger) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         return history.examine_history(connection, in_code(troubled), ticks.now(), ZONE)
 
 
-def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
+def book(troubled: SampleLedger, write: Callable[[Book], None]) -> None:
     with changing(troubled.ledger) as hand:
         write(Book(hand, troubled))
 
 
-def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
+def test_a_job_that_failed_several_times_in_a_row(troubled: SampleLedger) -> None:
     def fail(it: Book) -> None:
         for day in (1, 2):
             it.run("timeout", troubled.tick - day * DAY, "failed", error="ValueError: no")
@@ -181,7 +183,7 @@ def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
     assert re.fullmatch(r"python -m app why timeout --run \d+", found.right or "")
 
 
-def test_a_job_that_takes_longer_than_its_interval(troubled: Troubles) -> None:
+def test_a_job_that_takes_longer_than_its_interval(troubled: SampleLedger) -> None:
     def run_long(it: Book) -> None:
         for number in range(10):
             tick = troubled.tick - DAY + number * MINUTE
@@ -192,7 +194,7 @@ def test_a_job_that_takes_longer_than_its_interval(troubled: Troubles) -> None:
     assert "job outage is due every 1 min, and one run in twenty takes 1 min 15 s or longer" in found.what
 
 
-def test_a_pause_that_nobody_explained(troubled: Troubles) -> None:
+def test_a_pause_that_nobody_explained(troubled: SampleLedger) -> None:
     long_ago = "UPDATE scheduler_jobs SET paused_us = ?, pause_note = ? WHERE job_id = 'paused'"
     change(troubled, long_ago, ticks.now() - 8 * DAY, "the disk is full")
     assert not [it for it in history_of(troubled) if it.check == "pause"]
@@ -200,7 +202,7 @@ def test_a_pause_that_nobody_explained(troubled: Troubles) -> None:
     assert "job paused is paused since" in only(history_of(troubled), "pause", "warning").what
 
 
-def test_a_job_whose_function_is_gone(troubled: Troubles) -> None:
+def test_a_job_whose_function_is_gone(troubled: SampleLedger) -> None:
     found = only(history_of(troubled), "function", "error")
     assert "job gone cannot run: 'app.services.gone:task' cannot be imported" in found.what
 
@@ -208,7 +210,7 @@ def test_a_job_whose_function_is_gone(troubled: Troubles) -> None:
 # --- clock, processes, runs
 
 
-def test_a_clock_that_was_set_back(troubled: Troubles, clock: Clock) -> None:
+def test_a_clock_that_was_set_back(troubled: SampleLedger, clock: Clock) -> None:
     assert [it.level for it in looked_at(troubled, liveness.examine_clock)] == ["ok"]
     clock.set(troubled.tick - HOUR)
     found = looked_at(troubled, liveness.examine_clock)
@@ -218,7 +220,7 @@ def test_a_clock_that_was_set_back(troubled: Troubles, clock: Clock) -> None:
     assert [it.level for it in silent] == ["warning"]
 
 
-def test_no_process_and_a_living_one(troubled: Troubles) -> None:
+def test_no_process_and_a_living_one(troubled: SampleLedger) -> None:
     found = only(looked_at(troubled, liveness.examine_processes), "processes", "note")
     assert found.what == "no scheduler is up"
     with up(troubled.ledger):
@@ -226,20 +228,20 @@ def test_no_process_and_a_living_one(troubled: Troubles) -> None:
     assert f"process {os.getpid()} on {socket.gethostname()}" in found.what
 
 
-def test_a_silent_process(troubled: Troubles) -> None:
+def test_a_silent_process(troubled: SampleLedger) -> None:
     with up(troubled.ledger, silent=20 * SECOND):
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert re.search(r"no sign of life for 20(\.\d)? s", found.what)
+    assert re.search(r"no heartbeat for 20(\.\d)? s", found.what)
 
 
-def test_a_process_that_is_gone(troubled: Troubles) -> None:
+def test_a_process_that_is_gone(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET pid = ? WHERE process_id = ?", 2**22 + 7, process_id)
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert "died: its last sign of life" in found.what
+    assert "died: its last heartbeat" in found.what
 
 
-def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: Troubles) -> None:
+def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: SampleLedger) -> None:
     with up(troubled.ledger, stuck=40 * SECOND) as process_id:
         statement = "UPDATE scheduler_runs SET state = 'running', process_id = ? WHERE run_id = ?"
         change(troubled, statement, process_id, troubled.run_ids["slot"])
@@ -247,14 +249,14 @@ def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: Trou
     assert "has not answered for 40 s: a coroutine blocks it; under way there: slot" in found.what
 
 
-def test_two_machines_on_one_file(troubled: Troubles) -> None:
+def test_two_machines_on_one_file(troubled: SampleLedger) -> None:
     with up(troubled.ledger), up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET host = 'other' WHERE process_id = ?", process_id)
         found = looked_at(troubled, liveness.examine_processes)
     assert "processes of 2 machines use one SQLite ledger" in found[-1].what
 
 
-def test_runs_that_are_left_over_or_were_lost(troubled: Troubles) -> None:
+def test_runs_that_are_left_over_or_were_lost(troubled: SampleLedger) -> None:
     found = only(looked_at(troubled, liveness.examine_runs), "runs", "warning")
     assert re.match(r"2 run\(s\) were lost within a day, of (lost, skipper|skipper, lost)", found.what)
     old = "UPDATE scheduler_runs SET state = ?, due_us = due_us - ? WHERE run_id = ?"
@@ -269,14 +271,14 @@ def test_runs_that_are_left_over_or_were_lost(troubled: Troubles) -> None:
 # --- the ledger as a file
 
 
-def test_a_sound_ledger(troubled: Troubles) -> None:
+def test_a_sound_ledger(troubled: SampleLedger) -> None:
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert readable
     assert {it.level for it in found} == {"ok"}
 
 
 def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silence(
-    troubled: Troubles, monkeypatch: pytest.MonkeyPatch
+    troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "_WRITE_SECONDS", 0.05)
     assert storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}")) is None
@@ -292,12 +294,12 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     assert held.level == "error"
     assert "another program holds it" in held.what
     assert held in found
-    said = [it for it in found if it.check == "processes" and "no sign of life" in it.what]
+    said = [it for it in found if it.check == "processes" and "no heartbeat" in it.what]
     assert {it.level for it in said} == {"note"}
     assert all("while the ledger is held" in it.what for it in said)
 
 
-def test_what_is_to_be_pasted_is_quoted(troubled: Troubles) -> None:
+def test_commands_to_paste_are_quoted(troubled: SampleLedger) -> None:
     renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
     change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
     [found] = [it for it in history_of(troubled) if it.check == "pause"]
@@ -311,7 +313,7 @@ def test_no_ledger_yet_is_no_error_and_makes_none(scheduler: AsyncIOScheduler) -
     assert not scheduler.ledger.path.exists()
 
 
-def test_a_ledger_that_is_none(troubled: Troubles) -> None:
+def test_a_ledger_that_is_none(troubled: SampleLedger) -> None:
     troubled.ledger.path.write_bytes(b"not a database" * 400)
     for ending in ("-wal", "-shm"):
         troubled.ledger.path.with_name(f"ledger.db{ending}").unlink(missing_ok=True)
@@ -320,14 +322,14 @@ def test_a_ledger_that_is_none(troubled: Troubles) -> None:
     assert "is damaged or not an SQLite file" in only(found, "ledger", "error").what
 
 
-def test_a_ledger_of_an_older_version(troubled: Troubles) -> None:
+def test_a_ledger_of_an_older_version(troubled: SampleLedger) -> None:
     change(troubled, "UPDATE scheduler_ledger_version SET version_num = '0002'")
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert not readable
     assert only(found, "ledger", "warning").right == "python -m app migrate, or a start"
 
 
-def test_little_room_on_the_disk(troubled: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_room_on_the_disk(troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {})
     for free, level in ((100, "warning"), (5, "error")):
         monkeypatch.setattr(usage, "free", free * 1024 * 1024, raising=False)
@@ -349,7 +351,7 @@ def test_a_network_share_is_recognised(tmp_path: Path) -> None:
     assert storage.file_system(tmp_path, tmp_path / "none") is None
 
 
-def test_a_ledger_on_a_network_share(troubled: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_on_a_network_share(troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "file_system", lambda _folder: "cifs")
     _readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert [it.level for it in found if "network share (cifs)" in it.what] == ["error"]
@@ -387,7 +389,8 @@ def test_variables_of_a_part_that_the_application_lacks(
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
-            f"{name} has no effect: the application was made without the dashboard",
+            f"{name} has no effect: the application was made without the dashboard:"
+            f" {how_to_install('dashboard')}",
             f"remove it, or {right}",
         )
         for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
@@ -423,6 +426,18 @@ def test_two_applications_installed_for_editing_with_one_package_name(
     assert found.what == f"there is more than one package stall: {apples} hides {pears}"
 
 
+def test_alerts_without_the_part_that_sends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS="json://localhost"):
+        chosen, [found] = environment.examine_settings()
+    assert chosen is not None
+    assert (found.level, found.where) == ("error", "SCHEDULER_ALERT_URLS")
+    assert found.what == (
+        "SCHEDULER_ALERT_URLS is set, but Apprise, which sends the alerts, is not installed:"
+        f" {how_to_install('alerts')}"
+    )
+
+
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_MAX_WORKERS", "many")
 
@@ -437,7 +452,9 @@ def test_old_zone_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tzdata.zi").write_text("# version 2024b\n")
     monkeypatch.setattr(environment, "TZPATH", (str(tmp_path),))
     for year, level in ((2025, "ok"), (2027, "warning")):
-        [found] = environment.examine_zone_data(datetime(year, 6, 1, tzinfo=UTC))
+        present = int(datetime(year, 6, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+        with use(time_ns=lambda present=present: present):
+            [found] = environment.examine_zone_data()
         assert (found.level, "2024b" in found.what) == (level, True)
 
 
@@ -451,7 +468,7 @@ def test_zone_data_of_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- with a large history
 
 
-def test_no_question_reads_through_the_history(troubled: Troubles) -> None:
+def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
     """Each query of the examination, and of a rehearsed start, finds its runs by an index."""
     asked: list[tuple[str, Any]] = []
 

@@ -30,7 +30,7 @@ def tried(
     takes: int = 0,
     begin: int = MONDAY,
 ) -> Simulation:
-    """Simulate so many seconds; outages are given in seconds after the beginning."""
+    """Simulate that many seconds; outages are given in seconds after the beginning."""
     return simulate(
         scheduler.get_jobs(),
         begin,

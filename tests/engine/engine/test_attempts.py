@@ -137,7 +137,7 @@ async def test_a_startup_run_in_its_retries_is_replaced_by_that_of_the_next_star
     assert [row["state"] for row in rows(scheduler)] == ["failed", "retrying"]
 
 
-async def test_what_a_removed_job_left_waiting_is_ended(scheduler: AsyncIOScheduler) -> None:
+async def test_waiting_runs_of_a_removed_job_are_ended(scheduler: AsyncIOScheduler) -> None:
     def broken() -> None:
         raise RuntimeError("no")
 

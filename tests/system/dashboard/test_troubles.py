@@ -13,13 +13,13 @@ from everytick.read.signs import SIGNS
 
 from dashboard.world import Site
 from inside import scheduler_settings
-from troubles import DAY, HOUR, Troubles, application
+from sample_ledger import DAY, HOUR, SampleLedger, application
 
 pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Troubles]]:
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, SampleLedger]]:
     """A dashboard beside a ledger full of troubles; no scheduler is up."""
     folder = tmp_path_factory.mktemp("troubles")
     with scheduler_settings(folder):
@@ -30,7 +30,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, T
 
 
 @pytest.fixture
-def browser(troubled: tuple[Site, Troubles]) -> Iterator[httpx.Client]:
+def browser(troubled: tuple[Site, SampleLedger]) -> Iterator[httpx.Client]:
     """Somebody who looks at it."""
     with troubled[0].browser() as visitor:
         yield visitor
@@ -62,7 +62,12 @@ UNAVAILABLE = [
     ),
     ("timeout", "timed out", "longer than its timeout of 30 s", "It timed out at .* after 30 s"),
     ("retry", "succeeded", "attempt 2", "Attempt 1 began .* failed .* ConnectionError: no route"),
-    ("cancelled", "cancelled", "somebody asked to cancel it", 'asked to end by carla .*"the wrong customer"'),
+    (
+        "cancelled",
+        "cancelled",
+        "its cancellation was requested",
+        'asked to end by carla .*"the wrong customer"',
+    ),
     (
         "overlap",
         r"skipped \(overlap\)",
@@ -91,7 +96,7 @@ UNAVAILABLE = [
 
 @pytest.mark.parametrize(("job_id", "among_jobs", "of_the_job", "of_the_run"), UNAVAILABLE)
 def test_a_trouble_is_named_where_somebody_looks_for_it(
-    troubled: tuple[Site, Troubles],
+    troubled: tuple[Site, SampleLedger],
     browser: httpx.Client,
     job_id: str,
     among_jobs: str,
@@ -103,7 +108,7 @@ def test_a_trouble_is_named_where_somebody_looks_for_it(
     assert re.search(of_the_run, text(browser, f"/run/{troubled[1].run_ids[job_id]}"))
 
 
-def test_what_keeps_a_job_from_running_at_all_is_named(browser: httpx.Client) -> None:
+def test_the_reason_why_a_job_cannot_run_at_all_is_named(browser: httpx.Client) -> None:
     assert "No scheduler is up" in browser.get("/").text
     for path in ("/?q=gone", "/job?id=gone"):
         found = text(browser, path)
@@ -118,7 +123,7 @@ def test_what_keeps_a_job_from_running_at_all_is_named(browser: httpx.Client) ->
 
 
 def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     _site, found = troubled
     said = text(browser, "/?q=gone")
@@ -139,7 +144,7 @@ def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(
     )
 
 
-def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:
+def test_a_visitor_may_ask_about_a_tick(troubled: tuple[Site, SampleLedger], browser: httpx.Client) -> None:
     _site, found = troubled
     tick = ticks.moment(found.tick)
     for job_id, verdict, sentence in (
@@ -167,7 +172,7 @@ def test_somebody_may_ask_about_a_tick(troubled: tuple[Site, Troubles], browser:
 
 
 def test_zones_are_named_and_changes_of_the_clock_marked(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     page = text(browser, "/job?id=night")
     assert "Next fires times in Europe/Berlin" in page
@@ -184,8 +189,8 @@ def night(site: Site) -> int:
     return int(site.rows("SELECT run_id FROM scheduler_runs WHERE job_id = 'night'")[0]["run_id"])
 
 
-def test_what_is_claimed_is_told_apart_from_what_runs(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+def test_claimed_and_running_runs_are_shown_apart(
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     site, found = troubled
     number = found.run_ids["timeout"]
@@ -202,21 +207,23 @@ def test_what_is_claimed_is_told_apart_from_what_runs(
 
 
 def test_signs_are_the_same_on_pages_as_at_the_terminal(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     for job_id in ("lost", "cancelled", "interrupted", "timeout"):
         state = browser.get(f"/api/v1/jobs/{job_id}").json()["last_state"]
         assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(browser, f"/?q={job_id}")
 
 
-def test_what_never_started_has_no_attempt(troubled: tuple[Site, Troubles], browser: httpx.Client) -> None:
+def test_a_run_that_never_started_has_no_attempt(
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
+) -> None:
     found = text(browser, f"/run/{troubled[1].run_ids['no_slot']}")
     assert "Attempt 1" not in found
     assert "Recorded" in found
 
 
 def test_a_resume_is_foretold_alike_everywhere(
-    troubled: tuple[Site, Troubles], browser: httpx.Client
+    troubled: tuple[Site, SampleLedger], browser: httpx.Client
 ) -> None:
     site, found = troubled
     # Two ticks from before the pause are open too: they fell into an outage and are no part of it.
@@ -227,7 +234,7 @@ def test_a_resume_is_foretold_alike_everywhere(
         preview = browser.get("/api/v1/jobs/paused").json()["resume_preview"]
         assert preview == {"skipped_ticks": 1, "next_run": ticks.moment(found.tick + DAY).isoformat()}
         done = site.app.command("resume", "paused", "--yes")
-        assert "1 tick(s) fell into the pause" in done.stderr
+        assert "1 tick(s) of the pause will be recorded as skipped" in done.stderr
         undone = (
             "UPDATE scheduler_jobs SET paused_us = ?, pause_note = 'the disk is full' WHERE job_id = 'paused'"
         )

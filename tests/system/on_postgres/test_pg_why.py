@@ -8,9 +8,9 @@ import pytest
 from everytick import AsyncIOScheduler
 
 from inside import scheduler_settings
+from sample_ledger import SampleLedger, fill
 from servers import Server
 from test_why import *  # noqa: F403
-from troubles import Troubles, fill
 
 pytestmark = pytest.mark.full
 
@@ -19,7 +19,7 @@ del test_no_question_reads_through_the_history  # noqa: F821
 
 
 @pytest.fixture(scope="module", name="troubled")
-def troubled_on_a_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubles]:
+def troubled_on_a_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleLedger]:
     """A ledger full of troubles; nothing is running."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEDGER", server.new_ledger())

@@ -1,4 +1,4 @@
-"""What a schedule would do over a span, with a clock that only moves here: nothing runs, no file is touched.
+"""Simulates a schedule over a span of time, with a clock of its own: no task runs, no file is touched.
 
 Each job is simulated for itself, with the real schedule's ticks and its decisions after an outage:
 

@@ -1,4 +1,4 @@
-"""What a simulation found, and whether its account balances. Instants and lengths are microseconds."""
+"""The results of a simulation, with a check that they add up. Instants and lengths are microseconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from everytick.text.instants import iso
 
 @dataclass
 class OutageCost:
-    """What one outage, in which nothing was up, cost one job.
+    """The effect on one job of one outage, in which no process was up.
 
     due: ticks that fell into it, those that waited for their jitter included. Each of them was caught up, or
         skipped for a reason, or was lost in a further outage.
@@ -39,7 +39,7 @@ class OutageCost:
 
 @dataclass
 class JobResult:
-    """What became of one job.
+    """The result for one job.
 
     begin, end: the span that is simulated.
     expected: its ticks, counted apart from what was simulated.
@@ -142,7 +142,7 @@ class ClockChange:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What became of each job from `begin` (included) to `end` (not included)."""
+    """The results of all jobs from `begin` (included) to `end` (not included)."""
 
     begin: int
     end: int
