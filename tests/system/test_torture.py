@@ -1,4 +1,4 @@
-"""The torture test in its short form, and the csrf_token that its checker would notice."""
+"""The torture test in its short form, and histories with one fault each, which its checker must notice."""
 
 from __future__ import annotations
 
