@@ -21,7 +21,7 @@ from everytick.model import ticks
 from everytick.model.functions import unwrapped
 from everytick.model.job import Job
 from everytick.system import system
-from everytick.text.instants import when
+from everytick.text.instants import in_reach, parse, when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
 # job's zone, or the schedule's.
@@ -156,14 +156,10 @@ def _next(job: Job, after: int) -> str:
 
 def _instant(given: When, zone: tzinfo) -> int:
     if isinstance(given, str):
-        try:
-            given = datetime.fromisoformat(given)
-        except ValueError:
-            said = f"{given!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
-            raise ValueError(said) from None
+        given = parse(given)
     elif not isinstance(given, datetime):
         given = datetime.combine(given, time())
-    return ticks.instant_in(given, zone)
+    return ticks.instant_in(in_reach(given), zone)
 
 
 def _length(length: float | timedelta) -> int:

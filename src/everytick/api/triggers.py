@@ -13,7 +13,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,10 +23,11 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from apscheduler.util import astimezone, convert_to_datetime
+from apscheduler.util import astimezone
 from everytick.errors import nearest
 from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
+from everytick.text import instants
 
 from .relative_dates import delay_from_now, is_computed
 from .trigger_arguments import arguments_of, is_read_whole, split_field
@@ -40,8 +41,6 @@ BY_NAME: dict[str, type[BaseTrigger]] = {
     "and": AndTrigger,
 }
 _ANCHOR = datetime(2000, 1, 1)
-# Marks what was written without an offset; never used to compute anything.
-_NAIVE = timezone(timedelta(seconds=1))
 _SHORTEST = timedelta(milliseconds=100)
 _LONGEST = timedelta(days=36_600)
 
@@ -110,11 +109,15 @@ def _read(
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
     if cls is CronTrigger:
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    taken = dict(arguments)
     if cls is not CalendarIntervalTrigger:
         for name in ("run_date", "start_date", "end_date"):
             _instant(arguments, name, Reading(UTC, reading.stored))
+            if isinstance(text := arguments.get(name), str):
+                # APScheduler itself does not take every text that is a time.
+                taken[name] = _parse(name, text)
     try:
-        made = cls(**arguments)
+        made = cls(**taken)
     except OverflowError:
         raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
@@ -354,15 +357,9 @@ def check_zone_is_clear(value: datetime, name: str, zone: tzinfo) -> None:
 
 def _parse(name: str, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    try:
-        # APScheduler also takes dates without leading zeros; one without an offset stays naive.
-        found: datetime = convert_to_datetime(text, _NAIVE, name)
-    except ValueError:
-        raise ValueError(f"{name}={text!r} is not a date such as '2027-01-31 09:30:00'") from None
-    return found.replace(tzinfo=None) if found.tzinfo is _NAIVE else found
+        return instants.parse(text)
+    except ValueError as problem:
+        raise ValueError(f"{name}={problem}") from None
 
 
 def _jitter(given: Mapping[str, Any]) -> int:

@@ -87,19 +87,13 @@ def moment(option: str, text: str) -> datetime:
     Raises:
         ConfigurationError: it is none.
     """
-    from datetime import datetime
-
     from everytick.errors import ConfigurationError
+    from everytick.text.instants import parse_in_reach
 
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
-        ) from None
-    if not 1970 <= moment.year <= 9000:
-        raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
-    return moment
+        return parse_in_reach(text)
+    except ValueError as problem:
+        raise ConfigurationError(f"{option} {problem}") from None
 
 
 def print_json(rows: Any) -> None:

@@ -14,6 +14,7 @@ from everytick.read.resuming import paused_job_of
 from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
+from everytick.text.instants import parse_in_reach
 
 from .authentication import Visitor
 from .problems import Problem
@@ -97,11 +98,9 @@ def moment(name: str, text: str) -> datetime:
         Problem: it names none.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise Problem(422, f"{name}: {text!r} is no time such as 2026-12-24T18:00") from None
-    if not 1970 < found.year <= 9000:
-        raise Problem(422, f"{name}: {text!r} must lie between the years 1971 and 9000")
+        found = parse_in_reach(text)
+    except ValueError as problem:
+        raise Problem(422, f"{name}: {problem}") from None
     return ticks.moment(ticks.instant_in(found, settings().zone), UTC)
 
 
