@@ -156,7 +156,7 @@ def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> N
     with app.running(expect=1) as process:
         process.says("endless began")
         process.popen.send_signal(signal.SIGINT)
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         process.popen.send_signal(signal.SIGINT)
         process.popen.wait(30)
     assert app.runs()[0]["state"] == "interrupted"

@@ -252,7 +252,7 @@ def test_a_run_that_outlasts_its_timeout_is_noted(scheduler: AsyncIOScheduler) -
         known = {name: (5_400 * ticks.SECOND, "given")}
         result = simulate([job], begin, begin + ticks.DAY, scheduler.timezone, durations=known).job(name)
         assert result.notes == [
-            "a run takes 5400 s: its timeout of 60 s would end it",
+            "a run takes 1 h 30 min: its timeout of 1 minute would end it",
             "it is declared paused: simulated as if it were not",
         ]
         # A function on a thread cannot be stopped: it keeps its slot.

@@ -50,7 +50,7 @@ def test_a_job_that_ends_the_scheduler_lets_the_others_end(app: Application) -> 
     with doomed(app) as process:
         entered(app, "other")
         let(app, "end")
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         let(app, "release")
         assert process.popen.wait(40) == 0, process.log()
     assert {row["state"] for row in app.recorded()} == {"succeeded"}
@@ -64,7 +64,7 @@ def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     with doomed(app) as process:
         entered(app, "other")
         let(app, "end")
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(40) == 1, process.log()
     states = {row["job_id"]: row["state"] for row in app.recorded()}

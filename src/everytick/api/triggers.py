@@ -223,7 +223,7 @@ def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Sche
         if delay is not None:
             return schedule.at_each_start(zone, delay)
     at = ticks.now() if said is None else _instant(given, "run_date", reading)
-    text = f"date[{ticks.moment(at or 0, zone):%Y-%m-%d %H:%M:%S %Z}]"
+    text = f"date[{instants.at(at or 0, zone)}]"
     return schedule.make({"trigger": "date", "at": at}, zone, text)
 
 

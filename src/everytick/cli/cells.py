@@ -61,6 +61,11 @@ def _can_show_signs() -> bool:
     return True
 
 
+def in_zone(instant: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone, with the zone's name; `-` for None."""
+    return "-" if instant is None else f"{local(instant, zone)} {zone}"
+
+
 def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
     """Return an ISO time as it reads in a zone (where it has no such name: in another one), and in UTC."""
     from zoneinfo import ZoneInfo
@@ -71,8 +76,8 @@ def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
         zone = default if zone_name is None else ZoneInfo(zone_name)
     except (KeyError, ValueError, OSError):
         zone = default
-    shown = f"{local(instant, zone)} {zone}"
-    return shown if str(zone) == "UTC" else f"{shown}\n{local(instant, ZoneInfo('UTC'))} UTC"
+    shown = in_zone(instant, zone)
+    return shown if str(zone) == "UTC" else f"{shown}\n{in_zone(instant, ZoneInfo('UTC'))}"
 
 
 def coming(row: JobRow, zone: Any) -> str:

@@ -232,7 +232,7 @@ def _ledger() -> Ledger:
 def _preview_of_resuming(job_id: str) -> str:
     from everytick.read.resuming import preview
     from everytick.settings import settings
-    from everytick.text.instants import when
+    from everytick.text.instants import at, when
 
     found = preview(_ledger(), job_id)
     if found is None:
@@ -241,7 +241,7 @@ def _preview_of_resuming(job_id: str) -> str:
     number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
     following = "no next tick" if found.next_tick is None else f"next tick {when(found.next_tick, zone)}"
     # The pause is known to the microsecond; people read seconds.
-    since = when(found.since // 1_000_000 * 1_000_000, zone)
+    since = at(found.since, zone)
     return (
         f"{job_id} has been paused since {since}: {number} of the pause will be recorded as skipped and will"
         f" not run; {following}"

@@ -41,6 +41,7 @@ def _send(channel: Channel, application: str) -> str | None:
     """Return None if a channel takes a message in time, else why not."""
     from everytick.notify.messages import trial_message
     from everytick.system import system
+    from everytick.text.durations import exact_seconds
 
     answers: list[str | None] = []
     # A thread, as a service may keep the line open without ever answering.
@@ -48,4 +49,4 @@ def _send(channel: Channel, application: str) -> str | None:
         lambda: answers.append(channel.send(trial_message(application))), name="alert-test"
     )
     sending.join(_PATIENCE_SECONDS)
-    return answers[0] if answers else f"no answer within {_PATIENCE_SECONDS:g} s"
+    return answers[0] if answers else f"no answer within {exact_seconds(_PATIENCE_SECONDS)}"

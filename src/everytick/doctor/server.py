@@ -10,11 +10,12 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import REVISION, Ledger
+from everytick.text.sizes import GIGABYTE, size
 
 from .finding import Finding, ok
 
 _OLDEST = 130_000
-_LARGE = 20 * 1024**3
+_LARGE = 20 * GIGABYTE
 # A process of the scheduler, a dashboard's look and a command may want a connection at the same time.
 _FREE_CONNECTIONS = 10
 
@@ -40,12 +41,12 @@ def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
         revision = ledger.revision()
         with closing(ledger.connect(read_only=True)) as connection:
             found = list(_examine(connection, place))
-        size = sum(ledger.sizes().values())
+        length = sum(ledger.sizes().values())
     except LedgerError as problem:
         return False, [Finding("error", "ledger", str(problem), place, None)]
     except UNAVAILABLE as problem:
         return False, [Finding("error", "ledger", ledger.unusable(problem), place, None)]
-    found.append(_size(size, place))
+    found.append(_size(length, place))
     if revision != REVISION:
         what = f"the ledger is of version {revision}, this code of {REVISION}"
         return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
@@ -74,8 +75,8 @@ def _examine(connection: Connection, place: str) -> Iterator[Finding]:
         yield Finding("warning", "server", what, place, "sslmode=verify-full in the URL")
 
 
-def _size(size: int, place: str) -> Finding:
-    large = size > _LARGE
-    what = f"the ledger's tables take {size / 1024**2:.1f} MB"
+def _size(length: int, place: str) -> Finding:
+    large = length > _LARGE
+    what = f"the ledger's tables take {size(length)}"
     right = "a smaller SCHEDULER_HISTORY_DAYS" if large else None
     return Finding("note" if large else "ok", "size", what, place, right)

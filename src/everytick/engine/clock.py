@@ -24,6 +24,7 @@ from everytick.store.database import Ledger
 from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.instants import when
 from loguru import logger
 
 from .admission import LONGEST_SLEEP, Admission
@@ -212,9 +213,9 @@ class Clock:
             )
             self._listeners.overlapped(job.id, answer.overlapped)
         for skip in answer.decision.skip:
-            when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+            begin = when(skip.first, job.schedule.zone)
             number = "several" if skip.count is None else skip.count
-            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, when)
+            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, begin)
             if skip.reason != "coalesced":
                 self._listeners.missed(job.id, skip.last)
 

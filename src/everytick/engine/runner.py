@@ -14,6 +14,7 @@ from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
@@ -63,7 +64,7 @@ class Runner:
         self.admission.close()
         slots = self.admission.slots
         if slots:
-            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(slots))
+            logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
             await _until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
@@ -184,7 +185,8 @@ class Runner:
         return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, cancellation)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
-        limit = f"{job.options.timeout:g} s"
+        assert job.options.timeout is not None
+        limit = exact_seconds(job.options.timeout)
         logger.error("{} took longer than its timeout of {}", job.name, limit)
         thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():

@@ -8,9 +8,9 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from everytick.engine.capture import without_secrets
-from everytick.model import ticks
 from everytick.store.notices import Item
 from everytick.system import system
+from everytick.text.instants import at
 
 # Short enough for every service that is known to have a limit.
 _TITLE_LENGTH = 120
@@ -79,7 +79,7 @@ def _times(item: Item) -> str:
 
 
 def _line(item: Item, zone: tzinfo) -> str:
-    words, first = _WORDS[item.kind], _time(item.first_us, zone)
+    words, first = _WORDS[item.kind], at(item.first_us, zone)
     if item.over_us is None:
         since = "" if item.count == 1 else f" since {first}"
         text = f"{item.job_id} {_times(item)}{since}: {item.detail}"
@@ -116,7 +116,3 @@ def _plain(text: str) -> str:
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 4]} ..."
-
-
-def _time(instant: int, zone: tzinfo) -> str:
-    return f"{ticks.moment(instant, zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from .connections import UNAVAILABLE, Connection, transaction
@@ -190,7 +191,8 @@ class Ledger(ABC):
                     raise
                 if not told:
                     told = True
-                    logger.warning("{} {}; waiting up to {:g} s", self, self._why_held(problem), patience)
+                    longest = exact_seconds(patience)
+                    logger.warning("{} {}; waiting up to {}", self, self._why_held(problem), longest)
                 system.sleep(_AGAIN_SECONDS)
 
     def _prepare(self) -> None:

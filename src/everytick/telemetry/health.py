@@ -19,7 +19,8 @@ from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
 from everytick.store.records import host_name
-from everytick.text.instants import when
+from everytick.text.durations import duration
+from everytick.text.instants import at, iso
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
@@ -74,7 +75,7 @@ class Health:
             "schedulers": self.schedulers,
             "workers": self.workers,
             "heartbeat_age": self.heartbeat_age,
-            "checked_at": ticks.moment(self.checked).isoformat(timespec="seconds"),
+            "checked_at": iso(self.checked // ticks.SECOND * ticks.SECOND),
         }
 
 
@@ -157,16 +158,16 @@ def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
 def _nobody(processes: Sequence[Process]) -> Finding:
     silent = [process for process in processes if not process.is_gone]
     if silent:
-        age = min(process.silence for process in silent) // ticks.SECOND
-        sentence = f"no scheduler has sent a heartbeat for {age} s"
+        age = duration(min(process.silence for process in silent))
+        sentence = f"no scheduler has sent a heartbeat for {age}"
         return Finding(sentence, sentence)
     if not processes:
         return Finding("no scheduler is up", "no scheduler is up")
     last = min(processes, key=lambda process: process.silence)
-    age = last.silence // ticks.SECOND
+    age = duration(last.silence)
     return Finding(
-        f"no scheduler is up: {last.name} is gone, its last heartbeat was {age} s ago",
-        f"no scheduler is up: the last heartbeat was {age} s ago",
+        f"no scheduler is up: {last.name} is gone, its last heartbeat was {age} ago",
+        f"no scheduler is up: the last heartbeat was {age} ago",
     )
 
 
@@ -193,8 +194,8 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
     """Tell of loops that are stuck: a problem if all are, else a remark."""
     found = [
         Finding(
-            f"the event loop of {process.name} has not answered for"
-            f" {process.loop_silence // ticks.SECOND} s: something blocks it",
+            f"the event loop of {process.name} has not answered for {duration(process.loop_silence)}:"
+            " something blocks it",
             "the event loop of a scheduler does not answer",
         )
         for process in up
@@ -234,7 +235,7 @@ def _on_clocks(
             continue
         found = Finding(
             f"job {job.id} is behind: no process has claimed its tick of"
-            f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
+            f" {at(tick, UTC)}, {duration(now - tick)} ago",
             "the tick of a job is overdue",
         )
         others_go_on = any(other.row.watermark_us > tick + _OVERDUE for other in jobs)

@@ -19,6 +19,7 @@ from everytick.engine.ports import SpanOpener
 from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.settings import settings
+from everytick.text.instants import iso
 from loguru import logger
 
 _NO_SPAN = nullcontext()
@@ -131,5 +132,5 @@ def _attributes(run: Run, due: int) -> dict[str, Any]:
         "scheduler.lateness_seconds": max(0, ticks.now() - due) / ticks.SECOND,
     }
     if run.tick is not None:
-        found["scheduler.tick"] = ticks.moment(ticks.instant(run.tick)).isoformat()
+        found["scheduler.tick"] = iso(ticks.instant(run.tick))
     return found

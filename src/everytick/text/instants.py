@@ -10,6 +10,8 @@ from typing import overload
 
 from everytick.model import ticks
 
+from .wording import WEEKDAYS
+
 # No ledger holds anything from before, and sums with later ones might not fit into a datetime.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 # Marks what was written without an offset; never used to compute anything.
@@ -37,6 +39,23 @@ def when(instant: int, zone: tzinfo) -> str:
 def at(instant: int, zone: tzinfo) -> str:
     """Return the same to the second: for what was measured rather than planned."""
     return when(instant // ticks.SECOND * ticks.SECOND, zone)
+
+
+def on_weekday(instant: int, zone: tzinfo) -> str:
+    """Return the same with the day of the week before it."""
+    return f"{WEEKDAYS[ticks.moment(instant, zone).weekday()]} {at(instant, zone)}"
+
+
+def short(instant: int, zone: tzinfo, now: int) -> str:
+    """Return an instant to the second as it reads in a zone, without the date of `now`."""
+    moment, today = ticks.moment(instant, zone), ticks.moment(now, zone)
+    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def time_of_day(instant: int, zone: tzinfo) -> str:
+    """Return what a clock in a zone shows, as `clock` has it."""
+    moment = ticks.moment(instant, zone)
+    return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
 
 
 def local(text: str | None, zone: tzinfo) -> str:

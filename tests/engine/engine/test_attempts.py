@@ -107,7 +107,7 @@ async def test_a_coroutine_beyond_its_timeout_is_cancelled(scheduler: AsyncIOSch
     scheduler.add_job(endless, "date", id="endless", timeout=0.2)
     async with scheduler:
         await until(lambda: rows(scheduler, "timed_out"))
-    assert rows(scheduler)[0]["error"] == "it took longer than its timeout of 0.2 s"
+    assert rows(scheduler)[0]["error"] == "it took longer than its timeout of 0.2 seconds"
 
 
 async def test_listeners_can_tell_a_timeout_from_success(scheduler: AsyncIOScheduler) -> None:

@@ -86,7 +86,7 @@ async def test_a_timeout_is_a_failure(tmp_path: Path, sink: HttpSink) -> None:
         async with scheduler:
             await run_now("hang")
             await until(lambda: sink.requests)
-    assert "hang failed: it took longer than its timeout of 0.1 s" in sink.bodies[0]
+    assert "hang failed: it took longer than its timeout of 0.1 seconds" in sink.bodies[0]
 
 
 @pytest.mark.full

@@ -145,7 +145,7 @@ async def test_one_stuck_process_is_a_remark_as_long_as_another_goes_on(schedule
         assert (found.ready, found.schedulers) == (True, 2)
         assert found.loop_silence == pytest.approx(60)
         [remark] = found.remarks
-        assert "process 7 on moon has not answered for 60 s" in remark.sentence
+        assert "process 7 on moon has not answered for 1 min" in remark.sentence
         assert "moon" not in remark.outline
         write(scheduler, "UPDATE scheduler_processes SET pass_us = beat_us - 60000000")
         assert len(health.check(scheduler.ledger).problems) == 2
@@ -164,7 +164,7 @@ async def test_a_process_is_asked_about_itself_when_others_carry_the_schedule(
         assert health.check(scheduler.ledger).ready
         found = health.check_here(scheduler.ledger)
         assert (found.ready, found.schedulers) == (False, 1)
-        assert "has not answered for 60 s: something blocks it" in said(found)
+        assert "has not answered for 1 min: something blocks it" in said(found)
         write(scheduler, "DELETE FROM scheduler_processes WHERE host <> 'moon'")
         assert health.check(scheduler.ledger).ready
         assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"

@@ -90,6 +90,7 @@ def test_a_cron_trigger_in_words(fields: dict[str, Any], words: str | None) -> N
         ("interval", {"minutes": 90}, "every 90 minutes"),
         ("interval", {"seconds": 1}, "every second"),
         ("interval", {"seconds": 0.25}, "every 0.25 seconds"),
+        ("interval", {"seconds": 1_000_001}, "every 1000001 seconds"),
         # A day on the clock may be longer or shorter than what this counts.
         ("interval", {"days": 1}, "every 24 hours"),
         ("interval", {"weeks": 1}, "every 7 days of 24 hours"),

@@ -60,7 +60,7 @@ UNAVAILABLE = [
         "the process was stopped before",
         "Nothing took it up again until its grace",
     ),
-    ("timeout", "timed out", "longer than its timeout of 30 s", "It timed out at .* after 30 s"),
+    ("timeout", "timed out", "longer than its timeout of 30 seconds", "It timed out at .* after 30 s"),
     ("retry", "succeeded", "attempt 2", "Attempt 1 began .* failed .* ConnectionError: no route"),
     (
         "cancelled",

@@ -11,6 +11,7 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.text.durations import duration
 from everytick.text.instants import iso
 
 
@@ -123,7 +124,7 @@ class JobResult:
             if cost.asked > most:
                 found.append(f"{cost.asked} missed ticks were to run after an outage: at most {most} may")
         if self.latest is not None and options.grace is not None and self.latest > options.grace:
-            found.append(f"a run began {self.latest / ticks.SECOND:g} s late, beyond its grace time")
+            found.append(f"a run began {duration(self.latest)} late, beyond its grace time")
         if self.earliest is not None and self.earliest < 0:
             found.append("a run began before it was due")
         if self.most_at_once > options.max_instances:
