@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import count
 from typing import Any
@@ -16,9 +13,9 @@ from everytick.api.loading import load_schedule
 from everytick.dryrun import simulation
 from everytick.dryrun.simulation import Simulation
 from everytick.engine.context import Run, set_current_run
+from everytick.engine.executor import call_function
 from everytick.errors import nearest
 from everytick.model import ticks
-from everytick.model.functions import unwrapped
 from everytick.model.job import Job
 from everytick.system import system
 from everytick.text.instants import in_reach, parse, when
@@ -91,7 +88,7 @@ class ScheduleUnderTest:
         token = set_current_run(run)
         try:
             async with asyncio.timeout(job.options.timeout) as limit:
-                value = await _call(job)
+                value = await call_function(job, _on_thread)
         finally:
             token.var.reset(token)
         if limit.expired():
@@ -168,40 +165,19 @@ def _length(length: float | timedelta) -> int:
     return length // timedelta(microseconds=1)
 
 
-async def _call(job: Job) -> Any:
-    function = unwrapped(job.func)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        return await job.func(*job.args, **job.kwargs)
-    value = await _in_thread(functools.partial(job.func, *job.args, **job.kwargs))
-    # A plain function (a lambda, a callable object) may hand back a coroutine.
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
+async def _on_thread(call: Callable[[], Any]) -> Any:
     """Call on a thread that is not joined at the end: a function that hangs does not hang the tests."""
-    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, problem: BaseException | None) -> None:
-        if done.done():
-            return
-        if problem is None:
-            done.set_result(value)
-        elif isinstance(problem, StopIteration):
-            done.set_exception(RuntimeError("the function raised StopIteration"))
-        else:
-            done.set_exception(problem)
+    done: Future[Any] = Future()
+    # What runs cannot be cancelled: the thread may end it although the test no longer waits for it.
+    done.set_running_or_notify_cancel()
 
     def work() -> None:
-        value: Any = None
-        problem: BaseException | None = None
         try:
-            value = context.run(call)
-        except BaseException as raised:
-            problem = raised
-        # The test that waited for it may be over, and its loop closed.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, value, problem)
+            value = call()
+        except BaseException as problem:
+            done.set_exception(problem)
+        else:
+            done.set_result(value)
 
     system.start_thread(work, name="schedule-test")
-    return await done
+    return await asyncio.wrap_future(done)
