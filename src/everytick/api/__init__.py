@@ -3,7 +3,7 @@
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
 - `declare`: `add_job` as it is called
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form
-- `trigger_arguments`, `trigger_source`, `bindings`, `default_zone`: the arguments of a trigger object
+- `trigger_arguments`, `trigger_source`, `default_zone`: the arguments of a trigger object
 - `relative_dates`: dates that are computed from the present moment
 - `control`, `requests`: what changes jobs, and asks of runs, while the schedule runs
 - `client`: the same from another process

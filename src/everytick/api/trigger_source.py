@@ -22,8 +22,7 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import BaseCombiningTrigger
 from everytick.call_site import is_library_file, user_frame
-
-from .bindings import Bound, FileText, Span, text_of
+from everytick.source_text import Bound, FileText, Span, text_of
 
 # A value that cannot be read from the source: it may be anything.
 OPEN = object()

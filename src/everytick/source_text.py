@@ -59,9 +59,13 @@ class FileText:
         return []
 
 
-def text_of(file: str, names: dict[str, Any]) -> FileText:
-    """Return what stands in the file of a module with these names; nothing if it cannot be read."""
-    linecache.lazycache(file, names)
+def text_of(file: str, names: dict[str, Any] | None = None) -> FileText:
+    """Return what stands in a file; nothing if it cannot be read.
+
+    Args:
+        names: those of its module, by which a file that lies in an archive is found.
+    """
+    linecache.lazycache(file, names or {})
     return _text_of(file)
 
 
