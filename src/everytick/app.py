@@ -18,6 +18,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .answers import answer_in, answers_name
@@ -266,12 +267,23 @@ def check_reference(reference: str, named_by: str) -> None:
         raise ConfigurationError(f"{named_by}: {reference!r} is not a reference such as {_EXAMPLE}")
 
 
-def no_module(named_by: str, reference: str, name: str | None) -> ConfigurationError:
-    """Return the error for a module that a reference names and that is not there."""
-    return ConfigurationError(
-        f"{named_by}: {reference!r} names the module {name!r}, which is neither in {Path.cwd()} nor"
-        f" installed: write it as `import` has it, such as {_EXAMPLE}"
-    )
+def import_referred(reference: str, named_by: str) -> ModuleType:
+    """Import the module of a reference.
+
+    Raises:
+        ConfigurationError: there is no such module: the reference is wrong.
+        Exception: whatever it raises itself; a ModuleNotFoundError is of something that it imports.
+    """
+    module = reference.partition(":")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as problem:
+        if problem.name is None or not f"{module}.".startswith(f"{problem.name}."):
+            raise
+        raise ConfigurationError(
+            f"{named_by}: {reference!r} names the module {problem.name!r}, which is neither in {Path.cwd()}"
+            f" nor installed: write it as `import` has it, such as {_EXAMPLE}"
+        ) from None
 
 
 def _make_importable(root: Path, is_named: bool, command: bool) -> None:
@@ -289,15 +301,12 @@ def _registered_by(package: str, named_by: str) -> Application:
         what = f"{package!r} is neither a package nor" if package else "nothing is named: write"
         raise ConfigurationError(f"{named_by}: {what} a reference such as {_EXAMPLE}")
     try:
-        import_module(package)
-    except ModuleNotFoundError as problem:
-        if problem.name is None or not f"{package}.".startswith(f"{problem.name}."):
-            raise ConfigurationError(f"{named_by}: {package} cannot be imported: {problem}") from None
-        raise no_module(named_by, package, problem.name) from None
+        import_referred(package, named_by)
     except ConfigurationError:
         raise
     except Exception as problem:
-        what = f"{type(problem).__name__}: {problem}"
+        kind = "" if isinstance(problem, ModuleNotFoundError) else f"{type(problem).__name__}: "
+        what = f"{kind}{problem}"
         raise ConfigurationError(f"{named_by}: {package} cannot be imported: {what}") from None
     if _current is None:
         # A module with the function in it was named without the function.

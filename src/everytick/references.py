@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from .app import check_reference, no_module
+from .app import check_reference, import_referred
 from .call_site import in_a_sentence
 from .errors import ConfigurationError, LedgerError, ScheduleError, nearest
 
@@ -19,13 +18,9 @@ def referred(reference: str, named_by: str) -> Any:
     check_reference(reference, named_by)
     module, _, name = reference.partition(":")
     try:
-        found = import_module(module)
+        found = import_referred(reference, named_by)
     except (ConfigurationError, LedgerError):
         raise
-    except ModuleNotFoundError as problem:
-        if problem.name is None or not f"{module}.".startswith(f"{problem.name}."):
-            raise ScheduleError(in_a_sentence(problem)) from None
-        raise no_module(named_by, reference, problem.name) from None
     except Exception as problem:
         raise ScheduleError(in_a_sentence(problem)) from None
     if not hasattr(found, name):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")]
+
 _POLL_SECONDS = 0.2
 # A scheduler that is restarted while a command waits is back by then.
 _GIVE_UP_SECONDS = 15.0
@@ -83,9 +85,7 @@ def run_now(
         ),
     ] = None,
     note: Note = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a job now, beside its schedule. The run is on record like any other."""
@@ -101,9 +101,7 @@ def run_now(
 def retry(
     run_id: RunId,
     note: Note = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a run that failed, or was cut off, one more attempt."""
