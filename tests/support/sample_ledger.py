@@ -221,7 +221,11 @@ def _cut(book: Book, tick: int) -> None:
 
 def _failed(book: Book, tick: int) -> None:
     book.run(
-        "timeout", tick, "timed_out", error="it took longer than its timeout of 30 seconds", **_times(tick, 30)
+        "timeout",
+        tick,
+        "timed_out",
+        error="it took longer than its timeout of 30 seconds",
+        **_times(tick, 30),
     )
     run_id = book.run("retry", tick, "succeeded", attempt=2, **_times(tick + 12 * SECOND, 1))
     book.attempt(run_id, 1, "failed", tick, tick + SECOND, "ConnectionError: no route")

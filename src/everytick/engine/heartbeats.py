@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from everytick.model import ticks
-from everytick.store import claims, queue, runs, workers
+from everytick.store import claims, pruning, queue, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
 from everytick.store.records import Claim, Identity, Registration, Room
@@ -174,7 +174,7 @@ class Heartbeats:
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
     def _prune(self, connection: Connection) -> list[Claim]:
-        if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
+        if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
         self._registry.forget_what_is_over(connection)

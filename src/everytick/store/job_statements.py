@@ -156,12 +156,3 @@ READ_JOBS = Bulk(
     key="job_id",
     job="text",
 )
-
-# A job that was added while running and has ended is deleted together with its last run.
-PRUNE_JOBS = """
-DELETE FROM scheduler_jobs WHERE job_id IN (
-    SELECT job_id FROM scheduler_jobs
-    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
-    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
-    LIMIT :piece)
-"""

@@ -309,24 +309,3 @@ INSERT_AUDIT = """
 INSERT INTO scheduler_audit (at_us, who, action, job_id, run_id, note)
 VALUES (:now, :who, :action, :job_id, :run_id, :note)
 """
-
-# A bounded piece, so that pruning never holds up a claim.
-PRUNE_ATTEMPTS = """
-DELETE FROM scheduler_attempts WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""
-
-PRUNE_LOGS = """
-DELETE FROM scheduler_logs WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""
-
-PRUNE_AUDIT = """
-DELETE FROM scheduler_audit WHERE audit_id IN (
-    SELECT audit_id FROM scheduler_audit WHERE at_us < :before ORDER BY at_us LIMIT :piece)
-"""
-
-PRUNE_RUNS = """
-DELETE FROM scheduler_runs WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""

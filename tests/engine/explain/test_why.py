@@ -75,7 +75,11 @@ def changed(troubled: SampleLedger, statement: str, undo: str) -> Iterator[None]
         ("lost", "lost", r"Attempt 3 .*It was lost: .*It had begun again 3 times after a death"),
         ("skipper", "lost", r'has on_crash="skip": what was cut off does not begin again'),
         ("interrupted", "interrupted", r"interrupted by the stop.*Nothing took it up again until"),
-        ("timeout", "timed_out", r"timed out at .* after 30 s: it took longer than its timeout of 30 seconds"),
+        (
+            "timeout",
+            "timed_out",
+            r"timed out at .* after 30 s: it took longer than its timeout of 30 seconds",
+        ),
         (
             "retry",
             "succeeded",
