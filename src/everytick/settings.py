@@ -7,7 +7,7 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from everytick import app
@@ -16,9 +16,6 @@ from everytick.model.roles import Role, check_queue
 from everytick.references import referred
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-if TYPE_CHECKING:
-    from everytick.store.database import Ledger
 
 # The kinds of alerts; `store.problems` defines each.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
@@ -328,20 +325,3 @@ def settings() -> SchedulerSettings:
         where = f"{module.replace('.', '/')}.py"
         raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
     return found
-
-
-def ledger() -> Ledger:
-    """Return the ledger that the settings name; nothing of it is opened yet.
-
-    Raises:
-        ConfigurationError: the URL is none that this version can use, or a setting is wrong.
-    """
-    return ledger_of(settings())
-
-
-def ledger_of(chosen: SchedulerSettings) -> Ledger:
-    """Return the ledger that these settings name."""
-    from .store.opening import open_ledger
-
-    application = app.current()
-    return open_ledger(chosen.database_url, root=application.root, application=application.owner)

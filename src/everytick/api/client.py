@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from everytick.engine.registry import Registry
 from everytick.errors import LedgerError
+from everytick.ledger import ledger_of
 from everytick.model.job import Job
-from everytick.settings import ledger_of
 from everytick.store import definitions, migration_fence, owner
 from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
 from everytick.store.writer import Operation

@@ -24,11 +24,11 @@ from everytick.engine.listeners import Listeners
 from everytick.engine.process import Process
 from everytick.engine.registry import Change
 from everytick.errors import LedgerError, nearest
+from everytick.ledger import ledger_of
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.model.schedule import Schedule
 from everytick.notify.notifier import Notifier
-from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.system import system

@@ -222,7 +222,7 @@ def _is_over(row: RunRow) -> bool:
 
 
 def _ledger() -> Ledger:
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
 
     return open_ledger()
 

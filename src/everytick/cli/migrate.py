@@ -24,7 +24,7 @@ def migrate(
 ) -> None:
     """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
     from everytick.api.requests import person
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.store import upgrading
 
     ledger = open_ledger()
@@ -48,7 +48,7 @@ def migrate_ledger(
     """
     from everytick.api.requests import person
     from everytick.errors import ConfigurationError
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
 
     if undo == (to is not None):
         raise ConfigurationError("give --to URL, the place to move the ledger to, or --undo")

@@ -25,8 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 def job_ids(incomplete: str) -> list[str]:
     """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
+    from everytick.ledger import open_ledger
     from everytick.read.job_ids import known_job_ids
-    from everytick.settings import ledger as open_ledger
 
     try:
         return [job_id for job_id in known_job_ids(open_ledger()) if job_id.startswith(incomplete)]
@@ -37,7 +37,7 @@ def job_ids(incomplete: str) -> list[str]:
 
 def remark_on_ledger() -> None:
     """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.store.querying import remark
 
     if (sentence := remark(open_ledger())) is not None:

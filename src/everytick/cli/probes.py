@@ -23,7 +23,7 @@ def health(
     as_json: AsJson = False,
 ) -> None:
     """Say whether the schedule is alive; the exit code is 1 if it is not."""
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.telemetry.health import check, check_here
     from everytick.text.durations import duration_of_seconds
 
@@ -53,7 +53,7 @@ def metrics(
 ) -> None:
     """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
     from everytick.errors import LedgerError
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.telemetry.metrics import Metrics
 
     text = Metrics(open_ledger(), history=True).exposition().decode()

@@ -108,8 +108,8 @@ def runs(
     Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
+    from everytick.ledger import open_ledger
     from everytick.read.runs import FAILED, RunFilter, run_rows
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
     from . import cells
@@ -155,8 +155,8 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     """Print runs as they end, a line for each, until Ctrl+C or until `limit` were printed."""
     from itertools import islice
 
+    from everytick.ledger import open_ledger
     from everytick.read.following import follow
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
     from everytick.system import INTERRUPT_SIGNAL, system
     from everytick.text.instants import local
@@ -191,8 +191,8 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
 @commands.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
     """Show everything about a run: its attempts, who asked for it, what it logged."""
+    from everytick.ledger import open_ledger
     from everytick.read.run_details import run_details
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
     from . import one_run
@@ -212,8 +212,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    from everytick.ledger import open_ledger
     from everytick.read.audit import audit_rows
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
     from everytick.text.instants import local
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 
-from everytick.settings import ledger as open_ledger
+from everytick.ledger import open_ledger
 from everytick.system import system
 from everytick.telemetry.health import Health, check
 from everytick.telemetry.metrics import Metrics

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError, how_to_install
-from everytick.settings import ledger as open_ledger
+from everytick.ledger import open_ledger
 from everytick.system import system
 from loguru import logger
 

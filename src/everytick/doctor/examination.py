@@ -11,9 +11,10 @@ from pathlib import Path
 from everytick import app
 from everytick.call_site import is_library_file, shown_path
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.ledger import ledger_of
 from everytick.model import ticks
 from everytick.read.jobs import Declared, plain_defaults
-from everytick.settings import SchedulerSettings, ledger_of
+from everytick.settings import SchedulerSettings
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.migration_fence import why_closed
