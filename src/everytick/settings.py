@@ -8,12 +8,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from everytick import app
 from everytick.errors import ConfigurationError, how_to_install, nearest
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
+from everytick.text.wording import not_a_zone
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -138,8 +139,7 @@ class SchedulerSettings(BaseSettings):
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
-            hint = nearest(name, available_timezones())
-            raise ValueError(f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}") from None
+            raise ValueError(not_a_zone(name)) from None
         return name
 
     @field_validator("scheduler_tracing")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from everytick.engine.registry import Registry
 from everytick.errors import LedgerError
@@ -49,7 +48,7 @@ class SchedulerClient(JobControl):
     @property
     def timezone(self) -> tzinfo:
         """The zone of SCHEDULER_TIMEZONE."""
-        return ZoneInfo(self.settings.scheduler_timezone)
+        return self.settings.zone
 
     def get_jobs(self) -> list[Job]:
         """Return the jobs that were added while running and can run here; others are told in the log."""

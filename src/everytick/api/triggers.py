@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
@@ -28,6 +28,7 @@ from everytick.errors import nearest
 from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
 from everytick.text import instants
+from everytick.text.wording import not_a_zone
 
 from .relative_dates import delay_from_now, is_computed
 from .trigger_arguments import arguments_of, is_read_whole, split_field
@@ -123,7 +124,7 @@ def _read(
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
-        raise ValueError(bad_zone(arguments.get("timezone"))) from None
+        raise ValueError(f"timezone={not_a_zone(arguments.get('timezone'))}") from None
     if isinstance(made, OrTrigger | AndTrigger):
         _check_parts(made)
         return _compile_object(made, reading)
@@ -306,12 +307,7 @@ def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
     try:
         return default if named is None else astimezone(named)
     except (KeyError, ValueError, TypeError, OSError):
-        raise ValueError(bad_zone(named)) from None
-
-
-def bad_zone(name: Any) -> str:
-    hint = nearest(str(name), available_timezones())
-    return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
+        raise ValueError(f"timezone={not_a_zone(named)}") from None
 
 
 def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]:

@@ -67,17 +67,19 @@ def in_zone(instant: str | None, zone: Any) -> str:
 
 
 def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
-    """Return an ISO time as it reads in a zone (where it has no such name: in another one), and in UTC."""
-    from zoneinfo import ZoneInfo
+    """Return an ISO time as it reads in a zone (where that is not known here: in another one), and in UTC."""
+    from datetime import UTC
+
+    from everytick.model.schedule import zone_named
 
     if instant is None:
         return "-"
     try:
-        zone = default if zone_name is None else ZoneInfo(zone_name)
-    except (KeyError, ValueError, OSError):
+        zone = default if zone_name is None else zone_named(zone_name)
+    except ValueError:
         zone = default
     shown = in_zone(instant, zone)
-    return shown if str(zone) == "UTC" else f"{shown}\n{in_zone(instant, ZoneInfo('UTC'))}"
+    return shown if str(zone) == "UTC" else f"{shown}\n{in_zone(instant, UTC)}"
 
 
 def coming(row: JobRow, zone: Any) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from everytick.errors import LedgerError
 from everytick.settings import SchedulerSettings
 from everytick.system import system
+from everytick.text.wording import one_line
 
 from .settings import SHORTEST_TOKEN, DashboardSettings
 
@@ -122,8 +123,7 @@ def _now() -> int:
 
 def visible_name(name: str) -> str:
     """Return a name as it may stand in the audit trail: one line of printable characters."""
-    clean = "".join(c if c.isprintable() else " " for c in name)
-    return " ".join(clean.split())[:LONGEST_NAME].strip()
+    return one_line(name)[:LONGEST_NAME].strip()
 
 
 def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:

@@ -15,6 +15,7 @@ from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.text.instants import parse_in_reach
+from everytick.text.wording import one_line
 
 from .authentication import Visitor
 from .problems import Problem
@@ -111,7 +112,7 @@ def instant(name: str, text: str) -> int:
 
 def _note(note: str | None) -> str | None:
     """Return a note as it may stand in the audit trail: one line."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in note or "").split())
+    clean = one_line(note or "")
     if len(clean) > LONGEST_NOTE:
         raise Problem(422, f"note: at most {LONGEST_NOTE} characters")
     return clean or None

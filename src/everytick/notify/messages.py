@@ -11,6 +11,7 @@ from everytick.engine.capture import without_secrets
 from everytick.store.notices import Item
 from everytick.system import system
 from everytick.text.instants import at
+from everytick.text.wording import one_line
 
 # Short enough for every service that is known to have a limit.
 _TITLE_LENGTH = 120
@@ -111,7 +112,7 @@ def _from(application: str) -> str:
 
 def _plain(text: str) -> str:
     """Return text in one line, without secrets and without what would steer a display or a protocol."""
-    return "".join(c if c.isprintable() else " " for c in without_secrets(" ".join(text.split())))
+    return one_line(without_secrets(text))
 
 
 def _cut(text: str, length: int) -> str:
