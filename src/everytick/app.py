@@ -15,6 +15,7 @@ import sys
 import tomllib
 from functools import cached_property
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -141,7 +142,7 @@ class Application:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
         if self.routers is not None:
             return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
-        return all(map(_is_there, _DASHBOARD_NEEDS))
+        return all(map(is_there, _DASHBOARD_NEEDS))
 
     @property
     def version(self) -> str:
@@ -242,7 +243,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     typed_so = "everytick" if reference is None else f"everytick --app {reference}"
     if named is not None and ":" not in named:
         registered = _registered_by(named, named_by)
-        if command or not _is_there(f"{named}.__main__"):
+        if command or not is_there(f"{named}.__main__"):
             registered.command = typed_so
         return registered
     if named is not None:
@@ -378,17 +379,19 @@ def _checked(file: Path | None, table: Any) -> dict[str, str]:
     return table
 
 
+def is_there(module: str) -> bool:
+    """Return whether a module could be imported. The packages around it are."""
+    return _spec(module) is not None
+
+
 def _is_package(name: str) -> bool:
     """Return whether that is a package, and no folder in which only files of the user stayed."""
-    try:
-        found = find_spec(name) if name else None
-    except ModuleNotFoundError:
-        return False
+    found = _spec(name) if name else None
     return found is not None and found.origin is not None
 
 
-def _is_there(module: str) -> bool:
+def _spec(module: str) -> ModuleSpec | None:
     try:
-        return find_spec(module) is not None
+        return find_spec(module)
     except ModuleNotFoundError:
-        return False
+        return None

@@ -14,7 +14,7 @@ from typing import Any
 
 import apscheduler
 from everytick import app
-from everytick.errors import ScheduleError
+from everytick.errors import ConfigurationError, LedgerError, ScheduleError
 
 # Of the installed package, and of APScheduler's; with a separator, or `everytick_shop` beside it would count.
 _LIBRARIES = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
@@ -61,7 +61,21 @@ def failing(where: str, job_id: Any) -> Iterator[None]:
         raise fail(where, job_id if isinstance(job_id, str) else None, problem) from None
 
 
-def in_a_sentence(problem: Exception) -> str:
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """Turn what the user's code raises in the block into an error that says where it comes from.
+
+    What is one sentence already stays.
+    """
+    try:
+        yield
+    except (ConfigurationError, LedgerError):
+        raise
+    except Exception as problem:
+        raise ScheduleError(_in_a_sentence(problem)) from None
+
+
+def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
     message = problem.msg if isinstance(problem, SyntaxError) else problem

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .app import check_reference, import_referred
-from .call_site import in_a_sentence
-from .errors import ConfigurationError, LedgerError, ScheduleError, nearest
+from .call_site import in_sentences
+from .errors import ConfigurationError, nearest
 
 
 def referred(reference: str, named_by: str) -> Any:
@@ -17,12 +17,8 @@ def referred(reference: str, named_by: str) -> Any:
     """
     check_reference(reference, named_by)
     module, _, name = reference.partition(":")
-    try:
+    with in_sentences():
         found = import_referred(reference, named_by)
-    except (ConfigurationError, LedgerError):
-        raise
-    except Exception as problem:
-        raise ScheduleError(in_a_sentence(problem)) from None
     if not hasattr(found, name):
         known = [it for it in vars(found) if not it.startswith("_")]
         raise ConfigurationError(f"{named_by}: the module {module} has no {name!r}{nearest(name, known)}")

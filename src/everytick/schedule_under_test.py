@@ -12,7 +12,7 @@ from typing import Any
 from everytick.api.loading import load_schedule
 from everytick.dryrun import simulation
 from everytick.dryrun.simulation import Simulation
-from everytick.engine.context import Run, set_current_run
+from everytick.engine.context import Run, describe, set_current_run
 from everytick.engine.executor import call_function
 from everytick.errors import nearest
 from everytick.model import ticks
@@ -131,19 +131,12 @@ class ScheduleUnderTest:
         )
 
     def _describe(self, job: Job, tick: When | None, attempt: int) -> Run:
-        zone, timeout = job.schedule.zone, job.options.timeout
+        zone = job.schedule.zone
         at = None if tick is None else _instant(tick, zone)
         if at is not None and job.next_tick(at - 1) != at:
             raise ValueError(f"{job.id} is not due at {when(at, zone)}{_next(job, at)}")
-        ends = None if timeout is None else ticks.now() + int(timeout * ticks.SECOND)
-        return Run(
-            run_id=next(self._numbers),
-            job_id=job.id,
-            kind="manual" if at is None else "scheduled",
-            tick=None if at is None else ticks.moment(at, zone),
-            attempt=attempt,
-            deadline=None if ends is None else ticks.moment(ends, zone),
-        )
+        kind = "manual" if at is None else "scheduled"
+        return describe(job, next(self._numbers), kind, at, attempt, ticks.now())
 
 
 def _next(job: Job, after: int) -> str:

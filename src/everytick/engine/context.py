@@ -6,6 +6,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from everytick.model import ticks
+from everytick.model.job import Job
+
 
 @dataclass(slots=True)
 class Cancellation:
@@ -44,6 +47,29 @@ class Run:
         A coroutine need not: it is cancelled.
         """
         return self._cancellation.requested
+
+
+def describe(
+    job: Job,
+    run_id: int,
+    kind: str,
+    tick: int | None,
+    attempt: int,
+    started: int,
+    cancellation: Cancellation | None = None,
+) -> Run:
+    """Return an attempt of a job as its function finds it. `tick` and `started`: microseconds UTC."""
+    zone, timeout = job.schedule.zone, job.options.timeout
+    ends = None if timeout is None else started + int(timeout * ticks.SECOND)
+    return Run(
+        run_id,
+        job.id,
+        kind,
+        None if tick is None else ticks.moment(tick, zone),
+        attempt,
+        None if ends is None else ticks.moment(ends, zone),
+        cancellation or Cancellation(),
+    )
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")

@@ -19,7 +19,7 @@ from loguru import logger
 
 from . import capture
 from .admission import Admission
-from .context import Cancellation, Run, set_current_run
+from .context import Cancellation, describe, set_current_run
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
@@ -126,7 +126,8 @@ class Runner:
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()
         try:
-            run = self._describe(claim, job, started)
+            cancellation = self._cancellations[claim.run_id]
+            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, cancellation)
             set_current_run(run)
         except Exception as problem:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
@@ -176,13 +177,6 @@ class Runner:
         starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
         verdicts = await asyncio.wrap_future(starting)
         return self.admission.may_enter(claim, job, verdicts[claim.run_id])
-
-    def _describe(self, claim: Claim, job: Job, started: int) -> Run:
-        zone, timeout = job.schedule.zone, job.options.timeout
-        tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
-        ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
-        cancellation = self._cancellations[claim.run_id]
-        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, cancellation)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         assert job.options.timeout is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from everytick.installed import typed_in
+from everytick.installed import left_behind, typed_in
 
 from .problem import UpdateError
 from .project import Project
@@ -22,6 +22,27 @@ def check(project: Project) -> None:
             "you and the template changed the same lines. Decide in these files, `git add` them, then run"
             f" `{typed_in(project.root, 'update --finish')}`, and commit:\n" + "\n".join(names)
         )
+
+
+def check_engine(project: Project) -> None:
+    """Fail if the engine's line names another commit than the template was updated to.
+
+    Raises:
+        UpdateError: with what is wrong.
+    """
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
+
+
+def check_merged(project: Project) -> None:
+    """Fail if there is no repository, or the merge of an update is not decided in the end.
+
+    Raises:
+        UpdateError: with what is left to do.
+    """
+    project.check_repository()
+    check(project)
+    check_engine(project)
 
 
 def undecided(project: Project) -> list[str]:
