@@ -48,8 +48,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     found += _writable(ledger.path)
     found += _size(ledger.path)
     if revision != REVISION:
-        what = f"the ledger is of version {revision}, this code of {REVISION}"
-        return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
+        return False, [*found, of_another_version(revision, place)]
     try:
         damage = _look_through(ledger)
     except sqlite3.DatabaseError as problem:
@@ -60,6 +59,19 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
         what = f"the ledger is large: not all of it was looked through within {exact_seconds(_CHECK_SECONDS)}"
         return True, [*found, Finding("note", "ledger", what, place, None)]
     return False, [*found, Finding("error", "ledger", ledger.damaged(damage), place, "a backup in its place")]
+
+
+def of_another_version(revision: str | None, place: str) -> Finding:
+    """Return what there is to say of a ledger that is not of this code's version."""
+    what = f"the ledger is of version {revision}, this code of {REVISION}"
+    return Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")
+
+
+def size_of(what: str, length: int, largest: int, place: str) -> Finding:
+    """Return `what` is to be said of a ledger of some bytes, and what helps if it is large."""
+    if length > largest:
+        return Finding("note", "size", what, place, "a smaller SCHEDULER_HISTORY_DAYS")
+    return ok("size", what, place)
 
 
 def examine_writing(ledger: SqliteLedger) -> Finding | None:
@@ -106,11 +118,7 @@ def _size(path: Path) -> Iterator[Finding]:
     length = path.stat().st_size
     log = path.with_name(f"{path.name}-wal")
     waiting = log.stat().st_size if log.exists() else 0
-    level = "note" if length > _LARGE else "ok"
-    right = "a smaller SCHEDULER_HISTORY_DAYS" if length > _LARGE else None
-    yield Finding(
-        level, "size", f"the ledger takes {size(length)}, its log {size(waiting)}", str(path), right
-    )
+    yield size_of(f"the ledger takes {size(length)}, its log {size(waiting)}", length, _LARGE, str(path))
     if waiting > _LARGE_LOG:
         what = f"{log.name} takes {size(waiting)}: while a process reads without an end it cannot shrink"
         yield Finding("warning", "size", what, str(log), "end whatever keeps the ledger open for reading")
