@@ -21,6 +21,7 @@ from everytick.model import ticks
 from everytick.system import use
 
 from application import rows_in
+from ledgers import changing
 
 
 @contextmanager
@@ -66,6 +67,18 @@ async def until(condition: Callable[[], Any], patience: float = 15) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.02)
     return value
+
+
+async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> None:
+    """Let the ledger say that nothing was up for so long."""
+    async with scheduler:
+        pass
+    with changing(scheduler.ledger) as connection:
+        connection.execute("DELETE FROM scheduler_runs")
+        connection.execute(
+            "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
+            (int(seconds * 1_000_000), job_id),
+        )
 
 
 class Gauge:

@@ -7,11 +7,14 @@ be recorded as started is so for many runs at once, shortly before there is a sl
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import math
+import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -47,7 +50,7 @@ class Admission:
         outcomes: Outcomes,
         listeners: Listeners,
         max_workers: int,
-        run: Callable[[Claim], Awaitable[None]],
+        run: Callable[[Claim], Coroutine[Any, Any, None]],
     ) -> None:
         self._jobs, self._me, self._writer = jobs, me, writer
         self._outcomes, self._listeners = outcomes, listeners
@@ -63,9 +66,15 @@ class Admission:
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
+        # The variables that a run begins with; no run sees what another one has set.
+        self._variables = contextvars.Context()
         # Called when a slot is free for which nothing waits here.
         self.when_free: Callable[[], None] | None = None
         self.closed = False
+
+    def begin(self) -> None:
+        """Let each run begin with the context variables that are set here and now."""
+        self._variables = contextvars.copy_context()
 
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
@@ -174,7 +183,8 @@ class Admission:
         while self._ready and len(self.slots) < self._max_workers and not self.closed:
             claims = self._ready.popleft()
             # The name is what the watchdog tells of a coroutine that blocks the loop.
-            task = asyncio.create_task(self._slot(claims), name=f"job {claims[0].job_id}")
+            name = f"job {claims[0].job_id}"
+            task = asyncio.create_task(self._slot(claims), name=name, context=self._fresh_variables())
             self.slots.add(task)
             task.add_done_callback(self._slot_is_free)
         if self._waiting and not self._starting and not self.closed:
@@ -198,11 +208,24 @@ class Admission:
                 self.dispatch(claims[number:])
                 return
             try:
-                await self._run(claim)
+                # The first run has the context of the slot's own task, each further one another.
+                await (self._in_task(claim) if number else self._run(claim))
             except asyncio.CancelledError:
                 # Cut while it waited to be recorded as started: it was not entered.
                 self._outcomes.release(claims[number:])
                 return
+
+    def _in_task(self, claim: Claim) -> asyncio.Task[None]:
+        # The name is what the watchdog tells of a coroutine that blocks the loop.
+        name, variables = f"job {claim.job_id}", self._fresh_variables()
+        return asyncio.create_task(self._run(claim), name=name, context=variables)
+
+    def _fresh_variables(self) -> contextvars.Context:
+        variables = self._variables.copy()
+        if decimal := sys.modules.get("decimal"):
+            # The object in this variable is changed in place, so a copy of the variables would share it.
+            variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
+        return variables
 
     def _start_waiting(self) -> None:
         """Have those that wait recorded as started, as many as will soon have a slot; no two of one job."""

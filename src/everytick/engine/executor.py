@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
+from everytick.model.functions import check_that_it_ran
 from everytick.model.job import Job
 from everytick.system import system
 
@@ -31,7 +32,11 @@ class Calls:
         self._lines: dict[int, capture.Lines] = {}
 
     async def call(self, job: Job, run_id: int, limit: asyncio.Timeout | None) -> Any:
-        """Call a job's function; return or raise what it does. `forget` the run when it is over."""
+        """Call a job's function; return or raise what it does. `forget` the run when it is over.
+
+        Raises:
+            RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
+        """
         self._lines[run_id], token = capture.begin()
         task = asyncio.current_task()
         assert task is not None
@@ -80,13 +85,22 @@ class Calls:
 
 
 async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> Any:
-    """Call a job's function, a plain one by `on_thread` in the context of the caller; see `Calls.call`."""
+    """Call a job's function, a plain one by `on_thread` in the context of the caller; see `Calls.call`.
+
+    Raises:
+        RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
+    """
     if job.is_coroutine_function:
-        return await job.func(*job.args, **job.kwargs)
-    call = functools.partial(job.func, *job.args, **job.kwargs)
-    value = await on_thread(functools.partial(contextvars.copy_context().run, _without_stop_iteration, call))
-    # A plain function (a lambda, a callable object) may hand back a coroutine.
-    return await value if inspect.isawaitable(value) else value
+        value = await job.func(*job.args, **job.kwargs)
+    else:
+        call = functools.partial(job.func, *job.args, **job.kwargs)
+        inside = functools.partial(contextvars.copy_context().run, _without_stop_iteration, call)
+        value = await on_thread(inside)
+        if inspect.isawaitable(value):
+            # A plain function (a lambda, a callable object) may hand back a coroutine.
+            value = await value
+    check_that_it_ran(value)
+    return value
 
 
 def _without_stop_iteration(call: Callable[[], Any]) -> Any:

@@ -137,6 +137,7 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._watchdog = Watchdog(self._loop)
         capture.attach(self._settings.log_level)
+        self._runner.admission.begin()
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:
             self._clock.start(self._watermarks)

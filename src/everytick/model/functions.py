@@ -1,16 +1,18 @@
 """Which function a job calls: found by its reference, named for people, checked against its arguments.
 
-Every function here raises ValueError with a sentence.
+Every function here raises ValueError with a sentence; `check_that_it_ran`, which looks at a run, RuntimeError.
 """
 
 from __future__ import annotations
 
+import asyncio
+import dis
 import functools
 import inspect
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any
@@ -30,7 +32,7 @@ def resolve(function: Any) -> Callable[..., Any]:
         raise ValueError("the function was called instead of given: leave the parentheses out")
     if not callable(function):
         raise ValueError(f"{function!r} is not a function")
-    if _is_generator(unwrapped(function)):
+    if _is_generator(inner := unwrapped(function)) or _is_generator(type(inner).__call__):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
 
@@ -88,6 +90,46 @@ def is_coroutine_function(function: Any) -> bool:
     """Return whether calling it gives a coroutine, as far as that can be seen without a call."""
     function = unwrapped(function)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def check_that_it_ran(value: Any) -> None:
+    """Refuse what a function handed back if it is work that nobody did: the run was no success.
+
+    A generator or an awaitable of which something has run is a value as any other, and so is a future (or
+    task), which somebody else sees to.
+    """
+    made = value
+    if type(value).__module__ == "contextlib":
+        # What a function under `contextlib.contextmanager` gives has the generator inside.
+        value = getattr(value, "gen", value)
+    if inspect.isgenerator(value):
+        what = "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
+    elif inspect.isasyncgen(value):
+        what = "an async generator" if _is_untouched(value) else None
+    elif inspect.iscoroutine(value):
+        what = None
+        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+            what = "a coroutine"
+            # Or Python would warn of it as well.
+            value.close()
+    elif inspect.isawaitable(value) and not asyncio.isfuture(value):
+        what = f"a {type(value).__name__}"
+    else:
+        what = None
+    if what is not None:
+        raise RuntimeError(
+            f"the function handed back {what} that nobody ran"
+            + (": use it in a `with` statement" if made is not value else "")
+        )
+
+
+def _is_untouched(generator: AsyncGenerator[Any, Any]) -> bool:
+    """Return whether nothing of an async generator has run."""
+    if sys.version_info >= (3, 12):
+        return inspect.getasyncgenstate(generator) == inspect.AGEN_CREATED
+    frame = generator.ag_frame
+    # Until its first step it stands where it was made.
+    return frame is not None and frame.f_code.co_code[frame.f_lasti] == dis.opmap["RETURN_GENERATOR"]
 
 
 def function_name(function: Any) -> str:

@@ -16,22 +16,10 @@ from everytick import log_to_stderr as configure_logging
 from everytick.model import ticks
 from everytick.model.misfire import decide
 
-from inside import Gauge, rows, until
+from inside import Gauge, rows, until, was_down
 from ledgers import changing, held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
-
-
-async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> None:
-    """Let the ledger say that nothing was up for so long."""
-    async with scheduler:
-        pass
-    with changing(scheduler.ledger) as connection:
-        connection.execute("DELETE FROM scheduler_runs")
-        connection.execute(
-            "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
-            (int(seconds * 1_000_000), job_id),
-        )
 
 
 async def test_after_an_outage_the_latest_missed_tick_runs(scheduler: AsyncIOScheduler) -> None:

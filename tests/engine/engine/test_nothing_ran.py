@@ -1,0 +1,155 @@
+"""Functions that hand back what nobody ran: such a run is not called succeeded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler, ScheduleError
+
+from inside import rows, until
+
+
+def steps() -> Iterator[int]:
+    yield 1
+
+
+async def async_steps() -> AsyncIterator[int]:
+    yield 1
+
+
+async def coroutine() -> str:
+    return "done"
+
+
+@functools.wraps(steps)
+def wrapped() -> Any:
+    return steps()
+
+
+async def async_wrapper() -> Any:
+    return async_steps()
+
+
+async def coroutine_of_a_coroutine() -> Any:
+    return coroutine()
+
+
+async def coroutine_of_a_generator() -> Any:
+    return steps()
+
+
+class Lazy:
+    def __await__(self) -> Generator[Any, None, str]:
+        return coroutine().__await__()
+
+
+async def coroutine_of_an_awaitable() -> Any:
+    return Lazy()
+
+
+class Callable_:
+    def __call__(self) -> Any:
+        return steps()
+
+
+@contextlib.contextmanager
+def manager() -> Iterator[None]:
+    yield
+
+
+@contextlib.asynccontextmanager
+async def async_manager() -> AsyncIterator[None]:
+    yield
+
+
+NOTHING_RAN: dict[str, tuple[Callable[..., Any], str]] = {
+    "a wrapper": (wrapped, "a generator"),
+    "a lambda": (lambda: steps(), "a generator"),
+    "a lambda of an async generator": (lambda: async_steps(), "an async generator"),
+    "a callable object": (Callable_(), "a generator"),
+    "a partial": (functools.partial(lambda make: make(), steps), "a generator"),
+    "a context manager": (manager, "a generator"),
+    "an async context manager": (async_manager, "an async generator"),
+    "a coroutine of a coroutine": (coroutine_of_a_coroutine, "a coroutine"),
+    "a coroutine of a generator": (coroutine_of_a_generator, "a generator"),
+    "a coroutine of an async generator": (async_wrapper, "an async generator"),
+    "a coroutine of an awaitable": (coroutine_of_an_awaitable, "a Lazy"),
+    "a lambda of a coroutine of a coroutine": (lambda: coroutine_of_a_coroutine(), "a coroutine"),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING_RAN)
+async def test_what_nobody_ran_is_no_success(scheduler: AsyncIOScheduler, case: str) -> None:
+    function, what = NOTHING_RAN[case]
+    scheduler.add_job(function, "date", id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "failed"))
+    [row] = rows(scheduler)
+    assert row["error"].startswith("RuntimeError: ")
+    assert f"handed back {what} that nobody ran" in row["error"]
+
+
+class Ran:
+    """Awaitables and generators of which something has run, or that somebody else runs."""
+
+    @staticmethod
+    def begun() -> Iterator[int]:
+        generator = steps()
+        next(generator)
+        return generator
+
+    @staticmethod
+    def used_up() -> Iterator[int]:
+        generator = steps()
+        list(generator)
+        return generator
+
+    @staticmethod
+    def of_a_coroutine() -> Awaitable[str]:
+        return coroutine()
+
+    @staticmethod
+    def of_an_awaitable() -> Awaitable[str]:
+        return Lazy()
+
+    @staticmethod
+    async def task() -> asyncio.Task[str]:
+        return asyncio.ensure_future(coroutine())
+
+    @staticmethod
+    def plain() -> Any:
+        return {"rows": [1, 2]}
+
+    @staticmethod
+    def kind_itself() -> Any:
+        return Lazy
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Ran) if not name.startswith("_")])
+async def test_what_ran_is_a_success(scheduler: AsyncIOScheduler, name: str) -> None:
+    scheduler.add_job(getattr(Ran, name), "date", id="job")
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+
+
+class HasYield:
+    def __call__(self) -> Iterator[int]:
+        yield 1
+
+
+class HasAsyncYield:
+    async def __call__(self) -> AsyncIterator[int]:
+        yield 1
+
+
+@pytest.mark.parametrize("function", [HasYield(), HasAsyncYield(), functools.partial(HasYield())])
+def test_an_object_that_is_called_with_a_yield_is_refused_at_once(
+    scheduler: AsyncIOScheduler, function: Callable[..., Any]
+) -> None:
+    with pytest.raises(ScheduleError, match="has a `yield`: calling it would run nothing of it"):
+        scheduler.add_job(function, "date", id="job")
