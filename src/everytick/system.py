@@ -18,8 +18,9 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,7 +52,17 @@ def _thread_pool(most: int, name: str) -> Executor:
 
 
 def _in_thread(function: Callable[[], T]) -> Awaitable[T]:
-    return asyncio.to_thread(function)
+    # Not one of the event loop's own threads: a job may have used them all, or shut them down.
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(function())
+        except BaseException as problem:
+            done.set_exception(problem)
+
+    _start_thread(copy_context().run, args=(run,), name="scheduler-aside")
+    return asyncio.wrap_future(done)
 
 
 def _new_token(size: int) -> str:

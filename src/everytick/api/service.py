@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
 from typing import Any
 
 from everytick import app
+from everytick.engine.context import current_run
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
@@ -56,15 +57,38 @@ def _end(code: int) -> None:
 
 
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
-    """Run to the end. A task of a job's own that raises SystemExit stops the loop, and nothing else (R12)."""
+    """Run to the end. What a job does to the event loop, or to all of its tasks, stops nothing else (R12)."""
     task = loop.create_task(serving)
+    _let_no_job_stop(loop)
     while True:
         try:
             return loop.run_until_complete(task)
-        except SystemExit:
+        except (SystemExit, KeyboardInterrupt):
+            # Signals are heard in another way: a task that a run had begun raised it, through the loop.
             if task.done():
                 raise
             logger.exception("a task that a job had begun wanted to end the program; it goes on")
+        except RuntimeError:
+            if task.done():
+                raise
+            logger.error("something stopped the event loop; it goes on")
+
+
+def _let_no_job_stop(loop: asyncio.AbstractEventLoop) -> None:
+    """Let `loop.stop()` do nothing if a run called it, or made it be called, but tell of it."""
+    stop = loop.stop
+
+    def stop_unless_a_run_asks() -> None:
+        # The variables of a run are also those of the callbacks, tasks and threads that it begins.
+        run = current_run()
+        if run is None:
+            stop()
+        else:
+            logger.error("job {} wanted to stop the event loop, on which all jobs run; it goes on", run.job_id)
+
+    with suppress(AttributeError):
+        # A loop that is not written in Python cannot be changed; it is begun again when it was stopped.
+        loop.stop = stop_unless_a_run_asks  # type: ignore[method-assign]
 
 
 async def _serve(
@@ -90,11 +114,23 @@ async def _serve(
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
         ending.enter_context(beside())
-        await stop.wait()
+        await _asked_to_stop(stop)
         logger.info("stopping")
         cut = await scheduler.drain(hurry, ending=True)
         _ignore_signals()
         return cut
+
+
+async def _asked_to_stop(stop: asyncio.Event) -> None:
+    """Wait for it. A job that cancels all tasks of the event loop does not mean this one."""
+    task = asyncio.current_task()
+    assert task is not None
+    while not stop.is_set():
+        try:
+            await stop.wait()
+        except asyncio.CancelledError:
+            task.uncancel()
+            logger.error("something cancelled the scheduler's own task; it goes on")
 
 
 async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:

@@ -1,6 +1,6 @@
 """Which function a job calls: found by its reference, named for people, checked against its arguments.
 
-Every function here raises ValueError with a sentence; `check_that_it_ran`, which looks at a run, RuntimeError.
+Every function here raises ValueError with a sentence, but for `check_that_it_ran`, which looks at a run.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from everytick.model import ticks
 from everytick.model.misfire import decide
 
 from inside import Gauge, rows, until, was_down
-from ledgers import changing, held
+from ledgers import held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 

@@ -1,0 +1,74 @@
+"""Jobs that stop, cancel or shut down what all jobs run on: it goes on, and the culprit is named."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from application import Application, wait_for
+
+TASKS = """
+import asyncio, threading
+
+async def stops():
+    asyncio.get_running_loop().stop()
+
+async def stops_soon():
+    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+
+async def stops_from_a_thread():
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(loop.call_soon_threadsafe, loop.stop)
+
+async def stops_by_a_task():
+    async def stop(): asyncio.get_running_loop().stop()
+    asyncio.get_running_loop().keep = asyncio.ensure_future(stop())
+
+async def cancels_all():
+    for task in asyncio.all_tasks():
+        if task is not asyncio.current_task() and "beside" not in task.get_name():
+            task.cancel()
+
+async def takes_the_threads():
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+async def interrupts():
+    async def interrupt(): raise KeyboardInterrupt
+    asyncio.get_running_loop().keep = asyncio.ensure_future(interrupt())
+
+async def beside():
+    await asyncio.sleep(2)
+"""
+
+SAID = {
+    "stops": "job culprit wanted to stop the event loop",
+    "stops_soon": "job culprit wanted to stop the event loop",
+    "stops_from_a_thread": "job culprit wanted to stop the event loop",
+    "stops_by_a_task": "job culprit wanted to stop the event loop",
+    "cancels_all": "something cancelled the scheduler's own task; it goes on",
+    "takes_the_threads": "",
+    "interrupts": "wanted to end the program; it goes on",
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SAID)
+def test_the_schedule_goes_on_and_what_runs_beside_it_is_not_touched(tmp_path: Path, name: str) -> None:
+    app = Application(tmp_path)
+    app.tasks(TASKS)
+    app.schedule(
+        'scheduler.add_job(beside, "interval", seconds=1, id="beside", max_instances=5)\n'
+        f'scheduler.add_job({name}, "interval", seconds=1, id="culprit")',
+        f"from app.services.my_tasks import beside, {name}\n",
+    )
+    with app.running() as process:
+        if SAID[name]:
+            process.says(SAID[name])
+        before = len(app.recorded("succeeded"))
+        wait_for(lambda: len(app.recorded("succeeded")) > before + 5, "further runs")
+    assert process.popen.returncode == 0
+    assert not [row for row in app.recorded("cancelled", "failed") if row["job_id"] == "beside"]
+    if name != "interrupts":
+        assert "Traceback" not in process.log()
