@@ -49,6 +49,13 @@ class LedgerError(Exception):
     """
 
 
+# Why a process that was forked while the ledger was open here is not let at it.
+FORKED = (
+    "the ledger was open in the process from which this one was forked, so it cannot be used here: start"
+    " the child by multiprocessing.get_context('spawn') and use SchedulerClient in it"
+)
+
+
 class LedgerUnavailable(LedgerError):
     """The ledger did not answer this time (locked, full, away); trying again may help."""
 

@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -49,6 +49,12 @@ def _start_thread(
 
 def _thread_pool(most: int, name: str) -> Executor:
     return ThreadPoolExecutor(most, thread_name_prefix=name)
+
+
+if hasattr(os, "register_at_fork"):
+    # Or a child that `multiprocessing` forks on a thread of a pool has the exit code 1, whatever it did:
+    # at its end Python waits for the pool's threads, one of which it is itself.
+    os.register_at_fork(after_in_child=lambda: getattr(thread, "_threads_queues", {}).clear())
 
 
 def _in_thread(function: Callable[[], T]) -> Awaitable[T]:
@@ -96,13 +102,47 @@ def _is_gone(pid: int) -> bool:
     return False
 
 
+# The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
+_heard: dict[int, bool] = {}
+# Of each thread that forks, the signals that it held back before.
+_forking = threading.local()
+
+
 def _ignore_signal(number: int) -> None:
-    signal.signal(number, signal.SIG_IGN)
+    _hear(number, signal.SIG_IGN)
 
 
 def _on_signal(number: int, asked: Callable[[], object]) -> None:
     # Not by the event loop's own means, which give a signal its deadly meaning back when the loop is closed.
-    signal.signal(number, lambda *_: asked())
+    _hear(number, lambda *_: asked())
+
+
+def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None:
+    if not _heard and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_hear_as_before)
+    before = signal.signal(number, handler)
+    _heard.setdefault(number, before == signal.SIG_IGN)
+
+
+def _hold_back() -> None:
+    """Let no signal reach a child that is forked now before `_hear_as_before` has been there."""
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _heard)
+
+
+def _let_through() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _hear_as_before() -> None:
+    """Let a child that a job has forked end by the signals that it is sent, as any other program."""
+    for number, was_ignored in _heard.items():
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if was_ignored else usual)
+    if _heard:
+        # Or the child would tell the event loop of its parent.
+        signal.set_wakeup_fd(-1)
+    _heard.clear()
+    _let_through()
 
 
 @dataclass(slots=True)

@@ -84,7 +84,7 @@ def _let_no_job_stop(loop: asyncio.AbstractEventLoop) -> None:
         if run is None:
             stop()
         else:
-            logger.error("job {} wanted to stop the event loop, on which all jobs run; it goes on", run.job_id)
+            logger.error("job {} wanted to stop the event loop of all jobs; it goes on", run.job_id)
 
     with suppress(AttributeError):
         # A loop that is not written in Python cannot be changed; it is begun again when it was stopped.

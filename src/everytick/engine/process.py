@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
-from everytick.errors import LedgerError, LedgerUnavailable
+from everytick.errors import FORKED, LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import definitions, joining, requests, runs, workers
@@ -182,8 +182,11 @@ class Process:
         On the event loop this waits for as long as a blocked ledger may delay the schedule, no longer.
 
         Raises:
-            LedgerError: the ledger did not answer; nothing was done.
+            LedgerError: the ledger did not answer, or this is a child that a job forked; nothing was done.
         """
+        if system.pid() != self._me.pid:
+            # The thread that writes is not here: a fork takes only the thread that asked for it along.
+            raise LedgerError(FORKED)
         doing = self.writer.submit(operation)
         on_loop = _running_loop() is self._loop
         try:

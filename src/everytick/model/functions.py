@@ -12,9 +12,9 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from importlib import import_module
-from types import CodeType, FunctionType
+from types import AsyncGeneratorType, CodeType, FunctionType
 from typing import Any
 
 # Limits of arguments that are stored: nested levels of lists and dicts, and bits of a number.
@@ -123,7 +123,7 @@ def check_that_it_ran(value: Any) -> None:
         )
 
 
-def _is_untouched(generator: AsyncGenerator[Any, Any]) -> bool:
+def _is_untouched(generator: AsyncGeneratorType[Any, Any]) -> bool:
     """Return whether nothing of an async generator has run."""
     if sys.version_info >= (3, 12):
         return inspect.getasyncgenstate(generator) == inspect.AGEN_CREATED

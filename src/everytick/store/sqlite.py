@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
+from weakref import WeakSet
 
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.errors import FORKED, ConfigurationError, LedgerError
 from everytick.system import system
 
 from .checkpoints import LAST_RESORT, Checkpoints
@@ -25,6 +26,29 @@ _BUSY_SECONDS = 5.0
 _FULL_CHECK_BYTES = 8 * 1024 * 1024
 
 T = TypeVar("T")
+
+# SQLite keeps the locks of a process in its memory, which a fork copies, though the child has none of them: a
+# connection that the child opens to such a file could take away what its parent is about to write.
+_open: WeakSet[_Connection] = WeakSet()
+_open_at_fork: set[tuple[int, int]] = set()
+
+
+class _Connection(sqlite3.Connection):
+    """One of which is known to which file it leads, and until when."""
+
+    leads_to: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        super().close()
+        _open.discard(self)
+
+
+def _remember_what_was_open() -> None:
+    _open_at_fork.update(connection.leads_to for connection in _open if connection.leads_to)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_what_was_open)
 
 
 class SqliteLedger(Ledger):
@@ -62,7 +86,12 @@ class SqliteLedger(Ledger):
         """Open a connection in autocommit mode.
 
         With `read_only` nothing is ever written, not even an empty file where there was none.
+
+        Raises:
+            LedgerError: this process was forked while the file was open.
         """
+        if self.file_identity() in _open_at_fork:
+            raise LedgerError(FORKED)
         mode = "rwc"
         if read_only:
             writable = os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK)
@@ -73,8 +102,11 @@ class SqliteLedger(Ledger):
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
+            factory=_Connection,
             uri=True,
         )
+        _open.add(connection)
+        connection.leads_to = self.file_identity()
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         else:

@@ -1,0 +1,167 @@
+"""Jobs that fork: their children end by the signals that they are sent, and use nothing of the parent's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from application import Application, wait_for
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork"),
+]
+
+TASKS = """
+import logging, multiprocessing, os, signal, sys, time
+from datetime import timedelta
+from loguru import logger
+
+forking = multiprocessing.get_context("fork")
+kept = []
+
+def leaves_a_pool():
+    pool = forking.Pool(2)
+    kept.append(pool)
+    pool.apply_async(time.sleep, (600,))
+
+def terminates_a_pool():
+    with forking.Pool(2) as pool:
+        pool.apply_async(time.sleep, (600,))
+
+def terminates_a_process():
+    child = forking.Process(target=time.sleep, args=(600,))
+    child.start()
+    child.terminate()
+    child.join(30)
+    assert child.exitcode == -signal.SIGTERM, child.exitcode
+
+def interrupts_a_process():
+    child = os.fork()
+    if child == 0:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            os._exit(7)
+    time.sleep(0.3)
+    os.kill(child, signal.SIGINT)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+async def forks_on_the_loop():
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+def leaves_a_daemon():
+    child = forking.Process(target=time.sleep, args=(600,), daemon=True)
+    kept.append(child)
+    child.start()
+
+def logs():
+    def talk():
+        logger.info("the child says so")
+        logging.getLogger("child").warning("by logging too")
+    child = forking.Process(target=talk)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0, child.exitcode
+
+def told(target):
+    receiving, sending = forking.Pipe(duplex=False)
+    def ask():
+        begun = time.monotonic()
+        try:
+            target()
+            answer = "done"
+        except Exception as problem:
+            answer = f"{type(problem).__name__}: {problem}"
+        sending.send((answer, time.monotonic() - begun))
+    child = forking.Process(target=ask)
+    child.start()
+    answer, seconds = receiving.recv()
+    child.join(30)
+    logger.info("after {:.0f} s the child was told: {}", seconds, answer)
+
+def adds_a_job():
+    from app.components.scheduler import main
+    told(lambda: main.kept[0].add_job(logs, "interval", hours=1, id="added by a child"))
+
+def asks_as_a_client():
+    from everytick import SchedulerClient
+    told(lambda: SchedulerClient().add_job(logs, "interval", hours=1, id="added by a child"))
+
+def reads():
+    from everytick import LedgerReader
+    told(lambda: LedgerReader().outcome_counts(timedelta(days=1)))
+
+def spawns():
+    child = multiprocessing.get_context("spawn").Process(target=add)
+    child.start()
+    child.join(30)
+
+def add():
+    from everytick import SchedulerClient
+    SchedulerClient().add_job(logs, "interval", hours=1, id="added by a child")
+"""
+REFUSED = "the child was told: LedgerError: the ledger was open in the process from which this one was forked"
+
+
+def of_forks(app: Application, *states: str) -> list[dict[str, Any]]:
+    return [row for row in app.recorded(*states) if row["job_id"] == "forks"]
+
+
+def with_job(folder: Path, name: str) -> Application:
+    app = Application(folder)
+    app.tasks(TASKS)
+    app.schedule(
+        f'scheduler.add_job({name}, "date", id="forks")\n'
+        'scheduler.add_job(print, "interval", seconds=1, args=["tick"], id="beside")\n'
+        "kept.append(scheduler)",
+        f"from app.services.my_tasks import {name}\nkept = []\n",
+    )
+    return app
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leaves_a_pool",
+        "terminates_a_pool",
+        "terminates_a_process",
+        "interrupts_a_process",
+        "forks_on_the_loop",
+        "leaves_a_daemon",
+        "logs",
+    ],
+)
+def test_children_end_when_they_are_asked_to_and_so_does_the_scheduler(tmp_path: Path, name: str) -> None:
+    app = with_job(tmp_path, name)
+    with app.running() as process:
+        wait_for(lambda: of_forks(app, "succeeded", "failed"), name)
+        [run] = of_forks(app)
+        assert run["state"] == "succeeded", process.log()
+    if name == "logs":
+        assert "the child says so" in process.log()
+        assert "by logging too" in process.log()
+
+
+@pytest.mark.parametrize("name", ["adds_a_job", "asks_as_a_client", "reads"])
+def test_a_child_that_wants_the_ledger_is_told_at_once_how_to_get_at_it(tmp_path: Path, name: str) -> None:
+    app = with_job(tmp_path, name)
+    with app.running() as process:
+        process.says("after 0 s the child was told: ")
+        assert REFUSED in process.log()
+        before = len(app.recorded("succeeded"))
+        wait_for(lambda: len(app.recorded("succeeded")) > before + 1, "further runs")
+    assert [job["id"] for job in app.json("jobs")] == ["forks", "beside"]
+
+
+def test_a_child_that_is_spawned_may_add_a_job(tmp_path: Path) -> None:
+    app = with_job(tmp_path, "spawns")
+    with app.running():
+        wait_for(lambda: any(job["id"] == "added by a child" for job in app.json("jobs")), "the child's job")
