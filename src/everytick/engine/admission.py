@@ -32,6 +32,9 @@ LONGEST_SLEEP = 30.0
 # Runs are recorded as started ahead of their slot: as many as end within `_MOMENT` seconds, at most
 # `_MOST_AHEAD`.
 _MOMENT, _MOST_AHEAD = 0.05, 1_000
+# A run that has waited so long for a slot may wait for one in any process, unless one will be free here
+# within `_NEAR` seconds.
+_PATIENCE, _NEAR = 0.2, 0.5
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -62,14 +65,17 @@ class Admission:
         self._waiting: deque[list[Claim]] = deque()
         self._starting: dict[int, list[Claim]] = {}
         self._ready: deque[list[Claim]] = deque()
+        self._impatience: asyncio.TimerHandle | None = None
         self.slots: set[asyncio.Task[None]] = set()
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
         # The variables that a run begins with; no run sees what another one has set.
         self._variables = contextvars.Context()
-        # Called when a slot is free for which nothing waits here.
-        self.when_free: Callable[[], None] | None = None
+        # Called when a run has ended, with its job, and nothing waits here for its slot.
+        self.when_free: Callable[[str], None] | None = None
+        # Whether runs were given up, and may wait for a slot that gets free here.
+        self.queued_up = False
         self.closed = False
 
     def begin(self) -> None:
@@ -137,6 +143,8 @@ class Admission:
     def close(self) -> None:
         """Let nothing begin any more, and give back what has not."""
         self.closed = True
+        if self._impatience:
+            self._impatience.cancel()
         for timer, _run_ids in self._timers.values():
             timer.cancel()
         # A run that is about to be recorded as started is given back after that is done, not before.
@@ -172,11 +180,15 @@ class Admission:
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
+        soon = min(self._free_within(_MOMENT), _MOST_AHEAD)
+        return Room(max(0, free), max(0, soon + min(0, free)))
+
+    def _free_within(self, seconds: float) -> int:
+        """Return how many slots are likely to be free within a time, one after another."""
         # Where none has ended lately but some are under way, these are long ones, and the time at which the
         # next slot becomes free is not known.
         flows = self._takes and (not self.slots or system.monotonic() - self._ended_at < 2 * _MOMENT)
-        soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
-        return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))
+        return int(self._max_workers * seconds / max(self._takes, 1e-4)) if flows else 0
 
     def _go_on(self) -> None:
         """Give free slots to those that are ready, and have the next ones recorded as started."""
@@ -186,17 +198,37 @@ class Admission:
             name = f"job {claims[0].job_id}"
             task = asyncio.create_task(self._slot(claims), name=name, context=self._fresh_variables())
             self.slots.add(task)
-            task.add_done_callback(self._slot_is_free)
+            task.add_done_callback(functools.partial(self._slot_is_free, claims[0].job_id))
         if self._waiting and not self._starting and not self.closed:
             self._start_waiting()
+        if (self._waiting or self._ready) and not (self._impatience or self.closed):
+            self._impatience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
 
-    def _slot_is_free(self, task: asyncio.Task[None]) -> None:
+    def _lose_patience(self) -> None:
+        """Let any process run what has waited here for long: it is not under way (R15)."""
+        self._impatience = None
+        near = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
+        given_up: list[tuple[Claim, int]] = []
+        for place in (self._ready, self._waiting):
+            for claims in list(place):
+                job = self._jobs.get(claims[0].job_id)
+                if near > 0 or job is None or not _waits_for_long(claims[0]):
+                    near -= 1
+                else:
+                    place.remove(claims)
+                    given_up += [(claim, job.most_waiting) for claim in claims]
+        if given_up:
+            self.queued_up = True
+            self._outcomes.queue_up(given_up)
+        self._go_on()
+
+    def _slot_is_free(self, job_id: str, task: asyncio.Task[None]) -> None:
         self.slots.discard(task)
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
         if self.when_free is not None and not self._waiting:
-            self.when_free()
+            self.when_free(job_id)
 
     async def _slot(self, claims: list[Claim]) -> None:
         for number, claim in enumerate(claims):
@@ -270,3 +302,9 @@ class Admission:
             elif others:
                 self._waiting.appendleft(others)
         self._go_on()
+
+
+def _waits_for_long(claim: Claim) -> bool:
+    """Return whether a run that is due has waited in this process for longer than it should."""
+    since_due = (ticks.now() - claim.due) / ticks.SECOND
+    return min(since_due, system.monotonic() - claim.at) >= _PATIENCE

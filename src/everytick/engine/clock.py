@@ -150,6 +150,8 @@ class Clock:
             answers = claims.claim(connection, me, decisions, room)
             if any(answer.queued for answer in answers):
                 self._ledger.wake_others(connection)
+                # Some may be for this process, once it has done those that are before them.
+                self._writer.hurry()
             return answers
 
         future = self._writer.submit(claim, weight=len(decisions))
@@ -204,13 +206,9 @@ class Clock:
     def _report(self, answer: Answer) -> None:
         job = answer.decision.job
         if answer.overlapped:
-            # A run that another process holds may not have begun yet.
-            waits = "," if self._me.role.serves(job.options.queue) else ", or still waits,"
-            logger.bind(job=job.id).warning(
-                "skipped: an earlier run was not over yet{} and max_instances={}",
-                waits,
-                job.options.max_instances,
-            )
+            most = job.options.max_instances
+            log = logger.bind(job=job.id)
+            log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
             self._listeners.overlapped(job.id, answer.overlapped)
         for skip in answer.decision.skip:
             begin = when(skip.first, job.schedule.zone)

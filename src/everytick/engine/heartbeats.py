@@ -57,8 +57,9 @@ class Heartbeats:
         self._last_beat = self._last_prune = system.monotonic()
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
-        # Whether more runs waited than there was room for.
+        # Whether more runs may wait than there was room for, and the jobs whose runs wait for another one.
         self.more = False
+        self.full: set[str] = set()
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
@@ -73,11 +74,7 @@ class Heartbeats:
             # was there already.
             return
         now = system.monotonic()
-        room = self._room() if self.taking else Room(0)
-        if room.is_any and queue.is_any(connection, self._me):
-            left: dict[str, str] = {}
-            self._in_transaction(connection, lambda inside: self._take_waiting(inside, room, left))
-            self._tell_of(left)
+        self._look_for_waiting(connection, self._room() if self.taking else Room(0))
         if now >= self._last_beat + BEAT_SECONDS:
             self._show_life(connection)
             self._last_beat = now
@@ -86,10 +83,20 @@ class Heartbeats:
             self._in_transaction(connection, self._prune)
         self._counting.go_on(connection)
 
-    def _take_waiting(self, connection: Connection, room: Room, left: dict[str, str]) -> list[Claim]:
-        taken = queue.take(connection, self._me, self._jobs, room, left)
-        self.more = not room.is_any
-        return taken
+    def _look_for_waiting(self, connection: Connection, room: Room) -> None:
+        left: dict[str, str] = {}
+        full: set[str] = set()
+        if not room.is_any:
+            # Nobody looks, so there may be some by the time that a slot is free.
+            self.more = True
+            return
+        if queue.is_any(connection, self._me):
+            self._in_transaction(
+                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, full)
+            )
+            self.more = not room.is_any
+            self._tell_of(left)
+        self.full = full
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""

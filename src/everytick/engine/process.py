@@ -231,10 +231,11 @@ class Process:
         """Return how many runs could be taken over; none while the event loop is blocked."""
         return self._runner.admission.room() if self._me.role.runs and self._answers() else Room(0)
 
-    def _take_more(self) -> None:
-        """Look at once for runs that wait, if there were more than there was room for."""
-        if self._heartbeats.more and self._runner.admission.is_half_free():
-            self._heartbeats.more = False
+    def _take_more(self, job_id: str) -> None:
+        """Look at once for runs that wait, now that one of this job has ended (R14)."""
+        admission, heartbeats = self._runner.admission, self._heartbeats
+        if heartbeats.more or admission.queued_up or job_id in heartbeats.full:
+            heartbeats.more = admission.queued_up = False
             self.writer.hurry()
 
     def _answers(self) -> bool:

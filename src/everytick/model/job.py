@@ -148,6 +148,11 @@ class Job:
         grace = self.options.grace
         return grace is not None and now > due + grace
 
+    @property
+    def most_waiting(self) -> int:
+        """How many ticks may wait to run, when more have come due than could begin (R5)."""
+        return 1 if self.options.coalesce else self.options.max_catch_up
+
     def retry_at(self, run_id: int, tries: int, now: int) -> int | None:
         """Return when a run that failed for the `tries`-th time is tried again; None for not at all."""
         if tries > self.options.retries:

@@ -13,7 +13,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, Skip
 
-from . import gaps, pauses, workers
+from . import gaps, pauses, runs, workers
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -28,9 +28,9 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     """
     workers.ensure(connection, me)
     now = ticks.now()
-    at_limit = _jobs_at_limit(connection, me, decisions, now)
+    under_way = _UnderWay(connection, me, decisions, now)
     # Ahead of a tick, what runs now may be over when it is due: whether it overlaps is decided then (R7).
-    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in at_limit}
+    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in under_way.full}
     won = _advance(connection, [it for it in decisions if it.job.id not in postponed])
     lost = (it.job.id for it in decisions if it.job.id not in postponed and it.job.id not in won)
     states = pauses.read_all(connection, lost)
@@ -45,7 +45,8 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
-            answers.append(batch.take(decision, overlaps=job.id in at_limit))
+            overlaps, others_wait = job.id in under_way.full, job.id in under_way.waiting
+            answers.append(batch.take(decision, overlaps=overlaps, others_wait=others_wait))
     batch.write(connection, answers)
     return answers
 
@@ -57,17 +58,25 @@ class _Batch:
         self._me, self._now, self._room = me, now, room
         self._skipped: list[tuple[str, Skip]] = []
         self._rows: list[list[Any]] = []
+        # How many ticks of a job may stay that wait for a process with room.
+        self._stay: dict[str, int] = {}
 
-    def take(self, decision: Decision, *, overlaps: bool) -> Answer:
+    def take(self, decision: Decision, *, overlaps: bool, others_wait: bool) -> Answer:
+        """`others_wait`: earlier ticks of the job wait for a process with room."""
         job = decision.job
         self._skipped += [(job.id, skip) for skip in decision.skip]
         if overlaps:
             self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
-        if not self._me.role.serves(job.options.queue):
+        # The oldest run first (R14); where only the newest is to run, it takes the place of those that wait.
+        behind = others_wait and not job.options.coalesce
+        if not self._me.role.serves(job.options.queue) or behind:
+            self._stay[job.id] = job.most_waiting
             for tick in decision.run:
                 self._rows.append([job.id, tick, "queued", job.due(tick), None, None, None])
             return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
+        if others_wait:
+            self._stay[job.id] = 0
         for number, tick in enumerate(decision.run):
             due = job.due(tick)
             # Several missed ticks run: only the first begins now, the others follow one after another.
@@ -80,6 +89,7 @@ class _Batch:
         gaps.skip_all(connection, self._skipped, self._now)
         found = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
         by_job = {answer.decision.job.id: answer for answer in answers}
+        runs.skip_older_queued(connection, self._stay, self._now)
         for job, tick, state, due, holder, claimed, _begun in self._rows:
             run_id = found.get((job, tick))
             if run_id is not None and holder is not None:
@@ -118,26 +128,38 @@ def may_begin(job: Job, due: int, now: int) -> bool:
     return due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
 
 
-def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> Counter[str]:
-    """Return how many runs of each job are under way, or waiting to begin by an instant."""
-    return Counter(dict(map(tuple, sql.COUNT_HELD.execute(connection, list(by)))))
+def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> tuple[Counter[str], Counter[str]]:
+    """Return how many runs of each job are under way, or waiting to begin by an instant.
+
+    And how many of them are started.
+    """
+    rows = sql.COUNT_HELD.execute(connection, list(by))
+    return Counter({row[0]: row[1] for row in rows}), Counter({row[0]: row[2] for row in rows})
 
 
-def _jobs_at_limit(connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> set[str]:
-    """Return the jobs that have `max_instances` runs under way when what was decided would begin."""
-    entering = {
-        it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
-        for it in decisions
-        # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
-        if it.run and it.job.due(it.run[0]) <= now + AHEAD
-    }
-    held = count_held(connection, ((job_id, by) for job_id, (_job, by) in entering.items()))
-    if not all(me.role.serves(job.options.queue) for job, _by in entering.values()):
-        latest = max(by for _job, by in entering.values())
-        for job_id, due in connection.execute(sql.LIST_QUEUED, {"by": latest}).fetchall():
-            job, by = entering.get(job_id, (None, 0))
-            held[job_id] += job is not None and not me.role.serves(job.options.queue) and due <= by
-    return {job_id for job_id, (job, _by) in entering.items() if held[job_id] >= job.options.max_instances}
+class _UnderWay:
+    """What is under way of jobs, some of whose ticks come due now."""
+
+    def __init__(self, connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> None:
+        entering = {
+            it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
+            for it in decisions
+            # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
+            if it.run and it.job.due(it.run[0]) <= now + AHEAD
+        }
+        by = [(job_id, by) for job_id, (_job, by) in entering.items()]
+        queued = Counter(dict(map(tuple, sql.COUNT_QUEUED.execute(connection, by))))
+        held, started = count_held(connection, by)
+        self.full: set[str] = set()
+        # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
+        self.waiting: set[str] = set()
+        for job_id, (job, _by) in entering.items():
+            # Where this process queues for others, what is queued counts as if it were under way.
+            others = 0 if me.role.serves(job.options.queue) else queued[job_id]
+            if started[job_id] + others >= job.options.max_instances:
+                self.full.add(job_id)
+            elif queued[job_id] or held[job_id] >= job.options.max_instances:
+                self.waiting.add(job_id)
 
 
 def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:

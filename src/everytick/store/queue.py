@@ -42,14 +42,16 @@ def take(
     jobs: Mapping[str, Job],
     room: Room,
     left: dict[str, str] | None = None,
+    full: set[str] | None = None,
 ) -> list[Claim]:
     """Take as many runs that wait as there is `room` for, which is used up; those first that were due first.
 
     Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
-    this process serves. Which jobs are left to others, and why, goes into `left`.
+    this process serves. Which jobs are left to others, and why, goes into `left`; which have runs that wait
+    for one of their own to end, into `full`.
     """
     workers.ensure(connection, me)
-    taker = _Taker(me, jobs, room, {} if left is None else left)
+    taker = _Taker(me, jobs, room, {} if left is None else left, set() if full is None else full)
     cut_off = list(map(_Run._make, connection.execute(sql.LIST_CUT, _wanted(me)).fetchall()))
     taker.take(connection, cut_off, cut=True)
     for page in _pages(connection, me):
@@ -62,10 +64,12 @@ def take(
 class _Taker:
     """Takes what may be taken, page by page."""
 
-    def __init__(self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str]) -> None:
+    def __init__(
+        self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str], full: set[str]
+    ) -> None:
         self.room = room
         self.taken: list[Claim] = []
-        self._me, self._jobs, self._left = me, jobs, left
+        self._me, self._jobs, self._left, self._full = me, jobs, left, full
         self._now = ticks.now()
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
@@ -102,7 +106,7 @@ class _Taker:
         unknown = sorted(job_ids - self._looked)
         self._looked |= job_ids
         self._states |= pauses.read_all(connection, unknown)
-        self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))
+        self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))[0]
 
     def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
@@ -119,7 +123,10 @@ class _Taker:
             why = "does not have it" if job is None else "has another schedule for it"
             self._left[run.job_id] = why
             return False
-        return self._held[run.job_id] < job.options.max_instances
+        if self._held[run.job_id] < job.options.max_instances:
+            return True
+        self._full.add(run.job_id)
+        return False
 
     def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
         values = {"run_id": run.run_id, "process_id": self._me.process_id, "now": instant}

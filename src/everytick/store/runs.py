@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from everytick.model import ticks
@@ -19,11 +19,26 @@ def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> No
     _release(connection, me, claims)
 
 
+def queue_up(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> None:
+    """Give back runs that are due and have no slot here: they wait for one in any process.
+
+    With each, how many ticks of its job may wait so: of more the newest do, as after an outage (R5).
+    """
+    _release(connection, me, [held for held, _stay in waiting])
+    skip_older_queued(connection, {held.job_id: stay for held, stay in waiting}, ticks.now())
+
+
+def skip_older_queued(connection: Connection, stay: Mapping[str, int], now: int) -> None:
+    """Skip the ticks that wait for a process, but for so many of the newest ones of each of these jobs."""
+    sql.SKIP_OLDER_QUEUED.execute(connection, list(stay.items()), now=now)
+
+
 def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> dict[int, str]:
     """Record that runs which had to wait are about to be entered; no two of one job.
 
-    With each, how many runs of its job may be under way. Returns for each run `started`; `lost` if the lease
-    was lost in the meantime; `overlap` if there is no room, or `paused`, if it may not begin.
+    With each, how many runs of its job may be under way. Returns for each run `started`; `lost` if the
+    lease was lost in the meantime; or why it may not begin: `overlap`, `paused`, or `waits`, behind an
+    earlier run that waits too.
     """
     workers.ensure(connection, me)
     verdicts: dict[int, str] = {}
@@ -42,17 +57,20 @@ def _not_now(
     by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
     paused = {job_id for (job_id,) in job_sql.LIST_PAUSED.execute(connection, by_clock, now=ticks.now())}
     rows = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
-    others = dict(map(tuple, sql.COUNT_HELD_BY_OTHERS.execute(connection, rows, process_id=me.process_id)))
+    found = sql.COUNT_HELD_BY_OTHERS.execute(connection, rows, process_id=me.process_id)
+    others = {run_id: (held, started) for run_id, held, started in found}
     for held, most in waiting:
         if held.kind != "manual" and held.job_id in paused:
             yield held, "paused"
-        elif others.get(held.run_id, 0) >= most:
+        elif others.get(held.run_id, (0, 0))[1] >= most:
             yield held, "overlap"
+        elif others.get(held.run_id, (0, 0))[0] >= most:
+            yield held, "waits"
 
 
 def _turn_away(connection: Connection, me: Identity, held: Claim, reason: str) -> str:
     """Skip a tick that may not run at its due instant; give back any other run, until it may."""
-    if held.kind == "scheduled" and held.attempt == 1:
+    if reason != "waits" and held.kind == "scheduled" and held.attempt == 1:
         taken = finish(connection, me, Outcome(held, "skipped", reason, finished=ticks.now()))
     else:
         taken = bool(_release(connection, me, [held]))

@@ -66,12 +66,23 @@ RETURNING run_id
 """
 
 # A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
-# one after another, in one slot (R5).
+# one after another, in one slot (R5). Besides how many of them are started, and do not only wait.
 COUNT_HELD = Bulk(
     """
-SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us)
+SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
+       count(DISTINCT CASE WHEN state = 'running' THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
+GROUP BY given.job
+""",
+    job="text", by_us="bigint",
+)  # fmt: skip
+
+# Ticks that wait for a process with room.
+COUNT_QUEUED = Bulk(
+    """
+SELECT given.job, count(*) FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= given.by_us
 GROUP BY given.job
 """,
     job="text", by_us="bigint",
@@ -80,7 +91,8 @@ GROUP BY given.job
 # Several runs are due and wait for a slot: the earlier ones go first.
 COUNT_HELD_BY_OTHERS = Bulk(
     """
-SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us)
+SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
+       count(DISTINCT CASE WHEN state = 'running' THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running')
   AND NOT (process_id = :process_id AND claimed_us = given.claimed)
@@ -90,11 +102,22 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# Runs queued for other processes. A process that is about to queue more of a job counts them as under way.
-LIST_QUEUED = """
-SELECT job_id, due_us FROM scheduler_runs
-WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= :by
-"""
+# Of the ticks of a job that wait for a process with room the newest stay, as many as would be made up for.
+SKIP_OLDER_QUEUED = Bulk(
+    """
+UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
+WHERE run_id IN (
+    SELECT run_id FROM (
+        SELECT run_id, given.stay AS stay,
+               row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
+        FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
+        WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
+    ) AS waiting
+    WHERE place > stay)
+RETURNING run_id
+""",
+    job="text", stay="bigint",
+)  # fmt: skip
 
 # A run that begins at once is recorded as started in the very transaction that claims it.
 INSERT_RUNS = Bulk(

@@ -111,6 +111,10 @@ class Writer:
         self._hurried = True
         self._queue.put(_NUDGE)
 
+    def wake_others(self, connection: Connection) -> None:
+        """Let other processes look at once, where the ledger can tell them, for what this commits."""
+        self._ledger.wake_others(connection)
+
     def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
         """Do what is queued, stop, and return how many kept operations could not be done.
 

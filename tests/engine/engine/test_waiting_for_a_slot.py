@@ -1,0 +1,154 @@
+"""Runs that are due while no slot is free: they are said to wait, and any process may run them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.system import use
+
+from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+class Hold:
+    """A task that runs until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self._free = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.entered += 1
+        await self._free.wait()
+
+    def let_go(self) -> None:
+        self._free.set()
+
+
+@asynccontextmanager
+async def all_slots_taken(scheduler: AsyncIOScheduler, slots: int) -> AsyncIterator[Hold]:
+    """Start the schedule with as many long runs as there are slots; let them go at the end."""
+    hold = Hold()
+    for number in range(slots):
+        scheduler.add_job(hold, "date", id=f"long{number}")
+    async with scheduler:
+        await until(lambda: hold.entered == slots)
+        try:
+            yield hold
+        finally:
+            hold.let_go()
+
+
+@pytest.mark.parametrize("before", ["", "a short run that makes slots seem to get free soon"])
+async def test_what_has_no_slot_waits_and_is_not_called_running(
+    scheduler: AsyncIOScheduler, before: str
+) -> None:
+    entered: list[int] = []
+    for number in range(3):
+        scheduler.add_job(lambda: entered.append(ticks.now()), "interval", seconds=0.4, id=f"waits{number}")
+    if before:
+        scheduler.add_job(lambda: None, "interval", seconds=0.1, id="short", end_date="2020-01-01")
+    async with all_slots_taken(scheduler, 4) as hold:
+        await until(lambda: len(rows(scheduler, "queued")) == 3)
+        seen = len(rows(scheduler, "skipped"))
+        await until(lambda: len(rows(scheduler, "skipped")) > seen + 3)
+        running = rows(scheduler, "running")
+        assert {row["job_id"] for row in running} == {f"long{number}" for number in range(4)}
+        # Of a job that coalesces the newest tick waits; the older ones say that it took their place.
+        assert {row["reason"] for row in rows(scheduler, "skipped")} == {"coalesced"}
+        begun = len(entered)
+        free_from = ticks.now()
+        hold.let_go()
+        await until(lambda: len(entered) > begun)
+    assert not overlaps(scheduler) or overlaps(scheduler)[0]["tick_us"] > free_from
+    for row in rows(scheduler, "succeeded"):
+        if row["job_id"].startswith("waits") and row["started_us"] < free_from:
+            assert any(abs(row["started_us"] - at) < ticks.SECOND // 10 for at in entered)
+
+
+async def test_a_free_slot_is_taken_at_once_by_what_waits_for_it(scheduler: AsyncIOScheduler) -> None:
+    entered: list[str] = []
+    # No pulse comes by itself any more.
+    with use(uniform=lambda _low, _high: 10_000.0):
+        scheduler.add_job(lambda: entered.append("x"), "interval", seconds=0.4, id="waits")
+        async with all_slots_taken(scheduler, 4) as hold:
+            await until(lambda: rows(scheduler, "queued"))
+            entered.clear()
+            waits = rows(scheduler, "queued")[0]["run_id"]
+            hold.let_go()
+            await until(lambda: entered)
+            await until(lambda: waits not in {row["run_id"] for row in rows(scheduler, "queued")})
+
+
+async def test_a_backlog_of_a_job_drains_oldest_first_and_without_a_pulse(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    gauge, order = Gauge(), []
+
+    def work() -> None:
+        gauge.enter()
+        order.append(1)
+        gauge.leave()
+
+    scheduler.add_job(work, "interval", hours=1, id="job", coalesce=False, misfire_grace_time=None)
+    await was_down(scheduler, "job", 12 * 3_600)
+    with use(uniform=lambda _low, _high: 10_000.0):
+        fresh = AsyncIOScheduler()
+        fresh.add_job(work, "interval", hours=1, id="job", coalesce=False, misfire_grace_time=None)
+        async with all_slots_taken(fresh, 4) as hold:
+            await until(lambda: len([row for row in rows_of(fresh, "job") if row["state"] == "queued"]) == 10)
+            hold.let_go()
+            await until(lambda: len([r for r in rows_of(fresh, "job") if r["state"] == "succeeded"]) == 10)
+    done = [row for row in rows_of(fresh, "job") if row["state"] == "succeeded"]
+    assert gauge.most == 1
+    by_start = sorted(done, key=lambda row: row["started_us"])
+    assert [row["tick_us"] for row in by_start] == sorted(row["tick_us"] for row in done)
+
+
+async def test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_up_for(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", coalesce=False, max_catch_up=3)
+
+    def waiting() -> list[dict[str, Any]]:
+        return [row for row in rows_of(scheduler, "job") if row["state"] in ("queued", "claimed")]
+
+    async with all_slots_taken(scheduler, 4):
+        await until(lambda: len([r for r in rows_of(scheduler, "job") if r["reason"] == "coalesced"]) > 4)
+        found = [row for row in rows_of(scheduler, "job") if row["state"] == "queued"]
+        assert len(found) == 3
+        skipped = [row["tick_us"] for row in rows_of(scheduler, "job") if row["state"] == "skipped"]
+        assert max(skipped) < min(row["tick_us"] for row in found)
+        assert waiting()
+
+
+async def test_a_process_with_room_runs_what_another_one_has_no_slot_for(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def declare(hold: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(hold, "date", id="long")
+        # Reserved long before it is due: when it is, its process has no slot.
+        scheduler.add_job(lambda: ran.append("x"), "interval", seconds=0.5, jitter=1, id="waits")
+        return scheduler
+
+    hold, other = Hold(), Hold()
+    with scheduler_settings(tmp_path, SCHEDULER_MAX_WORKERS=1):
+        full = declare(hold)
+        async with full:
+            await until(lambda: hold.entered)
+            with scheduler_settings(tmp_path, SCHEDULER_MAX_WORKERS=1, SCHEDULER_ROLE="worker"):
+                helper = declare(other)
+                async with helper:
+                    await until(lambda: len(ran) >= 5)
+            found = rows_of(full, "waits")
+            hold.let_go()
+    assert {row["reason"] for row in found if row["state"] == "skipped"} <= {"coalesced"}
