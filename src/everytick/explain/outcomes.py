@@ -94,11 +94,18 @@ def _coalesced(account: Account, row: Any) -> None:
     if row.tick_us is None:
         account.say("it waited for its start, and the run of a newer start took its place")
         return
-    account.say(
-        "it was coalesced: when the missed ticks were looked at, at"
-        f" {at(row.finished_us, facts.zone)}, it was"
-        " within its grace time, but a newer tick ran instead"
-    )
+    if row.attempt:
+        # A row of a tick that was never to run has no attempt.
+        account.say(
+            "it was coalesced: it waited, since no process had a free slot for it, until a newer tick took its"
+            f" place at {at(row.finished_us, facts.zone)}"
+        )
+    else:
+        account.say(
+            "it was coalesced: when the missed ticks were looked at, at"
+            f" {at(row.finished_us, facts.zone)}, it was"
+            " within its grace time, but a newer tick ran instead"
+        )
     newer = facts.newest_until(row.finished_us)
     if newer is not None and newer.tick_us > row.tick_us and newer.state != "skipped":
         account.rest_on(newer)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.explain import why
 from everytick.model import ticks
 from everytick.system import use
 
@@ -64,6 +65,12 @@ async def test_what_has_no_slot_waits_and_is_not_called_running(
         assert {row["job_id"] for row in running} == {f"long{number}" for number in range(4)}
         # Of a job that coalesces the newest tick waits; the older ones say that it took their place.
         assert {row["reason"] for row in rows(scheduler, "skipped")} == {"coalesced"}
+        skipped = next(row for row in rows(scheduler, "skipped"))
+        found = why(
+            scheduler.ledger, skipped["job_id"], None, skipped["run_id"], {}, None, scheduler.settings
+        )
+        said = " ".join(found.sentences)
+        assert "it waited, since no process had a free slot for it, until a newer tick took its place" in said
         begun = len(entered)
         free_from = ticks.now()
         hold.let_go()
