@@ -97,8 +97,8 @@ def _coalesced(account: Account, row: Any) -> None:
     if row.attempt:
         # A row of a tick that was never to run has no attempt.
         account.say(
-            "it was coalesced: it waited, since no process had a free slot for it, until a newer tick took its"
-            f" place at {at(row.finished_us, facts.zone)}"
+            "it was coalesced: it waited, since no process had a free slot for it, until a newer tick took"
+            f" its place at {at(row.finished_us, facts.zone)}"
         )
     else:
         account.say(

@@ -29,8 +29,8 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     workers.ensure(connection, me)
     now = ticks.now()
     under_way = _UnderWay(connection, me, decisions, now)
-    # Ahead of a tick, what runs now may be over when it is due: whether it overlaps is decided then (R7).
-    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in under_way.full}
+    # Ahead of a tick, what runs or waits now may be over when it is due: it is decided then (R7).
+    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in under_way.in_the_way}
     won = _advance(connection, [it for it in decisions if it.job.id not in postponed])
     lost = (it.job.id for it in decisions if it.job.id not in postponed and it.job.id not in won)
     states = pauses.read_all(connection, lost)
@@ -58,7 +58,7 @@ class _Batch:
         self._me, self._now, self._room = me, now, room
         self._skipped: list[tuple[str, Skip]] = []
         self._rows: list[list[Any]] = []
-        # How many ticks of a job may stay that wait for a process with room.
+        # Of jobs that have no room here either, how many ticks may wait for it, as after an outage (R5).
         self._stay: dict[str, int] = {}
 
     def take(self, decision: Decision, *, overlaps: bool, others_wait: bool) -> Answer:
@@ -68,15 +68,13 @@ class _Batch:
         if overlaps:
             self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
-        # The oldest run first (R14); where only the newest is to run, it takes the place of those that wait.
-        behind = others_wait and not job.options.coalesce
-        if not self._me.role.serves(job.options.queue) or behind:
-            self._stay[job.id] = job.most_waiting
+        # Behind those that wait: the oldest run first (R14).
+        if not self._me.role.serves(job.options.queue) or others_wait:
+            if others_wait and not self._room.is_any:
+                self._stay[job.id] = job.most_waiting
             for tick in decision.run:
                 self._rows.append([job.id, tick, "queued", job.due(tick), None, None, None])
             return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
-        if others_wait:
-            self._stay[job.id] = 0
         for number, tick in enumerate(decision.run):
             due = job.due(tick)
             # Several missed ticks run: only the first begins now, the others follow one after another.
@@ -160,6 +158,7 @@ class _UnderWay:
                 self.full.add(job_id)
             elif queued[job_id] or held[job_id] >= job.options.max_instances:
                 self.waiting.add(job_id)
+        self.in_the_way = self.full | self.waiting
 
 
 def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
