@@ -15,6 +15,7 @@ from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
+from .run_columns import STARTED, STATE
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
@@ -134,7 +135,7 @@ def _of_a_job(number: int, *conditions: Any) -> tuple[Select[Any], Select[Any]]:
 
     The limit inside bounds how far they walk, the one outside ends it as soon as it can.
     """
-    columns = (_runs.run_id, _runs.state, _runs.started_us, _runs.finished_us)
+    columns = (_runs.run_id, STATE, STARTED, _runs.finished_us)
     walks = (walk(bindparam("job_id"), *columns).limit(_DEPTH) for walk in (with_tick, without_tick))
     ticked, others = (_first(walk.subquery(), number, conditions) for walk in walks)
     return ticked, others
@@ -146,7 +147,7 @@ def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[An
 
 
 def _of_ticks() -> Select[Any]:
-    columns = (_runs.run_id, _runs.state, _runs.error, _runs.finished_us)
+    columns = (_runs.run_id, STATE, _runs.error, _runs.finished_us)
     walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
     return _first(walk.subquery(), _USUAL, [lambda c: c.state != "skipped"])
 

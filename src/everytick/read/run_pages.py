@@ -8,6 +8,7 @@ from everytick.store import schema
 from sqlalchemy import Connection, Select, func, select
 
 from .paging import first_of
+from .run_columns import STATE
 from .runs_of_job import with_tick, without_tick
 from .under_way import LISTED
 
@@ -30,7 +31,7 @@ def newest_runs(
     if state is None:
         return first_of(connection.execute(query.limit(limit + 1)).all(), limit, _number)
     floor = max(top - SEARCHED, 0)
-    query = query.where(_runs.run_id > floor, _runs.state == state)
+    query = query.where(_runs.run_id > floor, STATE.in_([state]))
     found, more = first_of(connection.execute(query.limit(limit + 1)).all(), limit, _number)
     return found, floor + 1 if more is None and floor else more
 
@@ -84,7 +85,7 @@ def _place(connection: Connection, job_id: str, run_id: int, state: str | None) 
         return 0, 0
     others = without_tick(job_id, _runs.run_id, _runs.due_us)
     if state is not None:
-        others = others.where(_runs.state == state)
+        others = others.where(STATE.in_([state]))
     if row.tick_us is not None:
         following = connection.execute(others.where(_runs.due_us < row.tick_us).limit(1)).first()
         return row.tick_us, 0 if following is None else following.run_id + 1

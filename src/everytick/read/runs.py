@@ -17,6 +17,7 @@ from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, text
 
 from .job_ids import check_job
+from .run_columns import RUN, STATE
 from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
 
@@ -67,7 +68,7 @@ class RunFilter:
         if self.job_id is not None:
             found.append(_runs.job_id == self.job_id)
         if self.states:
-            found.append(_runs.state.in_(self.states))
+            found.append(STATE.in_(self.states))
         if self.reasons:
             found.append(_runs.reason.in_(self.reasons))
         return found
@@ -149,7 +150,7 @@ def read_run(connection: Connection, run_id: int) -> Any:
 
 def find_run(connection: Connection, run_id: int) -> Any:
     """Return the row of a run, or None."""
-    return connection.execute(select(schema.runs).where(_runs.run_id == run_id)).first()
+    return connection.execute(select(*RUN).where(_runs.run_id == run_id)).first()
 
 
 def count_ended(connection: Connection, state: str, since: int) -> dict[str, int]:
@@ -165,7 +166,7 @@ def count_ended(connection: Connection, state: str, since: int) -> dict[str, int
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
     """Return what to ask the ledger for; each query walks one index and sorts nothing."""
     conditions = wanted.conditions()
-    every = select(schema.runs).limit(limit)
+    every = select(*RUN).limit(limit)
     if wanted.is_by_time():
         return [*_under_way(wanted), _ended(wanted).limit(limit)]
     if wanted.job_id is not None:
@@ -187,7 +188,7 @@ def _under_way(wanted: RunFilter) -> list[Select[Any]]:
     """
     if not wanted.wants_under_way():
         return []
-    query = select(schema.runs).where(*wanted.conditions())
+    query = select(*RUN).where(*wanted.conditions())
     return [query.where(text(HELD)), query.where(text(WAITING))]
 
 
@@ -196,7 +197,7 @@ def _ended(wanted: RunFilter) -> Select[Any]:
     # As an expression, since the planner would take the index that begins with the job, and sort.
     job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
     others = RunFilter(states=wanted.states, reasons=wanted.reasons).conditions()
-    query = select(schema.runs).where(_runs.finished_us.is_not(None), *job, *others)
+    query = select(*RUN).where(_runs.finished_us.is_not(None), *job, *others)
     if wanted.since is not None:
         query = query.where(_runs.finished_us >= wanted.since)
     if wanted.until is not None:

@@ -11,18 +11,20 @@ from typing import Any
 from everytick.store import schema
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, select
 
+from .run_columns import RUN
+
 _runs = schema.runs.c
 
 
 def with_tick(job_id: str | BindParameter[str], *columns: ColumnElement[Any]) -> Select[Any]:
     """Return the query for the rows of a job that have a tick, the newest tick first."""
-    query = select(*(columns or schema.runs.columns)).where(_runs.job_id == job_id)
+    query = select(*(columns or RUN)).where(_runs.job_id == job_id)
     return query.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc())
 
 
 def without_tick(job_id: str | BindParameter[str], *columns: ColumnElement[Any]) -> Select[Any]:
     """Return the query for the runs of a job that have no tick, the newest one first."""
-    query = select(*(columns or schema.runs.columns)).where(_runs.job_id == job_id)
+    query = select(*(columns or RUN)).where(_runs.job_id == job_id)
     return query.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc())
 
 

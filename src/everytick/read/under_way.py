@@ -14,6 +14,7 @@ from typing import Any
 from everytick.store import schema
 from sqlalchemy import Connection, func, select, text
 
+from .run_columns import RUN, STATE
 from .runs import HELD, WAITING
 
 _runs = schema.runs.c
@@ -21,7 +22,7 @@ _runs = schema.runs.c
 # Without tracebacks, and only the beginning of an error: lists need no more.
 LISTED = [
     column if column.name != "error" else func.substr(column, 1, 400).label("error")
-    for column in schema.runs.columns
+    for column in RUN
     if column.name != "traceback"
 ]
 
@@ -71,6 +72,5 @@ class HeldCounts:
 
 def count_held(connection: Connection) -> HeldCounts:
     """Return how many runs are claimed or run. By the index scheduler_runs_held."""
-    kinds = (_runs.job_id, _runs.process_id, _runs.state)
-    query = select(*kinds, func.count().label("number")).where(text(HELD)).group_by(*kinds)
-    return HeldCounts(connection.execute(query).all())
+    held = select(_runs.job_id, _runs.process_id, STATE).where(text(HELD)).subquery()
+    return HeldCounts(connection.execute(select(held, func.count().label("number")).group_by(*held.c)).all())

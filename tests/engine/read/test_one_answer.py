@@ -148,3 +148,37 @@ def test_what_fell_into_a_pause_that_is_over_is_late_for_nobody(scheduler: Async
         waiting, late = Lateness({}, after=0).look(connection)
     assert late == list(waiting.items())
     assert api(ledger, "jobs/job")["unclaimed"] == {"ticks": 1, "since": fell.isoformat()}
+
+
+def test_a_run_that_is_recorded_as_started_before_it_is_due_is_said_to_wait(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(added_tasks.note, "interval", minutes=1, id="job")
+    ledger, now = prepared(scheduler), ticks.now()
+    ahead = now + 5 * MINUTE
+    write(
+        ledger,
+        "scheduler_runs",
+        [
+            run(
+                "job",
+                now - MINUTE,
+                state="running",
+                started_us=now - MINUTE,
+                finished_us=None,
+                claimed_us=now,
+            ),
+            run("job", ahead, state="running", started_us=ahead, finished_us=None, claimed_us=now),
+        ],
+    )
+    for state, expected in (("running", [1]), ("claimed", [2])):
+        assert [row["run_id"] for row in ask_json(scheduler, "runs", "--state", state)] == expected
+        by_job = ["runs", "--state", state, "--job", "job"]
+        assert [row["run_id"] for row in ask_json(scheduler, *by_job)] == expected
+        assert [row["run_id"] for row in api(ledger, "runs", state=state)["runs"]] == expected
+        assert [row["run_id"] for row in api(ledger, "runs", state=state, job="job")["runs"]] == expected
+    listed = {row["run_id"]: row for row in ask_json(scheduler, "runs")}
+    assert (listed[2]["state"], listed[2]["started_at"]) == ("claimed", None)
+    assert api(ledger, "runs/2")["state"] == ask_json(scheduler, "show", "2")["state"] == "claimed"
+    assert ask_json(scheduler, "why", "job", "--run", "2")["verdict"] == "claimed"
+    assert ask_json(scheduler, "why", "job", "--run", "1")["verdict"] == "running"

@@ -1,0 +1,24 @@
+"""The columns of a run as people and programs are told them.
+
+A run may be recorded as started a moment before it is due, so that its beginning needs no other write. Until
+then it waits, and that is what is told: it is `claimed`, and has no start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from everytick.model import ticks
+from everytick.store import schema
+from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, null
+
+_runs = schema.runs.c
+
+# The time of the query, not that of its construction.
+_now: ColumnElement[int] = bindparam("at_present", callable_=ticks.now, type_=BigInteger)
+_is_ahead = and_(_runs.state == "running", _runs.started_us > _now)
+
+STATE: Label[str] = case((_is_ahead, "claimed"), else_=_runs.state).label("state")
+STARTED: Label[Any] = case((_is_ahead, null()), else_=_runs.started_us).label("started_us")
+# All columns of a run.
+RUN = [{"state": STATE, "started_us": STARTED}.get(column.name, column) for column in schema.runs.columns]
