@@ -148,9 +148,11 @@ class Clock:
 
         def claim(connection: Connection) -> list[Answer]:
             answers = claims.claim(connection, me, decisions, room)
-            if any(answer.queued for answer in answers):
+            queued = [answer.decision.job for answer in answers if answer.queued]
+            if queued:
                 self._ledger.wake_others(connection)
-                # Some may be for this process, once it has done those that are before them.
+            if any(me.role.serves(job.options.queue) for job in queued):
+                # This process may take them, after those that are before them.
                 self._writer.hurry()
             return answers
 
