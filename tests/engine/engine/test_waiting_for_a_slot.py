@@ -49,7 +49,7 @@ async def all_slots_taken(scheduler: AsyncIOScheduler, slots: int) -> AsyncItera
 
 
 @pytest.mark.parametrize("before", ["", "a short run that makes slots seem to get free soon"])
-async def test_what_has_no_slot_waits_and_is_not_called_running(
+async def test_a_run_without_a_slot_waits_and_is_not_called_running(
     scheduler: AsyncIOScheduler, before: str
 ) -> None:
     entered: list[int] = []
@@ -81,7 +81,7 @@ async def test_what_has_no_slot_waits_and_is_not_called_running(
             assert any(abs(row["started_us"] - at) < ticks.SECOND // 10 for at in entered)
 
 
-async def test_a_free_slot_is_taken_at_once_by_what_waits_for_it(scheduler: AsyncIOScheduler) -> None:
+async def test_a_free_slot_is_taken_at_once_by_a_run_that_waits_for_it(scheduler: AsyncIOScheduler) -> None:
     entered: list[str] = []
     # No pulse comes by itself any more.
     with use(uniform=lambda _low, _high: 10_000.0):
