@@ -66,11 +66,13 @@ RETURNING run_id
 """
 
 # A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
-# one after another, in one slot (R5). Besides how many of them are started, and do not only wait.
+# one after another, in one slot (R5). Besides, how many of them do more than wait for a moment: those that are
+# started, and those that should have been a second ago, since the process that has their lease may be frozen.
 COUNT_HELD = Bulk(
     """
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' THEN process_id || ' ' || claimed_us END)
+       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.by_us - 1000000
+                           THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
@@ -92,7 +94,8 @@ GROUP BY given.job
 COUNT_HELD_BY_OTHERS = Bulk(
     """
 SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' THEN process_id || ' ' || claimed_us END)
+       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.due - 1000000
+                           THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running')
   AND NOT (process_id = :process_id AND claimed_us = given.claimed)
