@@ -12,7 +12,9 @@ import shutil
 for _name in [
     name
     for name in os.environ
-    if name.startswith(("SCHEDULER_", "EVERYTICK_", "LOG_", "GIT_")) or name == "LEDGER"
+    if name.startswith(("SCHEDULER_", "EVERYTICK_", "LOG_", "GIT_"))
+    # Without bytecode every process that a test starts, and every worker, compiles all that it imports.
+    or name in ("LEDGER", "PYTHONDONTWRITEBYTECODE")
 ]:
     del os.environ[_name]
 os.environ |= {
@@ -63,6 +65,12 @@ def history() -> TemplateHistory:
 def project(history: TemplateHistory) -> Project:
     """An application with all defaults, made from release 1.0.0."""
     return history.copy()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look for the Pythons of this machine before workers are started, each of which would look."""
+    if config.getoption("numprocesses", None):
+        found_pythons()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
