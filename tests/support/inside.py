@@ -20,7 +20,7 @@ from everytick import settings as settings_room
 from everytick.model import ticks
 from everytick.system import use
 
-from application import rows_in
+from ledgers import rows_in
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 
-from application import Application, wait_for
+from application import Application
 from moved_ledgers import HOSTILE, app_of, cleaned, content, fill, sqlite
 from servers import Server
+from waiting import wait_for
 
 
 @pytest.fixture(autouse=True)

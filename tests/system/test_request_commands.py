@@ -17,8 +17,9 @@ from everytick.read import processes
 from everytick.store.opening import open_ledger
 from typer.testing import CliRunner
 
-from application import Application, Running, wait_for
+from application import Application, Running
 from histories import prepared
+from waiting import wait_for
 
 TASKS = """
 import asyncio

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from application import TEMPLATE, Application, wait_for
+from application import TEMPLATE, Application
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, kill, let, marks, more, pass_by
 from ledgers import held
+from waiting import wait_for
 
 LEASE, BEAT = 15, 5
 

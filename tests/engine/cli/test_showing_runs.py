@@ -24,8 +24,9 @@ from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
-from application import Application, wait_for
+from application import Application
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from waiting import wait_for
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
 

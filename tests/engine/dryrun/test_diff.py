@@ -17,10 +17,11 @@ from everytick.store import joining, schema
 from everytick.store.connections import transaction
 from everytick.store.records import Identity
 
-from application import Application, wait_for
+from application import Application
 from bodies import IMPORTS, deploy, doomed, entered, in_some_seconds, let, marks
 from inside import Clock, rows, until
 from ledgers import changing, found_in
+from waiting import wait_for
 
 # No process of this machine has it: pids are smaller.
 NOBODY = 2**22 + 7

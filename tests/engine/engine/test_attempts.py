@@ -16,9 +16,10 @@ from everytick import AsyncIOScheduler, Run, current_run
 from everytick import log_to_stderr as configure_logging
 from everytick.store.database import Ledger
 
-from application import Application, wait_for
+from application import Application
 from inside import overlaps, rows, scheduler_settings, until
 from ledgers import changing, found_in
+from waiting import wait_for
 
 
 @pytest.fixture

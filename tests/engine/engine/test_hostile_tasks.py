@@ -18,9 +18,10 @@ from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.engine import runner as runner_room
 
 import added_tasks
-from application import Application, wait_for
+from application import Application
 from inside import rows, until
 from ledgers import changing
+from waiting import wait_for
 
 
 @pytest.mark.full

@@ -17,8 +17,8 @@ from everytick.store.connections import Connection, transaction
 from everytick.store.opening import open_ledger
 from everytick.store.writer import Writer
 
-from application import wait_for
 from inside import rows, until
+from waiting import wait_for
 
 NOTE = {"now": 0, "who": "test", "action": "pause", "job_id": None, "run_id": None}
 

@@ -24,9 +24,10 @@ from everytick.telemetry import health
 from everytick.telemetry.health import Health
 from fastapi import FastAPI
 
-from application import Application, wait_for
+from application import Application
 from inside import Clock, rows, until
 from scraping import write
+from waiting import wait_for
 
 
 def said(found: Health) -> str:

@@ -12,8 +12,8 @@ from contextlib import closing
 import httpx
 import pytest
 
-from application import wait_for
 from dashboard.world import TOKEN, Site
+from waiting import wait_for
 
 pytestmark = pytest.mark.full
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from application import Application, Running, wait_for
+from application import Application, Running
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more
 from clock_file import give_clock
 from proxy import Proxy, lose_the_answer, lose_the_question, proxy, swallow_the_answer
 from servers import Server, running_server
+from waiting import wait_for
 
 pytestmark = pytest.mark.full
 
