@@ -62,7 +62,7 @@ QUESTION = (
 TRUST = (
     "tests/template/test_questions.py::test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust"
 )
-ANSWERS = "tests/template/test_ownership.py::test_answers_come_back_at_every_update"
+ANSWERS = "tests/template/test_answers.py::test_answers_come_back_at_every_update"
 COMBINATION = (
     "tests/template/test_render.py::test_a_combination_renders_what_was_asked_for_and_nothing_else"
     "[3.11-github-MIT-True-alerts+postgresql-True-template-systemd]"

@@ -1,4 +1,4 @@
-"""Told once more on PostgreSQL: see `tests/engine/explain/test_why.py`."""
+"""Told once more on PostgreSQL: see `tests/engine/explain`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from everytick import AsyncIOScheduler
 from inside import scheduler_settings
 from servers import Server
 from test_why import *  # noqa: F403
+from test_why_nothing_ran import *  # noqa: F403
 from troubles import Troubles, fill
 
 pytestmark = pytest.mark.full
