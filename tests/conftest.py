@@ -33,6 +33,7 @@ from collections.abc import Iterator  # noqa: E402
 import pytest  # noqa: E402
 from everytick.model import ticks  # noqa: E402
 
+import new_ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -46,6 +47,13 @@ from sinks import sink as sink  # noqa: E402
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _new_ledgers() -> Iterator[None]:
+    """Let new ledgers be copies of one that the migrations made."""
+    with new_ledgers.copied():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +91,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("systemd-analyze is not here", yellow=True)
         terminalreporter.line("The unit for systemd was NOT verified, only read.")
     tried = any("test_the_applications_own_tests_pass" in report.nodeid for report in reports)
-    missing = [version for version in choices("python_version") if version not in found_pythons()]
-    if tried and missing:
+    if tried and (missing := [it for it in choices("python_version") if it not in found_pythons()]):
         terminalreporter.section("Pythons that this machine lacks", yellow=True)
         terminalreporter.line(f"The generated application was NOT tried on: {', '.join(missing)}.")
