@@ -24,8 +24,6 @@ os.environ |= {
     "GIT_AUTHOR_EMAIL": "tester@example.org",
     "GIT_COMMITTER_NAME": "Tester",
     "GIT_COMMITTER_EMAIL": "tester@example.org",
-    # What is installed is used once: pip need not compile all of it.
-    "PIP_NO_COMPILE": "1",
 }
 
 from collections.abc import Iterator  # noqa: E402

@@ -19,6 +19,7 @@ from everytick.update.project import Project as Updated
 
 from calling_update import HERE, LOOK, OUTDATED, call, committed
 from calling_update import history as history
+from calling_update import taken as taken
 from rendering import Project, TemplateHistory, fresh_folder, git, render
 
 # --- what conflicts

@@ -11,6 +11,7 @@ from everytick.update.project import Project as Updated
 
 from calling_update import call, committed
 from calling_update import history as history
+from calling_update import taken as taken
 from rendering import Project, TemplateHistory, fresh_folder, git
 
 

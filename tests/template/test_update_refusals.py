@@ -18,6 +18,7 @@ from everytick.update.project import Project as Updated
 from app_session import ROOT
 from calling_update import HERE, LOOK, OUTDATED, call, committed
 from calling_update import history as history
+from calling_update import taken as taken
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git, render
 
