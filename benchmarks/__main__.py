@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="with --check: keep what is counted")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of what is compared (default: 3)")
     arguments = parser.parse_args()
-    # Whoever stops it expects that what it started is stopped, too.
+    # A signal to stop must stop the started processes, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not sys.platform.startswith("linux"):
         parser.error("what processes use is read as Linux shows it: the benchmark runs on Linux only")
@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def _measured(rounds: int, only: str | None) -> Results:
-    from benchmarks.catalogue import Field
     from benchmarks.machine import describe
     from benchmarks.plan import KEPT, Plan
+    from benchmarks.registry import Field
     from benchmarks.servers import running_servers
 
     results = Results.load(KEPT) if only else Results()

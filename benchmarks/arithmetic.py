@@ -45,7 +45,7 @@ def lateness(
     """Return how late the runs were of `ticks` ticks of one second, after `warm` others.
 
     records: number of a job, instant of its run, and its tick or 0. starts: the first tick of each job.
-    Without a tick the n-th run of a job counts as that of its n-th tick: whoever leaves ticks out is late
+    Without a tick the n-th run of a job counts as that of its n-th tick: one that leaves ticks out is late
     with all that follow. A run that was not done is infinitely late.
     """
     instants: dict[int, list[float]] = defaultdict(list)

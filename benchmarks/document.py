@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks import plots
 from benchmarks.arithmetic import Spread
-from benchmarks.catalogue import ALL, BARE, OURS, Peer
 from benchmarks.environments import ROOT
 from benchmarks.measures.templates import SOURCES
 from benchmarks.plan import HISTORIES, MANY, SIZES
+from benchmarks.registry import ALL, BARE, OURS, Peer
 from benchmarks.results import Results
 from benchmarks.targets import TARGETS
 from benchmarks.text import AFTERWARDS, BEFORE, HEADINGS
@@ -30,7 +30,7 @@ def write(results: Results, document: Path = DOCUMENT, images: Path = IMAGES) ->
     pictures = dict(_plots(results))
     for name, picture in pictures.items():
         (images / f"performance-{name}.svg").write_text(picture, "utf-8")
-    # What casts doubt on the figures stands before them.
+    # Reasons to doubt the figures stand before them.
     parts = [BEFORE, *(f"**{word}:** {results.about[word]}" for word in _DOUBTS if word in results.about)]
     for heading, table in (
         ("targets", _targets(results)),
@@ -46,7 +46,7 @@ def write(results: Results, document: Path = DOCUMENT, images: Path = IMAGES) ->
         parts += [HEADINGS["missing"], _missing(results)]
     parts.append(AFTERWARDS)
     text = "\n\n".join(part.strip() for part in parts) + "\n"
-    # What was not measured has no plot.
+    # A value that was not measured has no plot.
     text = re.sub(
         r"!\[.*\]\(images/performance-(\w+)\.svg\)\n\n", lambda at: at[0] * (at[1] in pictures), text
     )

@@ -91,7 +91,7 @@ def calls_quotient() -> float:
 
 
 def calls(which: str, jobs: int) -> int:
-    """Return the calls of functions of a whole process that runs so many jobs once.
+    """Return the calls of functions of a whole process that runs that many jobs once.
 
     Raises NotCounted when it did not end well.
     """
@@ -105,7 +105,7 @@ def calls(which: str, jobs: int) -> int:
 
 
 def counted(which: str, jobs: int) -> int:
-    """Return the instructions of a whole process that runs so many jobs once.
+    """Return the instructions of a whole process that runs that many jobs once.
 
     Raises NotCounted when it did not end well.
     """

@@ -10,8 +10,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.catalogue import ALL, Field
 from benchmarks.environments import ROOT, versions
+from benchmarks.registry import ALL, Field
 from benchmarks.results import Results
 from database_server import programs
 

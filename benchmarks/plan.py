@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.catalogue import ALL, BARE, MEMORY, OURS, OURS_POSTGRES, POSTGRES, SQLITE, Field, Peer
 from benchmarks.environments import ROOT
 from benchmarks.measures import installing, templates
 from benchmarks.measures.capacity import capacity
 from benchmarks.measures.history import fill
 from benchmarks.measures.starting import cold_start, idle
 from benchmarks.measures.windows import window
+from benchmarks.registry import ALL, BARE, MEMORY, OURS, OURS_POSTGRES, POSTGRES, SQLITE, Field, Peer
 from benchmarks.results import Results
 from benchmarks.running import PeerFailed
 
@@ -75,7 +75,7 @@ class Plan:
 
     def cold_starts(self) -> None:
         """From the start of the process to the running schedule."""
-        # Nobody is the first to read the files of a new environment, or has to compile them.
+        # So that no measurement is the first to read or compile the files of a new environment.
         for peer in self._peers:
             self._take(peer, lambda: cold_start(self._field, peer), "warm")  # noqa: B023
         del self._results.values["warm"]
@@ -98,7 +98,7 @@ class Plan:
                 self._take(OURS, lambda: cold_start(self._field, OURS, 1, url, settings=settings), name)  # noqa: B023
 
     def idleness(self, seconds: float = 45.0) -> None:
-        """What is used while nothing is due, of all peers together."""
+        """The resource use of all peers while nothing is due."""
 
         def rest(peer: Peer) -> None:
             try:

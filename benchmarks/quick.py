@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.catalogue import BARE, MEMORY, OURS, SQLITE, Field
 from benchmarks.measures.capacity import capacity
 from benchmarks.measures.starting import cold_start, idle
 from benchmarks.measures.windows import window
+from benchmarks.registry import BARE, MEMORY, OURS, SQLITE, Field
 from benchmarks.servers import running_servers
 
 PEERS = (OURS, BARE, MEMORY, SQLITE)

@@ -1,4 +1,4 @@
-"""What was measured: numbers by measure and subject, and why the others are missing. Kept as JSON."""
+"""The results: numbers by measure and subject, and why others are missing. Kept as JSON."""
 
 from __future__ import annotations
 

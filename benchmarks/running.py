@@ -22,7 +22,7 @@ from benchmarks.watching import Use, use
 
 PEERS = Path(__file__).parent / "peers"
 _RECORD = struct.Struct("<ddd")
-# What a process reserves for its records.
+# The space that a process reserves for its records.
 _SIZE = 32 * 1024 * 1024
 # Looked at so long before a second, in which nothing is due of aligned jobs.
 _BEFORE = 0.3
@@ -37,7 +37,7 @@ class PeerFailed(Exception):
 
 @dataclass(frozen=True)
 class Window:
-    """What was seen of a peer over a window of so many ticks."""
+    """The observations of a peer over a window of that many ticks."""
 
     lateness: Lateness
     cpu_per_run: float
@@ -82,7 +82,7 @@ class Running:
                 yield number, instant, tick
 
     def stop(self, patience: float = _KILL_AFTER) -> float:
-        """Stop it with SIGTERM, or kill it after so many seconds; return how long it took (killed: inf)."""
+        """Stop it with SIGTERM, or kill it after that many seconds; return how long it took (killed: inf)."""
         begun = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -22,7 +22,7 @@ _REDIS_PLACES = 16
 
 
 class Servers:
-    """What was started; None for what could not be had."""
+    """The started servers; None for one that is not available."""
 
     def __init__(self, postgres: Server | None, redis: int | None) -> None:
         self._postgres, self._redis = postgres, redis

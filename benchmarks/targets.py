@@ -1,4 +1,4 @@
-"""What is aimed at, as ratios of one run, and what was found."""
+"""The targets, as ratios within one run, and the measured values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processes of a peer use, read from Linux's /proc without disturbing them."""
+"""Reads the resource use of a peer's processes from Linux's /proc, without disturbing them."""
 
 from __future__ import annotations
 

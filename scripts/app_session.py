@@ -74,7 +74,7 @@ def copy_source(destination: Path) -> Path:
 def render(destination: Path, answers: Mapping[str, Any] | None = None) -> None:
     """Render the template of the working tree, with the defaults where no answer is given.
 
-    What is not committed counts too. The application that comes out has its engine from this very folder.
+    Uncommitted changes count too. The application that comes out has its engine from this very folder.
     """
     import copier
 
@@ -152,7 +152,7 @@ class AppSession:
     def run_until(
         self, succeeded: int, *, seconds: float, show: Callable[[str], None] = lambda line: None
     ) -> None:
-        """Run the scheduler until so many runs have succeeded, then stop it as a service would."""
+        """Run the scheduler until that many runs have succeeded, then stop it as a service would."""
         with self.running(show) as process:
             self._wait_for(succeeded, seconds, process)
 

@@ -1,6 +1,6 @@
 """See to it that there is a Chromium for the tests of the dashboard: found, or installed.
 
-What could not be had is said loudly, and fails in continuous integration.
+A browser that is not available is reported, and fails in continuous integration.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# What a browser fetches by itself, as opposed to what a reader may follow.
+# Attributes that a browser fetches by itself, as opposed to links that a reader may follow.
 FETCHED = {
     ("script", "src"),
     ("img", "src"),

@@ -1,6 +1,6 @@
 """See to it that there are a PostgreSQL and a PgBouncer for the tests: found, or installed.
 
-What could not be had is said loudly, and fails in continuous integration.
+A server that is not available is reported, and fails in continuous integration.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ HEADER = "# Made by scripts/lists.py; do not edit.\n"
 
 # A zone that says "not set up yet": a schedule in it would be an accident.
 NO_ZONES = {"Factory"}
-# What an environment has on other systems, and what `make` in the application calls.
+# Packages that an environment has on other systems, and commands that `make` in the application calls.
 COMMANDS = [
     "activate",
     "copier",

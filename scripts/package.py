@@ -32,7 +32,7 @@ BUILT = ROOT / "build" / "dist"
 PACKAGE = "src/everytick/"
 # In the wheel beside the package's own files: `update` tells what is new from it.
 ADDED = {"everytick/CHANGELOG.md"}
-# What a schedule or a dashboard would miss at run time only.
+# Files that a schedule or a dashboard would miss at run time only.
 NEEDED = (
     "everytick/py.typed",
     "everytick/dashboard/pages/base.html",
@@ -56,7 +56,7 @@ def create_scheduler() -> AsyncIOScheduler:
 
 
 class PackageError(Exception):
-    """What is wrong with the package, in a sentence or with the output that shows it."""
+    """An error in the package, in a sentence or with the output that shows it."""
 
 
 def main(folder: Path) -> int:

@@ -41,7 +41,7 @@ def transcript() -> list[tuple[str, str]]:
             ("python -m app jobs", app.ask("jobs")),
             ("python -m app runs --limit 6", app.ask("runs", "--limit", "6")),
         ]
-        # Where this machine keeps its temporary files is nobody's business.
+        # Pictures must not show where this machine keeps its temporary files.
         home = str(folder)
         return [(command, output.replace(home, "~")) for command, output in shown]
 

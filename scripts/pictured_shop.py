@@ -1,4 +1,4 @@
-"""What the pictures of the dashboard show: the schedule of a shop, and some days of its history."""
+"""The contents of the dashboard's pictures: the schedule of a shop, and some days of its history."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _rows(now: int, chance: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def _of_a_day(now: int, days: int, chance: random.Random) -> Iterator[dict[str, Any]]:
-    """Yield what is due at a time of day, so many days ago."""
+    """Yield what is due at a time of day, that many days ago."""
     day = datetime.fromtimestamp(_at(now, days, time(12)) // SECOND, ZONE)
     found = [_ran("backup_database", _at(now, days, time(2, 30)), chance.uniform(41, 66), 1 + (days == 5))]
     if day.weekday() < 5:
@@ -140,7 +140,7 @@ def _of_a_day(now: int, days: int, chance: random.Random) -> Iterator[dict[str, 
 
 
 def _at(now: int, days: int, clock: time) -> int:
-    """Return when a clock in the shop showed that, so many days ago."""
+    """Return when a clock in the shop showed that, that many days ago."""
     day = datetime.fromtimestamp(now // SECOND, ZONE).date() - timedelta(days=days)
     return int(datetime.combine(day, clock, ZONE).timestamp()) * SECOND
 

@@ -5,7 +5,7 @@ copy in `tests/template/released/` (from it the tests build every version: a clo
 that and tags the commit. A second commit gives the version under development its number, so that no later
 state can be taken for the release.
 
-Nothing is published by it: that is what the workflow for tags does, where somebody has set it up.
+Nothing is published by it: that is what the workflow for tags does, where it has been set up.
 """
 
 from __future__ import annotations

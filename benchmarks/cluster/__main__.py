@@ -157,7 +157,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Measure, write the figures, and the document from them."""
-    # Whoever stops it gets what was found until then, and no server is left behind.
+    # A stop writes the results found until then, and leaves no server behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small, in two minutes; writes no page")

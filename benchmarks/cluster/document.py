@@ -13,7 +13,7 @@ from .load import median
 from .picture import picture
 
 Figures = Mapping[str, Any]
-# What the cluster is to reach beside PgQueuer alone on the same work.
+# The target of the cluster, compared with PgQueuer alone on the same work.
 MUST, GOAL = 0.6, 0.9
 _HOLDERS = {
     "client": "waits for the process that holds it",
@@ -21,7 +21,7 @@ _HOLDERS = {
     "disk": "commits",
     "nobody": "is free",
 }
-# What was not measured, or has no meaning there.
+# For a value that was not measured, or has no meaning there.
 _NONE = "-"
 _MACHINES = 1_000
 _SHARDS = (1, 10, 20, 50)
@@ -197,7 +197,7 @@ def _jobs(figures: Figures) -> str:
             if first["failed"]:
                 rows.append([title, f"{jobs:,}", first["failed"], _NONE, _NONE])
                 continue
-            # What was asked of the last start is what a running schedule does every day.
+            # The work of the last start is that which a running schedule does every day.
             bursts = (second or first)["bursts"] or first["bursts"]
             late = f"{milliseconds(bursts[0]['p50'])} / {milliseconds(bursts[0]['p99'])}" if bursts else _NONE
             again = _NONE if second is None else second["failed"] or milliseconds(second["ready"])
@@ -257,7 +257,7 @@ def _arithmetic(figures: Figures) -> str:
     idle = next((row for row in figures["idle"] if row["title"].endswith("6 processes of both")), None)
     idle = idle or figures["idle"][0]
     beats = {int(count): took / 1000 for count, took in figures["limits"]["beats"].items()}
-    # What a look takes for each row, from the largest that was measured.
+    # The time of a look for each row, from the largest ledger that was measured.
     for_each = beats[max(beats)] / max(beats)
     rows = []
     for shards in _SHARDS:

@@ -1,4 +1,4 @@
-"""What the server alone can do, whoever asks: the figures that the arithmetic starts from."""
+"""The limits of the server alone, with any client: the figures that the arithmetic starts from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is due when, and what became of it: the arithmetic of a measurement."""
+"""When runs are due, and how late they were: the arithmetic of a measurement."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Lateness:
 
     @staticmethod
     def of(records: Sequence[Record], due: int) -> Lateness:
-        """Reckon it for the records of runs of which so many were due. Infinite if none of them ran."""
+        """Compute it from the records of runs; `due` is how many were due. Infinite if none of them ran."""
         late = [began - at for at, began in records] or [math.inf]
         return Lateness(due, len(records), percentile(late, 0.5), percentile(late, 0.99))
 
@@ -95,11 +95,11 @@ def lateness(records: Iterable[Record], load: Load, burst: int) -> Lateness:
 def throughput(records: Sequence[Record], load: Load, seconds: float) -> float:
     """Return the runs per second from the last burst on: until the last of them, or for `seconds` at most.
 
-    Also runs of an earlier burst count: whoever is slow still has them before him.
+    Also runs of an earlier burst count: a slow scheduler still has them before it.
     """
     start = load.begin + load.bursts[-1][0]
     began = [record[1] for record in records if start <= record[1] <= start + seconds]
     if not began:
         return 0.0
-    # What ended early is timed by its last run, what did not by the whole span.
+    # A burst that ended early is timed by its last run, any other by the whole span.
     return len(began) / (max(began) - start if len(records) >= load.jobs else seconds)

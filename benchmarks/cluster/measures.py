@@ -38,7 +38,7 @@ class Scene:
 
 @dataclass
 class Result:
-    """What came of one measurement; `failed` says why there is nothing.
+    """The result of one measurement; `failed` says why there is none.
 
     cpu: seconds of processor time of the processes, and of the server, for each run.
     """
@@ -164,7 +164,7 @@ def _start_with_jobs(scene: Scene, system: System, jobs: int, due: int, limit: f
                 return result
             time.sleep(0.1)
         result.ready = read_records(place.folder)[0][1] - group.began
-        # What was due before is late by the start, not by the number of jobs.
+        # Runs that were due before are late by the start, not by the number of jobs.
         since = int(time.time()) + 2
         until = min(since + 4, int(begin) + seconds)
         sleep_until(until + 2)
@@ -179,7 +179,7 @@ def _start_with_jobs(scene: Scene, system: System, jobs: int, due: int, limit: f
 
 @dataclass(frozen=True)
 class Idle:
-    """What a process costs each second while nothing is due."""
+    """The cost of a process each second while nothing is due."""
 
     title: str
     processes: int

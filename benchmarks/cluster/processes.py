@@ -72,7 +72,7 @@ class Group:
         return sum(_cpu_of(process.pid) for _command, _log, process in self._running)
 
     def end(self) -> None:
-        """Ask all to end; whoever does not is killed with all of his children."""
+        """Stop all processes; one that does not end is killed with all of its children."""
         for _command, _log, process in self._running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

@@ -22,7 +22,7 @@ _START_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Counters:
-    """What a database has counted since it was made."""
+    """The counters of a database since it was made."""
 
     statements: int
     commits: int
@@ -63,7 +63,7 @@ class Database:
         return int(number)
 
     def drop(self) -> None:
-        """Let go of it, also while somebody is connected."""
+        """Remove the database, also while clients are connected."""
         self.server.drop(self.name)
 
 

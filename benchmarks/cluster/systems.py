@@ -1,4 +1,4 @@
-"""What is measured: the application of this project and its peers, as a user would start them."""
+"""The measured systems: the application of this project and its peers, as a user would start them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PGQUEUER_CRON = "PgQueuer, its cron"
 CELERY = "Celery beat"
 TASKIQ = "taskiq"
 
-# What `pgq run` takes at once if nothing else is said.
+# The batch size of `pgq run` by default.
 _BATCH = 10
 _MAKE_TABLES = """
 import sys
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process is told."""
+        """The environment of every process."""
         return {
             "BENCH_LOAD": str(self.folder / "load.json"),
             "BENCH_RAN": str(self.folder / "ran"),
@@ -199,7 +199,7 @@ def _install(programs: Programs, place: Place) -> Command:
 
 
 def celery(programs: Programs, workers: int) -> System:
-    """Celery: one beat, one worker with so many processes."""
+    """Celery: one beat, one worker with a number of processes."""
 
     def commands(place: Place) -> list[Command]:
         python, told = programs.python(CELERY), place.environment
@@ -215,7 +215,7 @@ def celery(programs: Programs, workers: int) -> System:
 
 
 def taskiq(programs: Programs, workers: int) -> System:
-    """taskiq: one scheduler, so many workers."""
+    """taskiq: one scheduler, a number of workers."""
 
     def commands(place: Place) -> list[Command]:
         python, told = programs.python(TASKIQ), place.environment

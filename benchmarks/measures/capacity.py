@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from benchmarks.catalogue import Field, Peer
 from benchmarks.measures.windows import window
+from benchmarks.registry import Field, Peer
 from benchmarks.running import PeerFailed
 
 LATENESS = 1.0
@@ -31,7 +31,7 @@ def capacity(field: Field, peer: Peer, guess: int, step: float = 1.4, url: str |
         except PeerFailed:
             if jobs <= 1:
                 raise
-            # What it says of itself is not the question here: this many are too many.
+            # Its own output does not matter here: this many are too many.
             return False
         return found.p99 <= LATENESS and found.done >= DONE
 

@@ -21,7 +21,7 @@ FROM (SELECT n, :oldest + (n / :jobs) * :step AS tick FROM numbers)
 
 
 def fill(ledger: Path, rows: int) -> None:
-    """Let a ledger have so many past runs, of a thousand jobs and the last four weeks: none is too old."""
+    """Write that many past runs into a ledger, of a thousand jobs, all of the last four weeks."""
     with closing(sqlite3.connect(ledger, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -1500000")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.catalogue import Field, Peer
+from benchmarks.registry import Field, Peer
 
 _PATIENCE = 600.0
 _FAR = 86_400.0

@@ -1,11 +1,11 @@
-"""So many jobs of one second interval, watched for some ticks."""
+"""A number of jobs with an interval of one second, observed for some ticks."""
 
 from __future__ import annotations
 
 import math
 import time
 
-from benchmarks.catalogue import Field, Peer
+from benchmarks.registry import Field, Peer
 from benchmarks.running import TooLate, Window, watch
 
 _TRIES = 3
@@ -15,7 +15,7 @@ def window(
     field: Field, peer: Peer, jobs: int, *, spread: bool = False, ticks: int = 3, patience: float = 5.0,
     lead: float | None = None, url: str | None = None,
 ) -> Window:  # fmt: skip
-    """Return what was seen of a peer with so many jobs; it gets more time if it is ready too late.
+    """Return what was seen of a peer with that many jobs; it gets more time if it is ready too late.
 
     Raises PeerFailed when it does not run at all.
     """

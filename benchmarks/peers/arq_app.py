@@ -28,7 +28,7 @@ async def is_ready(ctx: dict[str, Any]) -> None:
 
 
 class WorkerSettings:
-    """What `arq` reads."""
+    """The settings that `arq` reads."""
 
     functions: list[Any] = []  # noqa: RUF012
     cron_jobs = [job(number, first) for number, first in enumerate(starts(given))]  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""A fixed amount of work, for counting: so many jobs that are all due once, at one instant.
+"""A fixed amount of work, for counting: a number of jobs that are all due once, at one instant.
 
 `counted.py ours|apscheduler JOBS LEAD [calls]`: LEAD is in how many seconds they are due. With `calls` the
 calls of functions, those of Python and those of C, are counted and printed.

@@ -1,4 +1,4 @@
-"""What every peer's program shares: the work it is given, and a record of each run.
+"""Shared by the programs of all peers: the work, and a record of each run.
 
 A record is the number of the job, the instant at which its body ran (seconds since 1970 by time.time())
 and, where the scheduler tells it, the tick that it ran for (else 0). It goes into memory that a file stands

@@ -5,10 +5,11 @@ The rooms, from the lowest up: each imports only from those before it.
 - `system`, `errors`: what the engine needs of the machine; the sentences for what is wrong
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
-- `app`, `answers`, `installed`, `call_site`, `references`: which application this is, what it was
-  made from, its engine, places in its code
+- `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it
+  was made from, its engine, places in its code and what stands there
 - `store`: the ledger, which holds what became of each tick
 - `settings`: what is read from the environment
+- `ledger`: the ledger that the settings name
 - `engine`: one process at work, from a due tick to its outcome
 - `read`: jobs, runs and processes as they are shown
 - `explain`, `doctor`, `dryrun`: why; what is not in order; what would be

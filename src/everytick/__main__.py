@@ -1,4 +1,4 @@
-"""`everytick` and `python -m everytick`: all commands, for the application that `--app` or the like names."""
+"""`everytick` and `python -m everytick`: all commands, for the application that `--app` names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file in which Copier wrote down what a project was made from, read without a parser of YAML.
+"""Reads Copier's file of answers, which names the template of a project, without a parser of YAML.
 
 The template leaves `core/template.toml` in the package that it renders: without that, a file of answers at
 the root is that of another template.

@@ -15,9 +15,11 @@ import sys
 import tomllib
 from functools import cached_property
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .answers import answer_in, answers_name
@@ -82,7 +84,7 @@ class Application:
         self._timezone = timezone
         # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
-        # What a person types before the name of a command.
+        # How hints name the command line: this, and then the name of a command.
         self.command = f"python -m {self._package.name if self._package else 'app'}"
 
     @cached_property
@@ -108,7 +110,7 @@ class Application:
 
     @cached_property
     def _project(self) -> dict[str, Any] | None:
-        """What `app/core/project.toml` says; None where there is no such file."""
+        """The contents of `app/core/project.toml`; None where there is no such file."""
         file = None if self._package is None else self._package / "core" / "project.toml"
         if file is None or not file.exists():
             return None
@@ -140,7 +142,7 @@ class Application:
         """Whether it was made with the dashboard. What that needs may be missing all the same."""
         if self.routers is not None:
             return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
-        return all(map(_is_there, _DASHBOARD_NEEDS))
+        return all(map(is_there, _DASHBOARD_NEEDS))
 
     @property
     def version(self) -> str:
@@ -241,7 +243,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     typed_so = "everytick" if reference is None else f"everytick --app {reference}"
     if named is not None and ":" not in named:
         registered = _registered_by(named, named_by)
-        if command or not _is_there(f"{named}.__main__"):
+        if command or not is_there(f"{named}.__main__"):
             registered.command = typed_so
         return registered
     if named is not None:
@@ -266,12 +268,23 @@ def check_reference(reference: str, named_by: str) -> None:
         raise ConfigurationError(f"{named_by}: {reference!r} is not a reference such as {_EXAMPLE}")
 
 
-def no_module(named_by: str, reference: str, name: str | None) -> ConfigurationError:
-    """Return the error for a module that a reference names and that is not there."""
-    return ConfigurationError(
-        f"{named_by}: {reference!r} names the module {name!r}, which is neither in {Path.cwd()} nor"
-        f" installed: write it as `import` has it, such as {_EXAMPLE}"
-    )
+def import_referred(reference: str, named_by: str) -> ModuleType:
+    """Import the module of a reference.
+
+    Raises:
+        ConfigurationError: there is no such module: the reference is wrong.
+        Exception: whatever it raises itself; a ModuleNotFoundError is of something that it imports.
+    """
+    module = reference.partition(":")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as problem:
+        if problem.name is None or not f"{module}.".startswith(f"{problem.name}."):
+            raise
+        raise ConfigurationError(
+            f"{named_by}: {reference!r} names the module {problem.name!r}, which is neither in {Path.cwd()}"
+            f" nor installed: write it as `import` has it, such as {_EXAMPLE}"
+        ) from None
 
 
 def _make_importable(root: Path, is_named: bool, command: bool) -> None:
@@ -289,15 +302,12 @@ def _registered_by(package: str, named_by: str) -> Application:
         what = f"{package!r} is neither a package nor" if package else "nothing is named: write"
         raise ConfigurationError(f"{named_by}: {what} a reference such as {_EXAMPLE}")
     try:
-        import_module(package)
-    except ModuleNotFoundError as problem:
-        if problem.name is None or not f"{package}.".startswith(f"{problem.name}."):
-            raise ConfigurationError(f"{named_by}: {package} cannot be imported: {problem}") from None
-        raise no_module(named_by, package, problem.name) from None
+        import_referred(package, named_by)
     except ConfigurationError:
         raise
     except Exception as problem:
-        what = f"{type(problem).__name__}: {problem}"
+        kind = "" if isinstance(problem, ModuleNotFoundError) else f"{type(problem).__name__}: "
+        what = f"{kind}{problem}"
         raise ConfigurationError(f"{named_by}: {package} cannot be imported: {what}") from None
     if _current is None:
         # A module with the function in it was named without the function.
@@ -369,17 +379,19 @@ def _checked(file: Path | None, table: Any) -> dict[str, str]:
     return table
 
 
+def is_there(module: str) -> bool:
+    """Return whether a module could be imported. The packages around it are."""
+    return _spec(module) is not None
+
+
 def _is_package(name: str) -> bool:
     """Return whether that is a package, and no folder in which only files of the user stayed."""
-    try:
-        found = find_spec(name) if name else None
-    except ModuleNotFoundError:
-        return False
+    found = _spec(name) if name else None
     return found is not None and found.origin is not None
 
 
-def _is_there(module: str) -> bool:
+def _spec(module: str) -> ModuleSpec | None:
     try:
-        return find_spec(module) is not None
+        return find_spec(module)
     except ModuleNotFoundError:
-        return False
+        return None

@@ -14,29 +14,29 @@ from typing import Any
 
 import apscheduler
 from everytick import app
-from everytick.errors import ScheduleError
+from everytick.errors import ConfigurationError, LedgerError, ScheduleError
 
 # Of the installed package, and of APScheduler's; with a separator, or `everytick_shop` beside it would count.
-_MACHINERY = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
+_LIBRARIES = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
 
 
 def call_site() -> str:
-    """Return `file:line` of the nearest caller that is not part of the machinery."""
+    """Return `file:line` of the nearest caller that is neither in this package nor in APScheduler."""
     frame = user_frame()
     return f"{shown_path(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def user_frame() -> FrameType:
-    """Return the frame of the nearest caller that is not part of the machinery."""
+    """Return the frame of the nearest caller that is neither in this package nor in APScheduler."""
     frame = sys._getframe(1)
-    while frame.f_back and is_machinery(frame.f_code.co_filename):
+    while frame.f_back and is_library_file(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
 
 
-def is_machinery(filename: str) -> bool:
+def is_library_file(filename: str) -> bool:
     """Return whether a file belongs to this package or to APScheduler."""
-    return filename.startswith(_MACHINERY)
+    return filename.startswith(_LIBRARIES)
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -61,7 +61,21 @@ def failing(where: str, job_id: Any) -> Iterator[None]:
         raise fail(where, job_id if isinstance(job_id, str) else None, problem) from None
 
 
-def in_a_sentence(problem: Exception) -> str:
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """Turn what the user's code raises in the block into an error that says where it comes from.
+
+    What is one sentence already stays.
+    """
+    try:
+        yield
+    except (ConfigurationError, LedgerError):
+        raise
+    except Exception as problem:
+        raise ScheduleError(_in_a_sentence(problem)) from None
+
+
+def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
     message = problem.msg if isinstance(problem, SyntaxError) else problem
@@ -76,6 +90,6 @@ def _place(problem: BaseException) -> str:
         own = (
             Path(frame.filename).is_relative_to(app.current().root) and "site-packages" not in frame.filename
         )
-        if own and not is_machinery(frame.filename):
+        if own and not is_library_file(frame.filename):
             return f"{shown_path(frame.filename)}:{frame.lineno}"
     return app.current().schedule_file

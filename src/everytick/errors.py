@@ -61,5 +61,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def how_to_install(part: str) -> str:
-    """Return how a part of the engine is had, as a half of a sentence."""
-    return f"install everytick[{part}] (made from the template: name `{part}` in the answer `parts`)"
+    """Return how a part of the engine is installed, as a half of a sentence."""
+    answer = "answer `dashboard` with yes" if part == "dashboard" else f"name `{part}` in the answer `parts`"
+    return f"install everytick[{part}] (made from the template: {answer})"

@@ -1,6 +1,6 @@
 """Names that this package had in an earlier version or APScheduler has, for files of yours that use them.
 
-A name that goes works on for one minor version, with a warning that says what to write instead.
+A name that is removed still works for one minor version, with a warning that says what to write instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Renamed(NamedTuple):
-    """What a former name is called now, and the version of the template in which it stops working."""
+    """The present name for a former one, and the version of the template in which the former ends."""
 
     name: str
     until: str

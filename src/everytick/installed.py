@@ -7,6 +7,7 @@ version number, which need not change with the commit.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -67,6 +68,16 @@ def commit_in(text: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def typed_in(root: Path, command: str) -> str:
+    """Return a command of the application in that folder as a person there types it.
+
+    With the Python of the environment in the folder: `.venv/bin/python -m app update --finish`. Without
+    such an environment it is the one that is active.
+    """
+    own = Path(".venv", "Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return f"{own if (root / own).exists() else 'python'} -m app {command}"
+
+
 def left_behind(root: Path) -> str | None:
     """Return what is wrong where the engine's line names another commit than the template was updated to.
 
@@ -86,7 +97,7 @@ def left_behind(root: Path) -> str | None:
     return (
         f"pyproject.toml names the commit {line.commit[:12]} of the engine, and the template's version here"
         f" is {taken[:12]}: put {taken} behind the `@` of its line, then run"
-        " `python -m app update --finish`"
+        f" `{typed_in(root, 'update --finish')}`"
     )
 
 
@@ -112,8 +123,8 @@ def check(root: Path, *, of_the_template: bool) -> None:
     """
     if is_stale(root):
         advice = (
-            "run `make install` (or `python -m app update --finish`, which also upgrades the ledger, checks"
-            " and tests)"
+            f"run `make install` (or `{typed_in(root, 'update --finish')}`, which also upgrades the ledger,"
+            " checks and tests)"
             if of_the_template
             else "install what it names"
         )

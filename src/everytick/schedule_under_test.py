@@ -1,14 +1,10 @@
-"""What the fixture `schedule` answers. It is reckoned: nothing waits for the clock or reads a ledger."""
+"""The object behind the fixture `schedule`. It computes: nothing waits for the clock or reads a ledger."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import functools
-import inspect
-import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import count
 from typing import Any
@@ -16,12 +12,13 @@ from typing import Any
 from everytick.api.loading import load_schedule
 from everytick.dryrun import simulation
 from everytick.dryrun.simulation import Simulation
-from everytick.engine.context import Run, set_current_run
+from everytick.engine.context import Run, describe, set_current_run
+from everytick.engine.executor import call_function
 from everytick.errors import nearest
 from everytick.model import ticks
-from everytick.model.functions import unwrapped
 from everytick.model.job import Job
-from everytick.text.instants import when
+from everytick.system import system
+from everytick.text.instants import in_reach, parse, when
 
 # Where a time is asked for: ISO text, a date (its midnight), or a datetime. Without an offset it is in the
 # job's zone, or the schedule's.
@@ -29,7 +26,7 @@ When = str | date | datetime
 
 
 class ScheduleUnderTest:
-    """What can be asked of a schedule without running it.
+    """A schedule to test without running it.
 
     Raises:
         ScheduleError: the schedule is wrong; one sentence with its file and line.
@@ -91,7 +88,7 @@ class ScheduleUnderTest:
         token = set_current_run(run)
         try:
             async with asyncio.timeout(job.options.timeout) as limit:
-                value = await _call(job)
+                value = await call_function(job, _on_thread)
         finally:
             token.var.reset(token)
         if limit.expired():
@@ -134,19 +131,12 @@ class ScheduleUnderTest:
         )
 
     def _describe(self, job: Job, tick: When | None, attempt: int) -> Run:
-        zone, timeout = job.schedule.zone, job.options.timeout
+        zone = job.schedule.zone
         at = None if tick is None else _instant(tick, zone)
         if at is not None and job.next_tick(at - 1) != at:
             raise ValueError(f"{job.id} is not due at {when(at, zone)}{_next(job, at)}")
-        ends = None if timeout is None else ticks.now() + int(timeout * ticks.SECOND)
-        return Run(
-            run_id=next(self._numbers),
-            job_id=job.id,
-            kind="manual" if at is None else "scheduled",
-            tick=None if at is None else ticks.moment(at, zone),
-            attempt=attempt,
-            deadline=None if ends is None else ticks.moment(ends, zone),
-        )
+        kind = "manual" if at is None else "scheduled"
+        return describe(job, next(self._numbers), kind, at, attempt, ticks.now())
 
 
 def _next(job: Job, after: int) -> str:
@@ -156,14 +146,10 @@ def _next(job: Job, after: int) -> str:
 
 def _instant(given: When, zone: tzinfo) -> int:
     if isinstance(given, str):
-        try:
-            given = datetime.fromisoformat(given)
-        except ValueError:
-            said = f"{given!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
-            raise ValueError(said) from None
+        given = parse(given)
     elif not isinstance(given, datetime):
         given = datetime.combine(given, time())
-    return ticks.instant_in(given, zone)
+    return ticks.instant_in(in_reach(given), zone)
 
 
 def _length(length: float | timedelta) -> int:
@@ -172,40 +158,19 @@ def _length(length: float | timedelta) -> int:
     return length // timedelta(microseconds=1)
 
 
-async def _call(job: Job) -> Any:
-    function = unwrapped(job.func)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        return await job.func(*job.args, **job.kwargs)
-    value = await _in_thread(functools.partial(job.func, *job.args, **job.kwargs))
-    # A plain function (a lambda, a callable object) may hand back a coroutine.
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Call on a thread that nobody waits for at the end: a function that hangs does not hang the tests."""
-    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, problem: BaseException | None) -> None:
-        if done.done():
-            return
-        if problem is None:
-            done.set_result(value)
-        elif isinstance(problem, StopIteration):
-            done.set_exception(RuntimeError("the function raised StopIteration"))
-        else:
-            done.set_exception(problem)
+async def _on_thread(call: Callable[[], Any]) -> Any:
+    """Call on a thread that is not joined at the end: a function that hangs does not hang the tests."""
+    done: Future[Any] = Future()
+    # What runs cannot be cancelled: the thread may end it although the test no longer waits for it.
+    done.set_running_or_notify_cancel()
 
     def work() -> None:
-        value: Any = None
-        problem: BaseException | None = None
         try:
-            value = context.run(call)
-        except BaseException as raised:
-            problem = raised
-        # The test that waited for it may be over, and its loop closed.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, value, problem)
+            value = call()
+        except BaseException as problem:
+            done.set_exception(problem)
+        else:
+            done.set_result(value)
 
-    threading.Thread(target=work, name="schedule-test", daemon=True).start()
-    return await done
+    system.start_thread(work, name="schedule-test")
+    return await asyncio.wrap_future(done)

@@ -7,20 +7,18 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from everytick import app
 from everytick.errors import ConfigurationError, how_to_install, nearest
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
+from everytick.text.wording import not_a_zone
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-if TYPE_CHECKING:
-    from everytick.store.database import Ledger
-
-# What people can be alerted to; what the words mean stands in `store.problems`.
+# The kinds of alerts; `store.problems` defines each.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
 _SECRET_LENGTH = 4
@@ -43,7 +41,7 @@ def without_comment(value: str) -> str:
 
 
 class SchedulerSettings(BaseSettings):
-    """What the engine reads. `app.core.config.Settings` derives from it and adds your own fields.
+    """The settings of the engine. `app.core.config.Settings` derives from it and adds your own fields.
 
     Every field is the environment variable of the same name in upper case.
 
@@ -78,7 +76,7 @@ class SchedulerSettings(BaseSettings):
         default=30, ge=0, description="seconds that running jobs get when the process is asked to stop"
     )
     scheduler_role: Literal["all", "scheduler", "worker"] = Field(
-        default="all", description="what this process does: claim ticks, run them, or both"
+        default="all", description="the role of this process: claim ticks, run them, or both"
     )
     scheduler_queues: str = Field(
         default="", description="the queues whose runs this process takes, with commas; empty for all"
@@ -94,13 +92,16 @@ class SchedulerSettings(BaseSettings):
     )
     scheduler_alert_on: str = Field(
         default=" ".join(kind for kind in ALERT_KINDS if kind != "overlap"),
-        description="what is told: failed, lost, missed, overlap, late",
+        description="which problems are alerted: failed, lost, missed, overlap, late",
     )
     scheduler_alert_late_after: float = Field(
         default=300, ge=1, le=86_400, description="seconds that a due tick may wait before it is late"
     )
     scheduler_alert_window: float = Field(
-        default=900, ge=1, le=604_800, description="seconds in which what goes on is not told again"
+        default=900,
+        ge=1,
+        le=604_800,
+        description="seconds before an alert about the same problem is repeated",
     )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -138,14 +139,14 @@ class SchedulerSettings(BaseSettings):
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
-            hint = nearest(name, available_timezones())
-            raise ValueError(f"'{name}' is not an IANA time zone such as Europe/Berlin{hint}") from None
+            raise ValueError(not_a_zone(name)) from None
         return name
 
     @field_validator("scheduler_tracing")
     @classmethod
     def _traceable(cls, wanted: bool) -> bool:
-        if wanted and find_spec("opentelemetry") is None:
+        # `opentelemetry` alone may have come with another package; without the SDK no span goes anywhere.
+        if wanted and (find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None):
             raise ValueError(f"OpenTelemetry is not installed: {how_to_install('tracing')}, or turn this off")
         return wanted
 
@@ -177,7 +178,7 @@ class SchedulerSettings(BaseSettings):
 
     @property
     def role(self) -> Role:
-        """What this process does of the work."""
+        """The role of this process: it claims ticks, runs them, or both."""
         return Role(self.scheduler_role, tuple(_listed(self.scheduler_queues)))
 
     @property
@@ -187,7 +188,7 @@ class SchedulerSettings(BaseSettings):
 
     @property
     def alert_kinds(self) -> frozenset[str]:
-        """What people are alerted to."""
+        """The kinds of problems for which alerts are sent."""
         return frozenset(_words(self.scheduler_alert_on))
 
     @property
@@ -208,6 +209,24 @@ class SchedulerSettings(BaseSettings):
         return [_without_effect(name, ours) for name in strange]
 
 
+def made_without(part: str) -> str:
+    """Return the sentence for a part that the application lacks, and how it is had."""
+    return f"the application was made without the {part}: {how_to_install(part)}"
+
+
+def alerts_not_installed(chosen: SchedulerSettings) -> str | None:
+    """Return why no alert can be sent from this installation; None if one can, or none is wanted."""
+    if (
+        not chosen.scheduler_alert_urls.get_secret_value().strip(" \t\r\n,")
+        or find_spec("apprise") is not None
+    ):
+        return None
+    return (
+        "SCHEDULER_ALERT_URLS is set, but Apprise, which sends the alerts, is not installed:"
+        f" {how_to_install('alerts')}"
+    )
+
+
 def missing_part(variable: str) -> str | None:
     """Return the part of the application that would read a variable, if the application lacks that part."""
     for prefix, part in _OPTIONAL_PARTS.items():
@@ -219,7 +238,7 @@ def missing_part(variable: str) -> str | None:
 def _without_effect(name: str, known: list[str]) -> str:
     part = missing_part(name)
     if part is not None:
-        return f"{name} has no effect: the application was made without the {part}"
+        return f"{name} has no effect: {made_without(part)}"
     return f"{name} is not a setting and has no effect{nearest(name, known)}"
 
 
@@ -306,20 +325,3 @@ def settings() -> SchedulerSettings:
         where = f"{module.replace('.', '/')}.py"
         raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
     return found
-
-
-def ledger() -> Ledger:
-    """Return the ledger that the settings name; nothing of it is opened yet.
-
-    Raises:
-        ConfigurationError: the URL is none that this version can use, or a setting is wrong.
-    """
-    return ledger_of(settings())
-
-
-def ledger_of(chosen: SchedulerSettings) -> Ledger:
-    """Return the ledger that these settings name."""
-    from .store.opening import open_ledger
-
-    application = app.current()
-    return open_ledger(chosen.database_url, root=application.root, application=application.owner)

@@ -1,9 +1,9 @@
-"""What the engine needs of the machine: clocks, threads, waiting, chance, names of processes, signals.
+"""All that the engine needs of the machine: clocks, threads, timers, random numbers, process ids, signals.
 
-The rooms `model`, `store`, `engine`, `notify` and `api` ask `system` for these, and no module of the standard
-library, so that a test (or a simulation) can put its own in their place: see `use`. Where nobody does,
-`system.monotonic` is `time.monotonic` itself: asking costs nothing. The event loop is not among them: who
-runs the engine on one hands that in.
+Every module of the engine calls `system` for these instead of the standard library, so that a test (or a
+simulation) can replace them: see `use`. A call through `system` costs nothing: `system.monotonic` is
+`time.monotonic` itself unless a test replaced it. The event loop is not part of `system`: the engine uses the
+one on which it is started.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ STOP_SIGNALS = tuple(
     if number is not None
 )
 
+# The signal of Ctrl+C.
+INTERRUPT_SIGNAL = signal.SIGINT
+
 
 def _start_thread(
     target: Callable[..., object], *, name: str, args: tuple[Any, ...] = (), daemon: bool = True
@@ -49,6 +52,13 @@ def _thread_pool(most: int, name: str) -> Executor:
 
 def _in_thread(function: Callable[[], T]) -> Awaitable[T]:
     return asyncio.to_thread(function)
+
+
+def _new_token(size: int) -> str:
+    # Imported only here: only the dashboard needs it.
+    import secrets
+
+    return secrets.token_urlsafe(size)
 
 
 def _local_now() -> datetime:
@@ -99,8 +109,10 @@ class System:
     sleep: Callable[[float], object] = time.sleep
     # A random number between two others.
     uniform: Callable[[float, float], float] = random.uniform
-    # A name that nobody else has.
+    # A name that is unique, on this machine and others.
     new_id: Callable[[], str] = field(default=lambda: uuid.uuid4().hex)
+    # A text that cannot be guessed, made of that many random bytes.
+    new_token: Callable[[int], str] = _new_token
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone

@@ -1,4 +1,4 @@
-"""What the `make update` of version 0.1 calls after its merge. Later versions do without this file.
+"""Called by the `make update` of version 0.1 after its merge. Later versions do without this file.
 
     python .template/update.py finish      install, then let the engine do the rest
     python .template/update.py conflicts   fail if an update left something to decide

@@ -1,1 +1,1 @@
-"""What all tests share. The fixture `schedule` is there without a line: it comes with the engine."""
+"""Fixtures that all tests share. The fixture `schedule` is there without a line: it comes with the engine."""

@@ -13,7 +13,7 @@ import pytest
 from everytick import ConfigurationError, SchedulerSettings
 from everytick import app as which
 from everytick.api.loading import configure_logging
-from everytick.call_site import is_machinery
+from everytick.call_site import is_library_file
 
 from a_shop import OTHER, TABLE, called, job_ids
 from a_shop import folder as folder
@@ -159,7 +159,7 @@ def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_h
         assert "(template 1.0.0, " in called(by_hand, "--version").stdout
 
 
-def test_what_is_advised_is_the_command_that_found_the_package(by_hand: Path) -> None:
+def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) -> None:
     # It has no `__main__`, so `python -m market` would be of no use.
     assert "right: everytick run\n" in called(by_hand, "doctor").stdout
     assert "right: everytick --app market run\n" in called(by_hand, "--app", "market", "doctor").stdout
@@ -190,5 +190,5 @@ def test_no_sentence_names_a_command_of_another_application(file: Path) -> None:
 
 
 def test_a_package_whose_name_begins_like_the_engines_is_the_users() -> None:
-    assert is_machinery(str(SOURCE / "api" / "triggers.py"))
-    assert not is_machinery(str(SOURCE.with_name("everytick_shop") / "schedule.py"))
+    assert is_library_file(str(SOURCE / "api" / "triggers.py"))
+    assert not is_library_file(str(SOURCE.with_name("everytick_shop") / "schedule.py"))

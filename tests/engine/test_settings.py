@@ -26,8 +26,15 @@ def test_a_part_that_is_named_to_be_installed_is_one(part: str) -> None:
     choices = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["parts"]["choices"]
     assert part in pyproject["project"]["optional-dependencies"]
     assert part in choices.values()
-    assert how_to_install(part).startswith(
-        f"install everytick[{part}] (made from the template: name `{part}`"
+    assert how_to_install(part) == (
+        f"install everytick[{part}] (made from the template: name `{part}` in the answer `parts`)"
+    )
+
+
+def test_how_the_dashboard_is_installed_names_its_own_question() -> None:
+    assert "dashboard" in yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    assert how_to_install("dashboard") == (
+        "install everytick[dashboard] (made from the template: answer `dashboard` with yes)"
     )
 
 

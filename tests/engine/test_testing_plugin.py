@@ -153,7 +153,7 @@ async def test_the_arguments_are_those_of_the_declaration(declare: Declare) -> N
 
 
 @pytest.mark.parametrize("problem", [KeyError("gone"), StopIteration()])
-async def test_what_a_function_raises_is_raised(declare: Declare, problem: Exception) -> None:
+async def test_an_exception_of_the_function_is_raised(declare: Declare, problem: Exception) -> None:
     def fail() -> None:
         raise problem
 

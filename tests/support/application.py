@@ -49,6 +49,8 @@ class Application:
         self.tasks_file = folder / "app/services/my_tasks.py"
         self.ledger_file = folder / "data/ledger.db"
         self.environment: dict[str, str] = {}
+        # How hints name the command line of this application: as it was called.
+        self.typed = f"{sys.executable} -m app"
 
     def schedule(self, body: str, imports: str = "") -> None:
         """Write `main.py`: `body` is what stands in create_scheduler(), between its first and last line."""
@@ -114,7 +116,7 @@ class Application:
         return self.variables().get("SCHEDULER_DATABASE_URL") or f"sqlite:///{self.ledger_file}"
 
     def records(self, number: int, *states: str) -> None:
-        """Wait until the ledger has so many rows."""
+        """Wait until the ledger has that many rows."""
         wait_for(lambda: len(self.recorded(*states)) >= number, f"{number} rows in the ledger")
 
     @contextmanager
@@ -156,7 +158,7 @@ class Application:
             for name, value in os.environ.items()
             if not name.startswith(("SCHEDULER_", "LOG_", "PYTHON", "COLUMNS"))
         }
-        # What is told here is told without the dashboard, unless a story asks for it.
+        # Without the dashboard, unless a test asks for it.
         place = {"SCHEDULER_DATABASE_URL": os.environ["LEDGER"]} if os.environ.get("LEDGER") else {}
         return {
             **clean,

@@ -92,13 +92,13 @@ def marks(app: Application, job_id: str, word: str = "start") -> list[Mark]:
 
 
 def entered(app: Application, job_id: str, number: int = 1) -> list[Mark]:
-    """Wait until a job's body was entered so many times; return its starts."""
+    """Wait until a job's body was entered that many times; return its starts."""
     wait_for(lambda: len(marks(app, job_id)) >= number, f"{number} start(s) of {job_id}")
     return marks(app, job_id)
 
 
 def more(app: Application, job_id: str, number: int) -> list[Mark]:
-    """Wait until a job's body was entered so many times more; return those starts."""
+    """Wait until a job's body was entered that many times more; return those starts."""
     before = len(marks(app, job_id))
     return entered(app, job_id, before + number)[before:]
 

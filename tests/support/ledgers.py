@@ -1,4 +1,4 @@
-"""What stories do to a ledger behind the scheduler's back, whichever kind of ledger it is."""
+"""Changes that tests make to a ledger directly, beside the scheduler, for each kind of ledger."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def held(ledger: Ledger) -> Iterator[None]:
             connection.execute("PRAGMA busy_timeout = 30000", {})
         with transaction(connection):
             if not isinstance(ledger, SqliteLedger):
-                # The server throws out whoever holds it for long without doing anything.
+                # The server ends a connection that holds it for long without doing anything.
                 connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", {})
             yield
 

@@ -21,7 +21,7 @@ from rendering import choices
 
 ENVIRONMENTS = ROOT / ".cache" / "envs"
 _FOUND = "PYTEST_FOUND_PYTHONS"
-# What a process of the application must not see of the one that tests it.
+# Variables of the test process that the application must not inherit.
 FOREIGN = (
     "COV_",
     "COVERAGE_",
@@ -118,7 +118,7 @@ def environment(version: str, project: Path) -> Path:
     kept = ENVIRONMENTS / f"{version}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not kept.exists():
         ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-        # Made aside and then moved, so that nobody finds half of one.
+        # Made aside and then moved, so that no other process finds half of one.
         new = Path(mkdtemp(prefix=f"{version}-", dir=ENVIRONMENTS))
         uv(
             project,

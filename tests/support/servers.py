@@ -84,7 +84,7 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def drop(self, database: str) -> None:
-        """Remove a database, also while somebody is connected; wait until the server let all of them go."""
+        """Remove a database, also while clients are connected; wait until all are disconnected."""
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Where alerts and pings arrive in tests: a real HTTP server and a real SMTP server, each on a thread."""
+"""Receivers for alerts and heartbeat URLs in tests: an HTTP and an SMTP server, each on a thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 
 @dataclass(frozen=True)
 class Request:
-    """What came in."""
+    """One received request."""
 
     method: str
     path: str
@@ -107,7 +107,7 @@ class HttpSink:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def down(self) -> None:
-        """Let nobody connect."""
+        """Refuse connections."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -137,7 +137,7 @@ class MailSink:
         self._controller.start()
 
     def down(self) -> None:
-        """Let nobody connect."""
+        """Refuse connections."""
         if self._controller is not None:
             self._controller.stop()
             self._controller = None

@@ -13,7 +13,7 @@ from waiting import PATIENCE
 
 
 @pytest.mark.full
-def test_whoever_asks_again_and_again_still_gets_the_true_exit_code(tmp_path: Path) -> None:
+def test_repeated_stops_still_get_the_true_exit_code(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.tasks("def nothing() -> None: ...\n")
     app.schedule(

@@ -53,7 +53,7 @@ def app(tmp_path: Path) -> Application:
         ('task, "interval", hours=1, start_date=datetime.now()', "computed from the present moment"),
         ('task, "interval", hours=1, start_date=datetime.now() + timedelta(9)', "computed from the present"),
         ('task, "date", run_date=datetime.now() + timedelta(9)', "computed from the present moment"),
-        ('task, "date", run_date="tomorrow"', "run_date='tomorrow' is not a date such as"),
+        ('task, "date", run_date="tomorrow"', "run_date='tomorrow' is not a date or time such as"),
         ('"app.services.nope:task", "date"', "'app.services.nope:task' cannot be imported"),
         ('"app.services.my_tasks:nope", "date"', "'app.services.my_tasks:nope' cannot be imported"),
         ('"task", "date"', "is not a reference such as"),

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks import document, instructions
 from benchmarks.arithmetic import lateness, percentile
-from benchmarks.catalogue import BARE, OURS, Field
 from benchmarks.measures.capacity import highest
 from benchmarks.measures.windows import window
+from benchmarks.registry import BARE, OURS, Field
 from benchmarks.results import Results
 from benchmarks.servers import running_servers
 from benchmarks.targets import Target
@@ -74,7 +74,7 @@ def test_the_document_shows_what_was_measured_and_what_is_missing(tmp_path: Path
     assert "10,000 /s" in (tmp_path / "performance-runs.svg").read_text("utf-8")
 
 
-def test_what_was_measured_can_be_kept(tmp_path: Path) -> None:
+def test_measurements_can_be_kept(tmp_path: Path) -> None:
     results = Results(about={"Python": "3"})
     results.add("capacity", "ours", 1.5)
     results.save(tmp_path / "results.json")

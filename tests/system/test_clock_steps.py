@@ -106,7 +106,7 @@ async def test_a_clock_that_is_an_hour_back_and_then_right_again_loses_nothing(
 
 
 @pytest.mark.full
-async def test_what_waits_for_its_jitter_or_its_start_delay_notices_a_step_forward(
+async def test_a_run_that_waits_for_its_jitter_or_start_delay_notices_a_step_forward(
     scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
     tick = 1_800_000_000 * SECOND
@@ -136,7 +136,7 @@ async def test_what_waits_for_its_jitter_or_its_start_delay_notices_a_step_forwa
 
 
 @pytest.mark.full
-async def test_what_waits_for_its_jitter_notices_a_step_back_and_the_way_forward(
+async def test_a_run_that_waits_for_its_jitter_notices_a_step_back_and_the_way_forward(
     scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
     tick = 1_800_000_000 * SECOND

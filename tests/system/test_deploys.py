@@ -127,7 +127,9 @@ def test_an_older_process_leaves_the_retries_of_what_is_not_in_force_any_more(
 
 
 @pytest.mark.full
-def test_what_an_older_process_gives_back_of_a_removed_job_does_not_wait_for_ever(app: Application) -> None:
+def test_a_run_of_a_removed_job_given_back_by_an_older_process_does_not_wait_for_ever(
+    app: Application,
+) -> None:
     soon = in_some_seconds(600)
     waiting = f'quick, "interval", hours=9, id="gone", next_run_time=datetime.fromisoformat("{soon}")'
     deploy(app, waiting, KEPT)

@@ -194,7 +194,7 @@ def test_a_start_waits_for_a_ledger_that_is_locked(app: Application) -> None:
         let(app, "soon")
     with locked(app, []):
         waiting = app.launch()
-        waiting.says("is held by another program; waiting up to 30 s")
+        waiting.says("is held by another program; waiting up to 30 seconds")
     try:
         wait_for(waiting.is_up, "the start line")
         assert waiting.popen.poll() is None

@@ -49,7 +49,7 @@ def test_alert_test_says_of_each_address_whether_it_took_the_message(
 @pytest.mark.parametrize(
     ("addresses", "sentence"),
     [
-        ("", "error: SCHEDULER_ALERT_URLS is empty: there is nobody to alert\n"),
+        ("", "error: SCHEDULER_ALERT_URLS is empty: alerts would go nowhere\n"),
         ("sesame://open", "error: SCHEDULER_ALERT_URLS: address 1 of 1, which begins with sesame://, is not"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
         (["0.2.0"], 1, "CHANGELOG.md has nothing under [Unreleased]: say what the release brings"),
     ],
 )
-def test_what_is_no_release_is_refused(
+def test_a_version_that_is_no_release_is_refused(
     repository: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
     assert release(repository, "0.1.0").returncode == 0
@@ -116,7 +116,7 @@ def test_a_release_that_cannot_be_committed_leaves_everything_as_it_was(reposito
     ("released", "then"),
     [("0.2.0", "0.2.1.dev0"), ("1.9", "1.9.1.dev0"), ("0.3.0rc1", "0.3.0rc2.dev0"), ("1.0a9", "1.0a10.dev0")],
 )
-def test_what_comes_after_a_release_is_newer(released: str, then: str) -> None:
+def test_a_version_after_a_release_is_newer(released: str, then: str) -> None:
     assert next_development(released) == then
     assert Version(released) < Version(then)
 
@@ -132,7 +132,7 @@ def test_a_version_that_stands_nowhere_is_no_release(repository: Path) -> None:
     assert git(repository, "tag") == ""
 
 
-def test_what_is_not_committed_is_not_released(repository: Path) -> None:
+def test_uncommitted_changes_are_not_released(repository: Path) -> None:
     (repository / "copier.yml").write_text("", encoding="utf-8")
     for arguments in (["0.1.0"], ["--check", "0.1.0"]):
         done = release(repository, *arguments)

@@ -119,7 +119,7 @@ def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Applic
     assert (done.returncode, done.stdout) == (1, waits)
     assert done.stderr == (
         f"error: the job endless is paused, so run {number} is not waited for: the request stays on record"
-        " until it is resumed (python -m app resume endless)\n"
+        f" until it is resumed ({app.typed} resume endless)\n"
     )
     assert the_run(app, number)["state"] == "queued"
     app.command("resume", "endless")
@@ -143,12 +143,12 @@ def test_a_cancelled_run_is_waited_for(app: Application, up: Running) -> None:
     done = app.command("cancel", str(number), "--wait")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"run {number} was asked to end\nrun {number} cancelled: somebody asked to cancel it\n"
+        f"run {number} was asked to end\nrun {number} cancelled: its cancellation was requested\n"
     )
 
 
 @pytest.mark.full
-def test_what_acts_prints_json_too(app: Application, up: Running) -> None:
+def test_commands_that_act_print_json_too(app: Application, up: Running) -> None:
     assert app.json("pause", "wrong", "--note", "too loud") == {"job_id": "wrong", "changed": True}
     assert app.json("pause", "wrong") == {"job_id": "wrong", "changed": False}
     assert app.json("resume", "wrong", "--note", "all is well") == {"job_id": "wrong", "changed": True}
@@ -167,8 +167,8 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
     done = app.command("resume", "fine")
     assert done.stdout == "fine is resumed\n"
     assert re.fullmatch(
-        r"fine is paused since \S+ \S+ UTC: 0 tick\(s\) fell into the pause, which are recorded as skipped"
-        r" and not made up; next \S+ 03:00:00 UTC\n",
+        r"fine has been paused since \S+ \S+ UTC: 0 tick\(s\) of the pause will be recorded as skipped"
+        r" and will not run; next tick \S+ 03:00:00 UTC\n",
         done.stderr,
     )
 
@@ -222,7 +222,7 @@ def test_without_a_scheduler_nothing_is_waited_for(tmp_path: Path) -> None:
     number = int(done.stdout.split()[1])
     nobody = (
         f"error: no scheduler is up, so run {number} is not waited for: the request stays on record until one"
-        " is started (python -m app run)\n"
+        f" is started ({app.typed} run)\n"
     )
     assert (done.returncode, done.stderr) == (1, nobody)
     done = app.command("cancel", str(number), "--json")
@@ -249,7 +249,7 @@ def test_a_run_that_is_cut_off_while_somebody_waits_is_over(tmp_path: Path) -> N
     ]
 
 
-def test_nobody_waits_for_ever_after_the_last_scheduler_is_gone(
+def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.add_job(print, "cron", hour=3, id="job")

@@ -37,7 +37,7 @@ def stop(*processes: Running) -> None:
         assert process.popen.wait(40) == 0, process.log()
 
 
-async def test_what_a_scheduler_claims_waits_for_a_worker(tmp_path: Path) -> None:
+async def test_runs_that_a_scheduler_claims_wait_for_a_worker(tmp_path: Path) -> None:
     ran: list[str] = []
     with scheduler_settings(tmp_path, SCHEDULER_ROLE="scheduler"):
         scheduler = AsyncIOScheduler()
@@ -123,7 +123,7 @@ def test_one_scheduler_and_two_workers_run_each_tick_once(app: Application) -> N
 
 
 @pytest.mark.full
-def test_what_a_killed_worker_ran_begins_again_in_another(app: Application) -> None:
+def test_runs_of_a_killed_worker_begin_again_in_another(app: Application) -> None:
     deploy(app, 'long, "date", id="long"')
     scheduler, first = start(app, "scheduler"), start(app, "worker")
     try:
@@ -189,8 +189,10 @@ def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
         worker = start(app, "worker", "default")
         assert app.command("health").returncode == 0
         told = app.command("doctor")
-        assert "nobody who is up serves the queue reports: the runs of 1 job(s) wait there" in told.stdout
-        assert "python -m app run --role worker --queues reports" in told.stdout
+        assert (
+            "no process that is up serves the queue reports: the runs of 1 job(s) wait there" in told.stdout
+        )
+        assert f"{app.typed} run --role worker --queues reports" in told.stdout
         stop(scheduler)
         assert "no scheduler is up: 1 worker(s) only run" in app.command("health").stdout
         stop(worker)

@@ -126,7 +126,7 @@ def test_sigterm_lets_a_running_job_end(app: Application) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["async def", "def"])
-def test_what_outlives_the_grace_time_is_cut_recorded_and_exits_1(app: Application, kind: str) -> None:
+def test_runs_that_outlive_the_grace_time_are_cut_recorded_and_exit_1(app: Application, kind: str) -> None:
     app.tasks(
         "import asyncio, time\n"
         "from app.core.log import logger\n"
@@ -157,14 +157,14 @@ def test_a_second_signal_does_not_wait_for_the_grace_time(app: Application) -> N
     with app.running(expect=1) as process:
         process.says("endless began")
         process.popen.send_signal(signal.SIGINT)
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         process.popen.send_signal(signal.SIGINT)
         process.popen.wait(30)
     assert app.runs()[0]["state"] == "interrupted"
 
 
 @pytest.mark.full
-def test_what_a_killed_process_ran_is_recorded_as_lost_by_the_next_start(app: Application) -> None:
+def test_runs_of_a_killed_process_are_recorded_as_lost_by_the_next_start(app: Application) -> None:
     app.tasks(ENDLESS)
     app.schedule(
         'scheduler.add_job(endless, "interval", seconds=0.5, id="endless")',

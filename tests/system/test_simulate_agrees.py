@@ -6,6 +6,8 @@ import asyncio
 import selectors
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +20,7 @@ from everytick.dryrun.simulation import simulate
 from everytick.model import ticks
 from everytick.model.ticks import SECOND
 from everytick.store.opening import open_ledger
-from everytick.system import system
+from everytick.system import use
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,19 +203,27 @@ def test_the_simulation_agrees_with_trying_every_second(
 class Faster:
     """Lets all clocks of this process go faster, and its event loop wait accordingly."""
 
-    def __init__(self, by: int, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, by: int) -> None:
         self.by, self.ahead = by, 0
+
+    @contextmanager
+    def clocks(self) -> Iterator[None]:
+        """Replace the clocks of the engine and, for the event loop, those of the standard library."""
         monotonic, wall = time.monotonic_ns, time.time_ns
         begun, began = monotonic(), wall()
 
         def passed() -> int:
-            return (monotonic() - begun) * by
+            return (monotonic() - begun) * self.by
 
-        # The engine's, and those of the event loop.
-        for clocks in (system, time):
-            patch.setattr(clocks, "monotonic_ns", lambda: begun + passed())
-            patch.setattr(clocks, "monotonic", lambda: (begun + passed()) / 1e9)
-            patch.setattr(clocks, "time_ns", lambda: began + passed() + self.ahead)
+        replaced: dict[str, Callable[[], float]] = {
+            "monotonic_ns": lambda: begun + passed(),
+            "monotonic": lambda: (begun + passed()) / 1e9,
+            "time_ns": lambda: began + passed() + self.ahead,
+        }
+        with use(**replaced), pytest.MonkeyPatch.context() as patch:
+            for name, clock in replaced.items():
+                patch.setattr(time, name, clock)
+            yield
 
     def loop(self) -> asyncio.AbstractEventLoop:
         by = self.by
@@ -244,12 +254,13 @@ STOOD_STILL = 7 * SECOND
 
 
 @pytest.mark.full
-def test_the_real_schedule_does_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_schedule_does_the_same(tmp_path: Path) -> None:
     for attempt in range(6):
         folder = tmp_path / str(attempt)
         folder.mkdir()
-        with monkeypatch.context() as patch, scheduler_settings(folder, SCHEDULER_SHUTDOWN_GRACE_TIME=0):
-            real, simulated, undisturbed = side_by_side(Faster(20, patch))
+        faster = Faster(20)
+        with faster.clocks(), scheduler_settings(folder, SCHEDULER_SHUTDOWN_GRACE_TIME=0):
+            real, simulated, undisturbed = side_by_side(faster)
         if undisturbed:
             break
     assert real == simulated

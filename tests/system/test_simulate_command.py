@@ -169,7 +169,7 @@ def test_jobs_that_were_added_while_running_are_simulated_too(app: Application) 
 
 
 @pytest.mark.full
-def test_whoever_waits_at_a_terminal_sees_how_far_it_is(app: Application) -> None:
+def test_a_person_at_a_terminal_sees_the_progress(app: Application) -> None:
     app.schedule('scheduler.add_job(print, "interval", seconds=40, id="slow", jitter=9)')
     ours, theirs = pty.openpty()
     code = (
@@ -199,7 +199,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_what_would_take_too_long_is_refused(scheduler: AsyncIOScheduler) -> None:
+def test_a_simulation_that_would_take_too_long_is_refused(scheduler: AsyncIOScheduler) -> None:
     begin = 1_767_225_600 * ticks.SECOND
     year = (begin, begin + 365 * ticks.DAY, scheduler.timezone)
     job = scheduler.add_job(print, "cron", second="*", id="dense")
@@ -252,7 +252,7 @@ def test_a_run_that_outlasts_its_timeout_is_noted(scheduler: AsyncIOScheduler) -
         known = {name: (5_400 * ticks.SECOND, "given")}
         result = simulate([job], begin, begin + ticks.DAY, scheduler.timezone, durations=known).job(name)
         assert result.notes == [
-            "a run takes 5400 s: its timeout of 60 s would end it",
+            "a run takes 1 h 30 min: its timeout of 1 minute would end it",
             "it is declared paused: simulated as if it were not",
         ]
         # A function on a thread cannot be stopped: it keeps its slot.

@@ -51,7 +51,7 @@ def test_a_job_that_ends_the_scheduler_lets_the_others_end(app: Application) -> 
     with doomed(app) as process:
         entered(app, "other")
         let(app, "end")
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         let(app, "release")
         assert process.popen.wait(40) == 0, process.log()
     assert {row["state"] for row in app.recorded()} == {"succeeded"}
@@ -65,7 +65,7 @@ def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     with doomed(app) as process:
         entered(app, "other")
         let(app, "end")
-        process.says("waiting up to 600 s")
+        process.says("waiting up to 10 minutes")
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(40) == 1, process.log()
     states = {row["job_id"]: row["state"] for row in app.recorded()}
@@ -88,7 +88,7 @@ async def test_leaving_the_block_waits_for_a_stop_that_was_begun_inside(schedule
 
 
 @pytest.mark.full
-def test_what_waits_in_a_stopping_process_is_run_by_the_other(app: Application) -> None:
+def test_runs_that_wait_in_a_stopping_process_are_run_by_the_other(app: Application) -> None:
     app.environment |= {"SCHEDULER_MAX_WORKERS": "1", "SCHEDULER_SHUTDOWN_GRACE_TIME": "60"}
     at = in_some_seconds()
     three = [f'quick, "date", id="quick{number}", run_date="{at}"' for number in range(3)]
@@ -114,9 +114,7 @@ def test_what_waits_in_a_stopping_process_is_run_by_the_other(app: Application) 
 
 @pytest.mark.full
 @pytest.mark.parametrize("on_crash", ["rerun", "skip"])
-def test_what_was_cut_is_begun_again_by_the_other_process_or_stays_so(
-    app: Application, on_crash: str
-) -> None:
+def test_cut_runs_are_begun_again_by_the_other_process_or_stay_so(app: Application, on_crash: str) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0.3"
     deploy(
         app,

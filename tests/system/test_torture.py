@@ -1,4 +1,4 @@
-"""The torture test in its short form, and the csrf_token that its checker would notice."""
+"""The torture test in its short form, and histories with one fault each, which its checker must notice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from torture.__main__ import torture
 from torture.checker import violations
-from torture.evidence import Command, Evidence, Fault, Life, Start, WorldClock, load
+from torture.history import Command, Fault, History, Life, Start, WorldClock, load
 from torture.report import explained, summary
 from torture.world import SCHEDULE, SECOND, JobSpec
 
@@ -53,7 +53,7 @@ def fault(kind: str, begin: float, end: float, pid: int = 0) -> Fault:
     return Fault(kind, pid, us(begin), us(end))
 
 
-def good() -> Evidence:
+def good() -> History:
     """Three processes, 75 ticks: one was lost with its process, some were paused, some not claimable."""
     apart = (105, 110, 111, *range(115, 119), *range(141, 145))
     plain = [tick for tick in range(101, 176) if tick not in apart]
@@ -79,7 +79,7 @@ def good() -> Evidence:
         "run_id": 105, "attempt": 1, "state": "lost", "process_id": "one", "started_us": us(105.002),
         "finished_us": us(106.9),
     }  # fmt: skip
-    return Evidence(
+    return History(
         schedule=[JOB],
         clock=WorldClock(0),
         until=us(UNTIL),
@@ -105,50 +105,50 @@ def good() -> Evidence:
     )
 
 
-# --- changes to it: what follows the evidence is in seconds ---
+# --- changes to it: what follows the history is in seconds ---
 
 
-def without(evidence: Evidence, tick: int) -> Evidence:
-    return replace(evidence, runs=[r for r in evidence.runs if r["tick_us"] != us(tick)])
+def without(history: History, tick: int) -> History:
+    return replace(history, runs=[r for r in history.runs if r["tick_us"] != us(tick)])
 
 
-def changed(evidence: Evidence, tick: int, **values: Any) -> Evidence:
+def changed(history: History, tick: int, **values: Any) -> History:
     values = {k: us(v) if k.endswith("_us") and v is not None else v for k, v in values.items()}
-    return replace(evidence, runs=[{**r, **values} if r["tick_us"] == us(tick) else r for r in evidence.runs])
+    return replace(history, runs=[{**r, **values} if r["tick_us"] == us(tick) else r for r in history.runs])
 
 
-def also(evidence: Evidence, *rows: dict[str, Any]) -> Evidence:
-    return replace(evidence, runs=[*evidence.runs, *rows])
+def also(history: History, *rows: dict[str, Any]) -> History:
+    return replace(history, runs=[*history.runs, *rows])
 
 
-def began(evidence: Evidence, tick: int, **values: Any) -> Evidence:
-    starts = [replace(s, **values) if s.tick == us(tick) else s for s in evidence.starts]
-    return replace(evidence, starts=starts)
+def began(history: History, tick: int, **values: Any) -> History:
+    starts = [replace(s, **values) if s.tick == us(tick) else s for s in history.starts]
+    return replace(history, starts=starts)
 
 
-def unseen(evidence: Evidence, tick: int) -> Evidence:
-    return replace(evidence, starts=[s for s in evidence.starts if s.tick != us(tick)])
+def unseen(history: History, tick: int) -> History:
+    return replace(history, starts=[s for s in history.starts if s.tick != us(tick)])
 
 
-def skipped(evidence: Evidence, tick: int, reason: str, finished: float) -> Evidence:
+def skipped(history: History, tick: int, reason: str, finished: float) -> History:
     given_up = row(tick, "skipped", reason=reason, finished_us=finished)
-    return also(unseen(without(evidence, tick), tick), given_up)
+    return also(unseen(without(history, tick), tick), given_up)
 
 
-def ended(evidence: Evidence, tick: int, state: str, **values: Any) -> Evidence:
-    return changed(evidence, tick, state=state, **values)
+def ended(history: History, tick: int, state: str, **values: Any) -> History:
+    return changed(history, tick, state=state, **values)
 
 
-def lived(evidence: Evidence, pid: int, **values: Any) -> Evidence:
-    return replace(evidence, lives=[replace(x, **values) if x.pid == pid else x for x in evidence.lives])
+def lived(history: History, pid: int, **values: Any) -> History:
+    return replace(history, lives=[replace(x, **values) if x.pid == pid else x for x in history.lives])
 
 
-def of(evidence: Evidence, **values: Any) -> Evidence:
-    return replace(evidence, schedule=[replace(JOB, **values)])
+def of(history: History, **values: Any) -> History:
+    return replace(history, schedule=[replace(JOB, **values)])
 
 
-def earlier(evidence: Evidence, **values: Any) -> Evidence:
-    return replace(evidence, attempts=[{**evidence.attempts[0], **values}])
+def earlier(history: History, **values: Any) -> History:
+    return replace(history, attempts=[{**history.attempts[0], **values}])
 
 
 def startup(number: int, run: int) -> dict[str, Any]:
@@ -157,15 +157,15 @@ def startup(number: int, run: int) -> dict[str, Any]:
     )
 
 
-def requested(evidence: Evidence, *rows: dict[str, Any]) -> Evidence:
-    return replace(also(evidence, *rows), requested=[("one", us(150), us(149))])
+def requested(history: History, *rows: dict[str, Any]) -> History:
+    return replace(also(history, *rows), requested=[("one", us(150), us(149))])
 
 
 ONE = row(150, run_id=900, job_id="one")
 ONE_STARTED = start(150, run=900, job="one")
 HOG = start(160, run=901, job="hog", end=us(163))
 
-BREACHES: list[tuple[Callable[[Evidence], Evidence], str]] = [
+BREACHES: list[tuple[Callable[[History], History], str]] = [
     # R1 to R3
     (lambda e: without(e, 160), "tick 160000000 has no outcome"),
     (lambda e: changed(e, 141, last_tick_us=142, tick_count=2), "tick 143000000 has no outcome"),
@@ -251,7 +251,7 @@ def test_the_checker_accepts_what_is_right() -> None:
 
 
 @pytest.mark.parametrize(("breach", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
-def test_the_checker_notices(breach: Callable[[Evidence], Evidence], sentence: str) -> None:
+def test_the_checker_notices(breach: Callable[[History], History], sentence: str) -> None:
     assert any(sentence in str(found) for found in violations(breach(good())))
 
 
@@ -268,18 +268,18 @@ def test_the_checker_notices(breach: Callable[[Evidence], Evidence], sentence: s
     ],
     ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start", "frozen"],
 )
-def test_the_checker_accepts_what_is_excused(excused: Callable[[Evidence], Evidence]) -> None:
+def test_the_checker_accepts_what_is_excused(excused: Callable[[History], History]) -> None:
     assert [str(found) for found in violations(excused(good()))] == []
 
 
-def frozen_with_the_ledger(evidence: Evidence) -> Evidence:
+def frozen_with_the_ledger(history: History) -> History:
     """Let another process be stopped inside of a transaction, so that process 2 cannot write."""
-    [life] = [life for life in evidence.lives if life.pid == 2]
+    [life] = [life for life in history.lives if life.pid == 2]
     at = datetime(2026, 1, 1) + timedelta(microseconds=us(163) - life.begin)
     said = "the ledger does not answer (database is locked); trying again every second"
     log = f"2026-01-01 00:00:00.000 INFO     up\n{at:%F %T.%f} ERROR    {said}\n"
     stopped = Fault("stop", 3, us(158), us(163.5))
-    return replace(lived(evidence, 2, log=log), faults=[*evidence.faults, stopped])
+    return replace(lived(history, 2, log=log), faults=[*history.faults, stopped])
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:
@@ -291,8 +291,8 @@ def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time()
 
 
 def test_a_violation_is_told_with_what_lies_near_it() -> None:
-    evidence = ended(good(), 105, "failed")
-    told = "\n".join([*summary(evidence), *explained(evidence, list(violations(evidence)))])
+    history = ended(good(), 105, "failed")
+    told = "\n".join([*summary(history), *explained(history, list(violations(history)))])
     assert "1 kills; faults: 2 terminate, 1 kill, 1 lock" in told
     assert "VIOLATION job: tick 105000000 attempt 2 is recorded as failed, but it did not" in told
     for near in ("'state': 'failed', 'attempt': 2", "pid=1, at=105010000", "Fault(kind='kill', pid=1"):
@@ -301,14 +301,14 @@ def test_a_violation_is_told_with_what_lies_near_it() -> None:
 
 @pytest.mark.full
 def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
-    evidence = torture(tmp_path, 25, seed=36, quiet=15)
-    found = list(violations(evidence))
-    assert found == [], "\n".join(explained(evidence, found))
-    assert len(evidence.starts) > 100
-    kinds = [fault.kind for fault in evidence.faults]
+    history = torture(tmp_path, 25, seed=36, quiet=15)
+    found = list(violations(history))
+    assert found == [], "\n".join(explained(history, found))
+    assert len(history.starts) > 100
+    kinds = [fault.kind for fault in history.faults]
     assert sum(kind.startswith("kill") for kind in kinds) >= 2
     assert len(set(kinds) - {"busy"}) >= 4
     assert {"lock", "full", "moved"} & set(kinds)
-    assert evidence.requested
+    assert history.requested
     again = load(tmp_path, SCHEDULE)
-    assert (again.faults, again.starts, again.clock) == (evidence.faults, evidence.starts, evidence.clock)
+    assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)

@@ -185,13 +185,13 @@ def test_a_process_of_another_machine_is_dead_after_a_whole_lease_and_not_before
             died = time.monotonic()
             wait_for(lambda: len(marks(app, "long")) == 2, "the second attempt", 2 * LEASE)
             waited = time.monotonic() - died
-            # Its last sign of life may be one beat old.
+            # Its last heartbeat may be one beat old.
             assert LEASE - BEAT - 1 <= waited <= LEASE + 2 * BEAT + 3
             let(app, "release")
 
 
 @pytest.mark.full
-def test_what_died_longer_ago_than_its_grace_stays_lost(app: Application) -> None:
+def test_a_run_lost_longer_ago_than_its_grace_stays_lost(app: Application) -> None:
     deploy(
         app,
         f'long, "date", run_date="{in_some_seconds()}", id="long", misfire_grace_time=1',
@@ -212,7 +212,7 @@ def test_what_died_longer_ago_than_its_grace_stays_lost(app: Application) -> Non
 
 
 @pytest.mark.full
-def test_what_waited_in_a_process_that_died_costs_no_attempt(app: Application) -> None:
+def test_a_run_that_waited_in_a_process_that_died_costs_no_attempt(app: Application) -> None:
     at = in_some_seconds()
     app.environment["SCHEDULER_MAX_WORKERS"] = "1"
     deploy(

@@ -68,7 +68,7 @@ def test_a_standby_is_waited_for(app: Application, server: Server, postgres_url:
     with server.standby() as standby:
         process = at(app, standby.url(postgres_url.rpartition("%3D")[2])).launch()
         try:
-            process.says("waiting up to 30 s")
+            process.says("waiting up to 30 seconds")
         finally:
             process.popen.kill()
             process.popen.wait()
@@ -89,7 +89,7 @@ def test_a_start_that_waits_for_the_server_ends_when_it_is_asked_to(
                 # It has a connection by now, on which nothing is ever said.
                 answering, _address = listening.accept()
             else:
-                process.says("waiting up to 30 s")
+                process.says("waiting up to 30 seconds")
             began = time.monotonic()
             process.popen.send_signal(number)
             assert process.popen.wait(20) == 0

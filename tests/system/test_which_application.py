@@ -195,7 +195,7 @@ def test_a_command_that_is_advised_is_one_that_can_be_typed(folder: Path) -> Non
 
 
 @pytest.mark.full
-def test_what_is_for_applications_from_the_template_touches_no_other(folder: Path) -> None:
+def test_commands_for_applications_from_the_template_touch_no_other(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE)
     # Of another template, from which this project was made.
     (folder / ".copier-answers.yml").write_text("_commit: v1.0\n_src_path: gh:somebody/another\n")

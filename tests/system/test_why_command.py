@@ -11,12 +11,12 @@ from everytick.model import ticks
 from application import Application
 from bodies import deploy, entered, let
 from inside import scheduler_settings
+from sample_ledger import SampleLedger
 from troubled_application import troubled_application
-from troubles import Troubles
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> tuple[Application, Troubles]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> tuple[Application, SampleLedger]:
     """An application in which all of it happened."""
     folder = tmp_path_factory.mktemp("app")
     with scheduler_settings(folder):
@@ -24,7 +24,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> tuple[Application, Troubles
 
 
 @pytest.mark.full
-def test_the_command_says_it_in_words_and_as_data(app: tuple[Application, Troubles]) -> None:
+def test_the_command_says_it_in_words_and_as_data(app: tuple[Application, SampleLedger]) -> None:
     story, troubled = app
     spoken = story.command("why", "overlap")
     assert spoken.returncode == 0, spoken.stderr
@@ -37,7 +37,7 @@ def test_the_command_says_it_in_words_and_as_data(app: tuple[Application, Troubl
 
 
 @pytest.mark.full
-def test_the_command_refuses_what_it_cannot_know(app: tuple[Application, Troubles]) -> None:
+def test_the_command_refuses_what_it_cannot_know(app: tuple[Application, SampleLedger]) -> None:
     story, _troubled = app
     for arguments, sentence in (
         (("overlapp",), "did you mean 'overlap'?"),
@@ -62,7 +62,7 @@ def test_the_command_explains_while_the_schedule_is_broken(tmp_path: Path) -> No
 
 
 @pytest.mark.full
-def test_what_really_runs_is_explained_as_it_happens(tmp_path: Path) -> None:
+def test_real_runs_are_explained_as_they_happen(tmp_path: Path) -> None:
     story = Application(tmp_path / "app")
     deploy(story, 'long, "interval", seconds=1, id="long"')
     with story.running():

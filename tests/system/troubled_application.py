@@ -7,11 +7,11 @@ from pathlib import Path
 from everytick.model import ticks
 
 from application import Application
-from troubles import IMPORTS, TASKS, Troubles, fill, schedule_body
+from sample_ledger import IMPORTS, TASKS, SampleLedger, fill, schedule_body
 
 
-def troubled_application(folder: Path) -> tuple[Application, Troubles]:
-    """Make an application in `folder` whose ledger holds the troubles; nothing of it is running."""
+def troubled_application(folder: Path) -> tuple[Application, SampleLedger]:
+    """Make an application in `folder` with the sample ledger; nothing of it is running."""
     app = Application(folder)
     found = fill(app.ledger)
     app.tasks(TASKS)

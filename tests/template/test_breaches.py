@@ -55,7 +55,7 @@ UPDATE = "tests/template/test_ownership.py::test_an_update_changes_exactly_what_
 KEPT = (
     "tests/template/test_ownership.py::test_edited_and_deleted_files_of_the_user_stay_so_through_every_update"
 )
-BELOW = "tests/template/test_ownership.py::test_what_is_below_a_separator_never_conflicts[systemd]"
+BELOW = "tests/template/test_ownership.py::test_lines_below_a_separator_never_conflict[systemd]"
 QUESTION = (
     "tests/template/test_questions.py::test_a_question_has_a_default_a_line_of_help_and_a_check[timezone]"
 )

@@ -96,7 +96,7 @@ def test_a_name_that_kubernetes_does_not_know_is_noticed() -> None:
     assert any("livenesProbe" in sentence for sentence in complaints(scheduler))
 
 
-def test_what_selects_pods_finds_those_that_are_meant() -> None:
+def test_selectors_find_the_pods_that_are_meant() -> None:
     for kind in ("Service", "PodDisruptionBudget"):
         for name, found in objects(kind).items():
             selector = found["spec"]["selector"]
@@ -165,7 +165,7 @@ def test_every_command_is_one_of_the_application() -> None:
     assert called >= 10
 
 
-def test_whoever_stops_it_waits_longer_than_it_takes() -> None:
+def test_stop_timeouts_are_longer_than_the_grace_time() -> None:
     grace = SchedulerSettings.model_fields["scheduler_shutdown_grace_time"].default
     settings = objects("ConfigMap")["scheduler"]["data"]
     assert float(settings["SCHEDULER_SHUTDOWN_GRACE_TIME"]) == grace
@@ -186,7 +186,7 @@ def test_whoever_stops_it_waits_longer_than_it_takes() -> None:
     assert grace + 20 <= 60
 
 
-def test_what_does_not_get_better_by_a_restart_is_not_restarted() -> None:
+def test_a_failure_that_a_restart_does_not_mend_causes_no_restart() -> None:
     service = Unit()["Service"]
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("on-failure", "2")
 

@@ -268,9 +268,7 @@ def forge(history: TemplateHistory, monkeypatch: pytest.MonkeyPatch) -> Iterator
         ("git@example.org:template.git", "uv"),
     ],
 )
-def test_what_copier_renders_from_the_network_installs(
-    forge: TemplateHistory, typed: str, installer: str
-) -> None:
+def test_a_render_from_the_network_installs(forge: TemplateHistory, typed: str, installer: str) -> None:
     app = fresh_folder() / "app"
     copier.run_copy(typed, app, defaults=True, quiet=True)
     check_that_it_installs(app, installer, forge)
@@ -285,9 +283,7 @@ def test_what_copier_renders_from_the_network_installs(
         *((kind, "pip") for kind in ("odd", "bare", "plain")),
     ],
 )
-def test_what_copier_renders_from_a_folder_installs(
-    history: TemplateHistory, kind: str, installer: str
-) -> None:
+def test_a_render_from_a_folder_installs(history: TemplateHistory, kind: str, installer: str) -> None:
     place = fresh_folder() / """it's a "größe" @100%; [b]"""
     if kind == "bare":
         place = place.with_suffix(".git")

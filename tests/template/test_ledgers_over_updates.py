@@ -80,7 +80,7 @@ class Made(Application):
         return [line.partition(" ")[2] for line in lines if line.startswith(f"{job_id} ")]
 
     def more(self, job_id: str, number: int) -> None:
-        """Wait until the job ran so many times more."""
+        """Wait until the job ran that many times more."""
         target = len(self.marks(job_id)) + number
         wait_for(lambda: len(self.marks(job_id)) >= target, f"{number} more runs of {job_id}")
 

@@ -303,7 +303,7 @@ def test_a_second_make_waits_for_the_one_that_installs(app: Path) -> None:
     assert len(calls(app)) == 2
 
 
-def test_what_a_killed_make_left_is_put_back(app: Path) -> None:
+def test_the_environment_that_a_killed_make_left_is_put_back(app: Path) -> None:
     done_well(started(app, "install"))
     (app.parent / "wait").touch()
     killed = started(app, "install", f"PYTHON={sys.executable}")

@@ -189,7 +189,7 @@ def test_without_make_it_uses_the_tools_themselves(project: Project, monkeypatch
 
 
 @pytest.mark.full
-def test_what_cannot_be_installed_is_told_with_how_to_go_on_and_how_to_undo(
+def test_a_failed_installation_says_how_to_go_on_and_how_to_undo(
     history: TemplateHistory, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history.edit(f"template/{LOOK}", lambda old: f"{old}# later\n")

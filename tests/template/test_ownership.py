@@ -156,7 +156,7 @@ def test_parts_that_are_turned_off_and_on_leave_a_project_whose_checks_pass() ->
     run_well(project.folder, *make, "install", "check", "test")
     python = project.folder / ".venv/bin/python"
     assert run(project.folder, python, "-c", "import fastapi").returncode != 0
-    assert "No such command 'dashboard'" in dashboard_link(project, python)
+    assert "made without the dashboard" in dashboard_link(project, python)
     project.commit("nothing")
 
     project.update(vcs_ref=VcsRef.CURRENT, data={"dashboard": True, "parts": ["tracing"]})
@@ -226,7 +226,7 @@ def below_the_separators(texts: list[str]) -> Callable[[str], str]:
 
 @pytest.mark.full
 @pytest.mark.parametrize("deployment", ["systemd", "kubernetes"])
-def test_what_is_below_a_separator_never_conflicts(history: TemplateHistory, deployment: str) -> None:
+def test_lines_below_a_separator_never_conflict(history: TemplateHistory, deployment: str) -> None:
     assert set(BELOW) == SHARED | SHARED_DEPLOYMENT
     project = history.copy(deployment=deployment)
     there = {

@@ -221,7 +221,7 @@ def test_a_migration_that_names_the_path_settles_it(migration: Any, names_it: bo
 
 
 @pytest.mark.full
-def test_what_is_planted_into_the_real_versions_is_reported() -> None:
+def test_breaches_planted_into_the_real_versions_are_reported() -> None:
     owned, newest = all_owners(KEPT[0]), set(all_owners(None))
     guarded = guard(SETTINGS["_exclude"], recorded(renders(KEPT[0])[0]))
     mine = {path for path, owner in owned.items() if owner == "yours"}

@@ -359,7 +359,8 @@ def test_every_setting_is_explained_with_its_default() -> None:
             assert table[name] == "(none)"
             assert str(field.default) == ""
         else:
-            default = str(field.default).replace("False", "false")
+            default = str(field.default)
+            default = default.lower() if isinstance(field.default, bool) else default
             assert explained[name] == default
             assert table.get(name, default) == default
 

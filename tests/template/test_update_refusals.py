@@ -172,7 +172,7 @@ def test_a_version_that_is_not_there_is_not_the_projects_fault(
 
 
 @pytest.mark.full
-def test_what_the_daily_workflow_renders_can_be_updated(tmp_path: Path) -> None:
+def test_renders_of_the_daily_workflow_can_be_updated(tmp_path: Path) -> None:
     history = TemplateHistory()
     history.release("1.0.0")
     workflow = yaml.safe_load((ROOT / ".github/workflows/day-one.yml").read_text(encoding="utf-8"))

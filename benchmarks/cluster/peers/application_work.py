@@ -1,4 +1,4 @@
-"""What the jobs of the rendered application do: write down when they were due and when they began."""
+"""The tasks of the rendered application: they record when they were due and when they began."""
 
 import os
 import time

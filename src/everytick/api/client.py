@@ -1,16 +1,15 @@
-"""The schedule as seen from another process, such as a web application or a shell."""
+"""Access to the schedule from another process, such as a web application or a shell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from everytick.engine.registry import Registry
 from everytick.errors import LedgerError
+from everytick.ledger import ledger_of
 from everytick.model.job import Job
-from everytick.settings import ledger_of
 from everytick.store import definitions, migration_fence, owner
 from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
 from everytick.store.writer import Operation
@@ -22,7 +21,7 @@ from .requests import person
 class SchedulerClient(JobControl):
     """Adds and steers jobs of a schedule that runs elsewhere, through the ledger alone.
 
-    What runs the schedule takes up a change within about a second. Every method blocks for one small
+    Schedulers and workers take up a change within about a second. Every method blocks for one small
     transaction: in a coroutine call it with `asyncio.to_thread`. May be used by several threads.
 
     Times without a zone are in SCHEDULER_TIMEZONE.
@@ -49,7 +48,7 @@ class SchedulerClient(JobControl):
     @property
     def timezone(self) -> tzinfo:
         """The zone of SCHEDULER_TIMEZONE."""
-        return ZoneInfo(self.settings.scheduler_timezone)
+        return self.settings.zone
 
     def get_jobs(self) -> list[Job]:
         """Return the jobs that were added while running and can run here; others are told in the log."""

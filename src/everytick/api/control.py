@@ -182,7 +182,7 @@ class JobControl(RunRequests, JobDeclarations):
         return bool(self._execute(pause))
 
     def resume_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> bool:
-        """Resume a paused job. What fell into the pause is recorded and not caught up.
+        """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later.
 
         Args:
             note: why, for the audit trail.
@@ -192,7 +192,7 @@ class JobControl(RunRequests, JobDeclarations):
         check_jobstore(jobstore)
         self._need_running(
             "resume_job()",
-            f"a pause lasts until somebody ends it: {app.typed('resume')} {shlex.quote(job_id)}",
+            f"a pause lasts until it is ended: {app.typed('resume')} {shlex.quote(job_id)}",
         )
         schedule = self._own_schedule(job_id)
 

@@ -27,7 +27,7 @@ _LONGEST_ID = 500
 
 
 class JobDeclarations:
-    """What takes declarations."""
+    """An object that takes declarations."""
 
     # The options of jobs that do not name them (`job_defaults`).
     _job_defaults: Mapping[str, Any]

@@ -1,14 +1,13 @@
-"""Finding the user's schedule, and telling in one sentence when it cannot be had."""
+"""Loads the user's schedule, and says in one sentence why it cannot be loaded."""
 
 from __future__ import annotations
 
 import inspect
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from everytick import app
-from everytick.call_site import in_a_sentence
-from everytick.errors import ConfigurationError, LedgerError, ScheduleError
+from everytick.call_site import in_sentences
+from everytick.errors import ConfigurationError, ScheduleError
 from everytick.logs import log_to_stderr
 from everytick.references import referred
 
@@ -41,7 +40,7 @@ def configure_logging(settings: SchedulerSettings) -> None:
 def own_routers() -> list[Any]:
     """Return the application's own routers beside the dashboard's."""
     application = app.current()
-    if application.routers is None or find_spec(application.routers.partition(":")[0]) is None:
+    if application.routers is None or not app.is_there(application.routers.partition(":")[0]):
         return []
     return list(referred(application.routers, application.named_by("routers")))
 
@@ -73,14 +72,10 @@ def _made(application: app.Application) -> AsyncIOScheduler:
             " name a function that returns the AsyncIOScheduler"
         )
     where, name = application.schedule_file, application.schedule.partition(":")[2]
-    try:
+    with in_sentences():
         scheduler = create()
-    except (ConfigurationError, LedgerError):
-        raise
-    except Exception as problem:
-        raise ScheduleError(in_a_sentence(problem)) from None
     if inspect.iscoroutine(scheduler):
-        # Nobody waits for it: without this Python would complain once more.
+        # The coroutine is never awaited: without this Python would warn of that as well.
         scheduler.close()
         raise ScheduleError(f"{where}: {name}() is an `async def`: make it a plain `def`")
     if scheduler is None:

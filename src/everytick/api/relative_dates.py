@@ -39,7 +39,7 @@ def _readings(value: datetime, zones: Sequence[tzinfo]) -> list[datetime]:
 
 
 def is_computed(value: Any) -> bool:
-    """Return whether a date was computed: nobody writes microseconds, and datetime.now() has some."""
+    """Return whether a date was computed: only then it has microseconds, as datetime.now() does."""
     return isinstance(value, datetime) and value.microsecond != 0
 
 

@@ -1,6 +1,6 @@
-"""What people ask of runs while the schedule runs: a run now, one more attempt, the end of one.
+"""Requests about runs while the schedule runs: a run now, one more attempt, the cancellation of one.
 
-Each is one transaction in the ledger, which also says who asked; the scheduler obeys within a second.
+Each is one transaction in the ledger, which also records who asked; it is carried out within a second.
 """
 
 from __future__ import annotations

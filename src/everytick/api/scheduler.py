@@ -11,7 +11,6 @@ import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any, Self, TextIO
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
@@ -24,18 +23,18 @@ from everytick.engine.listeners import Listeners
 from everytick.engine.process import Process
 from everytick.engine.registry import Change
 from everytick.errors import LedgerError, nearest
+from everytick.ledger import ledger_of
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.model.schedule import Schedule
 from everytick.notify.notifier import Notifier
-from everytick.settings import ledger_of
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.telemetry import spans
+from everytick.text.wording import not_a_zone
 from loguru import logger
 
-from . import triggers
 from .control import JobControl
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 
@@ -92,7 +91,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         try:
             self._given_zone = astimezone(zone)
         except (KeyError, ValueError, TypeError, OSError):
-            raise fail(where, None, triggers.bad_zone(zone)) from None
+            raise fail(where, None, f"timezone={not_a_zone(zone)}") from None
         config.pop("event_loop", None)
         config.pop("logger", None)
         config.pop("jobstore_retry_interval", None)
@@ -109,7 +108,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     @property
     def timezone(self) -> Any:
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
-        return self._given_zone or ZoneInfo(self.settings.scheduler_timezone)
+        return self._given_zone or self.settings.zone
 
     def _is_stored(self) -> bool:
         return self._process is not None

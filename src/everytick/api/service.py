@@ -13,6 +13,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
 from everytick.system import STOP_SIGNALS, system
+from everytick.text.instants import at
 from loguru import logger
 
 from .scheduler import MOMENT, AsyncIOScheduler
@@ -133,7 +134,7 @@ def _when(tick: int, job: Job, paused: bool) -> str:
     if paused:
         return "paused"
     if tick != ticks.FOREVER:
-        return f"{ticks.moment(tick, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+        return at(tick, job.schedule.zone)
     return "at each start" if job.startup_delay is not None else "never again"
 
 
@@ -156,6 +157,6 @@ def _on_signals(asked: Callable[[], None]) -> None:
 
 
 def _ignore_signals() -> None:
-    """Let nobody kill a process that is about to end by itself, with its true exit code."""
+    """Ignore signals from now on: the process is about to end by itself, with its true exit code."""
     for number in STOP_SIGNALS:
         system.ignore_signal(number)

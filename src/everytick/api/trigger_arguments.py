@@ -1,4 +1,4 @@
-"""What a trigger object was given when it was made.
+"""The arguments that a trigger object was made with.
 
 APScheduler fills in what was not said with the machine's zone and the moment of the call, and keeps no trace
 of having done so. Where an object leaves that open, the call that made it is looked up in the user's files;
@@ -36,7 +36,7 @@ _AMOUNTS = ("years", "months", "weeks", "days")
 _TIMES = ("hour", "minute", "second")
 # Names of one zone.
 _UTC = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu"})
-# What a crontab says, in its order.
+# The fields of a crontab, in its order.
 _CRONTAB = ("minute", "hour", "day", "month", "day_of_week")
 
 
@@ -58,7 +58,7 @@ def _cron(trigger: CronTrigger, origin: Origin, zone: tzinfo, _stored: bool) -> 
     written = [found for found in map(_texts, origin.calls) if found.keys() == given.keys()]
     if written and not any(all(map(is_read_whole, found, found.values())) for found in written):
         given |= written[0]
-    # Nobody else writes all these five, and none of the others.
+    # Only a crontab sets all these five, and none of the others.
     if given.keys() == set(_CRONTAB) and origin.ask(lambda call: call.crontab) is not False:
         given["crontab"] = " ".join(given[name] for name in _CRONTAB)
     return given | _zone_and_dates(trigger, origin, zone) | _jitter(trigger)

@@ -21,11 +21,10 @@ from typing import Any
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import BaseCombiningTrigger
-from everytick.call_site import is_machinery, user_frame
+from everytick.call_site import is_library_file, user_frame
+from everytick.source_text import Bound, FileText, Span, text_of
 
-from .bindings import Bound, FileText, Span, text_of
-
-# What cannot be read off: it may be anything.
+# A value that cannot be read from the source: it may be anything.
 OPEN = object()
 # Calls that give a zone for certain.
 _ZONES = ("ZoneInfo", "timezone", "gettz")
@@ -265,7 +264,7 @@ def _modules_with_triggers(_number: int, _newest: int) -> list[ModuleType]:
 
 
 def _may_make_triggers(module: object) -> bool:
-    if not isinstance(module, ModuleType) or is_machinery(getattr(module, "__file__", None) or "<none>"):
+    if not isinstance(module, ModuleType) or is_library_file(getattr(module, "__file__", None) or "<none>"):
         return False
     name = getattr(module, "__file__", None)
     return isinstance(name, str) and any(_is_apschedulers(value) for value in list(vars(module).values()))

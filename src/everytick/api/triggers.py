@@ -1,4 +1,4 @@
-"""What was declared with APScheduler's triggers, checked and brought into a canonical form.
+"""Checks APScheduler's triggers as declared, and brings them into a canonical form.
 
 APScheduler fills in what was not said with the machine's zone and the moment of the call; here that means the
 scheduler's zone and a fixed anchor (rule R9). What a trigger object was given: see `trigger_arguments`.
@@ -13,9 +13,9 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
@@ -23,10 +23,12 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from apscheduler.util import astimezone, convert_to_datetime
+from apscheduler.util import astimezone
 from everytick.errors import nearest
 from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
+from everytick.text import instants
+from everytick.text.wording import not_a_zone
 
 from .relative_dates import delay_from_now, is_computed
 from .trigger_arguments import arguments_of, is_read_whole, split_field
@@ -40,8 +42,6 @@ BY_NAME: dict[str, type[BaseTrigger]] = {
     "and": AndTrigger,
 }
 _ANCHOR = datetime(2000, 1, 1)
-# Marks what was written without an offset; never used to compute anything.
-_NAIVE = timezone(timedelta(seconds=1))
 _SHORTEST = timedelta(milliseconds=100)
 _LONGEST = timedelta(days=36_600)
 
@@ -110,17 +110,21 @@ def _read(
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
     if cls is CronTrigger:
         _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    taken = dict(arguments)
     if cls is not CalendarIntervalTrigger:
         for name in ("run_date", "start_date", "end_date"):
             _instant(arguments, name, Reading(UTC, reading.stored))
+            if isinstance(text := arguments.get(name), str):
+                # APScheduler itself does not take every text that is a time.
+                taken[name] = _parse(name, text)
     try:
-        made = cls(**arguments)
+        made = cls(**taken)
     except OverflowError:
         raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
     except KeyError:
-        raise ValueError(bad_zone(arguments.get("timezone"))) from None
+        raise ValueError(f"timezone={not_a_zone(arguments.get('timezone'))}") from None
     if isinstance(made, OrTrigger | AndTrigger):
         _check_parts(made)
         return _compile_object(made, reading)
@@ -220,7 +224,7 @@ def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Sche
         if delay is not None:
             return schedule.at_each_start(zone, delay)
     at = ticks.now() if said is None else _instant(given, "run_date", reading)
-    text = f"date[{ticks.moment(at or 0, zone):%Y-%m-%d %H:%M:%S %Z}]"
+    text = f"date[{instants.at(at or 0, zone)}]"
     return schedule.make({"trigger": "date", "at": at}, zone, text)
 
 
@@ -303,12 +307,7 @@ def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
     try:
         return default if named is None else astimezone(named)
     except (KeyError, ValueError, TypeError, OSError):
-        raise ValueError(bad_zone(named)) from None
-
-
-def bad_zone(name: Any) -> str:
-    hint = nearest(str(name), available_timezones())
-    return f"timezone={name!r} is not an IANA time zone such as 'Europe/Berlin'{hint}"
+        raise ValueError(f"timezone={not_a_zone(named)}") from None
 
 
 def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]:
@@ -354,15 +353,9 @@ def check_zone_is_clear(value: datetime, name: str, zone: tzinfo) -> None:
 
 def _parse(name: str, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    try:
-        # APScheduler also takes dates without leading zeros; one without an offset stays naive.
-        found: datetime = convert_to_datetime(text, _NAIVE, name)
-    except ValueError:
-        raise ValueError(f"{name}={text!r} is not a date such as '2027-01-31 09:30:00'") from None
-    return found.replace(tzinfo=None) if found.tzinfo is _NAIVE else found
+        return instants.parse(text)
+    except ValueError as problem:
+        raise ValueError(f"{name}={problem}") from None
 
 
 def _jitter(given: Mapping[str, Any]) -> int:

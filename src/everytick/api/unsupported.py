@@ -1,4 +1,4 @@
-"""What APScheduler's scheduler offers and a durable schedule cannot: each is a sentence, not a surprise."""
+"""Methods of APScheduler's scheduler that a durable schedule cannot offer: each raises a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def refuse(where: str, what: str, instead: str) -> NoReturn:
 if TYPE_CHECKING:
 
     class _Apscheduler:
-        """What is used of APScheduler's class, which has no types: a misspelt method would not be found."""
+        """The part of APScheduler's class that is used, with types: APScheduler has none."""
 
         state: int
         _listeners: list[tuple[Callable[[Any], Any], int]]

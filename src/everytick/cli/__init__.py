@@ -2,12 +2,12 @@
 
 - `entry`: from the call of a process to its exit code
 - `program`, `standalone`: all commands, and `run`; the same as the command `everytick`
-- `show`, `plan`: what is declared, what happened, what is to come
+- `show`, `plan`: the jobs, their runs, and their coming ticks
 - `control`: acts on jobs and runs
-- `explain`, `simulate`: why; what would be
-- `probes`, `notifications`: for monitoring; what people are told
+- `explain`, `simulate`: why something ran or did not; a simulation of the schedule
+- `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
-- `output`, `cells`, `progress`: what they share: times, tables, and a sign of life while something takes long
+- `output`, `cells`, `progress`: what they share: times, tables, and a progress bar
 - `one_run`, `planned`, `simulated`, `differences`: how runs, plans, simulations and differences are printed
 """
 

@@ -1,4 +1,4 @@
-"""What stands in the cells of tables: outcomes as signs, ticks, lengths of time."""
+"""The contents of table cells: outcomes as signs, ticks, lengths of time."""
 
 from __future__ import annotations
 
@@ -61,18 +61,25 @@ def _can_show_signs() -> bool:
     return True
 
 
+def in_zone(instant: str | None, zone: Any) -> str:
+    """Return an ISO time as it reads in a zone, with the zone's name; `-` for None."""
+    return "-" if instant is None else f"{local(instant, zone)} {zone}"
+
+
 def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
-    """Return an ISO time as it reads in a zone (where it has no such name: in another one), and in UTC."""
-    from zoneinfo import ZoneInfo
+    """Return an ISO time as it reads in a zone (where that is not known here: in another one), and in UTC."""
+    from datetime import UTC
+
+    from everytick.model.schedule import zone_named
 
     if instant is None:
         return "-"
     try:
-        zone = default if zone_name is None else ZoneInfo(zone_name)
-    except (KeyError, ValueError, OSError):
+        zone = default if zone_name is None else zone_named(zone_name)
+    except ValueError:
         zone = default
-    shown = f"{local(instant, zone)} {zone}"
-    return shown if str(zone) == "UTC" else f"{shown}\n{local(instant, ZoneInfo('UTC'))} UTC"
+    shown = in_zone(instant, zone)
+    return shown if str(zone) == "UTC" else f"{shown}\n{in_zone(instant, UTC)}"
 
 
 def coming(row: JobRow, zone: Any) -> str:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")]
+
 _POLL_SECONDS = 0.2
-# A scheduler that is started anew while somebody waits is back by then.
+# A scheduler that is restarted while a command waits is back by then.
 _GIVE_UP_SECONDS = 15.0
 
 
@@ -48,13 +50,13 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts are never asked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Resume a paused job. What fell into the pause is recorded, and not caught up."""
+    """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
     import sys
 
     from everytick.api.client import SchedulerClient
 
     client = SchedulerClient()
-    sentence = _what_resuming_does(job_id)
+    sentence = _preview_of_resuming(job_id)
     if sentence:
         print(sentence, file=sys.stderr)
     if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
@@ -83,9 +85,7 @@ def run_now(
         ),
     ] = None,
     note: Note = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a job now, beside its schedule. The run is on record like any other."""
@@ -101,9 +101,7 @@ def run_now(
 def retry(
     run_id: RunId,
     note: Note = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a run that failed, or was cut off, one more attempt."""
@@ -201,23 +199,22 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
 
 
 def _ended(ledger: Ledger, run_id: int) -> RunRow:
-    """Return a run's row as soon as it is over, or nobody can end it: none is up, or its job is paused."""
-    import time
-
+    """Return a run's row as soon as it is over, or cannot end: no process is up, or its job is paused."""
     from everytick.read.processes import someone_is_up
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
+    from everytick.system import system
 
-    seen = time.monotonic()
+    seen = system.monotonic()
     while True:
         row = run_row(ledger, run_id)
         if _is_over(row) or paused_job(ledger, run_id) is not None:
             return row
         if someone_is_up(ledger):
-            seen = time.monotonic()
-        elif time.monotonic() - seen > _GIVE_UP_SECONDS:
+            seen = system.monotonic()
+        elif system.monotonic() - seen > _GIVE_UP_SECONDS:
             return row
-        time.sleep(_POLL_SECONDS)
+        system.sleep(_POLL_SECONDS)
 
 
 def _is_over(row: RunRow) -> bool:
@@ -225,25 +222,25 @@ def _is_over(row: RunRow) -> bool:
 
 
 def _ledger() -> Ledger:
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
 
     return open_ledger()
 
 
-def _what_resuming_does(job_id: str) -> str:
+def _preview_of_resuming(job_id: str) -> str:
     from everytick.read.resuming import preview
     from everytick.settings import settings
-    from everytick.text.instants import when
+    from everytick.text.instants import at, when
 
     found = preview(_ledger(), job_id)
     if found is None:
         return ""
     zone = settings().zone
     number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
-    following = "none is to come" if found.next_tick is None else f"next {when(found.next_tick, zone)}"
-    # When it was paused is known to the microsecond, which nobody reads.
-    since = when(found.since // 1_000_000 * 1_000_000, zone)
+    following = "no next tick" if found.next_tick is None else f"next tick {when(found.next_tick, zone)}"
+    # The pause is known to the microsecond; people read seconds.
+    since = at(found.since, zone)
     return (
-        f"{job_id} is paused since {since}: {number} fell into the pause, which are recorded as skipped and"
-        f" not made up; {following}"
+        f"{job_id} has been paused since {since}: {number} of the pause will be recorded as skipped and will"
+        f" not run; {following}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
@@ -18,9 +17,17 @@ def dashboard(
 ) -> None:
     """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
     from everytick.api.loading import configure_logging
+    from everytick.app import current
+    from everytick.errors import ConfigurationError
+    from everytick.settings import made_without
+
+    if not current().has_dashboard:
+        raise ConfigurationError(made_without("dashboard"))
+
     from everytick.dashboard.serving import Dashboard, sign_in_link
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings
+    from everytick.system import STOP_SIGNALS, system
 
     chosen = dashboard_settings()
     if link:
@@ -29,7 +36,7 @@ def dashboard(
     configure_logging(settings())
     served = Dashboard(chosen)
     served.announce()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         # The server raises once more what stopped it: that is no reason to end in any other way.
-        signal.signal(number, lambda *_: None)
+        system.on_signal(number, lambda: None)
     served.serve()

@@ -46,7 +46,7 @@ def why(
     from everytick import explain
     from everytick.api.loading import load_schedule
     from everytick.errors import ConfigurationError
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.settings import settings
 
     if tick is not None and run is not None:

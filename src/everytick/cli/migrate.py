@@ -24,7 +24,7 @@ def migrate(
 ) -> None:
     """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
     from everytick.api.requests import person
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.store import upgrading
 
     ledger = open_ledger()
@@ -34,10 +34,11 @@ def migrate(
 @commands.command()
 def migrate_ledger(
     to: Annotated[
-        str | None, typer.Option("--to", metavar="URL", help="Where to, as in SCHEDULER_DATABASE_URL.")
+        str | None, typer.Option("--to", metavar="URL", help="The new place, as in SCHEDULER_DATABASE_URL.")
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take the ledger back into use that was moved, or nearly.")
+        bool,
+        typer.Option("--undo", help="Use the old ledger again, also after a move that stopped half way."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +48,7 @@ def migrate_ledger(
     """
     from everytick.api.requests import person
     from everytick.errors import ConfigurationError
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
 
     if undo == (to is not None):
         raise ConfigurationError("give --to URL, the place to move the ledger to, or --undo")

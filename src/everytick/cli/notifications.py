@@ -1,4 +1,4 @@
-"""Commands about what people are told."""
+"""Commands about alerts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def alert_test() -> None:
     name = app.current().name
     channels = load(settings(), name)
     if not channels:
-        raise ConfigurationError("SCHEDULER_ALERT_URLS is empty: there is nobody to alert")
+        raise ConfigurationError("SCHEDULER_ALERT_URLS is empty: alerts would go nowhere")
     failed = 0
     for channel in channels:
         reason = _send(channel, name)
@@ -39,15 +39,14 @@ def alert_test() -> None:
 
 def _send(channel: Channel, application: str) -> str | None:
     """Return None if a channel takes a message in time, else why not."""
-    import threading
-
     from everytick.notify.messages import trial_message
+    from everytick.system import system
+    from everytick.text.durations import exact_seconds
 
     answers: list[str | None] = []
     # A thread, as a service may keep the line open without ever answering.
-    sending = threading.Thread(
-        target=lambda: answers.append(channel.send(trial_message(application))), daemon=True
+    sending = system.start_thread(
+        lambda: answers.append(channel.send(trial_message(application))), name="alert-test"
     )
-    sending.start()
     sending.join(_PATIENCE_SECONDS)
-    return answers[0] if answers else f"no answer within {_PATIENCE_SECONDS:g} s"
+    return answers[0] if answers else f"no answer within {exact_seconds(_PATIENCE_SECONDS)}"

@@ -49,7 +49,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
 
 
 def _when(instant: str | None, zone: Any) -> str | None:
-    return instant and f"{local(instant, zone)} {zone}"
+    return instant and cells.in_zone(instant, zone)
 
 
 def _request(request: Request, zone: Any) -> str:

@@ -1,4 +1,4 @@
-"""What all commands share: how they read times, and how they show what they found."""
+"""Shared by all commands: how they read times, and how they print results."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 def job_ids(incomplete: str) -> list[str]:
     """Return the ids of jobs that begin so, for the shell's completion; none if they cannot be had."""
+    from everytick.ledger import open_ledger
     from everytick.read.job_ids import known_job_ids
-    from everytick.settings import ledger as open_ledger
 
     try:
         return [job_id for job_id in known_job_ids(open_ledger()) if job_id.startswith(incomplete)]
@@ -37,7 +37,7 @@ def job_ids(incomplete: str) -> list[str]:
 
 def remark_on_ledger() -> None:
     """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.store.querying import remark
 
     if (sentence := remark(open_ledger())) is not None:
@@ -87,19 +87,13 @@ def moment(option: str, text: str) -> datetime:
     Raises:
         ConfigurationError: it is none.
     """
-    from datetime import datetime
-
     from everytick.errors import ConfigurationError
+    from everytick.text.instants import parse_in_reach
 
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{option} {text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00"
-        ) from None
-    if not 1970 <= moment.year <= 9000:
-        raise ConfigurationError(f"{option} {text!r} must lie between the years 1970 and 9000")
-    return moment
+        return parse_in_reach(text)
+    except ValueError as problem:
+        raise ConfigurationError(f"{option} {problem}") from None
 
 
 def print_json(rows: Any) -> None:

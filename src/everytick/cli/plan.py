@@ -44,7 +44,7 @@ def plan(
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
     most = limit or (_MOST if summary else 1000)
-    with Progress("reckoning the plan") as progress:
+    with Progress("computing the plan") as progress:
         found = coming(
             scheduler.ledger,
             declared(scheduler),

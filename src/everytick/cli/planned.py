@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import Any
 
 from everytick.read.coming import Coming
+from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
 
 from .output import print_table, print_text
@@ -64,7 +65,7 @@ def _gap(row: dict[str, Any], zone: tzinfo) -> str:
 def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
     return (
         f"{row['job_id']}: {row['ticks']} tick(s) would be skipped, the first at {local(row['first'], zone)}:"
-        f" 95 of 100 runs take up to {row['p95']:.3f} s"
+        f" 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands for what watches the application from outside: supervisors and monitoring."""
+"""Commands for supervisors and monitoring, which probe the application."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ def health(
     as_json: AsJson = False,
 ) -> None:
     """Say whether the schedule is alive; the exit code is 1 if it is not."""
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.telemetry.health import check, check_here
+    from everytick.text.durations import duration_of_seconds
 
     found = (check_here if here else check)(open_ledger())
     if as_json:
         print_json(found.as_data())
     else:
-        if found.ready and found.heartbeat_age is None:
+        age = None if found.heartbeat_age is None else duration_of_seconds(round(found.heartbeat_age))
+        if found.ready and age is None:
             print("ready, as far as can be told without the ledger")
         elif found.ready and here:
-            print(f"ready: this machine's newest heartbeat was {found.heartbeat_age:.0f} s ago")
+            print(f"ready: this machine's newest heartbeat was {age} ago")
         elif found.ready:
-            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {found.heartbeat_age:.0f} s ago")
+            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {age} ago")
         for problem in found.problems:
             print(f"not ready: {problem.sentence}")
         for remark in found.remarks:
@@ -51,7 +53,7 @@ def metrics(
 ) -> None:
     """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
     from everytick.errors import LedgerError
-    from everytick.settings import ledger as open_ledger
+    from everytick.ledger import open_ledger
     from everytick.telemetry.metrics import Metrics
 
     text = Metrics(open_ledger(), history=True).exposition().decode()

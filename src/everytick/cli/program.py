@@ -1,6 +1,6 @@
 """The commands, put together.
 
-What a command needs is imported when it is called, so that `--help` is quick.
+Each command imports its modules when it is called, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def run(
         str | None,
         typer.Option(
             metavar="all|scheduler|worker",
-            help="What this process does: claim ticks, run them, or both (SCHEDULER_ROLE).",
+            help="The role of this process: claim ticks, run them, or both (SCHEDULER_ROLE).",
         ),
     ] = None,
     queues: Annotated[

@@ -7,6 +7,8 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from everytick.system import system
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
@@ -16,15 +18,15 @@ AFTER_SECONDS = 2.0
 class Progress:
     """Shows a bar on standard error while a block takes longer than two seconds; only on a terminal.
 
-    What is printed meanwhile would mix with the bar: print after the block.
+    Output that is printed meanwhile would mix with the bar: print after the block.
     """
 
     def __init__(self, what: str, after: float | None = None) -> None:
-        after = AFTER_SECONDS if after is None else after
+        self._after = AFTER_SECONDS if after is None else after
         self._what, self._fraction = what, 0.0
         self._bar: Bar | None = None
         self._lock = threading.Lock()
-        self._timer = threading.Timer(after, self._show) if sys.stderr.isatty() else None
+        self._ended = system.event()
 
     def at(self, fraction: float) -> None:
         """Say how much is done, as a share of 1. Without any of these the bar only shows that it goes on."""
@@ -33,20 +35,21 @@ class Progress:
             self._bar.update(self._bar.task_ids[0], total=1.0, completed=fraction)
 
     def __enter__(self) -> Progress:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
+        if sys.stderr.isatty():
+            system.start_thread(self._show_if_it_takes_long, name="progress")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._ended.set()
             if self._bar is not None:
                 self._bar.stop()
+
+    def _show_if_it_takes_long(self) -> None:
+        if not self._ended.wait(self._after):
+            self._show()
 
     def _show(self) -> None:
         from rich.console import Console
@@ -56,7 +59,7 @@ class Progress:
         what = TextColumn("{task.description}", markup=False)
         columns = (what, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with self._lock:
-            if self._timer is None:
+            if self._ended.is_set():
                 # The work ended just now.
                 return
             # Gone when it is over: what follows is the answer.

@@ -108,8 +108,8 @@ def runs(
     Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
+    from everytick.ledger import open_ledger
     from everytick.read.runs import FAILED, RunFilter, run_rows
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
     from . import cells
@@ -153,13 +153,12 @@ def runs(
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     """Print runs as they end, a line for each, until Ctrl+C or until `limit` were printed."""
-    import signal
-    import threading
     from itertools import islice
 
+    from everytick.ledger import open_ledger
     from everytick.read.following import follow
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
+    from everytick.system import INTERRUPT_SIGNAL, system
     from everytick.text.instants import local
 
     from . import cells
@@ -170,14 +169,14 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     if not as_json:
         print(f"runs as they end, times in {zone}")
         print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
-    ended = threading.Event()
+    ended = system.event()
 
-    def end(_signal: int, _frame: object) -> None:
+    def end() -> None:
         ended.set()
         # An exception alone is not enough: raised in a finalizer it is swallowed.
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, end)
+    system.on_signal(INTERRUPT_SIGNAL, end)
     try:
         for row in islice(follow(open_ledger(), wanted, ended.is_set), limit):
             cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
@@ -192,8 +191,8 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
 @commands.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
     """Show everything about a run: its attempts, who asked for it, what it logged."""
+    from everytick.ledger import open_ledger
     from everytick.read.run_details import run_details
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
 
     from . import one_run
@@ -213,8 +212,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    from everytick.ledger import open_ledger
     from everytick.read.audit import audit_rows
-    from everytick.settings import ledger as open_ledger
     from everytick.settings import settings
     from everytick.text.instants import local
 

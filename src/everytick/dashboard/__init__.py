@@ -8,14 +8,14 @@ The rooms, in the order in which a request passes through them:
 - `settings`: where it listens, and its tokens
 - `serving`, `server`: a thread beside the schedule, or a process of its own
 - `application`: everything put together
-- `guard`: who may come in, and what every answer carries
+- `guard`: checks every request, and adds the security headers to every answer
 - `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
-- `pages`, `actions`, `rendering`, `static`: what a browser asks for, with its styles and scripts
+- `pages`, `actions`, `rendering`, `static`: the pages and buttons for a browser, with styles and scripts
 - `api`, `schemas`: the same for programs
-- `control`, `explain`: what both do, and what both explain
-- `jobs`, `runs`, `processes`, `coming`: what they show, from the ledger
+- `control`, `explain`: actions and explanations, used by both
+- `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
 - `problems`: errors as sentences
-- `probes`: for those who watch the scheduler from outside
+- `probes`: health and metrics, for monitoring
 """

@@ -1,4 +1,4 @@
-"""What the buttons of the pages do. Each answers with a sentence; the page then fetches itself anew."""
+"""The actions of the buttons on pages. Each answers with a sentence; then the page reloads itself."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
     answer = RedirectResponse(_own(onward), status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
-        request.app.state.door.session(role, name),
+        request.app.state.authenticator.session(role, name),
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="strict",

@@ -176,7 +176,7 @@ def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) ->
 
 @router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
-    """Resume a paused job. What fell into the pause is recorded and not caught up."""
+    """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
     changed, said = _actions(request).resume(job_id)
     return {"changed": changed, "said": said}
 

@@ -28,7 +28,7 @@ _ABOUT = (
 )
 
 
-def create_app(ledger: Ledger, door: Authenticator, names: frozenset[str], port: int) -> FastAPI:
+def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[str], port: int) -> FastAPI:
     """Return the dashboard as an ASGI application.
 
     `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two
@@ -49,11 +49,11 @@ def create_app(ledger: Ledger, door: Authenticator, names: frozenset[str], port:
     guards: list[Guard] = []
 
     def guard(inner: Any) -> Guard:
-        guards.append(Guard(inner, door, names, cookie))
+        guards.append(Guard(inner, authenticator, names, cookie))
         return guards[-1]
 
     app.user_middleware.append(Middleware(guard))
-    app.state.ledger, app.state.door, app.state.cookie = ledger, door, cookie
+    app.state.ledger, app.state.authenticator, app.state.cookie = ledger, authenticator, cookie
     app.state.live = live.Live(ledger)
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.

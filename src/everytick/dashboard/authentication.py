@@ -10,15 +10,14 @@ import base64
 import hashlib
 import hmac
 import os
-import secrets
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from everytick.errors import LedgerError
 from everytick.settings import SchedulerSettings
+from everytick.system import system
+from everytick.text.wording import one_line
 
 from .settings import SHORTEST_TOKEN, DashboardSettings
 
@@ -48,9 +47,8 @@ class Visitor:
 class Authenticator:
     """Knows the tokens, by role: `all` or `read`."""
 
-    def __init__(self, token: str, read_token: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, token: str, read_token: str = "") -> None:
         self._tokens = {"all": token, "read": read_token} if read_token else {"all": token}
-        self._clock = clock
 
     def role(self, given: str) -> str | None:
         """Return what a token opens. Takes as long for a wrong one as for the right one."""
@@ -63,7 +61,7 @@ class Authenticator:
     def session(self, role: str, name: str) -> str:
         """Return the value of a new cookie."""
         said = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
-        content = f"{role}.{int(self._clock())}.{said}.{secrets.token_urlsafe(12)}"
+        content = f"{role}.{_now()}.{said}.{system.new_token(12)}"
         return f"{content}.{self._sign(role, 'session', content)}"
 
     def visitor(self, session: str, address: str) -> Visitor | None:
@@ -75,7 +73,7 @@ class Authenticator:
         if not hmac.compare_digest(signature, self._sign(role, "session", content)):
             return None
         since, said, _nonce = rest.split(".")
-        if self._clock() - int(since) > SESSION_SECONDS:
+        if _now() - int(since) > SESSION_SECONDS:
             return None
         name = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode()
         return Visitor(name, address, role == "all", session)
@@ -96,15 +94,14 @@ class Authenticator:
 class Failures:
     """Counts wrong tokens, by the address they came from, for a minute."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._seen: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def add(self, address: str) -> None:
         """Count one."""
         with self._lock:
-            recent = [*self._recent(address), self._clock()]
+            recent = [*self._recent(address), system.monotonic()]
             if len(self._seen) >= _MOST_ADDRESSES:
                 self._seen.clear()
             self._seen[address] = recent[-_MOST_FAILURES:]
@@ -115,18 +112,22 @@ class Failures:
             return len(self._recent(address)) >= _MOST_FAILURES
 
     def _recent(self, address: str) -> list[float]:
-        since = self._clock() - _WINDOW_SECONDS
+        since = system.monotonic() - _WINDOW_SECONDS
         return [at for at in self._seen.get(address, []) if at > since]
+
+
+def _now() -> int:
+    """Return the present in seconds since 1970."""
+    return system.time_ns() // 1_000_000_000
 
 
 def visible_name(name: str) -> str:
     """Return a name as it may stand in the audit trail: one line of printable characters."""
-    clean = "".join(c if c.isprintable() else " " for c in name)
-    return " ".join(clean.split())[:LONGEST_NAME].strip()
+    return one_line(name)[:LONGEST_NAME].strip()
 
 
-def open_door(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:
-    """Return who keeps the door, the token that opens all, and whether it was made just now.
+def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authenticator, str, bool]:
+    """Return the authenticator, the token that allows everything, and whether that was made just now.
 
     Raises:
         LedgerError: the token's file, beside the ledger, cannot be made or read.
@@ -160,20 +161,20 @@ def _kept_token(path: Path) -> tuple[str, bool]:
 
 def _make_token(path: Path) -> bool:
     try:
-        # Nobody but this user, from the first moment; of two that start together one makes it.
+        # Readable by this user alone from the first moment. Of two that start together one makes the file.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(secrets.token_urlsafe(32) + "\n")
+        stream.write(system.new_token(32) + "\n")
     return True
 
 
 def _patiently_read(path: Path) -> str:
     """Return what the file says, as soon as the process that makes it has written it."""
-    give_up = time.monotonic() + 1.0
+    give_up = system.monotonic() + 1.0
     while True:
         token = path.read_text(encoding="ascii").strip()
-        if token or time.monotonic() > give_up:
+        if token or system.monotonic() > give_up:
             return token
-        time.sleep(0.02)
+        system.sleep(0.02)

@@ -12,6 +12,7 @@ from everytick.read.coming import ticks_between
 from everytick.read.jobs import plain_defaults
 from everytick.read.known_job import KnownJob
 from everytick.settings import settings
+from everytick.text.instants import time_of_day
 
 # Up to this many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
@@ -61,4 +62,4 @@ def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:
     local = ticks.moment(begin, zone)
     past = (local.minute * 60 + local.second) * ticks.SECOND + local.microsecond
     first = begin if past == 0 else begin - past + _HOUR
-    return [(at, f"{ticks.moment(at, zone):%H:%M}") for at in range(first, end, _HOUR)]
+    return [(at, time_of_day(at, zone)) for at in range(first, end, _HOUR)]

@@ -1,4 +1,4 @@
-"""What may be done: each is a request in the ledger, on record with who asked. It blocks for a moment."""
+"""The actions: each writes a request into the ledger, with who made it. Each blocks for a moment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from everytick.read.resuming import paused_job_of
 from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
+from everytick.text.instants import parse_in_reach
+from everytick.text.wording import one_line
 
 from .authentication import Visitor
 from .problems import Problem
@@ -23,7 +25,7 @@ LONGEST_NOTE = 500
 
 
 class Actions:
-    """What one visitor does.
+    """The actions of one visitor.
 
     Raises:
         Problem: it cannot be done; with the status that says why. Nothing was changed.
@@ -97,11 +99,9 @@ def moment(name: str, text: str) -> datetime:
         Problem: it names none.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise Problem(422, f"{name}: {text!r} is no time such as 2026-12-24T18:00") from None
-    if not 1970 < found.year <= 9000:
-        raise Problem(422, f"{name}: {text!r} must lie between the years 1971 and 9000")
+        found = parse_in_reach(text)
+    except ValueError as problem:
+        raise Problem(422, f"{name}: {problem}") from None
     return ticks.moment(ticks.instant_in(found, settings().zone), UTC)
 
 
@@ -112,7 +112,7 @@ def instant(name: str, text: str) -> int:
 
 def _note(note: str | None) -> str | None:
     """Return a note as it may stand in the audit trail: one line."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in note or "").split())
+    clean = one_line(note or "")
     if len(clean) > LONGEST_NOTE:
         raise Problem(422, f"note: at most {LONGEST_NOTE} characters")
     return clean or None

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.model import ticks
 from everytick.text.durations import duration
 
 from . import coming, runs
@@ -16,7 +15,7 @@ _CELL = 7
 CHART_WIDTH, CHART_HEIGHT = 720, 120
 DAY_WIDTH = 1000
 
-# Which look a state has: good, bad, stopped (by somebody), left (not run), busy.
+# Which look a state has: good, bad, stopped (by a person), left (not run), busy.
 LOOKS = {
     "succeeded": "good",
     "failed": "bad",
@@ -106,7 +105,7 @@ def chart(newest_first: Sequence[Any]) -> Chart:
                 round(step - min(2.0, step / 4), 1),
                 look(row.state),
                 f"run {row.run_id}: {row.state.replace('_', ' ')}"
-                + (f", {length / ticks.SECOND:.3f} s" if row.started_us and row.finished_us else ""),
+                + (f", {duration(length)}" if row.started_us and row.finished_us else ""),
             )
         )
     runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"

@@ -1,4 +1,4 @@
-"""Who may come in, and what every answer carries.
+"""Checks every request for a token, and adds the security headers to every answer.
 
 In front of everything, also of routes that are added later: what is not named here as open needs a token.
 """
@@ -46,10 +46,12 @@ _HEADERS = {
 
 
 class Guard:
-    """The door of the application. `names`: those under which it may be asked for; empty: any."""
+    """The middleware that checks requests. `names`: those under which it may be asked for; empty: any."""
 
-    def __init__(self, app: ASGIApp, door: Authenticator, names: frozenset[str], cookie: str) -> None:
-        self._app, self._door, self._names, self._cookie = app, door, names, cookie
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, names: frozenset[str], cookie: str
+    ) -> None:
+        self._app, self._authenticator, self._names, self._cookie = app, authenticator, names, cookie
         self.failures = Failures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +120,7 @@ class Guard:
         address = request.client.host if request.client else "unknown"
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
-            return self._door.visitor(request.cookies.get(self._cookie, ""), address)
+            return self._authenticator.visitor(request.cookies.get(self._cookie, ""), address)
         role = self.checked_role(token.strip(), address)
         name = visible_name(request.headers.get(NAME_HEADER, ""))
         return Visitor(name, address, role == "all")
@@ -130,7 +132,7 @@ class Guard:
             Problem: it is wrong, and perhaps one of too many from that address within a minute.
         """
         # Compared first: others behind the same address must not lock out who has the right one.
-        role = self._door.role(token)
+        role = self._authenticator.role(token)
         if role is None and self.failures.too_many(address):
             raise Problem(429, "too many wrong tokens from your address: wait a minute")
         if role is None:
@@ -140,7 +142,7 @@ class Guard:
         return role
 
     def _check_act(self, request: Request, visitor: Visitor) -> None:
-        if visitor.session and not self._door.proves(visitor, request.headers.get(CSRF_HEADER, "")):
+        if visitor.session and not self._authenticator.proves(visitor, request.headers.get(CSRF_HEADER, "")):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
         if not visitor.may_act and request.scope["path"] != LOGOUT:
             raise Problem(403, "you may look but not act: that takes the other token")

@@ -1,6 +1,6 @@
 """Tells open pages that the ledger changed, so that they fetch themselves anew.
 
-One task looks, at most once a second and only while somebody listens: it asks SQLite whether another
+One task looks, at most once a second and only while a page is open: it asks SQLite whether another
 connection has committed anything, which reads no table.
 """
 
@@ -35,7 +35,7 @@ class Live:
 
     @property
     def full(self) -> bool:
-        """Whether nobody more can listen."""
+        """Whether the greatest number of listeners is reached."""
         return self._closed or len(self._listeners) >= _MOST_LISTENERS
 
     async def changes(self) -> AsyncIterator[bytes]:

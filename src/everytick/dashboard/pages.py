@@ -111,7 +111,7 @@ def show_job(
 
 @router.get("/runs")
 def show_runs(request: Request, job: Text = "", state: Text = "", before: Before = None) -> HTMLResponse:
-    """What ran and what was skipped, newest first."""
+    """Runs and skipped ticks, newest first."""
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
         if job:
@@ -178,7 +178,7 @@ def _attempt_as_text(attempt: Attempt) -> str:
 
 @router.get("/running")
 def show_running(request: Request) -> HTMLResponse:
-    """What runs, what is claimed, and what waits."""
+    """Runs that are going on, claimed, or waiting."""
     with reading(request.app.state.ledger) as connection:
         held, waiting = held_runs(connection, 1_000), waiting_runs(connection, 100)
         head = schedule_state(connection)
@@ -224,7 +224,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
 
 @router.get("/audit")
 def show_audit(request: Request, before: Before = None) -> HTMLResponse:
-    """Who did what."""
+    """The audit trail."""
     with reading(request.app.state.ledger) as connection:
         found, more = audit_entries(connection, _AUDIT, before)
         head = schedule_state(connection)

@@ -1,4 +1,4 @@
-"""What supervisors and Prometheus ask over HTTP.
+"""Health and metrics over HTTP, for supervisors and Prometheus.
 
 Two routers, since who may ask differs: anybody for `health`, which names no job and no place, and only those
 who may read for `metrics`: include that with the dependency that checks it.
@@ -7,10 +7,10 @@ who may read for `metrics`: include that with the dependency that checks it.
 from __future__ import annotations
 
 import threading
-import time
 from functools import cache
 
-from everytick.settings import ledger as open_ledger
+from everytick.ledger import open_ledger
+from everytick.system import system
 from everytick.telemetry.health import Health, check
 from everytick.telemetry.metrics import Metrics
 from fastapi import APIRouter, Response
@@ -21,7 +21,7 @@ health = APIRouter(tags=["health"])
 metrics = APIRouter(tags=["metrics"])
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
-# How long an answer is good for, so that nobody can make the application read the ledger all the time.
+# How long an answer is reused, so that requests cannot make the application read the ledger all the time.
 _FRESH_SECONDS = 1.0
 
 
@@ -64,8 +64,8 @@ class _Look:
     def now(self) -> Health:
         """Return what is found now, or was a moment ago."""
         with self._lock:
-            if self._found is None or time.monotonic() - self._found[0] > _FRESH_SECONDS:
-                self._found = time.monotonic(), check(self._ledger)
+            if self._found is None or system.monotonic() - self._found[0] > _FRESH_SECONDS:
+                self._found = system.monotonic(), check(self._ledger)
             return self._found[1]
 
 

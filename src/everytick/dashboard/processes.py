@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from everytick.read.processes import Process, Processes, find_processes
 from everytick.read.under_way import count_held
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.system import system
 from everytick.text.instants import iso
 from sqlalchemy import Connection
 
@@ -51,9 +51,9 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
 
 def schedule_state(connection: Connection) -> ScheduleState:
     """Return who keeps the schedule, and how long the ledger took to say so."""
-    began = time.perf_counter()
+    began = system.monotonic()
     processes = find_processes(connection)
-    latency = time.perf_counter() - began
+    latency = system.monotonic() - began
     return ScheduleState(processes, count_held(connection).by_process() if processes.found else {}, latency)
 
 

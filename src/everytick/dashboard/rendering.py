@@ -14,8 +14,8 @@ from everytick import app
 from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
-from everytick.text.durations import duration
-from everytick.text.instants import iso
+from everytick.text.durations import duration, duration_of_seconds
+from everytick.text.instants import iso, local, on_weekday, short
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -43,7 +43,9 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         "command": app.current().command,
         "visitor": visitor,
         "may_act": visitor is not None and visitor.may_act,
-        "csrf_token": request.app.state.door.csrf_token(visitor) if visitor and visitor.session else "",
+        "csrf_token": request.app.state.authenticator.csrf_token(visitor)
+        if visitor and visitor.session
+        else "",
         "here": address_of(request),
         "path": request.scope["path"],
         "now": ticks.now(),
@@ -101,10 +103,9 @@ def when(instant: int | None, zone: tzinfo | None = None, *, exact: bool = False
     if instant is None:
         return Markup('<span class="none">\u2013</span>')
     there = zone or settings().zone
-    moment, today = ticks.moment(instant, there), ticks.moment(ticks.now(), there)
-    form = "%H:%M:%S" if moment.date() == today.date() and not exact else "%Y-%m-%d %H:%M:%S"
+    shown = local(iso(instant), there) if exact else short(instant, there, ticks.now())
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        iso(instant), f"{moment:%A %Y-%m-%d %H:%M:%S %Z}", moment.strftime(form)
+        iso(instant), on_weekday(instant, there), shown
     )
 
 
@@ -121,6 +122,11 @@ def relative(instant: int | None) -> Markup:
 def lasted(length: int | None) -> str:
     """Return a length of time in microseconds, a dash for none."""
     return "\u2013" if length is None else duration(length)
+
+
+def seconds(length: float | None) -> str:
+    """Return the same for a length in seconds."""
+    return "\u2013" if length is None else duration_of_seconds(length)
 
 
 def cut(text: str | None, length: int) -> str:
@@ -160,7 +166,7 @@ def _environment() -> jinja2.Environment:
         "when": when,
         "relative": relative,
         "duration": lasted,
-        "seconds": lambda value: lasted(None if value is None else round(value * ticks.SECOND)),
+        "seconds": seconds,
         "cut": cut,
         "state": state_mark,
         "iso": iso,

@@ -1,6 +1,6 @@
-"""What the API takes and gives, as its description shows it. Times are ISO 8601, those given in UTC.
+"""The JSON that the API takes and gives, as its description shows it. Times are ISO 8601, those given in UTC.
 
-What commands print too is described in `read.schemas`; here is what only the API has.
+JSON that commands print too is in `read.schemas`; here is the rest, of the API alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST = 2**63 - 1
 
 
 class Error(BaseModel):
-    """What went wrong, for people."""
+    """An error, for people."""
 
     error: str
 
@@ -36,7 +36,7 @@ class Outcome(TypedDict):
 
 
 class Unclaimed(TypedDict):
-    """Ticks that are due, and that nobody has claimed."""
+    """Ticks that are due and not claimed."""
 
     ticks: Annotated[int | None, Field(description="null: too many to count")]
     since: Annotated[Time, Field(description="the first of them")]
@@ -56,10 +56,10 @@ class Job(JobRow):
 
 
 class ResumePreview(TypedDict):
-    """What resuming a paused job now would do."""
+    """A preview of resuming a paused job now."""
 
     skipped_ticks: Annotated[
-        int | None, Field(description="fell into the pause, are recorded and not caught up")
+        int | None, Field(description="in the pause, will be recorded as skipped and not run")
     ]
     next_run: Time | None
 
@@ -100,7 +100,7 @@ class Runs(TypedDict):
 
 
 class Plan(TypedDict):
-    """What is due, in order of time."""
+    """Coming ticks, in order of time."""
 
     ticks: list[Fire]
     complete: Annotated[bool, Field(description="false when there are more than `limit`")]
@@ -126,7 +126,7 @@ class Processes(TypedDict):
 
     state: str
     last_trace_at: Annotated[
-        Time | None, Field(description="the newest sign of life, or the last outcome written")
+        Time | None, Field(description="the newest heartbeat, or the last outcome written")
     ]
     ledger_seconds: Annotated[float, Field(description="how long the ledger took to answer")]
     processes: list[Process]
@@ -176,7 +176,7 @@ class Begun(TypedDict):
 
 
 class Done(TypedDict):
-    """What was done; `changed` is false when there was nothing to do."""
+    """The result of an action; `changed` is false when there was nothing to do."""
 
     changed: bool
     said: str

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 
 class Server(uvicorn.Server):
-    """A server whose streams end before it waits for what is open, and which sleeps while nobody asks."""
+    """A server that ends its streams before it waits for open requests, and sleeps between requests."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

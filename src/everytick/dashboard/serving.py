@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from everytick.app import typed
-from everytick.errors import ConfigurationError, LedgerError
-from everytick.settings import ledger as open_ledger
+from everytick.errors import ConfigurationError, LedgerError, how_to_install
+from everytick.ledger import open_ledger
+from everytick.system import system
 from loguru import logger
 
-from .authentication import open_door, token_file
+from .authentication import open_authenticator, token_file
 from .settings import DashboardSettings, dashboard_settings
 
 _STOP_SECONDS = 3.0
@@ -32,18 +32,19 @@ class Dashboard:
             from .application import create_app
             from .server import make_server
         except ImportError as problem:
-            raise ConfigurationError(f"the dashboard needs what is not installed: {problem}") from None
+            what = f"the dashboard needs what is not installed: {problem}; {how_to_install('dashboard')}"
+            raise ConfigurationError(what) from None
         ledger = open_ledger()
         self._chosen = chosen
         self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
         try:
-            door, self._token, self._is_new = open_door(chosen, ledger.folder)
+            authenticator, self._token, self._is_new = open_authenticator(chosen, ledger.folder)
         except BaseException:
             self._socket.close()
             raise
         self._token_file = token_file(ledger.folder)
         self.port = int(self._socket.getsockname()[1])
-        self.app = create_app(ledger, door, chosen.names, self.port)
+        self.app = create_app(ledger, authenticator, chosen.names, self.port)
         self._server = make_server(self.app)
 
     def announce(self) -> None:
@@ -81,24 +82,22 @@ def beside() -> Iterator[None]:
         yield
         return
     beside_it = _Beside(chosen)
-    beside_it.start()
     try:
         yield
     finally:
         beside_it.stop()
 
 
-class _Beside(threading.Thread):
-    """The thread on which it is imported and served: neither holds up the schedule."""
+class _Beside:
+    """The dashboard on a thread of its own, which imports it too: neither holds up the schedule."""
 
     def __init__(self, chosen: DashboardSettings) -> None:
-        super().__init__(name="dashboard", daemon=True)
         self._chosen = chosen
         self._dashboard: Dashboard | None = None
         self._unwanted = False
+        self._thread = system.start_thread(self._serve, name="dashboard")
 
-    def run(self) -> None:
-        """Serve until `stop`."""
+    def _serve(self) -> None:
         try:
             self._dashboard = Dashboard(self._chosen)
             if not self._unwanted:
@@ -114,7 +113,7 @@ class _Beside(threading.Thread):
         self._unwanted = True
         if self._dashboard is not None:
             self._dashboard.stop()
-            self.join(_STOP_SECONDS)
+            self._thread.join(_STOP_SECONDS)
 
 
 def sign_in_link(chosen: DashboardSettings) -> str:
@@ -123,7 +122,7 @@ def sign_in_link(chosen: DashboardSettings) -> str:
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
-    _door, token, _made = open_door(chosen, open_ledger().folder)
+    _authenticator, token, _made = open_authenticator(chosen, open_ledger().folder)
     return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
 
 

@@ -18,7 +18,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class DashboardSettings(SchedulerSettings):
-    """Where the dashboard listens, and who may come in.
+    """Where the dashboard listens, and with which tokens it is used.
 
     Raises:
         ConfigurationError: a value is wrong; one sentence that names the variable.
@@ -34,7 +34,7 @@ class DashboardSettings(SchedulerSettings):
         description="it allows everything; empty: made at first start",
     )
     scheduler_dashboard_read_token: SecretStr = Field(
-        default=SecretStr(""), description="it allows to see everything and do nothing; empty: nobody has it"
+        default=SecretStr(""), description="it allows to see everything and do nothing; empty: there is none"
     )
     scheduler_dashboard_names: str = Field(
         default="", description="names under which a proxy serves it, separated by commas"

@@ -1,8 +1,9 @@
-"""Examines settings, surroundings, ledger, processes and schedule, and says what is not in order.
+"""Examines settings, environment, ledger, processes and schedule, and says what is not in order.
 
-- `finding`: what is found
-- `environment`, `storage`, `server`, `liveness`: what the schedule lives in, and on
-- `pitfalls`, `source`, `history`: the schedule, as it is declared and as it has fared
+- `finding`: one finding
+- `environment`, `liveness`: settings and machine; processes and their runs
+- `storage`, `server`: the ledger as a file, and on a server
+- `pitfalls`, `source`, `history`: the schedule, as it is declared, and how its runs ended
 - `examination`: all of it, in an order in which each part may fail without the others
 """
 

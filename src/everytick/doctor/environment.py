@@ -1,4 +1,4 @@
-"""What the schedule lives in: settings, zone data, the template's version."""
+"""Examines the environment of the schedule: settings, zone data, the template's version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from zoneinfo import TZPATH
@@ -15,7 +15,8 @@ from zoneinfo import TZPATH
 from everytick import app
 from everytick.errors import ConfigurationError
 from everytick.installed import left_behind
-from everytick.settings import SchedulerSettings, missing_part, settings
+from everytick.model import ticks
+from everytick.settings import SchedulerSettings, alerts_not_installed, missing_part, settings
 
 from .finding import Finding, ok
 
@@ -40,6 +41,8 @@ def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
         for name in [sentence.split()[0]]
     ]
     found += _misspelt(chosen)
+    if what := alerts_not_installed(chosen):
+        found.append(Finding("error", "settings", what, "SCHEDULER_ALERT_URLS", None))
     return chosen, found or [ok("settings", "the settings are valid")]
 
 
@@ -72,9 +75,9 @@ def _names_in_dotenv() -> set[str]:
     return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
 
 
-def examine_zone_data(now: datetime | None = None) -> list[Finding]:
-    """Tell which time zone data is in use, and whether it is old; `now` is the present."""
-    year = (now or datetime.now(UTC)).year
+def examine_zone_data() -> list[Finding]:
+    """Tell which time zone data is in use, and whether it is old."""
+    year = ticks.moment(ticks.now(), UTC).year
     installed, packaged = _system_version(), _packaged_version()
     if installed is None and packaged is None:
         what = "there is no time zone data: neither the system's nor the package tzdata"

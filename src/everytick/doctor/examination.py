@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from everytick import app
-from everytick.call_site import is_machinery, shown_path
+from everytick.call_site import is_library_file, shown_path
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.ledger import ledger_of
 from everytick.model import ticks
 from everytick.read.jobs import Declared, plain_defaults
-from everytick.settings import SchedulerSettings, ledger_of
+from everytick.settings import SchedulerSettings
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.migration_fence import why_closed
@@ -75,7 +76,7 @@ _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/databas
 
 def _is_own(filename: str) -> bool:
     own = Path(filename).is_relative_to(app.current().root) and "site-packages" not in filename
-    return own and not is_machinery(filename)
+    return own and not is_library_file(filename)
 
 
 def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""One finding of an examination."""
 
 from __future__ import annotations
 

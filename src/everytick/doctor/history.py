@@ -1,4 +1,4 @@
-"""What the ledger tells of how jobs have fared: durations, failures, pauses, jobs that cannot run."""
+"""Findings from the history of jobs: durations, failures, pauses, jobs that cannot run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
 def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:
     if not job.paused or job.row.pause_note or now - job.row.paused_us <= _LONG_PAUSE:
         return
-    what = f"job {job.id} is paused since {at(job.row.paused_us, zone)}, and nobody noted why"
+    what = f"job {job.id} is paused since {at(job.row.paused_us, zone)}, without a note that says why"
     pasted = shlex.quote(job.id)
     right = f"{typed('resume')} {pasted}, or {typed('pause')} {pasted} --note TEXT"
     yield Finding("warning", "pause", what, where, right)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from everytick.read.known_job import jobs_in_force, read_jobs
 from everytick.read.processes import Process, last_end, read_processes
 from everytick.read.runs import count_ended
 from everytick.read.under_way import count_held, held_runs, waiting_runs
+from everytick.system import system
 from everytick.text.durations import duration
 from everytick.text.instants import at
 from sqlalchemy import Connection, text
@@ -53,7 +53,7 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
 def _apart(connection: Connection) -> Iterator[Finding]:
     on_server = _is_on_server(connection)
     own = connection.execute(text(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)).scalar_one()
-    apart = abs(int(own) - time.time_ns() // 1000)
+    apart = abs(int(own) - system.time_ns() // 1000)
     if apart <= _APART:
         return
     if on_server:
@@ -71,7 +71,7 @@ def _is_on_server(connection: Connection) -> bool:
 def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
     """Tell which processes are up, silent or gone, and whose event loop is stuck.
 
-    `is_held`: another program holds the ledger, so that nobody can give a sign of life.
+    `is_held`: another program holds the ledger, so that no process can write its heartbeat.
     """
     processes = read_processes(connection, now)
     if not processes:
@@ -96,7 +96,7 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
         if not any(role.serves(name) for role in roles):
             lacking.setdefault(name, []).append(job.id)
     for queue, job_ids in sorted(lacking.items()):
-        what = f"nobody who is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
+        what = f"no process that is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
         yield Finding(
             "error",
             "processes",
@@ -107,9 +107,9 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
 
 
 def _process(connection: Connection, process: Process, zone: Any, is_held: bool) -> Iterator[Finding]:
-    name, silent = process.name, f"has shown no sign of life for {duration(process.silence)}"
+    name, silent = process.name, f"has sent no heartbeat for {duration(process.silence)}"
     if process.is_gone:
-        what = f"{name} died: its last sign of life is of {at(process.beat, zone)}"
+        what = f"{name} died: its last heartbeat was at {at(process.beat, zone)}"
         yield Finding("warning", "processes", what, name, "a start, which settles what it left behind")
     elif not process.is_up and is_held:
         yield Finding("note", "processes", f"{name} {silent}: it cannot while the ledger is held", name, None)
@@ -128,7 +128,7 @@ def _process(connection: Connection, process: Process, zone: Any, is_held: bool)
 
 
 def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
-    """Tell of runs that do not end, belong to nobody, or were lost of late."""
+    """Report runs that do not end, belong to no process, or were lost recently."""
     found = []
     held, waiting = held_runs(connection), waiting_runs(connection)
     present = {process.process_id for process in read_processes(connection, now)}

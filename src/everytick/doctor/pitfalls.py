@@ -1,4 +1,4 @@
-"""What is legal in a schedule, and most likely not meant. Judged by the declarations alone."""
+"""Finds declarations that are legal but most likely not meant. Judged by the declarations alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _daylight_saving(job: Job, now: int) -> Iterator[Finding]:
                 break
             note = job.schedule.ticks.note(tick)
             if "jumps over" in note or "first only" in note:
-                day = f"{ticks.moment(tick, zone):%Y-%m-%d}"
+                day = ticks.moment(tick, zone).date()
                 what = f"job {job.id} falls into a shift of the clock in {zone}, on {day}: {note}"
                 right = "a time of day that no shift touches, or timezone='UTC'"
                 yield Finding("note", "daylight saving", what, job.where, right)

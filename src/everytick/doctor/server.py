@@ -10,11 +10,13 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import REVISION, Ledger
+from everytick.text.sizes import GIGABYTE, size
 
 from .finding import Finding, ok
+from .storage import of_another_version, size_of
 
 _OLDEST = 130_000
-_LARGE = 20 * 1024**3
+_LARGE = 20 * GIGABYTE
 # A process of the scheduler, a dashboard's look and a command may want a connection at the same time.
 _FREE_CONNECTIONS = 10
 
@@ -40,15 +42,14 @@ def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
         revision = ledger.revision()
         with closing(ledger.connect(read_only=True)) as connection:
             found = list(_examine(connection, place))
-        size = sum(ledger.sizes().values())
+        length = sum(ledger.sizes().values())
     except LedgerError as problem:
         return False, [Finding("error", "ledger", str(problem), place, None)]
     except UNAVAILABLE as problem:
         return False, [Finding("error", "ledger", ledger.unusable(problem), place, None)]
-    found.append(_size(size, place))
+    found.append(size_of(f"the ledger's tables take {size(length)}", length, _LARGE, place))
     if revision != REVISION:
-        what = f"the ledger is of version {revision}, this code of {REVISION}"
-        return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
+        return False, [*found, of_another_version(revision, place)]
     return True, [*found, ok("ledger", f"the ledger is there, of version {revision}", place)]
 
 
@@ -72,10 +73,3 @@ def _examine(connection: Connection, place: str) -> Iterator[Finding]:
     if not state["encrypted"] and not state["is_local"]:
         what = "the connection to the server is not encrypted"
         yield Finding("warning", "server", what, place, "sslmode=verify-full in the URL")
-
-
-def _size(size: int, place: str) -> Finding:
-    large = size > _LARGE
-    what = f"the ledger's tables take {size / 1024**2:.1f} MB"
-    right = "a smaller SCHEDULER_HISTORY_DAYS" if large else None
-    return Finding("note" if large else "ok", "size", what, place, right)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
 from pathlib import Path
+
+from everytick.source_text import text_of
 
 _TRIGGERS = ("CronTrigger", "IntervalTrigger", "DateTrigger", "CalendarIntervalTrigger")
 
@@ -14,19 +15,10 @@ def zoneless_trigger(root: Path, where: str) -> bool:
     name, _, line = where.rpartition(":")
     if not line.isdigit():
         return False
-    for node in _calls(root / name):
+    for node in text_of(str(root / name)).calls.values():
         if node.lineno <= int(line) <= (node.end_lineno or node.lineno) and _is_add_job(node):
             return any(_lacks_zone(inner) for inner in ast.walk(node) if isinstance(inner, ast.Call))
     return False
-
-
-@cache
-def _calls(path: Path) -> list[ast.Call]:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return []
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def _is_add_job(node: ast.Call) -> bool:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,14 +14,16 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store.database import REVISION
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import system
+from everytick.text.durations import exact_seconds
+from everytick.text.sizes import GIGABYTE, MEGABYTE, size
 
 from .finding import Finding, ok
 
-_MEGABYTE = 1024 * 1024
-_LARGE = 2_048 * _MEGABYTE
-_LARGE_LOG = 64 * _MEGABYTE
-_LITTLE_SPACE = 200 * _MEGABYTE
-_NO_SPACE = 10 * _MEGABYTE
+_LARGE = 2 * GIGABYTE
+_LARGE_LOG = 64 * MEGABYTE
+_LITTLE_SPACE = 200 * MEGABYTE
+_NO_SPACE = 10 * MEGABYTE
 # The whole file is looked through for as long as this.
 _CHECK_SECONDS = 20.0
 _CHECK_STEPS = 100_000
@@ -47,8 +48,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     found += _writable(ledger.path)
     found += _size(ledger.path)
     if revision != REVISION:
-        what = f"the ledger is of version {revision}, this code of {REVISION}"
-        return False, [*found, Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")]
+        return False, [*found, of_another_version(revision, place)]
     try:
         damage = _look_through(ledger)
     except sqlite3.DatabaseError as problem:
@@ -56,9 +56,22 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     if damage is None:
         return True, [*found, ok("ledger", f"the ledger is there, of version {revision}, and sound", place)]
     if damage == "":
-        what = f"the ledger is large: not all of it was looked through within {_CHECK_SECONDS:g} s"
+        what = f"the ledger is large: not all of it was looked through within {exact_seconds(_CHECK_SECONDS)}"
         return True, [*found, Finding("note", "ledger", what, place, None)]
     return False, [*found, Finding("error", "ledger", ledger.damaged(damage), place, "a backup in its place")]
+
+
+def of_another_version(revision: str | None, place: str) -> Finding:
+    """Return what there is to say of a ledger that is not of this code's version."""
+    what = f"the ledger is of version {revision}, this code of {REVISION}"
+    return Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")
+
+
+def size_of(what: str, length: int, largest: int, place: str) -> Finding:
+    """Return `what` is to be said of a ledger of some bytes, and what helps if it is large."""
+    if length > largest:
+        return Finding("note", "size", what, place, "a smaller SCHEDULER_HISTORY_DAYS")
+    return ok("size", what, place)
 
 
 def examine_writing(ledger: SqliteLedger) -> Finding | None:
@@ -82,9 +95,9 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 def _look_through(ledger: SqliteLedger) -> str | None:
     """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
-    give_up = time.monotonic() + _CHECK_SECONDS
+    give_up = system.monotonic() + _CHECK_SECONDS
     with closing(ledger.connect(read_only=True)) as connection:
-        connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
+        connection.set_progress_handler(lambda: system.monotonic() > give_up, _CHECK_STEPS)
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.OperationalError as problem:
@@ -102,16 +115,12 @@ def _writable(path: Path) -> Iterator[Finding]:
 
 
 def _size(path: Path) -> Iterator[Finding]:
-    size = path.stat().st_size
+    length = path.stat().st_size
     log = path.with_name(f"{path.name}-wal")
     waiting = log.stat().st_size if log.exists() else 0
-    level = "note" if size > _LARGE else "ok"
-    right = "a smaller SCHEDULER_HISTORY_DAYS" if size > _LARGE else None
-    yield Finding(
-        level, "size", f"the ledger takes {_shown(size)}, its log {_shown(waiting)}", str(path), right
-    )
+    yield size_of(f"the ledger takes {size(length)}, its log {size(waiting)}", length, _LARGE, str(path))
     if waiting > _LARGE_LOG:
-        what = f"{log.name} takes {_shown(waiting)}: while somebody reads without an end it cannot shrink"
+        what = f"{log.name} takes {size(waiting)}: while a process reads without an end it cannot shrink"
         yield Finding("warning", "size", what, str(log), "end whatever keeps the ledger open for reading")
 
 
@@ -120,10 +129,10 @@ def _place(path: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free < _LITTLE_SPACE:
         level = "error" if free < _NO_SPACE else "warning"
-        what = f"the disk of the ledger has {_shown(free)} left: when it is full nothing is started"
+        what = f"the disk of the ledger has {size(free)} left: when it is full nothing is started"
         yield Finding(level, "disk", what, str(folder), "room on the disk")
     else:
-        yield ok("disk", f"{_shown(free)} of disk left", str(folder))
+        yield ok("disk", f"{size(free)} of disk left", str(folder))
     kind = file_system(folder)
     if kind is not None and _REMOTE.fullmatch(kind):
         what = f"the ledger lies on a network share ({kind}), on which SQLite's locks are not to be relied on"
@@ -144,7 +153,3 @@ def file_system(folder: Path, table: Path = Path("/proc/self/mountinfo")) -> str
         if place.is_relative_to(mounted) and len(mounted.parts) >= best:
             best, kind = len(mounted.parts), after.split()[0]
     return kind
-
-
-def _shown(size: int) -> str:
-    return f"{size / _MEGABYTE:.1f} MB" if size < 1024 * _MEGABYTE else f"{size / _MEGABYTE / 1024:.1f} GB"

@@ -1,6 +1,6 @@
-"""What would happen: at the next start, after a deploy, over a year. No job runs, no ledger is written.
+"""Dry runs: of the next start, of a deploy, of a year. No job runs, no ledger is written.
 
-- `start`: what the next start would do, tried out in memory
-- `diff`: what the schedule in the working tree changes against the one in force
-- `simulation`: a span of it, with outages
+- `start`: a dry run of the next start, in memory
+- `diff`: the differences between the schedule in the working tree and the one in force
+- `simulation`: a span of time, with outages
 """

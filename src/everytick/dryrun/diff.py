@@ -1,4 +1,4 @@
-"""What the schedule in the working tree changes against the one in force, and what a start runs at once."""
+"""Compares the schedule in the working tree with the one in force, and says what a start runs at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Side:
 
 @dataclass
 class JobChange:
-    """What becomes of one job.
+    """The difference for one job.
 
     what: `added`, `changed` (its ticks are others), `removed`, or `altered` (its ticks stay). details: other
     things that change, each with the old and the new value. declared_at: the line of the declaration.

@@ -1,4 +1,4 @@
-"""What the next start would do, tried out in memory: the ledger itself is only read.
+"""A dry run of the next start, in memory: the ledger itself is only read.
 
 The rows that a start looks at are copied into a ledger in memory, and the very functions that a start calls
 are called there. So the answer cannot differ from what a start does.
@@ -38,7 +38,7 @@ _OPEN = (HELD, WAITING, "rerun_until_us IS NOT NULL")
 
 @dataclass
 class DryRun:
-    """What a start would find and do.
+    """The result of a dry run of a start.
 
     before, after: the jobs in the ledger by their ids, as rows. begun: the runs that would begin, now or when
     they are due; each row has `was`, the state it has now, or None if it is new. waiting: runs that would

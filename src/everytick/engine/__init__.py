@@ -3,15 +3,15 @@
 - `process`: start, drain and stop of all this
 - `registry`: the jobs that the process knows, of its code and added while running
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
-- `admission`: what was claimed, until it is due, recorded as started, and has a slot
+- `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `runner`: one claimed run, from its start to its outcome
 - `executor`: its function, on the event loop or on a thread
-- `context`: what a task may ask of its run
-- `capture`: what is kept of a run beside its outcome: its error and its log
+- `context`: the run that a task belongs to
+- `capture`: the error and the log lines of a run
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
-- `heartbeats`: signs of life, what a dead process left behind, and what is too old to be kept
+- `heartbeats`: heartbeats, what a dead process left behind, and what is too old to be kept
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
 - `watchdog`: names the coroutine that blocks the event loop
 - `ports`: what others are told of runs, as the process is handed it

@@ -1,4 +1,4 @@
-"""What was claimed, until it begins: it waits until it is due, is recorded as started, and gets a slot.
+"""Claimed runs until they begin: each waits until it is due, is recorded as started, and gets a slot.
 
 At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). What has to
 be recorded as started is so for many runs at once, shortly before there is a slot for each.
@@ -163,8 +163,8 @@ class Admission:
 
     def _room(self, backlog: int) -> Room:
         free = self._max_workers - len(self.slots) - backlog
-        # Where none has ended lately but some are under way, these are long ones, and nobody knows when the
-        # next slot is free.
+        # Where none has ended lately but some are under way, these are long ones, and the time at which the
+        # next slot becomes free is not known.
         flows = self._takes and (not self.slots or system.monotonic() - self._ended_at < 2 * _MOMENT)
         soon = self._max_workers * _MOMENT / max(self._takes, 1e-4) if flows else 0
         return Room(max(0, free), max(0, int(min(soon, _MOST_AHEAD)) + min(0, free)))

@@ -1,4 +1,4 @@
-"""What is kept of a run beside its outcome: its error, its traceback and its newest log lines.
+"""Captures the error, the traceback and the newest log lines of a run.
 
 All of it is bounded, is text that any database takes, and shows no secret of the settings.
 """
@@ -51,7 +51,7 @@ _level = "INFO"
 
 
 def attach(level: str | None = None) -> None:
-    """See to it that what runs log is kept; also after somebody removed all of loguru's sinks."""
+    """Capture what runs log; call it again after the application removed all of loguru's sinks."""
     global _sink, _level
     _level = level or _level
     if _sink is None or _sink not in logger._core.handlers:  # type: ignore[attr-defined]

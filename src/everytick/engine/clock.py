@@ -24,6 +24,7 @@ from everytick.store.database import Ledger
 from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.instants import when
 from loguru import logger
 
 from .admission import LONGEST_SLEEP, Admission
@@ -136,7 +137,7 @@ class Clock:
         # A reserved run that can no longer begin must not make a later tick overlap.
         self._admission.settle_late()
         room = self._admission.room()
-        # In pieces: the first ones begin while the others are claimed, and nobody else waits for all of them.
+        # In pieces: the first runs begin while others are claimed, and other operations wait for one piece.
         for begin in range(0, len(decisions), _PIECE):
             self._claim_piece(decisions[begin : begin + _PIECE], room)
 
@@ -212,9 +213,9 @@ class Clock:
             )
             self._listeners.overlapped(job.id, answer.overlapped)
         for skip in answer.decision.skip:
-            when = f"{ticks.moment(skip.first, job.schedule.zone):%Y-%m-%d %H:%M:%S %Z}"
+            begin = when(skip.first, job.schedule.zone)
             number = "several" if skip.count is None else skip.count
-            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, when)
+            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, begin)
             if skip.reason != "coalesced":
                 self._listeners.missed(job.id, skip.last)
 
@@ -232,7 +233,7 @@ class Clock:
             self._push(job, early if early > ticks.now() else tick)
 
     def _put_off(self, job: Job) -> None:
-        """One job's trouble must not stop the clock for the others (R12)."""
+        """Try a job again in a minute: its error must not stop the clock for the others (R12)."""
         logger.exception("job {}: its ticks could not be computed; trying again in a minute", job.id)
         self._push(job, ticks.now() + 60 * ticks.SECOND)
 

@@ -1,4 +1,4 @@
-"""Which run is this? For tasks that want to know, without a parameter."""
+"""The run that a task belongs to, for tasks that ask for it; it is no parameter of the task."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from everytick.model import ticks
+from everytick.model.job import Job
+
 
 @dataclass(slots=True)
 class Cancellation:
-    """Whether somebody asked to cancel a run: set once, and read from any thread."""
+    """Whether the cancellation of a run was requested: set once, and read from any thread."""
 
     requested: bool = False
 
@@ -39,11 +42,34 @@ class Run:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether somebody asked to cancel this run: a long function may look at it now and then, and end.
+        """Whether this run is to be cancelled: a long function may check it now and then, and end.
 
         A coroutine need not: it is cancelled.
         """
         return self._cancellation.requested
+
+
+def describe(
+    job: Job,
+    run_id: int,
+    kind: str,
+    tick: int | None,
+    attempt: int,
+    started: int,
+    cancellation: Cancellation | None = None,
+) -> Run:
+    """Return an attempt of a job as its function finds it. `tick` and `started`: microseconds UTC."""
+    zone, timeout = job.schedule.zone, job.options.timeout
+    ends = None if timeout is None else started + int(timeout * ticks.SECOND)
+    return Run(
+        run_id,
+        job.id,
+        kind,
+        None if tick is None else ticks.moment(tick, zone),
+        attempt,
+        None if ends is None else ticks.moment(ends, zone),
+        cancellation or Cancellation(),
+    )
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -20,7 +20,7 @@ from . import capture
 
 
 class Calls:
-    """What is called now, by the numbers of the runs. Lives on the event loop."""
+    """The calls that are under way, by the numbers of their runs. Used on the event loop only."""
 
     def __init__(self, most: int) -> None:
         """`most`: how many plain functions may be on threads at once."""
@@ -36,11 +36,12 @@ class Calls:
         task = asyncio.current_task()
         assert task is not None
         self._tasks[run_id] = task
+        on_thread = functools.partial(self._on_thread, run_id)
         try:
             if limit is None:
-                return await self._call_function(job, run_id)
+                return await call_function(job, on_thread)
             async with limit:
-                return await self._call_function(job, run_id)
+                return await call_function(job, on_thread)
         finally:
             del self._tasks[run_id]
             capture.end(token)
@@ -67,19 +68,25 @@ class Calls:
         """Take no more calls. What is on a thread goes on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _call_function(self, job: Job, run_id: int) -> Any:
-        if job.is_coroutine_function:
-            return await job.func(*job.args, **job.kwargs)
-        call = functools.partial(job.func, *job.args, **job.kwargs)
-        future = self._threads.submit(contextvars.copy_context().run, _without_stop_iteration, call)
+    async def _on_thread(self, run_id: int, call: Callable[[], Any]) -> Any:
+        future = self._threads.submit(call)
         self._on_threads[run_id] = future
         # Shielded: cancelling the waiting must not look like a cancelled function.
         value = await asyncio.shield(asyncio.wrap_future(future))
-        if not inspect.isawaitable(value):
-            return value
-        # A plain function (a lambda, a callable object) may hand back a coroutine, which can be cancelled.
-        del self._on_threads[run_id]
-        return await value
+        if inspect.isawaitable(value):
+            # What goes on is a coroutine, which can be cancelled.
+            del self._on_threads[run_id]
+        return value
+
+
+async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Awaitable[Any]]) -> Any:
+    """Call a job's function, a plain one by `on_thread` in the context of the caller; see `Calls.call`."""
+    if job.is_coroutine_function:
+        return await job.func(*job.args, **job.kwargs)
+    call = functools.partial(job.func, *job.args, **job.kwargs)
+    value = await on_thread(functools.partial(contextvars.copy_context().run, _without_stop_iteration, call))
+    # A plain function (a lambda, a callable object) may hand back a coroutine.
+    return await value if inspect.isawaitable(value) else value
 
 
 def _without_stop_iteration(call: Callable[[], Any]) -> Any:

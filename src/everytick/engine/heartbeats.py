@@ -1,4 +1,4 @@
-"""Who is alive: this process's heartbeat, and what a dead process left behind.
+"""The heartbeat of this process, and the runs of processes whose heartbeat has stopped.
 
 A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
 moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from everytick.model import ticks
-from everytick.store import claims, queue, runs, workers
+from everytick.store import claims, pruning, queue, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
 from everytick.store.records import Claim, Identity, Registration, Room
@@ -48,7 +48,7 @@ class Heartbeats:
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
         self._watched: dict[str, tuple[int, float]] = {}
-        # Those found at the start, as long as none of them has shown a sign of life.
+        # Those found at the start, as long as none of them has sent a heartbeat.
         self._doubtful: set[str] = set()
         self._start_number = 0
         self._joined = False
@@ -105,7 +105,7 @@ class Heartbeats:
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
-        # After a power cut nobody is alive: a beat is nothing that a disk has to be woken for.
+        # After a power cut no process is alive, so a heartbeat need not reach the disk.
         self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
             self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))
@@ -149,7 +149,7 @@ class Heartbeats:
         before = self._watched.get(process_id)
         if before is None or before[0] != beat:
             if before is not None:
-                # A sign of life: the schedule was up when this process joined it.
+                # A heartbeat: the schedule was up when this process joined it.
                 self._doubtful.clear()
             self._watched[process_id] = (beat, now)
             return False
@@ -174,7 +174,7 @@ class Heartbeats:
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
     def _prune(self, connection: Connection) -> list[Claim]:
-        if runs.prune(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
+        if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
         self._registry.forget_what_is_over(connection)

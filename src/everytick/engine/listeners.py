@@ -31,7 +31,7 @@ class Listeners:
         return bool(listeners) and any(mask & code for _callback, mask in listeners)
 
     def emit(self, event: Any) -> None:
-        """Deliver an event soon; costs nothing when nobody listens."""
+        """Deliver an event soon; costs nothing without a listener."""
         if not self.wanted(event.code):
             return
         if self._thread is None:

@@ -1,4 +1,4 @@
-"""What a process tells others about its runs: handed in, so that the engine knows neither alerts nor spans.
+"""The interfaces by which the engine reports its runs, so that it knows neither alerts nor spans.
 
 `AsyncIOScheduler` puts a process together: with `notify.notifier.Notifier` and `telemetry.spans`.
 """

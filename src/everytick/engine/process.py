@@ -17,6 +17,7 @@ from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
@@ -122,7 +123,7 @@ class Process:
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
             except TimeoutError:
-                said = f"to join took longer than {_JOIN_SECONDS:g} s"
+                said = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
                 raise LedgerError(self.ledger.unusable(said)) from None
             except LedgerUnavailable:
                 if system.monotonic() >= give_up:

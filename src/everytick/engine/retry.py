@@ -8,6 +8,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store.records import Outcome
 from everytick.store.workers import MOST_CRASHES
+from everytick.text.durations import duration
 from loguru import logger
 
 
@@ -17,8 +18,7 @@ def with_next_attempt(outcome: Outcome, job: Job, now: int) -> Outcome:
     if outcome.state in ("failed", "timed_out"):
         retry_at = job.retry_at(claim.run_id, claim.attempt - claim.crashes, now)
         if retry_at is not None:
-            seconds = (retry_at - now) / ticks.SECOND
-            logger.bind(job=job.id).warning("will be tried again in {:.1f} s", seconds)
+            logger.bind(job=job.id).warning("will be tried again in {}", duration(retry_at - now))
         return replace(outcome, retry_at=retry_at)
     again = job.options.on_crash == "rerun" and claim.crashes < MOST_CRASHES
     if outcome.state == "interrupted" and again:

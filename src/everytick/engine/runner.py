@@ -1,4 +1,4 @@
-"""One claimed run, from its start to its outcome. What was claimed comes through `admission`."""
+"""One run, from its start to its outcome. Claimed runs come here through `admission`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from everytick.store import runs
 from everytick.store.records import Claim, Identity, Outcome
 from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
 from .admission import Admission
-from .context import Cancellation, Run, set_current_run
+from .context import Cancellation, describe, set_current_run
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
@@ -57,13 +58,13 @@ class Runner:
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
 
-        What is still running then, or when `hurry` is set, is cancelled. Returns the number of runs cut. A
+        Runs that still go on then, or when `hurry` is set, are cancelled. Returns the number of runs cut. A
         plain function cannot be cancelled: see `left`.
         """
         self.admission.close()
         slots = self.admission.slots
         if slots:
-            logger.info("waiting up to {:g} s for {} running job(s)", grace, len(slots))
+            logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
             await _until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
@@ -125,7 +126,8 @@ class Runner:
         self._under_way[claim.run_id] = (claim, job, started)
         self._cancellations[claim.run_id] = Cancellation()
         try:
-            run = self._describe(claim, job, started)
+            cancellation = self._cancellations[claim.run_id]
+            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, cancellation)
             set_current_run(run)
         except Exception as problem:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
@@ -163,7 +165,7 @@ class Runner:
         try:
             tell()
         except Exception as problem:
-            logger.bind(job=job.id).opt(exception=problem).error("nobody could be told about a run")
+            logger.bind(job=job.id).opt(exception=problem).error("a run could not be reported")
 
     def _was_cut(self, claim: Claim) -> bool:
         """Return whether this is a coroutine that was cancelled at the end of a stop."""
@@ -176,15 +178,9 @@ class Runner:
         verdicts = await asyncio.wrap_future(starting)
         return self.admission.may_enter(claim, job, verdicts[claim.run_id])
 
-    def _describe(self, claim: Claim, job: Job, started: int) -> Run:
-        zone, timeout = job.schedule.zone, job.options.timeout
-        tick = None if claim.tick is None else ticks.moment(claim.tick, zone)
-        ends = None if timeout is None else ticks.moment(started + int(timeout * ticks.SECOND), zone)
-        cancellation = self._cancellations[claim.run_id]
-        return Run(claim.run_id, job.id, claim.kind, tick, claim.attempt, ends, cancellation)
-
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
-        limit = f"{job.options.timeout:g} s"
+        assert job.options.timeout is not None
+        limit = exact_seconds(job.options.timeout)
         logger.error("{} took longer than its timeout of {}", job.name, limit)
         thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
@@ -277,5 +273,5 @@ async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: async
         waiter.cancel()
 
 
-CANCELLED = "somebody asked to cancel it"
+CANCELLED = "its cancellation was requested"
 _INTERRUPTED = "the process was stopped before the run had ended"

@@ -10,7 +10,8 @@ from everytick.model.misfire import decide
 from everytick.model.ticks import zones
 from everytick.read.overdue import PROMPT
 from everytick.text.durations import duration
-from everytick.text.instants import at, when
+from everytick.text.instants import at, date_and_time, when
+from everytick.text.wording import counted
 
 from .account import Account
 from .waiting import pause
@@ -39,12 +40,12 @@ def wall_clock_note(account: Account, wall: datetime) -> None:
     if not real:
         instead = when(ticks.instant_of_wall(wall, zone), zone)
         account.say(
-            f"{wall:%Y-%m-%d %H:%M} does not exist in {zone}: the clock jumps over it, to {instead}, which is"
+            f"{date_and_time(wall)} does not exist in {zone}: the clock jumps over it, to {instead}, which is"
             " meant instead"
         )
     elif len(real) == 2:
         account.say(
-            f"{wall:%Y-%m-%d %H:%M} comes twice in {zone}: the first, {when(real[0], zone)}, is meant"
+            f"{date_and_time(wall)} comes twice in {zone}: the first, {when(real[0], zone)}, is meant"
         )
 
 
@@ -91,7 +92,7 @@ def _pruned(account: Account, tick: int) -> bool:
     account.verdict = "pruned"
     days = facts.settings.scheduler_history_days
     account.say(
-        f"nothing is kept of it any more: runs that ended more than {days:g} days ago are removed"
+        f"nothing is kept of it any more: runs that ended more than {counted(days, 'day')} ago are removed"
         " (SCHEDULER_HISTORY_DAYS)"
     )
     account.say("the tick is used up all the same: it does not run again")

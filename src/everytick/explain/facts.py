@@ -1,4 +1,4 @@
-"""What the ledger knows of one job, looked up as an explanation needs it. Reads only."""
+"""The facts about one job, read from the ledger as an explanation needs them. Reads only."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class Facts:
 
     @cached_property
     def processes(self) -> dict[str, Process]:
-        """The processes in the ledger by their ids, dead ones that nobody has cleared away yet too."""
+        """The processes in the ledger by their ids, dead ones that are not reaped yet too."""
         return {process.process_id: process for process in read_processes(self.connection, self.now)}
 
     @property
@@ -207,7 +207,7 @@ def _held_by_latest(row: Any, instant: int) -> Hold | None:
         return None
     # A run that is claimed for a further attempt still has the beginning of the one before.
     began = None if row.state == "claimed" else row.started_us
-    # A run that is reserved early, for its jitter, stands in nobody's way until it is due.
+    # A run that is reserved early, for its jitter, blocks no other run until it is due.
     since = max(row.claimed_us, row.due_us)
     if began is not None:
         since = min(since, began)

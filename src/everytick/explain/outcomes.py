@@ -1,4 +1,4 @@
-"""What one row of the ledger says: a run that ended, or a tick that was skipped."""
+"""Explains one row of the ledger: a run that ended, or a tick that was skipped."""
 
 from __future__ import annotations
 
@@ -179,12 +179,12 @@ def _paused(account: Account, row: Any) -> None:
     if by is not None:
         account.say(f"it was paused{by}")
     else:
-        account.say("who paused it is not on record: the code may ask for it, or the trail is pruned")
+        account.say("it is not recorded who paused it: the code may have, or the audit trail was pruned")
     resumed = facts.asked("resume", until=row.finished_us)
     if resumed is not None and resumed.at_us > (row.last_tick_us or row.tick_us):
         account.who("resume", until=row.finished_us)
         account.say(f"it was resumed by {resumed.who} at {at(resumed.at_us, facts.zone)}")
-    account.say("what falls into a pause is recorded at its end, and never made up for")
+    account.say("ticks during a pause are recorded at its end, and never run later")
 
 
 def _skipped(account: Account, row: Any) -> None:
@@ -328,7 +328,7 @@ def _retries(account: Account, row: Any) -> None:
     if options.retries == 0:
         account.say("the job has retries=0: it is not tried again")
     else:
-        account.say(f"the job has retries={options.retries}: they are used up, or somebody ended them")
+        account.say(f"the job has retries={options.retries}: they are used up, or were ended by a person")
 
 
 def _grace(account: Account) -> str:

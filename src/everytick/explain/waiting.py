@@ -74,13 +74,11 @@ def _holder(account: Account, row: Any) -> None:
         return
     if process.is_gone:
         account.say(
-            f"it is held by {name}, which died: its last sign of life is of {at(process.beat, facts.zone)}"
+            f"it is held by {name}, which died: its last heartbeat was at {at(process.beat, facts.zone)}"
         )
     else:
         silent = duration(process.silence)
-        account.say(
-            f"it is held by {name}, which has shown no sign of life for {silent}: it died, or is stopped"
-        )
+        account.say(f"it is held by {name}, which has sent no heartbeat for {silent}: it died, or is stopped")
     if not facts.up:
         account.say("no scheduler is up that could take it over: the next start settles it")
 

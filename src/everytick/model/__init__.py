@@ -1,8 +1,8 @@
-"""What a schedule is, without a ledger: no I/O, and no clock but `ticks.now()`.
+"""Jobs, schedules and ticks, without a ledger: no I/O, and no clock but `ticks.now()`.
 
 - `job`: one `add_job(...)` call, its options and its id
 - `functions`: which function a job calls, and whether it takes the arguments
-- `heartbeat_url`: what an address may be that is called at the beginning and the end of a run
+- `heartbeat_url`: checks an address that is called at the beginning and the end of a run
 - `schedule`: a trigger's canonical form, as plain data that the ledger can keep
 - `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
 - `misfire`: which of the due ticks run and which are skipped, and why

@@ -1,4 +1,4 @@
-"""How long to wait before the next try of what did not work."""
+"""How long to wait before a failed operation is tried again."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def as_json(value: Any) -> str:
         return json.dumps(value, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
         raise ValueError(
-            "its arguments are not plain data, so no lasting id can be derived: give it an id="
+            "its arguments are not plain data, so no stable id can be derived: give it an id="
         ) from None
 
 

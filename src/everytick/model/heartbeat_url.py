@@ -1,4 +1,4 @@
-"""What an address may be that is called when a job's run begins and when it has ended (`ping=`)."""
+"""Checks the address of `ping=`, which is called when a job's run begins and when it has ended."""
 
 from __future__ import annotations
 

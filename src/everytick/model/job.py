@@ -23,7 +23,7 @@ _LONGEST = 100 * 366 * 86_400
 
 @dataclass(frozen=True)
 class Options:
-    """What a job may ask for beyond its trigger. Times are seconds.
+    """The options of a job beside its trigger. Times are seconds.
 
     misfire_grace_time: how late a run may still start; None for any time.
     coalesce: of several missed ticks run only the newest.
@@ -120,7 +120,7 @@ class Job:
 
     @property
     def definition(self) -> str:
-        """What decides the ticks: trigger, zone and anchor, not function, name or options (R8)."""
+        """The data that decides the ticks: trigger, zone and anchor, not function, name or options (R8)."""
         return self.schedule.ticks.canonical
 
     @property

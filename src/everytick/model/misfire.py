@@ -27,7 +27,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of all ticks in (`seen`, `upto`].
+    """The decision about all ticks in (`seen`, `upto`].
 
     ahead: the tick is not due yet; its run is only reserved.
     """

@@ -1,4 +1,4 @@
-"""What a process does of the work: all of it, claiming ticks, or running what was claimed."""
+"""The role of a process: it claims ticks, runs what was claimed, or does both."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def from_data(data: dict[str, Any]) -> Schedule:
     """
     if data["trigger"] in ("or", "and"):
         return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
-    return make(data, _zone_named(data["zone"]), data["text"], data["jitter"])
+    return make(data, zone_named(data["zone"]), data["text"], data["jitter"])
 
 
 @lru_cache(maxsize=10_000)
@@ -137,7 +137,8 @@ def _zone_name(zone: tzinfo) -> str | None:
     return str(zone) if name is None and isinstance(zone, timezone) else name
 
 
-def _zone_named(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
+    """Return the zone of an IANA name or an offset such as `UTC+01:00`; raise ValueError if there is none."""
     if name == "UTC":
         return ZoneInfo("UTC")
     if name.startswith("UTC") and name[3] in "+-":

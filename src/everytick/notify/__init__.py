@@ -1,13 +1,13 @@
-"""What people and other services are told of runs.
+"""Alerts to people, and calls of heartbeat URLs.
 
-- `notifier`: what leaves a process; handed to the engine, which knows no more of it
+- `notifier`: both, for one process; the engine is given this object and knows nothing else of this room
 - `heartbeat_urls`: addresses that are called when a run begins and when it has ended
 - `watch`: the thread that looks into the ledger for what went wrong (`SCHEDULER_ALERT_...`)
-- `lateness`: which ticks are due for too long
-- `messages`: what a channel is told, of one incident or of many
+- `lateness`: which ticks have been due for too long
+- `messages`: the messages of a channel, each about one incident or several
 - `channels`: where messages go, by Apprise; imported when there is a channel, and only then
 - `sender`: time limits, further tries and giving up, of all that goes out
 
-What was told to whom is in the ledger (`store.incidents`, `store.notices`), so that several processes, one
-after another or at once, tell it once.
+The ledger records which alert was sent to which channel (`store.incidents`, `store.notices`), so that several
+processes, one after another or at once, send it once.
 """

@@ -10,13 +10,12 @@ import logging
 import re
 from contextvars import ContextVar
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import unquote
 
 from everytick.engine.capture import one_line, without_secrets
-from everytick.errors import ConfigurationError, how_to_install
-from everytick.settings import SchedulerSettings
+from everytick.errors import ConfigurationError
+from everytick.settings import SchedulerSettings, alerts_not_installed
 
 from .messages import Message
 
@@ -25,7 +24,7 @@ _VARIABLE = "SCHEDULER_ALERT_URLS"
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 _REASON_LENGTH = 300
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]{4,})@")
-# What of an address is long enough to be hidden wherever it turns up in what a service answers.
+# The parts of an address that are long enough to be hidden wherever a service's answer repeats them.
 _PART = re.compile(r"[^/:@?&=,#\s]{4,}")
 # Their log lines may hold an address, or a part of it.
 _LOGGERS = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth2_session")
@@ -98,11 +97,8 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
     addresses = split(settings.scheduler_alert_urls.get_secret_value())
     if not addresses:
         return []
-    if find_spec("apprise") is None:
-        raise ConfigurationError(
-            f"{_VARIABLE} is set, but Apprise, which sends the alerts, is not installed:"
-            f" {how_to_install('alerts')}"
-        )
+    if problem := alerts_not_installed(settings):
+        raise ConfigurationError(problem)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         if _overhear not in logger.filters:

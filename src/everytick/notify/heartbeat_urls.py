@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from everytick.model.heartbeat_url import STATE_PLACE
 from everytick.system import system
+from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 from . import sender
@@ -170,5 +171,5 @@ class HeartbeatUrls:
         wait = sender.HEARTBEATS.pause(tries)
         self._resting[host] = (system.monotonic() + wait, tries)
         if tries == 1:
-            log.error("a ping was not taken; trying again from {:g} s on: {}", wait, problem)
+            log.error("a ping was not taken; trying again from {} on: {}", duration_of_seconds(wait), problem)
         return False

@@ -1,4 +1,4 @@
-"""What a channel is told: one message, of one incident or of many."""
+"""The messages that channels send: each about one incident or several."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from everytick.engine.capture import without_secrets
-from everytick.model import ticks
 from everytick.store.notices import Item
 from everytick.system import system
+from everytick.text.instants import at
+from everytick.text.wording import one_line
 
 # Short enough for every service that is known to have a limit.
 _TITLE_LENGTH = 120
@@ -19,7 +20,7 @@ _BODY_LENGTH = 1_600
 
 
 class _Words(NamedTuple):
-    """What is said of an incident: once, several times, after its end, and what its end is."""
+    """The words for a kind of incident: when it happened once, several times, and when it is over."""
 
     once: str
     times: str
@@ -38,7 +39,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent. `tone` is `failure`, `success` or `warning`."""
+    """One message. `tone` is `failure`, `success` or `warning`."""
 
     title: str
     body: str
@@ -79,7 +80,7 @@ def _times(item: Item) -> str:
 
 
 def _line(item: Item, zone: tzinfo) -> str:
-    words, first = _WORDS[item.kind], _time(item.first_us, zone)
+    words, first = _WORDS[item.kind], at(item.first_us, zone)
     if item.over_us is None:
         since = "" if item.count == 1 else f" since {first}"
         text = f"{item.job_id} {_times(item)}{since}: {item.detail}"
@@ -111,12 +112,8 @@ def _from(application: str) -> str:
 
 def _plain(text: str) -> str:
     """Return text in one line, without secrets and without what would steer a display or a protocol."""
-    return "".join(c if c.isprintable() else " " for c in without_secrets(" ".join(text.split())))
+    return one_line(without_secrets(text))
 
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 4]} ..."
-
-
-def _time(instant: int, zone: tzinfo) -> str:
-    return f"{ticks.moment(instant, zone):%Y-%m-%d %H:%M:%S %Z}"

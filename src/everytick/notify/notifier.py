@@ -1,7 +1,6 @@
-"""What leaves the process so that people hear of it: alerts (`watch`) and calls of
-addresses (`heartbeat_urls`).
+"""Sends alerts (`watch`) and calls heartbeat URLs (`heartbeat_urls`) for one process.
 
-Without SCHEDULER_ALERT_URLS and without `ping=` nothing of either is loaded, and there is no thread.
+Without SCHEDULER_ALERT_URLS and without `ping=` neither module is loaded, and no thread is started.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Notifier:
-    """Alerts and pings of one process.
+    """The alerts and heartbeat URLs of one process.
 
     Raises:
         ConfigurationError: SCHEDULER_ALERT_URLS is set and cannot be used.

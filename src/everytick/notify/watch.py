@@ -1,4 +1,4 @@
-"""Looks into the ledger for what went wrong and what is over, and has the channels told.
+"""Finds new and ended incidents in the ledger, and sends alerts about them to the channels.
 
 On threads of its own, and in the ledger's writer only for a small transaction where there is something to
 write: neither a slow channel nor any error here delays the schedule.
@@ -20,6 +20,7 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.durations import duration, exact_seconds
 from loguru import logger
 
 from . import sender
@@ -75,7 +76,7 @@ class Watch:
     def stop(self, patience: float = sender.LAST_SECONDS) -> None:
         """Look once more, let messages that are under way arrive for a moment, and stop.
 
-        What was not told is told by another process, or after the next start.
+        Alerts that were not sent are sent by another process, or after the next start.
         """
         self._stopping.set()
         if self._thread is not None:
@@ -151,7 +152,8 @@ class Watch:
         if before is not None and before[0].is_alive():
             if system.monotonic() - before[1] > _SLOW_SECONDS and channel.key not in self._slow:
                 self._slow.add(channel.key)
-                logger.error("alerts by {}: no answer for {:g} s; still waiting", channel.name, _SLOW_SECONDS)
+                waited = exact_seconds(_SLOW_SECONDS)
+                logger.error("alerts by {}: no answer for {}; still waiting", channel.name, waited)
             return
         self._slow.discard(channel.key)
         if not notices.due(connection, self._process_id, channel.key, self._window, sender.ALERTS):
@@ -177,9 +179,9 @@ class Watch:
             )
             if tries == 1:
                 logger.error(
-                    "an alert by {} was not taken; trying again from {:g} s on: {}",
+                    "an alert by {} was not taken; trying again from {} on: {}",
                     channel.name,
-                    wait / ticks.SECOND,
+                    duration(wait),
                     reason,
                 )
         except (LedgerUnavailable, TimeoutError, CancelledError):

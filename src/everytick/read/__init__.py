@@ -1,4 +1,4 @@
-"""Read models: what is known of a thing, once for all who show it or judge by it. Nothing is written here.
+"""Read models: one for each thing that commands, pages and the API show. Nothing is written here.
 
 Works while a scheduler runs, or none does. The user's schedule is never loaded: where it is known, its jobs
 and defaults are handed in.
@@ -6,7 +6,7 @@ and defaults are handed in.
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
-- `overdue`: what of a job is due and nobody has claimed
+- `overdue`: the ticks of a job that are due and not claimed
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run

@@ -1,4 +1,4 @@
-"""What is to come, with what is known of the jobs: which runs may overlap, collide, or not happen at all."""
+"""The coming ticks of all jobs, and which of their runs may overlap, collide, or not happen at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has ended since the last look into the ledger: each attempt once, whichever process ran it.
+"""The attempts that ended since the last look into the ledger, each once, whichever process ran it.
 
 A look is cheap, however many runs the ledger holds. It finds the rows that may have ended in four ways, each
 by an index: those that are new (primary key), those that were open at the last look and are not any more
@@ -58,7 +58,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What has been told of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
+    """What was yielded of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
 
     archived: int
     # Ticks that were skipped have no attempt: their rows say 0.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -12,6 +11,7 @@ from everytick.store.connections import UNAVAILABLE
 from everytick.store.connections import Connection as LedgerConnection
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.system import system
 from sqlalchemy import Connection
 
 from .completions import CompletionFeed
@@ -46,10 +46,10 @@ def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda:
                     if ledger.file_identity() != file:
                         raise LedgerError(f"{ledger} was removed or replaced")
         except (LedgerUnavailable, *UNAVAILABLE) as problem:
-            give_up = give_up or time.monotonic() + _PATIENCE_SECONDS
-            if time.monotonic() >= give_up:
+            give_up = give_up or system.monotonic() + _PATIENCE_SECONDS
+            if system.monotonic() >= give_up:
                 raise LedgerError(ledger.unusable(problem)) from None
-            time.sleep(POLL_SECONDS)
+            system.sleep(POLL_SECONDS)
 
 
 def _looks(
@@ -69,7 +69,7 @@ def _looks(
             yield _ended(ledger, feed, connection, wanted)
         else:
             yield []
-        time.sleep(POLL_SECONDS)
+        system.sleep(POLL_SECONDS)
 
 
 def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
@@ -82,11 +82,11 @@ def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
                 return
             except LedgerError:
                 # A ledger file that has just appeared may not be complete yet.
-                if time.monotonic() >= patience:
+                if system.monotonic() >= patience:
                     raise
         else:
-            patience = time.monotonic() + _MAKING_SECONDS
-        time.sleep(POLL_SECONDS)
+            patience = system.monotonic() + _MAKING_SECONDS
+        system.sleep(POLL_SECONDS)
 
 
 def _ended(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[RunRow]:

@@ -1,4 +1,4 @@
-"""What is due between two instants, and what is odd about it. Pure: from schedules and a job's statistics."""
+"""The ticks between two instants, with remarks. Pure: from schedules and the statistics of runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class RunStatistics:
-    """What is known of a job beyond its schedule.
+    """The statistics of a job's runs, and its state.
 
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
     max_instances: how many of its runs may be under way at once.
@@ -93,7 +93,7 @@ def gaps(schedules: Mapping[str, Schedule], begin: int, end: int) -> dict[str, i
 
 @dataclass
 class Findings:
-    """What the ticks of a plan mean together. Give them to `add` in order, then call `close`.
+    """Remarks about the ticks of a plan together. Pass them to `add` in order, then call `close`.
 
     A tick in a pause counts as a tick, but does not run: it neither overlaps nor collides.
     """

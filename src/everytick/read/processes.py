@@ -1,8 +1,8 @@
 """The processes that keep the schedule: which are up, which are stuck, and which are gone.
 
-One rule for all who tell of it: commands, pages, API, `why`, `doctor` and `health`. A process is *gone* when
-it is provably dead (of this host, and its pid is not there), *silent* when it has shown no sign of life for
-longer than a lease, and *stuck* when its event loop had not answered for a lease at its last sign of life.
+One rule for commands, pages, API, `why`, `doctor` and `health`. A process is *gone* when
+it is provably dead (of this host, and its pid is not there), *silent* when it has sent no heartbeat for
+longer than a lease, and *stuck* when its event loop had not answered for a lease at its last heartbeat.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Process:
 
     @property
     def silence(self) -> int:
-        """For how long it has shown no sign of life."""
+        """For how long it has sent no heartbeat."""
         return self.now - self.beat
 
     @property
     def loop_silence(self) -> int:
-        """For how long its event loop had not answered at its last sign of life.
+        """For how long its event loop had not answered at its last heartbeat.
 
         Both instants are the process's own, so no two clocks are compared.
         """
@@ -78,13 +78,13 @@ class Process:
 
     @property
     def lease_left(self) -> int:
-        """How long it counts as up without a further sign of life."""
+        """How long it counts as up without a further heartbeat."""
         return 0 if self.is_gone else max(0, LEASE - self.silence)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """All processes in the ledger, the one with the newest sign of life first.
+    """All processes in the ledger, the one with the newest heartbeat first.
 
     last_outcome: when a scheduler last wrote down an outcome; only looked for if none is up.
     """
@@ -111,13 +111,13 @@ class Processes:
 
     @property
     def last_trace(self) -> int | None:
-        """The newest sign of life, or the last outcome that a scheduler wrote down."""
+        """The newest heartbeat, or the last outcome that a scheduler wrote down."""
         traces = [process.beat for process in self.found]
         return max([*traces, *filter(None, [self.last_outcome])], default=None)
 
 
 def read_processes(connection: Connection, now: int | None = None) -> tuple[Process, ...]:
-    """Return the processes in the ledger, also dead ones that nobody has cleared away yet.
+    """Return the processes in the ledger, also dead ones that are not reaped yet.
 
     `now`: the instant at which they are judged, in microseconds UTC; by default the present.
     """
@@ -126,7 +126,7 @@ def read_processes(connection: Connection, now: int | None = None) -> tuple[Proc
 
 
 def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
-    """Return what rows of the ledger's processes mean at an instant, the newest sign of life first."""
+    """Return what rows of the ledger's processes mean at an instant, the newest heartbeat first."""
     me = Identity.new()
     found = [
         Process(

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from everytick.errors import LedgerError
+from everytick.ledger import open_ledger
 from everytick.model import ticks
-from everytick.settings import ledger as open_ledger
 from everytick.store.database import Ledger
 from everytick.store.sqlite import SqliteLedger
 

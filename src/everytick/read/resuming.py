@@ -1,4 +1,4 @@
-"""What the end of a pause would mean, before somebody ends it."""
+"""A preview of resuming a paused job: which ticks are skipped, and which is the next one."""
 
 from __future__ import annotations
 

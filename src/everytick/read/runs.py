@@ -1,4 +1,4 @@
-"""What became of each tick, chosen by job, state, reason and time."""
+"""The runs and skipped ticks, filtered by job, state, reason and time."""
 
 from __future__ import annotations
 

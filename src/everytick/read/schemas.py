@@ -1,4 +1,4 @@
-"""What commands print with `--json` and the API gives: one description of each thing, which mypy checks.
+"""The JSON of commands (`--json`) and of the API: one description of each thing, which mypy checks.
 
 Times are ISO 8601 in UTC, lengths seconds.
 """
@@ -87,7 +87,7 @@ class RunRow(RunOutline):
 
 
 class Request(TypedDict):
-    """What somebody asked for about a run."""
+    """A request about a run."""
 
     at: Time
     who: str
@@ -96,7 +96,7 @@ class Request(TypedDict):
 
 
 class Entry(TypedDict):
-    """Who did what: `audit --json`."""
+    """One line of the audit trail: `audit --json`."""
 
     audit_id: int
     at: Time

@@ -10,12 +10,13 @@ Where it is:
 - `querying`: reading it by SQLAlchemy
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
 
-What is done in it, each operation inside of a transaction:
+Its operations, each inside of a transaction:
 
 - `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `pruning`: what is over for long is removed
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is
 - `incidents`, `problems`, `notices`: what people are alerted to, and who was told
 - `writer`: the one thread that does it all, many operations in one commit

@@ -1,4 +1,4 @@
-"""Puts what SQLite has committed from its log into its file, beside the writer.
+"""Runs SQLite's checkpoints (from its log into its file) on a thread beside the writer.
 
 SQLite does so within a commit as soon as the log is long, and syncs the whole file: on a large ledger that
 takes up to a second, for which ticks would wait.
@@ -18,7 +18,7 @@ from .connections import Connection
 # How many transactions there are between two checkpoints: under load that is several a second, idle one every
 # few minutes.
 _TRANSACTIONS = 30
-# What is committed during a checkpoint is left over. After this many rounds all of it is in the file, and the
+# Commits during a checkpoint are left over. After this many rounds all of it is in the file, and the
 # log begins anew, unless the load never rests.
 _ROUNDS = 5
 # Pages at which a commit does it after all, so that the log stays below 100 MB.
@@ -59,7 +59,7 @@ class Checkpoints:
                 try:
                     self._put_back(connection)
                 except sqlite3.Error as problem:
-                    # The writer meets the same trouble, and tells of it.
+                    # The writer gets the same error, and reports it.
                     logger.debug("the ledger's log could not be put back: {}", problem)
 
     def _put_back(self, connection: sqlite3.Connection) -> None:

@@ -1,6 +1,6 @@
 """The claim of ticks that are due, and of startup runs. Each function is called inside of a transaction.
 
-What is done for many jobs at once is done by a few statements for all of them: see `bulk`.
+A few statements serve many jobs at once: see `bulk`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .records import Answer, Claim, Identity, JobState, Room, settled_until
 def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], room: Room) -> list[Answer]:
     """Claim what is due and record what is skipped, for many jobs at once; no job twice.
 
-    What is due begins as soon as this is committed, as far as there is `room`, which is used up: it is
+    A run that is due begins as soon as this is committed, as far as there is `room`, which is used up: it is
     recorded as started.
     """
     workers.ensure(connection, me)

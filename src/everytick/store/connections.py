@@ -1,4 +1,4 @@
-"""What the ledger's operations ask of a connection, whichever database it leads to.
+"""The interface of a connection, as the ledger's operations use it for any database.
 
 SQLite's own connections are used as they are; `postgres` has one of the same form.
 """
@@ -79,7 +79,8 @@ class Transactional(Connection, Protocol):
 def transaction(connection: Connection, *, durable: bool = True) -> AbstractContextManager[None]:
     """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
 
-    What need not outlast a power cut (not `durable`) does not wait for the disk, where there is a choice.
+    A transaction that is not `durable` may be lost in a power cut: it does not wait for the disk, where the
+    database allows that.
     """
     if isinstance(connection, sqlite3.Connection):
         return _immediate(connection) if durable else _unsynced(connection)

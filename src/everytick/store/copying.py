@@ -1,4 +1,4 @@
-"""The rows of one ledger put into another, of whichever kind, in pieces that are committed one by one.
+"""Copies the rows of one ledger into another of any kind, in pieces that are committed one by one.
 
 A piece begins where the last one ended, so that a copy that was interrupted goes on.
 """
@@ -35,7 +35,7 @@ _PRIME = 999_983
 
 @dataclass(frozen=True)
 class Measure:
-    """What is compared of a table: its rows, the highest number that one has, and a sum over all numbers."""
+    """The checksum of a table: its number of rows, its highest number, and a sum over all numbers."""
 
     rows: int
     highest: int | None
@@ -76,7 +76,7 @@ def count(connection: Connection, table: Table) -> int:
 
 
 def put_mark(connection: Connection, mark: Mark) -> None:
-    """Write the mark of a move into the ledger to which it leads: nobody may use that before the end."""
+    """Close the target ledger with a fence: no process may use it before the copy is complete."""
     row = {"audit_id": mark.audit_id, "at_us": mark.at, "who": mark.who, "note": mark.note}
     connection.execute(sqlalchemy.insert(schema.audit), {**row, "action": ARRIVING})
 
@@ -87,7 +87,7 @@ def copy(
     """Copy the rows of a table that are not there yet; `told` hears how many each piece had.
 
     Raises:
-        LedgerError: the move was ended by somebody else.
+        LedgerError: another process ended the move.
     """
     with target.begin():
         last = _last_number(target, table, mark)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from .connections import UNAVAILABLE, Connection, transaction
@@ -130,20 +131,20 @@ class Ledger(ABC):
 
     @abstractmethod
     def change_mark(self, connection: Connection) -> object:
-        """Return what is another whenever somebody else has written to the ledger."""
+        """Return a value that differs whenever another connection has written to the ledger."""
 
     def checkpoints(self) -> Checkpoints | None:
-        """Return what puts its log back while somebody writes; None where that is the server's business."""
+        """Return the object that runs checkpoints beside the writer; None where the server does that."""
         return None
 
     def wake_others(self, connection: Connection) -> None:  # noqa: B027 (a file has nobody to wake)
         """Let who listens know, with the commit of this transaction, that runs wait for them.
 
-        Without a server nobody can be told: others look about once a second.
+        Without a server no process can be notified: the others look about once a second.
         """
 
     def listen(self, told: Callable[[], None], stop: threading.Event) -> None:  # noqa: B027
-        """Call `told` whenever somebody wakes others, until `stop` is set. For a thread of its own."""
+        """Call `told` at each notification of another process, until `stop` is set. Needs its own thread."""
 
     @abstractmethod
     def sizes(self) -> dict[str, int]:
@@ -190,7 +191,8 @@ class Ledger(ABC):
                     raise
                 if not told:
                     told = True
-                    logger.warning("{} {}; waiting up to {:g} s", self, self._why_held(problem), patience)
+                    longest = exact_seconds(patience)
+                    logger.warning("{} {}; waiting up to {}", self, self._why_held(problem), longest)
                 system.sleep(_AGAIN_SECONDS)
 
     def _prepare(self) -> None:
@@ -234,7 +236,7 @@ class Ledger(ABC):
 
     @abstractmethod
     def _is_held(self, problem: Exception) -> bool:
-        """Return whether somebody else holds the ledger, or it is away for a moment."""
+        """Return whether another process holds the ledger, or the ledger is away for a moment."""
 
     def _why_held(self, problem: Exception) -> str:
         """Return what the start waits for."""

@@ -1,4 +1,4 @@
-"""Job definitions: what is in the code, and what was added while running. Called inside of a transaction."""
+"""Job definitions: those in the code, and those added while running. Called inside of a transaction."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from everytick.model import ticks
 
 from .connections import Connection
 from .problems import Problem, of_late, of_run
+from .pruning import prune_incidents
 
 # The most rows that are noted in one transaction.
 PIECE = 200
@@ -97,16 +98,6 @@ WHERE incident_id = :incident_id AND over_us IS NULL AND mark_us = :mark
 
 _READ_MARK = "SELECT mark_us FROM scheduler_incidents WHERE incident_id = :incident_id"
 
-# By scheduler_incidents_changed.
-_PRUNE_NOTICES = """
-DELETE FROM scheduler_notices WHERE incident_id IN (
-    SELECT incident_id FROM scheduler_incidents WHERE changed_us < :before ORDER BY changed_us LIMIT :piece)
-"""
-_PRUNE = """
-DELETE FROM scheduler_incidents WHERE incident_id IN (
-    SELECT incident_id FROM scheduler_incidents WHERE changed_us < :before ORDER BY changed_us LIMIT :piece)
-"""
-
 _READ_ALERTING = "SELECT since_us, seen_us FROM scheduler_alerting WHERE number = 1"
 _WRITE_ALERTING = """
 INSERT INTO scheduler_alerting (number, since_us, seen_us) VALUES (1, :since, :now)
@@ -132,9 +123,7 @@ def begin(connection: Connection, opened: int) -> int:
 def seen(connection: Connection, oldest: int) -> None:
     """Write down that the alerts work, and forget incidents in which nothing changed since `oldest`."""
     connection.execute(_SEEN, {"now": ticks.now()})
-    values = {"before": oldest, "piece": PIECE}
-    connection.execute(_PRUNE_NOTICES, values)
-    connection.execute(_PRUNE, values)
+    prune_incidents(connection, oldest, PIECE)
 
 
 def untold(connection: Connection, since: int) -> list[dict[str, Any]]:

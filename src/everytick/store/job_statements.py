@@ -49,8 +49,8 @@ SET call_data = :call_data, serial = (SELECT COALESCE(max(serial), 0) + 1 FROM s
 WHERE job_id = :job_id
 """
 
-# What an added job did not name is filled in by the process that runs it. Not a new definition, so no new
-# serial: and only where the job is still the one that the process has loaded.
+# Options that an added job did not name are filled in by the process that runs it. This is no new definition,
+# so there is no new serial; and it is done only where the job is still the one that the process has loaded.
 KEEP_OPTIONS = """
 UPDATE scheduler_jobs SET call_data = :call_data, on_crash = :on_crash, grace_us = :grace, queue = :queue
 WHERE job_id = :job_id AND call_data = :loaded
@@ -156,12 +156,3 @@ READ_JOBS = Bulk(
     key="job_id",
     job="text",
 )
-
-# A job that was added while running and has ended is deleted together with its last run.
-PRUNE_JOBS = """
-DELETE FROM scheduler_jobs WHERE job_id IN (
-    SELECT job_id FROM scheduler_jobs
-    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
-    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
-    LIMIT :piece)
-"""

@@ -1,7 +1,7 @@
-"""The marks of a move: a ledger that was moved away, or is not all there yet, is not used by mistake.
+"""The migration fence: closes a ledger that was moved away, or whose copy is not complete yet.
 
-They are rows of the audit trail. Only its newest row counts: while that closes the ledger, nobody adds
-another but the move itself.
+It is a row of the audit trail. Only the newest row counts: while that closes the ledger, only the migration
+itself adds another one.
 """
 
 from __future__ import annotations

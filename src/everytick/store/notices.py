@@ -1,6 +1,6 @@
-"""What each channel was told of the incidents, and what it is to be told now.
+"""Which alerts each channel has sent, and which it has to send now.
 
-A channel that did not answer for a while is told where things stand when it does, not everything that it
+A channel that did not answer for a while then gets the present state, not every message that it
 missed. Each function is called inside of a transaction, or with a connection that only reads.
 """
 

@@ -1,6 +1,6 @@
-"""Whose ledger it is: that of the application which used it first. Called inside of a transaction.
+"""The owner of a ledger: the application that used it first. Called inside of a transaction.
 
-Two applications in one place would take each other's jobs for removed ones.
+Two applications that share a ledger would take each other's jobs for removed ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RENAME = "UPDATE scheduler_application SET name = :name, since_us = :now"
 
 
 def read(connection: Connection) -> str | None:
-    """Return the name of the application whose ledger it is; None if nobody has used it yet."""
+    """Return the name of the application whose ledger it is; None if no application has used it yet."""
     row = connection.execute(_READ).fetchone()
     return None if row is None else str(row[0])
 
@@ -42,7 +42,7 @@ def refuse_another(connection: Connection, name: str | None) -> None:
 
 
 def why_not_ours(connection: Connection, name: str | None) -> str | None:
-    """Return the sentence that says whose ledger it is; None if it is this application's, or nobody's yet."""
+    """Return the sentence that names the owner; None if that is this application, or there is none yet."""
     there = read(connection)
     if name is None or there in (None, name):
         return None

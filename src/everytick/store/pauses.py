@@ -47,7 +47,7 @@ def pause(connection: Connection, job_id: str, note: str | None, until: int | No
 
 
 def resume(connection: Connection, job_id: str, schedule: Schedule | None = None) -> bool:
-    """Resume a job; False if it was not paused. What fell into the pause is never caught up (R1).
+    """Resume a job; False if it was not paused. Ticks during the pause never run later (R1).
 
     `schedule` is for a job whose data the ledger lacks.
     """

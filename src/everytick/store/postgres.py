@@ -244,7 +244,7 @@ class PostgresLedger(Ledger):
         yield engine
 
     def change_mark(self, connection: Connection) -> object:
-        """Return what is another a second after somebody has written."""
+        """Return a value that differs at the latest a second after another connection has written."""
         return connection.execute(_WRITTEN).fetchone()[0]
 
     def wake_others(self, connection: Connection) -> None:

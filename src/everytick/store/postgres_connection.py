@@ -18,12 +18,13 @@ import psycopg
 from everytick.model import ticks
 from everytick.model.backoff import Backoff
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from .connections import CommitUnknown, Cursor, Unavailable, one_line, without_nul
 
 CONNECT_SECONDS = 5
-# What a transaction may wait for others, may take, and may leave the server waiting for its next statement.
+# Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
 _LOCK_SECONDS = 5
 _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
@@ -74,17 +75,20 @@ class WiredConnection(psycopg.Connection[Any]):
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Wait for an answer. Raises OperationalError when patience ends; the connection is broken then."""
         if self.patience is not None:
-            gen = self._within(gen, system.monotonic() + self.patience)
+            gen = self._within(gen, self.patience)
         return super().wait(gen, *arguments, **options)
 
-    def _within(self, gen: Generator[Any, Any, Any], give_up: float) -> Generator[Any, Any, Any]:
+    def _within(self, gen: Generator[Any, Any, Any], patience: float) -> Generator[Any, Any, Any]:
+        give_up = system.monotonic() + patience
         try:
             wanted = gen.send(None)
             while True:
                 ready = yield wanted
                 if not ready and system.monotonic() > give_up:
                     self.pgconn.finish()
-                    raise psycopg.OperationalError(f"the server has not answered for {self.patience:g} s")
+                    raise psycopg.OperationalError(
+                        f"the server has not answered for {exact_seconds(patience)}"
+                    )
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value

@@ -1,11 +1,13 @@
-"""What of the ledger is bad news: of which kind, and in which words."""
+"""The problems that the ledger records: their kinds, and the words for each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from everytick.model import ticks
+from everytick.text.instants import at
 
 from .workers import MOST_CRASHES
 
@@ -55,7 +57,7 @@ def of_run(row: dict[str, Any], now: int) -> Problem:
 
 def of_late(job_id: str, due: int) -> Problem:
     """Return the problem that a tick is which is due since `due`, and did not begin."""
-    detail = f"due at {_time(due)} and not begun"
+    detail = f"due at {at(due, UTC)} and not begun"
     return Problem(job_id, "late", 1, ticks.now(), None, 0, due, detail)
 
 
@@ -77,10 +79,6 @@ def _which(row: dict[str, Any]) -> str:
     if row["tick_us"] is None:
         return str(row["kind"])
     if row["last_tick_us"] is None:
-        return f"tick {_time(row['tick_us'])}"
+        return f"tick {at(row['tick_us'], UTC)}"
     number = "several" if row["tick_count"] is None else row["tick_count"]
-    return f"{number} ticks from {_time(row['tick_us'])} to {_time(row['last_tick_us'])}"
-
-
-def _time(instant: int) -> str:
-    return f"{ticks.moment(instant):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{number} ticks from {at(row['tick_us'], UTC)} to {at(row['last_tick_us'], UTC)}"

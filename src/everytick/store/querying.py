@@ -1,4 +1,4 @@
-"""Reading the ledger with SQLAlchemy: for what people look at, not for the hot path."""
+"""Reads the ledger with SQLAlchemy, for commands and pages; the hot path uses plain SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that wait for somebody to take them: queued, given back, due for a retry, or cut off.
+"""The queue: runs that a process has to take: queued, given back, due for a retry, or cut off.
 
 Each function is called inside of a transaction.
 """

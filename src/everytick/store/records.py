@@ -1,4 +1,4 @@
-"""What goes in and out of the ledger's operations."""
+"""The arguments and results of the ledger's operations."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class JobState:
-    """What the ledger knows of a job. Instants are microseconds."""
+    """A job as it is recorded in the ledger. Instants are microseconds."""
 
     job_id: str
     definition: str
@@ -134,7 +134,7 @@ class JobState:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the ledger said to a decision.
+    """The ledger's answer to a decision.
 
     `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
     decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
@@ -164,7 +164,7 @@ class AddedRow(NamedTuple):
 
 @dataclass
 class Registration:
-    """What a process learns when it joins."""
+    """The result of joining, for a process that starts."""
 
     start_number: int
     peers: set[str]
@@ -182,7 +182,7 @@ class Registration:
 def is_paused(since: int | None, until: int | None, now: int) -> bool:
     """Return whether a job that was paused then, and until then if that is given, is paused at an instant.
 
-    A pause with an end is over at that very instant, whether or not somebody has ended it in the ledger.
+    A pause with an end is over at that very instant, even if its end is not yet recorded in the ledger.
     """
     return since is not None and (until is None or until > now)
 

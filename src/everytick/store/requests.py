@@ -1,4 +1,4 @@
-"""What people ask of runs, and who asked. Each function is called inside of a transaction."""
+"""Requests about runs, and who made them. Each function is called inside of a transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
 
 
 def to_cancel(connection: Connection, me: Identity) -> list[int]:
-    """Return the runs of this process that somebody asked to cancel."""
+    """Return the runs of this process whose cancellation was requested."""
     rows = connection.execute(sql.LIST_TO_CANCEL, {"process_id": me.process_id}).fetchall()
     return [int(row[0]) for row in rows]
 

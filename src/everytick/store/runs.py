@@ -89,16 +89,6 @@ def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]
     return [it for it in outcomes if (it.claim.run_id, it.claim.attempt) not in done]
 
 
-def prune(connection: Connection, before: int, piece: int) -> int:
-    """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
-    values = {"before": before, "piece": piece}
-    connection.execute(sql.PRUNE_ATTEMPTS, values)
-    connection.execute(sql.PRUNE_LOGS, values)
-    connection.execute(sql.PRUNE_AUDIT, values)
-    connection.execute(job_sql.PRUNE_JOBS, values)
-    return connection.execute(sql.PRUNE_RUNS, values).rowcount
-
-
 def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:
     return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), process_id=me.process_id)
 

@@ -92,7 +92,7 @@ runs = Table(
     Column("traceback", Text),
     # The tick that a run by hand stands in for: it has none of its own.
     Column("for_tick_us", BigInteger),
-    # When somebody asked to cancel it.
+    # When its cancellation was requested.
     Column("cancel_us", BigInteger),
     # The last attempt of which the alerts have taken note.
     Column("told_attempt", Integer),
@@ -226,7 +226,7 @@ channels = Table(
     metadata,
     Column("channel", Text, primary_key=True),
     Column("since_us", BigInteger, nullable=False),
-    # The process that sends through it now, and until when nobody else does.
+    # The process that sends through it now, and until when no other process does.
     Column("process_id", Text),
     Column("held_until_us", BigInteger),
     # How often in a row it took nothing, and when it is tried again.

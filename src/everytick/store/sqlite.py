@@ -105,7 +105,7 @@ class SqliteLedger(Ledger):
         return _identity(self._log)
 
     def change_mark(self, connection: Connection) -> object:
-        """Return what is another whenever somebody else has written, or the file was replaced."""
+        """Return a value that differs whenever another connection has written, or the file was replaced."""
         found = connection.execute("PRAGMA data_version", {})
         return found.fetchone()[0]
 

@@ -232,7 +232,7 @@ SET state = 'retrying', attempt = attempt + 1, due_us = :retry_at, process_id = 
 WHERE run_id = :run_id
 """
 
-# Gaps of which nobody knows yet how many ticks they had, younger than the job's definition.
+# Gaps whose ticks are not counted yet, younger than the job's definition.
 LIST_UNCOUNTED = """
 SELECT run_id, scheduler_runs.job_id, tick_us, last_tick_us
 FROM scheduler_runs JOIN scheduler_jobs ON scheduler_jobs.job_id = scheduler_runs.job_id
@@ -241,8 +241,8 @@ WHERE last_tick_us IS NOT NULL AND tick_count IS NULL AND tick_us > changed_us
 
 FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_id AND tick_count IS NULL"
 
-# What a dead process held: reserved runs are given back, started ones are lost, and may begin their next
-# attempt within the job's grace after the process's last sign of life.
+# The runs that a dead process held: reserved ones are given back, started ones are lost, and may begin their
+# next attempt within the job's grace after the process's last heartbeat.
 RELEASE_RUNS_OF = """
 UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
 WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :process_id
@@ -264,7 +264,7 @@ INSERT INTO scheduler_runs (job_id, kind, state, attempt, crashes, due_us)
 VALUES (:job_id, 'manual', 'queued', 1, 0, :due)
 """
 
-# A run that somebody asks for; it may stand in for a tick.
+# A run that was requested; it may replace a tick.
 INSERT_MANUAL = """
 INSERT INTO scheduler_runs (job_id, kind, for_tick_us, state, attempt, crashes, due_us)
 VALUES (:job_id, 'manual', :for_tick, 'queued', 1, 0, :now)
@@ -308,25 +308,4 @@ ON CONFLICT (run_id, attempt) DO UPDATE SET text = excluded.text
 INSERT_AUDIT = """
 INSERT INTO scheduler_audit (at_us, who, action, job_id, run_id, note)
 VALUES (:now, :who, :action, :job_id, :run_id, :note)
-"""
-
-# A bounded piece, so that pruning never holds up a claim.
-PRUNE_ATTEMPTS = """
-DELETE FROM scheduler_attempts WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""
-
-PRUNE_LOGS = """
-DELETE FROM scheduler_logs WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
-"""
-
-PRUNE_AUDIT = """
-DELETE FROM scheduler_audit WHERE audit_id IN (
-    SELECT audit_id FROM scheduler_audit WHERE at_us < :before ORDER BY at_us LIMIT :piece)
-"""
-
-PRUNE_RUNS = """
-DELETE FROM scheduler_runs WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE finished_us < :before ORDER BY finished_us LIMIT :piece)
 """

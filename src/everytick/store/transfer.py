@@ -1,7 +1,7 @@
-"""A whole ledger moved to another place: from SQLite to PostgreSQL, back, or to another of the same kind.
+"""Moves a whole ledger to another place: from SQLite to PostgreSQL, back, or to another of the same kind.
 
-Nobody may write to a ledger while it is copied, or the copy would lack it. So a move is refused while
-anybody is alive, and closes both ledgers with a mark before the first row (see `migration_fence`): the old
+No process may write to a ledger while it is copied, or the copy would lack that. So a move is refused while
+a process is alive, and closes both ledgers with a mark before the first row (see `migration_fence`): the old
 one stays closed, the new one is opened when all of it is there and was compared. The command may be stopped
 anywhere, and given again.
 """
@@ -47,13 +47,13 @@ def move(
 ) -> dict[str, copying.Measure]:
     """Move a ledger, or go on with a move that was interrupted; return what was compared, by table.
 
-    `told` hears the share of 1 that is done. A process of the old ledger that shows no sign of life is waited
+    `told` hears the share of 1 that is done. A process of the old ledger that shows no heartbeat is waited
     for as long as its lease lasts (15 s). What dead processes ran is written down as lost, and begins again
     like after any crash.
 
     Raises:
         ConfigurationError: both are the same ledger.
-        LedgerError: somebody uses the ledger, it was moved already, or the other one holds something; or one
+        LedgerError: a process uses the ledger, it was moved already, or the other one holds something; or one
             of them cannot be used.
     """
     _check_source(source)
@@ -158,7 +158,7 @@ def _refuse_part(target: Ledger, found: Mark | None) -> None:
 def _watch(source: Ledger) -> dict[str, int]:
     """Return the heartbeats of processes that are dead; refuse if one is alive.
 
-    What is not provably dead (of another machine or container) is watched by this process's own clock.
+    A process that is not provably dead (on another machine, in a container) is watched for a whole lease.
     """
     me, give_up = Identity.new(), system.monotonic() + LEASE_SECONDS
     watched: dict[str, int] | None = None
@@ -184,7 +184,7 @@ def _in_use(source: Ledger, host: str, pid: int) -> LedgerError:
 
 
 def _close_source(source: Ledger, target: Ledger, who: str, dead: dict[str, int]) -> Mark:
-    """Give back and end what the dead held, and let nobody write to the ledger any more; return the mark."""
+    """Give back and end the runs of dead processes, and close the ledger for all writers; return the mark."""
     note = f"from {source} to {target}"
     with _transaction(source) as connection:
         for process_id, host, pid, beat, beat_us, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
@@ -212,7 +212,7 @@ def _is_complete(target: Ledger, mark: Mark) -> bool:
 
 
 def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
-    """Let nobody use the ledger before it is complete; refuse one that holds anything else than this move."""
+    """Close the ledger until it is complete; refuse one that holds anything else than this move."""
     with _reading(target) as connection:
         found = migration_fence.newest(connection)
     if found == mark._replace(action=ARRIVING):
@@ -221,7 +221,7 @@ def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
     with copying.writing(target) as writing, writing.begin():
         if any(copying.count(writing, table) for table in schema.metadata.sorted_tables):
             raise LedgerError(
-                f"{target} was taken into use by somebody: name a place that is empty; the old ledger stays"
+                f"{target} is used by another process: name a place that is empty; the old ledger stays"
                 f" closed until then, or until `{typed('migrate-ledger --undo')}`"
             )
         copying.put_mark(writing, mark)
@@ -270,7 +270,7 @@ def _finish(source: Ledger, target: Ledger, who: str, mark: Mark) -> None:
     """Open the new ledger. A command that takes the old one back comes either before this, or after it."""
     with _transaction(source) as connection:
         if migration_fence.newest(connection) != mark:
-            raise LedgerError(f"the move {mark.note} was ended or given up by somebody else meanwhile")
+            raise LedgerError(f"the move {mark.note} was ended or given up by another process meanwhile")
         with _transaction(target) as opened:
             _open(opened, who, mark, numbered_by_itself=isinstance(target, SqliteLedger))
         requests.note_down(connection, who, LEFT, note=mark.note)

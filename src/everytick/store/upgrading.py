@@ -1,4 +1,4 @@
-"""The ledger brought up to this code without a start, for who updates or deploys."""
+"""Upgrades the ledger to the present schema without a start, for updates and deploys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .workers import LEASE_SECONDS
 
 
 def migrate(ledger: Ledger) -> str:
-    """Upgrade the ledger unless somebody uses it; return a sentence that says what was done.
+    """Upgrade the ledger unless a process uses it; return a sentence that says what was done.
 
     The ledger as it was is kept beside it, since older code refuses the new one. Under a process that runs an
     older version nothing is changed: the next start upgrades it.

@@ -54,7 +54,7 @@ def leave(connection: Connection, me: Identity) -> None:
 
 
 def beat(connection: Connection, me: Identity, start_number: int, *, answers: bool = True) -> bool:
-    """Show a sign of life; False if others had declared this process dead (it is entered anew).
+    """Show a heartbeat; False if others had declared this process dead (it is entered anew).
 
     `answers`: whether its event loop does.
     """
@@ -82,7 +82,7 @@ def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool
 def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
     """Give back what a dead process had reserved and end what it had started; return how many those are.
 
-    `beat_us` is its last sign of life: a run may begin its next attempt within its grace from then.
+    `beat_us` is its last heartbeat: a run may begin its next attempt within its grace from then.
     """
     values = {
         "process_id": process_id,

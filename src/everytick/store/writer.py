@@ -1,7 +1,7 @@
 """The one thread that writes to the ledger.
 
 Operations that arrive while a commit is under way are done together in the next one (group commit), so
-that durability costs one disk write for many runs. The thread also beats the process's heart: it does not
+that durability costs one disk write for many runs. The thread also writes the heartbeat, which does not
 stop when a coroutine of the user's blocks the event loop (R12).
 """
 
@@ -75,8 +75,8 @@ class Writer:
         self._ledger = ledger
         self._pulse, self._pulse_seconds = pulse, pulse_seconds
         self._queue: queue.SimpleQueue[_Task | None] = system.queue()
-        # What begins or ends a run goes first: under more load than can be carried, claims would delay it
-        # ever more, and what is delayed is skipped.
+        # Operations that begin or end a run go first: under overload claims would delay them more and more,
+        # and runs that are delayed too long are skipped.
         self._urgent: deque[_Task] = deque()
         self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []

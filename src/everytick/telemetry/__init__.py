@@ -1,6 +1,6 @@
-"""The schedule as monitoring sees it: metrics, health, spans.
+"""For monitoring: metrics, health, spans.
 
 - `health`: whether the schedule is kept, for supervisors
-- `metrics`, `aggregate`: what Prometheus reads, and the sums behind it
+- `metrics`, `aggregate`: the metrics for Prometheus, and the sums behind them
 - `spans`: each run as a span of OpenTelemetry
 """

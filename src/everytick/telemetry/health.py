@@ -1,6 +1,6 @@
 """Is the schedule alive? Judged from the ledger alone, so that any process may ask.
 
-Ready means: the ledger can be read, a scheduler shows signs of life, its event loop answers, and its clock
+Ready means: the ledger can be read, a scheduler sends heartbeats, its event loop answers, and its clock
 moves. One process whose loop is stuck does not make the schedule unready as long as another one carries it.
 """
 
@@ -19,7 +19,8 @@ from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
 from everytick.store.records import host_name
-from everytick.text.instants import when
+from everytick.text.durations import duration
+from everytick.text.instants import at, iso
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
@@ -38,13 +39,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Health:
-    """What was found at an instant. `remarks` are wrong too, but the schedule goes on.
+    """The health at one instant. `remarks` name problems with which the schedule still goes on.
 
     schedulers, workers: how many processes that are up claim ticks, and run them; most do both.
-    heartbeat_age: seconds since the newest sign of life of a process that is up; None if none is.
-    loop_silence: seconds between the last answer of an event loop and its process's last sign of life: the
+    heartbeat_age: seconds since the newest heartbeat of a process that is up; None if none is.
+    loop_silence: seconds between the last answer of an event loop and its process's last heartbeat: the
         longest of all that are up; None if none is.
-    overdue: the ids of the jobs whose tick nobody has claimed.
+    overdue: the ids of the jobs whose tick is due and not claimed.
     """
 
     checked: int
@@ -58,7 +59,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether nothing keeps the schedule from going on."""
+        """Whether the schedule can go on."""
         return not self.problems
 
     def as_data(self, *, outline: bool = False) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Health:
             "schedulers": self.schedulers,
             "workers": self.workers,
             "heartbeat_age": self.heartbeat_age,
-            "checked_at": ticks.moment(self.checked).isoformat(timespec="seconds"),
+            "checked_at": iso(self.checked // ticks.SECOND * ticks.SECOND),
         }
 
 
@@ -109,7 +110,7 @@ def check_here(ledger: Ledger) -> Health:
 
 
 def _judge_here(processes: Sequence[Process]) -> Health:
-    """Judge by signs of life and event loops alone: what a process is for does not matter."""
+    """Judge by heartbeats and event loops alone: what a process is for does not matter."""
     now = ticks.now()
     up = [process for process in processes if process.is_up]
     if not up:
@@ -157,16 +158,16 @@ def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
 def _nobody(processes: Sequence[Process]) -> Finding:
     silent = [process for process in processes if not process.is_gone]
     if silent:
-        age = min(process.silence for process in silent) // ticks.SECOND
-        sentence = f"no scheduler has shown a sign of life for {age} s"
+        age = duration(min(process.silence for process in silent))
+        sentence = f"no scheduler has sent a heartbeat for {age}"
         return Finding(sentence, sentence)
     if not processes:
         return Finding("no scheduler is up", "no scheduler is up")
     last = min(processes, key=lambda process: process.silence)
-    age = last.silence // ticks.SECOND
+    age = duration(last.silence)
     return Finding(
-        f"no scheduler is up: {last.name} is gone, its last sign of life was {age} s ago",
-        f"no scheduler is up: the last sign of life was {age} s ago",
+        f"no scheduler is up: {last.name} is gone, its last heartbeat was {age} ago",
+        f"no scheduler is up: the last heartbeat was {age} ago",
     )
 
 
@@ -193,8 +194,8 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
     """Tell of loops that are stuck: a problem if all are, else a remark."""
     found = [
         Finding(
-            f"the event loop of {process.name} has not answered for"
-            f" {process.loop_silence // ticks.SECOND} s: something blocks it",
+            f"the event loop of {process.name} has not answered for {duration(process.loop_silence)}:"
+            " something blocks it",
             "the event loop of a scheduler does not answer",
         )
         for process in up
@@ -206,7 +207,7 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
 def _overdue(jobs: Sequence[KnownJob], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
-    What fell due before a process was up has the same time, from when one came up.
+    A tick that became due before a process was up gets the same time, counted from the start of the process.
     """
     found: dict[str, int] = {}
     if now - up_since <= _OVERDUE:
@@ -233,8 +234,8 @@ def _on_clocks(
         if tick is None:
             continue
         found = Finding(
-            f"job {job.id} is behind: nobody has claimed its tick of"
-            f" {when(tick // ticks.SECOND * ticks.SECOND, UTC)}, {(now - tick) // ticks.SECOND} s ago",
+            f"job {job.id} is behind: no process has claimed its tick of"
+            f" {at(tick, UTC)}, {duration(now - tick)} ago",
             "the tick of a job is overdue",
         )
         others_go_on = any(other.row.watermark_us > tick + _OVERDUE for other in jobs)

@@ -1,4 +1,4 @@
-"""What Prometheus reads: the schedule in numbers, from the ledger alone, in any process.
+"""The metrics for Prometheus, computed from the ledger alone, in any process.
 
 Gauges are what the ledger says at that instant: the same in every process and after every restart. Counters
 and histograms begin at zero with the first scrape of a process and never fall: pruning does not touch them,
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import platform
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from everytick.read.processes import read_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import system
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -83,7 +83,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read the ledger, and return all metrics."""
         with self._lock:
-            begin = time.perf_counter()
+            begin = system.monotonic()
             try:
                 self._ledger.check_readable()
                 with connect(self._ledger) as connection:
@@ -96,7 +96,7 @@ class Metrics(Collector):
                 # The size of a file is known all the same; a server would only be waited for once more.
                 if isinstance(self._ledger, SqliteLedger):
                     found.append(_of_files(self._ledger))
-            took = time.perf_counter() - begin
+            took = system.monotonic() - begin
             reading = _one("scheduler_ledger_read_seconds", "Time that reading the ledger took now.", took)
             return [_build(), *found, reading, *self._counted()]
 
@@ -184,16 +184,16 @@ class Metrics(Collector):
 
 def _of_health(found: health.Health, *, readable: bool) -> Iterator[Metric]:
     yield _one("scheduler_ledger_up", "Whether the ledger could be read.", float(readable))
-    yield _one("scheduler_ready", "Whether nothing keeps the schedule from going on.", float(found.ready))
+    yield _one("scheduler_ready", "Whether the schedule can go on.", float(found.ready))
     if not readable:
         return
-    yield _one("scheduler_processes", "Schedulers that show signs of life.", found.schedulers)
-    yield _one("scheduler_overdue_jobs", "Jobs with a tick that nobody has claimed.", len(found.overdue))
+    yield _one("scheduler_processes", "Schedulers whose heartbeat is recent.", found.schedulers)
+    yield _one("scheduler_overdue_jobs", "Jobs with a due tick that is not claimed.", len(found.overdue))
     if found.heartbeat_age is not None:
-        help_ = "Time since the newest sign of life of a scheduler."
+        help_ = "Time since the newest heartbeat of a scheduler."
         yield _one("scheduler_heartbeat_age_seconds", help_, found.heartbeat_age)
     if found.loop_silence is not None:
-        help_ = "For how long an event loop had not answered at its process's last sign of life."
+        help_ = "For how long an event loop had not answered at its process's last heartbeat."
         yield _one("scheduler_event_loop_silence_seconds", help_, found.loop_silence)
 
 

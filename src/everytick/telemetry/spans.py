@@ -19,6 +19,7 @@ from everytick.engine.ports import SpanOpener
 from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.settings import settings
+from everytick.text.instants import iso
 from loguru import logger
 
 _NO_SPAN = nullcontext()
@@ -31,8 +32,15 @@ def opener() -> SpanOpener:
         return lambda _run, _due: _NO_SPAN
     from opentelemetry import trace
 
-    if any(os.environ.get(name) for name in _EXPORTER) and not _has_provider():
-        _export()
+    if not _has_provider():
+        if any(os.environ.get(name) for name in _EXPORTER):
+            _export()
+        else:
+            logger.warning(
+                "SCHEDULER_TRACING has no effect: neither {} nor a tracer provider of the application says"
+                " where spans go",
+                _EXPORTER[0],
+            )
     tracer = trace.get_tracer(__name__)
     return lambda run, due: _RunSpan(tracer, run, due)
 
@@ -53,7 +61,7 @@ def _export() -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as problem:
-        logger.warning("spans are not exported: {}; {}", problem, how_to_install("tracing"))
+        logger.warning("SCHEDULER_TRACING has no effect: {}; {}", problem, how_to_install("tracing"))
         return
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, unless they do not name the service.
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get(
@@ -65,7 +73,7 @@ def _export() -> None:
 
 
 class _RunSpan:
-    """The span of one attempt, a trace of its own. Trouble with spans is no trouble of the run (R12)."""
+    """The span of one attempt, a trace of its own. An error of OpenTelemetry never fails the run (R12)."""
 
     def __init__(self, tracer: Any, run: Run, due: int) -> None:
         self._tracer, self._run, self._due = tracer, run, due
@@ -124,5 +132,5 @@ def _attributes(run: Run, due: int) -> dict[str, Any]:
         "scheduler.lateness_seconds": max(0, ticks.now() - due) / ticks.SECOND,
     }
     if run.tick is not None:
-        found["scheduler.tick"] = ticks.moment(ticks.instant(run.tick)).isoformat()
+        found["scheduler.tick"] = iso(ticks.instant(run.tick))
     return found

@@ -6,7 +6,7 @@ The fields are read into the numbers that they match, so that `0,30`, `*/30` and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .durations import every
 from .instants import clock
@@ -157,18 +157,25 @@ def _is_all(day: str) -> bool:
         return False
 
 
+def _several(values: Sequence[int], name: Callable[[int], str], what: str) -> str:
+    """Return names in a row, from the first to the last where the values follow each other."""
+    if _is_long_run(values):
+        return f"{name(values[0])} to {name(values[-1])}"
+    if len(values) > MOST_LISTED:
+        raise NoWords(what)
+    return listed([name(value) for value in values])
+
+
+def _is_long_run(values: Sequence[int]) -> bool:
+    return len(values) > 2 and is_run(values)
+
+
 def _weekdays(days: Sequence[int]) -> str:
-    if len(days) > 2 and is_run(days):
-        return f"{WEEKDAYS[days[0]]}s to {WEEKDAYS[days[-1]]}s"
-    return listed([f"{WEEKDAYS[day]}s" for day in days])
+    return _several(days, lambda day: f"{WEEKDAYS[day]}s", "the days of the week")
 
 
 def _months(months: Sequence[int]) -> str:
-    if len(months) > 2 and is_run(months):
-        return f"{MONTHS[months[0] - 1]} to {MONTHS[months[-1] - 1]}"
-    if len(months) > MOST_LISTED:
-        raise NoWords("the months")
-    return listed([MONTHS[month - 1] for month in months])
+    return _several(months, lambda month: MONTHS[month - 1], "the months")
 
 
 def _day_of_month(text: str, months: Sequence[int], named: str) -> str:
@@ -203,10 +210,6 @@ def _plain_days(days: Sequence[int]) -> list[str]:
     return [ordinal(day) for day in days]
 
 
-def _is_long_run(days: Sequence[int]) -> bool:
-    return len(days) > 2 and is_run(days)
-
-
 def _shortest(months: Sequence[int]) -> int:
     """Return how many days all of these months have."""
     return min(28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in months)
@@ -216,21 +219,13 @@ def _week(text: str) -> str:
     weeks = _numbers("week", text)
     if len(weeks) == 53:
         return ""
-    if len(weeks) > 2 and is_run(weeks):
-        return f", in the ISO weeks {weeks[0]} to {weeks[-1]}"
     if is_run(weeks, 2) and weeks[0] in (1, 2) and weeks[-1] >= 52:
         return f", in {'odd' if weeks[0] == 1 else 'even'} ISO weeks"
-    if len(weeks) > MOST_LISTED:
-        raise NoWords("the weeks")
-    return f", in the ISO week{'s' if len(weeks) > 1 else ''} {listed([str(week) for week in weeks])}"
+    return f", in the ISO week{'s' if len(weeks) > 1 else ''} {_several(weeks, str, 'the weeks')}"
 
 
 def _year(text: str) -> str:
     years = _numbers("year", text)
     if len(years) == 8030:
         return ""
-    if len(years) > 2 and is_run(years):
-        return f", in the years {years[0]} to {years[-1]}"
-    if len(years) > MOST_LISTED:
-        raise NoWords("the years")
-    return f", in {listed([str(year) for year in years])}"
+    return f", in {'the years ' if _is_long_run(years) else ''}{_several(years, str, 'the years')}"

@@ -30,13 +30,22 @@ def duration(length: int) -> str:
     return " ".join(parts[:2])
 
 
+def duration_of_seconds(seconds: float) -> str:
+    """Return the same for a number of seconds."""
+    return duration(round(seconds * ticks.SECOND))
+
+
 def exact(length: int) -> str:
     """Return a length that was declared, in the largest unit that it is a whole number of, up to hours."""
     for unit, size in _EXACT_UNITS:
         if length % size == 0 and length:
             return counted(length // size, unit)
-    seconds = f"{length / 1_000_000:.6f}".rstrip("0")
-    return f"{seconds} seconds"
+    return counted(length / ticks.SECOND, "second")
+
+
+def exact_seconds(seconds: float) -> str:
+    """Return the same for a number of seconds, as options and settings have them."""
+    return exact(round(seconds * ticks.SECOND))
 
 
 def every(length: int) -> str:

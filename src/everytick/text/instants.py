@@ -1,14 +1,21 @@
-"""Instants as text: for programs in ISO 8601, for people as the clock of a zone shows them. Pure.
+"""Instants as text: for programs in ISO 8601, for people as the clock of a zone shows them; and back. Pure.
 
 Instants are microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
+
+from .wording import WEEKDAYS
+
+# No ledger holds anything from before, and sums with later ones might not fit into a datetime.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+# Marks what was written without an offset; never used to compute anything.
+_NAIVE = timezone(timedelta(seconds=1))
 
 
 @overload
@@ -34,6 +41,23 @@ def at(instant: int, zone: tzinfo) -> str:
     return when(instant // ticks.SECOND * ticks.SECOND, zone)
 
 
+def on_weekday(instant: int, zone: tzinfo) -> str:
+    """Return the same with the day of the week before it."""
+    return f"{WEEKDAYS[ticks.moment(instant, zone).weekday()]} {at(instant, zone)}"
+
+
+def short(instant: int, zone: tzinfo, now: int) -> str:
+    """Return an instant to the second as it reads in a zone, without the date of `now`."""
+    moment, today = ticks.moment(instant, zone), ticks.moment(now, zone)
+    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def time_of_day(instant: int, zone: tzinfo) -> str:
+    """Return what a clock in a zone shows, as `clock` has it."""
+    moment = ticks.moment(instant, zone)
+    return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
+
+
 def local(text: str | None, zone: tzinfo) -> str:
     """Return an ISO time to the second as it reads in a zone, whose name the reader knows; `-` for None."""
     return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
@@ -54,3 +78,46 @@ def date_and_time(wall: datetime) -> str:
     """Return a wall-clock time with as much of it as is not zero."""
     spec = "microseconds" if wall.microsecond else "seconds" if wall.second else "minutes"
     return wall.isoformat(sep=" ", timespec=spec)
+
+
+def parse(text: str) -> datetime:
+    """Return the time that a text names; without an offset in the text it has no zone.
+
+    A text is ISO 8601 (`2026-12-24`, `2026-12-24T18:00+01:00`) or, as APScheduler takes it, a date and time
+    without leading zeros (`2026-1-5 9:30:00`). Blanks around it do not count.
+
+    Raises:
+        ValueError: it names none; a sentence that begins with the text.
+    """
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    # Only here: most texts are ISO 8601, and a command that reads one need not load APScheduler.
+    from apscheduler.util import convert_to_datetime
+
+    try:
+        found: datetime = convert_to_datetime(text.strip(), _NAIVE, "it")
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date or time such as 2026-12-24 or 2026-12-24T18:00") from None
+    return found.replace(tzinfo=None) if found.tzinfo is _NAIVE else found
+
+
+def parse_in_reach(text: str) -> datetime:
+    """Return the time that somebody asks about, or asks for, in a text; see `parse`.
+
+    Raises:
+        ValueError: it names none, or one that no ledger has.
+    """
+    return in_reach(parse(text))
+
+
+def in_reach(moment: datetime) -> datetime:
+    """Return a time that a ledger may have.
+
+    Raises:
+        ValueError: it may not have it.
+    """
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"{date_and_time(moment)} must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return moment

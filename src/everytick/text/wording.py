@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from zoneinfo import available_timezones
 
 from everytick.errors import nearest
 
@@ -28,8 +29,10 @@ def ordinal(number: int) -> str:
 
 
 def counted(number: float, unit: str) -> str:
-    """Return `1 hour`, `4 hours`."""
-    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+    """Return `1 hour`, `4 hours`, `0.25 seconds`."""
+    # Not by `:g`, which would make a million of it `1e+06`.
+    shown = f"{number:.6f}".rstrip("0").rstrip(".")
+    return f"{shown} {unit}{'' if number == 1 else 's'}"
 
 
 def is_run(values: Sequence[int], step: int = 1) -> bool:
@@ -40,6 +43,17 @@ def is_run(values: Sequence[int], step: int = 1) -> bool:
 def quoted(note: str | None) -> str:
     """Return a note in brackets, or that there is none."""
     return f'(note: "{note}")' if note else "(without a note)"
+
+
+def not_a_zone(name: object) -> str:
+    """Return the sentence for what is given as a time zone and is none."""
+    hint = nearest(str(name), available_timezones())
+    return f"{name!r} is not an IANA time zone such as Europe/Berlin{hint}"
+
+
+def one_line(text: str) -> str:
+    """Return text in one line, without what would steer a display or a protocol."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def not_a_run(text: str) -> str:

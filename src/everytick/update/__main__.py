@@ -1,4 +1,4 @@
-"""`python -m everytick.update`, in the folder of a project: what must not import the application.
+"""`python -m everytick.update`, in the folder of a project: the steps that must not import the application.
 
 Its files may have markers of conflicts in them, or be those of another version than the engine's.
 """

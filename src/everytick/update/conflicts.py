@@ -1,6 +1,8 @@
-"""What a merge left for a person to decide. Copier itself ends with 0 then."""
+"""Finds the conflicts that a merge left for a person to decide. Copier itself ends with 0 then."""
 
 from __future__ import annotations
+
+from everytick.installed import left_behind, typed_in
 
 from .problem import UpdateError
 from .project import Project
@@ -18,8 +20,29 @@ def check(project: Project) -> None:
     if names := undecided(project):
         raise UpdateError(
             "you and the template changed the same lines. Decide in these files, `git add` them, then run"
-            " `python -m app update --finish`, and commit:\n" + "\n".join(names)
+            f" `{typed_in(project.root, 'update --finish')}`, and commit:\n" + "\n".join(names)
         )
+
+
+def check_engine(project: Project) -> None:
+    """Fail if the engine's line names another commit than the template was updated to.
+
+    Raises:
+        UpdateError: with what is wrong.
+    """
+    if wrong := left_behind(project.root):
+        raise UpdateError(wrong)
+
+
+def check_merged(project: Project) -> None:
+    """Fail if there is no repository, or the merge of an update is not decided in the end.
+
+    Raises:
+        UpdateError: with what is left to do.
+    """
+    project.check_repository()
+    check(project)
+    check_engine(project)
 
 
 def undecided(project: Project) -> list[str]:

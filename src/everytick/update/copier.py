@@ -35,7 +35,7 @@ class Copier:
 
     @cached_property
     def command(self) -> list[str]:
-        """What runs it: of PATH, of this environment, of the template's, or what uv or pipx fetches.
+        """The command that runs Copier: of PATH, this environment or the template's, or by uv or pipx.
 
         Raises:
             UpdateError: there is none, or only one that is too old.
@@ -88,7 +88,7 @@ class Copier:
                 f" {self._project.answers_file.name}, commit that, and try again"
             )
         if _TRACEBACK in said:
-            # What git said stands behind a bar in the last line.
+            # The message of git stands behind a bar in the last line.
             last = said.strip().splitlines()[-1].rpartition("| ")[2]
             raise UpdateError(f"Copier could not update this project ({last}); nothing was committed")
         raise UpdateError("Copier could not update this project, see above; nothing was committed")

@@ -1,4 +1,4 @@
-"""What the user had changed in the template's files, and an update took away.
+"""Changes of the user in the template's files that an update deleted.
 
 Copier deletes a file that the template has no more, whatever its user wrote into it. So the version that the
 project had is rendered anew, and compared with what was committed before the update: the difference of the
@@ -26,7 +26,7 @@ PATCH = "everytick-edits.patch"
 
 @dataclass
 class Edits:
-    """What an update took away, and what it left where the rest went.
+    """The changes that an update deleted, and the files of the user that stayed.
 
     Args:
         lost: the files with changes that are gone.

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from everytick.answers import answer_in
-from everytick.installed import TAKEN, commit_in, is_stale, left_behind
+from everytick.installed import TAKEN, commit_in, is_stale, typed_in
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError
@@ -31,10 +31,7 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
     Raises:
         UpdateError: something does not pass, or changes of the user's went with the template's files.
     """
-    project.check_repository()
-    conflicts.check(project)
-    if wrong := left_behind(project.root):
-        raise UpdateError(wrong)
+    conflicts.check_merged(project)
     found = edits.save(project, since, merged_just_now=merged_just_now)
     edits.remove_traces(project, since)
     if remark := found.remark():
@@ -48,7 +45,8 @@ def finish(project: Project, since: str, known: Path | None, *, merged_just_now:
                 print(f"error: {gone}", file=sys.stderr)
             raise UpdateError(
                 f"the update was taken, but `{name}` does not pass: mend that, run"
-                f" `python -m app update --finish` again, then commit. To undo the update instead: {UNDO}"
+                f" `{typed_in(project.root, 'update --finish')}` again, then commit. To undo the update"
+                f" instead: {UNDO}"
             )
     print(f"\n{_news(project, since, known)}", flush=True)
     if gone:

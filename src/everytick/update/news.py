@@ -1,4 +1,4 @@
-"""What the changelog says that it did not say before. The engine brings its changelog along."""
+"""The entries of the changelog that are new. The engine brings its changelog along."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _is_later(section: str, before: Version | None) -> bool:
     try:
         return before is None or heading is None or before < Version(heading[1])
     except ValueError:
-        # What is not released yet.
+        # The changes that are not released yet.
         return section.count("\n") > 2
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from everytick.answers import answer_in, answers_name
-from everytick.installed import EngineLine, engine_line
+from everytick.installed import EngineLine, engine_line, typed_in
 
 from . import plain_git
 from .problem import UpdateError
@@ -108,7 +108,8 @@ class Project:
         how = "not an absolute one, and seen from here" if not Path(source).is_absolute() else "and"
         raise UpdateError(
             f"the template was recorded as the folder {source}, {how} it is not there: say where it is now,"
-            " an absolute path or a git address, with `python -m app update --source ADDRESS`"
+            " an absolute path or a git address, with"
+            f" `{typed_in(self.root, 'update --source ADDRESS')}`"
         )
 
 

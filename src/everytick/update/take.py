@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 
-from everytick.installed import is_stale, left_behind
+from everytick.installed import is_stale, typed_in
 
 from . import conflicts, news, steps
 from .copier import Copier
@@ -33,8 +33,7 @@ def take(project: Project, ref: str | None) -> int:
         found = standing(project)
         if found.newer is None:
             print(found.sentence())
-            if wrong := left_behind(project.root):
-                raise UpdateError(wrong)
+            conflicts.check_engine(project)
             return 0
     else:
         check_ref(project, ref)
@@ -57,18 +56,15 @@ def install(project: Project, since: str, *, merged_just_now: bool = False) -> i
     Raises:
         UpdateError: it cannot be installed, or something is left to decide.
     """
-    project.check_repository()
-    conflicts.check(project)
-    if wrong := left_behind(project.root):
-        raise UpdateError(wrong)
+    conflicts.check_merged(project)
     # The changelog of the engine that is here goes with it.
     known = news.changelog() if is_stale(project.root) else ""
     for name, command in steps.installing(project):
         if steps.run(project, command):
             raise UpdateError(
                 f"the update was taken, but `{name}` does not pass: nothing of yours is lost. See to that (is"
-                " there a network?), then run `python -m app update --finish`, and commit. To undo the update"
-                f" instead: {UNDO}"
+                f" there a network?), then run `{typed_in(project.root, 'update --finish')}`, and commit. To"
+                f" undo the update instead: {UNDO}"
             )
     handle, path = tempfile.mkstemp(prefix="everytick-changelog-")
     try:

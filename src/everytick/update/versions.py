@@ -155,7 +155,7 @@ def _names(project: Project, *kinds: str) -> dict[str, str]:
     address = git_address(project.check_source())
     environment = plain_git.environment(project.root)
     if not sys.stdin.isatty():
-        # Nobody is there to answer.
+        # No person is there to answer git's questions.
         environment = environment | {"GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(
         ["git", "ls-remote", *(f"--{it}" for it in kinds), "--refs", "--", address],

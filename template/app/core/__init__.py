@@ -1,1 +1,1 @@
-"""What every part of the application shares: settings and logs."""
+"""Shared by every part of the application: settings and logs."""

@@ -32,7 +32,7 @@ async def send_daily_report() -> None:
 
 
 async def cleanup_temp_files() -> None:
-    """Remove files of the app's temporary folder that nobody touched for a day."""
+    """Remove files of the app's temporary folder that were not touched for a day."""
     logger.info("🗑️ Cleaning temporary files")
     removed = await asyncio.to_thread(remove_old_files, TEMP_FOLDER, KEEP_TEMP_FILES)
     logger.info("Removed {} file(s) from {}", removed, TEMP_FOLDER)

@@ -88,7 +88,7 @@ async def test_a_recurring_job_goes_on_after_a_restart_as_it_was_added(scheduler
     assert len(ticks) == len(set(ticks))
 
 
-async def test_what_was_missed_while_nothing_was_up_is_caught_up(scheduler: AsyncIOScheduler) -> None:
+async def test_ticks_missed_while_nothing_was_up_are_caught_up(scheduler: AsyncIOScheduler) -> None:
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         async with scheduler:
             soon = datetime.now(UTC) + timedelta(minutes=5)

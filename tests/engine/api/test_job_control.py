@@ -88,7 +88,7 @@ async def test_modified_and_rescheduled_jobs_stay_so(scheduler: AsyncIOScheduler
         assert (job.args, job.name, job.trigger) == ((7,), "Seven", "interval[0:00:00.100000]")
 
 
-async def test_what_stands_in_the_code_is_changed_there(scheduler: AsyncIOScheduler) -> None:
+async def test_jobs_of_the_code_are_changed_in_the_code(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(added_tasks.note, "interval", hours=1, id="code")
     async with scheduler:
         for attempt in (

@@ -63,7 +63,7 @@ def test_the_end_of_a_pause_and_its_note_are_on_record(scheduler: AsyncIOSchedul
     ]
 
 
-async def test_what_was_missed_before_the_pause_is_an_outage(scheduler: AsyncIOScheduler) -> None:
+async def test_ticks_missed_before_a_pause_are_an_outage(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(lambda: None, "interval", minutes=1, id="job")
     with time_machine.travel(datetime(2026, 12, 1, 12, 0, 30, tzinfo=UTC), tick=True) as clock:
         async with scheduler:

@@ -106,7 +106,7 @@ async def test_a_paused_job_runs_by_hand(scheduler: AsyncIOScheduler) -> None:
     ]
 
 
-async def test_what_nobody_knows_is_refused(scheduler: AsyncIOScheduler) -> None:
+async def test_an_unknown_job_or_run_is_refused(scheduler: AsyncIOScheduler) -> None:
     seen_runs(scheduler)
     async with scheduler:
         client = SchedulerClient()
@@ -160,12 +160,12 @@ async def test_a_coroutine_is_cancelled_within_a_second_and_not_retried(schedule
         with pytest.raises(ScheduleError, match=f"run {first} is over: it was cancelled"):
             await asyncio.to_thread(SchedulerClient().cancel_run, first)
     [row] = rows(scheduler)
-    assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "somebody asked to cancel it", 1)
+    assert (row["state"], row["error"], row["attempt"]) == ("cancelled", "its cancellation was requested", 1)
     assert [it["action"] for it in written(scheduler, "scheduler_audit")] == ["run now", "cancel"]
 
 
 @pytest.mark.full
-async def test_what_a_plain_function_hands_back_is_cancelled_like_any_coroutine(
+async def test_a_coroutine_that_a_plain_function_returns_is_cancelled_like_any_other(
     scheduler: AsyncIOScheduler,
 ) -> None:
     scheduler.add_job(lambda: asyncio.sleep(3600), "cron", hour=3, id="job")
@@ -228,7 +228,7 @@ async def test_the_end_of_a_pause_and_of_a_job_may_say_why(scheduler: AsyncIOSch
 
 
 @pytest.mark.full
-async def test_what_a_run_logged_is_kept_with_secrets_as_stars(
+async def test_log_lines_of_a_run_are_kept_with_secrets_as_stars(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Settings(SchedulerSettings):

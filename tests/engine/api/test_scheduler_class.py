@@ -76,7 +76,7 @@ async def test_a_start_looks_at_each_job_a_few_times_and_not_once_for_each_other
     assert compared < 500 * 20
 
 
-async def test_what_two_jobs_have_in_common_is_read_once_and_each_has_its_own(
+async def test_options_in_common_are_read_once_and_each_job_has_its_own(
     scheduler: AsyncIOScheduler,
 ) -> None:
     for minutes in (5, 7, 5):
@@ -136,7 +136,7 @@ async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: 
         lambda s: AsyncIOScheduler(timezon="UTC"),
     ],
 )
-def test_what_cannot_work_durably_is_a_sentence(
+def test_methods_that_cannot_work_durably_raise_a_sentence(
     scheduler: AsyncIOScheduler, call: Callable[[AsyncIOScheduler], object]
 ) -> None:
     scheduler.add_job(lambda: None, "date", id="job")

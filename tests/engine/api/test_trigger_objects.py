@@ -216,7 +216,7 @@ def test_a_subclass_with_ticks_of_its_own_is_refused(berlin: AsyncIOScheduler) -
             berlin.add_job(print, made)
 
 
-def test_what_is_no_combination_is_said(berlin: AsyncIOScheduler) -> None:
+def test_a_wrong_combination_is_refused_in_a_sentence(berlin: AsyncIOScheduler) -> None:
     single: Any = CronTrigger(hour=9, timezone=TOKYO)
     with pytest.raises(ScheduleError, match="takes a list of trigger objects, not CronTrigger"):
         berlin.add_job(print, "or", triggers=single)

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from unittest.mock import patch
 
@@ -50,6 +50,17 @@ def test_the_next_tick_is_told_in_the_jobs_zone_and_in_utc(scheduler: AsyncIOSch
     assert "2026-03-02 09:00:00 Asia/Tokyo" in printed
     assert "2026-03-02 00:00:00 UTC" in printed
     assert row_of(scheduler)["next_run"] == "2026-03-02T00:00:00+00:00"
+
+
+def test_the_next_tick_is_told_in_the_jobs_zone_if_that_is_an_offset(
+    scheduler: AsyncIOScheduler, clock: Any
+) -> None:
+    clock.set(BEGIN)
+    zone = timezone(timedelta(hours=5, minutes=30))
+    scheduler.add_job(nothing, "cron", hour=9, minute=0, timezone=zone, id="job")
+    printed = ask(scheduler, "jobs")
+    assert "2026-03-01 09:00:00 UTC+05:30" in printed
+    assert "2026-03-01 03:30:00 UTC" in printed
 
 
 def test_the_last_ten_outcomes_are_told_with_the_newest_at_the_end(scheduler: AsyncIOScheduler) -> None:

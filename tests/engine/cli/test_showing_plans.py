@@ -191,7 +191,7 @@ class Terminal(io.StringIO):
         return self._is_terminal
 
 
-def test_what_takes_long_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_work_shows_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=True))
     with Progress("reckoning", after=0.01) as progress:
@@ -206,7 +206,7 @@ def test_what_takes_long_is_told_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("is_terminal", "after"), [(True, 60.0), (False, 0.0)])
-def test_what_is_quick_or_read_by_a_program_is_not_told(
+def test_quick_work_or_a_pipe_shows_no_progress(
     monkeypatch: pytest.MonkeyPatch, is_terminal: bool, after: float
 ) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=is_terminal))

@@ -212,7 +212,9 @@ def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler)
     assert follower.seen.empty()
 
 
-def test_what_ended_before_is_not_followed_and_a_ledger_is_waited_for(scheduler: AsyncIOScheduler) -> None:
+def test_runs_that_ended_before_are_not_followed_and_a_ledger_is_waited_for(
+    scheduler: AsyncIOScheduler,
+) -> None:
     scheduler.add_job(nothing, "cron", minute="*", id="a")
     follower = Follower(scheduler.ledger, RunFilter())
     write(prepared(scheduler), "scheduler_runs", [run("a", BEGIN, "running", finished_us=None)])

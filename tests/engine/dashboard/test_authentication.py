@@ -12,11 +12,12 @@ from everytick.dashboard.authentication import (
     Authenticator,
     Failures,
     Visitor,
-    open_door,
+    open_authenticator,
     token_file,
 )
 from everytick.dashboard.settings import DashboardSettings
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.system import use
 
 from inside import Clock
 
@@ -26,15 +27,17 @@ READ_TOKEN = "read-read-read-read-read"
 
 def test_a_session_ends_with_its_time_and_with_its_token() -> None:
     clock = Clock()
-    door = Authenticator(TOKEN, READ_TOKEN, clock=lambda: clock.now() / 1e9)
-    session = door.session("all", "Anna\n<b>\x00")
-    visitor = door.visitor(session, "::1")
+    authenticator = Authenticator(TOKEN, READ_TOKEN)
+    with use(time_ns=clock.now):
+        session = authenticator.session("all", "Anna\n<b>\x00")
+    visitor = authenticator.visitor(session, "::1")
     assert visitor == Visitor("Anna <b>", "::1", True, session)
     assert visitor.who == "dashboard: Anna <b> (::1)"
     assert Authenticator("another-another-another", READ_TOKEN).visitor(session, "") is None
-    assert Authenticator(TOKEN).visitor(door.session("read", ""), "") is None
+    assert Authenticator(TOKEN).visitor(authenticator.session("read", ""), "") is None
     clock.step(SESSION_SECONDS + 1)
-    assert door.visitor(session, "") is None
+    with use(time_ns=clock.now):
+        assert authenticator.visitor(session, "") is None
 
 
 @pytest.mark.parametrize(
@@ -45,24 +48,25 @@ def test_a_forged_session_is_nobodys(forged: str) -> None:
 
 
 def test_a_session_for_reading_cannot_be_turned_into_one_for_acting() -> None:
-    door = Authenticator(TOKEN, READ_TOKEN)
-    session = door.session("read", "")
-    assert door.visitor("all" + session.removeprefix("read"), "") is None
+    authenticator = Authenticator(TOKEN, READ_TOKEN)
+    session = authenticator.session("read", "")
+    assert authenticator.visitor("all" + session.removeprefix("read"), "") is None
     for place in range(0, len(session), 7):
         changed = session[:place] + ("0" if session[place] != "0" else "1") + session[place + 1 :]
-        assert door.visitor(changed, "") is None
+        assert authenticator.visitor(changed, "") is None
 
 
 def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
-    clock = Clock()
-    failures = Failures(clock=lambda: clock.now() / 1e9)
-    for _ in range(10):
+    failures = Failures()
+    present = 1000.0
+    with use(monotonic=lambda: present):
+        for _ in range(10):
+            assert not failures.too_many("a")
+            failures.add("a")
+        assert failures.too_many("a")
+        assert not failures.too_many("b")
+        present += 61
         assert not failures.too_many("a")
-        failures.add("a")
-    assert failures.too_many("a")
-    assert not failures.too_many("b")
-    clock.step(61)
-    assert not failures.too_many("a")
     for number in range(3_000):
         failures.add(str(number))
     assert len(failures._seen) <= 1_000
@@ -70,18 +74,18 @@ def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
 
 def test_a_token_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
     chosen, folder = DashboardSettings(), tmp_path / "data"
-    _door, token, made = open_door(chosen, folder)
+    _authenticator, token, made = open_authenticator(chosen, folder)
     assert made
     assert len(token) >= 40
-    assert open_door(chosen, folder)[1:] == (token, False)
+    assert open_authenticator(chosen, folder)[1:] == (token, False)
     if os.name == "posix":
         assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
         token_file(folder).chmod(0o644)
-        open_door(chosen, folder)
+        open_authenticator(chosen, folder)
         assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
     token_file(folder).write_text("short\n")
     with pytest.raises(LedgerError, match="too short: delete the file"):
-        open_door(chosen, folder)
+        open_authenticator(chosen, folder)
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,17 @@ from dashboards import api, look, page
 from histories import ask_json
 from inside import scheduler_settings
 from ledgers import change, found_in
-from troubles import DAY, HOUR, Troubles, fill
+from sample_ledger import DAY, HOUR, SampleLedger, fill
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubles]:
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleLedger]:
     """A ledger full of troubles; no scheduler is up."""
     with scheduler_settings(tmp_path_factory.mktemp("troubles")):
         yield fill(AsyncIOScheduler().ledger)
 
 
-def text(troubled: Troubles, path: str) -> str:
+def text(troubled: SampleLedger, path: str) -> str:
     """Return what somebody reads on a page."""
     main = page(troubled.ledger, path).partition("<main")[2].partition("</main>")[0]
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())
@@ -50,9 +50,14 @@ UNAVAILABLE = [
         "the process was stopped before",
         "Nothing took it up again until its grace",
     ),
-    ("timeout", "timed out", "longer than its timeout of 30 s", "It timed out at .* after 30 s"),
+    ("timeout", "timed out", "longer than its timeout of 30 seconds", "It timed out at .* after 30 s"),
     ("retry", "succeeded", "attempt 2", "Attempt 1 began .* failed .* ConnectionError: no route"),
-    ("cancelled", "cancelled", "somebody asked to cancel it", 'asked to end by carla .*"the wrong customer"'),
+    (
+        "cancelled",
+        "cancelled",
+        "its cancellation was requested",
+        'asked to end by carla .*"the wrong customer"',
+    ),
     (
         "overlap",
         r"skipped \(overlap\)",
@@ -81,7 +86,7 @@ UNAVAILABLE = [
 
 @pytest.mark.parametrize(("job_id", "among_jobs", "of_the_job", "of_the_run"), UNAVAILABLE)
 def test_a_trouble_is_named_where_somebody_looks_for_it(
-    troubled: Troubles,
+    troubled: SampleLedger,
     job_id: str,
     among_jobs: str,
     of_the_job: str,
@@ -92,7 +97,7 @@ def test_a_trouble_is_named_where_somebody_looks_for_it(
     assert re.search(of_the_run, text(troubled, f"/run/{troubled.run_ids[job_id]}"))
 
 
-def test_what_keeps_a_job_from_running_at_all_is_named(troubled: Troubles) -> None:
+def test_the_reason_why_a_job_cannot_run_at_all_is_named(troubled: SampleLedger) -> None:
     assert "No scheduler is up" in page(troubled.ledger, "/")
     for path in ("/?q=gone", "/job?id=gone"):
         found = text(troubled, path)
@@ -106,7 +111,7 @@ def test_what_keeps_a_job_from_running_at_all_is_named(troubled: Troubles) -> No
     assert re.search(r"gone ⚠ cannot run 1 .*", coming)
 
 
-def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: Troubles) -> None:
+def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: SampleLedger) -> None:
     said = text(troubled, "/?q=gone")
     assert re.search(r"1 tick due and not claimed since", said)
     assert re.search(r"jobs have ticks that are due and not claimed, the first since .* gone", said)
@@ -125,7 +130,7 @@ def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: Troubl
     )
 
 
-def test_somebody_may_ask_about_a_tick(troubled: Troubles) -> None:
+def test_a_visitor_may_ask_about_a_tick(troubled: SampleLedger) -> None:
     tick = ticks.moment(troubled.tick)
     for job_id, verdict, sentence in (
         ("overlap", "overlap", "In its way was run"),
@@ -151,7 +156,7 @@ def test_somebody_may_ask_about_a_tick(troubled: Troubles) -> None:
     assert look(troubled.ledger, "/job?id=fine&tick=soon").status_code == 422
 
 
-def test_zones_are_named_and_changes_of_the_clock_marked(troubled: Troubles) -> None:
+def test_zones_are_named_and_changes_of_the_clock_marked(troubled: SampleLedger) -> None:
     page = text(troubled, "/job?id=night")
     assert "Next fires times in Europe/Berlin" in page
     assert "History times in UTC" in page
@@ -162,14 +167,14 @@ def test_zones_are_named_and_changes_of_the_clock_marked(troubled: Troubles) -> 
     assert "times in" not in text(troubled, "/job?id=fine")
 
 
-def night(troubled: Troubles) -> int:
+def night(troubled: SampleLedger) -> int:
     """Return the run of the night in which the clock jumped."""
     return int(
         found_in(troubled.ledger, "SELECT run_id FROM scheduler_runs WHERE job_id = 'night'")[0]["run_id"]
     )
 
 
-def test_what_is_claimed_is_told_apart_from_what_runs(troubled: Troubles) -> None:
+def test_claimed_and_running_runs_are_shown_apart(troubled: SampleLedger) -> None:
     number = troubled.run_ids["timeout"]
     [kept] = found_in(
         troubled.ledger, "SELECT state, started_us, finished_us FROM scheduler_runs WHERE run_id = ?", number
@@ -185,19 +190,19 @@ def test_what_is_claimed_is_told_apart_from_what_runs(troubled: Troubles) -> Non
         change(troubled.ledger, statement, kept["state"], kept["started_us"], kept["finished_us"], number)
 
 
-def test_signs_are_the_same_on_pages_as_at_the_terminal(troubled: Troubles) -> None:
+def test_signs_are_the_same_on_pages_as_at_the_terminal(troubled: SampleLedger) -> None:
     for job_id in ("lost", "cancelled", "interrupted", "timeout"):
         state = api(troubled.ledger, f"jobs/{job_id}")["last_state"]
         assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(troubled, f"/?q={job_id}")
 
 
-def test_what_never_started_has_no_attempt(troubled: Troubles) -> None:
+def test_a_run_that_never_started_has_no_attempt(troubled: SampleLedger) -> None:
     found = text(troubled, f"/run/{troubled.run_ids['no_slot']}")
     assert "Attempt 1" not in found
     assert "Recorded" in found
 
 
-def test_a_resume_is_foretold_alike_everywhere(troubled: Troubles) -> None:
+def test_a_resume_is_foretold_alike_everywhere(troubled: SampleLedger) -> None:
     # Two ticks from before the pause are open too: they fell into an outage and are no part of it.
     statement = "UPDATE scheduler_jobs SET watermark_us = ? WHERE job_id = 'paused'"
     change(troubled.ledger, statement, troubled.tick - 3 * DAY)
@@ -206,7 +211,7 @@ def test_a_resume_is_foretold_alike_everywhere(troubled: Troubles) -> None:
         preview = api(troubled.ledger, "jobs/paused")["resume_preview"]
         assert preview == {"skipped_ticks": 1, "next_run": ticks.moment(troubled.tick + DAY).isoformat()}
         done = CliRunner().invoke(program.app, ["resume", "paused", "--yes"])
-        assert "1 tick(s) fell into the pause" in done.stderr
+        assert "1 tick(s) of the pause will be recorded as skipped" in done.stderr
         undone = (
             "UPDATE scheduler_jobs SET paused_us = ?, pause_note = 'the disk is full' WHERE job_id = 'paused'"
         )
@@ -216,7 +221,7 @@ def test_a_resume_is_foretold_alike_everywhere(troubled: Troubles) -> None:
         change(troubled.ledger, statement, troubled.tick - DAY)
 
 
-def test_a_job_that_is_due_all_the_time_does_not_hide_the_others(troubled: Troubles) -> None:
+def test_a_job_that_is_due_all_the_time_does_not_hide_the_others(troubled: SampleLedger) -> None:
     found = text(troubled, "/coming").partition("One after another")[2]
     assert found.count("outage") == 3
     assert "night" in found

@@ -17,14 +17,14 @@ from everytick.store.querying import connect
 from inside import Clock
 from ledgers import change as change_ledger
 from ledgers import changing
-from troubles import DAY, MINUTE, SECOND, Book, Troubles, fill
+from sample_ledger import DAY, MINUTE, SECOND, Book, SampleLedger, fill
 
 ZONE = UTC
 
 
 @pytest.fixture
-def troubled(scheduler: AsyncIOScheduler) -> Troubles:
-    """A ledger full of troubles, which is that of the scheduler."""
+def troubled(scheduler: AsyncIOScheduler) -> SampleLedger:
+    """The sample ledger, as that of the scheduler."""
     return fill(scheduler.ledger)
 
 
@@ -36,7 +36,7 @@ def pitfalls_of(scheduler: AsyncIOScheduler, workers: int = 10, now: int | None 
     return pitfalls.examine_schedule(scheduler.get_jobs(), workers, ticks.now() if now is None else now)
 
 
-def looked_at(troubled: Troubles, examine: Callable[..., list[Finding]], *more: Any) -> list[Finding]:
+def looked_at(troubled: SampleLedger, examine: Callable[..., list[Finding]], *more: Any) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         return examine(connection, *more, ticks.now(), ZONE)
 
@@ -48,7 +48,7 @@ def only(findings: list[Finding], check: str, level: str) -> Finding:
     return found
 
 
-def change(troubled: Troubles, statement: str, *values: object) -> None:
+def change(troubled: SampleLedger, statement: str, *values: object) -> None:
     change_ledger(troubled.ledger, statement, *values)
 
 
@@ -143,21 +143,21 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 # --- how jobs have fared
 
 
-def in_code(troubled: Troubles) -> Declared:
+def in_code(troubled: SampleLedger) -> Declared:
     return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
 
 
-def history_of(troubled: Troubles) -> list[Finding]:
+def history_of(troubled: SampleLedger) -> list[Finding]:
     with connect(troubled.ledger) as connection:
         return history.examine_history(connection, in_code(troubled), ticks.now(), ZONE)
 
 
-def book(troubled: Troubles, write: Callable[[Book], None]) -> None:
+def book(troubled: SampleLedger, write: Callable[[Book], None]) -> None:
     with changing(troubled.ledger) as hand:
         write(Book(hand, troubled))
 
 
-def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
+def test_a_job_that_failed_several_times_in_a_row(troubled: SampleLedger) -> None:
     def fail(it: Book) -> None:
         for day in (1, 2):
             it.run("timeout", troubled.tick - day * DAY, "failed", error="ValueError: no")
@@ -169,7 +169,7 @@ def test_a_job_that_failed_several_times_in_a_row(troubled: Troubles) -> None:
     assert re.fullmatch(r"python -m app why timeout --run \d+", found.right or "")
 
 
-def test_a_job_that_takes_longer_than_its_interval(troubled: Troubles) -> None:
+def test_a_job_that_takes_longer_than_its_interval(troubled: SampleLedger) -> None:
     def run_long(it: Book) -> None:
         for number in range(10):
             tick = troubled.tick - DAY + number * MINUTE
@@ -180,7 +180,7 @@ def test_a_job_that_takes_longer_than_its_interval(troubled: Troubles) -> None:
     assert "job outage is due every 1 min, and one run in twenty takes 1 min 15 s or longer" in found.what
 
 
-def test_a_pause_that_nobody_explained(troubled: Troubles) -> None:
+def test_a_pause_that_nobody_explained(troubled: SampleLedger) -> None:
     long_ago = "UPDATE scheduler_jobs SET paused_us = ?, pause_note = ? WHERE job_id = 'paused'"
     change(troubled, long_ago, ticks.now() - 8 * DAY, "the disk is full")
     assert not [it for it in history_of(troubled) if it.check == "pause"]
@@ -188,6 +188,6 @@ def test_a_pause_that_nobody_explained(troubled: Troubles) -> None:
     assert "job paused is paused since" in only(history_of(troubled), "pause", "warning").what
 
 
-def test_a_job_whose_function_is_gone(troubled: Troubles) -> None:
+def test_a_job_whose_function_is_gone(troubled: SampleLedger) -> None:
     found = only(history_of(troubled), "function", "error")
     assert "job gone cannot run: 'app.services.gone:task' cannot be imported" in found.what

@@ -13,24 +13,26 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick import app as which
 from everytick.doctor import environment, examination, storage
+from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.settings import SchedulerSettings
 from everytick.store.sqlite import SqliteLedger
+from everytick.system import use
 
 from inside import scheduler_settings
+from sample_ledger import DAY, SECOND, SampleLedger, up
 from test_doctor import change, history_of, in_code, only
 from test_doctor import troubled as troubled
-from troubles import DAY, SECOND, Troubles, up
 
 
-def test_a_sound_ledger(troubled: Troubles) -> None:
+def test_a_sound_ledger(troubled: SampleLedger) -> None:
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert readable
     assert {it.level for it in found} == {"ok"}
 
 
 def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silence(
-    troubled: Troubles, monkeypatch: pytest.MonkeyPatch
+    troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "_WRITE_SECONDS", 0.05)
     assert storage.examine_writing(SqliteLedger(f"sqlite:///{troubled.ledger.path}")) is None
@@ -46,12 +48,12 @@ def test_a_ledger_that_another_program_holds_is_an_error_and_explains_the_silenc
     assert held.level == "error"
     assert "another program holds it" in held.what
     assert held in found
-    said = [it for it in found if it.check == "processes" and "no sign of life" in it.what]
+    said = [it for it in found if it.check == "processes" and "no heartbeat" in it.what]
     assert {it.level for it in said} == {"note"}
     assert all("while the ledger is held" in it.what for it in said)
 
 
-def test_what_is_to_be_pasted_is_quoted(troubled: Troubles) -> None:
+def test_commands_to_paste_are_quoted(troubled: SampleLedger) -> None:
     renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
     change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
     [found] = [it for it in history_of(troubled) if it.check == "pause"]
@@ -65,7 +67,7 @@ def test_no_ledger_yet_is_no_error_and_makes_none(scheduler: AsyncIOScheduler) -
     assert not scheduler.ledger.path.exists()
 
 
-def test_a_ledger_that_is_none(troubled: Troubles) -> None:
+def test_a_ledger_that_is_none(troubled: SampleLedger) -> None:
     troubled.ledger.path.write_bytes(b"not a database" * 400)
     for ending in ("-wal", "-shm"):
         troubled.ledger.path.with_name(f"ledger.db{ending}").unlink(missing_ok=True)
@@ -74,14 +76,14 @@ def test_a_ledger_that_is_none(troubled: Troubles) -> None:
     assert "is damaged or not an SQLite file" in only(found, "ledger", "error").what
 
 
-def test_a_ledger_of_an_older_version(troubled: Troubles) -> None:
+def test_a_ledger_of_an_older_version(troubled: SampleLedger) -> None:
     change(troubled, "UPDATE scheduler_ledger_version SET version_num = '0002'")
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert not readable
     assert only(found, "ledger", "warning").right == "python -m app migrate, or a start"
 
 
-def test_little_room_on_the_disk(troubled: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_room_on_the_disk(troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {})
     for free, level in ((100, "warning"), (5, "error")):
         monkeypatch.setattr(usage, "free", free * 1024 * 1024, raising=False)
@@ -103,7 +105,7 @@ def test_a_network_share_is_recognised(tmp_path: Path) -> None:
     assert storage.file_system(tmp_path, tmp_path / "none") is None
 
 
-def test_a_ledger_on_a_network_share(troubled: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_on_a_network_share(troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "file_system", lambda _folder: "cifs")
     _readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert [it.level for it in found if "network share (cifs)" in it.what] == ["error"]
@@ -138,7 +140,8 @@ def test_variables_of_a_part_that_the_application_lacks(
     assert [(it.level, it.what, it.right) for it in found] == [
         (
             "warning",
-            f"{name} has no effect: the application was made without the dashboard",
+            f"{name} has no effect: the application was made without the dashboard:"
+            f" {how_to_install('dashboard')}",
             f"remove it, or {right}",
         )
         for name in ("SCHEDULER_DASHBOARD", "SCHEDULER_DASHBOARD_PORT")
@@ -174,6 +177,18 @@ def test_two_applications_installed_for_editing_with_one_package_name(
     assert found.what == f"there is more than one package stall: {apples} hides {pears}"
 
 
+def test_alerts_without_the_part_that_sends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with scheduler_settings(tmp_path, SCHEDULER_ALERT_URLS="json://localhost"):
+        chosen, [found] = environment.examine_settings()
+    assert chosen is not None
+    assert (found.level, found.where) == ("error", "SCHEDULER_ALERT_URLS")
+    assert found.what == (
+        "SCHEDULER_ALERT_URLS is set, but Apprise, which sends the alerts, is not installed:"
+        f" {how_to_install('alerts')}"
+    )
+
+
 def test_a_wrong_setting_is_an_error_at_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_MAX_WORKERS", "many")
 
@@ -188,7 +203,9 @@ def test_old_zone_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tzdata.zi").write_text("# version 2024b\n")
     monkeypatch.setattr(environment, "TZPATH", (str(tmp_path),))
     for year, level in ((2025, "ok"), (2027, "warning")):
-        [found] = environment.examine_zone_data(datetime(year, 6, 1, tzinfo=UTC))
+        present = int(datetime(year, 6, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+        with use(time_ns=lambda present=present: present):
+            [found] = environment.examine_zone_data()
         assert (found.level, "2024b" in found.what) == (level, True)
 
 

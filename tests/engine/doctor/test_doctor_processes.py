@@ -14,12 +14,12 @@ from everytick.dryrun.start import dry_run
 from everytick.read.jobs import Declared
 
 from inside import Clock
+from sample_ledger import DAY, HOUR, SECOND, SampleLedger, up
 from test_doctor import change, history_of, looked_at, only
 from test_doctor import troubled as troubled
-from troubles import DAY, HOUR, SECOND, Troubles, up
 
 
-def test_a_clock_that_was_set_back(troubled: Troubles, clock: Clock) -> None:
+def test_a_clock_that_was_set_back(troubled: SampleLedger, clock: Clock) -> None:
     assert [it.level for it in looked_at(troubled, liveness.examine_clock)] == ["ok"]
     clock.set(troubled.tick - HOUR)
     found = looked_at(troubled, liveness.examine_clock)
@@ -29,7 +29,7 @@ def test_a_clock_that_was_set_back(troubled: Troubles, clock: Clock) -> None:
     assert [it.level for it in silent] == ["warning"]
 
 
-def test_no_process_and_a_living_one(troubled: Troubles) -> None:
+def test_no_process_and_a_living_one(troubled: SampleLedger) -> None:
     found = only(looked_at(troubled, liveness.examine_processes), "processes", "note")
     assert found.what == "no scheduler is up"
     with up(troubled.ledger):
@@ -37,20 +37,20 @@ def test_no_process_and_a_living_one(troubled: Troubles) -> None:
     assert f"process {os.getpid()} on {socket.gethostname()}" in found.what
 
 
-def test_a_silent_process(troubled: Troubles) -> None:
+def test_a_silent_process(troubled: SampleLedger) -> None:
     with up(troubled.ledger, silent=20 * SECOND):
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert re.search(r"no sign of life for 20(\.\d)? s", found.what)
+    assert re.search(r"no heartbeat for 20(\.\d)? s", found.what)
 
 
-def test_a_process_that_is_gone(troubled: Troubles) -> None:
+def test_a_process_that_is_gone(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET pid = ? WHERE process_id = ?", 2**22 + 7, process_id)
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
-    assert "died: its last sign of life" in found.what
+    assert "died: its last heartbeat" in found.what
 
 
-def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: Troubles) -> None:
+def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: SampleLedger) -> None:
     with up(troubled.ledger, stuck=40 * SECOND) as process_id:
         statement = "UPDATE scheduler_runs SET state = 'running', process_id = ? WHERE run_id = ?"
         change(troubled, statement, process_id, troubled.run_ids["slot"])
@@ -58,14 +58,14 @@ def test_an_event_loop_that_is_stuck_is_told_with_what_runs_there(troubled: Trou
     assert "has not answered for 40 s: a coroutine blocks it; under way there: slot" in found.what
 
 
-def test_two_machines_on_one_file(troubled: Troubles) -> None:
+def test_two_machines_on_one_file(troubled: SampleLedger) -> None:
     with up(troubled.ledger), up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET host = 'other' WHERE process_id = ?", process_id)
         found = looked_at(troubled, liveness.examine_processes)
     assert "processes of 2 machines use one SQLite ledger" in found[-1].what
 
 
-def test_runs_that_are_left_over_or_were_lost(troubled: Troubles) -> None:
+def test_runs_that_are_left_over_or_were_lost(troubled: SampleLedger) -> None:
     found = only(looked_at(troubled, liveness.examine_runs), "runs", "warning")
     assert re.match(r"2 run\(s\) were lost within a day, of (lost, skipper|skipper, lost)", found.what)
     old = "UPDATE scheduler_runs SET state = ?, due_us = due_us - ? WHERE run_id = ?"
@@ -77,7 +77,7 @@ def test_runs_that_are_left_over_or_were_lost(troubled: Troubles) -> None:
     assert f"the oldest is run {troubled.run_ids['retry']} of retry, queued" in said
 
 
-def test_no_question_reads_through_the_history(troubled: Troubles) -> None:
+def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
     """Each query of the examination, and of a rehearsed start, finds its runs by an index."""
     asked: list[tuple[str, Any]] = []
 

@@ -30,7 +30,7 @@ def tried(
     takes: int = 0,
     begin: int = MONDAY,
 ) -> Simulation:
-    """Simulate so many seconds; outages are given in seconds after the beginning."""
+    """Simulate that many seconds; outages are given in seconds after the beginning."""
     return simulate(
         scheduler.get_jobs(),
         begin,
@@ -155,7 +155,7 @@ def test_the_account_always_balances(
     ("change", "sentence"),
     [
         ({"ran": 299}, "300 tick(s) were due, but 299 are accounted for"),
-        ({"latest": 601 * SECOND}, "a run began 601 s late, beyond its grace time"),
+        ({"latest": 601 * SECOND}, "a run began 10 min 1 s late, beyond its grace time"),
         ({"earliest": -1}, "a run began before it was due"),
         ({"most_at_once": 2}, "2 runs were under way at once: at most 1"),
     ],

@@ -101,7 +101,7 @@ async def test_a_coroutine_beyond_its_timeout_is_cancelled(scheduler: AsyncIOSch
     scheduler.add_job(endless, "date", id="endless", timeout=0.2)
     async with scheduler:
         await until(lambda: rows(scheduler, "timed_out"))
-    assert rows(scheduler)[0]["error"] == "it took longer than its timeout of 0.2 s"
+    assert rows(scheduler)[0]["error"] == "it took longer than its timeout of 0.2 seconds"
 
 
 async def test_listeners_can_tell_a_timeout_from_success(scheduler: AsyncIOScheduler) -> None:
@@ -131,7 +131,7 @@ async def test_a_startup_run_in_its_retries_is_replaced_by_that_of_the_next_star
     assert [row["state"] for row in rows(scheduler)] == ["failed", "retrying"]
 
 
-async def test_what_a_removed_job_left_waiting_is_ended(scheduler: AsyncIOScheduler) -> None:
+async def test_waiting_runs_of_a_removed_job_are_ended(scheduler: AsyncIOScheduler) -> None:
     def broken() -> None:
         raise RuntimeError("no")
 

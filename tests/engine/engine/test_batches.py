@@ -36,7 +36,7 @@ async def test_ticks_of_the_same_moment_are_claimed_in_one_transaction(
     assert not [row for row in rows(scheduler, "succeeded") if row["started_us"] < row["tick_us"]]
 
 
-async def test_what_will_soon_have_a_slot_is_started_with_its_claim(
+async def test_a_run_that_will_soon_have_a_slot_is_started_with_its_claim(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []

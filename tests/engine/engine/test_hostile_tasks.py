@@ -121,7 +121,7 @@ async def test_a_gap_of_a_combined_trigger_that_is_changed_is_counted(scheduler:
     assert gap["tick_count"] in (1_699, 1_700, 1_701)
 
 
-async def test_what_was_given_back_under_another_schedule_does_not_run_under_the_new_one(
+async def test_a_run_given_back_under_another_schedule_does_not_run_under_the_new_one(
     scheduler: AsyncIOScheduler,
 ) -> None:
     calls: list[int] = []

@@ -14,7 +14,6 @@ from apscheduler import events
 from everytick import AsyncIOScheduler
 from everytick.engine import runner
 from everytick.engine.executor import Calls
-from everytick.engine.runner import Runner
 from everytick.notify.notifier import Notifier
 from everytick.store import claims
 
@@ -148,7 +147,7 @@ async def test_a_run_that_cannot_be_described_has_failed(
     def fail(*_arguments: Any) -> None:
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(Runner, "_describe", fail)
+    monkeypatch.setattr(runner, "describe", fail)
     scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job")
     async with scheduler:
         await until(lambda: len(rows(scheduler, "failed")) >= 2)

@@ -12,7 +12,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 
-from inside import Gauge, overlaps, rows, scheduler_settings, until
+from inside import Clock, Gauge, overlaps, rows, scheduler_settings, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -137,17 +137,16 @@ async def test_jitter_delays_the_start_and_never_the_tick(scheduler: AsyncIOSche
 
 @pytest.mark.full
 async def test_a_clock_that_is_set_back_does_not_let_a_run_start_before_it_is_due(
-    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+    scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
     calls: list[int] = []
     soon = datetime.now(UTC) + timedelta(seconds=0.7)
     scheduler.add_job(lambda: calls.append(ticks.now()), "date", id="job", run_date=soon)
     async with scheduler:
-        real = ticks.now
-        back = real() + 500_000
-        monkeypatch.setattr(ticks, "now", lambda: real() - 1_500_000)
+        began = time.monotonic()
+        clock.step(-1.5)
         await until(lambda: calls)
-        assert real() > back
+        assert time.monotonic() > began + 0.5
     [row] = rows(scheduler)
     assert row["started_us"] >= row["due_us"]
 

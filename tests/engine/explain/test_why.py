@@ -16,18 +16,18 @@ from everytick.model import ticks
 
 from inside import scheduler_settings
 from ledgers import change, found_in
-from troubles import DAY, HOUR, SECOND, Troubles, fill, gap_end
+from sample_ledger import DAY, HOUR, SECOND, SampleLedger, fill, gap_end
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubles]:
-    """A ledger full of troubles; nothing is running."""
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleLedger]:
+    """The sample ledger; nothing is running."""
     with scheduler_settings(tmp_path_factory.mktemp("troubles")):
         yield fill(AsyncIOScheduler().ledger)
 
 
 def ask(
-    troubled: Troubles,
+    troubled: SampleLedger,
     job_id: str,
     tick: int | datetime | None = None,
     run: int | None = None,
@@ -48,7 +48,7 @@ def said(found: Explanation) -> str:
 
 
 @contextmanager
-def changed(troubled: Troubles, statement: str, undo: str) -> Iterator[None]:
+def changed(troubled: SampleLedger, statement: str, undo: str) -> Iterator[None]:
     """Let the ledger be otherwise inside of the block."""
     change(troubled.ledger, statement)
     try:
@@ -70,7 +70,11 @@ def changed(troubled: Troubles, statement: str, undo: str) -> Iterator[None]:
         ("lost", "lost", r"Attempt 3 .*It was lost: .*It had begun again 3 times after a death"),
         ("skipper", "lost", r'has on_crash="skip": what was cut off does not begin again'),
         ("interrupted", "interrupted", r"interrupted by the stop.*Nothing took it up again until"),
-        ("timeout", "timed_out", r"timed out at .* after 30 s: it took longer than its timeout of 30 s"),
+        (
+            "timeout",
+            "timed_out",
+            r"timed out at .* after 30 s: it took longer than its timeout of 30 seconds",
+        ),
         (
             "retry",
             "succeeded",
@@ -81,8 +85,8 @@ def changed(troubled: Troubles, statement: str, undo: str) -> Iterator[None]:
         ("startup", "succeeded", r"It has no ticks.*belongs to start 7 of the schedule, and to no tick"),
     ],
 )
-def test_what_ran_is_told_with_its_attempts(
-    troubled: Troubles, job_id: str, verdict: str, sentences: str
+def test_a_run_is_explained_with_its_attempts(
+    troubled: SampleLedger, job_id: str, verdict: str, sentences: str
 ) -> None:
     found = ask(troubled, job_id)
     assert found.verdict == verdict
@@ -91,7 +95,7 @@ def test_what_ran_is_told_with_its_attempts(
     assert {row["job_id"] for row in found.runs} == {job_id}
 
 
-def test_a_run_by_hand_names_who_asked(troubled: Troubles) -> None:
+def test_a_run_by_hand_names_who_asked(troubled: SampleLedger) -> None:
     found = ask(troubled, "manual", run=troubled.run_ids["manual"])
     assert (found.verdict, found.tick) == ("succeeded", None)
     assert "by carla" in said(found)
@@ -112,15 +116,15 @@ def test_a_run_by_hand_names_who_asked(troubled: Troubles) -> None:
         ("paused", "paused", r"was paused by carla at .*the disk is full.*: the tick did not run"),
     ],
 )
-def test_what_was_skipped_is_told_with_the_evidence(
-    troubled: Troubles, job_id: str, verdict: str, sentences: str
+def test_a_skipped_tick_is_explained_with_the_reason(
+    troubled: SampleLedger, job_id: str, verdict: str, sentences: str
 ) -> None:
     found = ask(troubled, job_id)
     assert found.verdict == verdict
     assert re.search(sentences, said(found)), said(found)
 
 
-def test_the_run_that_was_in_the_way_is_among_the_rows(troubled: Troubles) -> None:
+def test_the_run_that_was_in_the_way_is_among_the_rows(troubled: SampleLedger) -> None:
     skipped, other = ask(troubled, "overlap").runs
     assert (skipped["state"], skipped["reason"]) == ("skipped", "overlap")
     began, decided, ended = other["started_at"], skipped["finished_at"], other["finished_at"]
@@ -157,7 +161,7 @@ def test_the_run_that_was_in_the_way_is_among_the_rows(troubled: Troubles) -> No
     ],
 )
 def test_a_run_that_was_in_the_way_before_it_began_is_told_as_such(
-    troubled: Troubles, columns: str, sentence: str
+    troubled: SampleLedger, columns: str, sentence: str
 ) -> None:
     late, where = troubled.tick + HOUR // 2, f"job_id = 'overlap' AND tick_us = {troubled.tick - DAY}"
     [row] = found_in(troubled.ledger, f"SELECT * FROM scheduler_runs WHERE {where}")
@@ -172,7 +176,7 @@ def test_a_run_that_was_in_the_way_before_it_began_is_told_as_such(
     assert "still running" not in said(found)
 
 
-def test_what_a_run_says_holds_for_its_number_too(troubled: Troubles) -> None:
+def test_what_a_run_says_holds_for_its_number_too(troubled: SampleLedger) -> None:
     """Asked for by its number, a run tells of the clock as it does asked for by its tick."""
     by_tick = ask(troubled, "night", gap_end())
     by_number = ask(troubled, "night", run=by_tick.runs[0]["run_id"])
@@ -180,24 +184,24 @@ def test_what_a_run_says_holds_for_its_number_too(troubled: Troubles) -> None:
     assert by_number.sentences == by_tick.sentences
 
 
-def test_the_ledger_alone_says_nothing_of_the_code(troubled: Troubles) -> None:
+def test_the_ledger_alone_says_nothing_of_the_code(troubled: SampleLedger) -> None:
     when, settings = ticks.moment(troubled.tick), settings_room.settings()
     found = why(troubled.ledger, "overlap", when, None, None, None, settings)
     assert found.verdict == "overlap"
     assert "working tree" not in said(found)
 
 
-def test_a_scheduler_that_was_up_is_not_called_away(troubled: Troubles) -> None:
+def test_a_scheduler_that_was_up_is_not_called_away(troubled: SampleLedger) -> None:
     assert "A scheduler was up then" in said(ask(troubled, "missed"))
 
 
-def test_of_coalesced_ticks_the_one_that_ran_is_named(troubled: Troubles) -> None:
+def test_of_coalesced_ticks_the_one_that_ran_is_named(troubled: SampleLedger) -> None:
     found = ask(troubled, "coalesced", troubled.tick - DAY)
     assert found.verdict == "coalesced"
     assert f"That is run {troubled.run_ids['coalesced']}" in said(found)
 
 
-def test_a_tick_inside_of_a_range_is_found_and_the_outage_told(troubled: Troubles) -> None:
+def test_a_tick_inside_of_a_range_is_found_and_the_outage_told(troubled: SampleLedger) -> None:
     inside = troubled.tick - 2 * DAY - HOUR
     found = ask(troubled, "outage", inside)
     assert found.verdict == "outage"

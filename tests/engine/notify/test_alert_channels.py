@@ -188,7 +188,7 @@ async def test_a_job_may_be_left_out(tmp_path: Path, sink: HttpSink) -> None:
 async def test_apprise_is_needed_where_there_is_an_address_and_only_there(
     tmp_path: Path, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "apprise", None)
     with (
         alerting(tmp_path, sink) as scheduler,
         pytest.raises(

@@ -86,7 +86,7 @@ async def test_a_timeout_is_a_failure(tmp_path: Path, sink: HttpSink) -> None:
         async with scheduler:
             await run_now("hang")
             await until(lambda: sink.requests)
-    assert "hang failed: it took longer than its timeout of 0.1 s" in sink.bodies[0]
+    assert "hang failed: it took longer than its timeout of 0.1 seconds" in sink.bodies[0]
 
 
 @pytest.mark.full
@@ -169,7 +169,7 @@ async def test_many_jobs_that_fail_together_are_told_in_one_message(tmp_path: Pa
 
 
 @pytest.mark.full
-async def test_what_comes_and_goes_is_not_told_each_time(
+async def test_a_problem_that_comes_and_goes_is_not_alerted_each_time(
     tmp_path: Path, sink: HttpSink, clock: Clock
 ) -> None:
     body = Moody()
@@ -309,7 +309,7 @@ async def test_schedulers_on_one_ledger_tell_everything_once(
     ]
 
 
-async def test_what_was_lost_and_ran_again_before_anybody_looked_is_told(
+async def test_a_lost_run_that_ran_again_before_the_next_look_is_alerted(
     tmp_path: Path, sink: HttpSink
 ) -> None:
     with alerting(tmp_path, sink) as scheduler:
@@ -338,7 +338,7 @@ async def test_what_was_lost_and_ran_again_before_anybody_looked_is_told(
 
 
 @pytest.mark.full
-async def test_what_failed_before_there_were_alerts_is_not_told(tmp_path: Path, sink: HttpSink) -> None:
+async def test_failures_from_before_alerts_were_set_are_not_alerted(tmp_path: Path, sink: HttpSink) -> None:
     with scheduler_settings(tmp_path):
         before = AsyncIOScheduler()
         never_due(before, "old", Moody())

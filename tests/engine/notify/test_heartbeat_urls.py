@@ -123,7 +123,7 @@ async def test_the_state_has_its_place_in_the_address(
 
 
 @pytest.mark.full
-async def test_what_is_cancelled_or_cut_off_for_good_has_failed(
+async def test_a_run_cancelled_or_cut_off_for_good_has_failed(
     scheduler: AsyncIOScheduler, sink: HttpSink
 ) -> None:
     async def long() -> None:
@@ -245,7 +245,7 @@ async def test_a_service_that_does_not_answer_delays_neither_runs_nor_the_end(
     assert sink.arrived == 1
 
 
-async def test_what_is_left_is_called_at_the_end(scheduler: AsyncIOScheduler, sink: HttpSink) -> None:
+async def test_remaining_calls_are_made_at_the_end(scheduler: AsyncIOScheduler, sink: HttpSink) -> None:
     def held() -> None:
         sink.answering.wait(30)
 
@@ -295,7 +295,7 @@ def test_an_address_is_taken(scheduler: AsyncIOScheduler, ping: str) -> None:
         *("https://example.org/" + "secret" * 500, 42, b"https://example.org", ["https://example.org"]),
     ],
 )
-def test_what_is_no_address_is_refused_in_a_sentence_that_does_not_repeat_it(
+def test_a_wrong_address_is_refused_in_a_sentence_that_does_not_repeat_it(
     scheduler: AsyncIOScheduler, ping: Any
 ) -> None:
     with pytest.raises(ScheduleError) as problem:

@@ -86,7 +86,7 @@ def test_attempts_that_were_followed_are_told_as_such(ledger: Ledger) -> None:
     assert look(ledger, feed) == []
 
 
-def test_what_was_cut_off_before_and_may_begin_again_is_not_told_anew(ledger: Ledger) -> None:
+def test_a_run_cut_off_before_that_may_begin_again_is_not_alerted_anew(ledger: Ledger) -> None:
     ended, until = ticks.now() - MINUTE, ticks.now() + MINUTE
     change(
         ledger,

@@ -79,7 +79,7 @@ async def test_a_restart_with_other_defaults_shows_those(scheduler: AsyncIOSched
         assert row["grace_us"] == 77 * ticks.SECOND
 
 
-async def test_what_another_process_adds_gets_the_defaults_of_the_schedule(
+async def test_jobs_that_another_process_adds_get_the_defaults_of_the_schedule(
     scheduler: AsyncIOScheduler,
 ) -> None:
     async with AsyncIOScheduler(job_defaults={"max_instances": 3}) as three:

@@ -22,7 +22,7 @@ from everytick.telemetry import health
 from dashboards import api, page
 from histories import MINUTE, SECOND, ask, prepared
 from ledgers import change
-from troubles import up
+from sample_ledger import up
 
 # No process of this machine has it: pids are smaller.
 NOBODY = 2**22 + 7
@@ -70,7 +70,7 @@ def of_why(scheduler: AsyncIOScheduler) -> str:
 
 def of_api(scheduler: AsyncIOScheduler) -> str:
     found = api(scheduler.ledger, "processes")
-    states = {"up": "up since", "stalled": "has not answered", "down": "no sign of life"}
+    states = {"up": "up since", "stalled": "has not answered", "down": "no heartbeat"}
     [process] = found["processes"]
     assert process["alive"] is (found["state"] != "down")
     assert process["stalled"] is (found["state"] == "stalled")
@@ -79,7 +79,7 @@ def of_api(scheduler: AsyncIOScheduler) -> str:
 
 def of_pages(scheduler: AsyncIOScheduler) -> str:
     shown = page(scheduler.ledger, "/")
-    said = {"its event loop does not answer": "has not answered", "No scheduler is up": "no sign of life"}
+    said = {"its event loop does not answer": "has not answered", "No scheduler is up": "no heartbeat"}
     return next((word for sentence, word in said.items() if sentence in shown), "up since")
 
 
@@ -103,7 +103,7 @@ def test_a_silent_process_is_up_for_all_or_for_nobody(
         said = {look.__name__: look(scheduler) for look in OBSERVERS}
         counts = someone_is_up(ledger)
         joined = difference(ledger, declared(scheduler)).alive
-    down = {name: "sign of life" in words or "No scheduler is up" in words for name, words in said.items()}
+    down = {name: "heartbeat" in words or "No scheduler is up" in words for name, words in said.items()}
     assert set(down.values()) == {seconds > STUCK_FROM}, said
     assert counts is (seconds <= STUCK_FROM)
     assert bool(joined) is (seconds <= STUCK_FROM)
@@ -116,8 +116,8 @@ def test_a_process_that_was_killed_is_gone_at_once_for_all(
         assert "died" in of_doctor(scheduler)
         assert not someone_is_up(ledger)
         assert "No scheduler is up" in of_why(scheduler)
-        assert of_api(scheduler) == "no sign of life"
-        assert of_pages(scheduler) == "no sign of life"
+        assert of_api(scheduler) == "no heartbeat"
+        assert of_pages(scheduler) == "no heartbeat"
         found = health.check(ledger)
         assert (found.ready, found.schedulers, found.heartbeat_age) == (False, 0, None)
         [problem] = found.problems

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from everytick import AsyncIOScheduler
-from everytick.store import database, job_statements, schema, statements
+from everytick.store import database, job_statements, pruning, schema, statements
 from everytick.store.bulk import Bulk
 from everytick.store.opening import open_ledger
 
@@ -66,7 +66,7 @@ def test_a_start_finds_its_number_without_going_through_the_runs(scheduler: Asyn
 OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
 
 
-@pytest.mark.parametrize("module", [statements, job_statements])
+@pytest.mark.parametrize("module", [statements, job_statements, pruning])
 def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
     ledger = prepared(scheduler)
     with closing(ledger.connect()) as connection:

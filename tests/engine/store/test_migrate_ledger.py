@@ -16,7 +16,7 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 from everytick.store.records import Identity, Room
-from everytick.system import system
+from everytick.system import use
 
 from histories import write
 from moved_ledgers import cleaned, content, fill, move, newest_number, sqlite
@@ -29,7 +29,7 @@ def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "hear", lambda _server: None)
 
 
-def use(ledger: Ledger, host: str, pid: int, process_id: str = "other") -> None:
+def let_use(ledger: Ledger, host: str, pid: int, process_id: str = "other") -> None:
     """Write down a process that uses the ledger."""
     row = {"process_id": process_id, "host": host, "pid": pid, "beat": 1, "beat_us": ticks.now()}
     write(ledger, "scheduler_processes", [{**row, "started_us": 0, "start_number": 1}])
@@ -110,7 +110,7 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
     assert "holds a ledger already (4 job(s), 22 run(s))" in refused(source, other)
     assert content(other) == before
     server.prepare()
-    use(server, "elsewhere", 1)
+    let_use(server, "elsewhere", 1)
     assert "holds a ledger already" in refused(source, server)
     with closing(source.connect(read_only=True)) as connection:
         assert migration_fence.why_closed(connection) is None, "a move that was refused has not begun"
@@ -122,18 +122,16 @@ def test_a_ledger_that_is_not_there_cannot_be_moved(tmp_path: Path, postgres_url
     assert not open_ledger(postgres_url).exists()
 
 
-def test_a_process_of_another_machine_that_still_beats_is_found(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_of_another_machine_that_still_beats_is_found(tmp_path: Path, postgres_url: str) -> None:
     source = sqlite(tmp_path)
-    use(source, "elsewhere/boot/space", 77)
+    let_use(source, "elsewhere/boot/space", 77)
 
     def beat(_seconds: float) -> None:
         with closing(source.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_processes SET beat = beat + 1")
 
-    monkeypatch.setattr(system, "sleep", beat)
-    said = refused(source, open_ledger(postgres_url))
+    with use(sleep=beat):
+        said = refused(source, open_ledger(postgres_url))
     assert said.startswith("process 77 on elsewhere uses the ledger")
     assert not open_ledger(postgres_url).exists()
 
@@ -143,7 +141,7 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = sqlite(tmp_path)
-    use(source, "elsewhere/boot/space", 77)
+    let_use(source, "elsewhere/boot/space", 77)
     monkeypatch.setattr(transfer, "LEASE_SECONDS", 0.3)
     move(source, open_ledger(postgres_url))
     # Should it only have been frozen, it cannot come back into the old ledger.

@@ -64,7 +64,7 @@ def task() -> None:
     """Do nothing."""
 
 
-def test_what_is_committed_gets_into_the_file_without_the_writer(tmp_path: Path) -> None:
+def test_commits_get_into_the_file_without_the_writer(tmp_path: Path) -> None:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.stat().st_size
@@ -84,7 +84,7 @@ def say(connection: Connection, said: dict[str, object]) -> None:
     connection.execute(statements.INSERT_AUDIT, said)
 
 
-def test_what_only_the_pulse_commits_gets_into_the_file_as_well(tmp_path: Path) -> None:
+def test_commits_of_the_heartbeat_alone_get_into_the_file_too(tmp_path: Path) -> None:
     # As in an application in which nothing is due for hours: its heartbeats, and no claim and no outcome.
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()

@@ -96,7 +96,7 @@ async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
         assert health.check(scheduler.ledger).ready
         with locked(scheduler.ledger.path, "for writers"):
             found = await until(lambda: said(health.check(scheduler.ledger)))
-        assert found.startswith("no scheduler has shown a sign of life for ")
+        assert found.startswith("no scheduler has sent a heartbeat for ")
         await until(lambda: health.check(scheduler.ledger).ready)
 
 
@@ -144,7 +144,7 @@ async def test_one_stuck_process_is_a_remark_as_long_as_another_goes_on(schedule
         assert (found.ready, found.schedulers) == (True, 2)
         assert found.loop_silence == pytest.approx(60)
         [remark] = found.remarks
-        assert "process 7 on moon has not answered for 60 s" in remark.sentence
+        assert "process 7 on moon has not answered for 1 min" in remark.sentence
         assert "moon" not in remark.outline
         write(scheduler, "UPDATE scheduler_processes SET pass_us = beat_us - 60000000")
         assert len(health.check(scheduler.ledger).problems) == 2
@@ -163,13 +163,15 @@ async def test_a_process_is_asked_about_itself_when_others_carry_the_schedule(
         assert health.check(scheduler.ledger).ready
         found = health.check_here(scheduler.ledger)
         assert (found.ready, found.schedulers) == (False, 1)
-        assert "has not answered for 60 s: something blocks it" in said(found)
+        assert "has not answered for 1 min: something blocks it" in said(found)
         write(scheduler, "DELETE FROM scheduler_processes WHERE host <> 'moon'")
         assert health.check(scheduler.ledger).ready
         assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"
 
 
-async def test_what_a_restart_does_not_mend_is_no_reason_for_one(scheduler: AsyncIOScheduler) -> None:
+async def test_a_problem_that_a_restart_does_not_mend_is_no_reason_for_one(
+    scheduler: AsyncIOScheduler,
+) -> None:
     scheduler.ledger.path.write_bytes(b"no database" * 1000)
     found = health.check_here(scheduler.ledger)
     assert found.ready
@@ -193,7 +195,7 @@ async def test_a_clock_that_stands_still_shows_by_a_tick_that_nobody_claims(
         alive(scheduler)
         found = health.check(scheduler.ledger)
         assert found.overdue == ("often",)
-        assert "job often is behind: nobody has claimed its tick of " in said(found)
+        assert "job often is behind: no process has claimed its tick of " in said(found)
         assert "often" not in str(found.as_data(outline=True))
         clock.step(60)
         alive(scheduler)
@@ -206,17 +208,17 @@ def stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def up_for(scheduler: AsyncIOScheduler, seconds: int) -> None:
-    """Let all processes have been up for some time, and show a sign of life now."""
+    """Let all processes have been up for some time, and show a heartbeat now."""
     write(scheduler, "UPDATE scheduler_processes SET started_us = ?", ticks.now() - seconds * ticks.SECOND)
     alive(scheduler)
 
 
 def alive(scheduler: AsyncIOScheduler) -> None:
-    """Let all processes show a sign of life now."""
+    """Let all processes show a heartbeat now."""
     write(scheduler, "UPDATE scheduler_processes SET beat_us = ?, pass_us = ?", ticks.now(), ticks.now())
 
 
-async def test_what_fell_due_while_nobody_was_up_is_given_time(
+async def test_ticks_due_while_no_process_was_up_are_given_time(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=20, id="often")

@@ -14,7 +14,7 @@ import pytest
 from everytick import AsyncIOScheduler, LedgerError, SchedulerClient
 from everytick.dashboard import probes
 from everytick.model import ticks
-from everytick.store import runs
+from everytick.store import pruning
 from everytick.store.connections import transaction
 from everytick.store.opening import open_ledger
 from everytick.store.sqlite import SqliteLedger
@@ -187,7 +187,7 @@ async def test_counters_do_not_fall_when_history_is_pruned_or_the_ledger_is_away
         add_row(quiet, "succeeded", run_id=number, finished_us=ticks.now() - number)
     assert prometheus.ended("job", "succeeded") == 7
     with closing(quiet.ledger.connect()) as connection, transaction(connection):
-        assert runs.prune(connection, ticks.now() + 1, 500) == 7
+        assert pruning.prune_runs(connection, ticks.now() + 1, 500) == 7
     assert prometheus.ended("job", "succeeded") == 7
     # With no row left the numbers begin anew.
     add_row(quiet, "succeeded", run_id=1, finished_us=ticks.now())

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from everytick import (
     SchedulerSettings,
     current_run,
 )
-from everytick import settings as settings_room
 from everytick.model import ticks
 from everytick.settings import settings
 from everytick.telemetry import spans as tracing
+from loguru import logger
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -30,6 +29,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from inside import rows, scheduler_settings, until
+
+NOWHERE = (
+    "SCHEDULER_TRACING has no effect: neither OTEL_EXPORTER_OTLP_ENDPOINT nor a tracer provider of the"
+    " application says where spans go"
+)
 
 
 @pytest.fixture
@@ -199,10 +203,10 @@ print(sorted(name for name in sys.modules if name.split(".")[0] in heavy))
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_the_setting_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        settings_room, "find_spec", lambda name: None if name == "opentelemetry" else find_spec(name)
-    )
+@pytest.mark.parametrize("missing", ["opentelemetry", "opentelemetry.sdk"])
+def test_the_setting_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    # Other packages bring `opentelemetry` without its SDK: then spans would be made and sent nowhere.
+    monkeypatch.setitem(sys.modules, missing, None)
     with (
         pytest.raises(
             ConfigurationError,
@@ -221,10 +225,14 @@ async def test_an_exporter_is_set_up_only_where_the_application_has_none(
 ) -> None:
     exported: list[bool] = []
     monkeypatch.setattr(tracing, "_export", lambda: exported.append(True))
+    said: list[str] = []
+    handler = logger.add(lambda line: said.append(str(line)), level="WARNING", format="{message}")
     if not chosen:
         monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     tracing.opener()
     assert exported == []
+    assert said == ([] if chosen else [f"{NOWHERE}\n"])
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
     tracing.opener()
     assert exported == ([] if chosen else [True])
+    logger.remove(handler)

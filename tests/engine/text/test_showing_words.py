@@ -18,6 +18,7 @@ from everytick.api import default_zone, triggers
 from everytick.model import ticks
 from everytick.model.schedule import Schedule, from_data
 from everytick.text.schedules import in_words
+from everytick.text.wording import one_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def test_a_cron_trigger_in_words(fields: dict[str, Any], words: str | None) -> N
         ("interval", {"minutes": 90}, "every 90 minutes"),
         ("interval", {"seconds": 1}, "every second"),
         ("interval", {"seconds": 0.25}, "every 0.25 seconds"),
+        ("interval", {"seconds": 1_000_001}, "every 1000001 seconds"),
         # A day on the clock may be longer or shorter than what this counts.
         ("interval", {"days": 1}, "every 24 hours"),
         ("interval", {"weeks": 1}, "every 7 days of 24 hours"),
@@ -126,6 +128,10 @@ def test_a_cron_trigger_in_words(fields: dict[str, Any], words: str | None) -> N
 )
 def test_other_triggers_in_words(kind: str, arguments: dict[str, Any], words: str) -> None:
     assert in_words(schedule(kind, arguments)) == words
+
+
+def test_a_text_in_one_line_steers_nothing() -> None:
+    assert one_line("  two\nlines\x1b[31m\u202e and\ta  tab ") == "two lines [31m and a tab"
 
 
 def test_a_run_some_time_after_each_start_in_words() -> None:

@@ -200,3 +200,10 @@ def rendered(folder: Path) -> Application:
     (folder / "app" / "core").mkdir(parents=True, exist_ok=True)
     (folder / "app" / "core" / "template.toml").write_text('answers = ".copier-answers.yml"\n')
     return Application(str(folder / "app" / "__init__.py"), root=folder)
+
+
+def test_a_hint_names_the_environment_in_the_folder_if_there_is_one(tmp_path: Path) -> None:
+    assert installed.typed_in(tmp_path, "update --finish") == "python -m app update --finish"
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch()
+    assert installed.typed_in(tmp_path, "update --finish") == ".venv/bin/python -m app update --finish"

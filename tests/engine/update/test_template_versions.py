@@ -51,7 +51,7 @@ def test_the_order_is_strict() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "latest", "1.0-", "1.0.x", "release-1.0", "1..0", "HEAD"])
-def test_what_is_no_version_is_none(text: str) -> None:
+def test_a_wrong_version_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no version"):
         Version(text)
     with pytest.raises(InvalidVersion):

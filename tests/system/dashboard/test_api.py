@@ -147,7 +147,7 @@ def test_the_plan_is_in_order_bounded_and_says_what_is_odd(site: Site) -> None:
         assert [fire["tick"] for fire in day["ticks"]] == sorted(fire["tick"] for fire in day["ticks"])
 
 
-def test_what_falls_into_a_pause_with_an_end_is_marked_until_then(site: Site) -> None:
+def test_ticks_in_a_pause_with_an_end_are_marked_until_then(site: Site) -> None:
     with site.client() as client:
         first, second, *_ = get(client, "jobs/sweep")["next_fires"]
         post(client, "jobs/sweep/pause", until=second["tick"])
@@ -185,7 +185,7 @@ WRONG = [
     ("GET", "runs?state=good", {}, 422, "state: 'good' is none of queued"),
     ("GET", "runs?job=no-such", {}, 404, "there is no job"),
     ("GET", "runs?before=-1", {}, 422, "before: input should be"),
-    ("GET", "plan?from=tomorrow", {}, 422, "from: 'tomorrow' is no time such as"),
+    ("GET", "plan?from=tomorrow", {}, 422, "from: 'tomorrow' is not a date or time such as"),
     ("GET", "plan?from=2026-01-02&to=2026-01-01", {}, 422, "to: must be later than from"),
     ("GET", "plan?from=9999-12-31T23:59-14:00", {}, 422, "must lie between the years"),
     ("GET", "no-such", {}, 404, "there is no such page"),
@@ -223,7 +223,7 @@ def test_nonsense_gets_a_sentence_and_changes_nothing(
     assert site.audit() == before
 
 
-def test_what_is_over_cannot_be_cancelled_and_what_succeeded_not_be_retried(site: Site) -> None:
+def test_a_run_that_ended_cannot_be_cancelled_and_one_that_succeeded_not_retried(site: Site) -> None:
     with site.client() as client:
         run = post(client, "jobs/sweep/run-now")["run_id"]
         site.becomes(run, "succeeded")

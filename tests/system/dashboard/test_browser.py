@@ -200,7 +200,7 @@ def test_a_run_for_a_tick_and_a_wrong_one(browser: Browser, site: Site) -> None:
     page.goto("/job?id=sweep")
     page.get_by_label("For the tick").fill("soon")
     page.get_by_role("button", name="Run now").click()
-    expect(page.locator("#said .bad")).to_contain_text("'soon' is no time")
+    expect(page.locator("#said .bad")).to_contain_text("'soon' is not a date or time")
     expect(page.get_by_label("For the tick")).to_have_value("soon")
     context.close()
 

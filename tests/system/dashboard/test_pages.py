@@ -165,7 +165,7 @@ def test_every_control_has_a_name_and_every_picture_words(full_site: Site) -> No
             assert 'lang="en"' in text
 
 
-def test_what_no_page_is_made_for_is_a_sentence(full_site: Site) -> None:
+def test_an_address_without_a_page_is_a_sentence(full_site: Site) -> None:
     with full_site.browser() as browser:
         given = {"X-CSRF-Token": csrf_token(browser), "HX-Request": "true"}
         for path, status in [

@@ -11,6 +11,7 @@ from contextlib import closing
 
 import httpx
 import pytest
+from everytick.errors import how_to_install
 
 from dashboard.world import TOKEN, Site
 from waiting import wait_for
@@ -30,7 +31,8 @@ def test_the_first_start_prints_a_link_that_signs_in_and_later_ones_do_not(own_s
         assert file.read_text().strip() == found[2]
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with own_site.running() as process:
-        process.says(f"dashboard: {own_site.base} (python -m app dashboard --link prints it with the token)")
+        typed = f"{own_site.app.typed} dashboard --link"
+        process.says(f"dashboard: {own_site.base} ({typed} prints it with the token)")
         assert found[2] not in process.log()
     printed = own_site.app.command("dashboard", "--link").stdout.strip()
     assert printed == f"{own_site.base}/login?token={found[2]}"
@@ -82,8 +84,11 @@ def test_an_application_without_the_dashboard_needs_nothing_of_it(own_site: Site
     with own_site.app.running() as process:
         own_site.app.records(1, "succeeded")
         (line,) = (line for line in process.log().splitlines() if "dashboard" in line)
-        assert "SCHEDULER_DASHBOARD has no effect: the application was made without the dashboard" in line
+        without = f"the application was made without the dashboard: {how_to_install('dashboard')}"
+        assert f"SCHEDULER_DASHBOARD has no effect: {without}" in line
     assert "dashboard" not in own_site.app.command("--help").stdout
+    refused = own_site.app.command("dashboard")
+    assert (refused.returncode, refused.stderr) == (2, f"error: {without}\n")
 
 
 def test_packages_that_are_not_installed_yet_cost_the_dashboard_alone(own_site: Site) -> None:
@@ -96,7 +101,8 @@ def test_packages_that_are_not_installed_yet_cost_the_dashboard_alone(own_site: 
     alone = own_site.app.command("dashboard")
     assert (alone.returncode, alone.stderr) == (
         2,
-        "error: the dashboard needs what is not installed: there is no fastapi\n",
+        "error: the dashboard needs what is not installed: there is no fastapi;"
+        f" {how_to_install('dashboard')}\n",
     )
 
 

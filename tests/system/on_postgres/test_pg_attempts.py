@@ -16,7 +16,7 @@ from test_attempts import (  # noqa: F401
     test_listeners_can_tell_a_timeout_from_success,
     test_old_history_is_pruned_and_the_rest_kept,
     test_the_wait_between_retries_doubles_and_is_bounded,
-    test_what_a_removed_job_left_waiting_is_ended,
+    test_waiting_runs_of_a_removed_job_are_ended,
 )
 
 # A ledger that is removed or replaced is a file.

@@ -11,12 +11,12 @@ from dashboard.test_api import (  # noqa: F401
     test_a_hundred_numbers_of_runs_are_not_confused_by_python_limits,
     test_a_long_history_is_walked_in_pieces_without_a_gap_or_a_repetition,
     test_a_run_may_stand_in_for_a_tick_but_only_for_a_real_one,
+    test_a_run_that_ended_cannot_be_cancelled_and_one_that_succeeded_not_retried,
     test_every_action_is_on_record_with_who_when_and_what,
     test_jobs_are_shown_with_what_became_of_them,
     test_nonsense_gets_a_sentence_and_changes_nothing,
     test_the_plan_is_in_order_bounded_and_says_what_is_odd,
     test_the_processes_tell_their_heartbeats_and_leases,
-    test_what_is_over_cannot_be_cancelled_and_what_succeeded_not_be_retried,
 )
 from dashboard.test_pages import (  # noqa: F401
     fill,

@@ -11,13 +11,13 @@ from test_deploys import (  # noqa: F401
     test_a_job_whose_function_is_gone_is_reported_and_kept,
     test_a_pause_and_its_note_survive_restarts_and_redeploys,
     test_a_removed_job_never_fires_again_and_its_history_stays,
+    test_a_run_of_a_removed_job_given_back_by_an_older_process_does_not_wait_for_ever,
     test_after_a_way_back_the_first_version_decides_again,
     test_an_older_process_leaves_the_retries_of_what_is_not_in_force_any_more,
     test_another_default_zone_is_another_definition,
     test_commands_that_only_read_never_register,
     test_the_newer_start_decides_and_the_older_process_leaves_this_job_alone,
     test_the_same_definition_goes_on_whatever_else_has_changed,
-    test_what_an_older_process_gives_back_of_a_removed_job_does_not_wait_for_ever,
 )
 
 pytestmark = pytest.mark.full

@@ -9,7 +9,9 @@ from everytick import AsyncIOScheduler
 from everytick.doctor import liveness
 from everytick.doctor.server import examine_server
 from everytick.store.opening import open_ledger
+from everytick.system import use
 
+from sample_ledger import SampleLedger, up
 from servers import Server
 
 # Those that look into the ledger. How the ledger is kept as a file is SQLite's own.
@@ -30,12 +32,11 @@ from test_doctor_processes import (  # noqa: F401
     test_no_process_and_a_living_one,
     test_runs_that_are_left_over_or_were_lost,
 )
-from troubles import Troubles, up
 
 pytestmark = pytest.mark.full
 
 
-def test_many_machines_on_one_server_are_in_order(troubled: Troubles) -> None:  # noqa: F811
+def test_many_machines_on_one_server_are_in_order(troubled: SampleLedger) -> None:  # noqa: F811
     with up(troubled.ledger), up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET host = 'other' WHERE process_id = ?", process_id)
         found = looked_at(troubled, liveness.examine_processes)
@@ -43,12 +44,10 @@ def test_many_machines_on_one_server_are_in_order(troubled: Troubles) -> None:  
 
 
 def test_a_machine_whose_clock_is_not_the_servers(
-    troubled: Troubles,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    troubled: SampleLedger,  # noqa: F811
 ) -> None:
-    right = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: right() - 60_000_000_000)
-    with_problems = looked_at(troubled, liveness.examine_clock)
+    with use(time_ns=lambda: time.time_ns() - 60_000_000_000):
+        with_problems = looked_at(troubled, liveness.examine_clock)
     [said] = [it.what for it in with_problems if "the server's differ by" in it.what]
     assert said.endswith(": jobs go by the server's")
 

@@ -12,9 +12,9 @@ from test_job_control import (  # noqa: F401
     test_an_added_job_is_paused_and_resumed_like_any_other,
     test_an_id_that_is_taken_is_refused_unless_it_is_to_be_replaced,
     test_another_process_adds_changes_and_removes,
+    test_jobs_of_the_code_are_changed_in_the_code,
     test_modified_and_rescheduled_jobs_stay_so,
     test_the_code_takes_over_an_id_that_was_added,
-    test_what_stands_in_the_code_is_changed_there,
 )
 
 pytestmark = pytest.mark.full

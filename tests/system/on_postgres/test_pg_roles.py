@@ -11,8 +11,8 @@ from test_roles import (  # noqa: F401
     test_a_tick_is_skipped_while_the_one_before_is_still_queued,
     test_a_worker_whose_code_lacks_a_job_leaves_it_to_others_and_says_so,
     test_one_scheduler_and_two_workers_run_each_tick_once,
-    test_what_a_killed_worker_ran_begins_again_in_another,
-    test_what_a_scheduler_claims_waits_for_a_worker,
+    test_runs_of_a_killed_worker_begin_again_in_another,
+    test_runs_that_a_scheduler_claims_wait_for_a_worker,
     test_what_is_missing_of_the_two_halves_is_told,
     test_workers_alone_are_no_start_of_the_schedule,
 )

@@ -8,7 +8,7 @@ import pytest
 from test_stopping import (  # noqa: F401
     app,
     test_a_run_that_waited_to_be_recorded_is_not_entered_after_the_stop_was_asked_for,
-    test_what_waits_in_a_stopping_process_is_run_by_the_other,
+    test_runs_that_wait_in_a_stopping_process_are_run_by_the_other,
 )
 
 pytestmark = pytest.mark.full

@@ -8,10 +8,10 @@ import pytest
 from everytick import AsyncIOScheduler
 
 from inside import scheduler_settings
+from sample_ledger import SampleLedger, fill
 from servers import Server
 from test_why import *  # noqa: F403
 from test_why_nothing_ran import *  # noqa: F403
-from troubles import Troubles, fill
 
 pytestmark = pytest.mark.full
 
@@ -20,7 +20,7 @@ del test_no_question_reads_through_the_history  # noqa: F821
 
 
 @pytest.fixture(scope="module", name="troubled")
-def troubled_on_a_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubles]:
+def troubled_on_a_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleLedger]:
     """A ledger full of troubles; nothing is running."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEDGER", server.new_ledger())

@@ -78,7 +78,7 @@ def test_a_start_waits_for_a_server_that_is_not_up_yet(app: Application, own: Se
     own.stop()
     process = app.launch()
     try:
-        process.says("waiting up to 30 s")
+        process.says("waiting up to 30 seconds")
         own.start()
         wait_for(process.is_up, "the start line")
         entered(app, "tick", 2)
@@ -139,7 +139,7 @@ def test_a_wire_that_swallows_everything_is_given_up_and_opened_anew(
         # In a statement: of a COMMIT it would first be asked what became of it.
         assert wire.when(b"INSERT INTO scheduler_runs", swallow_the_answer).wait(60)
         # No packet says that anything is wrong.
-        process.says("the server has not answered for 3 s")
+        process.says("the server has not answered for 3 seconds")
         wire.cut_once()
         wire.mend()
         process.says("the ledger answers again")

@@ -17,9 +17,9 @@ def test_a_tormented_cluster_breaks_no_promise(tmp_path: Path, monkeypatch: pyte
     # A server of its own: it is stopped and crashed.
     monkeypatch.delenv("LEDGER")
     with running_server() as server:
-        evidence = torture(tmp_path, 25, seed=7, quiet=25, server=server)
-    found = list(violations(evidence))
-    assert not found, "\n".join([*summary(evidence), *explained(evidence, found)])
-    assert {fault.kind for fault in evidence.faults} & {"restart", "crash", "cut", "lock"}
-    assert {life.role for life in evidence.lives} == {"scheduler", "worker"}
-    assert any(row["state"] == "succeeded" for row in evidence.runs)
+        history = torture(tmp_path, 25, seed=7, quiet=25, server=server)
+    found = list(violations(history))
+    assert not found, "\n".join([*summary(history), *explained(history, found)])
+    assert {fault.kind for fault in history.faults} & {"restart", "crash", "cut", "lock"}
+    assert {life.role for life in history.lives} == {"scheduler", "worker"}
+    assert any(row["state"] == "succeeded" for row in history.runs)

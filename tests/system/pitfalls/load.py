@@ -19,7 +19,7 @@ from .world import Declare, LoopSteps, Outcome, World, job, spared
 
 
 def at_nine(number: int, body: Any) -> list[Declare]:
-    """Return so many jobs that are all due at 09:00."""
+    """Return that many jobs that are all due at 09:00."""
     return [job(f"job{index}", "cron", body=body, hour=9) for index in range(number)]
 
 
@@ -62,7 +62,7 @@ async def coroutines_are_awaited_when_the_workers_are_limited(world: World) -> N
 
 
 async def coroutines_at_once_are_limited(world: World) -> None:
-    """However many jobs fall due together, only so many run at once."""
+    """However many jobs fall due together, only that many run at once."""
     number = 40
     world.clock_shows("2027-03-10 08:59:59.900")
     async with world.up(*at_nine(number, bodies.join_the_crowd)):
@@ -97,7 +97,7 @@ async def a_long_gap_is_not_walked_tick_by_tick_on_the_loop(world: World) -> Non
 
 
 def cost_of_walking(number: int) -> float:
-    """Return how long this machine needs to go through so many ticks, one by one."""
+    """Return how long this machine needs to go through that many ticks, one by one."""
     trigger = CronTrigger(second="*", timezone=UTC)
     before = time.thread_time()
     tick = now = datetime.now(UTC)

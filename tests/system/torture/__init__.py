@@ -1,14 +1,16 @@
 """The torture test: a schedule under kills, stops, locks, clock steps and redeploys, and its checker.
 
-- `world`: the application under torture, and the schedule in plain numbers
-- `keeper`: sees to it that its processes are under way
-- `asking`: somebody elsewhere who asks for single runs
-- `nemesis`: does harm, in several streams at once, and writes down what it did
-- `evidence`: what was seen: harm, processes, the bodies' own file, the ledger's rows
-- `checker`: decides from that whether the tick contract was kept; it shares no code with the scheduler. Its
-  rules stand in `accounts`, `agreement`, `blame` and `conduct`; `harm` answers what excuses what
-- `report`: what came of it, for people
-- `python -m torture` runs it for as long as one likes, `--judge FOLDER` judges an earlier one again
+- `world`: the application under test, and its schedule in plain numbers
+- `supervisor`: starts its processes, and starts the next one when one has ended
+- `requester`: a process that requests single runs, as a web application does
+- `nemesis`: injects faults, in several threads at once, and records them; those of the server and of the
+  network are in `server_faults` and `network_faults`
+- `history`: everything that was recorded: faults, processes, the file that the tasks write, the ledger's rows
+- `checker`: decides from the history whether the tick contract was kept; it shares no code with the
+  scheduler. Its rules are in `completeness`, `consistency`, `causes` and `processes`; `faults` answers which
+  fault excuses which deviation
+- `report`: prints the result for people
+- `python -m torture` runs it for any length of time; `--judge FOLDER` checks a recorded history again
 """
 
 import sys

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from servers import Server, running_server
 from torture.checker import violations
-from torture.evidence import Evidence, load, read_ledger, read_starts, save
+from torture.history import History, load, read_ledger, read_starts, save
 from torture.nemesis import ALL, Nemesis
 from torture.report import explained, summary
 from torture.world import SCHEDULE, World
@@ -27,23 +27,23 @@ def torture(
     quiet: float = 30,
     aloud: bool = False,
     server: Server | None = None,
-) -> Evidence:
-    """Torment an application in `folder`, leave it alone for `quiet` seconds; return the evidence."""
+) -> History:
+    """Torment an application in `folder`, leave it alone for `quiet` seconds; return the history."""
     world = World(folder, server)
     nemesis = Nemesis(world, seed, company)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
-        # What was cut off at the end must be found by heartbeat or lease.
+        # Runs that were cut off at the end must be found by heartbeat or lease.
         until = nemesis.quiet(quiet)
     finally:
         nemesis.end()
     runs, attempts, jobs = read_ledger(world.ledger_url)
-    evidence = Evidence(
+    history = History(
         schedule=SCHEDULE,
         clock=nemesis.clock,
         until=until,
         faults=nemesis.faults,
-        lives=nemesis.keeper.lives,
+        lives=nemesis.supervisor.lives,
         starts=read_starts(world.marks_file),
         runs=runs,
         attempts=attempts,
@@ -53,8 +53,8 @@ def torture(
         refused=nemesis.refused,
         oddities=nemesis.oddities,
     )
-    save(evidence, folder)
-    return evidence
+    save(history, folder)
+    return history
 
 
 def main() -> None:
@@ -68,18 +68,16 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
     if chosen.judge:
-        evidence = load(chosen.judge, SCHEDULE)
+        history = load(chosen.judge, SCHEDULE)
     else:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
         seconds = chosen.minutes * 60
         with running_server() if chosen.postgres else nullcontext() as server:
-            evidence = torture(
-                folder, seconds, chosen.seed, company=chosen.company, aloud=True, server=server
-            )
+            history = torture(folder, seconds, chosen.seed, company=chosen.company, aloud=True, server=server)
         print()
-    found = list(violations(evidence))
-    for line in [*summary(evidence), *explained(evidence, found), f"{len(found)} violations"]:
+    found = list(violations(history))
+    for line in [*summary(history), *explained(history, found), f"{len(found)} violations"]:
         print(line)
     sys.exit(1 if found else 0)
 

@@ -1,53 +1,53 @@
-"""Was the tick contract kept? Reads only the schedule, the harm, the bodies' file and the ledger's rows.
+"""Checks that the tick contract was kept, from the schedule, the faults, the tasks' file and the ledger.
 
-It shares no code with the scheduler, and computes the ticks in plain arithmetic. The rules stand in
+It shares no code with the scheduler, and computes the ticks in plain arithmetic. The rules are in
 
-- `accounts`: every tick has one outcome, none is invented, none counts twice
-- `agreement`: the ledger says what the bodies did
-- `blame`: whatever is not a success needs a reason
-- `conduct`: exit codes and logs of the processes
+- `completeness`: every tick has one outcome, every row has a tick
+- `consistency`: the ledger agrees with what the tasks recorded
+- `causes`: a tick whose run did not succeed needs a cause
+- `processes`: exit codes and logs of the processes
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from torture import accounts, agreement, blame, conduct
-from torture.evidence import Evidence, Violation
-from torture.harm import Harm
+from torture import causes, completeness, consistency, processes
+from torture.faults import Harm
+from torture.history import History, Violation
 
-RULES: tuple[Callable[[Evidence, Harm], Iterator[Violation]], ...] = (
-    accounts.unaccounted,
-    accounts.requested,
-    accounts.invented,
-    accounts.early,
-    accounts.not_unique,
-    accounts.startups,
-    agreement.ledger_against_file,
-    agreement.attempts_against_file,
-    agreement.owners,
-    agreement.ends_against_file,
-    agreement.overlapping,
-    agreement.overlap_skips,
-    blame.repeated,
-    blame.ends,
-    blame.given_up,
-    blame.skips,
-    blame.caught_up,
-    blame.late,
-    blame.beyond_grace,
-    blame.pauses,
-    conduct.oddities,
-    conduct.exits,
-    conduct.cuts,
-    conduct.errors,
-    conduct.given_up_too_soon,
-    conduct.blocked_loops,
+RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
+    completeness.unaccounted,
+    completeness.requested,
+    completeness.invented,
+    completeness.early,
+    completeness.not_unique,
+    completeness.startups,
+    consistency.ledger_against_file,
+    consistency.attempts_against_file,
+    consistency.owners,
+    consistency.ends_against_file,
+    consistency.overlapping,
+    consistency.overlap_skips,
+    causes.repeated,
+    causes.ends,
+    causes.given_up,
+    causes.skips,
+    causes.caught_up,
+    causes.late,
+    causes.beyond_grace,
+    causes.pauses,
+    processes.oddities,
+    processes.exits,
+    processes.cuts,
+    processes.errors,
+    processes.given_up_too_soon,
+    processes.blocked_loops,
 )
 
 
-def violations(evidence: Evidence) -> Iterator[Violation]:
+def violations(history: History) -> Iterator[Violation]:
     """Yield each breach of the contract."""
-    harm = Harm(evidence)
+    harm = Harm(history)
     for rule in RULES:
-        yield from rule(evidence, harm)
+        yield from rule(history, harm)

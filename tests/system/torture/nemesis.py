@@ -1,7 +1,7 @@
-"""Does harm to a world of processes, in several streams at once, and writes down what it did and when.
+"""Injects faults into the processes, in several threads at once, and records each of them with its time.
 
-Each stream draws from a deck of its own, shuffled by the seed: every kind of harm comes in its turn. The
-streams act in changing company, with calm spells in between, so that the checker can tell whose harm it was.
+Each thread draws its faults from a list of its own, shuffled by the seed, so that every kind comes up. Which
+threads are active changes, with pauses in between, so that the checker can tell which fault caused what.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 
-from torture.asking import Asker
-from torture.evidence import Command, Fault, WorldClock, now
-from torture.keeper import Keeper, Place
-from torture.server_harm import ServerHarm
-from torture.wire_harm import WireHarm
+from torture.history import Command, Fault, WorldClock, now
+from torture.network_faults import WireHarm
+from torture.requester import Requester
+from torture.server_faults import ServerHarm
+from torture.supervisor import Slot, Supervisor
 from torture.world import HOUR, PAUSABLE, SECOND, World
 
 ALL = ("reaper", "freezer", "librarian", "clockmaker", "wirecutter", "people")
@@ -37,12 +37,12 @@ _ACTS = (
 )
 _ACT_SECONDS, _CALM_SECONDS = 45.0, 12.0
 Harm = Callable[[random.Random], None]
-# A short sleep, or a write to the disk, that takes so many seconds is a sign of a machine without breath.
+# A short sleep, or a write to the disk, that takes that many seconds shows that the machine is overloaded.
 _GASP = 0.25
 
 
 class Nemesis:
-    """Keeps the processes of a world under way, and troubles them.
+    """Keeps the processes of a world running, and injects faults into them.
 
     company: only these streams act, always together; without it all do, in changing company.
     """
@@ -54,12 +54,12 @@ class Nemesis:
         self.commands: list[Command] = []
         # One-off ticks that were asked for: job, tick, instant of the request.
         self.requested: list[tuple[str, int, int]] = []
-        # The jobs that could not be added, as whoever asked for them was told.
+        # The jobs that could not be added, as the requester was told.
         self.refused: list[str] = []
         self.oddities: list[str] = []
         self.clock = WorldClock(world.base)
-        self.asker = Asker(world)
-        self.keeper = Keeper(world, seed)
+        self.requester = Requester(world)
+        self.supervisor = Supervisor(world, seed)
         self._deployed = 0
         self._seed = seed
         self._paused: set[str] = set()
@@ -76,7 +76,7 @@ class Nemesis:
     def torment(self, seconds: float, say: Callable[[str], None] = lambda _: None) -> None:
         """Do harm for so long."""
         self._say = say
-        self.keeper.all_up()
+        self.supervisor.all_up()
         streams = self._streams()
         for stream in streams:
             stream.start()
@@ -104,12 +104,12 @@ class Nemesis:
         for job in sorted(self._paused):
             while job in self._paused:
                 self._command("resume", job)
-        self.keeper.all_up()
+        self.supervisor.all_up()
         time.sleep(seconds)
         until = self.clock.shows(now())
-        self.keeper.close()
-        for place in self.keeper.places:
-            self._stop(place, "terminate")
+        self.supervisor.close()
+        for slot in self.supervisor.slots:
+            self._stop(slot, "terminate")
         return until
 
     def end(self) -> None:
@@ -118,8 +118,8 @@ class Nemesis:
         self._ended.set()
         for watching in self._watching:
             watching.join()
-        self.keeper.end()
-        self.asker.end()
+        self.supervisor.end()
+        self.requester.end()
 
     def _streams(self) -> list[_Stream]:
         # With some mercy, so that others see a process live, and it sees others die.
@@ -131,7 +131,7 @@ class Nemesis:
         back = [partial(self.set_back, by=seconds * SECOND) for seconds in (3, 20)]
         ends = [self.terminate, self.terminate, self.terminate_twice, self.redeploy]
         if self.world.server is not None:
-            harms = ServerHarm(self.world, self._over, self._note, self.keeper.door)
+            harms = ServerHarm(self.world, self._over, self._note, self.supervisor.gate)
             wires = WireHarm(self._choose, self._over, self._note)
             return [
                 _Stream(self, "reaper", [*kills, self.kill_young, self.kill_all], (0.1, 1)),
@@ -152,26 +152,26 @@ class Nemesis:
 
     def kill(self, choice: random.Random) -> None:
         """Kill one that has lived for some seconds."""
-        if place := self._choose(choice, lambda place: place.is_up(1.5)):
-            self._kill([place], "kill")
+        if slot := self._choose(choice, lambda slot: slot.is_up(1.5)):
+            self._kill([slot], "kill")
 
     def kill_young(self, choice: random.Random) -> None:
         """Kill one that has hardly begun, or has not yet."""
-        if place := self._choose(choice, lambda place: place.alive and not place.is_up(0.5), patience=5):
-            self._kill([place], "kill young")
+        if slot := self._choose(choice, lambda slot: slot.alive and not slot.is_up(0.5), patience=5):
+            self._kill([slot], "kill young")
 
     def kill_all(self, choice: random.Random) -> None:
         """Kill all at the same time."""
-        self._kill([place for place in self.keeper.places if place.alive], "kill all")
+        self._kill([slot for slot in self.supervisor.slots if slot.alive], "kill all")
 
     def spare(self, choice: random.Random) -> None:
-        """Kill nobody for a while."""
+        """Inject no fault for a while."""
         self._over.wait(choice.uniform(8, 14))
 
     def stop(self, choice: random.Random, *, seconds: float) -> None:
         """Freeze a process, sometimes for longer than a lease."""
-        if place := self._choose(choice, Place.is_up, spare=True):
-            popen = _popen(place)
+        if slot := self._choose(choice, Slot.is_up, spare=True):
+            popen = _popen(slot)
             begin = now()
             popen.send_signal(signal.SIGSTOP)
             self._over.wait(seconds)
@@ -179,17 +179,17 @@ class Nemesis:
             self._note("stop", popen.pid, begin)
             # It must get the chance to do what a process that was given up should not do.
             self._over.wait(1)
-            place.spared = False
+            slot.spared = False
 
     def terminate(self, choice: random.Random) -> None:
         """Ask one to stop."""
-        if place := self._choose(choice, Place.is_up):
-            self._stop(place, "terminate")
+        if slot := self._choose(choice, Slot.is_up):
+            self._stop(slot, "terminate")
 
     def terminate_twice(self, choice: random.Random) -> None:
         """Ask one to stop, and again while it is about to."""
-        if place := self._choose(choice, Place.is_up):
-            self._stop(place, "terminate twice", choice.uniform(0.01, 2))
+        if slot := self._choose(choice, Slot.is_up):
+            self._stop(slot, "terminate twice", choice.uniform(0.01, 2))
 
     def redeploy(self, choice: random.Random) -> None:
         """Change the schedule, and let one process go and come with it."""
@@ -200,7 +200,7 @@ class Nemesis:
     # --- harm to the ledger ---
 
     def lock(self, choice: random.Random, *, seconds: float) -> None:
-        """Hold the lock without which nobody can write."""
+        """Hold the lock that every writer needs."""
         with closing(sqlite3.connect(self.world.ledger_file, timeout=30, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             begin = now()
@@ -217,9 +217,9 @@ class Nemesis:
         self._note("full", 0, begin)
 
     def move_ledger(self, choice: random.Random) -> None:
-        """Take the ledger away for some seconds, while nobody starts."""
+        """Take the ledger away for some seconds, while no process starts."""
         there, away = self.world.ledger_file, self.world.ledger_file.with_suffix(".away")
-        with self.keeper.door.shut():
+        with self.supervisor.gate.shut():
             begin = now()
             there.rename(away)
             self._over.wait(choice.uniform(0.5, 6))
@@ -271,16 +271,16 @@ class Nemesis:
 
     def ask_for_a_run(self, choice: random.Random) -> None:
         """Add a job that runs once, in a while."""
-        with self.keeper.door.entered():
+        with self.supervisor.gate.entered():
             begin = now()
-            job, tick = self.asker.ask(choice.choice([0, 300, 2_000, 10_000]))
+            job, tick = self.requester.ask(choice.choice([0, 300, 2_000, 10_000]))
         if tick is None:
             self.refused.append(job)
         else:
             self.requested.append((job, tick, begin))
 
     def _command(self, what: str, job: str) -> None:
-        with self.keeper.door.entered():
+        with self.supervisor.gate.entered():
             begin = now()
             done = self.world.command(what, job)
         self.commands.append(Command(what, job, begin, now(), done.returncode == 0))
@@ -295,33 +295,33 @@ class Nemesis:
     def _choose(
         self,
         choice: random.Random,
-        suits: Callable[[Place], bool],
+        suits: Callable[[Slot], bool],
         *,
         spare: bool = False,
         patience: float = 2.0,
-    ) -> Place | None:
-        """Return a place that suits and that nobody else is busy with; None if there is none for long."""
+    ) -> Slot | None:
+        """Return a slot that suits and that no other fault uses; None if there is none for long."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline and not self._over.is_set():
-            found = [place for place in self.keeper.places if suits(place) and not place.spared]
+            found = [slot for slot in self.supervisor.slots if suits(slot) and not slot.spared]
             if found:
-                place = choice.choice(found)
-                place.spared = spare
-                return place
+                slot = choice.choice(found)
+                slot.spared = spare
+                return slot
             time.sleep(0.02)
         return None
 
-    def _kill(self, places: Sequence[Place], kind: str) -> None:
+    def _kill(self, slots: Sequence[Slot], kind: str) -> None:
         begin = now()
-        processes = [_popen(place) for place in places]
+        processes = [_popen(slot) for slot in slots]
         for popen in processes:
             popen.kill()
         for popen in processes:
             popen.wait()
             self._note(kind, popen.pid, begin)
 
-    def _stop(self, place: Place, kind: str, again_after: float | None = None) -> None:
-        popen = _popen(place)
+    def _stop(self, slot: Slot, kind: str, again_after: float | None = None) -> None:
+        popen = _popen(slot)
         begin = now()
         popen.send_signal(signal.SIGTERM)
         if again_after is not None:
@@ -391,6 +391,6 @@ class _Stream(threading.Thread):
             over.set()
 
 
-def _popen(place: Place) -> subprocess.Popen[bytes]:
-    assert place.process is not None
-    return place.process.popen
+def _popen(slot: Slot) -> subprocess.Popen[bytes]:
+    assert slot.process is not None
+    return slot.process.popen

@@ -1,12 +1,12 @@
-"""What came of a torture, for people."""
+"""Prints the result of a torture test for people."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from torture.evidence import Evidence, Violation
-from torture.harm import Harm
+from torture.faults import Harm
+from torture.history import History, Violation
 from torture.world import SECOND
 
 _MOST = 20
@@ -14,23 +14,23 @@ _NEAR = 15 * SECOND
 _CALM = 3 * SECOND
 
 
-def summary(evidence: Evidence) -> Iterator[str]:
+def summary(history: History) -> Iterator[str]:
     """Yield the lines that tell what was done, and what became of it."""
-    ticks = sum(row["tick_count"] or 1 for row in evidence.runs if row["tick_us"] is not None)
-    outcomes = Counter(f"{row['state']} {row['reason'] or ''}".strip() for row in evidence.runs)
-    attempts = Counter(attempt["state"] for attempt in evidence.attempts)
-    faults = Counter(fault.kind for fault in evidence.faults)
+    ticks = sum(row["tick_count"] or 1 for row in history.runs if row["tick_us"] is not None)
+    outcomes = Counter(f"{row['state']} {row['reason'] or ''}".strip() for row in history.runs)
+    attempts = Counter(attempt["state"] for attempt in history.attempts)
+    faults = Counter(fault.kind for fault in history.faults)
     killed = sum(number for kind, number in faults.items() if kind.startswith("kill"))
-    codes = Counter(life.code for life in evidence.lives)
-    commands = Counter(f"{c.what}{'' if c.done else ' refused'}" for c in evidence.commands)
-    harm = Harm(evidence)
-    single = [row["tick_us"] for row in evidence.runs if row["tick_us"] and row["last_tick_us"] is None]
+    codes = Counter(life.code for life in history.lives)
+    commands = Counter(f"{c.what}{'' if c.done else ' refused'}" for c in history.commands)
+    harm = Harm(history)
+    single = [row["tick_us"] for row in history.runs if row["tick_us"] and row["last_tick_us"] is None]
     calm = sum(any(harm.someone_fit(at, at + _CALM) for at in harm.instants(tick)) for tick in single)
-    yield f"{ticks} ticks in {len(evidence.runs)} rows, {len(evidence.starts)} starts of a body"
+    yield f"{ticks} ticks in {len(history.runs)} rows, {len(history.starts)} starts of a body"
     yield f"{calm} of {len(single)} single ticks fell due while a process was well for {_CALM // SECOND} s"
     yield f"{killed} kills; faults: {_listed(faults)}; commands: {_listed(commands)}"
-    yield f"{len(evidence.requested)} single runs were asked for, {len(evidence.refused)} more refused"
-    yield f"{len(evidence.lives)} processes; exit codes: {_listed(codes)}"
+    yield f"{len(history.requested)} single runs were asked for, {len(history.refused)} more refused"
+    yield f"{len(history.lives)} processes; exit codes: {_listed(codes)}"
     yield f"outcomes: {_listed(outcomes)}"
     yield f"earlier attempts: {_listed(attempts)}"
 
@@ -39,34 +39,34 @@ def _listed(counts: Counter[str] | Counter[int]) -> str:
     return ", ".join(f"{number} {what}" for what, number in counts.most_common()) or "none"
 
 
-def explained(evidence: Evidence, found: list[Violation]) -> Iterator[str]:
+def explained(history: History, found: list[Violation]) -> Iterator[str]:
     """Yield each violation, and for the first ones what lies near it."""
     for number, violation in enumerate(found):
         yield f"VIOLATION {violation}"
         if number < _MOST:
-            yield from _near(evidence, violation)
+            yield from _near(history, violation)
 
 
-def _near(evidence: Evidence, violation: Violation) -> Iterator[str]:
+def _near(history: History, violation: Violation) -> Iterator[str]:
     job, tick = violation.job, violation.tick
-    instants = evidence.clock.instants(tick) if tick else []
+    instants = history.clock.instants(tick) if tick else []
     pids = {violation.pid} - {0}
     if tick is not None:
-        for row in evidence.rows_of(job):
+        for row in history.rows_of(job):
             if row["tick_us"] is not None and abs(row["tick_us"] - tick) <= 3 * SECOND:
                 known = {key: value for key, value in row.items() if value is not None and key != "traceback"}
                 yield f"  row {known}"
-        for start in evidence.starts:
+        for start in history.starts:
             if start.job == job and start.tick == tick:
                 yield f"  {start}"
                 pids.add(start.pid)
                 instants.append(start.at)
-    for fault in evidence.faults:
+    for fault in history.faults:
         if any(fault.begin - _NEAR <= at <= fault.end + _NEAR for at in instants) or fault.pid in pids:
             yield f"  {fault}"
-    for life in evidence.lives:
+    for life in history.lives:
         if life.pid in pids:
             yield f"  process {life.pid}: {life.begin} ready {life.ready} end {life.end} exit {life.code}"
             yield from (f"    {line}" for line in life.log.splitlines()[-8:])
     if tick:
-        yield f"  due, as faults and bodies count: {evidence.clock.instants(tick)}"
+        yield f"  due, as faults and bodies count: {history.clock.instants(tick)}"

@@ -1,4 +1,4 @@
-"""The application under torture, and its schedule in plain numbers."""
+"""The application under test, and its schedule in plain numbers."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ SCHEDULE = [
     JobSpec("added", 2 * SECOND, added=True),
     JobSpec("boot", trigger="", startup=True),
     JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
-    # What a redeploy changes: this job's step.
+    # A redeploy changes this job's step.
     JobSpec("morph", 5 * SECOND, steps=(5 * SECOND, 7 * SECOND)),
 ]
-# What people pause and resume.
+# The jobs that are paused and resumed.
 PAUSABLE = ("quick", "slow", "all", "cron", "late")
 
 IMPORTS = """import time
@@ -214,8 +214,8 @@ class World(Application):
     def __init__(self, folder: Path, server: Server | None = None) -> None:
         super().__init__(folder, "torture")
         self.server = server
-        # What each process does, by how many seconds the clock of its machine is wrong, and its wire.
-        self.places: list[tuple[str, int, Proxy | None]] = [("all", 0, None)] * 3
+        # For each slot: the role, by how many seconds its clock is wrong, and the proxy to the server.
+        self.slots: list[tuple[str, int, Proxy | None]] = [("all", 0, None)] * 3
         self.tasks(BODIES)
         self.marks_file = folder / "marks.txt"
         self.marks_file.touch()
@@ -235,7 +235,7 @@ class World(Application):
         }
         if server is not None:
             self.environment["SCHEDULER_DATABASE_URL"] = server.new_ledger()
-            self.places = [
+            self.slots = [
                 (role, skew, Proxy(server.port)) for role in ("scheduler", "worker") for skew in (0, 60, -60)
             ]
         self.deploy(0)
@@ -251,7 +251,7 @@ class World(Application):
         self.main_file = final
 
     def set_clock(self, offset: int) -> None:
-        """Let the processes' clock be so many microseconds ahead."""
+        """Set the clock of all processes ahead by that many microseconds."""
         _write_at_once(self._clock_file, str(offset))
 
     def fill_disk(self, fails: str) -> None:

@@ -27,7 +27,7 @@ Every improvement arrives, since what is yours is small and the machinery stands
     test_a_file_that_the_user_renamed_misses_later_changes
 
 No file that users may edit is removed or renamed, and new ones go where users have none (CONTRIBUTING)
-    test_what_the_template_removes_or_renames_is_deleted_with_the_users_edits
+    test_files_that_the_template_removes_or_renames_are_deleted_with_the_users_edits
     test_a_renamed_file_arrives_without_the_users_edits
     test_deleting_edited_files_is_not_said
     test_turning_an_option_off_deletes_its_files_with_the_users_edits
@@ -60,7 +60,7 @@ Nobody needs `--trust`
     test_migrations_need_trust_only_when_they_are_crossed
 
 Answers come back at every update; a wrong one is refused in one sentence, and what is misspelt is found
-    test_what_is_never_asked_is_recorded_all_the_same
+    test_answers_that_are_never_asked_are_recorded_all_the_same
     test_an_answer_to_no_question_is_not_recorded_but_can_be_used
     test_a_refused_answer_ends_in_the_validators_sentence_and_exit_code_1
     test_an_answer_to_no_question_is_accepted_silently
@@ -76,7 +76,7 @@ What the documentation says about copying: a full address, a released version, a
     test_a_template_without_tags_can_be_copied_and_updated_and_its_guards_hold
     test_without_head_neither_commits_past_the_tag_nor_uncommitted_changes_are_taken
     test_head_takes_uncommitted_changes_with_a_warning
-    test_what_was_made_of_uncommitted_changes_can_never_be_updated
+    test_projects_made_of_uncommitted_changes_can_never_be_updated
     test_a_project_made_past_the_last_tag_waits_for_the_next_one
     test_a_copy_over_other_files_stops_at_the_first_conflict_with_half_of_it_written
 

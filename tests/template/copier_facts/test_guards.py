@@ -82,7 +82,7 @@ EXCLUDED_NEW_NAME = files.file("excluded/new-name", None, mine=None, theirs=FIRS
 
 
 @pytest.mark.parametrize("name", [REMOVED, RENAMED])
-def test_what_the_template_removes_or_renames_is_deleted_with_the_users_edits(
+def test_files_that_the_template_removes_or_renames_are_deleted_with_the_users_edits(
     after: Outcome, name: str
 ) -> None:
     """Hence no released file that users may edit is ever removed or renamed without a migration."""

@@ -172,7 +172,7 @@ def test_one_entry_of_exclude_may_be_a_block_of_patterns() -> None:
 
 
 @pytest.mark.full
-def test_what_is_never_asked_is_recorded_all_the_same() -> None:
+def test_answers_that_are_never_asked_are_recorded_all_the_same() -> None:
     """The year of the licence stays that of the first copy (`ask: false`, Copier 9.19)."""
     year = {"type": "str", "default": "1999", "ask": False}
     template = Template({"a.jinja": "{{ year }}"}, year=year)

@@ -65,7 +65,7 @@ def test_head_takes_uncommitted_changes_with_a_warning() -> None:
     assert read(project.folder / "new") == "untracked\n"
 
 
-def test_what_was_made_of_uncommitted_changes_can_never_be_updated() -> None:
+def test_projects_made_of_uncommitted_changes_can_never_be_updated() -> None:
     """Hence nobody should keep a project made like that: its version was in no repository."""
     template = Template()
     template.change({"new": "untracked\n"})

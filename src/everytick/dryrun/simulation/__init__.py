@@ -1,4 +1,4 @@
-"""What a schedule would do over a span, with a clock that only moves here: nothing runs, no file is touched.
+"""Simulates a schedule over a span of time, with a clock of its own: no task runs, no file is touched.
 
 Each job is simulated for itself, with the real schedule's ticks and its decisions after an outage:
 
@@ -18,6 +18,7 @@ from everytick.errors import ConfigurationError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.ticks.zones import spans, wall_clock
+from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import when
 
 from .one_job import OneJob
@@ -113,25 +114,25 @@ def _in_order(
 
 def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[OneJob, int]:
     """Return the simulation of a job, and how many of its ticks must be looked at."""
-    duration, source = known
+    length, source = known
     notes = []
     timeout = job.options.timeout
-    if timeout is not None and duration > timeout * ticks.SECOND:
-        notes.append(f"a run takes {duration / ticks.SECOND:g} s: its timeout of {timeout:g} s would end it")
+    if timeout is not None and length > timeout * ticks.SECOND:
+        notes.append(f"a run takes {duration(length)}: its timeout of {exact_seconds(timeout)} would end it")
         if job.is_coroutine_function:
-            duration = int(timeout * ticks.SECOND)
+            length = int(timeout * ticks.SECOND)
     if job.paused_at_first:
         notes.append("it is declared paused: simulated as if it were not")
     try:
         line = timeline(job.schedule, begin, end)
     except TooManyTicks:
         raise _too_many(job, MOST_COMBINED, "its combined trigger") from None
-    weight = line.total if OneJob.must_walk(job, line, duration) else 0
+    weight = line.total if OneJob.must_walk(job, line, length) else 0
     if weight > MOST_WALKED:
         raise _too_many(job, MOST_WALKED, "its jitter" if job.schedule.jitter else "how long its runs take")
     number = ticks.count(job.schedule.ticks, begin - 1, end - 1, MOST_COMBINED)
     expected = line.total if number is None else number
-    result = JobResult(job, expected, begin, end, duration, source, longest_from=begin, notes=notes)
+    result = JobResult(job, expected, begin, end, length, source, longest_from=begin, notes=notes)
     return OneJob(job, line, result), weight
 
 

@@ -65,7 +65,7 @@ class _Group:
 
 
 class _Kind(IntEnum):
-    """What happens; at one instant in this order."""
+    """The kinds of events; at one instant they happen in this order."""
 
     END = 0
     DUE = 1
@@ -305,7 +305,7 @@ class OneJob:
     def _is_full(self, now: int, group: _Group | None = None, due: int | None = None) -> bool:
         """Return whether as many runs are under way as may be, beside those of `group`.
 
-        What waits its turn counts too, if it was due before `due` (or at all).
+        A run that waits counts too, if it was due before `due` (or at all).
         """
         if not self._chains:
             return self._busy >= self._most

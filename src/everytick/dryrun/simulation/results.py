@@ -1,4 +1,4 @@
-"""What a simulation found, and whether its account balances. Instants and lengths are microseconds."""
+"""The results of a simulation, with a check that they add up. Instants and lengths are microseconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.text.durations import duration
 from everytick.text.instants import iso
 
 
 @dataclass
 class OutageCost:
-    """What one outage, in which nothing was up, cost one job.
+    """The effect on one job of one outage, in which no process was up.
 
     due: ticks that fell into it, those that waited for their jitter included. Each of them was caught up, or
         skipped for a reason, or was lost in a further outage.
@@ -39,7 +40,7 @@ class OutageCost:
 
 @dataclass
 class JobResult:
-    """What became of one job.
+    """The result for one job.
 
     begin, end: the span that is simulated.
     expected: its ticks, counted apart from what was simulated.
@@ -123,7 +124,7 @@ class JobResult:
             if cost.asked > most:
                 found.append(f"{cost.asked} missed ticks were to run after an outage: at most {most} may")
         if self.latest is not None and options.grace is not None and self.latest > options.grace:
-            found.append(f"a run began {self.latest / ticks.SECOND:g} s late, beyond its grace time")
+            found.append(f"a run began {duration(self.latest)} late, beyond its grace time")
         if self.earliest is not None and self.earliest < 0:
             found.append("a run began before it was due")
         if self.most_at_once > options.max_instances:
@@ -142,7 +143,7 @@ class ClockChange:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What became of each job from `begin` (included) to `end` (not included)."""
+    """The results of all jobs from `begin` (included) to `end` (not included)."""
 
     begin: int
     end: int

@@ -1,4 +1,4 @@
-"""What every set of ticks offers."""
+"""The interface of every set of ticks."""
 
 from __future__ import annotations
 

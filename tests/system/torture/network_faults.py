@@ -1,4 +1,4 @@
-"""Harm to the wire between one process and the server: it lives on, but the others hear nothing of it."""
+"""Faults of the connection between one process and the server: it runs on, but no other one hears of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from proxy import Proxy
-from torture.evidence import now
-from torture.keeper import Place
-from torture.server_harm import Harm
+from torture.history import now
+from torture.server_faults import Harm
+from torture.supervisor import Slot
 
 # A process looks for the server again in pauses of up to five seconds.
 _COMING_BACK = 6
@@ -22,7 +22,7 @@ class WireHarm:
 
     def __init__(
         self,
-        choose: Callable[..., Place | None],
+        choose: Callable[..., Slot | None],
         over: threading.Event,
         note: Callable[[str, int, int], None],
     ) -> None:
@@ -40,20 +40,20 @@ class WireHarm:
         self._part(choice, "cut off", Proxy.cut, seconds)
 
     def silence(self, choice: random.Random, *, seconds: float) -> None:
-        """Let nothing that one process says, or is told, get through, and tell nobody."""
+        """Drop all data between one process and the server, without closing the connection."""
         self._part(choice, "silenced", Proxy.swallow, seconds)
 
     def _part(self, choice: random.Random, kind: str, part: Callable[[Proxy], None], seconds: float) -> None:
-        place = self._choose(choice, Place.is_up, spare=True)
-        if place is None or place.wire is None:
+        slot = self._choose(choice, Slot.is_up, spare=True)
+        if slot is None or slot.wire is None:
             return
-        begin, pids = now(), {place.pid}
-        part(place.wire)
+        begin, pids = now(), {slot.pid}
+        part(slot.wire)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._over.wait(0.05):
-            pids.add(place.pid)
-        place.wire.mend()
+            pids.add(slot.pid)
+        slot.wire.mend()
         self._over.wait(_COMING_BACK)
-        for pid in pids | {place.pid}:
+        for pid in pids | {slot.pid}:
             self._note(kind, pid, begin)
-        place.spared = False
+        slot.spared = False

@@ -1,4 +1,4 @@
-"""The peers: what each needs, and how its program is started."""
+"""The list of the compared schedulers: which packages each needs, and how its program is started."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Peer:
     shown: tuple[str, ...] = ()
     # Whether its jobs can be spread over the second at all.
     spreads: bool = True
-    # What has to be known of how it was measured.
+    # A remark on how it was measured.
     note: str = ""
 
     @property
@@ -132,7 +132,7 @@ def _started(
     python: Path, peer: Peer, work: Mapping[str, Any], url: str | None, settings: Mapping[str, str]
 ) -> Iterator[Running]:
     if peer.ours:
-        # Everything as shipped but where the ledger is, and a port that nobody else has.
+        # Everything as shipped but where the ledger is, and a free port.
         variables = {"SCHEDULER_DASHBOARD_PORT": "0", **settings}
         command, where = [str(python), "-m", "app", "run"], application.FOLDER / "project"
     else:

@@ -1,4 +1,4 @@
-"""Harm to the server on which the ledger is, and to the connections that lead to it."""
+"""Faults of the database server that holds the ledger, and of all connections to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import partial
 import psycopg
 from everytick.store.postgres_connection import LOCK
 
-from torture.evidence import now
-from torture.keeper import Door
+from torture.history import now
+from torture.supervisor import StartGate
 from torture.world import World
 
 Harm = Callable[[random.Random], None]
@@ -21,11 +21,11 @@ class ServerHarm:
     """Locks, cuts, restarts and crashes. `note(kind, pid, begin)` writes down what was done."""
 
     def __init__(
-        self, world: World, over: threading.Event, note: Callable[[str, int, int], None], door: Door
+        self, world: World, over: threading.Event, note: Callable[[str, int, int], None], gate: StartGate
     ) -> None:
         assert world.server is not None
         self._server, self._url = world.server, world.ledger_url
-        self._over, self._note, self._door = over, note, door
+        self._over, self._note, self._door = over, note, gate
 
     def deck(self) -> Sequence[Harm]:
         """Return each kind of harm as often as it is to come."""
@@ -34,7 +34,7 @@ class ServerHarm:
         return [*locks, *[self.cut] * 3, *away]
 
     def lock(self, choice: random.Random, *, seconds: float) -> None:
-        """Hold the lock without which nobody can write."""
+        """Hold the lock that every writer needs."""
         with psycopg.connect(self._url) as other:
             other.execute(LOCK)
             begin = now()

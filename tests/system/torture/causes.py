@@ -1,4 +1,4 @@
-"""Whatever is not a run that succeeded needs a reason in the rules, and often somebody's harm (R4 to R8)."""
+"""A tick whose run did not succeed needs a cause: an option of its job, or an injected fault (R4 to R8)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from torture.evidence import Command, Evidence, Row, Start, Violation
-from torture.harm import CLOCK, DEADLY, ENDING, PARTED, Harm, name
+from torture.faults import CLOCK, DEADLY, ENDING, PARTED, Harm, name
+from torture.history import Command, History, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
 _MOST_CRASHES = 3
@@ -19,17 +19,17 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
-# What a body may lose between the look at its clock and its first line.
+# The time that may pass between a task's look at its clock and its first line.
 _ENTERING = 1.5 * SECOND
 
 
-def repeated(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def repeated(history: History, harm: Harm) -> Iterator[Violation]:
     """R6: another start of a run only after harm to the process of the earlier one, or a failure."""
     by_tick: dict[tuple[str, int], list[Start]] = defaultdict(list)
-    for start in sorted(evidence.starts, key=lambda start: (start.attempt, start.at)):
+    for start in sorted(history.starts, key=lambda start: (start.attempt, start.at)):
         by_tick[start.job, start.tick or start.run].append(start)
     for (job, _), starts in by_tick.items():
-        spec = evidence.specs.get(job)
+        spec = history.specs.get(job)
         if spec is None:
             yield Violation(f"{job}: nobody declared it, but it ran", job)
             continue
@@ -50,13 +50,13 @@ def repeated(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
                 yield Violation(f"{job}: {sentence}", job, tick, earlier.pid)
 
 
-def ends(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def ends(history: History, harm: Harm) -> Iterator[Violation]:
     """Each attempt ended as its body does, or its process was harmed in a way that explains the end."""
-    starts = {(start.run, start.attempt): start for start in evidence.starts}
-    jobs = {row["run_id"]: row for row in evidence.runs}
-    for attempt in [*evidence.runs, *evidence.attempts]:
+    starts = {(start.run, start.attempt): start for start in history.starts}
+    jobs = {row["run_id"]: row for row in history.runs}
+    for attempt in [*history.runs, *history.attempts]:
         row = jobs[attempt["run_id"]]
-        spec = evidence.specs.get(row["job_id"])
+        spec = history.specs.get(row["job_id"])
         start = starts.get((attempt["run_id"], attempt["attempt"]))
         sentence = spec and _wrong_end(spec, attempt, start, harm)
         if sentence:
@@ -96,34 +96,34 @@ def _harmed(attempt: Row, start: Start | None, harm: Harm, kinds: tuple[str, ...
     return False
 
 
-def given_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def given_up(history: History, harm: Harm) -> Iterator[Violation]:
     """R6: a run that was cut off begins again, as long as it may."""
-    for row in evidence.runs:
-        spec = evidence.specs.get(row["job_id"])
+    for row in history.runs:
+        spec = history.specs.get(row["job_id"])
         if row["state"] not in ("lost", "interrupted") or row["tick_us"] is None or spec is None:
             continue
         if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
         cut = max(harm.instants(row["finished_us"]), default=0)
         # The grace counts from the owner's last heartbeat, a lease ago at most.
-        last = min(row["finished_us"] - 20 * SECOND + spec.grace, evidence.until)
+        last = min(row["finished_us"] - 20 * SECOND + spec.grace, history.until)
         end = min(harm.instants(last), default=0)
-        if harm.well_between(cut, end, _TAKEN) and not _paused_between(evidence, spec, cut, end):
+        if harm.well_between(cut, end, _TAKEN) and not _paused_between(history, spec, cut, end):
             sentence = f"was left {row['state']} though it might have begun again"
             yield Violation(f"{name(row)} {sentence}", spec.id, row["tick_us"])
 
 
-def skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def skips(history: History, harm: Harm) -> Iterator[Violation]:
     """R5: a tick is skipped only for a reason that is true of it, and only when something went wrong."""
-    for row in evidence.runs:
-        spec = evidence.specs.get(row["job_id"])
+    for row in history.runs:
+        spec = history.specs.get(row["job_id"])
         if row["state"] == "skipped" and spec is not None:
-            sentence = _wrong_skip(spec, row, evidence, harm)
+            sentence = _wrong_skip(spec, row, history, harm)
             if sentence:
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
 
 
-def _wrong_skip(spec: JobSpec, row: Row, evidence: Evidence, harm: Harm) -> str:
+def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
     reason, last = row["reason"], row["last_tick_us"] or row["tick_us"]
     if reason in ("overlap", "paused"):
         return ""
@@ -135,7 +135,7 @@ def _wrong_skip(spec: JobSpec, row: Row, evidence: Evidence, harm: Harm) -> str:
         # A redeploy began it anew: what the former version left is not made up for.
         return ""
     decided, second_look = row["finished_us"], harm.around(row["finished_us"], 2, 2, CLOCK)
-    fell_into_a_pause = reason == "outage" and _paused_before_anyone_could(spec, last, evidence, harm)
+    fell_into_a_pause = reason == "outage" and _paused_before_anyone_could(spec, last, history, harm)
     early = reason != "coalesced" and decided <= last + spec.grace
     if early and not second_look and not fell_into_a_pause:
         return f"was skipped ({reason}) within its grace"
@@ -149,9 +149,9 @@ def _wrong_skip(spec: JobSpec, row: Row, evidence: Evidence, harm: Harm) -> str:
     return "" if harm.anything(begin, end) else f"was skipped ({reason}) though nothing had happened"
 
 
-def _paused_before_anyone_could(spec: JobSpec, tick: int, evidence: Evidence, harm: Harm) -> bool:
+def _paused_before_anyone_could(spec: JobSpec, tick: int, history: History, harm: Harm) -> bool:
     """Return whether a pause came before a process was well for long enough to claim a tick."""
-    begins = [a.end for a, _ in _spells(evidence.commands) if a.job == spec.id]
+    begins = [a.end for a, _ in _spells(history.commands) if a.job == spec.id]
     return any(
         at <= begin + _AHEAD and not harm.well_between(at, begin, _TAKEN)
         for at in harm.instants(tick)
@@ -159,23 +159,23 @@ def _paused_before_anyone_could(spec: JobSpec, tick: int, evidence: Evidence, ha
     )
 
 
-def caught_up(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def caught_up(history: History, harm: Harm) -> Iterator[Violation]:
     """R5: of several missed ticks only as many run as the job asks for."""
     together: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    for row in evidence.runs:
-        if row["claimed_us"] is not None and row["job_id"] in evidence.specs:
+    for row in history.runs:
+        if row["claimed_us"] is not None and row["job_id"] in history.specs:
             together[row["job_id"], row["claimed_us"]].append(row)
     for (job, _), rows in together.items():
-        spec = evidence.specs[job]
+        spec = history.specs[job]
         if len(rows) > max(spec.catch_up, spec.max_instances):
             yield Violation(f"{name(rows[0])} was claimed together with {len(rows) - 1} others", job)
 
 
-def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R12: while a process is well, ticks are decided about when they are due."""
-    asked = {job: at for job, _tick, at in evidence.requested}
-    for row in evidence.runs:
-        spec = evidence.specs.get(row["job_id"])
+    asked = {job: at for job, _tick, at in history.requested}
+    for row in history.runs:
+        spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
         if spec is None or row["tick_us"] is None or row["attempt"] > 1:
             continue
@@ -189,9 +189,9 @@ def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
-            # Who claimed it may not be the first who did so, if somebody was harmed in between.
+            # The process that claimed it may not be the first one, if a fault hit the first in between.
             taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
-            if taken_over or _paused_between(evidence, spec, at, first):
+            if taken_over or _paused_between(history, spec, at, first):
                 continue
             if well := harm.well_between(at, first, bound, due):
                 seconds = (decided - due) / SECOND
@@ -199,27 +199,27 @@ def late(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
 
 
-def beyond_grace(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def beyond_grace(history: History, harm: Harm) -> Iterator[Violation]:
     """R5: no first attempt begins later than its grace allows, looked at when it begins."""
-    due = {row["run_id"]: row["due_us"] for row in evidence.runs if not row["crashes"]}
-    for start in evidence.starts:
-        spec = evidence.specs.get(start.job)
+    due = {row["run_id"]: row["due_us"] for row in history.runs if not row["crashes"]}
+    for start in history.starts:
+        spec = history.specs.get(start.job)
         if spec is None or start.attempt > 1 or start.kind != "scheduled" or start.run not in due:
             continue
-        late = evidence.clock.shows(start.at) - (start.tick + spec.jitter) - spec.grace
+        late = history.clock.shows(start.at) - (start.tick + spec.jitter) - spec.grace
         before = start.at - 3 * SECOND
         if late > _ENTERING and not harm.disturbed(start.pid, before, start.at):
             sentence = f"tick {start.tick} began {late / SECOND:.1f} s after its grace had passed"
             yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
-def pauses(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def pauses(history: History, harm: Harm) -> Iterator[Violation]:
     """R8: what falls into a pause does not run, and only that is excused by it."""
-    for row in evidence.runs:
+    for row in history.runs:
         job, tick = row["job_id"], row["tick_us"]
         if tick is None:
             continue
-        spells = [(a, z) for a, z in _spells(evidence.commands) if a.job == job]
+        spells = [(a, z) for a, z in _spells(history.commands) if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
         if row["reason"] == "paused":
             if row["last_tick_us"] is None:
@@ -251,5 +251,5 @@ def _spells(commands: list[Command]) -> list[tuple[Command, Command]]:
     return found
 
 
-def _paused_between(evidence: Evidence, spec: JobSpec, begin: int, end: int) -> bool:
-    return any(a.job == spec.id and a.begin <= end and z.end >= begin for a, z in _spells(evidence.commands))
+def _paused_between(history: History, spec: JobSpec, begin: int, end: int) -> bool:
+    return any(a.job == spec.id and a.begin <= end and z.end >= begin for a, z in _spells(history.commands))

@@ -1,7 +1,7 @@
-"""A ledger in which one of each kind of trouble has happened: what explanations are tried on.
+"""A ledger with one example of each thing that can go wrong, for tests of `why` and `doctor`.
 
-`fill` writes it for a schedule in this very process, `application` for an application in a folder. All of it
-happened lately: the latest tick of most jobs was at the last full hour but one, and that is the trouble.
+`fill` writes the ledger for a schedule in the test's own process, `application` for an application in a
+folder. All of it is recent: for most jobs the tick that went wrong was at the last full hour but one.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def schedule_body(hour: int, *left_out: str) -> str:
 
 
 @dataclass
-class Troubles:
-    """What was written: the ledger, the jobs of its schedule, and the numbers of runs by their jobs.
+class SampleLedger:
+    """The written sample: the ledger, the jobs of its schedule, and the numbers of runs by their jobs.
 
     tick: when the daily jobs were due last, in microseconds.
     """
@@ -84,15 +84,15 @@ def task() -> None:
     """The body of all jobs."""
 
 
-def fill(ledger: Ledger) -> Troubles:
-    """Write a ledger full of troubles; the settings of a scheduler must be in force."""
+def fill(ledger: Ledger) -> SampleLedger:
+    """Write the sample ledger; the settings of a scheduler must be in force."""
     tick = latest_tick()
     body = schedule_body(ticks.moment(tick).hour)
     jobs = _declared(body)
     gone = AsyncIOScheduler()
     gone.add_job(task, "cron", hour=ticks.moment(tick).hour, timezone="UTC", id="gone")
     ledger.prepare()
-    found = Troubles(ledger, {job.id: job for job in jobs if job.id != "removed"}, tick)
+    found = SampleLedger(ledger, {job.id: job for job in jobs if job.id != "removed"}, tick)
     with changing(ledger) as hand:
         definitions.define(hand, [*jobs, *gone.get_jobs()], ticks.now(), Registration(1, set(), 0))
         _in_the_past(hand, tick)
@@ -118,7 +118,7 @@ def _in_the_past(hand: Hand, tick: int) -> None:
 class Book:
     """Writes rows as the scheduler would have left them."""
 
-    def __init__(self, hand: Hand, found: Troubles) -> None:
+    def __init__(self, hand: Hand, found: SampleLedger) -> None:
         self.hand, self.found = hand, found
 
     def run(self, job_id: str, tick: int | None, state: str, **columns: Any) -> int:
@@ -210,12 +210,16 @@ def _cut(book: Book, tick: int) -> None:
 
 def _failed(book: Book, tick: int) -> None:
     book.run(
-        "timeout", tick, "timed_out", error="it took longer than its timeout of 30 s", **_times(tick, 30)
+        "timeout",
+        tick,
+        "timed_out",
+        error="it took longer than its timeout of 30 seconds",
+        **_times(tick, 30),
     )
     run_id = book.run("retry", tick, "succeeded", attempt=2, **_times(tick + 12 * SECOND, 1))
     book.attempt(run_id, 1, "failed", tick, tick + SECOND, "ConnectionError: no route")
     run_id = book.run(
-        "cancelled", tick, "cancelled", error="somebody asked to cancel it", cancel_us=tick + SECOND
+        "cancelled", tick, "cancelled", error="its cancellation was requested", cancel_us=tick + SECOND
     )
     book.asked(tick + SECOND, "cancel", "cancelled", run_id, "the wrong customer")
 
@@ -283,7 +287,7 @@ def gap_end() -> int:
 def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
     """Let a process be in the ledger that is alive: this very one, as far as can be told.
 
-    `silent`: for how long it has shown no sign of life; `stuck`: its event loop no answer.
+    `silent`: for how long it has sent no heartbeat; `stuck`: its event loop no answer.
     """
     from everytick.store import workers
     from everytick.store.records import Identity

@@ -1,4 +1,4 @@
-"""Rules R1 to R3: every tick is accounted for, none is invented, none counts twice."""
+"""Rules R1 to R3: every tick has an outcome, every row has a tick, and no tick has two rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from torture.evidence import Evidence, Row, Start, Violation
-from torture.harm import CLOCK, LEDGER, Harm, name
+from torture.faults import CLOCK, LEDGER, Harm, name
+from torture.history import History, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
 # How young a tick may be and not yet be accounted for, and how young a run may be and not have ended.
@@ -18,24 +18,24 @@ FINAL = {"succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost",
 _COUNTED = 1_000
 
 
-def unaccounted(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def unaccounted(history: History, harm: Harm) -> Iterator[Violation]:
     """R1: every tick since the registration has a row, or lies in a range row, and ends."""
-    for spec in evidence.schedule:
-        job = evidence.jobs.get(spec.id)
+    for spec in history.schedule:
+        job = history.jobs.get(spec.id)
         if job is None:
             yield Violation(f"{spec.id}: the ledger does not know this job", spec.id)
             continue
-        rows = [row for row in evidence.rows_of(spec.id) if row["tick_us"] is not None]
+        rows = [row for row in history.rows_of(spec.id) if row["tick_us"] is not None]
         single = {row["tick_us"] for row in rows if row["last_tick_us"] is None}
         ranges = [(row["tick_us"], row["last_tick_us"]) for row in rows if row["last_tick_us"] is not None]
         current = _as_deployed(spec, job)
         tick = current.next_tick(job["changed_us"])
-        while tick is not None and tick < evidence.until - _SETTLING:
+        while tick is not None and tick < history.until - _SETTLING:
             if tick not in single and not any(first <= tick <= last for first, last in ranges):
                 yield Violation(f"{spec.id}: tick {tick} has no outcome", spec.id, tick)
             tick = current.next_tick(tick)
-    for row in evidence.runs:
-        if row["due_us"] < evidence.until - _ENDING and row["state"] not in FINAL:
+    for row in history.runs:
+        if row["due_us"] < history.until - _ENDING and row["state"] not in FINAL:
             yield Violation(f"{name(row)} is still {row['state']}", row["job_id"], row["tick_us"])
 
 
@@ -45,22 +45,22 @@ def _as_deployed(spec: JobSpec, job: Row) -> JobSpec:
     return next((v for v in versions if f"interval {v.step}us" in job["definition"]), spec)
 
 
-def requested(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def requested(history: History, harm: Harm) -> Iterator[Violation]:
     """R1: every tick that was asked for while the world ran has exactly one outcome."""
-    for job, tick, _at in evidence.requested:
-        rows = [row for row in evidence.rows_of(job) if row["tick_us"] == tick]
-        if len(rows) != 1 and tick < evidence.until - _SETTLING:
+    for job, tick, _at in history.requested:
+        rows = [row for row in history.rows_of(job) if row["tick_us"] == tick]
+        if len(rows) != 1 and tick < history.until - _SETTLING:
             yield Violation(f"{job}: the requested tick {tick} has {len(rows)} outcomes", job, tick)
-    for job in evidence.refused:
-        if job in evidence.jobs or evidence.rows_of(job):
+    for job in history.refused:
+        if job in history.jobs or history.rows_of(job):
             yield Violation(f"{job}: it was refused when it was to be added, and is there all the same", job)
 
 
-def invented(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def invented(history: History, harm: Harm) -> Iterator[Violation]:
     """R2: only ticks of the schedule, counted rightly, with the jitter they may have."""
-    for row in evidence.runs:
+    for row in history.runs:
         job, tick, last = row["job_id"], row["tick_us"], row["last_tick_us"]
-        spec = evidence.specs.get(job)
+        spec = history.specs.get(job)
         if spec is None:
             yield Violation(f"{name(row)} is of a job that nobody declared", job, tick)
         elif tick is None:
@@ -86,11 +86,11 @@ def _miscounted(spec: JobSpec, row: Row) -> Iterator[Violation]:
         yield Violation(f"{spec.id}: {sentence}", spec.id, first)
 
 
-def early(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def early(history: History, harm: Harm) -> Iterator[Violation]:
     """R2: nothing begins before it is due, neither by the ledger nor by the body itself."""
-    starts = {(start.run, start.attempt): start for start in evidence.starts}
-    due = {(row["run_id"], row["attempt"]): row["due_us"] for row in evidence.runs}
-    for row in evidence.runs:
+    starts = {(start.run, start.attempt): start for start in history.starts}
+    due = {(row["run_id"], row["attempt"]): row["due_us"] for row in history.runs}
+    for row in history.runs:
         start = starts.get((row["run_id"], row["attempt"]))
         if start is None or row["started_us"] is None or row["started_us"] >= row["due_us"]:
             continue
@@ -98,10 +98,10 @@ def early(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             yield Violation(
                 f"{name(row)} started before it was due", row["job_id"], row["tick_us"], start.pid
             )
-    for start in evidence.starts:
-        # A retry may begin before its tick, when somebody has set the clock back since the first attempt.
+    for start in history.starts:
+        # A retry may begin before its tick, when the clock was set back since the first attempt.
         since = due.get((start.run, start.attempt), start.tick if start.attempt == 1 else 0)
-        if evidence.clock.shows(start.at) < since and not _set_back_meanwhile(harm, start):
+        if history.clock.shows(start.at) < since and not _set_back_meanwhile(harm, start):
             sentence = f"the body of {start.tick} began too early"
             yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
@@ -112,10 +112,10 @@ def _set_back_meanwhile(harm: Harm, start: Start) -> bool:
     return harm.near(start.at - (25 if frozen else 5) * SECOND, start.at, ["clock back"])
 
 
-def not_unique(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def not_unique(history: History, harm: Harm) -> Iterator[Violation]:
     """R3: no tick twice, neither as rows nor in a range and as a row."""
     jobs: dict[str, list[Row]] = defaultdict(list)
-    for row in evidence.runs:
+    for row in history.runs:
         if row["tick_us"] is not None:
             jobs[row["job_id"]].append(row)
     for job, rows in jobs.items():
@@ -126,18 +126,18 @@ def not_unique(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             last = max(last, row["last_tick_us"] or row["tick_us"])
 
 
-def startups(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def startups(history: History, harm: Harm) -> Iterator[Violation]:
     """R3: startup runs, at most one for each start of the schedule.
 
     A start of the schedule is a start of a process while no other is alive, or none that answers.
     """
     alone = [
         life
-        for life in evidence.lives
-        if life.role != "worker" and not _has_company(evidence, harm, life.begin, life)
+        for life in history.lives
+        if life.role != "worker" and not _has_company(history, harm, life.begin, life)
     ]
-    for spec in evidence.schedule:
-        rows = [row for row in evidence.rows_of(spec.id) if row["kind"] == "startup"]
+    for spec in history.schedule:
+        rows = [row for row in history.rows_of(spec.id) if row["kind"] == "startup"]
         numbers = [row["start_number"] for row in rows]
         for number in {number for number in numbers if numbers.count(number) > 1}:
             yield Violation(f"{spec.id}: start {number} has {numbers.count(number)} startup runs", spec.id)
@@ -148,8 +148,8 @@ def startups(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             yield Violation(f"{spec.id}: {sentence}", spec.id)
 
 
-def _has_company(evidence: Evidence, harm: Harm, begin: int, life: object) -> bool:
-    """Return whether, when a process began, another was up, stayed up and could show signs of life."""
+def _has_company(history: History, harm: Harm, begin: int, life: object) -> bool:
+    """Return whether, when a process began, another was up, stayed up and could send heartbeats."""
     # Long enough for three heartbeats.
     end = begin + 20 * SECOND
     return not harm.near(begin - SECOND, end, [*LEDGER, *CLOCK, "busy"]) and any(
@@ -158,6 +158,6 @@ def _has_company(evidence: Evidence, harm: Harm, begin: int, life: object) -> bo
         and other.ready <= begin
         and other.end >= end
         and not harm.near(begin, end, pid=other.pid)
-        for other in evidence.lives
+        for other in history.lives
         if other.role != "worker"
     )

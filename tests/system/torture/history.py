@@ -1,7 +1,7 @@
-"""What was seen: the harm, the processes, the bodies' own file and the ledger's rows.
+"""Everything that was recorded: faults, processes, the file that the tasks write, and the ledger's rows.
 
-Instants of harm, processes and bodies are microseconds of the machine's monotonic clock; what the ledger
-says is in microseconds of the clock that the processes see. `WorldClock` leads from one to the other.
+Instants of faults, processes and tasks are microseconds of the machine's monotonic clock; those in the
+ledger are microseconds of the wall clock that the processes see. `WorldClock` converts between the two.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class WorldClock:
 
 
 @dataclass
-class Evidence:
+class History:
     """All that the checker looks at. `until`: what the world's clock showed when the quiet period ended.
 
     requested: one-off ticks that were asked for while the world ran: (job, tick, instant of the request);
@@ -188,17 +188,17 @@ _ROWS = ("runs", "attempts", "jobs")
 _HARM = ("clock", "until", "faults", "lives", "commands", "requested", "refused", "oddities")
 
 
-def save(evidence: Evidence, folder: Path) -> None:
+def save(history: History, folder: Path) -> None:
     """Keep what the nemesis did and saw, and the ledger's rows, beside the bodies' file."""
-    known = asdict(replace(evidence, schedule=[]))
+    known = asdict(replace(history, schedule=[]))
     (folder / "nemesis.json").write_text(json.dumps({name: known[name] for name in (*_HARM, *_ROWS)}))
 
 
-def load(folder: Path, schedule: list[JobSpec]) -> Evidence:
+def load(folder: Path, schedule: list[JobSpec]) -> History:
     """Read again what a torture left in its folder."""
     known = json.loads((folder / "nemesis.json").read_text())
     clock = WorldClock(known["clock"]["base"], [(at, offset) for at, offset in known["clock"]["steps"]])
-    return Evidence(
+    return History(
         schedule=schedule,
         clock=clock,
         until=known["until"],

@@ -1,7 +1,7 @@
-"""Somebody elsewhere who asks for single runs while the world runs, as a web application would.
+"""A client process that requests single runs while the schedulers run, as a web application would.
 
-A process of its own, outside of harm's way, but with the world's clock and its ledger: each line that it is
-given is a job to add; it answers with the tick, or with why it could not be added.
+No fault is injected into it, but it uses the same clock and the same ledger. Each line on its standard input
+is a job to add; it answers with the tick of that job, or with the reason why the job could not be added.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ for line in sys.stdin:
 """
 
 
-class Asker:
+class Requester:
     """Asks, and knows what was promised and what was refused."""
 
     def __init__(self, world: World) -> None:

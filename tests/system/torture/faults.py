@@ -1,4 +1,4 @@
-"""Whose fault was it? Questions to the evidence about who was harmed, when, and by what."""
+"""Answers which process was hit by which fault at which time, so that rules can excuse its effects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from torture.evidence import Evidence, Fault, Life, Row, Start
+from torture.history import Fault, History, Life, Row, Start
 from torture.world import SECOND
 
 DEADLY = ("kill", "kill young", "kill all")
 ENDING = ("terminate", "terminate twice")
-# What takes a process out of the world for a while: it lives on, but is not heard of.
+# Faults that cut a process off for a while: it runs on, but the others see no heartbeat.
 PARTED = ("stop", "cut off", "silenced")
 LEDGER = ("lock", "full", "moved", "restart", "crash", "away", "cut", "cut off", "silenced")
 CLOCK = ("clock back", "clock ahead")
@@ -28,23 +28,23 @@ _UP = re.compile(_TIMED.pattern + r".* \| ledger ", re.MULTILINE)
 
 
 class Harm:
-    """Answers from the evidence."""
+    """Answers from the history."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._faults, self._lives, self._clock = evidence.faults, evidence.lives, evidence.clock
+    def __init__(self, history: History) -> None:
+        self._faults, self._lives, self._clock = history.faults, history.lives, history.clock
         self._to_all = [
             (fault.begin, fault.end + (_ASLEEP if self._asleep(fault) else _AFTERMATH))
-            for fault in evidence.faults
-            if fault.pid == 0 or _froze_with_the_ledger(fault, evidence.lives)
+            for fault in history.faults
+            if fault.pid == 0 or _froze_with_the_ledger(fault, history.lives)
         ]
         self._started = {
             (each["run_id"], each["attempt"]): each["started_us"]
-            for each in [*evidence.runs, *evidence.attempts]
+            for each in [*history.runs, *history.attempts]
         }
         # A coroutine that blocks the loop of its process harms that process.
         self._blocked = [
             (start.pid, start.at, start.end or start.at + 3 * SECOND)
-            for start in evidence.starts
+            for start in history.starts
             if start.job == "hog" and (start.end is None or start.end - start.at > SECOND)
         ]
 
@@ -120,7 +120,7 @@ class Harm:
         return self._clock.instants(shown)
 
     def around(self, shown: int, before: float, after: float, kinds: Iterable[str] | None = None) -> bool:
-        """Return whether harm was done within so many seconds of an instant that the ledger names."""
+        """Return whether a fault was injected within some seconds of an instant from the ledger."""
         return any(
             self.near(at - int(before * SECOND), at + int(after * SECOND), kinds)
             for at in self.instants(shown)
@@ -128,7 +128,7 @@ class Harm:
 
 
 def _froze_with_the_ledger(fault: Fault, lives: Iterable[Life]) -> bool:
-    """Return whether a process was parted inside of a transaction: then nobody else could write.
+    """Return whether a process was parted inside of a transaction: then no other process could write.
 
     Others say so when they have waited for five seconds.
     """

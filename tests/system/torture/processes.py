@@ -1,29 +1,29 @@
-"""How processes behaved: exit codes, errors in their logs, who gave up whom (R10 to R12)."""
+"""Rules for processes: exit codes, errors in their logs, and who was declared dead (R10 to R12)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from torture.evidence import Evidence, Life, Violation
-from torture.harm import DEADLY, ENDING, LEDGER, PARTED, Harm
+from torture.faults import DEADLY, ENDING, LEDGER, PARTED, Harm
+from torture.history import History, Life, Violation
 from torture.world import SECOND
 
 _BLOCKED = "job hog blocks the event loop"
 _GIVEN_UP = ("had lost its lease", "had been declared dead")
-# Nobody is declared dead before a whole lease; who was parted for less is not excused.
+# No process is declared dead before a whole lease; one that was cut off for less is not excused.
 _LEASE = 15 * SECOND
 
 
-def oddities(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
-    """What the nemesis saw itself."""
-    for sentence in evidence.oddities:
+def oddities(history: History, harm: Harm) -> Iterator[Violation]:
+    """Oddities that the nemesis recorded itself."""
+    for sentence in history.oddities:
         yield Violation(sentence)
 
 
-def exits(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
-    """R11: who is asked to stop ends with 0, or with 1 if something was cut; nobody else ends."""
-    for life in evidence.lives:
+def exits(history: History, harm: Harm) -> Iterator[Violation]:
+    """R11: a process that is stopped ends with 0, or with 1 if runs were cut; no other process ends."""
+    for life in history.lives:
         sentence = _wrong_exit(life, harm)
         if sentence:
             yield Violation(f"process {life.pid} {sentence}", pid=life.pid)
@@ -46,20 +46,20 @@ def _wrong_exit(life: Life, harm: Harm) -> str:
     return f"ended by itself with exit code {life.code}"
 
 
-def cuts(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def cuts(history: History, harm: Harm) -> Iterator[Violation]:
     """R11: a process that had to interrupt a run says so with its exit code."""
-    clean = {life.pid: life for life in evidence.lives if life.code == 0}
-    cut = {(a["run_id"], a["attempt"]) for a in [*evidence.runs, *evidence.attempts]
+    clean = {life.pid: life for life in history.lives if life.code == 0}
+    cut = {(a["run_id"], a["attempt"]) for a in [*history.runs, *history.attempts]
            if a["state"] == "interrupted"}  # fmt: skip
-    for start in evidence.starts:
+    for start in history.starts:
         if start.pid in clean and (start.run, start.attempt) in cut:
             sentence = f"process {start.pid} interrupted run {start.run} and ended with exit code 0"
             yield Violation(sentence, start.job, start.tick, start.pid)
 
 
-def errors(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def errors(history: History, harm: Harm) -> Iterator[Violation]:
     """R12: no traceback in any log but those of planned failures."""
-    for life in evidence.lives:
+    for life in history.lives:
         lines = life.log.splitlines()
         for number, line in enumerate(lines):
             if line.startswith("Traceback ") and not _planned(lines, number):
@@ -78,21 +78,21 @@ def _planned(lines: list[str], number: int) -> bool:
     return announced and (length is None or "RuntimeError: as planned" in rest[:length])
 
 
-def given_up_too_soon(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def given_up_too_soon(history: History, harm: Harm) -> Iterator[Violation]:
     """R10, R12: only who was parted for about a lease is declared dead, and loses what it ran."""
-    for life in evidence.lives:
+    for life in history.lives:
         parted = max(
-            (f.end - f.begin for f in evidence.faults if f.kind in PARTED and f.pid == life.pid), default=0
+            (f.end - f.begin for f in history.faults if f.kind in PARTED and f.pid == life.pid), default=0
         )
         for line in life.log.splitlines():
             if parted < _LEASE and any(words in line for words in _GIVEN_UP):
                 yield Violation(f"process {life.pid} was given up without need: {line}", pid=life.pid)
 
 
-def blocked_loops(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def blocked_loops(history: History, harm: Harm) -> Iterator[Violation]:
     """R12: a coroutine that blocks the event loop is named in the log."""
-    logs = {life.pid: life.log for life in evidence.lives}
-    for start in evidence.starts:
+    logs = {life.pid: life.log for life in history.lives}
+    for start in history.starts:
         if start.job != "hog" or start.end is None or start.end - start.at < 2.5 * SECOND:
             continue
         if harm.harmed(start, start.end) or harm.near(start.at - 5 * SECOND, start.end, [*LEDGER, "busy"]):

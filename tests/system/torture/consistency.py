@@ -1,12 +1,12 @@
-"""The ledger and the bodies tell the same story (R3, R6), and no job runs too often at once (R7)."""
+"""The ledger agrees with what the tasks themselves recorded (R3, R6), and no job exceeds its limit (R7)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from torture.evidence import Evidence, Row, Start, Violation
-from torture.harm import LEDGER, PARTED, Harm, name
+from torture.faults import LEDGER, PARTED, Harm, name
+from torture.history import History, Row, Start, Violation
 from torture.world import SECOND, JobSpec
 
 _KNOWS = ("succeeded", "failed")
@@ -16,11 +16,11 @@ _COMMITTING = SECOND
 _NOTICING = SECOND // 2
 
 
-def ledger_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
-    """What the ledger says of a run's latest attempt is what the body did."""
-    starts = {(start.run, start.attempt): start for start in evidence.starts}
-    ran = {start.run for start in evidence.starts}
-    for row in evidence.runs:
+def ledger_against_file(history: History, harm: Harm) -> Iterator[Violation]:
+    """The ledger's outcome of a run's latest attempt is the one that the task recorded."""
+    starts = {(start.run, start.attempt): start for start in history.starts}
+    ran = {start.run for start in history.starts}
+    for row in history.runs:
         start = starts.get((row["run_id"], row["attempt"]))
         sentence = ""
         if row["state"] == "skipped" and row["run_id"] in ran:
@@ -33,11 +33,11 @@ def ledger_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
 
 
-def attempts_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     """Each earlier attempt of the ledger is what the body did, and each body has its attempt."""
-    rows = {row["run_id"]: row for row in evidence.runs}
-    starts = {(start.run, start.attempt): start for start in evidence.starts}
-    attempts = {(each["run_id"], each["attempt"]): each for each in evidence.attempts}
+    rows = {row["run_id"]: row for row in history.runs}
+    starts = {(start.run, start.attempt): start for start in history.starts}
+    attempts = {(each["run_id"], each["attempt"]): each for each in history.attempts}
     for (run, number), attempt in attempts.items():
         row, start = rows[run], starts.get((run, number))
         sentence = ""
@@ -49,7 +49,7 @@ def attempts_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]
             sentence = f"has an earlier attempt {number}, but is at attempt {row['attempt']}"
         if sentence:
             yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"])
-    for start in evidence.starts:
+    for start in history.starts:
         found = rows.get(start.run)
         what = f"{start.job}: tick {start.tick} ran attempt {start.attempt}"
         if found is None or (found["job_id"], found["tick_us"] or 0) != (start.job, start.tick):
@@ -58,13 +58,13 @@ def attempts_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]
             yield Violation(f"{what} that the ledger does not know", start.job, start.tick)
 
 
-def owners(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
-    """R3: who holds the lease of an attempt in the ledger is who entered the body, and nobody else."""
+def owners(history: History, harm: Harm) -> Iterator[Violation]:
+    """R3: the process that holds the lease of an attempt is the only one that called the task."""
     holders = {
-        (each["run_id"], each["attempt"]): each["process_id"] for each in [*evidence.runs, *evidence.attempts]
+        (each["run_id"], each["attempt"]): each["process_id"] for each in [*history.runs, *history.attempts]
     }
     pids: dict[str, int] = {}
-    for start in evidence.starts:
+    for start in history.starts:
         holder = holders.get((start.run, start.attempt))
         if holder is not None and pids.setdefault(holder, start.pid) != start.pid:
             sentence = (
@@ -73,40 +73,40 @@ def owners(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
             yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
-def ends_against_file(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def ends_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     """R3: the recorded end of a run is the end of the body of its latest attempt, and no staler one's."""
-    ends = {(start.run, start.attempt): start for start in evidence.starts if start.end is not None}
-    for row in evidence.runs:
+    ends = {(start.run, start.attempt): start for start in history.starts if start.end is not None}
+    for row in history.runs:
         start = ends.get((row["run_id"], row["attempt"]))
         if row["state"] != "succeeded" or start is None or start.end is None:
             continue
-        apart = row["finished_us"] - evidence.clock.shows(start.end)
+        apart = row["finished_us"] - history.clock.shows(start.end)
         if abs(apart) > _NOTICING and not harm.disturbed(start.pid, start.end - SECOND, start.end + SECOND):
             sentence = f"is recorded to have ended {apart / SECOND:.1f} s after its body"
             yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], start.pid)
 
 
-def overlapping(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
     """R7: never more bodies of a job at once than `max_instances`, unless a frozen one was replaced."""
     by_job: dict[str, list[Start]] = defaultdict(list)
-    for start in evidence.starts:
-        if start.end is not None and start.job in evidence.specs:
+    for start in history.starts:
+        if start.end is not None and start.job in history.specs:
             by_job[start.job].append(start)
     for job, starts in by_job.items():
         under_way: list[Start] = []
         for start in sorted(starts, key=lambda start: start.at):
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            if len(counted) >= evidence.specs[job].max_instances:
+            if len(counted) >= history.specs[job].max_instances:
                 sentence = f"tick {start.tick} began while {len(under_way)} others were under way"
                 yield Violation(f"{job}: {sentence}", job, start.tick, start.pid)
             under_way.append(start)
 
 
-def overlap_skips(evidence: Evidence, harm: Harm) -> Iterator[Violation]:
+def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
     """R7: a tick is skipped for overlap only while enough earlier runs of its job hold their leases."""
-    for spec in evidence.specs.values():
-        rows = evidence.rows_of(spec.id)
+    for spec in history.specs.values():
+        rows = history.rows_of(spec.id)
         runs = [row for row in rows if row["state"] != "skipped"]
         for row in rows:
             if row["reason"] != "overlap":

@@ -1,4 +1,4 @@
-"""Keeps processes under way: whenever one has ended, another takes its place."""
+"""Starts the scheduler processes; when a process has ended, the next one is started in its slot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from application import Running
 from proxy import Proxy
 from servers import at_port
-from torture.evidence import Life, now
+from torture.history import Life, now
 from torture.world import World
 from waiting import wait_for
 
@@ -19,8 +19,8 @@ _LOOK = 0.02
 _PAUSES = (0.0, 0.1, 0.5, 2.0)
 
 
-class Door:
-    """Starts go through it; whoever shuts it has no start under way, and none begins."""
+class StartGate:
+    """A lock for starts: many starts may hold it at once; while it is shut no start is running or begins."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -29,7 +29,7 @@ class Door:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Go through; wait as long as it is shut."""
+        """Let the block run as a start; wait while the gate is shut."""
         with self._changed:
             self._changed.wait_for(lambda: not self._shut)
             self._inside += 1
@@ -42,7 +42,7 @@ class Door:
 
     @contextmanager
     def shut(self) -> Iterator[None]:
-        """Shut it, wait until nobody is inside, and open it after the block."""
+        """Shut the gate, wait until no start is running, and open it after the block."""
         with self._changed:
             self._shut = True
             self._changed.wait_for(lambda: not self._inside)
@@ -54,10 +54,10 @@ class Door:
                 self._changed.notify_all()
 
 
-class Place:
-    """Where one process after the other lives: a machine, with its clock and its wire to the server.
+class Slot:
+    """A machine on which one process after the other runs, with its own clock and connection to the server.
 
-    spared: somebody is busy with the process that is here.
+    spared: a fault is just being injected into its process, so no other one may be.
     """
 
     def __init__(self, role: str, skew: int, wire: Proxy | None) -> None:
@@ -68,11 +68,11 @@ class Place:
         self.spared = False
 
     def is_up(self, seconds: float = 0) -> bool:
-        """Return whether a process is here and has been up for so long."""
+        """Return whether its process has been up for that many seconds."""
         return self.alive and self.ready is not None and now() - self.ready >= seconds * 1e6
 
     def variables(self, ledger_url: str) -> dict[str, str]:
-        """Return what a process here is told; `ledger_url` leads past the wire."""
+        """Return the environment of its process; `ledger_url` is the server's address without the proxy."""
         url = ledger_url if self.wire is None else at_port(ledger_url, self.wire.port)
         return {
             "SCHEDULER_ROLE": self.role,
@@ -82,7 +82,7 @@ class Place:
 
     @property
     def pid(self) -> int:
-        """The process that is here, or was last."""
+        """The id of its present process, or of the last one."""
         assert self.process is not None
         return self.process.popen.pid
 
@@ -91,53 +91,53 @@ class Place:
         return self.process is not None and self.process.popen.poll() is None
 
 
-class Keeper:
-    """Some places, each with a thread that starts its processes and writes down their lives."""
+class Supervisor:
+    """All slots, each with a thread that starts its processes and records their lives."""
 
     def __init__(self, world: World, seed: int) -> None:
-        self.places = [Place(*place) for place in world.places]
+        self.slots = [Slot(*slot) for slot in world.slots]
         self.lives: list[Life] = []
-        self.door = Door()
+        self.gate = StartGate()
         self._world = world
         self._closing = threading.Event()
         self._threads = [
-            threading.Thread(target=self._keep, args=(place, random.Random(f"{seed} place {number}")))
-            for number, place in enumerate(self.places)
+            threading.Thread(target=self._keep, args=(slot, random.Random(f"{seed} slot {number}")))
+            for number, slot in enumerate(self.slots)
         ]
         for thread in self._threads:
             thread.start()
 
     def all_up(self) -> None:
-        """Wait until a process is up in each place."""
-        wait_for(lambda: all(place.is_up() for place in self.places), "all processes", 90)
+        """Wait until a process is up in each slot."""
+        wait_for(lambda: all(slot.is_up() for slot in self.slots), "all processes", 90)
 
     def close(self) -> None:
         """Start nothing more."""
         self._closing.set()
 
     def end(self) -> None:
-        """Start nothing more, and let nobody live on."""
+        """Start nothing more, and kill every process."""
         self.close()
-        for place in self.places:
-            if place.process is not None:
-                place.process.popen.kill()
+        for slot in self.slots:
+            if slot.process is not None:
+                slot.process.popen.kill()
         for thread in self._threads:
             thread.join()
-        for place in self.places:
-            if place.wire is not None:
-                place.wire.close()
+        for slot in self.slots:
+            if slot.wire is not None:
+                slot.wire.close()
 
-    def _keep(self, place: Place, choice: random.Random) -> None:
+    def _keep(self, slot: Slot, choice: random.Random) -> None:
         while not self._closing.is_set():
-            with self.door.entered():
-                place.ready, place.begin = None, now()
-                place.process = process = self._world.launch(**place.variables(self._world.ledger_url))
-                while place.alive and not process.is_up():
+            with self.gate.entered():
+                slot.ready, slot.begin = None, now()
+                slot.process = process = self._world.launch(**slot.variables(self._world.ledger_url))
+                while slot.alive and not process.is_up():
                     time.sleep(_LOOK)
-                place.ready = now() if process.is_up() else None
-            while place.alive:
+                slot.ready = now() if process.is_up() else None
+            while slot.alive:
                 time.sleep(_LOOK)
             code = process.popen.wait()
-            life = Life(process.popen.pid, place.begin, place.ready, now(), code, process.log(), place.role)
+            life = Life(process.popen.pid, slot.begin, slot.ready, now(), code, process.log(), slot.role)
             self.lives.append(life)
             self._closing.wait(choice.choice(_PAUSES))

@@ -1,4 +1,4 @@
-"""What a file of the user's gives to its names, and the calls in it, by where they stand."""
+"""The values that a file of the user gives to its names, and the calls in the file, by their place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 # First line and column, last line and column.
 Span = tuple[int, int, int, int]
-# What a name is given in one scope; None for what is no expression, such as a parameter or an import.
+# The values that a name is given in one scope; None for one without an expression (a parameter, an import).
 Bound = Sequence[ast.expr | None]
 
 
@@ -31,7 +31,7 @@ class _Scope:
 
 
 class FileText:
-    """What stands in a file.
+    """The names and calls of one file.
 
     calls: by where they stand.
     module: what is given to the names of the module.
@@ -59,9 +59,13 @@ class FileText:
         return []
 
 
-def text_of(file: str, names: dict[str, Any]) -> FileText:
-    """Return what stands in the file of a module with these names; nothing if it cannot be read."""
-    linecache.lazycache(file, names)
+def text_of(file: str, names: dict[str, Any] | None = None) -> FileText:
+    """Return what stands in a file; nothing if it cannot be read.
+
+    Args:
+        names: those of its module, by which a file that lies in an archive is found.
+    """
+    linecache.lazycache(file, names or {})
     return _text_of(file)
 
 

@@ -1,0 +1,56 @@
+"""What is over for long is removed, the oldest first and piece by piece, so that nothing holds up a claim.
+
+Each function is called inside of a transaction.
+"""
+
+from __future__ import annotations
+
+from .connections import Connection
+
+
+def _oldest(table: str, key: str, since: str, *, of: str | None = None) -> str:
+    """Return the statement that deletes a piece of a table.
+
+    Args:
+        key: the column that names what is deleted.
+        since: the indexed column with the instant by which it is old.
+        of: the table that has `since`, where that is another one.
+    """
+    return f"""
+DELETE FROM {table} WHERE {key} IN (
+    SELECT {key} FROM {of or table} WHERE {since} < :before ORDER BY {since} LIMIT :piece)
+"""
+
+
+PRUNE_ATTEMPTS = _oldest("scheduler_attempts", "run_id", "finished_us", of="scheduler_runs")
+PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_runs")
+PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
+PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
+
+# A job that was added while running and has ended is deleted together with its last run.
+PRUNE_JOBS = """
+DELETE FROM scheduler_jobs WHERE job_id IN (
+    SELECT job_id FROM scheduler_jobs
+    WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before
+    AND NOT EXISTS (SELECT 1 FROM scheduler_runs WHERE scheduler_runs.job_id = scheduler_jobs.job_id)
+    LIMIT :piece)
+"""
+
+# By scheduler_incidents_changed.
+PRUNE_NOTICES = _oldest("scheduler_notices", "incident_id", "changed_us", of="scheduler_incidents")
+PRUNE_INCIDENTS = _oldest("scheduler_incidents", "incident_id", "changed_us")
+
+
+def prune_runs(connection: Connection, before: int, piece: int) -> int:
+    """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
+    values = {"before": before, "piece": piece}
+    for statement in (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_AUDIT, PRUNE_JOBS):
+        connection.execute(statement, values)
+    return connection.execute(PRUNE_RUNS, values).rowcount
+
+
+def prune_incidents(connection: Connection, before: int, piece: int) -> None:
+    """Remove the oldest incidents in which nothing changed since an instant, at most `piece`."""
+    values = {"before": before, "piece": piece}
+    for statement in (PRUNE_NOTICES, PRUNE_INCIDENTS):
+        connection.execute(statement, values)
