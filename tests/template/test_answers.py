@@ -43,8 +43,8 @@ def test_a_later_version_may_ask_more_and_leave_a_part_out(
         "copier.yml",
         lambda old: (
             old.replace(
-                "  # What is the user's",
-                '  - "{% if not (extra | default(false)) %}/extra.txt{% endif %}"\n  # What is the user\'s',
+                "\n_exclude:\n",
+                '\n_exclude:\n  - "{% if not (extra | default(false)) %}/extra.txt{% endif %}"\n',
             )
             + "\nextra:\n  type: bool\n  help: An extra\n  default: false\n"
         ),
