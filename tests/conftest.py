@@ -12,7 +12,9 @@ import shutil
 for _name in [
     name
     for name in os.environ
-    if name.startswith(("SCHEDULER_", "EVERYTICK_", "LOG_", "GIT_")) or name == "LEDGER"
+    if name.startswith(("SCHEDULER_", "EVERYTICK_", "LOG_", "GIT_"))
+    # Without bytecode every process that a test starts, and every worker, compiles all that it imports.
+    or name in ("LEDGER", "PYTHONDONTWRITEBYTECODE")
 ]:
     del os.environ[_name]
 os.environ |= {
@@ -29,6 +31,7 @@ from collections.abc import Iterator  # noqa: E402
 import pytest  # noqa: E402
 from everytick.model import ticks  # noqa: E402
 
+import new_ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -42,6 +45,13 @@ from sinks import sink as sink  # noqa: E402
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _new_ledgers() -> Iterator[None]:
+    """Let new ledgers be copies of one that the migrations made."""
+    with new_ledgers.copied():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +75,12 @@ def project(history: TemplateHistory) -> Project:
     return history.copy()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Look for the Pythons of this machine before workers are started, each of which would look."""
+    if config.getoption("numprocesses", None):
+        found_pythons()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was not tried for want of a program: Pythons, and systemd's own check of the unit."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
@@ -73,7 +89,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("systemd-analyze is not here", yellow=True)
         terminalreporter.line("The unit for systemd was NOT verified, only read.")
     tried = any("test_the_applications_own_tests_pass" in report.nodeid for report in reports)
-    missing = [version for version in choices("python_version") if version not in found_pythons()]
-    if tried and missing:
+    if tried and (missing := [it for it in choices("python_version") if it not in found_pythons()]):
         terminalreporter.section("Pythons that this machine lacks", yellow=True)
         terminalreporter.line(f"The generated application was NOT tried on: {', '.join(missing)}.")

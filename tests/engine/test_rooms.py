@@ -11,6 +11,7 @@ import pytest
 from everytick.store import schema
 
 ENGINE = Path(everytick.__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 def named_in(text: str) -> set[str]:
@@ -33,18 +34,28 @@ def test_the_package_lists_its_rooms() -> None:
     assert named_in(everytick.__doc__ or "") | {"former_names"} == modules_of(ENGINE) - {"py"}
 
 
+def imported_by(file: Path) -> set[str]:
+    """Return the modules that a file imports, by the first part of their names; not those beside it."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    named = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    named += [it.name for node in nodes if isinstance(node, ast.Import) for it in node.names]
+    return {name.partition(".")[0] for name in named}
+
+
 def test_no_module_imports_the_application() -> None:
     """Which application it is, only `app` is told; its modules are named by references."""
-    found = [
-        (file.name, node.lineno)
-        for file in sorted(ENGINE.rglob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if (
-            isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "app"
-        )
-        or (isinstance(node, ast.Import) and any(it.name.split(".")[0] == "app" for it in node.names))
-    ]
-    assert found == []
+    assert [file.name for file in sorted(ENGINE.rglob("*.py")) if "app" in imported_by(file)] == []
+
+
+def test_the_tests_of_the_engine_need_no_application_of_the_template() -> None:
+    """What renders one, runs one or is about one is in `tests/template` and `tests/system`."""
+    support = {file.stem: imported_by(file) for file in (TESTS / "support").glob("*.py")}
+    theirs = {file.stem for room in ("template", "system") for file in (TESTS / room).glob("*.py")}
+    theirs |= {"app", "application"}
+    while more := {name for name, imported in support.items() if imported & theirs} - theirs:
+        theirs |= more
+    found = {file.name: imported_by(file) & theirs for file in (TESTS / "engine").rglob("*.py")}
+    assert {name: used for name, used in found.items() if used} == {}
 
 
 # The rooms below and beside `read`: they keep the ledger, write it, or are what the read models are made of.

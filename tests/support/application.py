@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +22,12 @@ from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 
+from ledgers import rows_in
+from waiting import wait_for
+
 TEMPLATE = Path(__file__).parents[2] / "template"
-PATIENCE = 60.0
 
 HEADER = "from everytick import AsyncIOScheduler\n"
-
-
-def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Return the first true value of `condition()`; fail with `what` when patience ends."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited {patience:g} s in vain for {what}")
-
-
-def rows_in(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return the rows of all runs as they are, oldest first."""
-    with closing(ledger.connect(read_only=True)) as connection:
-        cursor: Any = connection.execute("SELECT * FROM scheduler_runs ORDER BY run_id")
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 class Application:

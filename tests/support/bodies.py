@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from application import Application, Running, wait_for
+from application import Application, Running
+from waiting import wait_for
 
 TASKS = """\
 import asyncio, os, signal, time

@@ -17,23 +17,27 @@ _TOKEN = "all-all-all-all-all-all"
 
 def api(ledger: Ledger, path: str, **query: Any) -> Any:
     """Return what the API of a dashboard on this ledger gives; `path` is below /api/v1."""
-    return _answer(ledger, f"/api/v1/{quote(path)}", query).json()
+    return _found(look(ledger, f"/api/v1/{quote(path)}", **query)).json()
 
 
 def refused(ledger: Ledger, path: str, **query: Any) -> str:
     """Return the sentence with which the API says that there is no such thing."""
-    return str(_answer(ledger, f"/api/v1/{quote(path)}", query, 404).json()["error"])
+    return str(_found(look(ledger, f"/api/v1/{quote(path)}", **query), 404).json()["error"])
 
 
 def page(ledger: Ledger, path: str, **query: Any) -> str:
     """Return a page of a dashboard on this ledger."""
-    return _answer(ledger, path, query).text
+    return _found(look(ledger, path, **query)).text
 
 
-def _answer(ledger: Ledger, path: str, query: dict[str, Any], status: int = 200) -> httpx.Response:
+def look(ledger: Ledger, path: str, **query: Any) -> httpx.Response:
+    """Return what a dashboard on this ledger answers to somebody who may do all."""
     # On a thread: the test may have an event loop of its own, which a schedule needs meanwhile.
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(asyncio.run, _ask(ledger, path, query)).result(20)
+        return pool.submit(asyncio.run, _ask(ledger, path, query)).result(20)
+
+
+def _found(answer: httpx.Response, status: int = 200) -> httpx.Response:
     assert answer.status_code == status, answer.text
     return answer
 
@@ -42,4 +46,4 @@ async def _ask(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Respon
     transport = httpx.ASGITransport(create_app(ledger, Authenticator(_TOKEN), frozenset(), 0))
     headers = {"Authorization": f"Bearer {_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
-        return await client.get(path, params=query)
+        return await client.get(path, params=query or None)

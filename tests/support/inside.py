@@ -20,8 +20,7 @@ from everytick import settings as settings_room
 from everytick.model import ticks
 from everytick.system import use
 
-from application import rows_in
-from ledgers import changing
+from ledgers import changing, rows_in
 
 
 @contextmanager

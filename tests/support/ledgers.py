@@ -65,3 +65,8 @@ def found_in(ledger: Ledger, query: str, *values: Any) -> list[dict[str, Any]]:
         cursor = Hand(connection).execute(query, values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def rows_in(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the rows of all runs as they are, oldest first."""
+    return found_in(ledger, "SELECT * FROM scheduler_runs ORDER BY run_id")

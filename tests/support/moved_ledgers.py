@@ -13,23 +13,12 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 
-from application import Application
 from histories import run, write
 
 HOUR = 3600 * ticks.SECOND
 # A megabyte.
 LONG = "é" * 500_000
 HOSTILE = "a\0b \N{PILE OF POO} ' \" \\ %s :name {x} \u202e"
-
-
-def app_of(folder: Path, **environment: str) -> Application:
-    """Return an application with one job, whose ledger is where the variables say."""
-    made = Application(folder)
-    made.tasks("def task() -> None: ...\n")
-    imports = "from app.services.my_tasks import task\n"
-    made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', imports)
-    made.environment |= environment
-    return made
 
 
 def sqlite(folder: Path, name: str = "ledger.db") -> Ledger:

@@ -20,6 +20,7 @@ from app_session import ROOT
 from rendering import choices
 
 ENVIRONMENTS = ROOT / ".cache" / "envs"
+_FOUND = "PYTEST_FOUND_PYTHONS"
 # Variables of the test process that the application must not inherit.
 FOREIGN = (
     "COV_",
@@ -63,13 +64,14 @@ def uv(folder: Path, *arguments: str | Path) -> str:
 
 
 def _candidates(version: str) -> Iterator[str]:
-    """Yield where a Python may be: this one, PATH, pyenv, a runner's tool cache, what uv knows."""
+    """Yield where a Python may be: this one, pyenv, PATH, a runner's tool cache, what uv knows."""
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         yield sys.executable
-    for folder in os.get_exec_path():
-        yield str(Path(folder) / f"python{version}")
+    # Before PATH, where pyenv puts shell scripts that look for these first.
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True))
+    for folder in os.get_exec_path():
+        yield str(Path(folder) / f"python{version}")
     for tools in ("RUNNER_TOOL_CACHE", "AGENT_TOOLSDIRECTORY"):
         if tools in os.environ:
             found = Path(os.environ[tools]).glob(f"Python/{version}.*/*/bin/python")
@@ -90,13 +92,19 @@ def _is(python: str, version: str) -> bool:
 
 @cache
 def found_pythons() -> dict[str, str]:
-    """Return the supported Pythons that this machine has."""
-    found: dict[str, str] = {}
-    for version in choices("python_version"):
-        python = next((name for name in _candidates(version) if _is(name, version)), None)
-        if python:
-            found[version] = python
-    return found
+    """Return the supported Pythons that this machine has.
+
+    They are looked for once: a worker is started with the environment of the process that looked.
+    """
+    if _FOUND not in os.environ:
+        found: dict[str, str] = {}
+        for version in choices("python_version"):
+            python = next((name for name in _candidates(version) if _is(name, version)), None)
+            if python:
+                found[version] = python
+        os.environ[_FOUND] = json.dumps(found)
+    known: dict[str, str] = json.loads(os.environ[_FOUND])
+    return known
 
 
 def environment(version: str, project: Path) -> Path:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +21,6 @@ from everytick.store import definitions, requests
 from everytick.store.database import Ledger
 from everytick.store.records import Registration
 
-from application import Application
 from ledgers import Hand, changing
 
 TASKS = "def task() -> None:\n    pass\n"
@@ -100,15 +98,6 @@ def fill(ledger: Ledger) -> SampleLedger:
         _in_the_past(hand, tick)
         _write(Book(hand, found))
     return found
-
-
-def application(folder: Path) -> tuple[Application, SampleLedger]:
-    """Make an application in `folder` with the sample ledger; nothing of it is running."""
-    app = Application(folder)
-    found = fill(app.ledger)
-    app.tasks(TASKS)
-    app.schedule(schedule_body(ticks.moment(found.tick).hour, "removed"), IMPORTS)
-    return app, found
 
 
 def _declared(body: str) -> list[Job]:

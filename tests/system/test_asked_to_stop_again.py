@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from application import PATIENCE, Application
+from application import Application
+from waiting import PATIENCE
 
 
 @pytest.mark.full

@@ -10,11 +10,12 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 
-from application import Application, wait_for
+from application import Application
 from bodies import deploy, let, pass_by
 from clock_file import give_clock
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
 from ledgers import found_in
+from waiting import wait_for
 
 SECOND, HOUR, DAY = 1_000_000, 3_600, 86_400
 

@@ -12,11 +12,11 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler
 
-from application import Application, wait_for
+from application import Application
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, let, marks, more
-from inside import covered, rows, until, without_a_hole
+from inside import covered, rows, until, was_down, without_a_hole
 from ledgers import changing, found_in
-from test_catching_up import was_down
+from waiting import wait_for
 
 SECOND = 1_000_000
 

@@ -11,7 +11,7 @@ import pytest
 
 from application import Application
 from inside import scheduler_settings
-from sample_ledger import application
+from troubled_application import troubled_application
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Application:
     """An application in which all of it happened."""
     folder = tmp_path_factory.mktemp("app")
     with scheduler_settings(folder):
-        return application(folder / "app")[0]
+        return troubled_application(folder / "app")[0]
 
 
 def by_check(app: Application, *arguments: str, code: int = 0) -> dict[str, list[dict[str, Any]]]:
@@ -67,7 +67,7 @@ def test_warnings_fail_only_if_asked_for(tmp_path: Path) -> None:
 @pytest.mark.full
 def test_a_broken_schedule_does_not_hide_the_rest(tmp_path: Path) -> None:
     with scheduler_settings(tmp_path):
-        app, _troubled = application(tmp_path / "app")
+        app, _troubled = troubled_application(tmp_path / "app")
     app.schedule("scheduler.add_job(nothing)")
     found = by_check(app, code=1)
     assert [it["where"] for it in found["schedule"]] == ["app/components/scheduler/main.py:6"]

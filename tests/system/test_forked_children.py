@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 pytestmark = [
     pytest.mark.full,

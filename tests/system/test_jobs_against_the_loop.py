@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 TASKS = """
 import asyncio, threading

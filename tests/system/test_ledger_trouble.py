@@ -17,9 +17,10 @@ import pytest
 from everytick import AsyncIOScheduler, LedgerError
 from everytick.model import ticks
 
-from application import Application, Running, wait_for
+from application import Application, Running
 from bodies import TASKS, deploy, doomed, entered, let, marks, more, pass_by
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
+from waiting import wait_for
 
 SECOND = 1_000_000
 LEASE = 15

@@ -21,9 +21,20 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.querying import connect
 
-from application import Application, wait_for
-from moved_ledgers import HOSTILE, app_of, cleaned, content, fill, sqlite
+from application import Application
+from moved_ledgers import HOSTILE, cleaned, content, fill, sqlite
 from servers import Server
+from waiting import wait_for
+
+
+def app_of(folder: Path, **environment: str) -> Application:
+    """Return an application with one job, whose ledger is where the variables say."""
+    made = Application(folder)
+    made.tasks("def task() -> None: ...\n")
+    imports = "from app.services.my_tasks import task\n"
+    made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', imports)
+    made.environment |= environment
+    return made
 
 
 @pytest.fixture(autouse=True)

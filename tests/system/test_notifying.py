@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
 from bodies import deploy, doomed, entered, in_some_seconds, kill, let
 from sinks import HttpSink, MailSink, free_port
+from waiting import wait_for
 
 
 @pytest.fixture

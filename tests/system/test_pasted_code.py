@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 DOCUMENT = Path(__file__).parent / "document"
 

@@ -17,8 +17,9 @@ from everytick.read import processes
 from everytick.store.opening import open_ledger
 from typer.testing import CliRunner
 
-from application import Application, Running, wait_for
+from application import Application, Running
 from histories import prepared
+from waiting import wait_for
 
 TASKS = """
 import asyncio
@@ -259,3 +260,21 @@ def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
     done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
     assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
     assert done.stderr.startswith("error: no scheduler is up, so run 1 is not waited for")
+
+
+@pytest.mark.full
+def test_a_pause_tells_its_note_and_its_end(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
+    with app.running():
+        assert app.command("pause", "job", "--until", "2099-01-01", "--note", "a visit").returncode == 0
+        [job] = app.json("jobs")
+        assert (job["paused"], job["pause_note"]) == (True, "a visit")
+        assert job["paused_until"] == "2099-01-01T00:00:00+00:00"
+        assert "paused until 2099-01-01 00:00:00" in app.command("jobs").stdout
+        assert app.command("resume", "job").returncode == 0
+        assert not app.json("jobs")[0]["paused"]
+        refused = app.command("pause", "job", "--until", "2020-01-01")
+        assert (refused.returncode, "give a time to come" in refused.stderr) == (2, True)
+        refused = app.command("pause", "jop")
+        assert (refused.returncode, "did you mean 'job'?" in refused.stderr) == (2, True)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError
 
-from application import Application, Running, wait_for
+from application import Application, Running
 from bodies import deploy, entered, kill, let, marks
 from inside import overlaps, rows, rows_of, scheduler_settings, until
+from waiting import wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 TICKING = """\
 from app.core.log import logger

@@ -14,10 +14,11 @@ from everytick import AsyncIOScheduler
 from everytick.store import runs
 from everytick.store.records import Outcome
 
-from application import Application, wait_for
+from application import Application
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
 from inside import rows, until
 from ledgers import held
+from waiting import wait_for
 
 
 @pytest.fixture

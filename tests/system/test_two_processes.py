@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from application import TEMPLATE, Application, wait_for
+from application import TEMPLATE, Application
 from bodies import TASKS, deploy, doomed, entered, in_some_seconds, kill, let, marks, more, pass_by
 from ledgers import held
+from waiting import wait_for
 
 LEASE, BEAT = 15, 5
 
@@ -263,16 +264,20 @@ def test_a_coroutine_that_blocks_the_loop_for_longer_than_a_lease_does_not_lose_
     # Two, since the blocked process may have claimed one for the next moment, which waits with it.
     deploy(app, 'greedy, "date", id="greedy"', 'quick, "interval", seconds=1, id="tick", max_instances=2')
     app.main_file.write_text(app.main_file.read_text().replace("import deadly", "import greedy, deadly"))
-    app.tasks(
-        f"{TASKS}\nasync def greedy() -> None:\n    note('start')\n    time.sleep({LEASE + 2 * BEAT})\n"
-    )
+    # Longer than a lease, and until the other process has run a tick.
+    body = f"    note('start')\n    time.sleep({LEASE + 2 * BEAT})\n    seen('release')\n"
+    app.tasks(f"{TASKS}\nasync def greedy() -> None:\n{body}")
     with app.running() as blocked:
         entered(app, "greedy")
         with app.running() as other:
-            wait_for(lambda: app.recorded("succeeded") and not app.recorded("running"), "its end", 60)
             blocked.says("job greedy blocks the event loop")
             # Those that the blocked process had claimed wait, all others are run by the other one.
-            assert {mark.pid for mark in marks(app, "tick")} >= {other.popen.pid}
+            wait_for(
+                lambda: other.popen.pid in {mark.pid for mark in marks(app, "tick")}, "the other's ticks"
+            )
+            let(app, "release")
+            ended = ("succeeded", "lost", "failed")
+            wait_for(lambda: "greedy" in {row["job_id"] for row in app.recorded(*ended)}, "its end")
         logs = blocked.log() + other.log()
     for bad in ("died", "declared dead", "lost its lease"):
         assert bad not in logs

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from app_session import ROOT, copy_source
-from application import wait_for
 from pythons import clean_environment
 from rendering import fresh_folder, git
+from waiting import wait_for
 
 PAGE = ROOT / "docs" / "how-to" / "use-everytick-alone.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,8 @@ from everytick.model import ticks
 from application import Application
 from bodies import deploy, entered, let
 from inside import scheduler_settings
-from sample_ledger import SampleLedger, application
+from sample_ledger import SampleLedger
+from troubled_application import troubled_application
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> tuple[Application, SampleLe
     """An application in which all of it happened."""
     folder = tmp_path_factory.mktemp("app")
     with scheduler_settings(folder):
-        return application(folder / "app")
+        return troubled_application(folder / "app")
 
 
 @pytest.mark.full
@@ -52,7 +53,7 @@ def test_the_command_refuses_what_it_cannot_know(app: tuple[Application, SampleL
 @pytest.mark.full
 def test_the_command_explains_while_the_schedule_is_broken(tmp_path: Path) -> None:
     with scheduler_settings(tmp_path):
-        story, _troubled = application(tmp_path / "app")
+        story, _troubled = troubled_application(tmp_path / "app")
     story.schedule("scheduler.add_job(nothing)")
     done = story.command("why", "crash")
     assert done.returncode == 0

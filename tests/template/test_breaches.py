@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ QUESTION = (
 TRUST = (
     "tests/template/test_questions.py::test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust"
 )
-ANSWERS = "tests/template/test_ownership.py::test_answers_come_back_at_every_update"
+ANSWERS = "tests/template/test_answers.py::test_answers_come_back_at_every_update"
 COMBINATION = (
     "tests/template/test_render.py::test_a_combination_renders_what_was_asked_for_and_nothing_else"
     "[3.11-github-MIT-True-alerts+postgresql-True-template-systemd]"
@@ -148,27 +149,45 @@ BREACHES = {
 }
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("name", BREACHES)
-def test_a_breach_turns_a_test_red(name: str) -> None:
-    path, change, test = BREACHES[name]
+@pytest.fixture(scope="module")
+def repository() -> Iterator[Path]:
+    """A copy of this repository, mended after each breach: what was compiled for one serves the next."""
     copy = fresh_folder("breach") / "repository"
     shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
     shutil.copytree(ROOT / "template", copy / "template", ignore=hidden_traces, dirs_exist_ok=True)
-    if change is None:
-        (copy / path).unlink()
-    else:
-        edit(copy / path, change)
+    yield copy
+    shutil.rmtree(copy)
 
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
-    done = subprocess.run(
-        command,
-        cwd=copy,
-        # Plugins of pytest are loaded before it looks at its own settings, and one of them is the engine's.
-        env=clean_environment() | {"HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(copy / "src")},
-        capture_output=True,
-        text=True,
-    )
+
+@contextmanager
+def broken(path: Path, change: Callable[[str], str] | None) -> Iterator[None]:
+    """Change a file, or remove it, while the block lasts."""
+    kept = fresh_folder("kept") / path.name
+    if path.exists():
+        shutil.copy2(path, kept)
+    try:
+        if change is None:
+            path.unlink()
+        else:
+            edit(path, change)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        if kept.exists():
+            shutil.copy2(kept, path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", BREACHES)
+def test_a_breach_turns_a_test_red(name: str, repository: Path) -> None:
+    path, change, test = BREACHES[name]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    # Plugins of pytest are loaded before it looks at its own settings, and one of them is the engine's.
+    variables = {"HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(repository / "src")}
+    with broken(repository / path, change):
+        done = subprocess.run(
+            command, cwd=repository, env=clean_environment() | variables, capture_output=True, text=True
+        )
     said = done.stdout[-2000:] + done.stderr[-500:]
     assert done.returncode == 1, said
     assert f"FAILED {test}" in done.stdout, said

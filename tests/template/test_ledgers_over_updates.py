@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from everytick.store import database, schema
 
-from application import HEADER, Application, wait_for
+from application import HEADER, Application
 from released_versions import KEPT, releases
 from rendering import Project
 from test_ownership import conflicts
+from waiting import wait_for
 
 OLD_PLACE = "app.components.scheduler.runtime"
 TASKS = '''\

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from typing import cast
 
 from everytick.system import system
 from loguru import logger
+
+from .connections import Connection
 
 # How many transactions there are between two checkpoints: under load that is several a second, idle one every
 # few minutes.
@@ -27,13 +30,17 @@ class Checkpoints:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._transactions = 0
+        self._transactions = self._changes = 0
         self._due = system.event()
         self._closed = False
         self._thread = system.start_thread(self._work, name="scheduler-checkpoints")
 
-    def count(self) -> None:
-        """Count a transaction that was committed."""
+    def count(self, connection: Connection) -> None:
+        """Count a transaction that the writer has committed, unless it changed nothing."""
+        changes = cast(sqlite3.Connection, connection).total_changes
+        if changes == self._changes:
+            return
+        self._changes = changes
         self._transactions += 1
         if self._transactions >= _TRANSACTIONS:
             self._transactions = 0

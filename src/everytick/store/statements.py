@@ -66,7 +66,7 @@ RETURNING run_id
 """
 
 # A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
-# one after another, in one slot (R5). Besides, how many of them do more than wait for a moment: those that are
+# one after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 COUNT_HELD = Bulk(
     """

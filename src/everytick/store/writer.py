@@ -207,8 +207,7 @@ class Writer:
                 batch[0].end(None, problem)
         else:
             self._written_at = system.monotonic()
-            if self._checkpoints is not None:
-                self._checkpoints.count()
+            self._count(connection)
             if self._troubled:
                 self._troubled = False
                 logger.info("the ledger answers again")
@@ -251,3 +250,9 @@ class Writer:
             self._postpone([], problem)
         except Exception:
             logger.exception("the ledger's pulse failed")
+        else:
+            self._count(connection)
+
+    def _count(self, connection: Connection) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.count(connection)

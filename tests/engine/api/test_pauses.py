@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.read.audit import audit_rows
 
-from application import Application
 from histories import prepared
 from inside import rows, until
 
@@ -100,21 +98,3 @@ async def test_a_single_run_that_fell_into_a_pause_is_over_when_it_ends(schedule
     assert [row["reason"] for row in rows(scheduler)] == ["paused"]
     async with AsyncIOScheduler() as again:
         assert again.get_jobs() == []
-
-
-@pytest.mark.full
-def test_a_pause_tells_its_note_and_its_end(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
-    with app.running():
-        assert app.command("pause", "job", "--until", "2099-01-01", "--note", "a visit").returncode == 0
-        [job] = app.json("jobs")
-        assert (job["paused"], job["pause_note"]) == (True, "a visit")
-        assert job["paused_until"] == "2099-01-01T00:00:00+00:00"
-        assert "paused until 2099-01-01 00:00:00" in app.command("jobs").stdout
-        assert app.command("resume", "job").returncode == 0
-        assert not app.json("jobs")[0]["paused"]
-        refused = app.command("pause", "job", "--until", "2020-01-01")
-        assert (refused.returncode, "give a time to come" in refused.stderr) == (2, True)
-        refused = app.command("pause", "jop")
-        assert (refused.returncode, "did you mean 'job'?" in refused.stderr) == (2, True)

@@ -12,8 +12,8 @@ import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.cli.progress import Progress
 
-from application import wait_for
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from waiting import wait_for
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
 

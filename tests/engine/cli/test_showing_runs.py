@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -24,8 +20,8 @@ from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
-from application import Application, wait_for
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from waiting import wait_for
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
 
@@ -248,48 +244,6 @@ def test_following_ends_after_as_many_as_are_wanted(history: AsyncIOScheduler) -
     assert lines[3].endswith("ValueError: no")
     printed = ask(history, "runs", "--follow", "--since", "2026-03-01", "--limit", "2", "--json")
     assert [json.loads(line)["run_id"] for line in printed.splitlines()] == [1, 2]
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Application:
-    """An application with a task that ticks, and one that is not due for long."""
-    made = Application(tmp_path)
-    made.tasks("def tick() -> None:\n    pass\n\n\ndef broken() -> None:\n    raise ValueError('no')\n")
-    made.schedule(
-        'scheduler.add_job(tick, "interval", seconds=0.5, id="tick")\n'
-        'scheduler.add_job(broken, "interval", seconds=0.5, id="broken")',
-        "from app.services.my_tasks import broken, tick\n",
-    )
-    return made
-
-
-@pytest.mark.full
-def test_following_in_a_shell_until_ctrl_c(app: Application) -> None:
-    def follower() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "app", "runs", "--follow", "--job", "broken", "--json"],
-            cwd=app.folder,
-            env=app.variables(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    with app.running(), follower() as process:
-        try:
-            assert process.stdout is not None
-            rows = [json.loads(process.stdout.readline()) for _ in range(3)]
-            process.send_signal(signal.SIGINT)
-            _rest, complaint = process.communicate(timeout=30)
-        finally:
-            process.kill()
-    assert {(row["job_id"], row["state"], row["error"]) for row in rows} == {
-        ("broken", "failed", "ValueError: no")
-    }
-    ids = [row["run_id"] for row in rows]
-    assert ids == sorted(set(ids))
-    assert (process.returncode, complaint) == (0, "")
-    assert app.command("runs", "--failed", "--job", "broken").returncode == 0
 
 
 def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_near(

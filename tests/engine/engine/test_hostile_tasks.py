@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -18,32 +16,8 @@ from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.engine import runner as runner_room
 
 import added_tasks
-from application import Application, wait_for
 from inside import rows, until
 from ledgers import changing
-
-
-@pytest.mark.full
-def test_a_task_of_a_job_that_exits_ends_nothing_else(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.tasks(
-        "import asyncio, sys\n"
-        "async def leave(): sys.exit(7)\n"
-        "async def boom(): await asyncio.gather(leave())\n"
-        "async def fine(): ...\n"
-    )
-    app.schedule(
-        'scheduler.add_job(boom, "interval", seconds=1, id="boom")\n'
-        'scheduler.add_job(fine, "interval", seconds=1, id="fine")',
-        "from app.services.my_tasks import boom, fine\n",
-    )
-    with app.running() as process:
-        process.says("wanted to end the program; it goes on")
-        before = len([row for row in app.recorded("succeeded") if row["job_id"] == "fine"])
-        wait_for(
-            lambda: len([row for row in app.recorded("succeeded") if row["job_id"] == "fine"]) > before + 1,
-            "further runs",
-        )
 
 
 async def test_a_listener_that_exits_does_not_deafen_the_others(scheduler: AsyncIOScheduler) -> None:
@@ -107,24 +81,6 @@ async def test_a_run_that_was_taken_away_while_the_process_was_frozen_is_not_ent
             )
         await until(lambda: calls)
     assert len(calls) == len(rows(scheduler, "succeeded")) - 1
-
-
-@pytest.mark.full
-def test_with_on_crash_skip_a_kill_just_before_the_tick_loses_nothing(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    app.tasks("def note():\n    open('ran', 'a').write('x')\n")
-    app.schedule(
-        'scheduler.add_job(note, "interval", seconds=3, id="job", on_crash="skip")',
-        "from app.services.my_tasks import note\n",
-    )
-    process = app.start()
-    wait_for(lambda: app.recorded("claimed"), "a claim ahead of its tick")
-    os.kill(process.popen.pid, signal.SIGKILL)
-    process.popen.wait()
-    [claimed] = app.recorded("claimed")
-    with app.running():
-        wait_for(lambda: app.recorded("succeeded"), "the run")
-    assert app.recorded("succeeded")[0]["run_id"] == claimed["run_id"]
 
 
 @pytest.mark.full

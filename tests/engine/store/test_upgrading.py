@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -20,21 +19,9 @@ from everytick.store.database import Ledger
 from everytick.store.opening import open_ledger
 from everytick.store.upgrading import migrate
 
-from application import Application
-
 HERE = records.Identity.new().host
 # No system gives out such a number.
 GONE = 2**22 + 1
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Application:
-    """An application with one job."""
-    made = Application(tmp_path)
-    made.tasks("def task() -> None: ...\n")
-    imports = "from app.services.my_tasks import task\n"
-    made.schedule('scheduler.add_job(task, "interval", hours=4, id="fine")', imports)
-    return made
 
 
 @pytest.fixture
@@ -61,19 +48,6 @@ def use(ledger: Ledger, host: str, pid: int) -> None:
         )
 
 
-@pytest.mark.full
-def test_the_command_says_what_there_is_to_do(app: Application) -> None:
-    done = app.command("migrate")
-    assert done.returncode == 0
-    assert re.fullmatch(r"there is no ledger yet \(sqlite .+\): the first start makes one\n", done.stdout)
-    assert not app.ledger_file.exists()
-    with app.running():
-        pass
-    done = app.command("migrate")
-    assert done.returncode == 0
-    assert done.stdout.endswith(f"is up to date: {database.REVISION}\n")
-
-
 def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(old: Ledger) -> None:
     use(old, HERE, GONE)
     said = f"was upgraded from 0001 to {database.REVISION}; as it was it is ledger.db.0001"
@@ -88,14 +62,6 @@ def test_a_ledger_in_use_is_left_to_the_next_start(old: Ledger) -> None:
     use(old, HERE, os.getppid())
     assert f"stays at 0001: process {os.getppid()} on {HERE} uses it" in migrate(old)
     assert old.revision() == "0001"
-
-
-def test_the_version_names_the_template(app: Application) -> None:
-    (app.folder / "app/core/template.toml").write_text('answers = ".copier-answers.yml"\n', encoding="utf-8")
-    (app.folder / ".copier-answers.yml").write_text("_commit: 1.2.3\n_src_path: x\n", encoding="utf-8")
-    done = app.command("--version")
-    assert done.returncode == 0
-    assert re.fullmatch(r"\S+ \S.* \(template 1\.2\.3, Python 3\.\d+\.\d+\S*\)\n", done.stdout)
 
 
 def test_a_former_name_works_and_says_what_it_is_called_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,6 @@ from everytick.telemetry import health
 from everytick.telemetry.health import Health
 from fastapi import FastAPI
 
-from application import Application, wait_for
 from inside import Clock, rows, until
 from scraping import write
 
@@ -308,29 +307,3 @@ async def test_many_who_ask_at_once_cost_one_look(
     probes._look.cache_clear()
     assert {answer.status_code for answer in answers} == {200}
     assert len(looks) == 1
-
-
-@pytest.mark.full
-def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
-    app = Application(tmp_path)
-    done = app.command("health")
-    assert done.returncode == 1
-    assert done.stdout.startswith("not ready: there is no ledger at data/ledger.db yet")
-    assert done.stderr == ""
-    done = app.command("health", "--here")
-    assert done.returncode == 0
-    assert done.stdout.startswith(
-        "ready, as far as can be told without the ledger\nremark: there is no ledger"
-    )
-    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
-    with app.running():
-        found = app.json("health")
-        assert (found["ready"], found["problems"], found["schedulers"]) == (True, [], 1)
-        assert app.command("health").stdout.startswith("ready: 1 scheduler(s) up, heartbeat ")
-        assert app.command("health", "--here").stdout.startswith(
-            "ready: this machine's newest heartbeat was "
-        )
-    wait_for(lambda: app.command("health").returncode == 1, "that it is not ready")
-    assert app.command("health").stdout == "not ready: no scheduler is up\n"
-    app.environment["SCHEDULER_TIMEZONE"] = "Mars/Olympus"
-    assert app.command("health").returncode == 2

@@ -22,7 +22,6 @@ from everytick.telemetry import health, metrics
 from everytick.telemetry.metrics import OTHERS, Metrics
 from fastapi import FastAPI
 
-from application import Application
 from inside import rows, rows_of, until
 from ledgers import found_in
 from scraping import Scraper, add_row, samples, write
@@ -344,26 +343,3 @@ def test_a_server_that_is_down_is_a_metric_too() -> None:
     found = samples(Metrics(ledger).exposition().decode())
     assert (found["scheduler_ledger_up", ()], found["scheduler_ready", ()]) == (0, 0)
     assert not [name for name, _labels in found if name == "scheduler_ledger_bytes"]
-
-
-@pytest.mark.full
-def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: Path) -> None:
-    app = Application(tmp_path / "app")
-    found = samples(app.command("metrics").stdout)
-    assert (found["scheduler_ledger_up", ()], found["scheduler_ready", ()]) == (0, 0)
-    app.tasks("def tick() -> None:\n    pass\n")
-    app.schedule(
-        'scheduler.add_job(tick, "date", id="once")', imports="from app.services.my_tasks import tick\n"
-    )
-    with app.running():
-        app.records(1, "succeeded")
-        target = tmp_path / "scheduler.prom"
-        done = app.command("metrics", "--output", str(target))
-        assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    found = samples(target.read_text())
-    assert found["scheduler_runs_total", ("once", "succeeded", "")] == 1
-    assert found["scheduler_ready", ()] == 1
-    assert [path.name for path in tmp_path.glob("*.prom*")] == ["scheduler.prom"]
-    done = app.command("metrics", "--output", str(tmp_path / "nowhere/x.prom"))
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "cannot be written" in done.stderr

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import os
-import stat
-from pathlib import Path
 
 import httpx
 import pytest
-from everytick.dashboard.authentication import (
-    SESSION_SECONDS,
-    Authenticator,
-    Failures,
-    Visitor,
-    open_authenticator,
-    token_file,
-)
-from everytick.dashboard.settings import DashboardSettings
-from everytick.errors import ConfigurationError, LedgerError
-from everytick.system import use
 
 from dashboard.world import READ_TOKEN, TOKEN, Site, csrf_token, described
-from inside import Clock
 
 pytestmark = pytest.mark.full
 
@@ -215,105 +200,3 @@ def test_too_much_and_what_is_no_request_is_refused(site: Site) -> None:
     raw.endheaders()
     assert raw.getresponse().status in (400, 421)
     raw.close()
-
-
-# --- the pieces
-
-
-def test_a_session_ends_with_its_time_and_with_its_token() -> None:
-    clock = Clock()
-    authenticator = Authenticator(TOKEN, READ_TOKEN)
-    with use(time_ns=clock.now):
-        session = authenticator.session("all", "Anna\n<b>\x00")
-    visitor = authenticator.visitor(session, "::1")
-    assert visitor == Visitor("Anna <b>", "::1", True, session)
-    assert visitor.who == "dashboard: Anna <b> (::1)"
-    assert Authenticator("another-another-another", READ_TOKEN).visitor(session, "") is None
-    assert Authenticator(TOKEN).visitor(authenticator.session("read", ""), "") is None
-    clock.step(SESSION_SECONDS + 1)
-    with use(time_ns=clock.now):
-        assert authenticator.visitor(session, "") is None
-
-
-@pytest.mark.parametrize(
-    "forged", ["", ".", "all.1.2.3.4", "all", "é.1", "all.1...", "read.x.y.z." + "0" * 64]
-)
-def test_a_forged_session_is_nobodys(forged: str) -> None:
-    assert Authenticator(TOKEN, READ_TOKEN).visitor(forged, "") is None
-
-
-def test_a_session_for_reading_cannot_be_turned_into_one_for_acting() -> None:
-    authenticator = Authenticator(TOKEN, READ_TOKEN)
-    session = authenticator.session("read", "")
-    assert authenticator.visitor("all" + session.removeprefix("read"), "") is None
-    for place in range(0, len(session), 7):
-        changed = session[:place] + ("0" if session[place] != "0" else "1") + session[place + 1 :]
-        assert authenticator.visitor(changed, "") is None
-
-
-def test_failures_are_forgotten_after_a_minute_and_by_address() -> None:
-    failures = Failures()
-    present = 1000.0
-    with use(monotonic=lambda: present):
-        for _ in range(10):
-            assert not failures.too_many("a")
-            failures.add("a")
-        assert failures.too_many("a")
-        assert not failures.too_many("b")
-        present += 61
-        assert not failures.too_many("a")
-    for number in range(3_000):
-        failures.add(str(number))
-    assert len(failures._seen) <= 1_000
-
-
-def test_a_token_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
-    chosen, folder = DashboardSettings(), tmp_path / "data"
-    _authenticator, token, made = open_authenticator(chosen, folder)
-    assert made
-    assert len(token) >= 40
-    assert open_authenticator(chosen, folder)[1:] == (token, False)
-    if os.name == "posix":
-        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
-        token_file(folder).chmod(0o644)
-        open_authenticator(chosen, folder)
-        assert stat.S_IMODE(token_file(folder).stat().st_mode) == 0o600
-    token_file(folder).write_text("short\n")
-    with pytest.raises(LedgerError, match="too short: delete the file"):
-        open_authenticator(chosen, folder)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "sentence"),
-    [
-        ("SCHEDULER_DASHBOARD_TOKEN", "short", "a token has at least 16 characters"),
-        ("SCHEDULER_DASHBOARD_READ_TOKEN", "with some blanks in it", "without blanks"),
-        ("SCHEDULER_DASHBOARD_PORT", "70000", "less than or equal to 65535"),
-        ("SCHEDULER_DASHBOARD_NAMES", "http://x", "is not a host name"),
-        ("SCHEDULER_DASHBOARD", "perhaps", "valid boolean"),
-    ],
-)
-def test_a_wrong_setting_is_a_sentence_that_shows_no_token(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigurationError, match=sentence) as problem:
-        DashboardSettings()
-    assert str(problem.value).startswith(variable)
-    if variable.endswith("TOKEN"):
-        assert value not in str(problem.value)
-
-
-def test_the_two_tokens_differ_and_comments_are_no_part_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_TOKEN", TOKEN)
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_READ_TOKEN", TOKEN)
-    with pytest.raises(ConfigurationError, match="must differ"):
-        DashboardSettings()
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_READ_TOKEN", "")
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", "8001  # ours")
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_NAMES", "Jobs.example.org, other.example")
-    chosen = DashboardSettings()
-    assert chosen.scheduler_dashboard_port == 8001
-    assert chosen.names >= {"jobs.example.org", "other.example", "localhost", "127.0.0.1"}
-    monkeypatch.setenv("SCHEDULER_DASHBOARD_HOST", "0.0.0.0")
-    assert DashboardSettings().names == {"jobs.example.org", "other.example"}

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from everytick.errors import how_to_install
 
-from application import wait_for
 from dashboard.world import TOKEN, Site
+from waiting import wait_for
 
 pytestmark = pytest.mark.full
 

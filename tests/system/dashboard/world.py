@@ -16,8 +16,9 @@ from typing import Any
 
 import httpx
 
-from application import Application, wait_for
+from application import Application
 from ledgers import changing, found_in
+from waiting import wait_for
 
 TOKEN = "all-all-all-all-all-all"
 READ_TOKEN = "read-read-read-read-read"

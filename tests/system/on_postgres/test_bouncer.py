@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
 from bodies import deploy, marks, more
 from database_server import bouncer
 from servers import Server, free_port
+from waiting import wait_for
 
 
 @pytest.fixture

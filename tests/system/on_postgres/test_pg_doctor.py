@@ -1,4 +1,4 @@
-"""Told once more on PostgreSQL: see `tests/engine/doctor/test_doctor.py`, and what it sees of a server."""
+"""Told once more on PostgreSQL: see `tests/engine/doctor`, and what it sees of a server."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from servers import Server
 from test_doctor import (  # noqa: F401
     change,
     looked_at,
-    test_a_clock_that_was_set_back,
     test_a_job_that_failed_several_times_in_a_row,
     test_a_job_that_takes_longer_than_its_interval,
     test_a_job_whose_function_is_gone,
     test_a_pause_that_nobody_explained,
+    troubled,
+)
+from test_doctor_processes import (  # noqa: F401
+    test_a_clock_that_was_set_back,
     test_a_process_that_is_gone,
     test_a_silent_process,
     test_an_event_loop_that_is_stuck_is_told_with_what_runs_there,
     test_no_process_and_a_living_one,
     test_runs_that_are_left_over_or_were_lost,
-    troubled,
 )
 
 pytestmark = pytest.mark.full

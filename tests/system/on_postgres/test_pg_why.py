@@ -1,4 +1,4 @@
-"""Told once more on PostgreSQL: see `tests/engine/explain/test_why.py`."""
+"""Told once more on PostgreSQL: see `tests/engine/explain`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from inside import scheduler_settings
 from sample_ledger import SampleLedger, fill
 from servers import Server
 from test_why import *  # noqa: F403
+from test_why_nothing_ran import *  # noqa: F403
 
 pytestmark = pytest.mark.full
 

@@ -8,86 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from application import Application, Running, wait_for
+from application import Application, Running
+from application_on_server import STEP, TICK, behind, hasten, on, row_of, ticks_of
+from application_on_server import app as app
+from application_on_server import own as own
+from application_on_server import wire as wire
 from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more
 from clock_file import give_clock
-from proxy import Proxy, lose_the_answer, lose_the_question, proxy, swallow_the_answer
-from servers import Server, running_server
+from proxy import Proxy, lose_the_answer, lose_the_question, swallow_the_answer
+from servers import Server
+from waiting import wait_for
 
 pytestmark = pytest.mark.full
-
-STEP = 500_000
-TICK = 'quick, "interval", seconds=0.5, id="tick", coalesce=False, max_catch_up=1000, max_instances=20'
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Application:
-    return Application(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Server]:
-    """A server that stories may stop; each leaves it running."""
-    with running_server() as made:
-        yield made
-
-
-@pytest.fixture
-def wire(server: Server) -> Iterator[Proxy]:
-    with proxy(server.port) as made:
-        yield made
-
-
-def on(app: Application, url: str) -> Application:
-    """Let processes that start from now on use this ledger."""
-    app.environment["SCHEDULER_DATABASE_URL"] = url
-    return app
-
-
-def behind(app: Application, postgres_url: str, server: Server, wire: Proxy) -> Application:
-    return on(app, postgres_url.replace(f":{server.port}/", f":{wire.port}/"))
-
-
-# With their true patience the stories would take minutes.
-_HASTE = """\
-from everytick.engine import heartbeats, process
-from everytick.store import postgres_connection
-heartbeats.LEASE_SECONDS, heartbeats.BEAT_SECONDS = 4.0, 1.0
-process._START_PATIENCE = 3.0
-postgres_connection.WiredConnection.patience = 3.0
-postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
-    "idle_in_transaction_session_timeout = '10s'", "idle_in_transaction_session_timeout = '2s'"
-)
-"""
-
-
-def hasten(app: Application) -> None:
-    """Let the processes that start from now on have less patience."""
-    app.main_file.write_text(_HASTE + app.main_file.read_text())
-
-
-def ticks_of(app: Application) -> list[dict[str, Any]]:
-    """Return the rows of the job that ticks; each of its ticks has one, and each run began once."""
-    found = [row for row in app.recorded() if row["job_id"] == "tick"]
-    instants = [row["tick_us"] for row in found]
-    assert {later - earlier for earlier, later in pairwise(instants)} == {STEP}, found
-    assert {row["state"] for row in found} <= {"succeeded", "queued"}
-    done = [row for row in found if row["state"] == "succeeded"]
-    assert {row["attempt"] for row in done} == {1}
-    assert len(marks(app, "tick")) == len(done)
-    return found
-
-
-def row_of(app: Application, job_id: str) -> dict[str, Any]:
-    [row] = [row for row in app.recorded() if row["job_id"] == job_id]
-    return row
 
 
 # --- the server goes away and returns
@@ -290,88 +228,6 @@ def test_two_machines_whose_clocks_are_minutes_apart_go_by_the_servers(
 
 
 # --- the server says no
-
-
-@pytest.fixture(scope="module")
-def strict(own: Server) -> Server:
-    """A server that asks some roles for a password, and has a role that may read only."""
-    own.execute("CREATE ROLE careful LOGIN PASSWORD 'right'")
-    own.execute("CREATE ROLE reader LOGIN")
-    own.execute("CREATE SCHEMA others")
-    own.execute("GRANT USAGE ON SCHEMA others TO reader")
-    rules = own.folder / "data/pg_hba.conf"
-    rules.write_text("host all careful all scram-sha-256\n" + rules.read_text())
-    own.execute("SELECT pg_reload_conf()")
-    return own
-
-
-def said_at_start(app: Application, url: str) -> str:
-    deploy(app, TICK)
-    begin = time.monotonic()
-    line = on(app, url).refused(code=1)
-    # What only a person can change is not waited for.
-    assert time.monotonic() - begin < 20
-    assert "the ledger on PostgreSQL, 127.0.0.1:" in line
-    return line
-
-
-def test_a_wrong_password_is_one_sentence_which_does_not_repeat_it(app: Application, strict: Server) -> None:
-    url = strict.url(user="careful:wrong-one")
-    line = said_at_start(app, url)
-    assert "cannot be used: connection failed: " in line
-    assert 'password authentication failed for user "careful"' in line
-    assert "wrong-one" not in line
-
-
-def test_an_unknown_database_is_one_sentence(app: Application, own: Server) -> None:
-    line = said_at_start(app, own.url().replace("/postgres?", "/nowhere?"))
-    assert 'database "nowhere" does not exist' in line
-
-
-def test_a_schema_that_is_not_there_is_one_sentence(app: Application, own: Server) -> None:
-    assert "cannot be used: " in said_at_start(app, own.url("no_such_schema"))
-
-
-def test_a_role_that_may_not_create_tables_is_one_sentence(app: Application, strict: Server) -> None:
-    line = said_at_start(app, strict.url("others", user="reader"))
-    assert "cannot be used: permission denied for schema others" in line
-
-
-def test_a_server_that_is_down_is_one_sentence_after_a_while(app: Application, own: Server) -> None:
-    own.stop()
-    deploy(app, TICK)
-    hasten(app)
-    begin = time.monotonic()
-    try:
-        done = on(app, own.url()).command("run")
-    finally:
-        own.start()
-    assert time.monotonic() - begin > 3
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert done.stderr.splitlines()[-1].startswith("error: the ledger on PostgreSQL, 127.0.0.1:")
-
-
-def test_a_standby_is_one_sentence_and_can_be_read(app: Application, own: Server) -> None:
-    url = on(app, own.new_ledger()).environment["SCHEDULER_DATABASE_URL"]
-    deploy(app, TICK)
-    with app.running():
-        entered(app, "tick", 2)
-    hasten(app)
-    with own.standby() as copy:
-        standby = url.replace(f":{own.port}/", f":{copy.port}/")
-        wait_for(lambda: on(app, standby).recorded("succeeded"), "the copy of what was written")
-        assert app.command("jobs").returncode == 0
-        assert app.command("runs").returncode == 0
-        done = app.command("run")
-        assert done.returncode == 1
-        assert "Traceback" not in done.stderr
-        assert "recovery" in done.stderr.splitlines()[-1] or "read-only" in done.stderr.splitlines()[-1]
-        assert done.stderr.splitlines()[-1].startswith("error: ")
-        pause = app.command("pause", "tick")
-        assert pause.returncode == 1
-        assert len(pause.stderr.splitlines()) == 1
 
 
 def test_who_follows_runs_waits_for_the_server(app: Application, own: Server) -> None:

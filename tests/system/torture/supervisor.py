@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from application import Running, wait_for
+from application import Running
 from proxy import Proxy
 from servers import at_port
 from torture.history import Life, now
 from torture.world import World
+from waiting import wait_for
 
 _LOOK = 0.02
 _PAUSES = (0.0, 0.1, 0.5, 2.0)

@@ -44,7 +44,7 @@ def test_a_second_application_is_refused_and_removes_nothing(tmp_path: Path, pla
             "the ledger is that of the application shop, with 1 job(s), and this one is billing"
         )
         assert "a database, a schema or a file of its own" in said
-        assert "`python -m app migrate --adopt`" in said
+        assert f"`{billing.typed} migrate --adopt`" in said
         refused = billing.command("pause", "shop")
         assert (refused.returncode, refused.stderr.strip()) == (1, f"error: {said}")
         assert process.popen.poll() is None

@@ -1,0 +1,60 @@
+"""`health` and `metrics` as commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from application import Application
+from scraping import samples
+from waiting import wait_for
+
+
+@pytest.mark.full
+def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    done = app.command("health")
+    assert done.returncode == 1
+    assert done.stdout.startswith("not ready: there is no ledger at data/ledger.db yet")
+    assert done.stderr == ""
+    done = app.command("health", "--here")
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "ready, as far as can be told without the ledger\nremark: there is no ledger"
+    )
+    app.schedule('scheduler.add_job(print, "interval", hours=1, id="job")')
+    with app.running():
+        found = app.json("health")
+        assert (found["ready"], found["problems"], found["schedulers"]) == (True, [], 1)
+        assert app.command("health").stdout.startswith("ready: 1 scheduler(s) up, heartbeat ")
+        assert app.command("health", "--here").stdout.startswith(
+            "ready: this machine's newest heartbeat was "
+        )
+    wait_for(lambda: app.command("health").returncode == 1, "that it is not ready")
+    assert app.command("health").stdout == "not ready: no scheduler is up\n"
+    app.environment["SCHEDULER_TIMEZONE"] = "Mars/Olympus"
+    assert app.command("health").returncode == 2
+
+
+@pytest.mark.full
+def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: Path) -> None:
+    app = Application(tmp_path / "app")
+    found = samples(app.command("metrics").stdout)
+    assert (found["scheduler_ledger_up", ()], found["scheduler_ready", ()]) == (0, 0)
+    app.tasks("def tick() -> None:\n    pass\n")
+    app.schedule(
+        'scheduler.add_job(tick, "date", id="once")', imports="from app.services.my_tasks import tick\n"
+    )
+    with app.running():
+        app.records(1, "succeeded")
+        target = tmp_path / "scheduler.prom"
+        done = app.command("metrics", "--output", str(target))
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    found = samples(target.read_text())
+    assert found["scheduler_runs_total", ("once", "succeeded", "")] == 1
+    assert found["scheduler_ready", ()] == 1
+    assert [path.name for path in tmp_path.glob("*.prom*")] == ["scheduler.prom"]
+    done = app.command("metrics", "--output", str(tmp_path / "nowhere/x.prom"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot be written" in done.stderr
