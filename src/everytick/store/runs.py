@@ -13,6 +13,9 @@ from . import workers
 from .connections import Connection
 from .records import Claim, Identity, Outcome
 
+# Each process looks for runs that wait about once a second: after so long no one had room for them.
+_LOOKED_SECONDS = 1.5
+
 
 def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> None:
     """Give back runs that were not entered: the tick stays accounted for and costs no attempt."""
@@ -29,8 +32,9 @@ def queue_up(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim
 
 
 def skip_older_queued(connection: Connection, stay: Mapping[str, int], now: int) -> None:
-    """Skip the ticks that wait for a process, but for so many of the newest ones of each of these jobs."""
-    sql.SKIP_OLDER_QUEUED.execute(connection, list(stay.items()), now=now)
+    """Skip the ticks that wait though no process had room, but for so many of the newest of each job."""
+    seen_by_all = now - int(_LOOKED_SECONDS * ticks.SECOND)
+    sql.SKIP_OLDER_QUEUED.execute(connection, list(stay.items()), now=now, seen_by_all=seen_by_all)
 
 
 def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> dict[int, str]:

@@ -105,18 +105,19 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# Of the ticks of a job that wait for a process with room the newest stay, as many as would be made up for.
+# Of the ticks of a job that wait for a process with room the newest stay, as many as would be made up for. So do
+# those that not every process has seen yet.
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
 WHERE run_id IN (
     SELECT run_id FROM (
-        SELECT run_id, given.stay AS stay,
+        SELECT run_id, due_us, given.stay AS stay,
                row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
         FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
         WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
     ) AS waiting
-    WHERE place > stay)
+    WHERE place > stay AND due_us < :seen_by_all)
 RETURNING run_id
 """,
     job="text", stay="bigint",

@@ -12,11 +12,18 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.explain import why
 from everytick.model import ticks
+from everytick.store import runs
 from everytick.system import use
 
 from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+@pytest.fixture
+def all_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a tick that waits be one for which no process had room, from the first moment on."""
+    monkeypatch.setattr(runs, "_LOOKED_SECONDS", 0.0)
 
 
 class Hold:
@@ -48,6 +55,7 @@ async def all_slots_taken(scheduler: AsyncIOScheduler, slots: int) -> AsyncItera
             hold.let_go()
 
 
+@pytest.mark.usefixtures("all_looked_at_once")
 @pytest.mark.parametrize("before", ["", "a short run that makes slots seem to get free soon"])
 async def test_a_run_without_a_slot_waits_and_is_not_called_running(
     scheduler: AsyncIOScheduler, before: str
@@ -120,6 +128,7 @@ async def test_a_backlog_of_a_job_drains_oldest_first_and_without_a_pulse(
     assert [row["tick_us"] for row in by_start] == sorted(row["tick_us"] for row in done)
 
 
+@pytest.mark.usefixtures("all_looked_at_once")
 async def test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_up_for(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -159,3 +168,16 @@ async def test_a_process_with_room_runs_what_another_one_has_no_slot_for(tmp_pat
             found = rows_of(full, "waits")
             hold.let_go()
     assert {row["reason"] for row in found if row["state"] == "skipped"} <= {"coalesced"}
+
+
+async def test_no_tick_is_given_up_before_each_process_has_looked_for_it(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job")
+    async with all_slots_taken(scheduler, 4):
+        await until(lambda: overtaken(scheduler))
+    for row in overtaken(scheduler):
+        assert row["finished_us"] - row["due_us"] > ticks.SECOND
+
+
+def overtaken(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
+    """Return the ticks of `job` that waited until a newer one took their place."""
+    return [row for row in rows_of(scheduler, "job") if row["reason"] == "coalesced" and row["attempt"]]
