@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import count
 from typing import Any
@@ -160,17 +159,4 @@ def _length(length: float | timedelta) -> int:
 
 async def _on_thread(call: Callable[[], Any]) -> Any:
     """Call on a thread that is not joined at the end: a function that hangs does not hang the tests."""
-    done: Future[Any] = Future()
-    # What runs cannot be cancelled: the thread may end it although the test no longer waits for it.
-    done.set_running_or_notify_cancel()
-
-    def work() -> None:
-        try:
-            value = call()
-        except BaseException as problem:
-            done.set_exception(problem)
-        else:
-            done.set_result(value)
-
-    system.start_thread(work, name="schedule-test")
-    return await asyncio.wrap_future(done)
+    return await system.in_thread(call, daemon=True)

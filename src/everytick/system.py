@@ -57,17 +57,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: getattr(thread, "_threads_queues", {}).clear())
 
 
-def _in_thread(function: Callable[[], T]) -> Awaitable[T]:
+def _in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:
     # Not one of the event loop's own threads: a job may have used them all, or shut them down.
     done: Future[T] = Future()
+    # What runs cannot be cancelled: the thread may end it although nobody waits for it any more.
+    done.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
-            done.set_result(function())
+            value = function()
         except BaseException as problem:
             done.set_exception(problem)
+        else:
+            done.set_result(value)
 
-    _start_thread(copy_context().run, args=(run,), name="scheduler-aside")
+    _start_thread(copy_context().run, args=(run,), name="scheduler-aside", daemon=daemon)
     return asyncio.wrap_future(done)
 
 
@@ -104,6 +108,7 @@ def _is_gone(pid: int) -> bool:
 
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
 _heard: dict[int, bool] = {}
+_is_ready_to_fork = False
 # Of each thread that forks, the signals that it held back before.
 _forking = threading.local()
 
@@ -118,14 +123,17 @@ def _on_signal(number: int, asked: Callable[[], object]) -> None:
 
 
 def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None:
-    if not _heard and hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_hear_as_before)
+    global _is_ready_to_fork
+    if not _is_ready_to_fork and hasattr(os, "register_at_fork"):
+        # A child has the hooks of its parent.
+        _is_ready_to_fork = True
+        os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_hear_as_usual)
     before = signal.signal(number, handler)
     _heard.setdefault(number, before == signal.SIG_IGN)
 
 
 def _hold_back() -> None:
-    """Let no signal reach a child that is forked now before `_hear_as_before` has been there."""
+    """Let no signal reach a child that is forked now before `_hear_as_usual` has been there."""
     _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _heard)
 
 
@@ -133,7 +141,7 @@ def _let_through() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
 
-def _hear_as_before() -> None:
+def _hear_as_usual() -> None:
     """Let a child that a job has forked end by the signals that it is sent, as any other program."""
     for number, was_ignored in _heard.items():
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
@@ -174,8 +182,8 @@ class System:
     start_thread: Callable[..., threading.Thread] = _start_thread
     # Gives a pool of at most that many threads, whose names begin like that.
     thread_pool: Callable[[int, str], Executor] = _thread_pool
-    # Runs a function that blocks beside the event loop.
-    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] = _in_thread
+    # Runs a function that blocks beside the event loop; with `daemon=True` the end does not wait for it.
+    in_thread: Callable[..., Awaitable[Any]] = _in_thread
     # The objects with which threads wait.
     event: Callable[[], threading.Event] = threading.Event
     condition: Callable[[], threading.Condition] = threading.Condition

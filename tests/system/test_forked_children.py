@@ -58,6 +58,22 @@ async def forks_on_the_loop():
     os.kill(child, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 
+def forks_twice():
+    # The child hears a signal in a way of its own, as another scheduler in it would.
+    def fork_again():
+        from everytick.system import system
+        system.on_signal(signal.SIGTERM, lambda: None)
+        child = os.fork()
+        if child == 0:
+            time.sleep(600)
+        os.kill(child, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    child = forking.Process(target=fork_again)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0, child.exitcode
+
 def leaves_a_daemon():
     child = forking.Process(target=time.sleep, args=(600,), daemon=True)
     kept.append(child)
@@ -136,6 +152,7 @@ def with_job(folder: Path, name: str) -> Application:
         "terminates_a_process",
         "interrupts_a_process",
         "forks_on_the_loop",
+        "forks_twice",
         "leaves_a_daemon",
         "logs",
     ],

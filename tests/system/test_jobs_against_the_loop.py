@@ -72,3 +72,23 @@ def test_the_schedule_goes_on_and_what_runs_beside_it_is_not_touched(tmp_path: P
     assert not [row for row in app.recorded("cancelled", "failed") if row["job_id"] == "beside"]
     if name != "interrupts":
         assert "Traceback" not in process.log()
+
+
+@pytest.mark.full
+def test_a_job_that_cancels_all_while_the_scheduler_stops_does_not_cut_the_others(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks(
+        TASKS + "\nasync def at_the_end():\n"
+        "    import os, signal\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    await asyncio.sleep(0.5)\n"
+        "    await cancels_all()\n"
+    )
+    app.schedule(
+        'scheduler.add_job(beside, "date", id="beside")\nscheduler.add_job(at_the_end, "date", id="culprit")',
+        "from app.services.my_tasks import at_the_end, beside\n",
+    )
+    process = app.start()
+    assert process.popen.wait(60) == 0, process.log()
+    assert "Traceback" not in process.log()
+    assert {row["state"] for row in app.recorded()} == {"succeeded"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, Self, TextIO
 
@@ -191,7 +192,12 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._begin(await system.in_thread(self._open))
+        opening = _Opening(self._open)
+        try:
+            self._begin(await system.in_thread(opening.run))
+        except asyncio.CancelledError:
+            opening.give_up()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -212,11 +218,23 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     async def _drain(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
         try:
-            return await process.drain(hurry, ending=ending)
+            return await self._drain_to_the_end(process, hurry, ending)
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
             self._process = self._draining = None
             self._has_ended = True
+
+    async def _drain_to_the_end(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        while True:
+            try:
+                return await process.drain(hurry, ending=ending)
+            except asyncio.CancelledError:
+                # In a process of its own only a job can have done that, which does not mean the drain.
+                if not ending:
+                    raise
+                task.uncancel()
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
@@ -278,3 +296,29 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _own_schedule(self, job_id: str) -> Schedule | None:
         job = self.get_job(job_id)
         return job.schedule if job else None
+
+
+class _Opening:
+    """The opening of a process, on a thread: what is no longer wanted by then is closed again."""
+
+    def __init__(self, open_process: Callable[[], Process]) -> None:
+        self._open_process = open_process
+        self._lock = threading.Lock()
+        self._opened: Process | None = None
+        self._wanted = True
+
+    def run(self) -> Process:
+        process = self._open_process()
+        with self._lock:
+            self._opened = process
+            wanted = self._wanted
+        if not wanted:
+            process.give_up()
+        return process
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._wanted = False
+            opened = self._opened
+        if opened is not None:
+            system.start_thread(opened.give_up, name="scheduler-close", daemon=False)

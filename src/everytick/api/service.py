@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from everytick import app
 from everytick.engine.context import current_run
@@ -20,6 +20,8 @@ from loguru import logger
 from .scheduler import MOMENT, AsyncIOScheduler
 
 _SHOWN_JOBS = 10
+
+T = TypeVar("T")
 
 
 def run_until_stopped(
@@ -39,7 +41,7 @@ def run_until_stopped(
         cut = _run(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
-            # The thread that waits for the ledger would hold up the end.
+            # Or the end would wait for the thread that waits for the ledger.
             _end(0)
         if cut:
             logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
@@ -114,20 +116,20 @@ async def _serve(
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
         ending.enter_context(beside())
-        await _asked_to_stop(stop)
+        await _in_spite_of_jobs(stop.wait)
         logger.info("stopping")
-        cut = await scheduler.drain(hurry, ending=True)
+        cut = await _in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
         _ignore_signals()
         return cut
 
 
-async def _asked_to_stop(stop: asyncio.Event) -> None:
-    """Wait for it. A job that cancels all tasks of the event loop does not mean this one."""
+async def _in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
+    """Await a step, once more if it was cancelled: a job that cancels all tasks does not mean this one."""
     task = asyncio.current_task()
     assert task is not None
-    while not stop.is_set():
+    while True:
         try:
-            await stop.wait()
+            return await step()
         except asyncio.CancelledError:
             task.uncancel()
             logger.error("something cancelled the scheduler's own task; it goes on")

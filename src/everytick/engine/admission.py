@@ -88,10 +88,6 @@ class Admission:
         about_to = sum(claims[0].started for claims in list(self._early.values()))
         return self._room(len(self._ready) + len(self._waiting) + len(self._starting) + about_to)
 
-    def is_half_free(self) -> bool:
-        """Return whether half of the slots, or more, could be filled at once."""
-        return 2 * self.room().free >= self._max_workers
-
     def ended(self, seconds: float) -> None:
         """Learn how long a run took: at once that they take long, and little by little that they do not."""
         self._takes = max(seconds, self._takes + _WEIGHT * (seconds - self._takes))
@@ -123,6 +119,8 @@ class Admission:
         log = logger.bind(job=claim.job_id)
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
+        elif verdict == "waits":
+            self.queued_up = True
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
@@ -207,13 +205,13 @@ class Admission:
     def _lose_patience(self) -> None:
         """Let any process run what has waited here for long: it is not under way (R15)."""
         self._impatience = None
-        near = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
+        slots_soon = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
         given_up: list[tuple[Claim, int]] = []
         for place in (self._ready, self._waiting):
             for claims in list(place):
                 job = self._jobs.get(claims[0].job_id)
-                if near > 0 or job is None or not _waits_for_long(claims[0]):
-                    near -= 1
+                if slots_soon > 0 or job is None or not _waits_for_long(claims[0]):
+                    slots_soon -= 1
                 else:
                     place.remove(claims)
                     given_up += [(claim, job.most_waiting) for claim in claims]

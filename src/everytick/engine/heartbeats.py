@@ -90,13 +90,16 @@ class Heartbeats:
             # Nobody looks, so there may be some by the time that a slot is free.
             self.more = True
             return
-        if queue.is_any(connection, self._me):
+        # A run that ends while this looks may have been in the way of another: then it looks once more.
+        self.more = True
+        found = queue.is_any(connection, self._me)
+        if found:
             self._in_transaction(
                 connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, full)
             )
-            self.more = not room.is_any
             self._tell_of(left)
         self.full = full
+        self.more = found and not room.is_any
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""

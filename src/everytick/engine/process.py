@@ -274,6 +274,10 @@ class Process:
             system.sleep(_LOOK_SECONDS)
         self._close()
 
+    def give_up(self) -> None:
+        """Leave again, opened and not begun."""
+        self._close_ledger(lambda connection: workers.leave(connection, self._me))
+
     def _close(self) -> int:
         self._listeners.close()
         self._notifier.stop()

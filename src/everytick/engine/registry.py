@@ -123,7 +123,7 @@ def load(row: AddedRow, defaults: dict[str, Any]) -> Job:
         args=tuple(call["args"]),
         kwargs=call["kwargs"],
         schedule=from_data(json.loads(row.schedule_data)),
-        options=Options(**{**defaults, **call["options"]}),
+        options=Options.of({**defaults, **call["options"]}),
         where="added while running",
         given=call["options"],
         added=True,

@@ -11,7 +11,7 @@ from apscheduler import events
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import runs
-from everytick.store.records import Claim, Identity, Outcome
+from everytick.store.records import CANCELLED, Claim, Identity, Outcome
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
@@ -273,5 +273,4 @@ async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: async
         waiter.cancel()
 
 
-CANCELLED = "its cancellation was requested"
 _INTERRUPTED = "the process was stopped before the run had ended"

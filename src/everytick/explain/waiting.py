@@ -33,10 +33,9 @@ def _claimed(account: Account, row: Any) -> None:
     facts = account.facts
     account.say(f"it is reserved since {at(row.claimed_us, facts.zone)}, and has not begun")
     if row.due_us > facts.now:
-        account.say(
-            f"it is due at {at(row.due_us, facts.zone)}, with its jitter:"
-            f" {duration(row.due_us - facts.now)} from now"
-        )
+        jitter = ", with its jitter" if row.due_us != row.tick_us else ""
+        wait = duration(row.due_us - facts.now)
+        account.say(f"it is due at {at(row.due_us, facts.zone)}{jitter}: {wait} from now")
     else:
         busy = facts.held_by(row.process_id or "")
         account.say(

@@ -95,8 +95,8 @@ def is_coroutine_function(function: Any) -> bool:
 def check_that_it_ran(value: Any) -> None:
     """Refuse what a function handed back if it is work that nobody did: the run was no success.
 
-    A generator or an awaitable of which something has run is a value as any other, and so is a future (or
-    task), which somebody else sees to.
+    A generator or a coroutine of which something has run is a value as any other, and so is a future (or
+    task), which is carried out elsewhere. Of another awaitable that cannot be seen: it is refused.
     """
     made = value
     if type(value).__module__ == "contextlib":
@@ -119,7 +119,7 @@ def check_that_it_ran(value: Any) -> None:
     if what is not None:
         raise RuntimeError(
             f"the function handed back {what} that nobody ran"
-            + (": use it in a `with` statement" if made is not value else "")
+            + ("" if made is value else f": use it in `{'async ' if inspect.isasyncgen(value) else ''}with`")
         )
 
 

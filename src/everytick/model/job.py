@@ -53,6 +53,17 @@ class Options:
     alert: bool = True
     queue: str = DEFAULT_QUEUE
 
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Options:
+        """Return the options that a ledger keeps.
+
+        Raises ValueError for one that is not known here: a newer version of the engine wrote it.
+        """
+        unknown = sorted(set(kept) - OPTION_NAMES)
+        if unknown:
+            raise ValueError(f"it has options that this version of everytick lacks: {', '.join(unknown)}")
+        return cls(**kept)
+
     def check(self) -> None:
         """Raise ValueError for a value that cannot be meant."""
         for name in ("misfire_grace_time", "timeout"):

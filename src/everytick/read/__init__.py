@@ -9,7 +9,7 @@ and defaults are handed in.
 - `overdue`: the ticks of a job that are due and not claimed
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
-- `run_columns`: a run that is recorded as started ahead of its time waits until then
+- `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: what is held by a process, and what waits
 - `completions`, `following`: what has ended since the last look; runs as they end

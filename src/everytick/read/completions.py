@@ -20,6 +20,7 @@ from everytick.model import ticks
 from everytick.store import schema
 from sqlalchemy import ColumnElement, func, select, text
 
+from .run_columns import STATE
 from .runs import HELD, WAITING
 
 _PAGE = 5_000
@@ -30,7 +31,7 @@ _MOST_IDS = 500
 _runs, _attempts = schema.runs.c, schema.attempts.c
 # The columns that counting needs: no errors, no tracebacks.
 COUNTED = (
-    *(_runs.run_id, _runs.job_id, _runs.state, _runs.reason, _runs.attempt, _runs.due_us),
+    *(_runs.run_id, _runs.job_id, STATE, _runs.reason, _runs.attempt, _runs.due_us),
     *(_runs.started_us, _runs.finished_us, _runs.tick_count),
 )
 

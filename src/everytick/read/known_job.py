@@ -91,7 +91,8 @@ class KnownJob:
         """Return its options, as the process has them that runs it; None if it stands in the code."""
         if not self.was_added:
             return None
-        return Options(**self._filled_in(defaults), **self._named())
+        named = {name: value for name, value in self._named().items() if name in OPTION_NAMES}
+        return Options.of({**self._filled_in(defaults), **named})
 
     def load(self, defaults: Mapping[str, Any]) -> tuple[Job | None, str | None]:
         """Return it as it would run, or why it cannot run here. May import a module of the application.

@@ -58,7 +58,7 @@ class _Batch:
         self._me, self._now, self._room = me, now, room
         self._skipped: list[tuple[str, Skip]] = []
         self._rows: list[list[Any]] = []
-        # Of jobs that have no room here either, how many ticks may wait for it, as after an outage (R5).
+        # Of jobs for whose ticks this process has no room, how many may wait for it, as after an outage (R5).
         self._stay: dict[str, int] = {}
 
     def take(self, decision: Decision, *, overlaps: bool, others_wait: bool) -> Answer:
@@ -70,7 +70,7 @@ class _Batch:
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
         # Behind those that wait: the oldest run first (R14).
         if not self._me.role.serves(job.options.queue) or others_wait:
-            if others_wait and not self._room.is_any:
+            if others_wait and not self._room.is_any and self._me.role.serves(job.options.queue):
                 self._stay[job.id] = job.most_waiting
             for tick in decision.run:
                 self._rows.append([job.id, tick, "queued", job.due(tick), None, None, None])

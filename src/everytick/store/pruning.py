@@ -27,7 +27,7 @@ PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_ru
 PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
 PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
 
-# A job that was added while running and has ended is deleted together with its last run.
+# A job that was added while running and has ended is deleted when none of its runs is left.
 PRUNE_JOBS = """
 DELETE FROM scheduler_jobs WHERE job_id IN (
     SELECT job_id FROM scheduler_jobs

@@ -11,7 +11,7 @@ from . import job_statements as job_sql
 from . import statements as sql
 from . import workers
 from .connections import Connection
-from .records import Claim, Identity, Outcome
+from .records import CANCELLED, Claim, Identity, Outcome
 
 # Each process looks for runs that wait about once a second: after so long no one had room for them.
 _LOOKED_SECONDS = 1.5
@@ -112,7 +112,8 @@ def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]
 
 
 def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:
-    return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), process_id=me.process_id)
+    values = {"process_id": me.process_id, "now": ticks.now(), "cancelled": CANCELLED}
+    return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), **values)
 
 
 def _row(held: Claim) -> tuple[int, int, int]:

@@ -105,8 +105,8 @@ GROUP BY given.run
     run="bigint", job="text", claimed="bigint", due="bigint",
 )  # fmt: skip
 
-# Of the ticks of a job that wait for a process with room the newest stay, as many as would be made up for. So do
-# those that not every process has seen yet.
+# Of the ticks of a job that wait for a process, the newest stay: as many as would be made up for. Those
+# that not every process has seen yet stay too.
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
@@ -223,10 +223,15 @@ RETURNING run_id, attempt
 
 _TOKEN = {"key": "run_id", "run": "bigint", "number": "bigint", "claimed": "bigint"}
 
-RELEASE_RUNS = Bulk(
-    "UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL" + _HOLDING_THESE,
-    **_TOKEN,
-)
+# A run whose cancellation was requested meanwhile is not to run elsewhere.
+_GIVEN_BACK = """
+SET state = CASE WHEN cancel_us IS NULL THEN 'queued' ELSE 'cancelled' END,
+    error = CASE WHEN cancel_us IS NULL THEN error ELSE :cancelled END,
+    finished_us = CASE WHEN cancel_us IS NULL THEN finished_us ELSE :now END,
+    process_id = NULL, started_us = NULL
+"""
+
+RELEASE_RUNS = Bulk(f"UPDATE scheduler_runs {_GIVEN_BACK}{_HOLDING_THESE}", **_TOKEN)
 
 START_RUNS = Bulk(
     "UPDATE scheduler_runs SET state = 'running', started_us = :started" + _HOLDING_THESE, **_TOKEN
@@ -270,8 +275,8 @@ FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_
 
 # The runs that a dead process held: reserved ones are given back, started ones are lost, and may begin their
 # next attempt within the job's grace after the process's last heartbeat.
-RELEASE_RUNS_OF = """
-UPDATE scheduler_runs SET state = 'queued', process_id = NULL, started_us = NULL
+RELEASE_RUNS_OF = f"""
+UPDATE scheduler_runs {_GIVEN_BACK}
 WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :process_id
 """
 

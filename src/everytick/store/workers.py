@@ -8,7 +8,7 @@ from everytick.system import system
 from . import migration_fence
 from . import statements as sql
 from .connections import Connection, Unavailable
-from .records import Identity
+from .records import CANCELLED, Identity
 
 # How long a heartbeat may not move before others declare its process dead, in seconds.
 LEASE_SECONDS = 15.0
@@ -89,6 +89,7 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
         "now": ticks.now(),
         "beat_us": beat_us,
         "error": "the process that ran it died",
+        "cancelled": CANCELLED,
         "most": MOST_CRASHES,
         "forever": ticks.FOREVER,
     }

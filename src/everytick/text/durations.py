@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from everytick.model import ticks
 
 from .wording import counted
@@ -44,8 +46,8 @@ def exact(length: int) -> str:
 
 
 def exact_seconds(seconds: float) -> str:
-    """Return the same for a number of seconds, as options and settings have them."""
-    return exact(round(seconds * ticks.SECOND))
+    """Return the same for a number of seconds, as options and settings have them; they may be infinite."""
+    return exact(round(seconds * ticks.SECOND)) if math.isfinite(seconds) else "any length of time"
 
 
 def every(length: int) -> str:

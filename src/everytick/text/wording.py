@@ -32,7 +32,7 @@ def counted(number: float, unit: str) -> str:
     """Return `1 hour`, `4 hours`, `0.25 seconds`."""
     # Not by `:g`, which would make a million of it `1e+06`.
     shown = f"{number:.6f}".rstrip("0").rstrip(".")
-    return f"{shown} {unit}{'' if number == 1 else 's'}"
+    return f"{shown} {unit}{'' if shown == '1' else 's'}"
 
 
 def is_run(values: Sequence[int], step: int = 1) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.store import claims
 
 import added_tasks
+from histories import ask_json
 from inside import rows, until
+from ledgers import changing
 
 calls = added_tasks.calls
 
@@ -318,3 +321,21 @@ async def test_a_single_run_whose_claim_is_delayed_is_not_forgotten(
         await until(lambda: rows(scheduler, "succeeded"))
         process.execute(process._registry.forget_what_is_over)
         assert scheduler.get_jobs() == []
+
+
+async def test_a_job_with_an_option_of_a_newer_version_is_kept_and_stops_nothing(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="newer")
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="older")
+    with changing(scheduler.ledger) as hand:
+        [[call]] = hand.execute("SELECT call_data FROM scheduler_jobs WHERE job_id = 'newer'").fetchall()
+        kept = json.loads(call)
+        kept["options"]["overlap"] = "wait"
+        hand.execute("UPDATE scheduler_jobs SET call_data = ? WHERE job_id = 'newer'", (json.dumps(kept),))
+    again = restarted(scheduler)
+    async with again:
+        assert [job.id for job in again.get_jobs()] == ["older"]
+    listed = {row["id"]: row for row in ask_json(again, "jobs")}
+    assert "lacks: overlap" in str(listed["newer"])

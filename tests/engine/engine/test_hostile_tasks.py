@@ -50,7 +50,10 @@ async def test_a_coroutine_that_swallows_its_timeout_is_timed_out(scheduler: Asy
 async def test_a_coroutine_whose_clean_up_fails_when_it_is_cut_is_interrupted(
     scheduler: AsyncIOScheduler,
 ) -> None:
+    entered = asyncio.Event()
+
     async def untidy() -> None:
+        entered.set()
         try:
             await asyncio.sleep(30)
         finally:
@@ -60,7 +63,7 @@ async def test_a_coroutine_whose_clean_up_fails_when_it_is_cut_is_interrupted(
     hurry.set()
     scheduler.add_job(untidy, "date", id="job")
     async with scheduler:
-        await until(lambda: rows(scheduler, "running"))
+        await entered.wait()
         await scheduler.drain(hurry)
     assert [row["state"] for row in rows(scheduler)] == ["interrupted"]
 

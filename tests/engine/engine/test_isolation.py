@@ -1,12 +1,14 @@
-"""Unavailable in one place does not spread to the rest of the schedule."""
+"""A fault in one place does not spread to the rest of the schedule."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +19,8 @@ from everytick.engine.executor import Calls
 from everytick.notify.notifier import Notifier
 from everytick.store import claims
 
-from inside import covered, rows, until, without_a_hole
-from ledgers import held
+from inside import covered, rows, scheduler_settings, until, without_a_hole
+from ledgers import found_in, held
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -182,3 +184,22 @@ class _Into(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append(self.format(record))
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        pass
+    again = AsyncIOScheduler()
+    with held(scheduler.ledger), pytest.raises(TimeoutError):
+        await asyncio.wait_for(again.__aenter__(), 0.3)
+    await until(lambda: not [t for t in threading.enumerate() if t.name.startswith("scheduler-")])
+    assert not found_in(scheduler.ledger, "SELECT * FROM scheduler_processes")
+
+
+async def test_a_shutdown_grace_time_without_an_end_is_one(tmp_path: Path) -> None:
+    with scheduler_settings(tmp_path, SCHEDULER_SHUTDOWN_GRACE_TIME="inf"):
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(functools.partial(asyncio.sleep, 0.5), "date", id="job")
+        async with scheduler:
+            await until(lambda: rows(scheduler, "running"))
+        assert [row["state"] for row in rows(scheduler)] == ["succeeded"]

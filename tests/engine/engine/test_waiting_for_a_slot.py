@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from everytick import AsyncIOScheduler
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.store import runs
+from everytick.store.connections import transaction
+from everytick.store.records import Claim, Identity
 from everytick.system import use
 
 from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down
@@ -181,3 +183,33 @@ async def test_no_tick_is_given_up_before_each_process_has_looked_for_it(schedul
 def overtaken(scheduler: AsyncIOScheduler) -> list[dict[str, Any]]:
     """Return the ticks of `job` that waited until a newer one took their place."""
     return [row for row in rows_of(scheduler, "job") if row["reason"] == "coalesced" and row["attempt"]]
+
+
+async def test_ticks_for_other_processes_wait_however_full_this_one_is(tmp_path: Path) -> None:
+    with scheduler_settings(tmp_path, SCHEDULER_MAX_WORKERS=1, SCHEDULER_QUEUES="cpu"):
+        scheduler = AsyncIOScheduler(job_defaults={"queue": "cpu"})
+        scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job", queue="mail", max_instances=3)
+        async with all_slots_taken(scheduler, 1):
+            await until(lambda: overlaps(scheduler))
+        assert len([row for row in rows_of(scheduler, "job") if row["state"] == "queued"]) == 3
+        assert not overtaken(scheduler)
+
+
+async def test_a_run_whose_cancellation_was_requested_does_not_wait_for_another_process(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(lambda: None, "interval", seconds=0.3, id="job")
+    async with all_slots_taken(scheduler, 4):
+        await until(lambda: rows(scheduler, "queued"))
+        taken = Identity("another", "elsewhere", 1)
+        with closing(scheduler.ledger.connect()) as connection, transaction(connection):
+            number = rows(scheduler, "queued")[0]["run_id"]
+            connection.execute(
+                "UPDATE scheduler_runs SET state = 'claimed', process_id = 'another', claimed_us = 5,"
+                f" cancel_us = 6 WHERE run_id = {number}"
+            )
+            claim = Claim(number, "job", "scheduled", 1, 1, 5)
+            runs.queue_up(connection, taken, [(claim, 1)])
+        [row] = [row for row in rows(scheduler) if row["run_id"] == number]
+        assert (row["state"], row["error"]) == ("cancelled", "its cancellation was requested")
+        assert row["finished_us"]

@@ -182,3 +182,7 @@ def test_a_run_that_is_recorded_as_started_before_it_is_due_is_said_to_wait(
     assert api(ledger, "runs/2")["state"] == ask_json(scheduler, "show", "2")["state"] == "claimed"
     assert ask_json(scheduler, "why", "job", "--run", "2")["verdict"] == "claimed"
     assert ask_json(scheduler, "why", "job", "--run", "1")["verdict"] == "running"
+    assert "jitter" not in ask(scheduler, "why", "job", "--run", "2")
+    metrics = ask(scheduler, "metrics")
+    assert 'scheduler_running_runs{job_id="job"} 1.0' in metrics
+    assert 'scheduler_queue_runs{state="claimed"} 1.0' in metrics
