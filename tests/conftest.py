@@ -30,6 +30,7 @@ from collections.abc import Iterator  # noqa: E402
 
 import pytest  # noqa: E402
 from everytick.model import ticks  # noqa: E402
+from everytick.testing import use_ledger  # noqa: E402
 
 import new_ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
@@ -51,6 +52,13 @@ os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
 def _new_ledgers() -> Iterator[None]:
     """Let new ledgers be copies of one that the migrations made."""
     with new_ledgers.copied():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ledgers_as_the_settings_say() -> Iterator[None]:
+    """Each test names a ledger of its own in the settings of its application."""
+    with use_ledger():
         yield
 
 

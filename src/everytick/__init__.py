@@ -7,6 +7,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `text`: a schedule in words
 - `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it
   was made from, its engine, places in its code and what stands there
+- `under_pytest`: which ledger counts in a test
 - `store`: the ledger, which holds what became of each tick
 - `settings`: what is read from the environment
 - `ledger`: the ledger that the settings name

@@ -138,7 +138,9 @@ def test_the_users_files_import_only_what_is_promised() -> None:
 def test_the_examples_import_only_what_is_promised(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^ *(from (?:app|everytick)[.\w]* import [\w, ]+)$", text, re.MULTILINE)
-    assert not_promised("\n".join(lines)) == []
+    # Files of the reader's own, which the page has told to write.
+    own = {name.replace("/", ".") for name in re.findall(r"^# (app/\S+)\.py$", text, re.MULTILINE)}
+    assert not_promised("\n".join(it for it in lines if it.split()[1] not in own)) == []
 
 
 @pytest.mark.parametrize(

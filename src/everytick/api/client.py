@@ -8,10 +8,11 @@ from typing import Any
 
 from everytick.engine.registry import Registry
 from everytick.errors import LedgerError
-from everytick.ledger import ledger_of
+from everytick.ledger import for_tests, named_by
 from everytick.model.job import Job
 from everytick.store import definitions, migration_fence, owner
 from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
+from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 
 from .control import JobControl
@@ -42,8 +43,13 @@ class SchedulerClient(JobControl):
     def __init__(self, who: str | None = None) -> None:
         """`who` acts, as the audit trail shows it; by default the user of this process."""
         self.who = who or person()
-        self.ledger = ledger_of(self.settings)
+        self._named = named_by(self.settings)
         self._is_ready = False
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the schedule's ledger is: asked for at each use, since a client may outlive a test."""
+        return for_tests(self._named)
 
     @property
     def timezone(self) -> tzinfo:

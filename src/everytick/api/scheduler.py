@@ -104,7 +104,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     @property
     def ledger(self) -> Ledger:
         """Where this schedule's ledger is."""
-        return ledger_of(self.settings)
+        return ledger_of(self.settings) if self._process is None else self._process.ledger
 
     @property
     def timezone(self) -> Any:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from everytick.errors import LedgerError
-from everytick.ledger import open_ledger
+from everytick.ledger import ledger_place, open_ledger
 from everytick.model import ticks
 from everytick.store.database import Ledger
 from everytick.store.sqlite import SqliteLedger
@@ -36,12 +36,12 @@ class LedgerReader:
     @property
     def folder(self) -> Path:
         """The folder in which the ledger lies (default `data/` at the application's root)."""
-        return self._ledger().folder
+        return ledger_place().folder
 
     @property
     def is_file(self) -> bool:
         """Whether the ledger is a file here, and not on a server, where `pg_dump` copies it."""
-        return not self._ledger().is_on_server
+        return not ledger_place().is_on_server
 
     def outcome_counts(self, since: timedelta) -> dict[str, int]:
         """Return how many runs ended in each state (`succeeded`, `failed`, `skipped`, ...) in that time.
