@@ -1,0 +1,195 @@
+"""Somebody who follows a page of the documentation word by word: its code blocks are what is done.
+
+A story takes the blocks of a page in their order and says what becomes of each. It must take all of them, so
+that a block which is added, moved or put into another language does not slip by.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from app_session import ROOT
+from application import wait_for
+from pythons import clean_environment
+from rendering import Project, TemplateHistory, fresh_folder, git
+
+PAGES = ROOT / "docs" / "how-to"
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+# What a user has on PATH beside the system's own programs. The environment of a project is not active.
+_TOOLS = ("copier", "uv", "uvx")
+
+
+class Page:
+    """A page, whose blocks are taken one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+        self._left = [
+            (language, re.sub(rf"^{indent}", "", body, flags=re.MULTILINE))
+            for indent, language, body in _BLOCK.findall(self.text)
+        ]
+        # Each fence belongs to a block that was found.
+        assert len(re.findall(r"^ *```", self.text, re.MULTILINE)) == 2 * len(self._left)
+
+    def take(self, language: str, begins: str = "") -> str:
+        """Take the next block, which is of this language and begins so."""
+        assert self._left, f"the page has no further block ({language}: {begins})"
+        found, body = self._left.pop(0)
+        assert found == language, f"the next block is {found}:\n{body}"
+        assert body.startswith(begins), f"the next block does not begin with {begins!r}:\n{body}"
+        return body
+
+    def not_here(self, language: str, begins: str, why: str) -> None:
+        """Take a block that cannot be done on this machine; `why` is for who reads the story."""
+        assert why
+        self.take(language, begins)
+
+    def ends(self) -> None:
+        """Fail if a block was not taken."""
+        assert self._left == [], f"{len(self._left)} block(s) of the page are not followed"
+
+
+def commands_in(block: str) -> list[str]:
+    """Return what stands behind the prompts of a block, comments and continued lines included."""
+    return re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.MULTILINE)
+
+
+class Reader:
+    """Somebody with a project, a shell in its folder, and no active environment.
+
+    Args:
+        folder: the folder of the project.
+        words: what stands for something of the reader's own on the page, with what that is.
+    """
+
+    def __init__(self, folder: Path, words: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.words = words or {}
+        self.environment: dict[str, str] = {}
+        self._last_file = folder
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables of the shell."""
+        clean = {
+            name: value
+            for name, value in clean_environment().items()
+            if not name.startswith(("SCHEDULER_", "EVERYTICK_"))
+        }
+        here = str(Path(sys.executable).parent)
+        outside = [it for it in clean["PATH"].split(os.pathsep) if it != here]
+        path = os.pathsep.join([str(_tools()), *outside])
+        more = {"COLUMNS": "200", "PYTHONUTF8": "1", "SCHEDULER_DASHBOARD_PORT": "0"}
+        return clean | {"PATH": path} | more | self.environment
+
+    def call(self, command: str, *, code: int = 0) -> str:
+        """Call a command, and return what it printed."""
+        for word, meaning in self.words.items():
+            command = command.replace(word, meaning)
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.folder, env=self.variables(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=900, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, f"{command}: exit code {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def follow(self, block: str, *, code: int = 0) -> str:
+        """Call the commands of a block; the last one ends with `code`. Return all that they printed."""
+        *before, last = commands_in(block)
+        said = "".join(self.call(command) for command in before)
+        return said + self.call(last, code=code)
+
+    def write(self, block: str, name: str = "") -> None:
+        """Write a block into the file that its first line names, or that the page tells of."""
+        named = re.match(r"# (\S+\.\w+)\n", block)
+        name = name or (named[1] if named else "")
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block, encoding="utf-8")
+
+    def add(self, block: str, name: str) -> None:
+        """Put a block at the end of a file."""
+        path = self.folder / name
+        path.write_text(path.read_text(encoding="utf-8") + "\n" + block, encoding="utf-8")
+
+    def change(self, name: str, old: str, new: str) -> None:
+        """Change a place of a file, as the page tells in its text."""
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def schedule(self, lines: str, imports: str = "") -> None:
+        """Put lines into create_scheduler(), before its last one."""
+        main = "app/components/scheduler/main.py"
+        inside = "".join(f"    {line}\n" if line else "\n" for line in lines.splitlines())
+        self.change(main, "    return scheduler\n", f"{inside}\n    return scheduler\n")
+        self.change(
+            main,
+            "from everytick import AsyncIOScheduler\n",
+            f"{imports}from everytick import AsyncIOScheduler\n",
+        )
+
+    @contextmanager
+    def running(
+        self, command: str = ".venv/bin/python -m app run", until: str = "| ledger "
+    ) -> Iterator[Path]:
+        """Let a command go on meanwhile, from when it says `until`; then end it as Ctrl+C does."""
+        log = self.folder.with_name(f"{self.folder.name}.log")
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.variables(),
+                stdout=stream, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            ended = lambda: process.poll() is not None  # noqa: E731
+            wait_for(lambda: ended() or until in log.read_text("utf-8"), f"{until!r}")
+            assert not ended(), log.read_text("utf-8")
+            yield log
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0, log.read_text("utf-8")
+        finally:
+            process.kill()
+            process.wait()
+
+
+@cache
+def _tools() -> Path:
+    folder = fresh_folder("tools")
+    for name in _TOOLS:
+        (folder / name).symlink_to(Path(sys.executable).parent / name)
+    return folder
+
+
+@cache
+def template() -> TemplateHistory:
+    """Return the template with one release, for all pages that do not release another."""
+    made = TemplateHistory(engine=True)
+    made.release("0.2.0")
+    return made
+
+
+@cache
+def _installed() -> Project:
+    project = template().copy(project_name="my-scheduler")
+    Reader(project.folder).call("make install")
+    return project
+
+
+def new_project() -> Reader:
+    """Return somebody with a project that was just made and installed.
+
+    It is one folder for all pages, brought back to what it was: nothing is installed anew.
+    """
+    folder = _installed().folder
+    git(folder, "reset", "--quiet", "--hard", git(folder, "rev-list", "--max-parents=0", "HEAD").strip())
+    git(folder, "clean", "--quiet", "-d", "--force", "-x", "--exclude", ".venv")
+    return Reader(folder)

@@ -1,0 +1,241 @@
+"""The how-tos are followed word by word: what their blocks say is done here, in a project as users have it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from application import wait_for
+from reading import PAGES, Page, Reader, new_project, template
+from rendering import fresh_folder
+
+# Elsewhere: it is about the package without the template.
+MAIN = "app/components/scheduler/main.py"
+SERVER = "postgresql://tester:secret@localhost/tests"
+ELSEWHERE = {"use-everytick-alone"}
+
+
+def test_each_page_is_followed() -> None:
+    here = Path(__file__).parent
+    stories = "".join(path.read_text(encoding="utf-8") for path in here.glob("test_how_tos*.py"))
+    followed = re.findall(r'Page\("([\w-]+)"\)', stories)
+    assert sorted(followed) == sorted({path.stem for path in PAGES.glob("*.md")} - ELSEWHERE)
+
+
+@pytest.mark.full
+def test_embed_in_a_web_application() -> None:
+    page, reader = Page("embed-in-a-web-application"), new_project()
+    reader.write(page.take("python", "# app/web.py"))
+    install, serve = page.take("console").strip().splitlines()
+    assert (install, serve) == ("$ make install", "$ .venv/bin/uvicorn app.web:web")
+    reader.call(install.removeprefix("$ "))
+    post = "import httpx; print([httpx.post('http://127.0.0.1:{}/reports/7').text for _ in range(2)])"
+    reader.call("uv pip install --quiet --python .venv httpx")
+    with reader.running(f"{serve.removeprefix('$ ')} --port 8791", "Application startup complete"):
+        said = reader.call(f'.venv/bin/python -c "{post.format(8791)}"')
+    assert said.count('{"job":"report-7"}') == 2
+    assert "report-7" in reader.call(".venv/bin/python -m app jobs")
+    workers = page.take("console", "$ .venv/bin/uvicorn app.web:web --workers 4")
+    with reader.running(f"{workers.strip().removeprefix('$ ')} --port 8791", "Application startup complete"):
+        reader.call(f'.venv/bin/python -c "{post.format(8791)}"')
+    pause = page.take("python", "async with create_scheduler() as scheduler:")
+    in_a_program(reader, pause, "from app.components.scheduler.main import create_scheduler")
+    before = ledger(reader)
+    reader.write(page.take("python", "# tests/test_web.py"))
+    reader.call("make test")
+    assert ledger(reader) == before
+    page.ends()
+
+
+def in_a_program(reader: Reader, block: str, imports: str, before: str = "") -> str:
+    """Run a block that stands in a coroutine of some program."""
+    lines = "".join(f"    {line}\n" for line in f"{before}{block}".splitlines())
+    reader.write(
+        f"import asyncio\n{imports}\n\n\nasync def main():\n{lines}\n\nasyncio.run(main())\n", "try_it.py"
+    )
+    return reader.call(".venv/bin/python try_it.py")
+
+
+def ledger(reader: Reader) -> dict[str, bytes]:
+    """Return what is in the data of the application."""
+    folder = reader.folder / "data"
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+@pytest.mark.full
+def test_test_your_schedule(postgres_url: str) -> None:
+    page, reader = Page("test-your-schedule"), new_project()
+    reader.write(page.take("python", "# app/services/reports.py"))
+    reader.write(page.take("python", "# tests/test_reports.py"))
+    sample = "from app.services.my_tasks import backup_database, cleanup_temp_files, send_daily_report"
+    own = "from app.services.my_tasks import backup_database, cleanup_temp_files"
+    reader.change(MAIN, sample, f"{own}\nfrom app.services.reports import report_of_yesterday")
+    reader.change(MAIN, "        send_daily_report,\n", "        report_of_yesterday,\n")
+    reader.write(page.take("python", "# tests/test_jobs.py"))
+    reader.add(page.take("python", "# below that, in tests/test_jobs.py"), "tests/test_jobs.py")
+    reader.add(page.take("python", "# below that, in tests/test_jobs.py"), "tests/test_jobs.py")
+    said = reader.call(".venv/bin/python -m pytest", code=1)
+    assert "assert {'outage': 1} == {}" in said
+    assert "FAILED tests/test_jobs.py::test_an_hour_without_power_costs_no_report" in said
+    reader.change(MAIN, 'id="daily_report",', 'id="daily_report",\n        misfire_grace_time=3600,')
+    reader.write(page.take("python", "# tests/test_ledger.py"))
+    # The sample's own expectation of a short and a long outage is another with that grace time.
+    reader.call("make test")
+    assert ledger(reader) == {}
+    reader.write(page.take("python", "# tests/conftest.py").replace(SERVER, postgres_url))
+    reader.call(".venv/bin/python -m pytest tests/test_ledger.py -k is_there")
+    page.ends()
+
+
+# --- an application that uses APScheduler
+
+OLD = {
+    "README.md": "# The shop\n",
+    ".gitignore": "exports/\n",
+    "Makefile": "run:\n\tpython -m shop\n\nletters:\n\techo letters\n",
+    "pyproject.toml": '[project]\nname = "shop"\nversion = "3.1"\ndependencies = ["httpx>=0.28", "apscheduler"]\n',
+    "shop/__init__.py": "",
+    "shop/letters.py": '''"""Letters to customers."""
+
+
+def export_orders(folder: str) -> None:
+    """Write the orders of the day into a folder."""
+
+
+def poll() -> None:
+    """Look for new orders."""
+
+
+def remind(customer: object) -> None:
+    """Remind a customer."""
+''',
+    "shop/__main__.py": '''
+from apscheduler.schedulers.background import BackgroundScheduler
+from shop import letters
+
+scheduler = BackgroundScheduler(jobstores={"default": {"type": "sqlalchemy", "url": "sqlite:///jobs.sqlite"}})
+scheduler.start(paused=True)
+scheduler.add_job(letters.export_orders, "cron", hour=2, args=["exports"], id="export")
+scheduler.add_job(letters.remind, "date", run_date="2099-12-24T09:00:00+00:00", args=[42], id="reminder-42")
+scheduler.add_job(letters.remind, "interval", hours=1, args=[{"a", "b"}], id="set")
+scheduler.add_job(letters.remind, "cron", hour=9, args=[7], id="daily", timezone="Europe/Berlin")
+scheduler.shutdown()
+''',
+}  # fmt: skip
+
+
+def old_application() -> Reader:
+    reader = Reader(fresh_folder("shop") / "shop", {"TEMPLATE": f"git+file://localhost{template().folder}"})
+    reader.folder.mkdir()
+    for name, text in OLD.items():
+        reader.write(text, name)
+    reader.call("git init --quiet --initial-branch main && git add --all && git commit --quiet --message old")
+    subprocess.run([sys.executable, "-m", "shop"], cwd=reader.folder, check=True)
+    return reader
+
+
+@pytest.mark.full
+def test_adopt_in_an_existing_application() -> None:
+    page, reader = Page("adopt-in-an-existing-application"), old_application()
+    (reader.folder / "jobs.sqlite").rename(reader.folder.with_name("jobs.sqlite"))
+    said = reader.follow(page.take("console", "$ git status"))
+    assert re.search(r"^ Makefile +\|", said, re.MULTILINE)
+    # Nobody's licence is in it.
+    assert not (reader.folder / "LICENSE").exists()
+    assert "MIT" not in (reader.folder / "pyproject.toml").read_text()
+    reader.follow(page.take("console", "$ git checkout -- README.md"))
+    assert "overriding" in reader.call("make --dry-run help 2>&1")
+    reader.change("Makefile", "run:\n\tpython -m shop\n\n", "")
+    reader.follow(page.take("console", "$ git mv shop/letters.py"))
+    reader.call("git rm --quiet -r shop")
+    reader.write(page.take("python", "# app/components/scheduler/main.py"))
+    reader.write(page.take("python", "# tests/test_schedule.py"))
+    reader.write(page.take("python", "# app/services/reminders.py"))
+    refused = page.take("text", "error: app/components/scheduler/main.py:8: jobstores=")
+    commands = page.take("console", "$ make install")
+    reader.follow(commands)
+    right = (reader.folder / MAIN).read_text()
+    reader.change(
+        MAIN, "AsyncIOScheduler(job_defaults", 'AsyncIOScheduler(jobstores={"default": 1}, job_defaults'
+    )
+    assert reader.call(".venv/bin/python -m app jobs", code=2) == refused
+    reader.write(right, MAIN)
+    (reader.folder.with_name("jobs.sqlite")).rename(reader.folder / "jobs.sqlite")
+    reader.write(page.take("python", "# move_jobs.py"))
+    told = page.take("console", "$ .venv/bin/python move_jobs.py")
+    said = reader.follow(told)
+    for line in told.splitlines()[1:3]:
+        assert line.partition("({")[0] in said
+    assert "daily is taken over" in said
+    assert "export" not in said.partition("is taken over")[0]
+    assert "reminder-42" in reader.call(".venv/bin/python -m app jobs")
+    reader.call(
+        "PYTHONPATH=. .venv/bin/python -c 'from app.services.reminders import *; remind_in_two_days(5)'"
+    )
+    assert "reminder-5" in reader.call(".venv/bin/python -m app jobs")
+    page.ends()
+
+
+# --- jobs
+
+
+REMINDER = '''"""Reminders by mail."""
+
+
+async def send_reminder(customer: int) -> None:
+    """Remind a customer."""
+'''
+
+
+@pytest.mark.full
+def test_add_jobs_while_running() -> None:
+    page, reader = Page("add-jobs-while-running"), new_project()
+    reader.write(REMINDER, "app/services/mail.py")
+    imports = "from app.components.scheduler.main import create_scheduler\nfrom app.services.mail import send_reminder"
+    within = page.take("python", "from datetime import UTC")
+    in_a_program(reader, within, imports, "customer_id = 7\n")
+    assert "reminder-7" in reader.call(".venv/bin/python -m app jobs")
+    in_a_program(reader, page.take("python", "from everytick import SchedulerClient"), imports)
+    assert "reminder-42" in reader.call(".venv/bin/python -m app jobs")
+    change = page.take("python", 'job = scheduler.get_job("reminder-42")')
+    inside = "".join(f"    {line}\n" for line in change.splitlines())
+    in_a_program(reader, f"async with create_scheduler() as scheduler:\n{inside}", imports)
+    jobs = reader.call(".venv/bin/python -m app jobs")
+    assert "reminder-7" in jobs
+    assert "reminder-42" not in jobs
+    reader.call(".venv/bin/python -m app remove reminder-7")
+    page.ends()
+
+
+@pytest.mark.full
+def test_handle_failures() -> None:
+    page, reader = Page("handle-failures"), new_project()
+    declared = page.take("python", "scheduler.add_job(\n    send_daily_report,")
+    main = (reader.folder / MAIN).read_text()
+    sample = re.search(r"    # Daily report at 9 AM\n    scheduler\.add_job\(.*?\n    \)\n", main, re.DOTALL)
+    assert sample is not None
+    reader.change(MAIN, sample[0], "")
+    reader.schedule(declared)
+    reader.write(page.take("python", "# app/services/invoices.py"))
+    invoices = 'scheduler.add_job(send_invoices, "cron", hour=3, id="invoices")'
+    reader.schedule(invoices, "from app.services.invoices import send_invoices\n")
+    reader.change(
+        "app/services/my_tasks.py",
+        "async def send_daily_report() -> None:\n",
+        "async def send_daily_report() -> None:\n    1 / 0\n",
+    )
+    retrying = page.take("console", "$ .venv/bin/python -m app runs --state retrying")
+    with reader.running():
+        reader.call(".venv/bin/python -m app run-now daily_report")
+        wait_for(lambda: "ZeroDivisionError" in reader.follow(retrying), "the first attempt")
+        reader.call(".venv/bin/python -m app run-now invoices")
+    query = page.take("sql", "SELECT job_id")
+    reader.write(
+        f"import sqlite3\nprint(sqlite3.connect('data/ledger.db').execute({query!r}).fetchall())", "q.py"
+    )
+    assert "('daily_report', 1, 'failed', 'ZeroDivisionError: " in reader.call(".venv/bin/python q.py")
+    page.ends()

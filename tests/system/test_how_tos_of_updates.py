@@ -1,0 +1,97 @@
+"""The how-tos about updates are followed word by word, each with releases of a template of its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from reading import Page, Reader
+from rendering import Project, TemplateHistory
+
+FINISH = "$ .venv/bin/python -m app update --finish\n"
+
+
+def released(*, ruff: bool = False) -> tuple[TemplateHistory, Reader]:
+    """Return a template whose version 0.3.0 is out, and somebody with an installed project of 0.2.0."""
+    history = TemplateHistory(engine=True)
+    history.release("0.2.0")
+    project = history.copy(project_name="my-scheduler")
+    reader = Reader(project.folder)
+    reader.call("make install")
+    project.commit("Lock what is installed")
+    if ruff:
+        history.edit(
+            "template/pyproject.toml.jinja", lambda old: re.sub('"ruff>=[^"]*"', '"ruff>=0.14"', old)
+        )
+    history.edit("src/everytick/errors.py", lambda old: f"{old}\n\nLATER = 2\n")
+    news = "## [Unreleased]\n\n- More light.\n"
+    history.edit("CHANGELOG.md", lambda old: old.replace("## [Unreleased]\n", news, 1))
+    history.release("0.3.0")
+    return history, reader
+
+
+@pytest.mark.full
+def test_update_your_project() -> None:
+    page, (history, reader) = Page("update-your-project"), released()
+    outdated = page.take("console", "$ make outdated")
+    assert outdated.splitlines()[1] in reader.follow(outdated, code=2)
+    update = page.take("console", "$ git status        # must be clean\n$ make update")
+    said = reader.follow(update)
+    told = page.take("text", "Updated to 0.3.0. What changed for you:").splitlines()
+    assert told[0] in said
+    assert told[-1] in said
+    finish = page.take("console", FINISH)
+    reader.follow(finish)
+    differs = page.take("text", "error: the engine that is installed is not the one")
+    page.not_here("console", "$ make update\n", "from 0.1: test_upgrading_from_0_1 does it")
+    page.not_here(
+        "console", "$ python .template/update.py finish", "from 0.1: test_upgrading_from_0_1 does it"
+    )
+    page.not_here("console", "$ copier update --defaults --vcs-ref :current: --data legacy=false", "from 0.1")
+    reader.follow(page.take("console", "$ git reset -- . && git checkout -- . && git clean"))
+    assert reader.call("git status --porcelain") == ""
+    assert "template 0.2.0" in reader.call(".venv/bin/python -m app --version")
+    # By hand: the engine is the old one until the rest is done.
+    reader.call("copier update --defaults")
+    assert reader.call(".venv/bin/python -m app jobs", code=1 + 1) == differs
+    reader.follow(finish)
+    Project(reader.folder).commit("Update the template to 0.3.0")
+    migrate = page.take("console", "$ .venv/bin/python -m app migrate")
+    with reader.running():
+        pass
+    reader.call(migrate.splitlines()[0].removeprefix("$ "))
+    away = page.take("text", "error: the template was recorded as the folder")
+    history.folder.rename(history.folder.with_name("moved"))
+    said = reader.call(".venv/bin/python -m app update", code=1)
+    assert said.split()[-8:] == away.split()[-8:]
+    source = page.take("console", "$ .venv/bin/python -m app update --source")
+    said = reader.follow(source)
+    assert said.splitlines() == source.splitlines()[1:]
+    page.ends()
+
+
+@pytest.mark.full
+def test_resolve_a_conflict() -> None:
+    page, (_, reader) = Page("resolve-a-conflict"), released(ruff=True)
+    reader.call("uv add --quiet --dev 'ruff>=0.13'")
+    Project(reader.folder).commit("A newer ruff")
+    update = page.take("console", "$ make update")
+    said = reader.follow(update, code=2)
+    for line in update.splitlines()[4:6]:
+        assert line in said
+    markers = page.take("text", '    "time-machine>=2.16",')
+    project = reader.folder / "pyproject.toml"
+    assert markers in project.read_text()
+    lines = markers.splitlines(keepends=True)
+    reader.change("pyproject.toml", "".join(lines[1:6]), lines[4])
+    reader.follow(page.take("console", "$ git add pyproject.toml"))
+    keeps = page.take("text", "error: pyproject.toml names the commit")
+    engine = re.search(r"everytick\[.*@([0-9a-f]{40})", project.read_text())
+    assert engine is not None
+    old = reader.call("git show HEAD~1:pyproject.toml | grep -o '@[0-9a-f]\\{40\\}'").strip("@\n")
+    reader.change("pyproject.toml", engine[1], old)
+    said = reader.call(".venv/bin/python -m app update --finish", code=1)
+    pattern = re.escape(keeps).replace(r"\.\.\.", ".*")
+    assert re.search(re.sub(r"\b[0-9a-f]{12}\b", "[0-9a-f]{12}", pattern), said), said
+    page.ends()
