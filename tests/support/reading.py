@@ -89,12 +89,16 @@ class Reader:
         more = {"COLUMNS": "200", "PYTHONUTF8": "1", "SCHEDULER_DASHBOARD_PORT": "0"}
         return clean | {"PATH": path} | more | self.environment
 
+    def in_own_words(self, text: str) -> str:
+        """Return a text with what is the reader's own in its places."""
+        for word, meaning in self.words.items():
+            text = text.replace(word, meaning)
+        return text
+
     def call(self, command: str, *, code: int = 0) -> str:
         """Call a command, and return what it printed."""
-        for word, meaning in self.words.items():
-            command = command.replace(word, meaning)
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.variables(),
+            ["bash", "-c", self.in_own_words(command)], cwd=self.folder, env=self.variables(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=900, check=False,
         )  # fmt: skip
