@@ -154,9 +154,8 @@ class Reader:
                 stdout=stream, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            ended = lambda: process.poll() is not None  # noqa: E731
-            wait_for(lambda: ended() or until in log.read_text("utf-8"), f"{until!r}")
-            assert not ended(), log.read_text("utf-8")
+            wait_for(lambda: process.poll() is not None or until in log.read_text("utf-8"), f"{until!r}")
+            assert process.poll() is None, log.read_text("utf-8")
             yield log
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0, log.read_text("utf-8")

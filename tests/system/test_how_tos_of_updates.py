@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from reading import Page, Reader
-from rendering import Project, TemplateHistory
+from reading import Page, Reader, new_project, template
+from rendering import Project, TemplateHistory, fresh_folder, git
 
 FINISH = "$ .venv/bin/python -m app update --finish\n"
 
@@ -97,4 +98,85 @@ def test_resolve_a_conflict() -> None:
     said = reader.call(".venv/bin/python -m app update --finish", code=1)
     pattern = re.escape(keeps).replace(r"\.\.\.", ".*")
     assert re.search(re.sub(r"\b[0-9a-f]{12}\b", "[0-9a-f]{12}", pattern), said), said
+    page.ends()
+
+
+@pytest.mark.full
+def test_change_answers_later() -> None:
+    page, reader = Page("change-answers-later"), new_project()
+    reader.words = {"TEMPLATE": f"git+file://localhost{template().folder}"}
+    reader.follow(page.take("console", "$ copier update --defaults --vcs-ref :current: --data licence=none"))
+    assert "MIT" not in (reader.folder / "pyproject.toml").read_text()
+    Project(reader.folder).commit("No licence")
+    reader.follow(page.take("console", "$ copier copy --defaults --data-file .copier-answers.yml --data ci="))
+    assert (reader.folder / ".gitlab-ci.yml").exists()
+    Project(reader.folder).commit("A pipeline of GitLab's")
+    off, on = (page.take("console", f"$ copier update --defaults --vcs-ref :current: --data container={it}")
+               for it in ("false", "true"))  # fmt: skip
+    reader.follow(off)
+    assert not (reader.folder / "Dockerfile").exists()
+    Project(reader.folder).commit("No container")
+    reader.follow(on)
+    assert (reader.folder / "Dockerfile").exists()
+    page.ends()
+
+
+@pytest.mark.full
+def test_leave_the_template() -> None:
+    page, reader = Page("leave-the-template"), new_project()
+    reader.follow(page.take("console", "$ git rm -r .copier-answers.yml"))
+    # As the text below the block says.
+    makefile = reader.folder / "Makefile"
+    without = re.sub(r"^(update|outdated):.*\n(\t.*\n|\n)+", "", makefile.read_text(), flags=re.MULTILINE)
+    makefile.write_text(without)
+    reader.change("Makefile", " update outdated", "")
+    reader.change("Makefile", '\t@"$(BIN)/python" -m everytick.update conflicts\n', "")
+    reader.call("make check test")
+    Project(reader.folder).commit("Leave the template")
+    with reader.running():
+        pass
+    reader.words = {"COMMIT": "HEAD~1"}
+    reader.follow(page.take("console", "$ git checkout COMMIT -- .copier-answers.yml"))
+    page.ends()
+
+
+@pytest.mark.full
+def test_keep_up_with_renovate() -> None:
+    page, (_, reader) = Page("keep-up-with-renovate"), released()
+    found = json.loads(page.take("json", "{\n"))
+    assert found["packageRules"][0]["matchManagers"] == ["copier"]
+    # What Renovate does, on a branch of its own.
+    reader.call("git switch --quiet --create renovate/template && copier update --defaults")
+    Project(reader.folder).commit("Update the template")
+    reader.call("git switch --quiet main")
+    reader.words = {"renovate/...": "renovate/template"}
+    reader.follow(page.take("console", "$ git switch renovate/...\n"))
+    assert "template 0.3.0" in reader.call(".venv/bin/python -m app --version")
+    page.ends()
+
+
+@pytest.mark.full
+def test_use_several_templates() -> None:
+    page, (_, reader) = Page("use-several-templates"), released()
+    letters = fresh_folder("letters")
+    (letters / "copier.yml").write_text("_subdirectory: files\nlanguage:\n  type: str\n  default: en\n")
+    (letters / "files").mkdir()
+    (letters / "files/.gitignore").write_text("letters/\n")
+    (letters / "files/letter.txt.jinja").write_text("Dear {{ language }},\n")
+    (letters / "files/{{_copier_conf.answers_file}}.jinja").write_text("{{ _copier_answers|to_nice_yaml }}\n")
+    git(letters, "init", "--quiet")
+    Project(letters).commit("1.0.0")
+    git(letters, "tag", "1.0.0")
+    reader.words = {"LETTERS_TEMPLATE": f"git+file://localhost{letters}"}
+    # It asks what is not answered; who follows the page answers with Enter.
+    reader.follow(
+        page.take("console", "$ copier copy --answers-file").replace(" LETTERS", " --defaults LETTERS")
+    )
+    (letters / "files/letter.txt.jinja").write_text("Dear {{ language }}!\n")
+    Project(letters).commit("1.1.0")
+    git(letters, "tag", "1.1.0")
+    update = page.take("console", "$ make update    ")
+    said = reader.follow(update)
+    assert "Current version is 1.0.0, latest version is 1.1.0." in said
+    assert (reader.folder / "letter.txt").read_text() == "Dear en!\n"
     page.ends()
