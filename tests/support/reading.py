@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from app_session import ROOT
-from application import wait_for
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git
+from waiting import wait_for
 
 PAGES = ROOT / "docs" / "how-to"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

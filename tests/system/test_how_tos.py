@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from application import wait_for
 from reading import PAGES, Page, Reader, new_project, template
 from rendering import fresh_folder
+from waiting import wait_for
 
 # Elsewhere: it is about the package without the template.
 MAIN = "app/components/scheduler/main.py"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from application import wait_for
 from reading import Page, Reader, commands_in, new_project
 from rendering import edit, fresh_folder, render
 from servers import running_server
 from sinks import HttpSink
+from waiting import wait_for
 
 DB = "postgresql://my_scheduler@db.example.org/my_scheduler"
 NO_DOCKER, NO_SYSTEMD, NO_ROOT = (
