@@ -12,8 +12,6 @@ import pytest
 from everytick.testing import use_ledger
 from everytick.under_pytest import VARIABLE, ledger_url
 
-from pythons import clean_environment
-
 # An application that starts its schedule by itself, as a web application does in its lifespan.
 SHOP = '''
 import asyncio
@@ -69,7 +67,8 @@ def shop(tmp_path: Path) -> Path:
 def run_tests(folder: Path, text: str, *arguments: str, code: int = 0, **variables: str) -> str:
     """Run a file of tests in a pytest of its own; the real ledger must not come of it."""
     (folder / "test_shop.py").write_text(text)
-    environment = {key: it for key, it in clean_environment().items() if not key.startswith("EVERYTICK_")}
+    ours = ("EVERYTICK_", "SCHEDULER_", "PYTEST_", "COV_", "COVERAGE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=folder, env=environment | variables,
