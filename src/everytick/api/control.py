@@ -25,8 +25,9 @@ from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
 from everytick.text.wording import no_job
+from loguru import logger
 
-from . import triggers
+from .dates import check_zone_is_clear
 from .declare import JobDeclarations, shown_name
 from .requests import RunRequests
 from .unsupported import NO_JOBSTORES, refuse
@@ -220,7 +221,7 @@ class JobControl(RunRequests, JobDeclarations):
         if not isinstance(until, datetime):
             raise ScheduleError(f"until={until!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
         with failing(call_site(), None):
-            triggers.check_zone_is_clear(until, "until", self.timezone)
+            check_zone_is_clear(until, "until", self.timezone)
         end = ticks.instant_in(until, self.timezone)
         if end <= ticks.now():
             said = when(end, self.timezone)
@@ -274,6 +275,8 @@ class JobControl(RunRequests, JobDeclarations):
         self._check_time_to_come(job)
         if job.schedule.data is None:
             raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
+        if job.schedule.remark:
+            logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
         job = replace(job, startup_delay=None, owner=self)
 

@@ -18,6 +18,7 @@ from everytick.model.schedule import Schedule
 from everytick.settings import SchedulerSettings, settings
 
 from . import triggers
+from .dates import Reading
 from .relative_dates import read_next_run_time
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
 
@@ -186,7 +187,7 @@ class JobDeclarations:
         )
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
-        reading = triggers.Reading(self.timezone, self._is_stored())
+        reading = Reading(self.timezone, self._is_stored())
         return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
 
     def _options(self, given: Mapping[str, Any]) -> Options:

@@ -16,7 +16,6 @@ from typing import Any, Self, TextIO
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
-from apscheduler.util import astimezone
 from everytick import app
 from everytick.call_site import call_site, fail
 from everytick.engine.context import current_run
@@ -33,11 +32,11 @@ from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.telemetry import spans
-from everytick.text.wording import not_a_zone
 from loguru import logger
 
 from .control import JobControl
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
+from .zones import zone_given
 
 # How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
@@ -90,9 +89,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, OPTION_NAMES)}")
         zone = config.pop("timezone", None)
         try:
-            self._given_zone = astimezone(zone)
-        except (KeyError, ValueError, TypeError, OSError):
-            raise fail(where, None, f"timezone={not_a_zone(zone)}") from None
+            self._given_zone = None if zone is None else zone_given(zone)
+        except ValueError as problem:
+            raise fail(where, None, f"timezone={problem}") from None
         config.pop("event_loop", None)
         config.pop("logger", None)
         config.pop("jobstore_retry_interval", None)
@@ -267,6 +266,8 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         added, now = set(found.added), ticks.now()
         for job in process.jobs.values():
             job.owner = self
+            if job.schedule.remark:
+                logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
             if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
                 logger.warning("job {} will never run: its trigger has no time to come", job.id)
         return process

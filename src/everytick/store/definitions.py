@@ -184,7 +184,7 @@ def _described(job: Job) -> dict[str, object]:
         "name": job.name,
         "function": job.reference,
         "trigger": job.schedule.text,
-        "zone": str(job.schedule.zone),
+        "zone": job.schedule.zone_name,
         "on_crash": job.options.on_crash,
         "grace": job.options.grace,
         "queue": job.options.queue,
