@@ -19,7 +19,7 @@ from .cron_fields import correct, is_right, nth_weekdays, what_to_write
 # The fields of a crontab, in its order.
 FIELDS = ("minute", "hour", "day", "month", "day_of_week")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_NICKNAMES = {
+_NICKNAMES: dict[str, dict[str, Any]] = {
     "@hourly": {"minute": 0},
     "@daily": {"hour": 0},
     "@midnight": {"hour": 0},

@@ -50,7 +50,7 @@ def instant_given(given: Mapping[str, Any], name: str, reading: Reading) -> int 
 
 def day_given(given: Mapping[str, Any], name: str, reading: Reading) -> date | None:
     """Return a date as it is written: of a datetime the time of day and the zone do not count."""
-    value = given.get(name)
+    value: Any = given.get(name)
     if is_computed(value):
         _check_computed(value, name, reading)
     if isinstance(value, str):

@@ -47,7 +47,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
 def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:
     what = f"job {job.id} cannot run: {problem}"
     if job.schedule is None:
-        return Finding("error", "time zone", what, where, "the job added anew, or its removal")
+        return Finding("error", "zone", what, where, "the job added anew, or its removal")
     return Finding("error", "function", what, where, "the function in its place, or its removal")
 
 
@@ -59,7 +59,7 @@ def _zone(job: KnownJob, where: str) -> Iterator[Finding]:
             f" wrote that name for the fixed offset {offset} as well"
         )
         right = "the job added anew with replace_existing=True and its zone, such as Europe/Berlin"
-        yield Finding("warning", "time zone", what, where, right)
+        yield Finding("warning", "zone", what, where, right)
 
 
 def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:

@@ -116,7 +116,7 @@ def _startup(job: Job, now: int) -> Iterator[Finding]:
 def _remark(job: Job, now: int) -> Iterator[Finding]:
     if job.schedule.remark:
         right = "timezone= beside it"
-        yield Finding("note", "time zone", f"job {job.id}: {job.schedule.remark}", job.where, right)
+        yield Finding("note", "zone", f"job {job.id}: {job.schedule.remark}", job.where, right)
 
 
 def _zoneless(job: Job, now: int) -> Iterator[Finding]:

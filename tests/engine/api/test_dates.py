@@ -139,7 +139,7 @@ async def test_the_start_says_which_zone_counts(berlin: AsyncIOScheduler) -> Non
         "job new york: its times are read in Europe/Berlin, the scheduler's zone, and not in that of its"
         " start_date, America/New_York: give timezone= to say which is meant"
     )
-    [found] = [f for f in examine_schedule(berlin.get_jobs(), 4, ticks.now()) if f.check == "time zone"]
+    [found] = [f for f in examine_schedule(berlin.get_jobs(), 4, ticks.now()) if f.check == "zone"]
     assert (found.level, found.what) == ("note", sentence)
     said = told(berlin.start)
     await berlin.drain()
