@@ -57,12 +57,12 @@ def is_right(name: str, value: Any) -> bool:
 
 def what_to_write(name: str, value: Any) -> str | None:
     """Return what to write instead of a field that is not understood; None if nobody can tell."""
-    for part in split_field(value):
-        if not is_right(name, part) and (said := _elsewhere(name, part.lower())):
-            return said
     corrected = correct(name, value)
     if corrected is None:
-        return None
+        if name in ("day", "day_of_week") and (days := nth_weekdays(value)):
+            return _write_day(name, days)
+        wrong = (part.lower() for part in split_field(value) if not is_right(name, part))
+        return next(filter(None, (_elsewhere(name, part) for part in wrong)), None)
     reason = next(filter(None, (_runs_past(name, part) for part in split_field(value))), "")
     return f"{reason}write {name}={corrected!r}"
 
@@ -78,7 +78,7 @@ def correct(name: str, value: Any) -> str | None:
     return "*" if "*" in found else ",".join(dict.fromkeys(found))
 
 
-def nth_weekdays(value: str) -> str | None:
+def nth_weekdays(value: Any) -> str | None:
     """Return the field `day` for weekdays such as `mon#1` or `friL`; None if they are not of that kind."""
     found = [_nth_weekday(part.lower()) for part in split_field(value)]
     return None if None in found else ",".join(part for part in found if part)
@@ -99,15 +99,18 @@ def _problem(name: str, value: Any) -> str | None:
 
 
 def _correct_part(name: str, part: str) -> str | None:
-    for corrected in (_any, _short_names, _wrapped, _stepping):
+    for corrected in (_plain, _short_names, _wrapped, _stepping):
         found = corrected(name, part)
-        if found is not None and (found == part or is_right(name, found)):
+        if found is not None and is_right(name, found):
             return found
     return None
 
 
-def _any(name: str, part: str) -> str | None:
-    return "*" if part == "?" else None
+def _plain(name: str, part: str) -> str | None:
+    """Return what other programs write as `?` and `L`, and a range without blanks."""
+    if name == "day" and part == "l":
+        return "last"
+    return "*" if part == "?" else re.sub(r"(?<=\d) *- *(?=\d)", "-", part)
 
 
 def _short_names(name: str, part: str) -> str | None:
@@ -209,7 +212,7 @@ def _elsewhere(name: str, part: str) -> str | None:
 
 
 def _nth_weekday(part: str) -> str | None:
-    matched = re.fullmatch(r"(?:(last) ?)?([a-z]+)(?:#([1-5l])|(l))?", part)
+    matched = re.fullmatch(r"(?:(last) ?)?([a-z]+?)(?:#([1-5l])|(l))?", part)
     if matched is None or not any(matched.group(1, 3, 4)):
         return None
     number = matched[3]
@@ -224,8 +227,7 @@ def _said_as_weekday(name: str, part: str) -> str | None:
     if day is None and (matched := re.fullmatch(r"([a-z0-9]+)[ -]?([a-z]{3,})", part)):
         day = _of_month(*matched.groups())
     if day is not None:
-        instead = " and no day_of_week" if name == "day_of_week" else ""
-        return f"for the {day} of the month write day={day!r}{instead}"
+        return _write_day(name, day)
     if re.fullmatch(r"[0-7](#\d|l)", part):
         which = "last" if part.endswith("l") else ordinal(int(part[2]))
         return (
@@ -235,6 +237,11 @@ def _said_as_weekday(name: str, part: str) -> str | None:
     if "#" in part:
         return "a weekday of the month is written in day, from day='1st mon' to day='5th mon'"
     return None
+
+
+def _write_day(name: str, days: str) -> str:
+    instead = " and no day_of_week" if name == "day_of_week" else ""
+    return f"for the {days.replace(',', ' and the ')} of the month write day={days!r}{instead}"
 
 
 def _said_of_day(name: str, part: str) -> str | None:

@@ -28,7 +28,7 @@ _NICKNAMES: dict[str, dict[str, Any]] = {
     "@yearly": {"month": 1, "day": 1, "hour": 0},
     "@annually": {"month": 1, "day": 1, "hour": 0},
 }
-_WORD = re.compile(r"(\*|\?|[0-9a-z]+)([-/,#*0-9a-z])*", re.IGNORECASE)
+_WORD = re.compile(r"(\*|\?|[0-9a-z]+)([-/,#*0-9a-z]*[*0-9a-z])?", re.IGNORECASE)
 
 
 def is_crontab(value: Any) -> bool:
@@ -41,47 +41,60 @@ def is_crontab(value: Any) -> bool:
     return 5 <= len(words) <= 7 and all(_WORD.fullmatch(word) for word in words)
 
 
+def not_a_place_for(where: str, expression: str) -> str:
+    """Return what to write where a line of a crontab stands that only `from_crontab` takes."""
+    problem, instead = problem_of(expression), trigger_for(expression)
+    if problem is not None and (not instead or instead.endswith("for both")):
+        return f"{where} is a line of a crontab, and {problem}"
+    return f"{where} is a line of a crontab: write {'' if expression == '@reboot' else 'trigger='}{instead}"
+
+
 def problem_of(expression: str, zone: Any = None) -> str | None:
-    """Return why `from_crontab` would not run a line as cron does, and what to write; None if it would."""
-    instead = trigger_for(expression, zone)
+    """Return why `from_crontab` would not run a line as cron does, and what to write; None if it would.
+
+    `zone`: the zone that it was given, if any.
+    """
+    begin, instead = f"from_crontab({expression!r})", trigger_for(expression, zone)
+    write = f": write {instead}" if instead else ""
     words = expression.split()
     if len(words) != len(FIELDS):
-        what = f"a crontab has five fields (minute, hour, day, month, weekday), and this has {len(words)}"
-        return f"from_crontab({expression!r}): {what}{instead and f'; write {instead}'}"
+        has = f"has {len(words)} field{'' if len(words) == 1 else 's'}"
+        return f"{begin} {has}, and a crontab five: {', '.join(FIELDS)}{write}"
     fields = dict(zip(FIELDS, words, strict=True))
-    begin, end = f"from_crontab({expression!r})", f": write {instead}" if instead else ""
+    weekday = words[-1]
+    is_numbered = re.search(r"\d", weekday) is not None and _weekdays(weekday.lower()) is not None
+    for name, written in fields.items():
+        if (
+            not is_right(name, written)
+            and not (name == "day_of_week" and is_numbered)
+            and not (write and _is_both(fields))
+        ):
+            said = what_to_write(name, written)
+            return f"{begin}: {name}={written!r} is not a cron field{write or (f': {said}' if said else '')}"
     if _is_both(fields):
         return (
             f"{begin} names days of the month and of the week: cron runs when either fits, APScheduler when"
-            f" both do{end or ': give both as fields of a cron trigger'}"
+            f" both do{write}"
         )
-    weekday = fields["day_of_week"]
-    for name, written in fields.items():
-        if not (name == "day_of_week" and re.search(r"\d", weekday)) and not is_right(name, written):
-            said = what_to_write(name, written)
-            return f"{begin}: {name}={written!r} is not a cron field{end or (f': {said}' if said else '')}"
-    if re.search(r"\d", weekday):
-        instead = end or ": write names, such as mon or mon-fri"
+    if is_numbered:
         return (
             f"{begin}: the weekday number {weekday} means another day in APScheduler (0 is Monday) than in a"
-            f" crontab (0 is Sunday){instead}"
+            f" crontab (0 is Sunday){write}"
         )
     return None
 
 
 def trigger_for(expression: str, zone: Any = None) -> str:
-    """Return the code of the trigger that runs when a crontab would; "" if nobody can tell.
-
-    `zone`: the zone that it was given, if any.
-    """
+    """Return the code of the trigger that runs when a crontab would; "" if nobody can tell."""
     words = [word.lower() for word in expression.split()]
     if len(words) == 1:
         return _for_nickname(words[0], zone)
-    names = FIELDS if len(words) == 5 else ("second", *FIELDS) if len(words) == 6 else ()
+    # As Quartz and others have it, with seconds, and perhaps a year.
+    names = {5: FIELDS, 6: ("second", *FIELDS), 7: ("second", *FIELDS, "year")}.get(len(words), ())
     fields: dict[str, str | None] = {}
     for name, written in zip(names, words, strict=bool(names)):
         fields[name] = _weekdays(written) if name == "day_of_week" else correct(name, written)
-    nth = nth_weekdays(words[-1]) if names else None
+    nth = nth_weekdays(words[names.index("day_of_week")]) if names else None
     if nth is not None:
         fields["day_of_week"] = "*"
     known = {name: written for name, written in fields.items() if written is not None}
@@ -98,8 +111,9 @@ def _either_or_both(fields: dict[str, str], nth: str | None, zone: Any) -> str:
     of_month = {**fields, "day_of_week": "*"}
     of_week = {**fields, "day": nth or "*"}
     parts = f"{_code(of_month, zone)}, {_code(of_week, zone)}"
-    both = f"AndTrigger([{parts}])" if nth else _code(fields, zone)
-    return f"OrTrigger([{parts}]) for either, {both} for both"
+    # With the second it cannot be taken for a trigger that from_crontab made.
+    both = f"AndTrigger([{parts}])" if nth else _code({"second": "0", **fields}, zone)
+    return f"OrTrigger([{parts}]) for either, or {both} for both"
 
 
 def _is_both(fields: Mapping[str, str]) -> bool:

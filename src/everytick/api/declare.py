@@ -18,6 +18,7 @@ from everytick.model.schedule import Schedule
 from everytick.settings import SchedulerSettings, settings
 
 from . import triggers
+from .crontab import is_crontab, not_a_place_for
 from .dates import Reading
 from .relative_dates import read_next_run_time
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
@@ -161,6 +162,8 @@ class JobDeclarations:
         where: str,
     ) -> Job:
         function = functions.resolve(func)
+        if is_crontab(args):
+            raise ValueError(not_a_place_for(f"args={args!r}", args))
         args, kwargs = functions.call_arguments(args, kwargs)
         functions.check_arguments(function, args, kwargs)
         schedule = self._schedule(trigger, trigger_args)

@@ -28,8 +28,8 @@ from everytick.model.schedule import Schedule
 from everytick.model.zone_names import kept_name
 from everytick.text import instants
 
-from .cron_fields import check_fields
-from .crontab import problem_of
+from .cron_fields import check_fields, is_right
+from .crontab import is_crontab, not_a_place_for, problem_of
 from .dates import Reading, day_given, instant_given, parse_given
 from .relative_dates import delay_from_now
 from .trigger_arguments import arguments_of
@@ -89,11 +89,17 @@ def _read(
     if trigger is None:
         trigger = "date"
     if not isinstance(trigger, str) or trigger not in BY_NAME:
+        if is_crontab(trigger):
+            raise ValueError(not_a_place_for(f"trigger={trigger!r}", trigger))
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
     known = _parameters(trigger)
-    for name in arguments:
+    for name, value in arguments.items():
+        is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
+        if is_crontab(value) and not (is_field and is_right(name, value)):
+            what = " is not a cron field: it" if is_field else ""
+            raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value))
         if name not in known:
             hint = nearest(name, known | known_options)
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
