@@ -232,7 +232,8 @@ def test_a_field_is_told_as_it_is_written_here(
         said = refused(lambda: scheduler.add_job(print, "cron", **arguments))
     assert f"{field}={written!r} is not a cron field: " in said
     assert said.endswith(f"write {field}={right!r}")
-    scheduler.add_job(print, "cron", **{field: right})
+    arguments[field] = right
+    scheduler.add_job(print, "cron", **arguments)
 
 
 @pytest.mark.parametrize(
