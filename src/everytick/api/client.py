@@ -12,6 +12,7 @@ from everytick.ledger import ledger_of
 from everytick.model.job import Job
 from everytick.store import definitions, migration_fence, owner
 from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
+from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 
 from .control import JobControl
@@ -42,8 +43,13 @@ class SchedulerClient(JobControl):
     def __init__(self, who: str | None = None) -> None:
         """`who` acts, as the audit trail shows it; by default the user of this process."""
         self.who = who or person()
-        self.ledger = ledger_of(self.settings)
+        self._ledger = ledger_of(self.settings)
         self._is_ready = False
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the ledger is."""
+        return self._ledger
 
     @property
     def timezone(self) -> tzinfo:

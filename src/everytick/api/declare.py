@@ -23,7 +23,7 @@ from .dates import Reading
 from .relative_dates import read_next_run_time
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
 
-_KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 _LONGEST_ID = 500
 
@@ -191,7 +191,7 @@ class JobDeclarations:
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
         reading = Reading(self.timezone, self._is_stored())
-        return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
+        return triggers.read(trigger, trigger_args, KNOWN_NAMES, reading)
 
     def _options(self, given: Mapping[str, Any]) -> Options:
         return _checked({**self.defaults, **given}) if given else self._named_none

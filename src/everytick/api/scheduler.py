@@ -11,6 +11,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
+from datetime import tzinfo
 from typing import Any, Self, TextIO
 
 from apscheduler.events import EVENT_ALL
@@ -32,6 +33,7 @@ from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.telemetry import spans
+from everytick.text.instants import when
 from loguru import logger
 
 from .control import JobControl
@@ -72,7 +74,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         self._draining: asyncio.Future[int] | None = None
         self._has_ended = False
         super().__init__(gconfig or {}, **options)
-        self.listeners = Listeners(lambda: list(self._listeners))
+        self.listeners = Listeners(lambda: list(self._listeners), self._zone_of)
 
     # --- declaring ---
 
@@ -106,7 +108,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         return ledger_of(self.settings)
 
     @property
-    def timezone(self) -> Any:
+    def timezone(self) -> tzinfo:
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
         return self._given_zone or self.settings.zone
 
@@ -150,8 +152,10 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
         """Print the jobs, one a line, to `out` or standard output."""
+        paused = self.paused_jobs()
         for job in self.get_jobs():
-            print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
+            comes = "paused" if job.id in paused else _coming(job)
+            print(f"{job.id}: {job.name} (trigger: {job.trigger}, {comes})", file=out)
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Take back all declarations; while running, remove all jobs that were added while running."""
@@ -294,6 +298,10 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         assert self._process is not None, "only while running"
         self._process.take_in([change])
 
+    def _zone_of(self, job_id: str) -> tzinfo:
+        job = self._jobs.get(job_id)
+        return self.timezone if job is None else job.schedule.zone
+
     def _own_schedule(self, job_id: str) -> Schedule | None:
         job = self.get_job(job_id)
         return job.schedule if job else None
@@ -323,3 +331,11 @@ class _Opening:
             opened = self._opened
         if opened is not None:
             system.start_thread(opened.give_up, name="scheduler-close", daemon=False)
+
+
+def _coming(job: Job) -> str:
+    """Return when a job that is not paused runs next."""
+    tick = job.next_tick(ticks.now())
+    if tick is not None:
+        return f"next run at: {when(tick, job.schedule.zone)}"
+    return "never again" if job.startup_delay is None else "at each start"

@@ -94,7 +94,7 @@ def _read(
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
-    known = _parameters(trigger)
+    known = parameters(trigger)
     for name, value in arguments.items():
         is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
         if is_crontab(value) and not (is_field and is_right(name, value)):
@@ -137,7 +137,8 @@ def _as_apscheduler_takes_it(
 
 
 @functools.cache
-def _parameters(trigger: str) -> frozenset[str]:
+def parameters(trigger: str) -> frozenset[str]:
+    """Return the names of the arguments that a trigger takes, by its name."""
     return frozenset(inspect.signature(BY_NAME[trigger].__init__).parameters) - {"self"}
 
 
