@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from zoneinfo import available_timezones
 
 from everytick.errors import nearest
+
+from .zone_hints import zone_hint
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -47,7 +48,7 @@ def quoted(note: str | None) -> str:
 
 def not_a_zone(name: object) -> str:
     """Return the sentence for what is given as a time zone and is none."""
-    hint = nearest(str(name), available_timezones())
+    hint = zone_hint(name) if isinstance(name, str) else ""
     return f"{name!r} is not an IANA time zone such as Europe/Berlin{hint}"
 
 

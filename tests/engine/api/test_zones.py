@@ -15,7 +15,8 @@ import tzlocal
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
-from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient, SchedulerSettings
+from everytick.errors import ConfigurationError
 from everytick.explain import why
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -316,3 +317,36 @@ def test_the_known_abbreviations_are_those_of_the_time_zone_database() -> None:
                 found.setdefault(short, set()).add(offset.total_seconds() / 3_600)
     for short, hours in found.items():
         assert set(ABBREVIATIONS[short]) >= hours, short
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("PST", "; did you mean 'America/Los_Angeles'?"), ("CEST", "; did you mean 'Europe/Berlin'?"),
+        ("IST", "; did you mean 'Asia/Kolkata'?"), ("BST", "; did you mean 'Europe/London'?"),
+        ("EDT", "; did you mean 'America/New_York'?"), ("Mumbai", "; did you mean 'Asia/Kolkata'?"),
+        ("UTC+2", "; did you mean 'Etc/GMT-2' (there the sign is reversed)?"),
+        ("GMT-5", "; did you mean 'Etc/GMT+5' (there the sign is reversed)?"),
+        ("Europe/Berln", "; did you mean 'Europe/Berlin'?"),
+        ("new york", "; did you mean 'America/New_York'?"),
+        ("UTC+5:30", ""), ("XYZ", ""), ("local", ""), ("Nagpur", ""),
+    ],
+)  # fmt: skip
+def test_a_wrong_zone_gets_the_same_hint_wherever_it_is_written(
+    tmp_path: Path, written: str, hint: str
+) -> None:
+    sentence = f"{written!r} is not an IANA time zone such as Europe/Berlin{hint}"
+    with pytest.raises(ConfigurationError) as refusal:
+        SchedulerSettings(scheduler_timezone=written)
+    assert str(refusal.value) == f"SCHEDULER_TIMEZONE: {sentence}"
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler()
+        for declare in (
+            lambda: AsyncIOScheduler(timezone=written),
+            lambda: scheduler.add_job(print, "cron", hour=9, timezone=written),
+            lambda: scheduler.add_job(print, "date", run_date="2027-01-01", timezone=written),
+            lambda: SchedulerClient().add_job(added_tasks.note, "cron", hour=9, timezone=written),
+        ):
+            with pytest.raises(ScheduleError) as refusal:
+                declare()
+            assert str(refusal.value).endswith(f"timezone={sentence}")
