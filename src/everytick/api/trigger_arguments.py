@@ -21,13 +21,13 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import astimezone
 from everytick.system import system
-from tzlocal import get_localzone
 
 from .cron_fields import is_read_whole
 from .crontab import FIELDS as CRONTAB_FIELDS
 from .default_zone import is_marked
 from .relative_dates import is_computed
 from .trigger_source import OPEN, Origin, TriggerCall
+from .zones import machine_zone
 
 # When the program began, or somewhat earlier: a trigger may be older than this module.
 _BEGAN = system.local_now() - timedelta(hours=1)
@@ -163,15 +163,15 @@ def _zone_is_that_of_a_date(
 
 def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
     """Return whether a trigger that is in the machine's zone was given none: then the scheduler's counts."""
-    if _key(get_localzone()) == _key(zone) or is_marked(_zone_of(trigger)):
+    if _key(machine_zone()) == _key(zone) or is_marked(_zone_of(trigger)):
         return True
     found = origin.ask(_leaves_zone_open)
     if found is not None:
         return found
     # On a machine in UTC `timezone="UTC"` gives another object than its own zone: this one was filled in.
-    if _key(get_localzone()) == "UTC":
+    if _key(machine_zone()) == "UTC":
         return True
-    raise _unknown(trigger, f"its time zone, {get_localzone()},", "timezone")
+    raise _unknown(trigger, f"its time zone, {machine_zone()},", "timezone")
 
 
 def _leaves_zone_open(call: TriggerCall) -> bool | None:
@@ -290,7 +290,9 @@ def _zone_of(trigger: Any) -> tzinfo | None:
 
 
 def _is_local(zone: tzinfo | None) -> bool:
-    local = get_localzone()
+    local = machine_zone()
+    if is_marked(zone):
+        return True
     return zone is local or (zone is not None and getattr(zone, "key", None) == getattr(local, "key", ""))
 
 

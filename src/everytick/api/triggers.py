@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,8 +126,8 @@ def _as_apscheduler_takes_it(
     """Return arguments with their zone and dates in a form that each trigger of APScheduler takes."""
     if issubclass(cls, OrTrigger | AndTrigger):
         return dict(arguments)
-    zone = _own_zone(arguments, reading)
-    taken, reading = {**arguments, "timezone": zone}, replace(reading, zone=zone)
+    # What it makes of the arguments is checked, and its times are not asked for: its zone does not matter.
+    taken, reading = {**arguments, "timezone": UTC}, replace(reading, zone=_own_zone(arguments, reading))
     for name in {"run_date", "start_date", "end_date"} & arguments.keys():
         if cls is CalendarIntervalTrigger:
             taken[name] = day_given(arguments, name, reading)

@@ -8,13 +8,15 @@ it calls itself.
 from __future__ import annotations
 
 import re
-from datetime import tzinfo
+from datetime import timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from everytick.model.zone_names import fixed_offset, with_offset
-from everytick.text.wording import not_a_zone
+from everytick.text.zone_hints import not_a_zone, zone_by_name
 from tzlocal import get_localzone
+
+_NAMELESS = timezone(timedelta(0), "the machine's zone")
 
 
 def zone_given(given: Any) -> tzinfo:
@@ -26,23 +28,24 @@ def zone_given(given: Any) -> tzinfo:
         ValueError: it is none; a sentence that begins with what was given.
     """
     if isinstance(given, str):
-        return _named(given)
+        return zone_by_name(given)
     if not isinstance(given, tzinfo):
         raise ValueError(not_a_zone(given))
     if isinstance(given, ZoneInfo) and given.key is not None:
         return given
     name = _name(given)
     if name is not None:
-        return _named(name)
+        return zone_by_name(name)
     offset = fixed_offset(given)
     return given if offset is None else with_offset(offset)
 
 
-def _named(name: str) -> ZoneInfo:
+def machine_zone() -> tzinfo:
+    """Return the machine's zone; one that is like no other where it has no name, as with `TZ=IST-5:30`."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(not_a_zone(name)) from None
+        return get_localzone()
+    except Exception:
+        return _NAMELESS
 
 
 def _name(zone: tzinfo) -> str | None:
@@ -54,7 +57,7 @@ def _name(zone: tzinfo) -> str | None:
         return None
     # dateutil's zone of the machine; of a file it has the path alone.
     if type(zone).__name__ == "tzlocal" or "localtime" in repr(zone):
-        return None if fixed_offset(zone) is not None else getattr(get_localzone(), "key", None)
+        return None if fixed_offset(zone) is not None else getattr(machine_zone(), "key", None)
     found = re.fullmatch(r"tzfile\('(?:.*/zoneinfo/)?([^']+)'\)", repr(zone))
     try:
         return found and ZoneInfo(found[1]).key

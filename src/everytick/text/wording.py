@@ -7,8 +7,6 @@ from itertools import pairwise
 
 from everytick.errors import nearest
 
-from .zone_hints import zone_hint
-
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -44,12 +42,6 @@ def is_run(values: Sequence[int], step: int = 1) -> bool:
 def quoted(note: str | None) -> str:
     """Return a note in brackets, or that there is none."""
     return f'(note: "{note}")' if note else "(without a note)"
-
-
-def not_a_zone(name: object) -> str:
-    """Return the sentence for what is given as a time zone and is none."""
-    hint = zone_hint(name) if isinstance(name, str) else ""
-    return f"{name!r} is not an IANA time zone such as Europe/Berlin{hint}"
 
 
 def one_line(text: str) -> str:

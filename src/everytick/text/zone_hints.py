@@ -1,4 +1,4 @@
-"""The time zone that is most likely meant by what is none. Pure, but for the list of zones of this machine.
+"""The zones that have a name, and which one is most likely meant by what is none.
 
 Copier's question asks the same in `includes/nearest-zone.jinja`, which reads the same hints: a test holds the
 answers of both equal.
@@ -10,16 +10,38 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
-# Names that machines may have beside those of the database.
-_NO_ZONES = frozenset({"Factory", "localtime"})
+# Names that machines may have beside those of the database: each means another zone elsewhere, or none. What
+# lies in these folders has leap seconds, or is there twice.
+_NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+_NO_FOLDERS = ("posix/", "right/")
 _OFFSET = re.compile(r"([a-z]*)_?([-+])_?0?([0-9]{1,2})(:?00)?")
 _LONGEST = 40
 
 
-def zone_hint(value: str) -> str:
-    """Return `; did you mean 'Europe/Berlin'?` for a name that is none, or an empty string."""
+def zone_by_name(name: str) -> ZoneInfo:
+    """Return the zone of an IANA name.
+
+    Raises:
+        ValueError: it is none; a sentence that begins with the name.
+    """
+    try:
+        found = ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(not_a_zone(name)) from None
+    if name in _NO_ZONES or name.startswith(_NO_FOLDERS):
+        raise ValueError(not_a_zone(name))
+    return found
+
+
+def not_a_zone(given: object) -> str:
+    """Return the sentence for what is given as a time zone and is none."""
+    hint = _hint(given) if isinstance(given, str) else ""
+    return f"{given!r} is not an IANA time zone such as Europe/Berlin{hint}"
+
+
+def _hint(value: str) -> str:
     near = nearest_zone(value, zone_names())
     reversed_sign = " (there the sign is reversed)" if near.startswith("Etc/") else ""
     return f"; did you mean {near!r}{reversed_sign}?" if near else ""

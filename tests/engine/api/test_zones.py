@@ -15,7 +15,9 @@ import tzlocal
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient, SchedulerSettings
+from everytick.api.default_zone import marked
 from everytick.errors import ConfigurationError
 from everytick.explain import why
 from everytick.model import ticks
@@ -350,3 +352,47 @@ def test_a_wrong_zone_gets_the_same_hint_wherever_it_is_written(
             with pytest.raises(ScheduleError) as refusal:
                 declare()
             assert str(refusal.value).endswith(f"timezone={sentence}")
+
+
+@pytest.fixture(params=["IST-5:30", "CET-1CEST"])
+def nameless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A machine whose zone has no name."""
+    monkeypatch.setenv("TZ", request.param)
+    monkeypatch.setattr("tzlocal.unix._cache_tz", None)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_machine_whose_zone_has_no_name_reads_the_same_schedule(nameless: str, tmp_path: Path) -> None:
+    dateutil = pytest.importorskip("dateutil.tz")
+    with scheduler_settings(tmp_path, SCHEDULER_TIMEZONE="Europe/Berlin"), marked():
+        scheduler = AsyncIOScheduler()
+        for trigger in (
+            CronTrigger(hour=9),
+            CronTrigger(hour=9, end_date="2040-01-01"),
+            CalendarIntervalTrigger(days=1, hour=9),
+            DateTrigger(datetime(2027, 7, 1, 9)),
+        ):
+            job = scheduler.add_job(print, trigger, id=f"job {len(scheduler.get_jobs())}")
+            assert (next_tick(job).hour, job.schedule.zone_name) == (7, "Europe/Berlin")
+        zone = timezone(INDIA, "IST")
+        for given in (
+            CronTrigger(hour=9, timezone=zone),
+            CronTrigger(hour=9, timezone=ZoneInfo("Asia/Kolkata")),
+        ):
+            job = scheduler.add_job(print, given, id=f"job {len(scheduler.get_jobs())}")
+            assert next_tick(job) == NINE
+        job = scheduler.add_job(print, "cron", hour=9, timezone=dateutil.tzlocal(), id="the machine's")
+        assert next_tick(job).hour == (3 if nameless == "IST-5:30" else 7)
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "right/Europe/Berlin", "posix/UTC", "posixrules"])
+def test_a_name_that_means_something_else_elsewhere_is_no_zone(
+    scheduler: AsyncIOScheduler, name: str
+) -> None:
+    with pytest.raises(ScheduleError, match=f"timezone='{name}' is not an IANA time zone"):
+        scheduler.add_job(print, "cron", hour=9, timezone=name)
+    with pytest.raises(ConfigurationError, match=f"SCHEDULER_TIMEZONE: '{name}' is not an IANA time zone"):
+        SchedulerSettings(scheduler_timezone=name)
