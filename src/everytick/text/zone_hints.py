@@ -56,7 +56,7 @@ def zone_names() -> Sequence[str]:
 @functools.cache
 def hints() -> Mapping[str, str]:
     """Return what people write, and the zone that it most likely means."""
-    lines = (files(__package__) / "zone-hints.txt").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (files(__package__) / "zone_hints.txt").read_text(encoding="utf-8").splitlines()[1:]
     return dict(line.split(" ") for line in lines)
 
 
