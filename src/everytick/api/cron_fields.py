@@ -45,9 +45,8 @@ def is_read_whole(name: str, value: Any) -> bool:
 def check_fields(fields: Mapping[str, Any]) -> None:
     """Raise ValueError, with what to write, for a field that is not understood to its end."""
     for name, value in fields.items():
-        problem = None if value is None else _problem(name, value)
-        if problem is not None:
-            raise ValueError(f"{name}={value!r} is not a cron field: {what_to_write(name, value) or problem}")
+        if value is not None and not is_right(name, value):
+            raise ValueError(f"{name}={value!r} is not a cron field: {why_wrong(name, value)}")
 
 
 def is_right(name: str, value: Any) -> bool:
@@ -55,15 +54,16 @@ def is_right(name: str, value: Any) -> bool:
     return _problem(name, value) is None
 
 
-def what_to_write(name: str, value: Any) -> str | None:
-    """Return what to write instead of a field that is not understood; None if nobody can tell."""
+def why_wrong(name: str, value: Any) -> str:
+    """Return what to write instead of a field that is not understood; why not, if nobody can tell."""
     corrected = correct(name, value)
     if corrected is None:
         if name in ("day", "day_of_week") and (days := nth_weekdays(value)):
             return _write_day(name, days)
         wrong = (part.lower() for part in split_field(value) if not is_right(name, part))
-        return next(filter(None, (_elsewhere(name, part) for part in wrong)), None)
-    reason = next(filter(None, (_runs_past(name, part) for part in split_field(value))), "")
+        found = next(filter(None, (_elsewhere(name, part) for part in wrong)), None)
+        return found or _problem(name, value) or ""
+    reason = next(filter(None, (_reason(name, part) for part in split_field(value))), "")
     return f"{reason}write {name}={corrected!r}"
 
 
@@ -190,14 +190,16 @@ def _word(name: str, number: int, is_named: bool) -> str:
     return _NAMES[name][number - _LIMITS[name][0]] if is_named else str(number)
 
 
-def _runs_past(name: str, part: str) -> str | None:
-    found = _range(name, part.lower())
+def _reason(name: str, part: str) -> str | None:
+    """Return why a field is written otherwise here, if that is not plain to see."""
+    shortened = _short_names(name, part.lower()) if name in _NAMES else None
+    found = _range(name, part.lower()) or (_range(name, shortened) if shortened else None)
     if found is None:
-        shortened = _short_names(name, part.lower()) if name in _NAMES else None
-        found = _range(name, shortened) if shortened else None
-    if found is None or found[0] <= found[1]:
         return None
-    return f"{part!r} runs past {_LIMITS[name][2]}, where a range ends: "
+    first, last, step, is_named = found
+    if first > last:
+        return f"{part!r} runs past {_LIMITS[name][2]}, where a range ends: "
+    return "a step needs numbers: " if is_named and step > 1 else None
 
 
 # --- what another field, or another trigger, says
@@ -270,13 +272,9 @@ def _said_of_number(name: str, part: str) -> str | None:
         if matched and matched[1] > matched[2]:
             return f"years do not come again: write year='{matched[2]}-{matched[1]}'"
         return None
-    low, high, _end = _LIMITS[name]
-    if not re.fullmatch(r"[\d/-]+", part) or all(low <= number <= high for number in numbers):
-        return None
-    days = (
-        "; 0 is Monday and 6 is Sunday: write names, such as mon-fri or sun" if name == "day_of_week" else ""
-    )
-    return f"{name} goes from {low} to {high}{days}"
+    if name == "day_of_week" and re.fullmatch(r"[\d/-]+", part) and any(number > 6 for number in numbers):
+        return "weekdays go from 0, Monday, to 6, Sunday: write names, such as mon-fri or sun"
+    return None
 
 
 def _said_otherwise(name: str, part: str) -> str | None:

@@ -14,7 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from everytick.model.zone_names import kept_name
 from everytick.text.wording import is_run
 
-from .cron_fields import correct, is_right, nth_weekdays, what_to_write
+from .cron_fields import correct, is_right, nth_weekdays, why_wrong
 
 # The fields of a crontab, in its order.
 FIELDS = ("minute", "hour", "day", "month", "day_of_week")
@@ -69,8 +69,8 @@ def problem_of(expression: str, zone: Any = None) -> str | None:
             and not (name == "day_of_week" and is_numbered)
             and not (write and _is_both(fields))
         ):
-            said = what_to_write(name, written)
-            return f"{begin}: {name}={written!r} is not a cron field{write or (f': {said}' if said else '')}"
+            instead = write or f": {why_wrong(name, written)}"
+            return f"{begin}: {name}={written!r} is not a cron field{instead}"
     if _is_both(fields):
         return (
             f"{begin} names days of the month and of the week: cron runs when either fits, APScheduler when"

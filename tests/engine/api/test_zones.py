@@ -287,6 +287,8 @@ def test_an_abbreviation_that_may_mean_several_zones_is_reported(
     assert str(row["problem"]).startswith(sentence)
     [found] = [finding for finding in examine(lambda: nothing) if finding.check == "zone"]
     assert (found.level, sentence in found.what) == ("error", True)
+    told = why(scheduler.ledger, "old", None, None, {}, None, scheduler.settings)
+    assert f"The job cannot run here: {sentence}" in " ".join(told.sentences)
     # What the sentence says is a way out.
     SchedulerClient().add_job(
         added_tasks.note, "cron", hour=9, id="old", timezone="Asia/Kolkata", replace_existing=True
