@@ -113,7 +113,7 @@ def _either_or_both(fields: dict[str, str], nth: str | None, zone: Any) -> str:
     parts = f"{_code(of_month, zone)}, {_code(of_week, zone)}"
     # With the second it cannot be taken for a trigger that from_crontab made.
     both = f"AndTrigger([{parts}])" if nth else _code({"second": "0", **fields}, zone)
-    return f"OrTrigger([{parts}]) for either, or {both} for both"
+    return f"OrTrigger([{parts}]) (from apscheduler.triggers.combining) for either, or {both} for both"
 
 
 def _is_both(fields: Mapping[str, str]) -> bool:

@@ -144,11 +144,12 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the jobs in the order of their declaration; while running, also those added since."""
-        return list(self._jobs.values())
+        return [self._owned(job) for job in list(self._jobs.values())]
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a job, or None."""
-        return self._jobs.get(job_id)
+        job = self._jobs.get(job_id)
+        return None if job is None else self._owned(job)
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
         """Print the jobs, one a line, to `out` or standard output."""
@@ -297,6 +298,11 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _changed(self, change: Change) -> None:
         assert self._process is not None, "only while running"
         self._process.take_in([change])
+
+    def _owned(self, job: Job) -> Job:
+        # One that another process added came from the ledger.
+        job.owner = self
+        return job
 
     def _zone_of(self, job_id: str) -> tzinfo:
         job = self._jobs.get(job_id)

@@ -87,6 +87,18 @@ def day(_job: Job) -> tuple[datetime, datetime]:
     return now, now + timedelta(days=1)
 
 
+async def test_a_job_that_another_process_added_is_like_any_other(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        SchedulerClient().add_job(added_tasks.note, "cron", hour=9, id="job")
+        job = await until(lambda: scheduler.get_job("job"))
+        assert next_run(job) is not None
+        job.pause()
+        assert next_run(job) is None
+        [same] = scheduler.get_jobs()
+        same.resume()
+        assert next_run(job) is not None
+
+
 async def test_listeners_get_times_in_the_zone_of_the_job(scheduler: AsyncIOScheduler) -> None:
     heard: dict[int, list[Any]] = {}
     scheduler.add_listener(lambda event: heard.setdefault(event.code, []).append(event), events.EVENT_ALL)
