@@ -56,6 +56,8 @@ def is_right(name: str, value: Any) -> bool:
 
 def why_wrong(name: str, value: Any) -> str:
     """Return what to write instead of a field that is not understood; why not, if nobody can tell."""
+    if isinstance(value, list | tuple | set | range):
+        return f"a list is written as text: write {name}={','.join(str(part) for part in value)!r}"
     corrected = correct(name, value)
     if corrected is None:
         if name in ("day", "day_of_week") and (days := nth_weekdays(value)):

@@ -41,12 +41,13 @@ def is_crontab(value: Any) -> bool:
     return 5 <= len(words) <= 7 and all(_WORD.fullmatch(word) for word in words)
 
 
-def not_a_place_for(where: str, expression: str) -> str:
+def not_a_place_for(where: str, expression: str, zone: Any = None) -> str:
     """Return what to write where a line of a crontab stands that only `from_crontab` takes."""
-    problem, instead = problem_of(expression), trigger_for(expression)
+    problem, instead = problem_of(expression, zone), trigger_for(expression, zone)
     if problem is not None and (not instead or instead.endswith("for both")):
         return f"{where} is a line of a crontab, and {problem}"
-    return f"{where} is a line of a crontab: write {'' if expression == '@reboot' else 'trigger='}{instead}"
+    begin = "" if expression.lower() == "@reboot" else "trigger="
+    return f"{where} is a line of a crontab: write {begin}{instead}"
 
 
 def problem_of(expression: str, zone: Any = None) -> str | None:

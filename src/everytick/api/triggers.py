@@ -90,7 +90,7 @@ def _read(
         trigger = "date"
     if not isinstance(trigger, str) or trigger not in BY_NAME:
         if is_crontab(trigger):
-            raise ValueError(not_a_place_for(f"trigger={trigger!r}", trigger))
+            raise ValueError(not_a_place_for(f"trigger={trigger!r}", trigger, arguments.get("timezone")))
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
@@ -99,7 +99,7 @@ def _read(
         is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
         if is_crontab(value) and not (is_field and is_right(name, value)):
             what = " is not a cron field: it" if is_field else ""
-            raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value))
+            raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value, arguments.get("timezone")))
         if name not in known:
             hint = nearest(name, known | known_options)
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")

@@ -204,6 +204,8 @@ def test_a_crontab_is_given_to_from_crontab(scheduler: AsyncIOScheduler) -> None
     ):
         said = refused(declare)
         assert said.endswith("is a line of a crontab: write trigger=CronTrigger.from_crontab('0 9 * * mon')")
+    said = refused(lambda: scheduler.add_job(print, "0 9 * * mon", timezone="Asia/Tokyo"))
+    assert said.endswith("write trigger=CronTrigger.from_crontab('0 9 * * mon', timezone='Asia/Tokyo')")
     # Words in a row, and no crontab.
     scheduler.add_job(print, "cron", day="1st mon,2nd mon,3rd mon,4th mon")
     scheduler.add_job(print, "cron", hour="1, 2, 3, 4, 5")
@@ -266,13 +268,16 @@ def test_a_field_is_told_as_it_is_written_here(
         ("day", "last friday", "write day='last fri'"),
         ("day", "15W", "the weekday nearest to a date has no sign here"),
         ("year", "2028-2027", "write year='2027-2028'"),
+        ("day_of_week", ["mon", "tue"], "a list is written as text: write day_of_week='mon,tue'"),
+        ("hour", (8, 9), "a list is written as text: write hour='8,9'"),
+        ("minute", range(3), "a list is written as text: write minute='0,1,2'"),
         ("hour", "9:30", "write hour=9, minute=30"),
         ("hour", "22-24", "the last value (24) is higher than the maximum value (23)"),
         ("minute", "0-60/5", "the last value (60) is higher than the maximum value (59)"),
     ],
 )
 def test_what_another_field_says_is_told(
-    scheduler: AsyncIOScheduler, field: str, written: str, hint: str
+    scheduler: AsyncIOScheduler, field: str, written: Any, hint: str
 ) -> None:
     arguments: dict[str, Any] = {field: written}
     said = refused(lambda: scheduler.add_job(print, "cron", **arguments))
