@@ -79,10 +79,10 @@ def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
     message = problem.msg if isinstance(problem, SyntaxError) else problem
-    return f"{_place(problem)}: {kind}{message}"
+    return f"{place_of(problem)}: {kind}{message}"
 
 
-def _place(problem: BaseException) -> str:
+def place_of(problem: BaseException) -> str:
     """Return `file:line` of the user's code that a problem came from."""
     if isinstance(problem, SyntaxError) and problem.filename:
         return f"{shown_path(problem.filename)}:{problem.lineno}"

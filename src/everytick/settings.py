@@ -14,7 +14,7 @@ from everytick import app
 from everytick.errors import ConfigurationError, how_to_install, nearest
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
-from everytick.text.wording import not_a_zone
+from everytick.text.zone_hints import zone_by_name
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -136,10 +136,7 @@ class SchedulerSettings(BaseSettings):
     @field_validator("scheduler_timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(not_a_zone(name)) from None
+        zone_by_name(name)
         return name
 
     @field_validator("scheduler_tracing")

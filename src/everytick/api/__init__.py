@@ -4,8 +4,11 @@
 - `declare`: `add_job` as it is called
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form
 - `trigger_arguments`, `trigger_source`, `default_zone`: the arguments of a trigger object
+- `cron_fields`, `crontab`: what is written in cron fields and in crontabs, and what to write instead
+- `refusals`: what APScheduler's own triggers refuse, in a sentence
+- `dates`, `zones`: what is given as a date, and as a time zone
 - `relative_dates`: dates that are computed from the present moment
-- `control`, `requests`: what changes jobs, and asks of runs, while the schedule runs
+- `control`, `changes`, `requests`: what changes jobs, and asks of runs, while the schedule runs
 - `client`: the same from another process
 - `unsupported`: methods of APScheduler's class that a durable schedule cannot offer
 - `loading`: the user's schedule, and where log lines go

@@ -6,6 +6,7 @@ import functools
 import shlex
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,22 +17,23 @@ from everytick.app import typed
 from everytick.call_site import call_site, fail, failing
 from everytick.engine import registry
 from everytick.engine.registry import Change
-from everytick.errors import ScheduleError, nearest
+from everytick.errors import LedgerError, ScheduleError, nearest
 from everytick.model import functions, ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
-from everytick.store.connections import Connection
+from everytick.store.connections import UNAVAILABLE, Connection
+from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
 from everytick.text.wording import no_job
+from loguru import logger
 
-from . import triggers
-from .declare import JobDeclarations, shown_name
+from .changes import CHANGEABLE, instead
+from .dates import check_zone_is_clear
+from .declare import KNOWN_NAMES, JobDeclarations, shown_name
 from .requests import RunRequests
 from .unsupported import NO_JOBSTORES, refuse
-
-_CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
 
 
 class JobExistsError(ScheduleError, ConflictingIdError):
@@ -55,6 +57,11 @@ class NoSuchJobError(ScheduleError, JobLookupError):
 class JobControl(RunRequests, JobDeclarations):
     """APScheduler's methods for a schedule that runs, in this process or in another."""
 
+    @property
+    @abstractmethod
+    def ledger(self) -> Ledger:
+        """Where the ledger of the schedule is."""
+
     def _changed(self, change: Change) -> None:
         """Take note of a change that is committed."""
 
@@ -65,6 +72,23 @@ class JobControl(RunRequests, JobDeclarations):
     def _before_start(self) -> dict[str, Job] | None:
         """Return the jobs that are declared, of a schedule that has not started; None while it runs."""
         return None
+
+    def paused_jobs(self) -> set[str]:
+        """Return the ids of the jobs that are paused now; before the start, of those that will be at first.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        declared = self._before_start()
+        if declared is not None:
+            return {job.id for job in declared.values() if job.paused_at_first}
+        if not self.ledger.exists():
+            return set()
+        try:
+            with closing(self.ledger.connect(read_only=True)) as connection:
+                return pauses.paused_jobs(connection, ticks.now())
+        except UNAVAILABLE as problem:
+            raise LedgerError(self.ledger.unusable(problem)) from None
 
     def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
         """Remove a job that was added while running: it never runs again. Its history stays.
@@ -108,9 +132,8 @@ class JobControl(RunRequests, JobDeclarations):
         self._need_running("modify_job()", "change the job's add_job() call")
         where = call_site()
         for name in changes:
-            if name not in _CHANGEABLE:
-                hint = nearest(name, _CHANGEABLE) or f": it takes {', '.join(sorted(_CHANGEABLE))}"
-                raise fail(where, job_id, f"modify_job takes no {name}={hint}")
+            if name not in CHANGEABLE:
+                raise fail(where, job_id, f"modify_job takes no {name}={instead(job_id, name, changes)}")
 
         def change(job: Job) -> Job:
             if "trigger" in changes:
@@ -135,8 +158,13 @@ class JobControl(RunRequests, JobDeclarations):
         """
         check_jobstore(jobstore)
         self._need_running("reschedule_job()", "change the job's add_job() call")
+        where = call_site()
+        for name in trigger_args:
+            if name in CHANGEABLE or name in KNOWN_NAMES:
+                said = instead(job_id, name, trigger_args)
+                raise fail(where, job_id, f"reschedule_job takes no {name}={said}")
         return self._change(
-            call_site(),
+            where,
             job_id,
             lambda job: replace(job, schedule=self._schedule(trigger, trigger_args)),
         )
@@ -220,7 +248,7 @@ class JobControl(RunRequests, JobDeclarations):
         if not isinstance(until, datetime):
             raise ScheduleError(f"until={until!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
         with failing(call_site(), None):
-            triggers.check_zone_is_clear(until, "until", self.timezone)
+            check_zone_is_clear(until, "until", self.timezone)
         end = ticks.instant_in(until, self.timezone)
         if end <= ticks.now():
             said = when(end, self.timezone)
@@ -274,6 +302,8 @@ class JobControl(RunRequests, JobDeclarations):
         self._check_time_to_come(job)
         if job.schedule.data is None:
             raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
+        if job.schedule.remark:
+            logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay
         job = replace(job, startup_delay=None, owner=self)
 

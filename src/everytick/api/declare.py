@@ -18,10 +18,12 @@ from everytick.model.schedule import Schedule
 from everytick.settings import SchedulerSettings, settings
 
 from . import triggers
+from .crontab import is_crontab, not_a_place_for
+from .dates import Reading
 from .relative_dates import read_next_run_time
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
 
-_KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 _LONGEST_ID = 500
 
@@ -160,6 +162,8 @@ class JobDeclarations:
         where: str,
     ) -> Job:
         function = functions.resolve(func)
+        if is_crontab(args):
+            raise ValueError(not_a_place_for(f"args={args!r}", args))
         args, kwargs = functions.call_arguments(args, kwargs)
         functions.check_arguments(function, args, kwargs)
         schedule = self._schedule(trigger, trigger_args)
@@ -186,8 +190,8 @@ class JobDeclarations:
         )
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
-        reading = triggers.Reading(self.timezone, self._is_stored())
-        return triggers.read(trigger, trigger_args, _KNOWN_NAMES, reading)
+        reading = Reading(self.timezone, self._is_stored())
+        return triggers.read(trigger, trigger_args, KNOWN_NAMES, reading)
 
     def _options(self, given: Mapping[str, Any]) -> Options:
         return _checked({**self.defaults, **given}) if given else self._named_none

@@ -15,7 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers import calendarinterval, cron, date, interval
-from tzlocal import get_localzone
+
+from .zones import machine_zone
 
 _ASKING: tuple[Any, ...] = (calendarinterval, cron, date, interval)
 
@@ -23,11 +24,8 @@ _ASKING: tuple[Any, ...] = (calendarinterval, cron, date, interval)
 @contextmanager
 def marked() -> Iterator[None]:
     """Mark the zone of triggers that are made meanwhile without one. Such a zone works like any other."""
-    name = _name(get_localzone())
-    if name is None:
-        yield
-        return
-    mark = ZoneInfo.no_cache(name)
+    # APScheduler itself fails on a machine whose zone has no name.
+    mark = ZoneInfo.no_cache(_name(machine_zone()) or "UTC")
     before = [module.get_localzone for module in _ASKING]
     for module in _ASKING:
         module.get_localzone = lambda: mark

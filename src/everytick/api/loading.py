@@ -11,6 +11,8 @@ from everytick.errors import ConfigurationError, ScheduleError
 from everytick.logs import log_to_stderr
 from everytick.references import referred
 
+from .refusals import explained
+
 if TYPE_CHECKING:
     from everytick.settings import SchedulerSettings
 
@@ -65,14 +67,15 @@ def _made(application: app.Application) -> AsyncIOScheduler:
     from .scheduler import AsyncIOScheduler
 
     assert application.schedule is not None
-    create = referred(application.schedule, application.named_by("schedule"))
+    with explained():
+        create = referred(application.schedule, application.named_by("schedule"))
     if not callable(create):
         raise ConfigurationError(
             f"{application.named_by('schedule')}: {application.schedule} is {_kind(create)} and no function:"
             " name a function that returns the AsyncIOScheduler"
         )
     where, name = application.schedule_file, application.schedule.partition(":")[2]
-    with in_sentences():
+    with explained(), in_sentences():
         scheduler = create()
     if inspect.iscoroutine(scheduler):
         # The coroutine is never awaited: without this Python would warn of that as well.

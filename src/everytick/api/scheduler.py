@@ -11,12 +11,12 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
+from datetime import tzinfo
 from typing import Any, Self, TextIO
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
-from apscheduler.util import astimezone
 from everytick import app
 from everytick.call_site import call_site, fail
 from everytick.engine.context import current_run
@@ -33,11 +33,12 @@ from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.telemetry import spans
-from everytick.text.wording import not_a_zone
+from everytick.text.instants import when
 from loguru import logger
 
 from .control import JobControl
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
+from .zones import zone_given
 
 # How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
@@ -73,7 +74,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         self._draining: asyncio.Future[int] | None = None
         self._has_ended = False
         super().__init__(gconfig or {}, **options)
-        self.listeners = Listeners(lambda: list(self._listeners))
+        self.listeners = Listeners(lambda: list(self._listeners), self._zone_of)
 
     # --- declaring ---
 
@@ -90,9 +91,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 raise fail(where, None, f"job_defaults has no {name!r}{nearest(name, OPTION_NAMES)}")
         zone = config.pop("timezone", None)
         try:
-            self._given_zone = astimezone(zone)
-        except (KeyError, ValueError, TypeError, OSError):
-            raise fail(where, None, f"timezone={not_a_zone(zone)}") from None
+            self._given_zone = None if zone is None else zone_given(zone)
+        except ValueError as problem:
+            raise fail(where, None, f"timezone={problem}") from None
         config.pop("event_loop", None)
         config.pop("logger", None)
         config.pop("jobstore_retry_interval", None)
@@ -107,7 +108,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         return ledger_of(self.settings) if self._process is None else self._process.ledger
 
     @property
-    def timezone(self) -> Any:
+    def timezone(self) -> tzinfo:
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
         return self._given_zone or self.settings.zone
 
@@ -143,16 +144,19 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the jobs in the order of their declaration; while running, also those added since."""
-        return list(self._jobs.values())
+        return [self._owned(job) for job in list(self._jobs.values())]
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a job, or None."""
-        return self._jobs.get(job_id)
+        job = self._jobs.get(job_id)
+        return None if job is None else self._owned(job)
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
         """Print the jobs, one a line, to `out` or standard output."""
+        paused = self.paused_jobs()
         for job in self.get_jobs():
-            print(f"{job.id}: {job.name} (trigger: {job.trigger}, next: {job.next_run_time})", file=out)
+            comes = "paused" if job.id in paused else _coming(job)
+            print(f"{job.id}: {job.name} (trigger: {job.trigger}, {comes})", file=out)
 
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Take back all declarations; while running, remove all jobs that were added while running."""
@@ -267,6 +271,8 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         added, now = set(found.added), ticks.now()
         for job in process.jobs.values():
             job.owner = self
+            if job.schedule.remark:
+                logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
             if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
                 logger.warning("job {} will never run: its trigger has no time to come", job.id)
         return process
@@ -292,6 +298,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _changed(self, change: Change) -> None:
         assert self._process is not None, "only while running"
         self._process.take_in([change])
+
+    def _owned(self, job: Job) -> Job:
+        # One that another process added came from the ledger.
+        job.owner = self
+        return job
+
+    def _zone_of(self, job_id: str) -> tzinfo:
+        job = self._jobs.get(job_id)
+        return self.timezone if job is None else job.schedule.zone
 
     def _own_schedule(self, job_id: str) -> Schedule | None:
         job = self.get_job(job_id)
@@ -322,3 +337,11 @@ class _Opening:
             opened = self._opened
         if opened is not None:
             system.start_thread(opened.give_up, name="scheduler-close", daemon=False)
+
+
+def _coming(job: Job) -> str:
+    """Return when a job that is not paused runs next."""
+    tick = job.next_tick(ticks.now())
+    if tick is not None:
+        return f"next run at: {when(tick, job.schedule.zone)}"
+    return "never again" if job.startup_delay is None else "at each start"

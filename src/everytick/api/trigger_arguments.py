@@ -9,9 +9,8 @@ Every function raises ValueError with a sentence that says what would be right.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -22,11 +21,13 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import astimezone
 from everytick.system import system
-from tzlocal import get_localzone
 
+from .cron_fields import is_read_whole
+from .crontab import FIELDS as CRONTAB_FIELDS
 from .default_zone import is_marked
 from .relative_dates import is_computed
 from .trigger_source import OPEN, Origin, TriggerCall
+from .zones import machine_zone
 
 # When the program began, or somewhat earlier: a trigger may be older than this module.
 _BEGAN = system.local_now() - timedelta(hours=1)
@@ -36,8 +37,6 @@ _AMOUNTS = ("years", "months", "weeks", "days")
 _TIMES = ("hour", "minute", "second")
 # Names of one zone.
 _UTC = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu"})
-# The fields of a crontab, in its order.
-_CRONTAB = ("minute", "hour", "day", "month", "day_of_week")
 
 
 def arguments_of(trigger: BaseTrigger, zone: tzinfo, *, stored: bool) -> dict[str, Any]:
@@ -59,22 +58,9 @@ def _cron(trigger: CronTrigger, origin: Origin, zone: tzinfo, _stored: bool) -> 
     if written and not any(all(map(is_read_whole, found, found.values())) for found in written):
         given |= written[0]
     # Only a crontab sets all these five, and none of the others.
-    if given.keys() == set(_CRONTAB) and origin.ask(lambda call: call.crontab) is not False:
-        given["crontab"] = " ".join(given[name] for name in _CRONTAB)
+    if given.keys() == set(CRONTAB_FIELDS) and origin.ask(lambda call: call.crontab) is not False:
+        given["crontab"] = " ".join(given[name] for name in CRONTAB_FIELDS)
     return given | _zone_and_dates(trigger, origin, zone) | _jitter(trigger)
-
-
-def is_read_whole(name: str, value: Any) -> bool:
-    """Return whether APScheduler reads all of a cron field; it takes what only begins as it should."""
-    compilers = CronTrigger.FIELDS_MAP[name].COMPILERS
-    return all(
-        any(compiler.value_re.fullmatch(part) for compiler in compilers) for part in split_field(value)
-    )
-
-
-def split_field(value: Any) -> list[str]:
-    """Return the expressions in a cron field."""
-    return re.split(" *, *", str(value).strip())
 
 
 def _interval(trigger: IntervalTrigger, origin: Origin, zone: tzinfo, stored: bool) -> dict[str, Any]:
@@ -100,10 +86,11 @@ def _date(trigger: DateTrigger, origin: Origin, zone: tzinfo, stored: bool) -> d
         if _BEGAN <= at <= system.local_now() and is_default:
             return {}
         # The very instant is meant, unless it was handed over without a zone.
-        if _is_local(at.tzinfo) and origin.ask(_leaves_zone_open):
+        if _is_local(at.tzinfo) and not _is_aware("run_date", origin) and origin.ask(_leaves_zone_open):
             return {"run_date": at.replace(tzinfo=None)}
         return {"run_date": at}
-    if _is_local(at.tzinfo) and _zone_is_open(trigger, origin, zone):
+    is_aware = _is_aware("run_date", origin)
+    if _is_local(at.tzinfo) and not is_aware and _zone_is_open(trigger, origin, zone):
         return {"run_date": at.replace(tzinfo=None)}
     # A moment with a zone of its own is shown in the scheduler's.
     named = origin.ask(lambda call: call.gives("timezone"))
@@ -119,7 +106,7 @@ def _calendar(
     given |= _jitter(trigger)
     if _is_local(trigger.timezone) and _zone_is_open(trigger, origin, zone):
         del given["timezone"]
-    if _BEGAN.date() <= trigger.start_date <= system.local_now().date():
+    if _BEGAN.date() <= _day(trigger.start_date) <= system.local_now().date():
         named = origin.ask(lambda call: call.gives("start_date"))
         if named is None:
             raise _unknown(trigger, f"its start_date, {trigger.start_date},", "start_date")
@@ -128,40 +115,72 @@ def _calendar(
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _day(value: date) -> date:
+    return value.date() if isinstance(value, datetime) else value
+
+
 def _zone_and_dates(trigger: CronTrigger | IntervalTrigger, origin: Origin, zone: tzinfo) -> dict[str, Any]:
-    """Return the dates with the trigger's own zone or, if that was filled in, as wall clock times."""
+    """Return the trigger's own zone, unless it was given none, and the dates.
+
+    A date with a zone gives APScheduler's trigger that zone. Here it says an instant, and no more.
+    """
     own = trigger.timezone
     dates = {"start_date": trigger.start_date, "end_date": trigger.end_date}
     dates = {name: value for name, value in dates.items() if value is not None}
-    if not (_is_local(own) and _zone_is_open(trigger, origin, zone)):
+    if not _is_local(own):
+        is_open = _zone_is_that_of_a_date(trigger, dates, origin, zone)
+        return dates if is_open else {**dates, "timezone": own}
+    if not _zone_is_open(trigger, origin, zone):
         return {**dates, "timezone": own}
-    # One with an offset was text: a moment with a zone would have given the trigger that zone.
-    return {
-        name: value.replace(tzinfo=None) if value.tzinfo is own else value.isoformat()
-        for name, value in dates.items()
-    }
+    return {name: _as_given(name, value, own, origin) for name, value in dates.items()}
+
+
+def _as_given(name: str, value: datetime, own: tzinfo, origin: Origin) -> datetime | str:
+    """Return a date of a trigger whose zone was filled in: without a zone, unless it had one itself."""
+    if _is_aware(name, origin):
+        return value
+    # One with an offset was text.
+    return value.replace(tzinfo=None) if value.tzinfo is own else value.isoformat()
+
+
+def _is_aware(name: str, origin: Origin) -> bool:
+    """Return whether a date certainly had a zone itself."""
+    return origin.ask(lambda call: call.is_aware(name)) is True
+
+
+def _zone_is_that_of_a_date(
+    trigger: CronTrigger | IntervalTrigger, dates: dict[str, datetime], origin: Origin, zone: tzinfo
+) -> bool:
+    """Return whether a trigger got its zone from a date, rather than by `timezone=`."""
+    own = trigger.timezone
+    if _key(own) == _key(zone) or all(value.tzinfo is not own for value in dates.values()):
+        return False
+    named = origin.ask(lambda call: call.gives("timezone"))
+    if named is None and isinstance(trigger, CronTrigger):
+        raise _unknown(trigger, f"its time zone, {own},", "timezone")
+    return named is False
 
 
 def _zone_is_open(trigger: BaseTrigger, origin: Origin, zone: tzinfo) -> bool:
     """Return whether a trigger that is in the machine's zone was given none: then the scheduler's counts."""
-    if _key(get_localzone()) == _key(zone) or is_marked(_zone_of(trigger)):
+    if _key(machine_zone()) == _key(zone) or is_marked(_zone_of(trigger)):
         return True
     found = origin.ask(_leaves_zone_open)
     if found is not None:
         return found
     # On a machine in UTC `timezone="UTC"` gives another object than its own zone: this one was filled in.
-    if _key(get_localzone()) == "UTC":
+    if _key(machine_zone()) == "UTC":
         return True
-    raise _unknown(trigger, f"its time zone, {get_localzone()},", "timezone")
+    raise _unknown(trigger, f"its time zone, {machine_zone()},", "timezone")
 
 
 def _leaves_zone_open(call: TriggerCall) -> bool | None:
     named = call.gives("timezone")
     if named is not False:
         return None if named is None else False
-    # A moment with a zone gives the whole trigger its zone, which may be the machine's.
     dates = ("run_date", "start_date", "end_date")
-    return True if call.crontab or all(call.is_naive(name) for name in dates) else None
+    is_clear = all(call.is_naive(name) or call.is_aware(name) for name in dates)
+    return True if call.crontab or is_clear else None
 
 
 def _unknown(trigger: BaseTrigger, what: str, name: str) -> ValueError:
@@ -181,11 +200,11 @@ def _written(call: TriggerCall, name: str) -> Any:
     """Return what a call gives as a cron field; None if nothing, OPEN if that cannot be read off."""
     if not call.crontab:
         return call.value(name)
-    if name not in _CRONTAB:
+    if name not in CRONTAB_FIELDS:
         return None
     expression = call.value("expr")
     words = expression.split() if isinstance(expression, str) else []
-    return words[_CRONTAB.index(name)] if len(words) == len(_CRONTAB) else OPEN
+    return words[CRONTAB_FIELDS.index(name)] if len(words) == len(CRONTAB_FIELDS) else OPEN
 
 
 def _field_fits(field: Any, value: Any) -> bool:
@@ -271,7 +290,9 @@ def _zone_of(trigger: Any) -> tzinfo | None:
 
 
 def _is_local(zone: tzinfo | None) -> bool:
-    local = get_localzone()
+    local = machine_zone()
+    if is_marked(zone):
+        return True
     return zone is local or (zone is not None and getattr(zone, "key", None) == getattr(local, "key", ""))
 
 

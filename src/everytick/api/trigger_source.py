@@ -83,6 +83,13 @@ class TriggerCall:
             return not (isinstance(value, datetime) and value.tzinfo is not None)
         return name in self.arguments and _is_naive(self.arguments[name])
 
+    def is_aware(self, name: str) -> bool:
+        """Return whether an argument is certainly a datetime with a zone."""
+        value = self.value(name)
+        if value is not OPEN:
+            return isinstance(value, datetime) and value.tzinfo is not None
+        return name in self.arguments and _is_aware(self.arguments[name])
+
 
 class Origin:
     """The calls that made a trigger object which is being given to a scheduler."""
@@ -286,6 +293,20 @@ def _is_naive(value: ast.expr) -> bool:
     # Year to microsecond; the eighth is the zone.
     is_open = any(isinstance(argument, ast.Starred) for argument in value.args)
     return _called(value) in ("datetime", "date") and len(value.args) < 8 and not is_open
+
+
+def _is_aware(value: ast.expr) -> bool:
+    if isinstance(value, ast.BinOp):
+        return _is_aware(value.left)
+    if not isinstance(value, ast.Call) or any(kw.arg is None for kw in value.keywords):
+        return False
+    given = [kw.value for kw in value.keywords if kw.arg in ("tzinfo", "tz")]
+    given += (
+        value.args[:1] if _called(value) == "now" else value.args[7:8] if _called(value) == "datetime" else []
+    )
+    is_open = any(isinstance(argument, ast.Starred) for argument in value.args)
+    is_none = any(isinstance(zone, ast.Constant) and zone.value is None for zone in given)
+    return _called(value) in ("now", "datetime") and bool(given) and not is_none and not is_open
 
 
 def _called(node: ast.Call) -> str:

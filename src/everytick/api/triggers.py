@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,15 +22,18 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from apscheduler.util import astimezone
 from everytick.errors import nearest
 from everytick.model import schedule, ticks
 from everytick.model.schedule import Schedule
+from everytick.model.zone_names import kept_name
 from everytick.text import instants
-from everytick.text.wording import not_a_zone
 
-from .relative_dates import delay_from_now, is_computed
-from .trigger_arguments import arguments_of, is_read_whole, split_field
+from .cron_fields import check_fields, is_right
+from .crontab import is_crontab, not_a_place_for, problem_of
+from .dates import Reading, day_given, instant_given, parse_given
+from .relative_dates import delay_from_now
+from .trigger_arguments import arguments_of
+from .zones import zone_given
 
 BY_NAME: dict[str, type[BaseTrigger]] = {
     "cron": CronTrigger,
@@ -44,19 +46,6 @@ BY_NAME: dict[str, type[BaseTrigger]] = {
 _ANCHOR = datetime(2000, 1, 1)
 _SHORTEST = timedelta(milliseconds=100)
 _LONGEST = timedelta(days=36_600)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How to read what a trigger does not say itself.
-
-    zone: where its wall-clock times are.
-    stored: whether a date computed from the present moment stays what it is. It does in a job that is kept
-        as data; in a declaration it is another one at each start.
-    """
-
-    zone: tzinfo
-    stored: bool = False
 
 
 def read(
@@ -100,31 +89,29 @@ def _read(
     if trigger is None:
         trigger = "date"
     if not isinstance(trigger, str) or trigger not in BY_NAME:
+        if is_crontab(trigger):
+            raise ValueError(not_a_place_for(f"trigger={trigger!r}", trigger, arguments.get("timezone")))
         hint = nearest(str(trigger), BY_NAME)
         raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(BY_NAME)}{hint}")
     cls = BY_NAME[trigger]
-    known = _parameters(trigger)
-    for name in arguments:
+    known = parameters(trigger)
+    for name, value in arguments.items():
+        is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
+        if is_crontab(value) and not (is_field and is_right(name, value)):
+            what = " is not a cron field: it" if is_field else ""
+            raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value, arguments.get("timezone")))
         if name not in known:
             hint = nearest(name, known | known_options)
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
     if cls is CronTrigger:
-        _check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
-    taken = dict(arguments)
-    if cls is not CalendarIntervalTrigger:
-        for name in ("run_date", "start_date", "end_date"):
-            _instant(arguments, name, Reading(UTC, reading.stored))
-            if isinstance(text := arguments.get(name), str):
-                # APScheduler itself does not take every text that is a time.
-                taken[name] = _parse(name, text)
+        check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    taken = _as_apscheduler_takes_it(cls, arguments, reading)
     try:
         made = cls(**taken)
     except OverflowError:
         raise ValueError(f"the {trigger} trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the {trigger} trigger does not take this: {problem}") from None
-    except KeyError:
-        raise ValueError(f"timezone={not_a_zone(arguments.get('timezone'))}") from None
     if isinstance(made, OrTrigger | AndTrigger):
         _check_parts(made)
         return _compile_object(made, reading)
@@ -133,8 +120,25 @@ def _read(
     )
 
 
+def _as_apscheduler_takes_it(
+    cls: type[BaseTrigger], arguments: Mapping[str, Any], reading: Reading
+) -> dict[str, Any]:
+    """Return arguments with their zone and dates in a form that each trigger of APScheduler takes."""
+    if issubclass(cls, OrTrigger | AndTrigger):
+        return dict(arguments)
+    # What it makes of the arguments is checked, and its times are not asked for: its zone does not matter.
+    taken, reading = {**arguments, "timezone": UTC}, replace(reading, zone=_own_zone(arguments, reading))
+    for name in {"run_date", "start_date", "end_date"} & arguments.keys():
+        if cls is CalendarIntervalTrigger:
+            taken[name] = day_given(arguments, name, reading)
+        elif instant_given(arguments, name, reading) is not None and isinstance(arguments[name], str):
+            taken[name] = parse_given(name, arguments[name])
+    return taken
+
+
 @functools.cache
-def _parameters(trigger: str) -> frozenset[str]:
+def parameters(trigger: str) -> frozenset[str]:
+    """Return the names of the arguments that a trigger takes, by its name."""
     return frozenset(inspect.signature(BY_NAME[trigger].__init__).parameters) - {"self"}
 
 
@@ -179,20 +183,44 @@ def _check_parts(trigger: OrTrigger | AndTrigger, around: tuple[BaseTrigger, ...
 def _compile(
     cls: type[BaseTrigger], trigger: BaseTrigger, given: dict[str, Any], reading: Reading
 ) -> Schedule:
-    return _COMPILERS[cls](trigger, given, replace(reading, zone=_zone(given, reading.zone)))
+    return _COMPILERS[cls](trigger, given, replace(reading, zone=_own_zone(given, reading)))
+
+
+def _own_zone(given: Mapping[str, Any], reading: Reading) -> tzinfo:
+    named = given.get("timezone")
+    try:
+        return reading.zone if named is None else zone_given(named)
+    except ValueError as problem:
+        raise ValueError(f"timezone={problem}") from None
 
 
 def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
-    weekday = str(given.get("day_of_week", "*"))
-    if "crontab" in given and re.search(r"\d", weekday):
-        raise ValueError(
-            f"from_crontab({given['crontab']!r}): the weekday number {weekday} means another day in"
-            " APScheduler (0 is Monday) than in a crontab (0 is Sunday): write names, such as mon or mon-fri"
-        )
+    if "crontab" in given:
+        problem = problem_of(given["crontab"], reading.zone if "timezone" in given else None)
+        if problem is not None:
+            raise ValueError(problem)
     fields = {name: str(given[name]) for name in CronTrigger.FIELD_NAMES if name in given}
-    _check_fields(fields)
+    check_fields(fields)
     data = {"trigger": "cron", "fields": fields, **_bounds(given, reading)}
-    return schedule.make(data, reading.zone, str(trigger), _jitter(given))
+    remark = _zone_of_a_date(given, reading.zone)
+    return schedule.make(data, reading.zone, str(trigger), _jitter(given), remark)
+
+
+def _zone_of_a_date(given: Mapping[str, Any], zone: tzinfo) -> str:
+    """Return what to say of a date in another zone than the trigger's, which APScheduler would take."""
+    if given.get("timezone") is not None:
+        return ""
+    for name in ("start_date", "end_date"):
+        value = given.get(name)
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            own = zone_given(value.tzinfo)
+            if kept_name(own) == kept_name(zone):
+                return ""
+            return (
+                f"its times are read in {kept_name(zone)}, the scheduler's zone, and not in that of its"
+                f" {name}, {kept_name(own) or own}: give timezone= to say which is meant"
+            )
+    return ""
 
 
 def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
@@ -223,7 +251,7 @@ def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Sche
         delay = 0 if said is None else delay_from_now(said, zone)
         if delay is not None:
             return schedule.at_each_start(zone, delay)
-    at = ticks.now() if said is None else _instant(given, "run_date", reading)
+    at = ticks.now() if said is None else instant_given(given, "run_date", reading)
     text = f"date[{instants.at(at or 0, zone)}]"
     return schedule.make({"trigger": "date", "at": at}, zone, text)
 
@@ -235,15 +263,15 @@ def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: 
         if not isinstance(amount, int) or not 0 <= amount <= most:
             raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
-    start = trigger.start_date if "start_date" in given else _ANCHOR.date()
+    start, end = (day_given(given, name, reading) for name in ("start_date", "end_date"))
     data = {
         "trigger": "calendarinterval",
         "years": amounts["years"],
         "months": amounts["months"],
         "days": amounts["weeks"] * 7 + amounts["days"],
         "time": at.isoformat(),
-        "start": start.isoformat(),
-        "end": trigger.end_date and trigger.end_date.isoformat(),
+        "start": (start or _ANCHOR.date()).isoformat(),
+        "end": None if end is None else end.isoformat(),
     }
     every = ", ".join(f"{unit}={amount}" for unit, amount in amounts.items() if amount)
     return schedule.make(data, reading.zone, f"calendarinterval[{every}, time={at}]", _jitter(given))
@@ -269,93 +297,11 @@ _COMPILERS: dict[type[BaseTrigger], Callable[..., Schedule]] = {
 }
 
 
-def _check_fields(fields: Mapping[str, Any]) -> None:
-    """Refuse what APScheduler's patterns take although they do not match to the end."""
-    for name, value in fields.items():
-        if value is None:
-            continue
-        try:
-            CronTrigger.FIELDS_MAP[name](name, value)
-        except ValueError as problem:
-            reason = re.sub(r"^Error validating expression .*?: ", "", str(problem))
-            raise ValueError(f"{name}={value!r} is not a cron field: {reason}") from None
-        for part in split_field(value):
-            if not is_read_whole(name, part):
-                raise ValueError(f"{name}={value!r} is not a cron field: {_right(name, part)}")
-
-
-def _right(field: str, part: str) -> str:
-    nth = re.fullmatch(r"([a-z]{3})#([1-5])", part, re.IGNORECASE)
-    if nth:
-        ordinal = ("1st", "2nd", "3rd", "4th", "5th")[int(nth[2]) - 1]
-        return f"for the {ordinal} {nth[1]} of the month write day='{ordinal} {nth[1]}'"
-    if "/" in part:
-        return f"a step needs numbers, so write the names in a list instead of {part!r}"
-    if part.lower().startswith("last"):
-        return "write day='last' or, for a weekday, day='last fri'"
-    return f"{part!r} is not understood; write for example 5, 1-5, */10, or in '{field}' a name"
-
-
-def _zone(given: Mapping[str, Any], default: tzinfo) -> tzinfo:
-    named = given.get("timezone")
-    if named is None:
-        for name in ("start_date", "end_date"):
-            value = given.get(name)
-            if isinstance(value, datetime) and value.tzinfo:
-                named = value.tzinfo
-                break
-    try:
-        return default if named is None else astimezone(named)
-    except (KeyError, ValueError, TypeError, OSError):
-        raise ValueError(f"timezone={not_a_zone(named)}") from None
-
-
 def _bounds(given: Mapping[str, Any], reading: Reading) -> dict[str, int | None]:
-    return {"start": _instant(given, "start_date", reading), "end": _instant(given, "end_date", reading)}
-
-
-def _instant(given: Mapping[str, Any], name: str, reading: Reading) -> int | None:
-    value, zone = given.get(name), reading.zone
-    if value is None:
-        return None
-    if is_computed(value):
-        _check_computed(value, name, reading)
-    if isinstance(value, str):
-        value = _parse(name, value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    if not isinstance(value, datetime):
-        raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
-    found = ticks.instant_in(value, zone)
-    if not -ticks.LAST < found < ticks.LAST:
-        raise ValueError(f"{name}={value} is too far away")
-    return found
-
-
-def _check_computed(value: datetime, name: str, reading: Reading) -> None:
-    if not reading.stored and not (name == "run_date" and delay_from_now(value, reading.zone) is not None):
-        raise ValueError(
-            f"{name} is computed from the present moment, so that every start would move the schedule: write"
-            " a fixed date in whole seconds, or leave it out"
-        )
-    if reading.stored:
-        check_zone_is_clear(value, name, reading.zone)
-
-
-def check_zone_is_clear(value: datetime, name: str, zone: tzinfo) -> None:
-    """Refuse a computed moment without a zone where the machine's clock and `zone` show different times."""
-    if is_computed(value) and not value.tzinfo and value.astimezone() != value.replace(tzinfo=zone):
-        raise ValueError(
-            f"{name}={value} may be of this machine's clock or of {zone}: give it a zone, as"
-            " datetime.now(UTC) has one"
-        )
-
-
-def _parse(name: str, text: str) -> datetime:
-    try:
-        return instants.parse(text)
-    except ValueError as problem:
-        raise ValueError(f"{name}={problem}") from None
+    return {
+        "start": instant_given(given, "start_date", reading),
+        "end": instant_given(given, "end_date", reading),
+    }
 
 
 def _jitter(given: Mapping[str, Any]) -> int:

@@ -70,7 +70,7 @@ def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
     """Return an ISO time as it reads in a zone (where that is not known here: in another one), and in UTC."""
     from datetime import UTC
 
-    from everytick.model.schedule import zone_named
+    from everytick.model.zone_names import zone_named
 
     if instant is None:
         return "-"

@@ -9,6 +9,7 @@ from typing import Any
 from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.model.zone_names import doubtful_zones
 from everytick.read.jobs import Declared
 from everytick.read.known_job import KnownJob, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
@@ -35,14 +36,30 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
         if known.was_added:
             job, problem = known.load(declared.defaults)
             if problem is not None:
-                what = f"job {known.id} cannot run: {problem}"
-                found.append(
-                    Finding("error", "function", what, where, "the function in its place, or its removal")
-                )
+                found.append(_cannot_run(known, problem, where))
+            found += _zone(known, where)
         found += _pause(known, now, zone, where)
         found += _failures(connection, known.id, where)
         found += _durations(connection, job, now, where)
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
+
+
+def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:
+    what = f"job {job.id} cannot run: {problem}"
+    if job.schedule is None:
+        return Finding("error", "zone", what, where, "the job added anew, or its removal")
+    return Finding("error", "function", what, where, "the function in its place, or its removal")
+
+
+def _zone(job: KnownJob, where: str) -> Iterator[Finding]:
+    data = job.schedule.data if job.schedule else None
+    for name, offset in doubtful_zones(data) if data else ():
+        what = (
+            f"job {job.id} runs in the zone {name}, which has daylight saving time; the version that added it"
+            f" wrote that name for the fixed offset {offset} as well"
+        )
+        right = "the job added anew with replace_existing=True and its zone, such as Europe/Berlin"
+        yield Finding("warning", "zone", what, where, right)
 
 
 def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:

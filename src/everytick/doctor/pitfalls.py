@@ -113,6 +113,12 @@ def _startup(job: Job, now: int) -> Iterator[Finding]:
         )
 
 
+def _remark(job: Job, now: int) -> Iterator[Finding]:
+    if job.schedule.remark:
+        right = "timezone= beside it"
+        yield Finding("note", "zone", f"job {job.id}: {job.schedule.remark}", job.where, right)
+
+
 def _zoneless(job: Job, now: int) -> Iterator[Finding]:
     """Find a trigger object without a zone where the host's zone would mean another time."""
     if job.added or not zoneless_trigger(app.current().root, job.where):
@@ -124,7 +130,7 @@ def _zoneless(job: Job, now: int) -> Iterator[Finding]:
     yield Finding("note", "zone", what, job.where, f"timezone={str(zone)!r} in the trigger, to say so")
 
 
-_OF_ONE = (_never, _grace, _daylight_saving, _startup, _zoneless)
+_OF_ONE = (_never, _grace, _daylight_saving, _startup, _remark, _zoneless)
 
 
 def _twins(jobs: Sequence[Job]) -> Iterator[Finding]:

@@ -146,12 +146,13 @@ def _old(row: Mapping[str, Any] | None, now: int) -> Side | None:
     if row is None:
         return None
     known = known_from_text(row["schedule_data"])
-    coming = None if known is None else _coming(known, max(now, row["watermark_us"]))
-    return Side(row["trigger"], row["zone"], coming)
+    if known is None:
+        return Side(row["trigger"], row["zone"], None)
+    return Side(row["trigger"], known.zone_name, _coming(known, max(now, row["watermark_us"])))
 
 
 def _new(schedule: Schedule, row: Mapping[str, Any], now: int) -> Side:
-    return Side(schedule.text, str(schedule.zone), _coming(schedule, max(now, row["watermark_us"])))
+    return Side(schedule.text, schedule.zone_name, _coming(schedule, max(now, row["watermark_us"])))
 
 
 def _coming(schedule: Schedule, after: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from apscheduler import events
@@ -20,8 +20,9 @@ Listener = tuple[Callable[[Any], Any], int]
 class Listeners:
     """Hands events to the callbacks given to `add_listener`, in order, one at a time."""
 
-    def __init__(self, current: Callable[[], list[Listener]]) -> None:
-        self._current = current
+    def __init__(self, current: Callable[[], list[Listener]], zone_of: Callable[[str], tzinfo]) -> None:
+        """`zone_of`: the zone of a job, by its id, in which its times are told."""
+        self._current, self._zone_of = current, zone_of
         self._queue: queue.SimpleQueue[Any] = system.queue()
         self._thread: threading.Thread | None = None
 
@@ -41,13 +42,14 @@ class Listeners:
     def submitted(self, claim: Claim) -> None:
         """Tell that a run was claimed and goes to its executor."""
         if self.wanted(events.EVENT_JOB_SUBMITTED):
-            times = [_time(claim)]
+            times = [self._time_of(claim)]
             self.emit(events.JobSubmissionEvent(events.EVENT_JOB_SUBMITTED, claim.job_id, "default", times))
 
     def overlapped(self, job_id: str, skipped: tuple[int, ...]) -> None:
         """Tell that ticks were skipped because `max_instances` runs were under way."""
         if self.wanted(events.EVENT_JOB_MAX_INSTANCES):
-            times = [ticks.moment(tick) for tick in skipped]
+            zone = self._zone_of(job_id)
+            times = [ticks.moment(tick, zone) for tick in skipped]
             code = events.EVENT_JOB_MAX_INSTANCES
             self.emit(events.JobSubmissionEvent(code, job_id, "default", times))
 
@@ -55,7 +57,8 @@ class Listeners:
         """Tell that a tick was too late to run; of a long gap, its last one."""
         if self.wanted(events.EVENT_JOB_MISSED):
             code = events.EVENT_JOB_MISSED
-            self.emit(events.JobExecutionEvent(code, job_id, "default", ticks.moment(tick)))
+            moment = ticks.moment(tick, self._zone_of(job_id))
+            self.emit(events.JobExecutionEvent(code, job_id, "default", moment))
 
     def ended(
         self,
@@ -67,8 +70,9 @@ class Listeners:
     ) -> None:
         """Tell how a run ended: EVENT_JOB_EXECUTED or EVENT_JOB_ERROR."""
         if self.wanted(code):
+            moment = self._time_of(claim)
             self.emit(
-                events.JobExecutionEvent(code, claim.job_id, "default", _time(claim), value, error, traceback)
+                events.JobExecutionEvent(code, claim.job_id, "default", moment, value, error, traceback)
             )
 
     def close(self, patience: float = 5.0) -> None:
@@ -88,6 +92,6 @@ class Listeners:
                     except BaseException:
                         logger.exception("the listener {} failed", getattr(callback, "__name__", callback))
 
-
-def _time(claim: Claim) -> datetime:
-    return ticks.moment(claim.due if claim.tick is None else claim.tick)
+    def _time_of(self, claim: Claim) -> datetime:
+        instant = claim.due if claim.tick is None else claim.tick
+        return ticks.moment(instant, self._zone_of(claim.job_id))

@@ -27,6 +27,8 @@ def describe_absence(account: Account, tick: int) -> None:
 def next_tick(account: Account, after: int) -> str:
     """Return a sentence about the tick that comes next."""
     schedule = account.facts.schedule
+    if schedule is None and account.facts.cannot_run is not None:
+        return f"the job cannot run here: {account.facts.cannot_run}"
     following = None if schedule is None else schedule.next_tick(after)
     if following is None:
         return "no tick is to come"

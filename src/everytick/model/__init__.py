@@ -4,6 +4,7 @@
 - `functions`: which function a job calls, and whether it takes the arguments
 - `heartbeat_url`: checks an address that is called at the beginning and the end of a run
 - `schedule`: a trigger's canonical form, as plain data that the ledger can keep
+- `zone_names`: the names by which time zones are kept, and the zones that they mean
 - `ticks`: a trigger's canonical form -> the UTC instants at which the job is due
 - `misfire`: which of the due ticks run and which are skipped, and why
 - `backoff`: how long to wait before the next try of what did not work

@@ -11,6 +11,7 @@ import functools
 import inspect
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -20,21 +21,38 @@ from typing import Any
 # Limits of arguments that are stored: nested levels of lists and dicts, and bits of a number.
 _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
+_CALLED = "; if the function was called here, leave the parentheses out: write_csv, not write_csv()"
+# A reference: names with dots, a colon, names with dots.
+_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def resolve(function: Any) -> Callable[..., Any]:
     """Return the callable that `function` is or, as `package.module:name`, refers to."""
     if isinstance(function, str):
-        function = _imported(function)
-    if inspect.iscoroutine(function):
-        function.close()
-        raise ValueError("the function was called instead of given: leave the parentheses out")
+        found = _imported(function)
+        if not callable(found):
+            raise ValueError(f"{function!r} names {_described(found)}, which is not a function")
+        function = found
     if not callable(function):
-        raise ValueError(f"{function!r} is not a function")
+        _close(function)
+        raise ValueError(f"{_described(function)} is not a function{_CALLED}")
     if _is_generator(inner := unwrapped(function)) or _is_generator(type(inner).__call__):
         raise ValueError(f"{function_name(function)} has a `yield`: calling it would run nothing of it")
     return function  # type: ignore[no-any-return]
+
+
+def _described(value: Any) -> str:
+    """Return a value in a few words: what a call gave back may be of any size, and its text of many lines."""
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)[:80]
+    return f"a {type(value).__qualname__}"
+
+
+def _close(value: Any) -> None:
+    """Close what would complain that nobody awaited it."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def call_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -224,8 +242,10 @@ def check_plain(value: Any, path: str, depth: int = 0) -> None:
 
 def _imported(function: str) -> Any:
     module, _, name = function.partition(":")
-    if not name:
-        raise ValueError(f"{function!r} is not a reference such as 'app.services.my_tasks:backup_database'")
+    if not _REFERENCE.fullmatch(function):
+        raise ValueError(
+            f"{function[:80]!r} is not a reference such as 'app.services.my_tasks:backup_database'{_CALLED}"
+        )
     try:
         found: Any = import_module(module)
         for part in name.split("."):

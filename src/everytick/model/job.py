@@ -146,9 +146,15 @@ class Job:
 
     @property
     def next_run_time(self) -> datetime | None:
-        """The next tick from now on, in the job's zone; the ledger may know that the job is paused."""
+        """The next tick from now on, in the job's zone; None while it is paused, and if there is none.
+
+        Whether a job of a schedule that runs is paused is read from the ledger. Raises LedgerError if that
+        does not answer.
+        """
         tick = self.next_tick(ticks.now())
-        return None if tick is None else ticks.moment(tick, self.schedule.zone)
+        if tick is None or (self.owner is not None and self.id in self.owner.paused_jobs()):
+            return None
+        return ticks.moment(tick, self.schedule.zone)
 
     def due(self, tick: int) -> int:
         """Return the instant from which the run of `tick` may start: the tick and its jitter."""

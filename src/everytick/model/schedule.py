@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, time, timedelta, timezone, tzinfo
+from datetime import date, time, tzinfo
 from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from . import ticks
+from .zone_names import kept_name, kept_zone, zone_of
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a job runs. `data` is None when the zone has no name by which it could be found again."""
+    """When a job runs. `data` is None when the zone has no name by which it could be found again.
+
+    remark: what of it may not be what its author expects; empty for nothing.
+    """
 
     ticks: ticks.Ticks
     text: str
@@ -26,6 +30,12 @@ class Schedule:
     jitter: int = 0
     startup_delay: int | None = None
     data: dict[str, Any] | None = None
+    remark: str = ""
+
+    @property
+    def zone_name(self) -> str:
+        """The zone as it is shown: an IANA name, or an offset such as `UTC+05:30`."""
+        return kept_name(self.zone) or str(self.zone)
 
     @cached_property
     def kept(self) -> str | None:
@@ -42,11 +52,11 @@ class Schedule:
         return found[-1] if found else None
 
 
-def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0) -> Schedule:
+def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0, remark: str = "") -> Schedule:
     """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data."""
-    name = _zone_name(zone)
-    kept = None if name is None else {**data, "zone": name, "text": text, "jitter": jitter}
-    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, jitter, data=kept)
+    named = kept_zone(zone)
+    kept = None if named is None else {**data, **named, "text": text, "jitter": jitter}
+    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, jitter, data=kept, remark=remark)
 
 
 def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:
@@ -55,7 +65,9 @@ def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:
     text = f"{word}[{', '.join(part.text for part in parts)}]"
     kept = [part.data for part in parts]
     data = None if None in kept else {"trigger": word, "parts": kept, "jitter": jitter}
-    return Schedule(combined([part.ticks for part in parts]), text, parts[0].zone, jitter, data=data)
+    remark = "; ".join(dict.fromkeys(part.remark for part in parts if part.remark))
+    made = combined([part.ticks for part in parts])
+    return Schedule(made, text, parts[0].zone, jitter, data=data, remark=remark)
 
 
 def at_each_start(zone: tzinfo, delay: int) -> Schedule:
@@ -71,7 +83,8 @@ def from_data(data: dict[str, Any]) -> Schedule:
     """
     if data["trigger"] in ("or", "and"):
         return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
-    return make(data, zone_named(data["zone"]), data["text"], data["jitter"])
+    zone = zone_of(data)
+    return Schedule(_MAKERS[data["trigger"]](data, zone), data["text"], zone, data["jitter"], data=data)
 
 
 @lru_cache(maxsize=10_000)
@@ -129,23 +142,3 @@ def _calendar(data: dict[str, Any], zone: tzinfo) -> ticks.Ticks:
 
 
 _MAKERS = {"cron": _cron, "interval": _interval, "date": _date, "calendarinterval": _calendar}
-
-
-def _zone_name(zone: tzinfo) -> str | None:
-    """Return an IANA name, or an offset such as `UTC+01:00`."""
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
-    return str(zone) if name is None and isinstance(zone, timezone) else name
-
-
-def zone_named(name: str) -> tzinfo:
-    """Return the zone of an IANA name or an offset such as `UTC+01:00`; raise ValueError if there is none."""
-    if name == "UTC":
-        return ZoneInfo("UTC")
-    if name.startswith("UTC") and name[3] in "+-":
-        sign = -1 if name[3] == "-" else 1
-        hours, minutes, *seconds = (int(part) for part in name[4:].split(":"))
-        return timezone(sign * timedelta(hours=hours, minutes=minutes, seconds=sum(seconds)))
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"this machine does not know the time zone {name!r}") from None

@@ -50,6 +50,11 @@ class KnownJob:
         return known_from_text(self.row.schedule_data)
 
     @property
+    def zone_name(self) -> str:
+        """Its zone: an IANA name, or an offset such as `UTC+05:30`; as it was kept if it is not known."""
+        return self.schedule.zone_name if self.schedule else str(self.row.zone)
+
+    @property
     def words(self) -> str:
         """The schedule as a sentence, where there is an honest one."""
         return in_words(self.schedule) if self.schedule else str(self.row.trigger)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from . import schemas
 from .audit import audit_row, requests_about
+from .known_job import find_job
 from .processes import read_processes
 from .runs import read_run, shown
 
@@ -36,14 +37,13 @@ def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
 
 def details_of(connection: Connection, row: Any) -> schemas.RunDetails:
     """Return the same of a row of the runs."""
-    jobs = schema.jobs
-    job = connection.execute(select(jobs).where(jobs.c.job_id == row.job_id)).first()
+    job = find_job(connection, row.job_id)
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
         **shown(row),
-        "job_name": job.name if job else None,
-        "function": job.function if job else None,
-        "timezone": job.zone if job else None,
+        "job_name": job.row.name if job else None,
+        "function": job.row.function if job else None,
+        "timezone": job.zone_name if job else None,
         "due_at": iso(row.due_us),
         "claimed_at": iso(row.claimed_us),
         "cancel_asked_at": iso(row.cancel_us),

@@ -13,7 +13,7 @@ from . import gaps, pauses
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import AddedRow, JobState, Registration, is_paused, settled_until
+from .records import AddedRow, JobState, Registration, settled_until
 
 # The most jobs that one statement writes down.
 _PIECE = 1_000
@@ -51,8 +51,7 @@ def find_added(connection: Connection, now: int, found: Registration) -> None:
 
 def find_paused(connection: Connection, now: int, found: Registration) -> None:
     """Look for all jobs that are paused, whether this process defines them or not; they go into `found`."""
-    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
-    found.paused = {job_id for job_id, since, until in rows if is_paused(since, until, now)}
+    found.paused = pauses.paused_jobs(connection, now)
 
 
 def keep(connection: Connection, job: Job, first_at: int | None = None) -> AddedRow:
@@ -184,7 +183,7 @@ def _described(job: Job) -> dict[str, object]:
         "name": job.name,
         "function": job.reference,
         "trigger": job.schedule.text,
-        "zone": str(job.schedule.zone),
+        "zone": job.schedule.zone_name,
         "on_crash": job.options.on_crash,
         "grace": job.options.grace,
         "queue": job.options.queue,

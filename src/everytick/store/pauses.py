@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
 
-from . import gaps
+from . import gaps, records
 from . import job_statements as job_sql
 from .connections import Connection
 from .records import JobState
@@ -34,6 +34,12 @@ def is_paused(connection: Connection, job_id: str) -> bool:
     """Return whether a job is paused now."""
     state = read(connection, job_id)
     return state is not None and state.is_paused(ticks.now())
+
+
+def paused_jobs(connection: Connection, now: int) -> set[str]:
+    """Return the ids of all jobs that are paused at an instant."""
+    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
+    return {job_id for job_id, since, until in rows if records.is_paused(since, until, now)}
 
 
 def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from zoneinfo import available_timezones
 
 from everytick.errors import nearest
 
@@ -43,12 +42,6 @@ def is_run(values: Sequence[int], step: int = 1) -> bool:
 def quoted(note: str | None) -> str:
     """Return a note in brackets, or that there is none."""
     return f'(note: "{note}")' if note else "(without a note)"
-
-
-def not_a_zone(name: object) -> str:
-    """Return the sentence for what is given as a time zone and is none."""
-    hint = nearest(str(name), available_timezones())
-    return f"{name!r} is not an IANA time zone such as Europe/Berlin{hint}"
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from everytick import AsyncIOScheduler, ScheduleUnderTest
 from everytick import app as which
 from everytick.api import triggers
+from everytick.api.dates import Reading
 from everytick.cli import output
 from everytick.dashboard import control
 from everytick.model import ticks
@@ -34,7 +35,7 @@ def in_a_test(given: Any) -> int:
 
 
 def in_a_declaration(given: Any) -> int:
-    reading = triggers.Reading(UTC)
+    reading = Reading(UTC)
     found = triggers.read("date", {"run_date": given}, frozenset(), reading).data
     assert found is not None
     instant: int = found["at"]

@@ -15,6 +15,7 @@ from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick.api import default_zone, triggers
+from everytick.api.dates import Reading
 from everytick.model import ticks
 from everytick.model.schedule import Schedule, from_data
 from everytick.text.schedules import in_words
@@ -22,12 +23,10 @@ from everytick.text.wording import one_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-BERLIN = triggers.Reading(ZoneInfo("Europe/Berlin"))
+BERLIN = Reading(ZoneInfo("Europe/Berlin"))
 
 
-def schedule(
-    trigger: Any, arguments: Mapping[str, Any] | None = None, reading: triggers.Reading = BERLIN
-) -> Schedule:
+def schedule(trigger: Any, arguments: Mapping[str, Any] | None = None, reading: Reading = BERLIN) -> Schedule:
     """Return the schedule that add_job would make of this."""
     return triggers.read(trigger, arguments or {}, frozenset(), reading)
 
@@ -172,7 +171,7 @@ def test_a_trigger_in_a_zone_without_a_name_keeps_its_expression() -> None:
     class Nameless(ZoneInfo):
         key = None  # type: ignore[assignment]
 
-    made = schedule("cron", {"hour": 9}, triggers.Reading(Nameless.no_cache("Europe/Berlin")))
+    made = schedule("cron", {"hour": 9}, Reading(Nameless.no_cache("Europe/Berlin")))
     assert in_words(made) == "cron[hour='9']"
 
 
@@ -208,7 +207,7 @@ def cron_fields(draw: st.DrawFn) -> dict[str, str]:
 @given(cron_fields())
 @settings(max_examples=300, deadline=None)
 def test_a_sentence_has_the_very_times_and_days_of_the_ticks(fields: dict[str, str]) -> None:
-    made = schedule("cron", fields, triggers.Reading(ZoneInfo("UTC")))
+    made = schedule("cron", fields, Reading(ZoneInfo("UTC")))
     words = in_words(made)
     if words == made.text:
         return
