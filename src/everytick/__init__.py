@@ -8,6 +8,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it
   was made from, its engine, places in its code and what stands there
 - `store`: the ledger, which holds what became of each tick
+- `standard_streams`: standard output and standard error, which hold up nobody
 - `settings`: what is read from the environment
 - `ledger`: the ledger that the settings name
 - `engine`: one process at work, from a due tick to its outcome

@@ -193,6 +193,11 @@ def register(application: Application) -> Application:
     return application
 
 
+def registered() -> Application | None:
+    """Return the application that was registered in this process, or found; None if none was."""
+    return _current
+
+
 def current(folder: Path | None = None) -> Application:
     """Return the application that this process belongs to: the one that was registered, else `find()`.
 

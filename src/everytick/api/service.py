@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
-from everytick import app
+from everytick import app, standard_streams
 from everytick.engine.context import current_run
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
+from everytick.settings import zone_of_logs
 from everytick.system import STOP_SIGNALS, system
 from everytick.text.instants import at
 from loguru import logger
@@ -55,6 +56,7 @@ def _end(code: int) -> None:
     logger.complete()
     sys.stdout.flush()
     sys.stderr.flush()
+    standard_streams.finish()
     system.end_process(code)
 
 
@@ -172,7 +174,7 @@ def _when(tick: int, job: Job, paused: bool) -> str:
     if paused:
         return "paused"
     if tick != ticks.FOREVER:
-        return at(tick, job.schedule.zone)
+        return at(tick, zone_of_logs())
     return "at each start" if job.startup_delay is not None else "never again"
 
 

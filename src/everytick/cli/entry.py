@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from everytick.app import Application, register
 from everytick.errors import ConfigurationError, LedgerError
@@ -20,28 +21,81 @@ INTERRUPTED = 130
 
 def run(application: Application | None, name: str | None) -> None:
     """Run the command that the process was called with; see `everytick.cli.main`."""
+    _open_missing_streams()
     try:
-        if application is None:
-            everytick(prog_name=name)
-        else:
-            register(application)
-            application.command = as_called() or name or application.command
-            if not application.has_dashboard:
-                for command in dashboard.commands.registered_commands:
-                    command.hidden = True
-            program.app(prog_name=name)
+        _command(application, name)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("interrupted", file=sys.stderr)
+            _say("interrupted")
         raise
     except ConfigurationError as problem:
         _stop(problem, 2)
     except LedgerError as problem:
         _stop(problem, 1)
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _command(application: Application | None, name: str | None) -> None:
+    try:
+        try:
+            _check_arguments()
+            if application is None:
+                everytick(prog_name=name)
+            else:
+                register(application)
+                application.command = as_called() or name or application.command
+                if not application.has_dashboard:
+                    for command in dashboard.commands.registered_commands:
+                        command.hidden = True
+                program.app(prog_name=name)
+        finally:
+            sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as end:
+        # Typer and Rich end with 1 where they meet that themselves.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # The reader (`| head`) has seen enough.
+        _discard(sys.stdout)
         sys.exit(0)
+    except OSError as problem:
+        if not _discard(sys.stdout):
+            raise
+        raise LedgerError(f"standard output cannot be written: {problem.strerror}") from None
+
+
+def _check_arguments() -> None:
+    """Refuse bytes that are no text: no job, note or ledger can have such a name."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+            raise ConfigurationError(f"the argument '{shown}' is not UTF-8 text") from None
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without them its standard streams, where all is left out.
+
+    Or the next file that is opened, such as the ledger, has the number of standard error, and what is said
+    goes there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard(stream: Any) -> bool:
+    """Leave out what a stream cannot write, now and when Python flushes it at its end; False if it can."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def as_called() -> str | None:
@@ -71,5 +125,12 @@ def _short(program: str) -> str:
 
 
 def _stop(problem: Exception, code: int) -> None:
-    print(f"error: {problem}", file=sys.stderr)
+    _say(f"error: {problem}")
     sys.exit(code)
+
+
+def _say(sentence: str) -> None:
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:
+        _discard(sys.stderr)

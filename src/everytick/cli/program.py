@@ -79,7 +79,9 @@ def run(
     from everytick.errors import ConfigurationError, nearest
     from everytick.model.roles import ROLES
     from everytick.settings import settings
+    from everytick.standard_streams import unblock
 
+    unblock()
     if role is not None and role not in ROLES:
         raise ConfigurationError(f"--role {role!r} is none of {', '.join(ROLES)}{nearest(role, ROLES)}")
     if queues is not None and not queues.strip(" ,"):
