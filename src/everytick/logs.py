@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
 from everytick.standard_streams import unblocked
+from everytick.text.wording import storable
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     try:
-        return capture.storable(str(value))
+        return storable(str(value))
     except Exception:
         # What a program has bound may not be able to say what it is.
         return f"<{type(value).__name__}>"

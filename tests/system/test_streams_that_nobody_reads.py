@@ -149,7 +149,9 @@ def test_streams_that_are_not_there_at_all_end_nothing(app: Application, closed:
         process.wait()
 
 
-@pytest.mark.parametrize("command", ["jobs", "runs", "runs --json", "--help", "plan --limit 3", "doctor", "run --help"])
+@pytest.mark.parametrize(
+    "command", ["jobs", "runs", "runs --json", "--help", "plan --limit 3", "doctor", "run --help"]
+)
 def test_a_command_whose_reader_has_seen_enough_ends_quietly(app: Application, command: str) -> None:
     app.command("migrate")
     done = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from everytick.app import Application, register
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
 
 from . import dashboard, program
 from .standalone import everytick
@@ -57,9 +57,21 @@ def _command(application: Application | None, name: str | None) -> None:
         _discard(sys.stdout)
         sys.exit(0)
     except OSError as problem:
-        if not _discard(sys.stdout):
-            raise
-        raise LedgerError(f"standard output cannot be written: {problem.strerror}") from None
+        raise LedgerError(_in_a_sentence(problem)) from None
+
+
+def _in_a_sentence(problem: OSError) -> str:
+    """Return what the system did not allow, for a person."""
+    if lacks_file_handles(problem):
+        return NO_FILE_HANDLES
+    if _discard(sys.stdout):
+        return f"standard output cannot be written: {problem.strerror}"
+    try:
+        os.getcwd()
+    except OSError as of_folder:
+        return f"the working directory cannot be used: {of_folder.strerror}"
+    what = "" if problem.filename is None else f"{problem.filename}: "
+    return f"{what}{problem.strerror or problem}"
 
 
 def _check_arguments() -> None:
@@ -82,6 +94,7 @@ def _open_missing_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
+            # The lowest number that is free.
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
 from everytick.settings import SchedulerSettings, zone_of_logs
+from everytick.text.wording import storable
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -172,11 +173,6 @@ def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
 def _is_machinery(filename: str) -> bool:
     """Return whether a file is of what calls a job: the engine, or what it calls jobs by."""
     return is_library_file(filename) or filename.startswith(_CALLING)
-
-
-def storable(text: str) -> str:
-    """Return text without lone surrogates and NUL."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _cut(text: str, length: int) -> str:
