@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 # Each run writes more than a pipe takes; `counts` shows that the event loop goes on.
 TASKS = """

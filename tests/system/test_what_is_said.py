@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from everytick.model import ticks
 
-from application import Application, wait_for
+from application import Application
+from waiting import wait_for
 
 TASKS = """
 import logging

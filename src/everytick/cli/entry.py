@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from everytick.app import Application, register
+from everytick.command_line import as_called
 from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
 
 from . import dashboard, program
@@ -109,32 +107,6 @@ def _discard(stream: Any) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return True
     return False
-
-
-def as_called() -> str | None:
-    """Return how a person called this process, up to the command: `.venv/bin/python -m app`.
-
-    Returns:
-        None if another program called these commands, whose own arguments are not known.
-    """
-    before = len(sys.orig_argv) - len(sys.argv) + 1
-    if sys.orig_argv[before:] != sys.argv[1:]:
-        return None
-    words = sys.orig_argv[:before]
-    if "-m" not in words:
-        # The script of a virtual environment, which is run by the Python that lies beside it.
-        words = sys.argv[:1]
-        if Path(words[0]).absolute().parent != Path(sys.executable).parent:
-            return None
-    return shlex.join([_short(words[0]), *words[1:]])
-
-
-def _short(program: str) -> str:
-    """Return the path of a program as a person in this folder would write it."""
-    path = Path(program)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return str(path.relative_to(Path.cwd()))
-    return path.name if shutil.which(path.name) == program else program
 
 
 def _stop(problem: Exception, code: int) -> None:
