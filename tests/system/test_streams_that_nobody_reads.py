@@ -151,7 +151,7 @@ def test_streams_that_are_not_there_at_all_end_nothing(app: Application, closed:
 
 
 @pytest.mark.parametrize(
-    "command", ["jobs", "runs", "runs --json", "--help", "plan --limit 3", "doctor", "run --help"]
+    "command", ["jobs", "runs", "runs --json", "--help", "audit", "doctor", "run --help"]
 )
 def test_a_command_whose_reader_has_seen_enough_ends_quietly(app: Application, command: str) -> None:
     app.command("migrate")

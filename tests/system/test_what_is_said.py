@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,9 +53,16 @@ def app(tmp_path: Path) -> Application:
     return made
 
 
-def log_of(app: Application) -> str:
+def log_of(app: Application, *job_ids: str) -> str:
+    """Run the schedule until its first runs, and some of these jobs, have ended; return the log."""
+    expected = {"fails", "wraps", "once", *job_ids}
+
+    def is_over() -> bool:
+        ended = app.recorded("succeeded", "failed")
+        return expected <= {row["job_id"] for row in ended} and not app.recorded("retrying", "running")
+
     with app.running() as process:
-        wait_for(lambda: len(app.recorded()) >= 3 and not app.recorded("retrying"), "all runs")
+        wait_for(is_over, "all runs")
     return process.log()
 
 
@@ -67,7 +76,7 @@ def run_of(app: Application, job_id: str) -> str:
 def test_all_times_of_the_log_are_in_the_scheduler_s_zone_and_say_so(app: Application) -> None:
     app.environment["TZ"] = "Europe/Berlin"
     app.schedule(SCHEDULE.replace('"interval", hours=1', '"interval", seconds=1'), IMPORTS)
-    log = log_of(app)
+    log = log_of(app, "says")
     begins = [line for line in log.splitlines() if re.match(r"\d{4}-", line)]
     assert begins
     for line in begins:
@@ -78,9 +87,6 @@ def test_all_times_of_the_log_are_in_the_scheduler_s_zone_and_say_so(app: Applic
 
 @pytest.mark.parametrize("place", ["environment", "dotenv"])
 def test_a_log_line_before_the_settings_are_read_has_the_zone_too(app: Application, place: str) -> None:
-    import subprocess
-    import sys
-
     del app.environment["SCHEDULER_TIMEZONE"]
     if place == "dotenv":
         (app.folder / ".env").write_text("SCHEDULER_TIMEZONE=Asia/Tokyo # ours\n")
@@ -111,6 +117,30 @@ def test_all_that_show_says_is_in_one_zone(app: Application) -> None:
             assert not re.search(r"[+]\d\d:00", line), line
     assert re.search(r"^started +\S+ \S+ America/New_York$", shown, re.M), shown
     assert re.search(r"^\d{4}-\S+ [\d:.]+-0[45]:00 INFO +said by a task", shown, re.M), shown
+
+
+def test_a_server_s_own_lines_come_out_the_same_way(app: Application) -> None:
+    code = (
+        "import logging, uvicorn, everytick\n"
+        "uvicorn.Config('app:app')\n"
+        "everytick.log_to_stderr('INFO', 'json')\n"
+        "logging.getLogger('uvicorn.error').info('started')\n"
+        "logging.getLogger('uvicorn.access').info('%s - %d', '/', 200)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=app.folder,
+        env=app.variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(it["logger"], it["message"]) for it in lines] == [
+        ("uvicorn.error", "started"),
+        ("uvicorn.access", "/ - 200"),
+    ]
+    assert done.stdout == ""
 
 
 # --- errors
