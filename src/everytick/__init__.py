@@ -5,10 +5,12 @@ The rooms, from the lowest up: each imports only from those before it.
 - `system`, `errors`: what the engine needs of the machine; the sentences for what is wrong
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
+- `command_line`, `project_file`: how commands are typed, for hints; what `pyproject.toml` says
 - `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it
   was made from, its engine, places in its code and what stands there
 - `under_pytest`: which ledger counts in a test
 - `store`: the ledger, which holds what became of each tick
+- `standard_streams`: standard output and standard error, which hold up nobody
 - `settings`: what is read from the environment
 - `ledger`: the ledger that the settings name
 - `engine`: one process at work, from a due tick to its outcome

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import sys
 import tomllib
 from functools import cached_property
@@ -22,21 +23,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import command_line
 from .answers import answer_in, answers_name
-from .errors import ConfigurationError, nearest
+from .errors import ConfigurationError
+from .project_file import nearest_project, own_table, project_name
 
 VARIABLE = "EVERYTICK_APP"
-# The keys that `[tool.everytick]` may have.
-_KEYS = ("app", "settings", "logging", "name", "timezone")
 _EXAMPLE = "package.module:create_scheduler"
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # Without them there is no dashboard: the extra of that name brings them.
 _DASHBOARD_NEEDS = ("fastapi", "jinja2", "uvicorn")
 
-NOT_NAMED = (
-    f"which application? Name the function that makes its schedule: everytick --app {_EXAMPLE},"
-    f' or {VARIABLE}={_EXAMPLE}, or app = "{_EXAMPLE}" under [tool.everytick] in pyproject.toml'
-)
+
+def not_named() -> str:
+    """Return the sentence for a process in which nothing names the application."""
+    called = command_line.as_called() or command_line.script("everytick")
+    return (
+        f"which application? Name the function that makes its schedule: {called} --app {_EXAMPLE},"
+        f' or {VARIABLE}={_EXAMPLE}, or app = "{_EXAMPLE}" under [tool.everytick] in pyproject.toml'
+    )
 
 
 class Application:
@@ -84,8 +89,11 @@ class Application:
         self._timezone = timezone
         # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
-        # How hints name the command line: this, and then the name of a command.
-        self.command = f"python -m {self._package.name if self._package else 'app'}"
+
+    @cached_property
+    def command(self) -> str:
+        """How hints name the command line: this, and then the name of a command."""
+        return f"{command_line.python()} -m {self._package.name if self._package else 'app'}"
 
     @cached_property
     def root(self) -> Path:
@@ -193,6 +201,11 @@ def register(application: Application) -> Application:
     return application
 
 
+def registered() -> Application | None:
+    """Return the application that was registered in this process, or found; None if none was."""
+    return _current
+
+
 def current(folder: Path | None = None) -> Application:
     """Return the application that this process belongs to: the one that was registered, else `find()`.
 
@@ -230,8 +243,8 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
         ConfigurationError: what names it is no reference, or the file cannot be understood.
     """
     folder = folder or Path.cwd()
-    file, project = _nearest_project(folder)
-    table = _checked(file, _table(file, project, "tool").get("everytick", {}))
+    file, project = nearest_project(folder)
+    table = own_table(file, project)
     root = file.parent if file else folder
     given = (
         ("--app", reference),
@@ -240,7 +253,8 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     named_by, named = next((it for it in given if it[1] is not None), ("nobody", None))
     _make_importable(root, named is not None, command)
-    typed_so = "everytick" if reference is None else f"everytick --app {reference}"
+    typed_so = (command and command_line.as_called()) or command_line.script("everytick")
+    typed_so += "" if reference is None else f" --app {shlex.quote(reference)}"
     if named is not None and ":" not in named:
         registered = _registered_by(named, named_by)
         if command or not is_there(f"{named}.__main__"):
@@ -253,7 +267,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
         settings=table.get("settings"),
         logging=table.get("logging"),
         root=root,
-        name=table.get("name") or (_project_name(file, project) if named else None),
+        name=table.get("name") or (project_name(file, project) if named else None),
         timezone=table.get("timezone"),
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
@@ -318,65 +332,6 @@ def _registered_by(package: str, named_by: str) -> Application:
             f" {'' if makes else 'such as '}{hint}"
         )
     return _current
-
-
-def _nearest_project(here: Path) -> tuple[Path | None, dict[str, Any]]:
-    """Return the pyproject.toml that counts, and what stands in it.
-
-    One above the nearest is of interest for its table alone, and is passed over where it cannot be read.
-    """
-    nearest_file: tuple[Path | None, dict[str, Any]] = (None, {})
-    for folder in (here, *here.parents):
-        file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            project = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-            if nearest_file[0] is not None:
-                continue
-            if isinstance(problem, OSError):
-                raise ConfigurationError(f"{file} cannot be read: {problem.strerror}") from None
-            raise ConfigurationError(f"{file}: not valid TOML: {problem}") from None
-        tools = project.get("tool", {})
-        if isinstance(tools, dict) and "everytick" in tools:
-            return file, project
-        if nearest_file[0] is None:
-            nearest_file = file, project
-    return nearest_file
-
-
-def _table(file: Path | None, project: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a table of pyproject.toml, empty if it is not there."""
-    table = project.get(name, {})
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{file}: {name} must be a table: [{name}]")
-    return table
-
-
-def _project_name(file: Path | None, project: dict[str, Any]) -> str | None:
-    name = _table(file, project, "project").get("name")
-    if name is not None and (not isinstance(name, str) or not name):
-        raise ConfigurationError(f"{file}: [project] name = {name!r} must be text, not empty")
-    return name
-
-
-def _checked(file: Path | None, table: Any) -> dict[str, str]:
-    """Return what `[tool.everytick]` says, if it can be understood."""
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{file}: tool.everytick must be a table: [tool.everytick]")
-    for key, value in table.items():
-        if key not in _KEYS:
-            hint = nearest(key, _KEYS) or f": it takes {', '.join(_KEYS)}"
-            raise ConfigurationError(f"{file}: [tool.everytick] has no {key!r}{hint}")
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{file}: [tool.everytick] {key} = {value!r} must be text, not empty")
-    if table.keys() - {"app"} and "app" in table and ":" not in table["app"]:
-        raise ConfigurationError(
-            f"{file}: [tool.everytick] {min(table.keys() - {'app'})} has no effect beside"
-            f" app = {table['app']!r}: a package that registers its application says all of it there"
-        )
-    return table
 
 
 def is_there(module: str) -> bool:

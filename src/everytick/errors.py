@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -58,6 +59,16 @@ FORKED = (
 
 class LedgerUnavailable(LedgerError):
     """The ledger did not answer this time (locked, full, away); trying again may help."""
+
+
+NO_FILE_HANDLES = (
+    "no file handle is left for this process: raise its limit (`ulimit -n`, or LimitNOFILE= in a unit)"
+)
+
+
+def lacks_file_handles(problem: BaseException) -> bool:
+    """Return whether something failed because this process, or the system, can open no more files."""
+    return isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,12 +7,12 @@ version number, which need not change with the commit.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from .command_line import typed_in
 from .errors import ConfigurationError
 
 # `everytick[parts] @ git+ADDRESS@COMMIT`, as the template writes it into the list of dependencies.
@@ -66,16 +66,6 @@ def commit_in(text: str) -> str | None:
     """Return the commit that the text of a `template.toml` names; None if none, or if that is undecided."""
     found = _COMMIT.findall(text)
     return found[0] if len(found) == 1 else None
-
-
-def typed_in(root: Path, command: str) -> str:
-    """Return a command of the application in that folder as a person there types it.
-
-    With the Python of the environment in the folder: `.venv/bin/python -m app update --finish`. Without
-    such an environment it is the one that is active.
-    """
-    own = Path(".venv", "Scripts/python.exe" if os.name == "nt" else "bin/python")
-    return f"{own if (root / own).exists() else 'python'} -m app {command}"
 
 
 def left_behind(root: Path) -> str | None:

@@ -1,24 +1,37 @@
 """Where log lines go: to standard error, the standard library's logging included.
 
-Every line that a run writes carries its job, tick and attempt.
+Every line that a run writes carries its job, tick and attempt. All times are in the scheduler's zone.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
+import math
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
+from everytick.standard_streams import unblocked
+from everytick.text.wording import storable
 from loguru import logger
 
 if TYPE_CHECKING:
-    from loguru import Record
+    from loguru import Message, Record
+
+# Servers that give these loggers handlers of their own, which write lines without a time.
+_OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 
 def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     """Send all logs to standard error and nowhere else: text for a terminal, or (`json`) an object a line.
+
+    Times are in the zone that SCHEDULER_TIMEZONE names, with their offset. A line of JSON has the keys
+    `time`, `level`, `message`, `job`, `tick`, `attempt`, `run` and `logger` (null where there is none),
+    `exception` where there is one, and what `logger.bind` added. Standard error that is not read holds up
+    nothing: lines are left out, and their number is logged later.
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
@@ -34,28 +47,71 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     logger.remove()
-    if log_format == "json":
-        logger.add(sys.stderr, level=level, serialize=True, backtrace=False, diagnose=False)
-    else:
-        logger.add(sys.stderr, level=level, format=_line, backtrace=False, diagnose=False)
+    lines = unblocked(sys.stderr)
+    # There is none in a process that was started without one.
+    if lines is not None and log_format == "json":
+
+        def write(message: Message) -> None:
+            lines.write(f"{_as_json(message)}\n")
+
+        logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
+    elif lines is not None:
+        logger.add(lines, level=level, format=_line, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
+    for name in _OF_SERVERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    if log_format == "json":
+        # Python itself writes these, in lines of text.
+        logging.captureWarnings(True)
+        threading.excepthook = _log_end_of_thread
+        sys.unraisablehook = _log_unraisable
     capture.attach(level)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _line(record: Record) -> str:
+    capture.prepare(record)
     run = ""
     if "job" in record["extra"]:
         run = " <cyan>{extra[job]}</cyan>"
         if record["extra"].get("tick"):
             run += " <dim>{extra[tick]}</dim>"
+        elif record["extra"].get("kind"):
+            run += " <dim>{extra[kind]}</dim>"
         if record["extra"].get("attempt", 1) > 1:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
     return (
-        "<dim>{time:YYYY-MM-DD HH:mm:ss.SSS}</dim> <level>{level: <8}</level>"
+        f"<dim>{capture.TIME_OF_LINE}</dim> <level>{{level: <8}}</level>"
         f"{run} <level>{{message}}</level>\n{{exception}}"
     )
+
+
+def _as_json(message: Message) -> str:
+    record = message.record
+    extra = {name: value for name, value in record["extra"].items() if name != "kind"}
+    line: dict[str, Any] = {
+        "time": record["time"].isoformat(),
+        "level": record["level"].name,
+        "message": record["message"],
+        **{name: extra.pop(name, None) for name in ("job", "tick", "attempt", "run")},
+        "logger": record["name"],
+    }
+    if record["exception"] is not None and record["exception"].value is not None:
+        line["exception"] = capture.trace(record["exception"].value)
+    return json.dumps({name: _plain(value) for name, value in {**extra, **line}.items()})
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: as text if it is neither text nor a number."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    try:
+        return storable(str(value))
+    except Exception:
+        # What a program has bound may not be able to say what it is.
+        return f"<{type(value).__name__}>"
 
 
 class _ToLoguru(logging.Handler):
@@ -70,4 +126,21 @@ class _ToLoguru(logging.Handler):
         while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
             frame = frame.f_back
             depth += 1
-        logger.opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+
+        def name(made: Record) -> None:
+            made["name"] = record.name
+
+        logger.patch(name).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    # As Python itself does: a thread may end itself so.
+    if ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread else "unknown"
+        logger.opt(exception=ended.exc_value).error("the thread {} ended with an error", name)
+
+
+def _log_unraisable(found: Any) -> None:
+    logger.opt(exception=found.exc_value).error(
+        "{}: {!r}", found.err_msg or "an error was ignored in", found.object
+    )

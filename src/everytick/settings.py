@@ -322,3 +322,31 @@ def settings() -> SchedulerSettings:
         where = f"{module.replace('.', '/')}.py"
         raise ConfigurationError(f"{where}: `{name}` must derive from SchedulerSettings")
     return found
+
+
+def zone_of_logs() -> ZoneInfo:
+    """Return the zone in which log lines show times: the scheduler's.
+
+    Before the settings were read it is what SCHEDULER_TIMEZONE says at that moment. They are not read for a
+    log line: the program may not have said yet which application it is. Raises nothing.
+    """
+    if settings.cache_info().currsize:
+        return settings().zone
+    application = app.registered()
+    said = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
+        Path.cwd() if application is None else application.root
+    )
+    try:
+        return ZoneInfo(without_comment(said or (application.timezone if application else "")) or "UTC")
+    except (KeyError, ValueError, OSError, ConfigurationError):
+        return ZoneInfo("UTC")
+
+
+@cache
+def _zone_in_dotenv(root: Path) -> str | None:
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(root / ".env").get("SCHEDULER_TIMEZONE")
+    except (OSError, ValueError):
+        return None

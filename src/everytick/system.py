@@ -31,12 +31,15 @@ T = TypeVar("T")
 # The signals that ask a process to stop, as far as this machine has them.
 STOP_SIGNALS = tuple(
     number
-    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK"))
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"))
     if number is not None
 )
 
 # The signal of Ctrl+C.
 INTERRUPT_SIGNAL = signal.SIGINT
+
+# The signal of a terminal that is closed, which may come twice: of the shell and of the system.
+HANGUP_SIGNAL = getattr(signal, "SIGHUP", None)
 
 
 def _start_thread(
@@ -103,7 +106,30 @@ def _is_gone(pid: int) -> bool:
         return True
     except OSError:
         pass
-    return False
+    return _is_defunct(pid)
+
+
+def _is_defunct(pid: int) -> bool:
+    """Return whether a process has ended, and only its parent did not take note of that yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    # Behind the name of the program, which may hold anything.
+    return stat.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])
+
+
+def _has_file_handles(number: int) -> bool:
+    opened: list[int] = []
+    try:
+        while len(opened) < number:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return False
+    finally:
+        for each in opened:
+            os.close(each)
+    return True
 
 
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
@@ -119,7 +145,9 @@ def _ignore_signal(number: int) -> None:
 
 def _on_signal(number: int, asked: Callable[[], object]) -> None:
     # Not by the event loop's own means, which give a signal its deadly meaning back when the loop is closed.
-    _hear(number, lambda *_: asked())
+    # A terminal that is closed does not end what was started by `nohup`.
+    if number != HANGUP_SIGNAL or signal.getsignal(number) != signal.SIG_IGN:
+        _hear(number, lambda *_: asked())
 
 
 def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None:
@@ -175,6 +203,8 @@ class System:
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone
+    # Whether this process can open so many more files.
+    has_file_handles: Callable[[int], bool] = _has_file_handles
     # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
     host: Callable[[], str] = _host

@@ -14,6 +14,7 @@ from everytick import ConfigurationError, SchedulerSettings
 from everytick import app as which
 from everytick.api.loading import configure_logging
 from everytick.call_site import is_library_file
+from everytick.command_line import python, script
 
 from a_shop import OTHER, TABLE, called, job_ids
 from a_shop import folder as folder
@@ -50,11 +51,11 @@ def test_without_any_it_is_one_sentence(folder: Path) -> None:
     for command in ("run", "runs", "doctor"):
         done = called(folder, command)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"error: {which.NOT_NAMED}\n"
+        assert done.stderr == f"error: {which.not_named()}\n"
     for arguments in (("--help",), ("run", "--help"), ("--version",)):
         assert called(folder, *arguments).returncode == 0
     # The square brackets are shown, and are no markup.
-    assert "[tool.everytick]" in which.NOT_NAMED
+    assert "[tool.everytick]" in which.not_named()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,10 @@ def test_an_application_without_a_name_of_its_own_takes_any_ledger(folder: Path)
     find: Callable[[], Any] = which.find
     assert (find().name, find().owner, find().schedule) == ("app", None, None)
     named = which.find("shop:create_scheduler")
-    assert (named.name, named.owner, named.command) == ("shop", None, "everytick --app shop:create_scheduler")
+    assert (named.name, named.owner) == ("shop", None)
+    assert named.command == f"{script('everytick')} --app shop:create_scheduler"
     (folder / "pyproject.toml").write_text(TABLE)
-    assert (find().name, find().owner, find().command) == ("the-shop", "the-shop", "everytick")
+    assert (find().name, find().owner, find().command) == ("the-shop", "the-shop", script("everytick"))
 
 
 def test_the_file_of_a_schedule_may_be_that_of_a_package(folder: Path) -> None:
@@ -161,10 +163,11 @@ def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_h
 
 def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) -> None:
     # It has no `__main__`, so `python -m market` would be of no use.
-    assert "right: everytick run\n" in called(by_hand, "doctor").stdout
-    assert "right: everytick --app market run\n" in called(by_hand, "--app", "market", "doctor").stdout
+    own = script("everytick")
+    assert f"right: {own} run\n" in called(by_hand, "doctor").stdout
+    assert f"right: {own} --app market run\n" in called(by_hand, "--app", "market", "doctor").stdout
     said = "from everytick import app; print(app.current().command)"
-    for command in ("everytick", "python -m market"):
+    for command in (own, f"{python()} -m market"):
         ran = subprocess.run([sys.executable, "-c", said], cwd=by_hand, capture_output=True, text=True)
         assert ran.stdout == f"{command}\n", ran.stderr
         (by_hand / "market" / "__main__.py").touch()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +113,18 @@ def test_another_machine_can_take_the_place_of_this_one() -> None:
     assert (system.monotonic, system.pid) == own
     with pytest.raises(AttributeError), use(no_such_part=print):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_of_which_only_its_exit_code_is_left_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert not system.is_gone(child.pid)
+        child.kill()
+        deadline = time.monotonic() + 10
+        # Nobody waits for it here, as a supervisor may not for a while.
+        while not system.is_gone(child.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        child.communicate()

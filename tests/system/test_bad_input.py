@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -315,3 +317,48 @@ def test_wrong_usage_is_a_sentence(app: Application) -> None:
 
 def test_an_unknown_command_exits_with_2(app: Application) -> None:
     assert app.command("jbos").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["why X", "runs --job X", "pause fine --note X", "run-now X", "audit --job X", "X", "run --queues X"],
+)
+def test_bytes_that_are_no_text_are_a_sentence(app: Application, arguments: str) -> None:
+    done = app.command(*arguments.replace("X", "a\udcff").split())
+    assert done.returncode == 2
+    assert done.stderr == "error: the argument 'a\\xff' is not UTF-8 text\n"
+
+
+def test_a_user_whose_name_is_no_text_can_pause_a_job(app: Application) -> None:
+    app.command("migrate")
+    with app.running():
+        pass
+    app.environment |= {"USER": "a\udcff", "LOGNAME": "a\udcff"}
+    done = app.command("pause", "fine")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a\\udcff" in app.command("audit").stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts file handles as Linux does")
+@pytest.mark.parametrize("number", [7, 8, 9, 10])
+def test_a_start_without_file_handles_is_a_sentence(app: Application, number: int) -> None:
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({number}, {number}))"
+    run = "import runpy, sys; sys.argv[1:] = ['run']; runpy.run_module('app', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; {run}"], cwd=app.folder, env=app.variables(),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no file handle is left for this process: raise its limit" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_a_sentence(app: Application, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -m everytick jobs'],
+        env=app.variables(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the working directory cannot be used: "), done.stderr

@@ -310,14 +310,14 @@ def test_the_sample_tasks_do_what_they_say(app: Application) -> None:
 def test_json_logs_hold_the_run(ticking: Application) -> None:
     ticking.environment["LOG_FORMAT"] = "json"
     with ticking.running() as process:
-        process.says('"text": ')
+        process.says('"message": ')
         wait_for(lambda: "tock" in process.log(), "a run's line")
         wait_for(lambda: len(ticking.recorded()) >= 4, "runs")
-    records = [json.loads(line)["record"] for line in process.log().splitlines()]
-    extra = next(record["extra"] for record in records if record["message"] == "tock")
-    assert extra["job"] == "tock"
-    assert datetime.fromisoformat(extra["tick"]).utcoffset() is not None
-    assert extra["attempt"] == 1
+    lines = [json.loads(line) for line in process.log().splitlines()]
+    said = next(line for line in lines if line["message"] == "tock")
+    assert said["job"] == "tock"
+    assert datetime.fromisoformat(said["tick"]).utcoffset() is not None
+    assert said["attempt"] == 1
 
 
 @pytest.mark.full

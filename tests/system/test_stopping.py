@@ -72,6 +72,44 @@ def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     assert states == {"other": "interrupted", "last": "succeeded"}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_terminal_that_is_closed_drains_also_if_it_says_so_twice(app: Application, times: int) -> None:
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
+    deploy(app, 'long, "date", id="other"')
+    with doomed(app) as process:
+        entered(app, "other")
+        for _ in range(times):
+            process.popen.send_signal(signal.SIGHUP)
+            process.says("waiting up to 10 minutes")
+            time.sleep(0.3)
+        let(app, "release")
+        assert process.popen.wait(40) == 0, process.log()
+    assert {row["state"] for row in app.recorded()} == {"succeeded"}
+
+
+def test_under_nohup_a_terminal_that_is_closed_changes_nothing(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(app, 'long, "date", id="other"')
+    # A child begins with what its parent ignores.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = app.launch()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        entered(app, "other")
+        process.popen.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert "stopping" not in process.log()
+        let(app, "release")
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(40) == 0, process.log()
+    finally:
+        process.popen.kill()
+        process.popen.wait()
+
+
 async def test_leaving_the_block_waits_for_a_stop_that_was_begun_inside(scheduler: AsyncIOScheduler) -> None:
     began = asyncio.Event()
 

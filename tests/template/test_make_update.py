@@ -12,6 +12,7 @@ import sys
 
 import copier
 import pytest
+from everytick.command_line import typed_in
 from everytick.installed import left_behind
 from everytick.update import conflicts, finish, steps, take
 from everytick.update.problem import UpdateError
@@ -180,7 +181,7 @@ def test_without_make_it_uses_the_tools_themselves(project: Project, monkeypatch
     (tools / "uv").symlink_to(HERE / "uv")
     assert [name for name, _ in steps.installing(updated)] == ["uv sync"]
     assert [name for name, _ in steps.checking(updated)] == [
-        "python -m app migrate",
+        typed_in(updated.root, "migrate"),
         "ruff check .",
         "ruff format --check .",
         "mypy",
@@ -199,7 +200,7 @@ def test_a_failed_installation_says_how_to_go_on_and_how_to_undo(
         take.take(Updated(project.folder), None)
     said = str(problem.value)
     assert "the update was taken, but `make install` does not pass: nothing of yours is lost" in said
-    assert "`python -m app update --finish`" in said
+    assert f"`{typed_in(project.folder, 'update --finish')}`" in said
     undo = said.partition("instead: ")[2].removesuffix(" && make install")
     subprocess.run(["sh", "-ec", undo], cwd=project.folder, check=True, capture_output=True)
     assert project.answers()["_commit"] == "1.0.0"

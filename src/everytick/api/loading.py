@@ -58,7 +58,7 @@ def load_schedule() -> AsyncIOScheduler:
 
     application = app.current()
     if application.schedule is None:
-        raise ConfigurationError(app.NOT_NAMED)
+        raise ConfigurationError(app.not_named())
     with default_zone.marked():
         return _made(application)
 

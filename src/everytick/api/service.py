@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
-from everytick import app
+from everytick import app, standard_streams
 from everytick.engine.context import current_run
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
-from everytick.system import STOP_SIGNALS, system
+from everytick.settings import zone_of_logs
+from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, system
 from everytick.text.instants import at
 from loguru import logger
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 def run_until_stopped(
     scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> int:
-    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short (R11).
+    """Run until SIGTERM, SIGINT or SIGHUP, then drain; a second SIGTERM or SIGINT cuts that short (R11).
 
     `beside` gives what is served while the schedule runs, from when it has started.
 
@@ -55,6 +56,7 @@ def _end(code: int) -> None:
     logger.complete()
     sys.stdout.flush()
     sys.stderr.flush()
+    standard_streams.finish()
     system.end_process(code)
 
 
@@ -107,7 +109,7 @@ async def _serve(
         if not wait:
             asyncio.get_running_loop().call_later(MOMENT, hurry.set)
 
-    _on_signals(asked)
+    _on_signals(asked, stop.set)
     scheduler.on_shutdown = asked_by_a_job
     if not await _started(scheduler, stop):
         return None
@@ -172,7 +174,7 @@ def _when(tick: int, job: Job, paused: bool) -> str:
     if paused:
         return "paused"
     if tick != ticks.FOREVER:
-        return at(tick, job.schedule.zone)
+        return at(tick, zone_of_logs())
     return "at each start" if job.startup_delay is not None else "never again"
 
 
@@ -187,11 +189,12 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
             logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
 
 
-def _on_signals(asked: Callable[[], None]) -> None:
-    """Let each signal to stop call `asked` on the event loop."""
+def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None]) -> None:
+    """Let each signal to stop call `asked` on the event loop, and that of a closed terminal `hung_up`."""
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
-        system.on_signal(number, lambda: loop.call_soon_threadsafe(asked))
+        call = hung_up if number == HANGUP_SIGNAL else asked
+        system.on_signal(number, lambda call=call: loop.call_soon_threadsafe(call))  # type: ignore[misc]
 
 
 def _ignore_signals() -> None:

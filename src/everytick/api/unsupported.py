@@ -44,6 +44,9 @@ class DurableOnly(_Apscheduler):
     def resume(self) -> NoReturn:
         refuse(call_site(), "resume()", "resume single jobs with resume_job()")
 
+    def wakeup(self) -> NoReturn:
+        refuse(call_site(), "wakeup()", "the scheduler looks by itself when a job is due or changed")
+
     def add_jobstore(self, *args: Any, **kwargs: Any) -> NoReturn:
         refuse(call_site(), "add_jobstore()", NO_JOBSTORES)
 

@@ -27,16 +27,18 @@ def dashboard(
     from everytick.dashboard.serving import Dashboard, sign_in_link
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings
-    from everytick.system import STOP_SIGNALS, system
+    from everytick.standard_streams import unblock
+    from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, system
 
     chosen = dashboard_settings()
     if link:
         print(sign_in_link(chosen))
         return
+    unblock()
     configure_logging(settings())
     served = Dashboard(chosen)
     served.announce()
     for number in STOP_SIGNALS:
         # The server raises once more what stopped it: that is no reason to end in any other way.
-        system.on_signal(number, lambda: None)
+        system.on_signal(number, served.stop if number == HANGUP_SIGNAL else lambda: None)
     served.serve()

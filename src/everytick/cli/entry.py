@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
-from pathlib import Path
+from typing import Any
 
 from everytick.app import Application, register
-from everytick.errors import ConfigurationError, LedgerError
+from everytick.command_line import as_called
+from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
 
 from . import dashboard, program
 from .standalone import everytick
@@ -20,56 +19,103 @@ INTERRUPTED = 130
 
 def run(application: Application | None, name: str | None) -> None:
     """Run the command that the process was called with; see `everytick.cli.main`."""
+    _open_missing_streams()
     try:
-        if application is None:
-            everytick(prog_name=name)
-        else:
-            register(application)
-            application.command = as_called() or name or application.command
-            if not application.has_dashboard:
-                for command in dashboard.commands.registered_commands:
-                    command.hidden = True
-            program.app(prog_name=name)
+        _command(application, name)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("interrupted", file=sys.stderr)
+            _say("interrupted")
         raise
     except ConfigurationError as problem:
         _stop(problem, 2)
     except LedgerError as problem:
         _stop(problem, 1)
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _command(application: Application | None, name: str | None) -> None:
+    try:
+        try:
+            _check_arguments()
+            if application is None:
+                everytick(prog_name=name)
+            else:
+                register(application)
+                application.command = as_called() or name or application.command
+                if not application.has_dashboard:
+                    for command in dashboard.commands.registered_commands:
+                        command.hidden = True
+                program.app(prog_name=name)
+        finally:
+            sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as end:
+        # Typer and Rich end with 1 where they meet that themselves.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # The reader (`| head`) has seen enough.
+        _discard(sys.stdout)
         sys.exit(0)
+    except OSError as problem:
+        raise LedgerError(_in_a_sentence(problem)) from None
 
 
-def as_called() -> str | None:
-    """Return how a person called this process, up to the command: `.venv/bin/python -m app`.
+def _in_a_sentence(problem: OSError) -> str:
+    """Return what the system did not allow, for a person."""
+    if lacks_file_handles(problem):
+        return NO_FILE_HANDLES
+    if _discard(sys.stdout):
+        return f"standard output cannot be written: {problem.strerror}"
+    try:
+        os.getcwd()
+    except OSError as of_folder:
+        return f"the working directory cannot be used: {of_folder.strerror}"
+    what = "" if problem.filename is None else f"{problem.filename}: "
+    return f"{what}{problem.strerror or problem}"
 
-    Returns:
-        None if another program called these commands, whose own arguments are not known.
+
+def _check_arguments() -> None:
+    """Refuse bytes that are no text: no job, note or ledger can have such a name."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+            raise ConfigurationError(f"the argument '{shown}' is not UTF-8 text") from None
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without them its standard streams, where all is left out.
+
+    Or the next file that is opened, such as the ledger, has the number of standard error, and what is said
+    goes there.
     """
-    before = len(sys.orig_argv) - len(sys.argv) + 1
-    if sys.orig_argv[before:] != sys.argv[1:]:
-        return None
-    words = sys.orig_argv[:before]
-    if "-m" not in words:
-        # The script of a virtual environment, which is run by the Python that lies beside it.
-        words = sys.argv[:1]
-        if Path(words[0]).absolute().parent != Path(sys.executable).parent:
-            return None
-    return shlex.join([_short(words[0]), *words[1:]])
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def _short(program: str) -> str:
-    """Return the path of a program as a person in this folder would write it."""
-    path = Path(program)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return str(path.relative_to(Path.cwd()))
-    return path.name if shutil.which(path.name) == program else program
+def _discard(stream: Any) -> bool:
+    """Leave out what a stream cannot write, now and when Python flushes it at its end; False if it can."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def _stop(problem: Exception, code: int) -> None:
-    print(f"error: {problem}", file=sys.stderr)
+    _say(f"error: {problem}")
     sys.exit(code)
+
+
+def _say(sentence: str) -> None:
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:
+        _discard(sys.stderr)

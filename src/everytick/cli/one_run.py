@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.read.run_details import alike
 from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.instants import local
+from everytick.text.wording import of_attempts
 
 from . import cells
 from .output import print_table, print_text
 
 
 def print_run(run: RunDetails, zone: Any) -> None:
-    """Print a run as `run_details` returns it; instants in `zone`, its tick in the job's zone and in UTC."""
+    """Print a run as `run_details` returns it, with all instants in `zone`."""
     width = max(len(name) for name, _value in _facts(run, zone))
     for name, value in _facts(run, zone):
         print_text(f"{name:<{width}}  {value}".replace("\n", "\n" + " " * (width + 2)))
-    if run["attempts"]:
-        _print_attempts(run["attempts"], zone)
-    for attempt in run["attempts"]:
-        for name, text in (("traceback", attempt["traceback"]), ("log", attempt["log"])):
-            if text:
-                print_text(f"\n{name} of attempt {attempt['attempt']}:\n{text.rstrip()}")
+    groups = alike(run["attempts"], lambda attempt: (attempt["error"], attempt["traceback"]))
+    if groups:
+        _print_attempts(groups, zone)
+    for group in groups:
+        if trace := group[0]["traceback"]:
+            _print_block(f"traceback of {of_attempts(group[0]['attempt'], group[-1]['attempt'])}", trace)
+        for attempt in group:
+            if log := attempt["log"]:
+                _print_block(f"log of {of_attempts(attempt['attempt'], attempt['attempt'])}", log)
+
+
+def _print_block(title: str, text: str) -> None:
+    print_text(f"\n{title}:\n{text.rstrip()}")
 
 
 def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
@@ -30,11 +39,12 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("run", str(run["run_id"])),
         ("job", run["job_id"] + (f" ({name})" if name and name != run["job_id"] else "")),
         ("function", function),
+        ("zone of the job", run["timezone"] != str(zone) and run["timezone"]),
         ("kind", run["kind"]),
-        ("tick", run["tick"] and cells.in_zones(run["tick"], run["timezone"], zone)),
-        ("last tick", "last_tick" in run and cells.in_zones(run["last_tick"], run["timezone"], zone)),
+        ("tick", run["tick"] and _when(run["tick"], zone)),
+        ("last tick", "last_tick" in run and _when(run["last_tick"], zone)),
         ("ticks", "last_tick" in run and ("not counted yet" if run["count"] is None else str(run["count"]))),
-        ("stands in for", run["for_tick"] and cells.in_zones(run["for_tick"], run["timezone"], zone)),
+        ("stands in for", _when(run["for_tick"], zone)),
         ("outcome", cells.outcome(run)),
         ("due", _when(run["due_at"], zone)),
         ("started", _when(run["started_at"], zone)),
@@ -57,10 +67,11 @@ def _request(request: Request, zone: Any) -> str:
     return f"{request['action']} by {request['who']}, {_when(request['at'], zone)}{note}"
 
 
-def _print_attempts(attempts: list[Attempt], zone: Any) -> None:
+def _print_attempts(groups: list[list[Attempt]], zone: Any) -> None:
+    """Print the attempts, those together that ended with the same error, which is told once."""
     print_text("")
     print_table(
-        f"{len(attempts)} attempt(s), times in {zone}",
+        f"{sum(map(len, groups))} attempt(s), times in {zone}",
         ["attempt", "outcome", "started", "ended", "seconds", "process", "error"],
         [
             [
@@ -70,9 +81,10 @@ def _print_attempts(attempts: list[Attempt], zone: Any) -> None:
                 local(attempt["finished_at"], zone),
                 cells.seconds(attempt["duration"]),
                 _process(attempt),
-                attempt["error"] or "",
+                "same error" if place and attempt["error"] else attempt["error"] or "",
             ]
-            for attempt in attempts
+            for group in groups
+            for place, attempt in enumerate(group)
         ],
     )
 

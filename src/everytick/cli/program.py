@@ -74,12 +74,14 @@ def run(
         typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
     ] = None,
 ) -> None:
-    """Run the scheduler until it is stopped (Ctrl-C or SIGTERM)."""
+    """Run the scheduler until it is stopped (Ctrl-C, SIGTERM or SIGHUP)."""
     from everytick.api.loading import configure_logging, load_schedule
     from everytick.errors import ConfigurationError, nearest
     from everytick.model.roles import ROLES
     from everytick.settings import settings
+    from everytick.standard_streams import unblock
 
+    unblock()
     if role is not None and role not in ROLES:
         raise ConfigurationError(f"--role {role!r} is none of {', '.join(ROLES)}{nearest(role, ROLES)}")
     if queues is not None and not queues.strip(" ,"):

@@ -49,5 +49,5 @@ def options(
     if is_for_help():
         return
     if which.current().schedule is None:
-        raise ConfigurationError(which.NOT_NAMED)
+        raise ConfigurationError(which.not_named())
     check_engine(context.invoked_subcommand)

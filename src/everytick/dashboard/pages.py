@@ -12,12 +12,13 @@ from everytick.read.jobs import plain_defaults
 from everytick.read.known_job import jobs_in_force, read_job, search_jobs
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.resuming import preview_of
-from everytick.read.run_details import Attempt, attempts_of
+from everytick.read.run_details import Attempt, alike, attempts_of
 from everytick.read.run_pages import SEARCHED, newest_runs, runs_of_job
 from everytick.read.runs import STATES, read_run
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.settings import settings
 from everytick.store.requests import ENDED
+from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
@@ -152,6 +153,8 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         "run.html",
         run=row,
         attempts=attempts,
+        groups=_alike(attempts),
+        of_attempts=of_attempts,
         asked=asked,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
@@ -167,13 +170,22 @@ def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
     """All that a run logged, and its tracebacks."""
     with reading(request.app.state.ledger) as connection:
         row = read_run(connection, run_id)
-        parts = [_attempt_as_text(attempt) for attempt in attempts_of(connection, row)]
+        parts = [_as_text(group) for group in _alike(attempts_of(connection, row))]
     return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
 
 
-def _attempt_as_text(attempt: Attempt) -> str:
-    said = (attempt.error, attempt.traceback, attempt.log)
-    return "\n".join([f"--- attempt {attempt.attempt}: {attempt.state}", *filter(None, said), ""])
+def _alike(attempts: list[Attempt]) -> list[list[Attempt]]:
+    """Return attempts with those together that ended in the same way."""
+    return alike(attempts, lambda attempt: (attempt.state, attempt.error, attempt.traceback))
+
+
+def _as_text(group: list[Attempt]) -> str:
+    first, which = group[0], of_attempts(group[0].attempt, group[-1].attempt)
+    logs: list[str | None] = [
+        f"--- log of attempt {it.attempt}\n{it.log}" for it in group if it.log and len(group) > 1
+    ]
+    said = [first.error, first.traceback, *(logs or [first.log])]
+    return "\n".join([f"--- {which}: {first.state}", *filter(None, said), ""])
 
 
 @router.get("/running")

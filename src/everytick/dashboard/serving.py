@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from everytick.app import typed
-from everytick.errors import ConfigurationError, LedgerError, how_to_install
+from everytick.errors import (
+    NO_FILE_HANDLES,
+    ConfigurationError,
+    LedgerError,
+    how_to_install,
+    lacks_file_handles,
+)
 from everytick.ledger import open_ledger
 from everytick.system import system
 from loguru import logger
@@ -106,6 +112,9 @@ class _Beside:
         except (ConfigurationError, LedgerError) as problem:
             logger.warning("no dashboard: {}", problem)
         except (Exception, SystemExit) as problem:
+            if lacks_file_handles(problem):
+                logger.warning("no dashboard: {}", NO_FILE_HANDLES)
+                return
             logger.opt(exception=problem).warning("no dashboard: {}", problem)
 
     def stop(self) -> None:

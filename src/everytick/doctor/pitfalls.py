@@ -10,6 +10,7 @@ from everytick import app
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.ticks import zones
+from everytick.settings import settings
 from everytick.text.durations import duration
 from everytick.text.instants import when
 
@@ -55,13 +56,13 @@ def _never(job: Job, now: int) -> Iterator[Finding]:
         return
     tick = job.next_tick(now)
     if tick is None and job.only_tick is not None:
-        what = f"job {job.id}: its date, {when(job.only_tick, job.schedule.zone)}, has passed"
+        what = f"job {job.id}: its date, {when(job.only_tick, settings().zone)}, has passed"
         yield Finding("note", "never fires", what, job.where, "another date, or no declaration any more")
     elif tick is None:
         what = f"job {job.id} never fires: {job.schedule.text} has no time to come"
         yield Finding("error", "never fires", what, job.where, "a trigger with times to come")
     elif tick > now + _YEARS * _YEAR and job.only_tick is None:
-        what = f"job {job.id} does not fire within {_YEARS} years: first at {when(tick, job.schedule.zone)}"
+        what = f"job {job.id} does not fire within {_YEARS} years: first at {when(tick, settings().zone)}"
         yield Finding("warning", "never fires", what, job.where, "a trigger that meets a nearer time")
 
 
@@ -164,9 +165,8 @@ def _crowds(jobs: Sequence[Job], workers: int, now: int) -> Iterator[Finding]:
         )
     instant, number = max(due.items(), key=lambda item: item[1], default=(0, 0))
     if number > workers:
-        zone = jobs[0].schedule.zone
         what = (
-            f"{number} jobs are due at {when(instant, zone)}, and {workers} can run at once: the"
+            f"{number} jobs are due at {when(instant, settings().zone)}, and {workers} can run at once: the"
             " others wait for"
             " a slot, and are missed when that takes longer than their grace time"
         )

@@ -5,19 +5,37 @@ All of it is bounded, is text that any database takes, and shows no secret of th
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import os
 import traceback
-from collections import deque
+from collections import Counter, deque
 from contextvars import ContextVar, Token
-from typing import Any
+from datetime import timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from everytick.settings import SchedulerSettings
+from everytick.call_site import is_library_file
+from everytick.settings import SchedulerSettings, zone_of_logs
+from everytick.text.wording import storable
 from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Record
 
 # Kept of an error, a traceback and a log, in characters.
 _ERROR_LENGTH = 2_000
 _TRACEBACK_LENGTH = 20_000
 _LOG_LENGTH = 50_000
-_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
+# How a log line shows when it was written: in the scheduler's zone, with its offset; see `prepare`.
+TIME_OF_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSSZ}"
+
+
+# By these the engine calls jobs.
+_CALLING = tuple(
+    f"{Path(module.__file__).parent}{os.sep}" for module in (asyncio, concurrent.futures) if module.__file__
+)
 
 
 class Lines:
@@ -55,7 +73,25 @@ def attach(level: str | None = None) -> None:
     global _sink, _level
     _level = level or _level
     if _sink is None or _sink not in logger._core.handlers:  # type: ignore[attr-defined]
-        _sink = logger.add(_keep, level=_level, format=_FORMAT, backtrace=False, diagnose=False)
+        _sink = logger.add(_keep, level=_level, format=_line, backtrace=False, diagnose=False)
+
+
+def prepare(record: Record) -> None:
+    """Prepare a log line: its time in the scheduler's zone, its traceback from the user's code on.
+
+    Called by whatever formats it.
+    """
+    there = record["time"].astimezone(zone_of_logs())
+    # Loguru can show the offset of a zone only if that has always the same.
+    record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
+    if record["exception"] is not None:
+        found = record["exception"]
+        record["exception"] = found._replace(traceback=_of_the_user(found.traceback))
+
+
+def _line(record: Record) -> str:
+    prepare(record)
+    return f"{TIME_OF_LINE} {{level: <8}} {{message}}\n{{exception}}"
 
 
 def begin() -> tuple[Lines, Token[Lines | None]]:
@@ -81,23 +117,62 @@ def without_secrets(text: str) -> str:
     # The longest first: one may be a part of another.
     for secret in sorted(SchedulerSettings.secrets, key=len, reverse=True):
         text = text.replace(secret, "*****")
-    return _storable(text)
+    return storable(text)
 
 
 def one_line(problem: BaseException) -> str:
-    """Return what an exception says."""
+    """Return what an exception says, and why: the parts of a group, else what it was raised from."""
+    return _cut(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
+
+
+def _said(problem: BaseException, seen: set[int]) -> str:
     said = " ".join("".join(traceback.format_exception_only(problem)).split())
-    return _cut(without_secrets(said), _ERROR_LENGTH)
+    if isinstance(problem, BaseExceptionGroup):
+        # Often many parts say the same, as when one host does not answer.
+        parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
+        shown = "; ".join(
+            text if number == 1 else f"{text} ({number} times)" for text, number in parts.items()
+        )
+        return f"{said}: [{shown}]"
+    cause = problem.__cause__
+    if cause is None or id(cause) in seen:
+        return said
+    why = _said(cause, seen | {id(cause)})
+    # Most libraries repeat what the error below said.
+    return said if str(cause) in said else f"{said} (from {why})"
 
 
 def trace(problem: BaseException) -> str:
-    """Return the traceback of an exception."""
-    return _cut(without_secrets("".join(traceback.format_exception(problem))), _TRACEBACK_LENGTH)
+    """Return the traceback of an exception, from the first frame on that is the user's own."""
+    shown = traceback.TracebackException.from_exception(problem)
+    _leave_out_machinery(shown)
+    return _cut(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
 
 
-def _storable(text: str) -> str:
-    """Return text without lone surrogates and NUL."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+def _leave_out_machinery(shown: traceback.TracebackException) -> None:
+    """Let a traceback, and those of what it came from, begin with the user's code; the engine's own stay."""
+    todo, seen = [shown], set[int]()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), 0)
+        del one.stack[:begin]
+        todo += [other for other in (one.__cause__, one.__context__, *(one.exceptions or ())) if other]
+
+
+def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
+    """Return the frames of a traceback from the first one on that is the user's; all if there is none."""
+    frame = begin
+    while frame is not None and _is_machinery(frame.tb_frame.f_code.co_filename):
+        frame = frame.tb_next
+    return frame or begin
+
+
+def _is_machinery(filename: str) -> bool:
+    """Return whether a file is of what calls a job: the engine, or what it calls jobs by."""
+    return is_library_file(filename) or filename.startswith(_CALLING)
 
 
 def _cut(text: str, length: int) -> str:

@@ -18,6 +18,7 @@ from everytick.errors import LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, decide, look_ahead
+from everytick.settings import zone_of_logs
 from everytick.store import claims
 from everytick.store.connections import Connection
 from everytick.store.database import Ledger
@@ -213,7 +214,7 @@ class Clock:
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
             self._listeners.overlapped(job.id, answer.overlapped)
         for skip in answer.decision.skip:
-            begin = when(skip.first, job.schedule.zone)
+            begin = when(skip.first, zone_of_logs())
             number = "several" if skip.count is None else skip.count
             logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, begin)
             if skip.reason != "coalesced":

@@ -10,11 +10,13 @@ from typing import Any
 from apscheduler import events
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.settings import zone_of_logs
 from everytick.store import runs
 from everytick.store.records import CANCELLED, Claim, Identity, Outcome
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
+from everytick.text.instants import iso
 from loguru import logger
 
 from . import capture
@@ -134,9 +136,15 @@ class Runner:
             self._end(claim, started, "failed", problem=problem)
             return
         self._tell(job, lambda: self._notifier.began(job))
-        tick = claim.kind if run.tick is None else run.tick.isoformat()
+        about = {
+            "job": job.id,
+            "tick": None if claim.tick is None else iso(claim.tick, zone_of_logs()),
+            "kind": claim.kind,
+            "attempt": claim.attempt,
+            "run": claim.run_id,
+        }
         limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
-        with logger.contextualize(job=job.id, tick=tick, attempt=claim.attempt):
+        with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
                     value = await self._calls.call(job, claim.run_id, limit)

@@ -44,7 +44,8 @@ class Facts:
     """One job at one moment.
 
     known: the job in the ledger. declared: the job in the working tree's schedule. problem: why that schedule
-    does not load. code_is_known: whether the working tree was looked at.
+    does not load. code_is_known: whether the working tree was looked at. shown_in: the zone of all times that
+    are told, where it is not the job's.
     """
 
     connection: Connection
@@ -53,6 +54,7 @@ class Facts:
     problem: str | None
     settings: SchedulerSettings
     code_is_known: bool = True
+    shown_in: tzinfo | None = None
 
     @property
     def job_id(self) -> str:
@@ -79,7 +81,9 @@ class Facts:
 
     @property
     def zone(self) -> tzinfo:
-        """The job's zone; the scheduler's if it is not known."""
+        """The zone of all times: the job's, the scheduler's if that is not known, or one that is wanted."""
+        if self.shown_in is not None:
+            return self.shown_in
         known = self.schedule or (self.declared.schedule if self.declared else None)
         return known.zone if known else self.settings.zone
 

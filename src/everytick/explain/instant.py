@@ -107,11 +107,15 @@ def why(
 
 
 def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
-    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says."""
+    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says.
+
+    Times are in the scheduler's zone, as in all else that is shown of a run.
+    """
     job = find_job(connection, row.job_id)
     if job is None:
         return []
-    account = Account(Facts(connection, job, None, None, settings, code_is_known=False))
+    facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
+    account = Account(facts)
     _of_row(account, row)
     return account.sentences
 

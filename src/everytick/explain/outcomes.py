@@ -239,14 +239,22 @@ def _origin(account: Account, row: Any) -> None:
 
 
 def _attempts(account: Account, row: Any) -> None:
-    zone = account.facts.zone
+    zone, told = account.facts.zone, None
     for earlier in account.facts.earlier_attempts(row.run_id):
         begun = f"began at {at(earlier.started_us, zone)} and " if earlier.started_us is not None else ""
         ended = f"at {at(earlier.finished_us, zone)}" if earlier.finished_us is not None else ""
-        error = f": {earlier.error}" if earlier.error else ""
+        error = _error(earlier.error, told)
+        told = earlier.error
         word = "was lost" if earlier.state == "lost" else earlier.state.replace("_", " ")
         word = f"was {word}" if earlier.state in ("cancelled", "interrupted") else word
         account.say(f"attempt {earlier.attempt} {begun}{word} {ended}{error}".replace(" :", ":"))
+
+
+def _error(error: str | None, told: str | None) -> str:
+    """Return the end of a sentence about an attempt; what was told of the one before is not told again."""
+    if not error:
+        return ""
+    return " with the same error" if error == told else f": {error}"
 
 
 def _start(account: Account, row: Any) -> None:
@@ -299,7 +307,10 @@ def _end(account: Account, row: Any) -> None:
     if row.started_us is not None and row.finished_us is not None and row.state != "lost":
         took = f" after {duration(row.finished_us - row.started_us)}"
     ended = "" if row.finished_us is None else f" at {at(row.finished_us, facts.zone)}"
-    error = f": {row.error}" if row.error and row.state not in ("lost", "interrupted") else ""
+    earlier = facts.earlier_attempts(row.run_id)
+    error = ""
+    if row.state not in ("lost", "interrupted"):
+        error = _error(row.error, earlier[-1].error if earlier else None)
     account.say(f"{_ENDED[row.state]}{ended}{took}{error}")
     if row.state in ("lost", "interrupted"):
         _further(account, row)

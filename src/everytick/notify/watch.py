@@ -113,7 +113,9 @@ class Watch:
             self._do(lambda inside: incidents.seen(inside, ticks.now() - self._history))
             self._next_seen = system.monotonic() + _SEEN_SECONDS
         while incidents.untold(connection, self._since):
-            self._do(lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted))
+            self._do(
+                lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted, self._zone)
+            )
         if self._lateness is not None and system.monotonic() >= self._next_late:
             self._look_for_late(connection, self._lateness)
             self._next_late = system.monotonic() + self._late_seconds
@@ -140,7 +142,7 @@ class Watch:
         ]
         if news or ended:
             self._do(lambda inside: incidents.close(inside, ended))
-            self._do(lambda inside: incidents.note_late(inside, news, self._window))
+            self._do(lambda inside: incidents.note_late(inside, news, self._window, self._zone))
 
     def _is_wanted(self, job_id: str, kind: str) -> bool:
         job = self._jobs.get(job_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeVar
 
 from everytick.model import ticks
 from everytick.store import schema
@@ -18,6 +20,8 @@ from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
 from .runs import read_run, shown
+
+T = TypeVar("T")
 
 
 def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
@@ -69,6 +73,14 @@ class Attempt:
     error: str | None
     traceback: str | None
     log: str | None
+
+
+def alike(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list[list[T]]:
+    """Return attempts with those together that follow each other and ended in the same words.
+
+    `said`: the words of an attempt, such as its state, error and traceback.
+    """
+    return [list(group) for _said, group in groupby(attempts, said)]
 
 
 def attempts_of(connection: Connection, row: Any) -> list[Attempt]:

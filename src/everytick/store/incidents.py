@@ -7,6 +7,7 @@ and PostgreSQL (13); a comment says which index a statement goes by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import tzinfo
 from typing import Any
 
 from everytick.model import ticks
@@ -135,25 +136,25 @@ def untold(connection: Connection, since: int) -> list[dict[str, Any]]:
     return [dict(zip(_COLUMNS, row, strict=True)) for row in found]
 
 
-def note(connection: Connection, since: int, window: int, wanted: Wanted) -> int:
+def note(connection: Connection, since: int, window: int, wanted: Wanted, zone: tzinfo) -> int:
     """Take note of what went wrong; return how many rows that were.
 
     `wanted(job_id, kind)` tells what people are alerted to. An incident that ended less than `window`
-    microseconds ago goes on.
+    microseconds ago goes on. Times in its words are in the zone.
     """
     now, rows = ticks.now(), untold(connection, since)
     for row in rows:
-        problem = of_run(row, now)
+        problem = of_run(row, now, zone)
         connection.execute(_MARK_TOLD, {"run_id": problem.run_id, "attempt": problem.attempt})
         if wanted(problem.job_id, problem.kind):
             _add(connection, problem, window, now)
     return len(rows)
 
 
-def note_late(connection: Connection, late: Iterable[tuple[str, int]], window: int) -> None:
+def note_late(connection: Connection, late: Iterable[tuple[str, int]], window: int, zone: tzinfo) -> None:
     """Take note of ticks, by job and the instant since when they are due, that did not begin."""
     for job_id, due in late:
-        _add(connection, of_late(job_id, due), window, ticks.now())
+        _add(connection, of_late(job_id, due, zone), window, ticks.now())
 
 
 def _add(connection: Connection, problem: Problem, window: int, now: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
+from everytick.text.wording import storable
 
 from . import gaps, records
 from . import job_statements as job_sql
@@ -47,6 +48,7 @@ def pause(connection: Connection, job_id: str, note: str | None, until: int | No
     state = read(connection, job_id)
     if state is not None:
         end_if_over(connection, state)
+    note = None if note is None else storable(note)
     values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
     changed = connection.execute(job_sql.PAUSE_JOB, values).rowcount
     return bool(changed or connection.execute(job_sql.CHANGE_PAUSE, values).rowcount)

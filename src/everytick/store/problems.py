@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import tzinfo
 from typing import Any
 
 from everytick.model import ticks
@@ -38,8 +38,8 @@ class Problem:
     detail: str
 
 
-def of_run(row: dict[str, Any], now: int) -> Problem:
-    """Return the problem that a row of the ledger's runs is."""
+def of_run(row: dict[str, Any], now: int, zone: tzinfo) -> Problem:
+    """Return the problem that a row of the ledger's runs is; its words have times in the zone."""
     kind = _KIND_OF_STATE.get(row["state"]) or ("overlap" if row["reason"] == "overlap" else "missed")
     last = row["tick_us"] if row["last_tick_us"] is None else row["last_tick_us"]
     return Problem(
@@ -51,19 +51,19 @@ def of_run(row: dict[str, Any], now: int) -> Problem:
         run_id=row["run_id"],
         attempt=row["attempt"],
         mark=row["finished_us"] if last is None else last,
-        detail=_detail(row, now),
+        detail=_detail(row, now, zone),
     )
 
 
-def of_late(job_id: str, due: int) -> Problem:
+def of_late(job_id: str, due: int, zone: tzinfo) -> Problem:
     """Return the problem that a tick is which is due since `due`, and did not begin."""
-    detail = f"due at {at(due, UTC)} and not begun"
+    detail = f"due at {at(due, zone)} and not begun"
     return Problem(job_id, "late", 1, ticks.now(), None, 0, due, detail)
 
 
-def _detail(row: dict[str, Any], now: int) -> str:
+def _detail(row: dict[str, Any], now: int, zone: tzinfo) -> str:
     if row["state"] == "skipped":
-        return f"{_which(row)}: {_WHY_SKIPPED[row['reason']]}"
+        return f"{_which(row, zone)}: {_WHY_SKIPPED[row['reason']]}"
     said = row["error"] or row["state"].replace("_", " ")
     if row["state"] == "lost" and row["again"]:
         said += "; it began again"
@@ -72,13 +72,13 @@ def _detail(row: dict[str, Any], now: int) -> str:
     elif row["state"] == "lost" and row["crashes"] >= MOST_CRASHES:
         said += f"; given up after {row['crashes'] + 1} attempts that were cut off"
     attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
-    return f"{said} (run {row['run_id']}, {_which(row)}{attempt})"
+    return f"{said} (run {row['run_id']}, {_which(row, zone)}{attempt})"
 
 
-def _which(row: dict[str, Any]) -> str:
+def _which(row: dict[str, Any], zone: tzinfo) -> str:
     if row["tick_us"] is None:
         return str(row["kind"])
     if row["last_tick_us"] is None:
-        return f"tick {at(row['tick_us'], UTC)}"
+        return f"tick {at(row['tick_us'], zone)}"
     number = "several" if row["tick_count"] is None else row["tick_count"]
-    return f"{number} ticks from {at(row['tick_us'], UTC)} to {at(row['last_tick_us'], UTC)}"
+    return f"{number} ticks from {at(row['tick_us'], zone)} to {at(row['last_tick_us'], zone)}"

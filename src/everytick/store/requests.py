@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from everytick.model import ticks
+from everytick.text.wording import storable
 
 from . import statements as sql
 from .connections import Connection
@@ -33,7 +34,7 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 
     Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
     """
-    values = {"run_id": run_id, "now": ticks.now(), "error": error}
+    values = {"run_id": run_id, "now": ticks.now(), "error": storable(error)}
     if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
         return "cancelled"
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
@@ -60,5 +61,6 @@ def note_down(
     note: str | None = None,
 ) -> None:
     """Write down who did what, when."""
-    values = {"now": ticks.now(), "who": who, "action": action}
+    values = {"now": ticks.now(), "who": storable(who), "action": action}
+    note = None if note is None else storable(note)
     connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 from weakref import WeakSet
 
-from everytick.errors import FORKED, ConfigurationError, LedgerError
+from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError
 from everytick.system import system
 
 from .checkpoints import LAST_RESORT, Checkpoints
@@ -152,6 +152,9 @@ class SqliteLedger(Ledger):
         return found
 
     def unusable(self, problem: object) -> str:
+        # SQLite opens the ledger and two files beside it, and does not say what it lacks.
+        if not system.has_file_handles(4):
+            return f"the ledger {self.place} cannot be used: {NO_FILE_HANDLES}"
         advice = f"see the file's permissions and the disk's space, or set {VARIABLE} to another place"
         if "locked" in str(problem):
             advice = "another program holds it: end that, then try again"

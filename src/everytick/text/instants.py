@@ -5,7 +5,7 @@ Instants are microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
@@ -19,14 +19,16 @@ _NAIVE = timezone(timedelta(seconds=1))
 
 
 @overload
-def iso(instant: int) -> str: ...
+def iso(instant: int, zone: tzinfo = UTC) -> str: ...
 @overload
-def iso(instant: int | None) -> str | None: ...
-def iso(instant: int | None) -> str | None:
-    """Return an instant as ISO 8601 in UTC; None for None."""
+def iso(instant: int | None, zone: tzinfo = UTC) -> str | None: ...
+def iso(instant: int | None, zone: tzinfo = UTC) -> str | None:
+    """Return an instant as ISO 8601 with its offset in a zone, by default UTC; None for None."""
     if instant is None:
         return None
-    return ticks.moment(instant).isoformat(timespec="microseconds" if instant % ticks.SECOND else "seconds")
+    return ticks.moment(instant, zone).isoformat(
+        timespec="microseconds" if instant % ticks.SECOND else "seconds"
+    )
 
 
 def when(instant: int, zone: tzinfo) -> str:

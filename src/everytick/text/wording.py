@@ -49,6 +49,21 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def storable(text: str) -> str:
+    """Return text as any database takes it: without lone surrogates and NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def is_storable(text: str) -> bool:
+    """Return whether any database takes a text as it is."""
+    return storable(text) == text
+
+
+def of_attempts(first: int, last: int) -> str:
+    """Return `attempt 2`, or `attempts 2 to 4`."""
+    return f"attempt {first}" if first == last else f"attempts {first} to {last}"
+
+
 def not_a_run(text: str) -> str:
     """Return the sentence for what is given as the number of a run and is none."""
     return f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"

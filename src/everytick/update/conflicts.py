@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from everytick.installed import left_behind, typed_in
+from everytick.command_line import typed_in
+from everytick.installed import left_behind
 
 from .problem import UpdateError
 from .project import Project

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from everytick.answers import answer_in
-from everytick.installed import TAKEN, commit_in, is_stale, typed_in
+from everytick.command_line import typed_in
+from everytick.installed import TAKEN, commit_in, is_stale
 
 from . import conflicts, edits, news, steps
 from .problem import UpdateError

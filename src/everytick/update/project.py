@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from everytick.answers import answer_in, answers_name
-from everytick.installed import EngineLine, engine_line, typed_in
+from everytick.command_line import typed_in
+from everytick.installed import EngineLine, engine_line
 
 from . import plain_git
 from .problem import UpdateError

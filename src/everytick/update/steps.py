@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from everytick.command_line import typed_in
+
 from .project import Project
 
 Step = tuple[str, list[str]]
@@ -40,7 +42,7 @@ def checking(project: Project) -> list[Step]:
     else:
         tools = ("ruff check .", "ruff format --check .", "mypy", "pytest")
         checks = [(it, [python, "-m", *it.split()]) for it in tools]
-    return [("python -m app migrate", [python, "-m", "app", "migrate"]), *checks]
+    return [(typed_in(project.root, "migrate"), [python, "-m", "app", "migrate"]), *checks]
 
 
 def finishing(project: Project, *arguments: str) -> list[str]:

@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 
-from everytick.installed import is_stale, typed_in
+from everytick.command_line import typed_in
+from everytick.installed import is_stale
 
 from . import conflicts, news, steps
 from .copier import Copier

@@ -115,6 +115,7 @@ async def test_a_scheduler_that_cannot_open_its_ledger_starts_nothing(tmp_path: 
     "call",
     [
         lambda s: s.add_jobstore("memory"),
+        lambda s: s.wakeup(),
         lambda s: s.add_executor("processpool"),
         lambda s: s.pause(),
         lambda s: s.resume(),

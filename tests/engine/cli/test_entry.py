@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from everytick.cli.entry import as_called
+from everytick.app import Application, find
+from everytick.command_line import as_called
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,56 @@ def test_a_program_that_changed_its_arguments_names_no_command(monkeypatch: pyte
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "app", "runs"])
     monkeypatch.setattr(sys, "argv", ["app", "jobs"])
     assert as_called() is None
+
+
+def test_a_program_that_was_called_by_a_link_is_shown_by_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, on_path = tmp_path / "venv/bin", tmp_path / "bin"
+    own.mkdir(parents=True)
+    on_path.mkdir()
+    (own / "my-scheduler").touch(0o755)
+    link = on_path / "my-scheduler"
+    link.symlink_to(own / "my-scheduler")
+    monkeypatch.setattr(sys, "orig_argv", [str(own / "python"), str(link), "jobs"])
+    monkeypatch.setattr(sys, "argv", [str(link), "jobs"])
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert as_called() == str(link)
+    monkeypatch.setenv("PATH", str(on_path))
+    assert as_called() == "my-scheduler"
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_where_no_command_was_called_hints_name_a_program_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool
+) -> None:
+    own = tmp_path / "elsewhere/bin"
+    own.mkdir(parents=True)
+    for name in ("python", "everytick"):
+        (own / name).touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    monkeypatch.setenv("PATH", str(own) if on_path else "/usr/bin")
+    monkeypatch.chdir(tmp_path)
+    folder = "" if on_path else "elsewhere/bin/"
+    assert Application(str(tmp_path / "shop/__init__.py")).command == f"{folder}python -m shop"
+    assert find().command == f"{folder}everytick"
+    (own / "everytick").unlink()
+    assert find().command == f"{folder}python -m everytick"
+
+
+@pytest.mark.parametrize("words", [[".venv/bin/everytick"], [".venv/bin/python", "-m", "everytick"]])
+def test_everytick_is_shown_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.everytick]\napp = "shop:create_scheduler"\n')
+    monkeypatch.chdir(tmp_path)
+    first = words if words[1:] else [str(tmp_path / ".venv/bin/python"), *words]
+    monkeypatch.setattr(sys, "orig_argv", [*first, "jobs"])
+    monkeypatch.setattr(sys, "argv", [words[0], "jobs"])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv/bin/python"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert find(command=True).command == " ".join(words)
+    monkeypatch.setattr(sys, "argv", [words[0], "--app", "shop:create", "jobs"])
+    monkeypatch.setattr(sys, "orig_argv", [*first, "--app", "shop:create", "jobs"])
+    assert find("shop:create", command=True).command == f"{' '.join(words)} --app shop:create"

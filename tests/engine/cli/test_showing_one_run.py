@@ -71,7 +71,7 @@ async def test_everything_about_a_run_is_shown(scheduler: AsyncIOScheduler) -> N
 
     for words in (
         "job (The Job)",
-        "2026-03-01 03:00:00 Asia/Tokyo",
+        "zone of the job  Asia/Tokyo",
         "2026-02-28 18:00:00 UTC",
         "run now by carla",
         "a customer asks",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.command_line import python
 from everytick.doctor import Finding, history, pitfalls
 from everytick.model import ticks
 from everytick.read.jobs import Declared
@@ -166,7 +167,7 @@ def test_a_job_that_failed_several_times_in_a_row(troubled: SampleLedger) -> Non
     book(troubled, fail)
     found = only(history_of(troubled), "failures", "warning")
     assert "the last 3 runs of job timeout did not succeed, at last with: it took longer" in found.what
-    assert re.fullmatch(r"python -m app why timeout --run \d+", found.right or "")
+    assert re.fullmatch(rf"{re.escape(python())} -m app why timeout --run \d+", found.right or "")
 
 
 def test_a_job_that_takes_longer_than_its_interval(troubled: SampleLedger) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from everytick import AsyncIOScheduler
 from everytick import app as which
+from everytick.app import typed
 from everytick.doctor import environment, examination, storage
 from everytick.errors import how_to_install
 from everytick.model import ticks
@@ -57,7 +58,7 @@ def test_commands_to_paste_are_quoted(troubled: SampleLedger) -> None:
     renamed = "UPDATE scheduler_jobs SET job_id = 'a job; rm', paused_us = ?, pause_note = NULL"
     change(troubled, f"{renamed} WHERE job_id = 'paused'", ticks.now() - 8 * DAY)
     [found] = [it for it in history_of(troubled) if it.check == "pause"]
-    assert found.right == ("python -m app resume 'a job; rm', or python -m app pause 'a job; rm' --note TEXT")
+    assert found.right == f"{typed('resume')} 'a job; rm', or {typed('pause')} 'a job; rm' --note TEXT"
 
 
 def test_no_ledger_yet_is_no_error_and_makes_none(scheduler: AsyncIOScheduler) -> None:
@@ -80,7 +81,7 @@ def test_a_ledger_of_an_older_version(troubled: SampleLedger) -> None:
     change(troubled, "UPDATE scheduler_ledger_version SET version_num = '0002'")
     readable, found = storage.examine_file(SqliteLedger(f"sqlite:///{troubled.ledger.path}"))
     assert not readable
-    assert only(found, "ledger", "warning").right == "python -m app migrate, or a start"
+    assert only(found, "ledger", "warning").right == f"{typed('migrate')}, or a start"
 
 
 def test_little_room_on_the_disk(troubled: SampleLedger, monkeypatch: pytest.MonkeyPatch) -> None:

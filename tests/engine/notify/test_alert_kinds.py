@@ -68,6 +68,18 @@ async def test_an_overlap_is_told_by_choice(tmp_path: Path, sink: HttpSink, chos
     assert any("an earlier run was not over yet" in body for body in sink.bodies) == chosen
 
 
+async def test_all_times_of_an_alert_are_in_the_scheduler_s_zone(tmp_path: Path, sink: HttpSink) -> None:
+    def fails() -> None:
+        raise RuntimeError("no")
+
+    with alerting(tmp_path, sink, SCHEDULER_TIMEZONE="Asia/Tokyo") as scheduler:
+        scheduler.add_job(fails, "interval", seconds=1, id="fails", timezone="Europe/Berlin")
+        async with scheduler:
+            await until(lambda: sink.bodies)
+    assert " JST" in sink.bodies[0]
+    assert not any(zone in sink.bodies[0] for zone in (" UTC", " CET", " CEST"))
+
+
 @pytest.mark.full
 async def test_a_tick_that_waits_for_too_long_is_late_until_it_begins(tmp_path: Path, sink: HttpSink) -> None:
     go_on = asyncio.Event()

@@ -17,8 +17,8 @@ from everytick.text import durations, instants, sizes
 
 ROOT = Path(everytick.__file__).parent
 # What is no text for people: the data of a schedule and the text of a declaration, with which another start
-# compares them, and the field `tick` of log lines, which is in the job's zone.
-MACHINE_FORMATS = {"api/triggers.py", "api/trigger_arguments.py", "engine/runner.py"}
+# compares them, and the field `time` of log lines in JSON.
+MACHINE_FORMATS = {"api/triggers.py", "api/trigger_arguments.py", "logs.py"}
 BERLIN = ZoneInfo("Europe/Berlin")
 
 

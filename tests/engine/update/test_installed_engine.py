@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from everytick import app as which
-from everytick import cli, installed
+from everytick import cli, command_line, installed
 from everytick.app import Application
 from everytick.errors import ConfigurationError
 
@@ -203,7 +203,8 @@ def rendered(folder: Path) -> Application:
 
 
 def test_a_hint_names_the_environment_in_the_folder_if_there_is_one(tmp_path: Path) -> None:
-    assert installed.typed_in(tmp_path, "update --finish") == "python -m app update --finish"
+    own = command_line.python()
+    assert command_line.typed_in(tmp_path, "update --finish") == f"{own} -m app update --finish"
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
-    assert installed.typed_in(tmp_path, "update --finish") == ".venv/bin/python -m app update --finish"
+    assert command_line.typed_in(tmp_path, "update --finish") == ".venv/bin/python -m app update --finish"

@@ -1,0 +1,183 @@
+"""Standard output and standard error which hold up nobody.
+
+What is written to them is taken at once, and a thread of their own passes it on. A pipe that nobody reads,
+one whose reader is gone, and a full disk hold up neither the event loop, nor a job that prints, nor the end
+of the process. What could not be passed on is counted, and logged as soon as something can be passed on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from loguru import logger
+
+from .system import system
+
+# How much may wait to be passed on, in bytes. More is left out.
+_MOST_WAITING = 1_000_000
+# How long the end of the process waits for what still waits, in seconds.
+_PATIENCE = 2.0
+
+
+class _Queue(io.RawIOBase):
+    """Takes the bytes of one stream and passes them on to its file descriptor, on a thread."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream, self._number, self._name = stream, stream.fileno(), name
+        self._waiting: deque[bytes] = deque()
+        # How much waits, in bytes and in lines.
+        self._size = self._lines = 0
+        # Lines that were left out and not yet told of; whether that is so for want of room.
+        self._left_out = 0
+        self._is_full = False
+        # Of a lock that the same thread may take twice: a signal's handler may write while it is held.
+        self._changed = system.condition()
+        self._is_threaded = False
+        self._is_direct = False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def write(self, given: bytes) -> int:  # type: ignore[override]
+        """Take bytes; never blocks."""
+        chunk = bytes(given)
+        lines = chunk.count(b"\n")
+        if self._is_direct or not self._has_thread():
+            self._pass_on(chunk)
+            return len(chunk)
+        with self._changed:
+            self._is_full = self._is_full or self._size + len(chunk) > _MOST_WAITING
+            if self._is_full:
+                self._left_out += lines
+            else:
+                self._waiting.append(chunk)
+                self._size += len(chunk)
+                self._lines += lines
+                self._changed.notify_all()
+        return len(chunk)
+
+    def finish(self, patience: float) -> None:
+        """Wait until all is passed on, for some seconds at most; what is not by then counts as left out."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._size, patience):
+                self._left_out += self._lines
+
+    def log_left_out(self) -> None:
+        """Log how many lines were left out since the last time, if any."""
+        with self._changed:
+            number, self._left_out = self._left_out, 0
+        if number:
+            logger.warning("{} line(s) could not be written to {} and were left out", number, self._name)
+
+    def be_direct(self) -> None:
+        """Go on in a child that was forked, where the thread is not: there is nobody else to hold up."""
+        self._is_direct = True
+        self._waiting.clear()
+        self._changed = system.condition()
+
+    def _has_thread(self) -> bool:
+        if not self._is_threaded:
+            try:
+                system.start_thread(self._work, name=f"scheduler-{self._name.replace(' ', '-')}")
+            except RuntimeError:
+                # No thread can be had: too many of them, or the interpreter is ending.
+                return False
+            self._is_threaded = True
+        return True
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                chunk = b"".join(self._waiting)
+                self._waiting.clear()
+            is_done, lines = self._pass_on(chunk), chunk.count(b"\n")
+            with self._changed:
+                self._size -= len(chunk)
+                self._lines -= lines
+                self._left_out += 0 if is_done else lines
+                is_empty = not self._size
+                self._is_full = self._is_full and not is_empty
+                self._changed.notify_all()
+            if is_done and is_empty:
+                self.log_left_out()
+
+    def _pass_on(self, chunk: bytes) -> bool:
+        rest = memoryview(chunk)
+        while rest:
+            try:
+                rest = rest[os.write(self._number, rest) :]
+            except BlockingIOError:
+                # Another program, which has the same pipe, made it so.
+                system.sleep(0.02)
+            except OSError:
+                return False
+        return True
+
+
+_queues: dict[TextIO, tuple[_Queue, TextIO]] = {}
+
+
+def unblocked(stream: Any) -> Any:
+    """Return a stream that blocks nobody in the place of this process's standard output or standard error.
+
+    Any other is returned as it is: what a test or a program has put there is no pipe of this process. So is
+    None, which Python has where a process was started without the stream.
+    """
+    if stream is None or (stream is not sys.__stdout__ and stream is not sys.__stderr__):
+        return stream
+    if stream not in _queues:
+        assert stream is not None
+        try:
+            stream.flush()
+            queue = _Queue(stream, "standard output" if stream is sys.__stdout__ else "standard error")
+        except (OSError, ValueError):
+            # It is closed.
+            return stream
+        if not _queues:
+            atexit.register(finish)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_be_direct)
+        text = io.TextIOWrapper(
+            queue,  # type: ignore[type-var]
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            newline=None if os.name == "nt" else "",
+            write_through=True,
+        )
+        _queues[stream] = (queue, text)
+    return _queues[stream][1]
+
+
+def unblock() -> None:
+    """Let all that this process writes to its standard output and standard error block nobody from now on."""
+    sys.stdout, sys.stderr = unblocked(sys.stdout), unblocked(sys.stderr)
+
+
+def finish(patience: float = _PATIENCE) -> None:
+    """Wait at the end of the process until all is written, for some seconds at most."""
+    # The last one to be waited for is standard error, to which the number of lines left out is logged.
+    for queue, _text in _in_order(_queues.values()):
+        queue.finish(patience)
+        queue.log_left_out()
+
+
+def _in_order(found: Iterable[tuple[_Queue, TextIO]]) -> list[tuple[_Queue, TextIO]]:
+    return sorted(found, key=lambda pair: pair[0].fileno())
+
+
+def _be_direct() -> None:
+    for queue, _text in _queues.values():
+        queue.be_direct()

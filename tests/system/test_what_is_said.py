@@ -1,0 +1,213 @@
+"""What the logs, the commands and the alerts say of a run: in one zone, with its causes, once."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from everytick.model import ticks
+
+from application import Application
+from waiting import wait_for
+
+TASKS = """
+import logging
+from loguru import logger
+
+
+def says():
+    logger.info("said by a task")
+    logger.bind(customer=4, price=float("nan"), what=object()).info("said {} <red>", "\\udcff")
+    logging.getLogger("some.library").warning("said by a library")
+
+
+def fails():
+    raise ExceptionGroup("two hosts", [OSError("no route"), ExceptionGroup("inner", [KeyError("k")] * 3)])
+
+
+def wraps():
+    try:
+        int("x")
+    except ValueError as problem:
+        raise RuntimeError("not synced") from problem
+"""
+SCHEDULE = """
+scheduler.add_job(says, "interval", hours=1, id="says", timezone="Asia/Tokyo", misfire_grace_time=7200)
+scheduler.add_job(fails, "date", id="fails", retries=2, retry_delay=0.1)
+scheduler.add_job(wraps, "date", id="wraps")
+scheduler.add_job(says, "date", id="once")
+"""
+IMPORTS = "from app.services.my_tasks import fails, says, wraps\n"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    made = Application(tmp_path)
+    made.tasks(TASKS)
+    made.schedule(SCHEDULE, IMPORTS)
+    made.environment["SCHEDULER_TIMEZONE"] = "America/New_York"
+    return made
+
+
+def log_of(app: Application, *job_ids: str) -> str:
+    """Run the schedule until its first runs, and some of these jobs, have ended; return the log."""
+    expected = {"fails", "wraps", "once", *job_ids}
+
+    def is_over() -> bool:
+        ended = app.recorded("succeeded", "failed")
+        return expected <= {row["job_id"] for row in ended} and not app.recorded("retrying", "running")
+
+    with app.running() as process:
+        wait_for(is_over, "all runs")
+    return process.log()
+
+
+def run_of(app: Application, job_id: str) -> str:
+    return str(next(run["run_id"] for run in app.runs() if run["job_id"] == job_id))
+
+
+# --- one clock
+
+
+def test_all_times_of_the_log_are_in_the_scheduler_s_zone_and_say_so(app: Application) -> None:
+    app.environment["TZ"] = "Europe/Berlin"
+    app.schedule(SCHEDULE.replace('"interval", hours=1', '"interval", seconds=1'), IMPORTS)
+    log = log_of(app, "says")
+    begins = [line for line in log.splitlines() if re.match(r"\d{4}-", line)]
+    assert begins
+    for line in begins:
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}-0[45]:00 ", line), line
+        assert not re.search(r"JST|UTC|\+0[129]:00", line), line
+    assert re.search(r"INFO +says \d{4}-\d\d-\d\dT[\d:]+-0[45]:00 said by a task", log), log
+
+
+@pytest.mark.parametrize("place", ["environment", "dotenv"])
+def test_a_log_line_before_the_settings_are_read_has_the_zone_too(app: Application, place: str) -> None:
+    del app.environment["SCHEDULER_TIMEZONE"]
+    if place == "dotenv":
+        (app.folder / ".env").write_text("SCHEDULER_TIMEZONE=Asia/Tokyo # ours\n")
+    else:
+        app.environment["SCHEDULER_TIMEZONE"] = "Asia/Tokyo"
+    code = "import everytick, loguru; everytick.log_to_stderr(); loguru.logger.info('early')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=app.folder,
+        env=app.variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.match(r"\S+ [\d:.]+\+09:00 INFO     early$", done.stderr), done.stderr
+
+
+def test_all_that_show_says_is_in_one_zone(app: Application) -> None:
+    log_of(app)
+    app.command("run-now", "says")
+    with app.running():
+        wait_for(lambda: [run for run in app.recorded("succeeded") if run["kind"] == "manual"], "the run")
+    shown = app.command("show", run_of(app, "says")).stdout
+    assert "zone of the job  Asia/Tokyo" in shown
+    for line in shown.splitlines():
+        if re.search(r"\d\d:\d\d:\d\d", line) and "Asia" not in line:
+            assert "UTC" not in line
+            assert not re.search(r"[+]\d\d:00", line), line
+    assert re.search(r"^started +\S+ \S+ America/New_York$", shown, re.M), shown
+    assert re.search(r"^\d{4}-\S+ [\d:.]+-0[45]:00 INFO +said by a task", shown, re.M), shown
+
+
+def test_a_server_s_own_lines_come_out_the_same_way(app: Application) -> None:
+    code = (
+        "import logging, uvicorn, everytick\n"
+        "uvicorn.Config('app:app')\n"
+        "everytick.log_to_stderr('INFO', 'json')\n"
+        "logging.getLogger('uvicorn.error').info('started')\n"
+        "logging.getLogger('uvicorn.access').info('%s - %d', '/', 200)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=app.folder,
+        env=app.variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(it["logger"], it["message"]) for it in lines] == [
+        ("uvicorn.error", "started"),
+        ("uvicorn.access", "/ - 200"),
+    ]
+    assert done.stdout == ""
+
+
+# --- errors
+
+
+def test_a_group_says_its_causes_wherever_an_error_is_shown(app: Application) -> None:
+    log_of(app)
+    causes = "[OSError: no route; ExceptionGroup: inner (3 sub-exceptions): [KeyError: 'k' (3 times)]]"
+    said = f"ExceptionGroup: two hosts (2 sub-exceptions): {causes}"
+    [run] = [run for run in app.runs() if run["job_id"] == "fails"]
+    assert run["error"] == said
+    assert said in app.command("why", "fails").stdout
+    [run] = [run for run in app.runs() if run["job_id"] == "wraps"]
+    assert run["error"].startswith("RuntimeError: not synced (from ValueError: invalid literal"), run["error"]
+
+
+def test_tracebacks_begin_with_the_user_s_own_frames(app: Application) -> None:
+    log = log_of(app)
+    for run in app.runs("--failed"):
+        frames = re.findall(r'File "([^"]+)"', run["traceback"])
+        assert frames, run
+        assert all(frame == str(app.tasks_file) for frame in frames), frames
+    assert "everytick/engine" not in log.partition("Traceback")[2]
+
+
+def test_attempts_that_ended_alike_are_shown_once(app: Application) -> None:
+    log_of(app)
+    shown = app.command("show", run_of(app, "fails")).stdout
+    assert shown.count("Traceback (most recent call last)") == 1
+    assert "traceback of attempts 1 to 3:" in shown
+    assert shown.count("same error") == 2
+    assert app.command("why", "fails").stdout.count("with the same error") == 2
+
+
+# --- JSON
+
+
+def test_json_is_flat_and_each_line_is_an_object(app: Application) -> None:
+    app.environment |= {"LOG_FORMAT": "json", "PYTHONIOENCODING": "ascii", "PYTHONWARNINGS": "always"}
+    app.tasks(
+        TASKS + "    raise problem\n" + "def odd():\n"
+        "    import threading, warnings\n"
+        "    warnings.warn('careful')\n"
+        "    thread = threading.Thread(target=lambda: 1 / 0, name='mine')\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+    )
+    app.tasks(app.tasks_file.read_text().replace("    raise problem\n", ""))
+    app.schedule(
+        SCHEDULE + 'scheduler.add_job(odd, "date", id="odd")\n', IMPORTS.replace("fails", "fails, odd")
+    )
+    begin = ticks.now()
+    lines = [json.loads(line) for line in log_of(app).splitlines()]
+    keys = {"time", "level", "message", "job", "tick", "attempt", "run", "logger"}
+    assert all(keys <= line.keys() for line in lines)
+    assert all(not isinstance(value, dict | list) for line in lines for value in line.values())
+    said = next(line for line in lines if line["message"] == "said by a task")
+    assert said.keys() == keys
+    assert (said["job"], said["attempt"], said["level"]) == ("once", 1, "INFO")
+    assert said["logger"] == "app.services.my_tasks"
+    assert said["run"] == int(run_of(app, "once"))
+    assert re.search(r"-0[45]:00$", said["time"])
+    assert begin > 0
+    bound = next(line for line in lines if "customer" in line)
+    assert (bound["customer"], bound["price"], bound["message"]) == (4, "nan", "said \\udcff <red>")
+    assert next(line for line in lines if line["message"] == "said by a library")["logger"] == "some.library"
+    failed = next(line for line in lines if line["job"] == "wraps" and "exception" in line)
+    assert "RuntimeError: not synced" in failed["exception"]
+    assert any("careful" in line["message"] for line in lines)
+    assert any("mine" in line["message"] and "ZeroDivisionError" in line["exception"] for line in lines)
