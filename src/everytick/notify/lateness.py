@@ -1,12 +1,13 @@
 """Which ticks are due for too long and have not begun, while something is up.
 
 How long is measured with the monotonic clock, from when this process first saw the tick due: neither a time
-in which nothing was up nor a clock that was set makes anything late.
+in which nothing was up nor a clock that was set makes anything late. A newer tick in its place has waited
+as long: a job of which nothing begins is late, however often another tick waits instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -25,22 +26,56 @@ SELECT job_id, min(due_us) FROM scheduler_runs
 WHERE state IN ('claimed', 'running') AND state = 'claimed' AND due_us <= :now GROUP BY job_id
 """
 
+# Whether a run of a job has begun since an instant at which one was due. By the unique index of job and tick.
+_HAS_BEGUN = """
+SELECT 1 FROM scheduler_runs
+WHERE job_id = :job_id AND started_us <= :now
+  AND (tick_us >= :first_tick OR (tick_us IS NULL AND due_us >= :due))
+LIMIT 1
+"""
+
 
 class Lateness:
     """Looks at all jobs now and then. `after` is in seconds."""
 
     def __init__(self, jobs: Mapping[str, Job], after: float) -> None:
         self._jobs, self._after = jobs, after
-        self._since: dict[tuple[str, int], float] = {}
+        # Per job: from which instant on it waits, and since when that is known here.
+        self._since: dict[str, tuple[int, float]] = {}
         # Per job: from where, under which definition, and when it is due next.
         self._next: dict[str, tuple[int, str, int | None]] = {}
 
-    def look(self, connection: Connection) -> tuple[dict[str, int], list[tuple[str, int]]]:
-        """Return what is due and has not begun, by job the oldest instant, and what of it is late."""
-        waiting = self._waiting(connection)
+    def look(
+        self, connection: Connection, known: Iterable[tuple[str, int]] = ()
+    ) -> tuple[dict[str, int], list[tuple[str, int]]]:
+        """Return what is due and has not begun, by job the oldest instant, and what of it is late.
+
+        `known`: what is on record as late, perhaps by another process, which has seen it longer.
+        """
         now = system.monotonic()
-        self._since = {found: self._since.get(found, now) for found in waiting.items()}
-        return waiting, [found for found, since in self._since.items() if now - since >= self._after]
+        for job_id, due in known:
+            if due < self._since.get(job_id, (ticks.FOREVER, now))[0]:
+                self._since[job_id] = due, now
+        self._since = {
+            job_id: self._first(connection, job_id, due, now)
+            for job_id, due in self._waiting(connection).items()
+        }
+        waiting = {job_id: due for job_id, (due, _since) in self._since.items()}
+        late = [(job_id, due) for job_id, (due, since) in self._since.items() if now - since >= self._after]
+        return waiting, late
+
+    def _first(self, connection: Connection, job_id: str, due: int, now: float) -> tuple[int, float]:
+        """Return from which instant on a job waits, and since when that is known."""
+        before = self._since.get(job_id)
+        if before is None or due < before[0]:
+            return due, now
+        if due > before[0]:
+            job = self._jobs.get(job_id)
+            first_tick = before[0] - (job.schedule.jitter if job is not None else 0)
+            values = {"job_id": job_id, "now": ticks.now(), "first_tick": first_tick, "due": before[0]}
+            if connection.execute(_HAS_BEGUN, values).fetchone():
+                return due, now
+        return before
 
     def _waiting(self, connection: Connection) -> dict[str, int]:
         now = ticks.now()

@@ -131,9 +131,9 @@ class Watch:
         return since
 
     def _look_for_late(self, connection: Connection, lateness: Lateness) -> None:
-        waiting, late = lateness.look(connection)
         known = incidents.late(connection)
         told = {(job_id, due) for _id, job_id, due in known}
+        waiting, late = lateness.look(connection, told)
         news = [found for found in late if found not in told and self._is_wanted(found[0], "late")]
         ended = [
             (incident_id, due)
