@@ -55,6 +55,7 @@ def release(version: str, changelog: str) -> str:
     try:
         (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
         write_project(version)
+        write_requirement(version)
         keep(version)
         commit(f"Release {version}")
         git("tag", "--annotate", "--message", f"Release {version}", version)
@@ -120,6 +121,17 @@ def write_project(version: str) -> None:
     )
     if not number:
         raise ReleaseError("pyproject.toml has no line `version` to replace")
+    path.write_text(text, encoding="utf-8")
+
+
+def write_requirement(version: str) -> None:
+    """Write the version that applications require of a package index into the template."""
+    path = ROOT / "includes" / "engine.jinja"
+    text, number = re.subn(
+        r"newest_release = '.*'", f"newest_release = '{version}'", path.read_text(encoding="utf-8"), count=1
+    )
+    if not number:
+        raise ReleaseError("includes/engine.jinja has no `newest_release` to replace")
     path.write_text(text, encoding="utf-8")
 
 

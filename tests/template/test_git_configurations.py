@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from everytick.update import plain_git, steps, take
+from everytick.update import edits, plain_git, steps, take
 from everytick.update.problem import UpdateError
 from everytick.update.project import Project as Updated
 
@@ -128,6 +128,25 @@ def test_copier_alone_loses_lines_with_ignored_names(mine: Project, monkeypatch:
     command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
     subprocess.run(command, cwd=mine.folder, check=True, capture_output=True)
     assert MINE["Makefile"] not in (mine.folder / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_lines_that_copier_alone_has_lost_are_put_back(
+    mine: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the updater of 0.1 does it, which has no shield."""
+    before = git(mine.folder, "rev-parse", "HEAD").strip()
+    configure(CONFIGURATIONS["ignored names"](), monkeypatch)
+    command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    subprocess.run(command, cwd=mine.folder, check=True, capture_output=True)
+    found = edits.save(Updated(mine.folder), before, merged_just_now=True)
+    assert (found.lost, found.patch) == ([], None)
+    assert sorted(found.back) == [".env.example", "Makefile", "pyproject.toml"]
+    assert "Makefile" in (found.remark() or "")
+    for file, text in MINE.items():
+        there = (mine.folder / file).read_text(encoding="utf-8")
+        assert there.count(text) == 1
+        assert THEIRS in there
 
 
 def test_how_to_reach_the_template_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class Copier:
 
     Args:
         project: what it is to work on.
-        source: where the template is, if it is no longer where the project says.
+        source: where the template is now, if that is not where the project says.
     """
 
     def __init__(self, project: Project, source: str | None = None) -> None:
@@ -60,12 +60,13 @@ class Copier:
     def _programs(self) -> list[str]:
         """Return the programs of that name that are here."""
         found = [shutil.which("copier"), shutil.which("copier", path=sysconfig.get_path("scripts"))]
-        template = Path(self._source or self._project.answer("_src_path")).expanduser()
-        if template.is_dir():
-            binaries = "Scripts" if os.name == "nt" else "bin"
-            found += [
-                shutil.which("copier", path=str(template / name / binaries)) for name in (".venv", "venv")
-            ]
+        binaries = "Scripts" if os.name == "nt" else "bin"
+        for place in filter(None, (self._source, self._project.answer("_src_path"))):
+            template = Path(place).expanduser()
+            if template.is_dir():
+                found += [
+                    shutil.which("copier", path=str(template / name / binaries)) for name in (".venv", "venv")
+                ]
         return [program for program in found if program]
 
     def update(self, ref: str | None) -> None:

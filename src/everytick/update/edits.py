@@ -7,6 +7,7 @@ files that went is kept as a patch.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -22,6 +23,8 @@ from .problem import UpdateError
 from .project import Project
 
 PATCH = "everytick-edits.patch"
+# The line of a shared file below which all is the user's.
+_SEPARATOR = re.compile(rb"^[ \t]*(#|--|//) yours: .*\n", re.MULTILINE)
 
 
 @dataclass
@@ -30,12 +33,14 @@ class Edits:
 
     Args:
         lost: the files with changes that are gone.
+        back: shared files whose lines of the user below the separator were gone, and were put back.
         patch: the file that keeps these changes; None if there are none.
         left: files of the user's in folders from which the template's files went.
         untold: why it could not be found out.
     """
 
     lost: list[str] = field(default_factory=list)
+    back: list[str] = field(default_factory=list)
     patch: str | None = None
     left: list[str] = field(default_factory=list)
     untold: str | None = None
@@ -52,13 +57,15 @@ class Edits:
         )
 
     def remark(self) -> str | None:
-        """Return what there is to say of files that stayed."""
-        if not self.left:
-            return None
-        return (
-            "These files of yours stay; what they import from the files beside them may be gone:\n"
-            + "\n".join(self.left)
-        )
+        """Return what there is to say of files that stayed, and of lines that were put back."""
+        said = []
+        if self.left:
+            why = "These files of yours stay; what they import from the files beside them may be gone:"
+            said.append("\n".join([why, *self.left]))
+        if self.back:
+            why = "Your lines below the separator of these files were left out by the update, and are back:"
+            said.append("\n".join([why, *self.back]))
+        return "\n\n".join(said) or None
 
 
 def save(project: Project, since: str, *, merged_just_now: bool) -> Edits:
@@ -94,7 +101,11 @@ def save(project: Project, since: str, *, merged_just_now: bool) -> Edits:
         else:
             candidates = [it for it in gone if it in made and made[it] != before[it]]
         lost = [it for it in candidates if _is_lost(project, since, it, folder / "made")]
-        edits = Edits(lost=lost, left=_left(project, before, made))
+        back = []
+        if merged_just_now:
+            back = [it for it in lost if _put_back(project, since, it, folder / "made")]
+            lost = [it for it in lost if _is_lost(project, since, it, folder / "made")]
+        edits = Edits(lost, back, left=_left(project, before, made))
         if lost:
             edits.patch = _write(project, since, lost, folder)
     return edits
@@ -150,6 +161,32 @@ def _is_lost(project: Project, since: str, name: str, made: Path) -> bool:
         return True
     there = Counter(file.read_bytes().splitlines())
     return any(there[line] < number for line, number in added.items() if line.strip())
+
+
+def _put_back(project: Project, since: str, name: str, made: Path) -> bool:
+    """Put the user's lines below a file's last separator back if they are gone; return whether they were."""
+    file = project.root / name
+    if not file.exists():
+        return False
+    mine, template = _below(_blob(project, since, name)), _below((made / name).read_bytes())
+    text = file.read_bytes()
+    now = _below(text)
+    if (
+        mine is None
+        or now is None
+        or mine == template
+        or now == mine
+        or now.strip() != (template or b"").strip()
+    ):
+        return False
+    file.write_bytes(text[: len(text) - len(now)] + mine)
+    return True
+
+
+def _below(text: bytes) -> bytes | None:
+    """Return what stands below the last separator of a shared file; None if it has none."""
+    found = list(_SEPARATOR.finditer(text))
+    return text[found[-1].end() :] if found else None
 
 
 def _left(project: Project, before: dict[str, str], made: dict[str, str]) -> list[str]:
