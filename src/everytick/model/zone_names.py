@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from . import ticks
 
-# What clocks of zones in use are abbreviated with, and the hours from UTC that this stands for. A test holds
-# these equal to the time zone database.
+# The abbreviations that zones in use have for their time, and the hours from UTC of each. A test holds these
+# equal to the time zone database.
 ABBREVIATIONS: Mapping[str, tuple[float, ...]] = {
     "ACDT": (10.5,),
     "ACST": (9.5,),

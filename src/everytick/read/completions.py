@@ -59,7 +59,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was yielded of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
+    """The yielded part of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
 
     archived: int
     # Ticks that were skipped have no attempt: their rows say 0.
@@ -72,7 +72,7 @@ class CompletionFeed:
     Args:
         since: the first look tells what ended at this instant or later, in microseconds UTC; with 0 all that
             the ledger holds, which takes ten seconds or more with a million runs; with None nothing.
-        columns: what is read of each run, `COUNTED` at least.
+        columns: the columns to read of each run, `COUNTED` at least.
     """
 
     def __init__(self, since: int | None = None, columns: Sequence[ColumnElement[Any]] = COUNTED) -> None:
@@ -118,7 +118,7 @@ class CompletionFeed:
             self._last_id = self._last_finished = 0
             return
         self._last_id = newest_id
-        # The first look tells what ended later than this.
+        # The first look yields the runs that ended later than this.
         self._last_finished = newest_end if since is None else since - 1
         is_other_file = self._file is not None
         for row in self.open_rows:

@@ -39,9 +39,9 @@ _runs = schema.runs.c
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs are wanted; what is empty or None means any.
+    """Which runs are wanted; a field that is empty or None allows any.
 
-    since, until: when they ended, in microseconds, `until` not included. What is under way has not ended
+    since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
     yet: it is later than any `since`, and than an `until` that has passed.
     """
 
@@ -123,7 +123,8 @@ def run_rows(
         found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
         if not found and job_id is not None:
             check_job(connection, job_id)
-    # By time, what ended last is chosen, and before it what has not ended; otherwise the highest numbers.
+    # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
+    # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
     return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
 

@@ -28,7 +28,7 @@ LISTED = [
 
 
 def held_runs(connection: Connection, limit: int | None = None, job_id: str | None = None) -> list[Any]:
-    """Return what is claimed or runs, by its numbers. By the index scheduler_runs_held, of jobs."""
+    """Return the runs that are claimed or running, by number. Uses the index scheduler_runs_held."""
     query = select(*LISTED).where(text(HELD)).limit(limit)
     if job_id is not None:
         query = query.where(_runs.job_id == job_id)

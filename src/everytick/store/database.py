@@ -1,7 +1,7 @@
 """Where the ledger is: opening, checking and upgrading it.
 
 A ledger that cannot be used is a LedgerError with one sentence; one that is damaged, or something else's, is
-never written to. What differs between databases is in `sqlite` and `postgres`.
+never written to. The code that differs between databases is in `sqlite` and `postgres`.
 """
 
 from __future__ import annotations

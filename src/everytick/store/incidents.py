@@ -37,7 +37,7 @@ WHERE (state IN ('failed', 'timed_out', 'lost', 'interrupted') OR reason IN ('mi
 ORDER BY finished_us LIMIT :piece
 """
 
-# By scheduler_attempts_lost, then by primary key. What was lost may have begun again before anybody looked.
+# By scheduler_attempts_lost, then by primary key. A lost run may have begun again before this looks.
 _LIST_UNTOLD_LOST = """
 SELECT run_id, job_id, kind, tick_us, NULL AS last_tick_us, NULL AS tick_count, lost.state, NULL AS reason,
        lost.attempt, crashes, lost.error, lost.finished_us, NULL AS rerun_until_us, 1 AS again

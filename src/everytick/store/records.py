@@ -11,7 +11,7 @@ from everytick.model.roles import ALL, Role
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.system import system
 
-# What is kept of a run that was cancelled before it began, or by request.
+# The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
 
 
