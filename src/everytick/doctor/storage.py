@@ -94,7 +94,7 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 
 def _look_through(ledger: SqliteLedger) -> str | None:
-    """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
+    """Return SQLite's report of damage, None without damage, an empty text if the check took too long."""
     give_up = system.monotonic() + _CHECK_SECONDS
     with closing(ledger.connect(read_only=True)) as connection:
         connection.set_progress_handler(lambda: system.monotonic() > give_up, _CHECK_STEPS)

@@ -1,7 +1,7 @@
 """Claimed runs until they begin: each waits until it is due, is recorded as started, and gets a slot.
 
-At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). What has to
-be recorded as started is so for many runs at once, shortly before there is a slot for each.
+At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). Runs are
+recorded as started many at once, shortly before there is a slot for each.
 """
 
 from __future__ import annotations

@@ -95,14 +95,14 @@ def _line(record: Record) -> str:
 
 
 def begin() -> tuple[Lines, Token[Lines | None]]:
-    """Keep what is logged from here on, in this context and those that are copied from it."""
+    """Keep the log lines from here on, in this context and those that are copied from it."""
     attach()
     lines = Lines()
     return lines, _lines.set(lines)
 
 
 def end(token: Token[Lines | None]) -> None:
-    """Keep no more of what is logged in this context."""
+    """Keep no more log lines of this context."""
     _lines.reset(token)
 
 
