@@ -323,7 +323,7 @@ class JobControl(RunRequests, JobDeclarations):
 
 
 def check_jobstore(jobstore: Any) -> None:
-    """Refuse what is not the one job store that there is: most likely an argument without its name."""
+    """Refuse any job store but the default one: another is most likely an argument without its name."""
     if jobstore not in (None, "default"):
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 

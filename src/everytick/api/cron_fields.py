@@ -1,7 +1,7 @@
 """Cron fields as they are written, and what to write instead of those that mean nothing, or something else.
 
 APScheduler takes what only begins as it should, its weeks begin on Monday, and its ranges end where a field
-ends. What other programs write otherwise is told here, with the words to write.
+ends. Where another program's notation differs, the sentences here say which words to write.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class TriggerCall:
     """One call that makes a trigger.
 
     arguments: by name, as they are written.
-    more: what is given by `**`; `starred`: whether any is given by `*`.
+    more: the expressions after `**`; `starred`: whether an argument is given by `*`.
     crontab: whether it is a call of `from_crontab`.
     names: what the names mean that are written there.
     """

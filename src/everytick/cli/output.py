@@ -36,7 +36,7 @@ def job_ids(incomplete: str) -> list[str]:
 
 
 def remark_on_ledger() -> None:
-    """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
+    """Warn on standard error if the ledger that is shown was moved, or is another application's."""
     from everytick.ledger import open_ledger
     from everytick.store.querying import remark
 

@@ -1,6 +1,7 @@
 """Checks every request for a token, and adds the security headers to every answer.
 
-In front of everything, also of routes that are added later: what is not named here as open needs a token.
+It stands before every route, also those that are added later: a route that is not named here as open needs a
+token.
 """
 
 from __future__ import annotations
