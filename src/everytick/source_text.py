@@ -60,7 +60,7 @@ class FileText:
 
 
 def text_of(file: str, names: dict[str, Any] | None = None) -> FileText:
-    """Return what stands in a file; nothing if it cannot be read.
+    """Return the names and calls of a file; none if the file cannot be read.
 
     Args:
         names: those of its module, by which a file that lies in an archive is found.

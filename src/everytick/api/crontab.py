@@ -42,7 +42,7 @@ def is_crontab(value: Any) -> bool:
 
 
 def not_a_place_for(where: str, expression: str, zone: Any = None) -> str:
-    """Return what to write where a line of a crontab stands that only `from_crontab` takes."""
+    """Return the error for a crontab line in a place that takes none, with the trigger to write there."""
     problem, instead = problem_of(expression, zone), trigger_for(expression, zone)
     if problem is not None and (not instead or instead.endswith("for both")):
         return f"{where} is a line of a crontab, and {problem}"

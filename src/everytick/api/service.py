@@ -138,7 +138,7 @@ async def _in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
-    """Start; False if that was to be stopped before the ledger answered. Raises what the start does."""
+    """Start; return False if `stop` was set before the ledger answered. Raises the errors of the start."""
     starting = asyncio.ensure_future(scheduler.__aenter__())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -59,7 +59,7 @@ def _command(application: Application | None, name: str | None) -> None:
 
 
 def _in_a_sentence(problem: OSError) -> str:
-    """Return what the system did not allow, for a person."""
+    """Return an error of the system as a sentence for a person."""
     if lacks_file_handles(problem):
         return NO_FILE_HANDLES
     if _discard(sys.stdout):

@@ -45,7 +45,7 @@ def remark_on_ledger() -> None:
 
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
-    """Return what a schedule declares, for those who are not to load it themselves."""
+    """Return a schedule's declarations, for modules that must not load the schedule themselves."""
     from everytick.read.jobs import Declared
 
     return Declared(scheduler.get_jobs(), scheduler.defaults)

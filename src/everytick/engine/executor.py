@@ -52,7 +52,7 @@ class Calls:
             capture.end(token)
 
     def thread(self, run_id: int) -> Future[Any] | None:
-        """Return what a run's plain function will end with; None if the run is not of such a function."""
+        """Return the future of a run's plain function; None if the run has no such function on a thread."""
         return self._on_threads.get(run_id)
 
     def cancel(self, run_id: int) -> bool:

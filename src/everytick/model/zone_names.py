@@ -98,7 +98,7 @@ def kept_name(zone: tzinfo) -> str | None:
 
 
 def kept_zone(zone: tzinfo) -> dict[str, Any] | None:
-    """Return what tells a zone in the data of a schedule; None if it could not be found again."""
+    """Return a zone as the data of a schedule hold it; None if it could not be found again."""
     name = kept_name(zone)
     if name is None:
         return None

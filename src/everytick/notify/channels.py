@@ -117,7 +117,7 @@ def split(text: str) -> list[str]:
 
 
 def _overhear(record: logging.LogRecord) -> bool:
-    """Keep Apprise's log lines out of the log while an alert is sent: they may hold an address."""
+    """Keep the lines of Apprise and its libraries out of the log while it sends: they may hold an address."""
     said = _said.get()
     if said is None:
         return True

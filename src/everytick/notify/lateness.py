@@ -48,9 +48,9 @@ class Lateness:
     def look(
         self, connection: Connection, known: Iterable[tuple[str, int]] = ()
     ) -> tuple[dict[str, int], list[tuple[str, int]]]:
-        """Return each job's oldest due tick that has not begun, and those of them that are late.
+        """Return, by job, the oldest instant that is due and has not begun, and those that are late.
 
-        `known`: the ticks on record as late, perhaps by another process, which has seen them longer.
+        `known`: the instants on record as late, perhaps by another process, which has seen them longer.
         """
         now = system.monotonic()
         for job_id, due in known:

@@ -86,10 +86,10 @@ class CompletionFeed:
         self.open_rows: Sequence[Any] = ()
 
     def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Completion]:
-        """Tell what has ended since the last look, which must be iterated over to its end.
+        """Yield the runs that ended since the last look; it must be iterated over to its end.
 
-        `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: what
-        another file holds is not news, but history.
+        `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: the
+        runs in another file are not news, but history.
         """
         newest_id, newest_end = self._newest(connection)
         self.open_rows = self._rows_that_are_open(connection)
@@ -111,7 +111,7 @@ class CompletionFeed:
         self._file = file
 
     def _begin(self, connection: sqlalchemy.Connection, newest_id: int, newest_end: int) -> None:
-        """Take the ledger's present as known, but for what ended since it was asked for."""
+        """Take all runs in the ledger as known, except those that ended later than `since`."""
         self._open, self._told = {}, {}
         since = self._since if self._file is None else None
         if since == 0:

@@ -67,7 +67,7 @@ class ShownJob:
         return self.declared is not None and self.declared.paused_at_first
 
     def definition(self, defaults: Mapping[str, Any]) -> JobDefinition:
-        """Return what it is, as it is shown."""
+        """Return its definition as it is shown."""
         if self.declared is not None:
             return _declared_row(self.declared, self.known)
         return _ledger_row(self._in_ledger, defaults)

@@ -28,7 +28,7 @@ class Overdue:
 
 
 def overdue(job: KnownJob) -> Overdue | None:
-    """Return what of a job is due and not claimed; None if nothing is."""
+    """Return a job's first tick that is due and not claimed, and how many are; None if none is."""
     if job.schedule is None:
         return None
     until = job.now - PROMPT - job.schedule.jitter

@@ -126,7 +126,7 @@ def read_processes(connection: Connection, now: int | None = None) -> tuple[Proc
 
 
 def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
-    """Return what rows of the ledger's processes mean at an instant, the newest heartbeat first."""
+    """Return the processes in these rows of the ledger, judged at an instant, the newest heartbeat first."""
     me = Identity.new()
     found = [
         Process(

@@ -36,7 +36,7 @@ def held_runs(connection: Connection, limit: int | None = None, job_id: str | No
 
 
 def waiting_runs(connection: Connection, limit: int | None = None) -> Sequence[Any]:
-    """Return what waits to be started or tried again, soonest first. By the index scheduler_runs_waiting."""
+    """Return runs that wait for a start or a retry, soonest first. Uses the index scheduler_runs_waiting."""
     return connection.execute(select(*LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(limit)).all()
 
 

@@ -110,7 +110,7 @@ Wanted = Callable[[str, str], bool]
 
 
 def begin(connection: Connection, opened: int) -> int:
-    """Return the instant since when what goes wrong is to be told.
+    """Return the instant from which on problems are alerted to.
 
     That is where the alerts of an earlier start began, or `opened` if they were off for a day.
     """
@@ -137,7 +137,7 @@ def untold(connection: Connection, since: int) -> list[dict[str, Any]]:
 
 
 def note(connection: Connection, since: int, window: int, wanted: Wanted, zone: tzinfo) -> int:
-    """Take note of what went wrong; return how many rows that were.
+    """Record new problems as incidents; return how many rows there were.
 
     `wanted(job_id, kind)` tells what people are alerted to. An incident that ended less than `window`
     microseconds ago goes on. Times in its words are in the zone.

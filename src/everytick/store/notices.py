@@ -95,9 +95,10 @@ def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
 
 
 def due(connection: Connection, process_id: str, channel: str, window: int, backoff: Backoff) -> list[Item]:
-    """Return what a channel is to be told now, all of it in one message; nothing if it must wait.
+    """Return the notices to send through a channel now, in one message; none if it must wait.
 
-    `window` (microseconds) is how long what goes on is not told again; `backoff` decides about further tries.
+    `window` (microseconds) is how long a channel is not told of a problem again; `backoff` spaces out
+    retries.
     """
     row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
     if row is None:

@@ -153,7 +153,7 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
-        """Give a connection, kept afterwards: to open one takes longer than what it is for."""
+        """Give a connection, kept afterwards: to open one takes longer than a transaction."""
         kept = _writers.setdefault((system.pid(), self._url), [])
         try:
             connection = kept.pop()

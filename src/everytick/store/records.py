@@ -199,5 +199,5 @@ def settled_until(watermark: int, paused_until: int | None) -> int:
 
 
 def host_name() -> str:
-    """Return what tells apart two hosts, two boots of one, and two containers on one."""
+    """Return a name that differs between hosts, boots of a host, and containers on a host."""
     return system.host()
