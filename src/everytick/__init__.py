@@ -2,7 +2,7 @@
 
 The rooms, from the lowest up: each imports only from those before it.
 
-- `system`, `errors`: what the engine needs of the machine; the sentences for what is wrong
+- `system`, `errors`: what the engine needs of the machine; its errors and their sentences
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
 - `command_line`, `project_file`: how commands are typed, for hints; what `pyproject.toml` says
@@ -10,12 +10,12 @@ The rooms, from the lowest up: each imports only from those before it.
   was made from, its engine, places in its code and what stands there
 - `under_pytest`: which ledger counts in a test
 - `store`: the ledger, which holds what became of each tick
-- `standard_streams`: standard output and standard error, which hold up nobody
-- `settings`: what is read from the environment
+- `standard_streams`: standard output and standard error, which never block the program
+- `settings`: the settings, read from the environment
 - `ledger`: the ledger that the settings name
 - `engine`: one process at work, from a due tick to its outcome
 - `read`: jobs, runs and processes as they are shown
-- `explain`, `doctor`, `dryrun`: why; what is not in order; what would be
+- `explain`, `doctor`, `dryrun`: why a tick ran or not; findings about a set-up; a simulated schedule
 - `notify`, `telemetry`, `logs`: what people, other services and monitoring are told
 - `api`: what user code touches
 - `dashboard`, `update`, `cli`: pages and JSON; newer versions of the template; commands

@@ -1,7 +1,7 @@
 """Reads Copier's file of answers, which names the template of a project, without a parser of YAML.
 
-The template leaves `core/template.toml` in the package that it renders: without that, a file of answers at
-the root is that of another template.
+The template leaves `core/template.toml` in the package that it renders: without that file, the answers at
+the root belong to another template.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def answers_name(package: Path) -> str | None:
 
 
 def answer_in(text: str, name: str) -> str | None:
-    """Return what a file of answers says, of what stands on one line or was folded."""
+    """Return an answer from a file of answers: a text on one line, or one that was folded."""
     found = re.search(rf"^{name}: *(\S.*(?:\n +.+)*)$", text, re.MULTILINE)
     if not found:
         return None

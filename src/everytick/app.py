@@ -147,7 +147,7 @@ class Application:
 
     @property
     def has_dashboard(self) -> bool:
-        """Whether it was made with the dashboard. What that needs may be missing all the same."""
+        """Whether it was made with the dashboard. The packages that it needs may be missing all the same."""
         if self.routers is not None:
             return _is_package(self.routers.partition(":")[0].rpartition(".")[0])
         return all(map(is_there, _DASHBOARD_NEEDS))
@@ -228,7 +228,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
 
     It is the one that `reference` (the option --app) names, else EVERYTICK_APP, else `app` under
     `[tool.everytick]`: the function that makes the schedule, or a package that registers its application
-    when it is imported. Without any of them it has no schedule. What else the table says holds in each case.
+    when it is imported. Without any of them it has no schedule. The table's other entries hold in each case.
 
     The table is that of the nearest pyproject.toml which has one, in the working directory or above. The
     root is the folder of that file, else of the nearest pyproject.toml, else the working directory. Modules
@@ -277,7 +277,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
 
 
 def check_reference(reference: str, named_by: str) -> None:
-    """Raise ConfigurationError for what is no reference such as `package.module:name`."""
+    """Raise ConfigurationError unless the text is a reference such as `package.module:name`."""
     if not _REFERENCE.fullmatch(reference):
         raise ConfigurationError(f"{named_by}: {reference!r} is not a reference such as {_EXAMPLE}")
 

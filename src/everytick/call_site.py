@@ -48,7 +48,7 @@ def shown_path(filename: str) -> str:
 
 
 def fail(where: str, job: str | None, problem: object) -> ScheduleError:
-    """Return the error for a declaration: place, job, what is wrong."""
+    """Return the error for a declaration: place, job, problem."""
     return ScheduleError(f"{where}: {f'job {job!r}: ' if job else ''}{problem}")
 
 
@@ -65,7 +65,7 @@ def failing(where: str, job_id: Any) -> Iterator[None]:
 def in_sentences() -> Iterator[None]:
     """Turn what the user's code raises in the block into an error that says where it comes from.
 
-    What is one sentence already stays.
+    The engine's own errors, which are one sentence already, pass unchanged.
     """
     try:
         yield

@@ -30,7 +30,7 @@ def present_name(module: str, name: str) -> str:
 
     Raises:
         AttributeError: it never had that name, or has it no more.
-        ImportError: it is that of a class of APScheduler which has no counterpart here.
+        ImportError: APScheduler has a class of this name, which has no counterpart here.
     """
     if name in _OF_APSCHEDULER:
         # `from everytick import ...` shows the sentence of an ImportError, not that of an AttributeError.

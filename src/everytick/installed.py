@@ -69,7 +69,7 @@ def commit_in(text: str) -> str | None:
 
 
 def left_behind(root: Path) -> str | None:
-    """Return what is wrong where the engine's line names another commit than the template was updated to.
+    """Return an error if the engine's line names another commit than the template was updated to.
 
     So it is when a conflict was decided for the line that was there: all else is of the new version then.
     An application without the template's own file may have the engine from any commit.

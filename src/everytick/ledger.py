@@ -1,4 +1,4 @@
-"""The ledger of the application that this process belongs to: that which its settings name."""
+"""The ledger of the application that this process belongs to: the one that its settings name."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _plain(value: Any) -> Any:
     try:
         return storable(str(value))
     except Exception:
-        # What a program has bound may not be able to say what it is.
+        # The `__str__` of a value that a program has bound may raise.
         return f"<{type(value).__name__}>"
 
 

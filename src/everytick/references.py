@@ -10,7 +10,7 @@ from .errors import ConfigurationError, nearest
 
 
 def referred(reference: str, named_by: str) -> Any:
-    """Return what `package.module:name` refers to. `named_by`: where that stands, for the sentence.
+    """Return the object that `package.module:name` refers to. `named_by`: where that stands, for errors.
 
     Raises:
         ConfigurationError: there is no such module, or no such name in it, or it cannot be imported.

@@ -245,12 +245,12 @@ def _names_of_parts() -> frozenset[str]:
 
 
 def _listed(text: str) -> list[str]:
-    """Return what stands between commas and blanks."""
+    """Return the words between commas and blanks."""
     return [word for word in re.split(r"[\s,]+", text) if word]
 
 
 def _words(text: str) -> list[str]:
-    """Return what stands between commas and blanks, in lower case."""
+    """Return the words between commas and blanks, in lower case."""
     return _listed(text.lower())
 
 

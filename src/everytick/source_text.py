@@ -34,8 +34,8 @@ class FileText:
     """The names and calls of one file.
 
     calls: by where they stand.
-    module: what is given to the names of the module.
-    classes: what is given to those of its classes.
+    module: the expressions that are assigned to the names of the module.
+    classes: the same of the names in its classes.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -50,7 +50,7 @@ class FileText:
         self._scopes = reader.scopes[1:]
 
     def given_around(self, line: int, name: str) -> Bound:
-        """Return what is given to a name that is local to the function on that line, or to one around it."""
+        """Return the values of a name that is local to the function on that line, or to one around it."""
         around = [scope for scope in self._scopes if scope.first <= line <= scope.last]
         for depth, scope in enumerate(reversed(around)):
             # The names of a class are not seen by the functions in it.
@@ -60,7 +60,7 @@ class FileText:
 
 
 def text_of(file: str, names: dict[str, Any] | None = None) -> FileText:
-    """Return what stands in a file; nothing if it cannot be read.
+    """Return the names and calls of a file; none if the file cannot be read.
 
     Args:
         names: those of its module, by which a file that lies in an archive is found.

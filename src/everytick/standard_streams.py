@@ -1,8 +1,8 @@
-"""Standard output and standard error which hold up nobody.
+"""Standard output and standard error which never block the program.
 
-What is written to them is taken at once, and a thread of their own passes it on. A pipe that nobody reads,
+They take each text at once, and a thread of their own passes it on. A pipe that nobody reads,
 one whose reader is gone, and a full disk hold up neither the event loop, nor a job that prints, nor the end
-of the process. What could not be passed on is counted, and logged as soon as something can be passed on.
+of the process. Lines that could not be passed on are counted, and their number is logged as soon as possible.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .system import system
 
 # How much may wait to be passed on, in bytes. More is left out.
 _MOST_WAITING = 1_000_000
-# How long the end of the process waits for what still waits, in seconds.
+# How long the end of the process waits for text that is not passed on yet, in seconds.
 _PATIENCE = 2.0
 
 
@@ -69,7 +69,7 @@ class _Queue(io.RawIOBase):
         return len(chunk)
 
     def finish(self, patience: float) -> None:
-        """Wait until all is passed on, for some seconds at most; what is not by then counts as left out."""
+        """Wait some seconds at most until all is passed on; count the lines that remain as left out."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._size, patience):
                 self._left_out += self._lines

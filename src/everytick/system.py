@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):
 def _in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:
     # Not one of the event loop's own threads: a job may have used them all, or shut them down.
     done: Future[T] = Future()
-    # What runs cannot be cancelled: the thread may end it although nobody waits for it any more.
+    # A call that runs cannot be cancelled: the thread may end it although nobody waits for it any more.
     done.set_running_or_notify_cancel()
 
     def run() -> None:
@@ -203,7 +203,7 @@ class System:
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone
-    # Whether this process can open so many more files.
+    # Whether this process can open that number of further files.
     has_file_handles: Callable[[int], bool] = _has_file_handles
     # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
@@ -231,7 +231,7 @@ system = System()
 def use(**parts: Callable[..., Any]) -> Iterator[System]:
     """Put something else in the place of these parts of `system`, for a while: `use(time_ns=clock.now)`.
 
-    For the whole interpreter. What was made before (a thread, an event) stays as it is.
+    For the whole interpreter. Threads and events that were made before stay as they are.
     """
     before = {name: getattr(system, name) for name in parts}
     try:

@@ -35,7 +35,7 @@ _WITHOUT_PLUGIN = (
 
 # Those that were asked for, the latest last; an empty URL is the ledger that the settings name.
 _asked_for: list[str] = []
-# What the plugin says: the URL for the test at work, or None between tests. There is more than one plugin
+# Each returns the plugin's URL for the test at work, or None between tests. There is more than one plugin
 # where a test runs pytest in its own process.
 plugins: list[Callable[[], str | None]] = []
 

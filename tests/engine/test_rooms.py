@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import everytick
@@ -92,3 +94,44 @@ def test_what_is_read_of_the_ledger_is_read_in_one_room() -> None:
     assert found == ASK_THEMSELVES.keys()
     assert asks_the_tables(ENGINE / "read" / "runs.py")
     assert asks_the_tables(ENGINE / "read" / "reader.py")
+
+
+# Words that stand in for a noun, so that a reader has to guess who does what to which thing.
+RIDDLE = re.compile(r"\b(whoever|so many|what is)\b", re.IGNORECASE)
+# Users see the docstrings of functions with these decorators: as help, and in the API's description.
+SHOWN = re.compile(r"(commands|app|router)\.\w+\(")
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def remarks_in(source: str) -> list[str]:
+    """Return the comments of a module, all in one line, and its docstrings, each in one line."""
+    # A comment over several lines is one text: code, and only code, separates comments.
+    comments = " ".join(
+        {tokenize.COMMENT: it.string.removeprefix("#"), tokenize.NL: ""}.get(it.type, "|")
+        for it in tokenize.generate_tokens(io.StringIO(source).readline)
+    )
+    docstrings = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, DOCUMENTED)
+        and not any(SHOWN.match(ast.unparse(it)) for it in getattr(node, "decorator_list", ()))
+    ]
+    return [" ".join(text.split()) for text in (comments, *docstrings)]
+
+
+def test_comments_and_docstrings_name_the_thing_they_are_about() -> None:
+    found = [
+        f"{file.relative_to(ENGINE)}: ...{text[max(0, hit.start() - 30) : hit.end() + 30]}..."
+        for file in sorted(ENGINE.rglob("*.py"))
+        for text in remarks_in(file.read_text(encoding="utf-8"))
+        for hit in RIDDLE.finditer(text)
+    ]
+    assert found == []
+
+
+def test_a_riddle_is_found_in_comments_and_docstrings_and_not_in_help() -> None:
+    source = (
+        '"""Keep what\nis left."""\n# Of so\n# many.\n'
+        '@commands.command()\ndef plan():\n    """Show what is due."""\n'
+    )
+    assert [bool(RIDDLE.search(text)) for text in remarks_in(source)] == [True, True]

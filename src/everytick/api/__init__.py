@@ -4,9 +4,9 @@
 - `declare`: `add_job` as it is called
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form
 - `trigger_arguments`, `trigger_source`, `default_zone`: the arguments of a trigger object
-- `cron_fields`, `crontab`: what is written in cron fields and in crontabs, and what to write instead
-- `refusals`: what APScheduler's own triggers refuse, in a sentence
-- `dates`, `zones`: what is given as a date, and as a time zone
+- `cron_fields`, `crontab`: checks of cron fields and crontab lines, with corrections
+- `refusals`: the errors of APScheduler's own triggers, in sentences
+- `dates`, `zones`: arguments that are dates or time zones, checked and in one form
 - `relative_dates`: dates that are computed from the present moment
 - `control`, `changes`, `requests`: what changes jobs, and asks of runs, while the schedule runs
 - `client`: the same from another process

@@ -1,4 +1,4 @@
-"""What can be changed of a job that was added while running, and what to use for the rest."""
+"""The attributes that can be changed of a job that was added while running, and what to use for the rest."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ class JobControl(RunRequests, JobDeclarations):
         return self._write(job, may) or self.get_job(job.id) or job
 
     def _write(self, job: Job, may: Callable[[Connection], str | None]) -> Job | None:
-        """Write a job down, if `may` says in the same transaction what that means; else return None."""
+        """Record a job if `may`, in the same transaction, returns `add` or `change`; else return None."""
         functions.stable_reference(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
@@ -323,7 +323,7 @@ class JobControl(RunRequests, JobDeclarations):
 
 
 def check_jobstore(jobstore: Any) -> None:
-    """Refuse what is not the one job store that there is: most likely an argument without its name."""
+    """Refuse any job store but the default one: another is most likely an argument without its name."""
     if jobstore not in (None, "default"):
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
@@ -336,7 +336,7 @@ def _declared(declared: dict[str, Job], job_id: str) -> Job:
 
 
 def _may_take(connection: Connection, job: Job, named: bool, replace_existing: bool) -> str | None:
-    """Return what it means to write down a job: `add` or `change`; None if the very same is there already."""
+    """Return whether recording a job is an `add` or a `change`; None if the very same is there already."""
     state = pauses.read(connection, job.id)
     if state is None or state.removed is not None:
         return "add"

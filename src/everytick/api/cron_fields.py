@@ -1,7 +1,7 @@
 """Cron fields as they are written, and what to write instead of those that mean nothing, or something else.
 
 APScheduler takes what only begins as it should, its weeks begin on Monday, and its ranges end where a field
-ends. What other programs write otherwise is told here, with the words to write.
+ends. Where another program's notation differs, the sentences here say which words to write.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def is_right(name: str, value: Any) -> bool:
 
 
 def why_wrong(name: str, value: Any) -> str:
-    """Return what to write instead of a field that is not understood; why not, if nobody can tell."""
+    """Return what to write instead of a field that APScheduler refuses; else its reason to refuse it."""
     if isinstance(value, list | tuple | set | range):
         return f"a list is written as text: write {name}={','.join(str(part) for part in value)!r}"
     corrected = correct(name, value)
@@ -109,7 +109,7 @@ def _correct_part(name: str, part: str) -> str | None:
 
 
 def _plain(name: str, part: str) -> str | None:
-    """Return what other programs write as `?` and `L`, and a range without blanks."""
+    """Return a part in APScheduler's notation: other programs write `?`, `L`, and ranges with blanks."""
     if name == "day" and part == "l":
         return "last"
     return "*" if part == "?" else re.sub(r"(?<=\d) *- *(?=\d)", "-", part)

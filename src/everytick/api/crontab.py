@@ -1,4 +1,4 @@
-"""What a line of a crontab means as a trigger, where APScheduler would read something else, or nothing.
+"""Crontab lines that APScheduler reads differently from cron, or refuses: which trigger to write instead.
 
 A crontab counts weekdays from Sunday, and joins the day of the month and the day of the week by "or".
 """
@@ -42,7 +42,7 @@ def is_crontab(value: Any) -> bool:
 
 
 def not_a_place_for(where: str, expression: str, zone: Any = None) -> str:
-    """Return what to write where a line of a crontab stands that only `from_crontab` takes."""
+    """Return the error for a crontab line in a place that takes none, with the trigger to write there."""
     problem, instead = problem_of(expression, zone), trigger_for(expression, zone)
     if problem is not None and (not instead or instead.endswith("for both")):
         return f"{where} is a line of a crontab, and {problem}"
@@ -127,7 +127,7 @@ def _from_crontab(fields: Mapping[str, str], zone: Any) -> str:
 
 
 def _code(fields: Mapping[str, str], zone: Any) -> str:
-    """Return a CronTrigger; what is larger than its smallest field, and any, need not be said."""
+    """Return a CronTrigger as code, without the fields that are `*`, unless it is the smallest field."""
     smallest = next(name for name in reversed(CronTrigger.FIELD_NAMES) if name in fields)
     said = [
         f"{name}={fields[name]!r}"

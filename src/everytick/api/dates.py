@@ -1,4 +1,4 @@
-"""What is given as a date or a moment: text, a date, a datetime with or without a zone.
+"""Arguments that are a date or a moment: text, a date, a datetime with or without a zone.
 
 Every function raises ValueError with a sentence that begins with the argument's name.
 """

@@ -1,4 +1,4 @@
-"""What APScheduler's own triggers refuse in the user's code, in sentences that say what to write."""
+"""The errors of APScheduler's own triggers in the user's code, in sentences that say what to write."""
 
 from __future__ import annotations
 

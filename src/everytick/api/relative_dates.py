@@ -32,7 +32,7 @@ def read_next_run_time(value: Any, zones: Sequence[tzinfo]) -> int:
 
 
 def _readings(value: datetime, zones: Sequence[tzinfo]) -> list[datetime]:
-    """Return what a datetime may mean: a naive now() is the host's wall clock, or was meant in a zone."""
+    """Return the moments that a now() may mean: a naive one is in the host's zone or one of `zones`."""
     if value.tzinfo:
         return [value]
     return [value.astimezone(), *(value.replace(tzinfo=zone) for zone in zones)]

@@ -57,7 +57,7 @@ class RunRequests:
 
     @abstractmethod
     def _existing(self, connection: Connection, job_id: Any) -> JobState:
-        """Return what the ledger knows of a job; raise ScheduleError if there is none."""
+        """Return a job's row in the ledger; raise ScheduleError if there is none."""
 
     @abstractmethod
     def _own_schedule(self, job_id: str) -> Schedule | None:

@@ -1,8 +1,8 @@
 """`AsyncIOScheduler`: APScheduler's class for those who declare, with the ledger behind it.
 
-The class takes what people write for APScheduler 3. What cannot work durably is refused with a sentence
-when it is declared. APScheduler's own loop, job stores and executors are not used: the room
-`engine` claims what is due, and calls the functions.
+The class takes the calls that people write for APScheduler 3. An option that cannot work durably is refused
+with a sentence when it is declared. APScheduler's own loop, job stores and executors are not used: the room
+`engine` claims the due ticks, and calls the functions.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
 
 class _Opening:
-    """The opening of a process, on a thread: what is no longer wanted by then is closed again."""
+    """Opens a process on a thread; closes it again if nobody wants it any more by then."""
 
     def __init__(self, open_process: Callable[[], Process]) -> None:
         self._open_process = open_process

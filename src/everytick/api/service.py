@@ -30,7 +30,7 @@ def run_until_stopped(
 ) -> int:
     """Run until SIGTERM, SIGINT or SIGHUP, then drain; a second SIGTERM or SIGINT cuts that short (R11).
 
-    `beside` gives what is served while the schedule runs, from when it has started.
+    `beside` gives the servers, such as the dashboard, that run from when the schedule has started.
 
     Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded. A start that is asked to
     stop while it waits for the ledger ends the process with exit code 0.
@@ -61,7 +61,7 @@ def _end(code: int) -> None:
 
 
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
-    """Run to the end. What a job does to the event loop, or to all of its tasks, stops nothing else (R12)."""
+    """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
     task = loop.create_task(serving)
     _let_no_job_stop(loop)
     while True:
@@ -138,7 +138,7 @@ async def _in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
-    """Start; False if that was to be stopped before the ledger answered. Raises what the start does."""
+    """Start; return False if `stop` was set before the ledger answered. Raises the errors of the start."""
     starting = asyncio.ensure_future(scheduler.__aenter__())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,7 +152,7 @@ async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
 
 
 def start_line(scheduler: AsyncIOScheduler) -> str:
-    """Return the one line that says what is running: version, zone, ledger, jobs and their next ticks."""
+    """Return the log line of the start: version, zone, ledger, jobs and their next ticks."""
     application = app.current()
     name, version = application.name, application.version
     jobs = scheduler.get_jobs()

@@ -37,7 +37,7 @@ class TriggerCall:
     """One call that makes a trigger.
 
     arguments: by name, as they are written.
-    more: what is given by `**`; `starred`: whether any is given by `*`.
+    more: the expressions after `**`; `starred`: whether an argument is given by `*`.
     crontab: whether it is a call of `from_crontab`.
     names: what the names mean that are written there.
     """
@@ -121,7 +121,7 @@ class Origin:
         return []
 
     def ask(self, question: Callable[[TriggerCall], bool | None]) -> bool | None:
-        """Return what all calls that may have made it answer; None if they do not agree, or there is none."""
+        """Return the answer of all calls that may have made it; None if they differ, or there is none."""
         answers = {question(call) for call in self.calls}
         return answers.pop() if len(answers) == 1 else None
 
@@ -135,7 +135,7 @@ class Origin:
         return [part for part in given if any(self._like(node, names) for node in ast.walk(part))]
 
     def _bound(self, here: FileText, names: Mapping[str, Any]) -> Iterator[tuple[Bound, Mapping[str, Any]]]:
-        """Yield what was given to each name that means it now, with what the names mean there."""
+        """Yield the values assigned to each name that holds it now, with the names known there."""
         local = self._frame.f_locals
         if local is not self._frame.f_globals:
             for name in [name for name, value in list(local.items()) if self._is_in(value)]:
@@ -231,7 +231,7 @@ def _class_of(function: ast.expr, names: Mapping[str, Any]) -> type | None:
 
 
 def _read(expression: ast.expr, names: Mapping[str, Any]) -> Any:
-    """Return what an expression is as things stand, without running anything; else OPEN."""
+    """Return the present value of an expression, without running code; else OPEN."""
     if isinstance(expression, ast.Name):
         return names.get(expression.id, OPEN)
     if isinstance(expression, ast.Attribute):

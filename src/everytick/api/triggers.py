@@ -1,7 +1,7 @@
 """Checks APScheduler's triggers as declared, and brings them into a canonical form.
 
 APScheduler fills in what was not said with the machine's zone and the moment of the call; here that means the
-scheduler's zone and a fixed anchor (rule R9). What a trigger object was given: see `trigger_arguments`.
+scheduler's zone and a fixed anchor (rule R9). The arguments of a trigger object: see `trigger_arguments`.
 
 Every function raises ValueError with a sentence that says what would be right.
 """
@@ -126,7 +126,7 @@ def _as_apscheduler_takes_it(
     """Return arguments with their zone and dates in a form that each trigger of APScheduler takes."""
     if issubclass(cls, OrTrigger | AndTrigger):
         return dict(arguments)
-    # What it makes of the arguments is checked, and its times are not asked for: its zone does not matter.
+    # APScheduler only checks the arguments here, and computes no times: the zone does not matter.
     taken, reading = {**arguments, "timezone": UTC}, replace(reading, zone=_own_zone(arguments, reading))
     for name in {"run_date", "start_date", "end_date"} & arguments.keys():
         if cls is CalendarIntervalTrigger:
@@ -164,7 +164,7 @@ def _has_ticks_of(trigger: BaseTrigger, cls: type[BaseTrigger]) -> bool:
 
 
 def _check_parts(trigger: OrTrigger | AndTrigger, around: tuple[BaseTrigger, ...] = ()) -> None:
-    """Refuse what is no list of triggers, and a trigger within itself."""
+    """Refuse anything but a list of triggers, and a trigger that contains itself."""
     word = "or" if isinstance(trigger, OrTrigger) else "and"
     parts = trigger.triggers
     if not isinstance(parts, list | tuple) or not all(isinstance(part, BaseTrigger) for part in parts):

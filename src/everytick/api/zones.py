@@ -1,4 +1,4 @@
-"""What is given as a time zone: an IANA name, or the object of whichever library, in one canonical form.
+"""Arguments that are a time zone, an IANA name or an object of any library, in one canonical form.
 
 A zone of another library that has a name, or the same offset at all times, becomes one that any process
 finds again: by that name, or by that offset. `datetime.now().astimezone().tzinfo` is such an offset, whatever

@@ -32,7 +32,7 @@ def outcomes(states: list[str]) -> Text:
 
 
 def legend(states: set[str]) -> Text:
-    """Return what those of the signs mean that stand for one of these states."""
+    """Return the legend: the signs of these states, each with the state's name."""
     from rich.text import Text
 
     parts: list[Any] = []

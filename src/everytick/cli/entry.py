@@ -59,7 +59,7 @@ def _command(application: Application | None, name: str | None) -> None:
 
 
 def _in_a_sentence(problem: OSError) -> str:
-    """Return what the system did not allow, for a person."""
+    """Return an error of the system as a sentence for a person."""
     if lacks_file_handles(problem):
         return NO_FILE_HANDLES
     if _discard(sys.stdout):
@@ -85,8 +85,8 @@ def _check_arguments() -> None:
 def _open_missing_streams() -> None:
     """Give a process that was started without them its standard streams, where all is left out.
 
-    Or the next file that is opened, such as the ledger, has the number of standard error, and what is said
-    goes there.
+    Or the next file that is opened, such as the ledger, gets the number of standard error, and error messages
+    are written into it.
     """
     for number in range(3):
         try:

@@ -1,4 +1,4 @@
-"""Commands that explain: why something ran or did not, what a deploy changes, and what is not in order."""
+"""Commands that explain: why something ran or did not, what a deploy changes, and the doctor's findings."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def why(
     if tick is not None and run is not None:
         raise ConfigurationError("give a time or --run, not both")
     asked = None if tick is None else moment("TICK", tick)
-    jobs, problem = {}, None
+    jobs, load_error = {}, None
     try:
         jobs = {job.id: job for job in load_schedule().get_jobs()}
-    except ConfigurationError as trouble:
+    except ConfigurationError as problem:
         # The past can be explained while the schedule in the code is broken.
-        problem = str(trouble)
-    found = explain.why(open_ledger(), job_id, asked, run, jobs, problem, settings())
+        load_error = str(problem)
+    found = explain.why(open_ledger(), job_id, asked, run, jobs, load_error, settings())
     remark_on_ledger()
     if as_json:
         print_json(found.as_json())

@@ -36,7 +36,7 @@ def job_ids(incomplete: str) -> list[str]:
 
 
 def remark_on_ledger() -> None:
-    """Say on standard error if what is shown is of a ledger that was moved, or is another application's."""
+    """Warn on standard error if the ledger that is shown was moved, or is another application's."""
     from everytick.ledger import open_ledger
     from everytick.store.querying import remark
 
@@ -45,7 +45,7 @@ def remark_on_ledger() -> None:
 
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
-    """Return what a schedule declares, for those who are not to load it themselves."""
+    """Return a schedule's declarations, for modules that must not load the schedule themselves."""
     from everytick.read.jobs import Declared
 
     return Declared(scheduler.get_jobs(), scheduler.defaults)

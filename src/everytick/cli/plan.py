@@ -1,4 +1,4 @@
-"""The command that shows what is to come."""
+"""The command that shows the coming ticks."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _MOST_SHOWN = 10
 
 
 def print_plan(found: Coming, zone: tzinfo, *, summary: bool) -> None:
-    """Print what is due and what it means together; in a summary a line for each job instead of each tick."""
+    """Print the coming ticks and the load that they add up to; in a summary one line for each job."""
     if summary:
         _print_loads(found, zone)
     else:

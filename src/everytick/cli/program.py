@@ -101,7 +101,7 @@ def run(
 
 
 def _dashboard() -> Callable[[], AbstractContextManager[None]]:
-    """Return what serves the dashboard beside the schedule, if the application has one."""
+    """Return the context in which the dashboard is served, if the application has one."""
     from everytick.app import current
 
     if not current().has_dashboard:

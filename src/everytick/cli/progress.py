@@ -62,7 +62,7 @@ class Progress:
             if self._ended.is_set():
                 # The work ended just now.
                 return
-            # Gone when it is over: what follows is the answer.
+            # Cleared at the end, before the command prints its answer.
             bar = Bar(*columns, console=Console(stderr=True), transient=True)
             task = bar.add_task(self._what, total=1.0 if self._fraction else None)
             bar.update(task, completed=self._fraction)

@@ -1,4 +1,4 @@
-"""Commands that show what is declared and what happened."""
+"""Commands that show the declared jobs and their runs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .output import print_table
 
 
 def print_simulation(found: Simulation, days: int) -> None:
-    """Print what became of each job, and of what fell into outages."""
+    """Print how each job's ticks ended, and those of them that fell into outages."""
     zone = found.zone
     print_table(
         f"{days} day(s) from {local(iso(found.begin), zone)}, times in {zone}",

@@ -51,7 +51,7 @@ class Authenticator:
         self._tokens = {"all": token, "read": read_token} if read_token else {"all": token}
 
     def role(self, given: str) -> str | None:
-        """Return what a token opens. Takes as long for a wrong one as for the right one."""
+        """Return the role of a token. Takes as long for a wrong one, which has None, as for the right one."""
         found = None
         for role, token in self._tokens.items():
             if hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
@@ -83,7 +83,7 @@ class Authenticator:
         return self._sign("all" if visitor.may_act else "read", "csrf_token", visitor.session)
 
     def proves(self, visitor: Visitor, given: str) -> bool:
-        """Return whether that is what was sent along."""
+        """Return whether `given` is the CSRF token of the visitor."""
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.csrf_token(visitor).encode())
 
     def _sign(self, role: str, purpose: str, content: str) -> str:
@@ -171,7 +171,7 @@ def _make_token(path: Path) -> bool:
 
 
 def _patiently_read(path: Path) -> str:
-    """Return what the file says, as soon as the process that makes it has written it."""
+    """Return the token in a file, as soon as the process that makes the file has written it."""
     give_up = system.monotonic() + 1.0
     while True:
         token = path.read_text(encoding="ascii").strip()

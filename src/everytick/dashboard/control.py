@@ -36,14 +36,14 @@ class Actions:
         self._ledger = ledger
 
     def run_now(self, job_id: str, tick: str | None, note: str | None) -> tuple[int, str]:
-        """Ask for a run, which may stand in for a tick; return its number and what is to be said."""
+        """Ask for a run, which may stand in for a tick; return its number and a sentence for the user."""
         instant = None if not tick else moment("tick", tick)
         with _sentences(422):
             run_id = self._client.run_job_now(job_id, tick=instant, note=_note(note))
         return run_id, f"Run {run_id} of {job_id} begins."
 
     def pause(self, job_id: str, note: str | None, until: str | None) -> tuple[bool, str]:
-        """Pause a job; return whether that changed anything and what is to be said."""
+        """Pause a job; return whether that changed anything, and a sentence for the user."""
         end = None if not until else moment("until", until)
         if end is not None and ticks.instant(end) <= ticks.now():
             raise Problem(422, f"until: {until} is over already: give a time to come")
@@ -52,20 +52,20 @@ class Actions:
         return changed, f"{job_id} is paused." if changed else f"{job_id} was paused already."
 
     def resume(self, job_id: str) -> tuple[bool, str]:
-        """Resume a job; return whether that changed anything and what is to be said."""
+        """Resume a job; return whether that changed anything, and a sentence for the user."""
         with _sentences(422):
             changed = self._client.resume_job(job_id)
         return changed, f"{job_id} is resumed." if changed else f"{job_id} was not paused."
 
     def cancel(self, run_id: int, note: str | None) -> tuple[bool, str]:
-        """Cancel a run; return whether it is over already and what is to be said."""
+        """Cancel a run; return whether it is over already, and a sentence for the user."""
         self._check_run(run_id)
         with _sentences(409):
             done = self._client.cancel_run(run_id, note=_note(note))
         return done, f"Run {run_id} is cancelled." if done else f"Run {run_id} was asked to end."
 
     def retry(self, run_id: int, note: str | None) -> str:
-        """Give a run one more attempt; return what is to be said."""
+        """Give a run one more attempt; return a sentence for the user."""
         self._check_run(run_id)
         with _sentences(409):
             self._client.retry_run(run_id, note=_note(note))

@@ -1,6 +1,7 @@
 """Checks every request for a token, and adds the security headers to every answer.
 
-In front of everything, also of routes that are added later: what is not named here as open needs a token.
+It stands before every route, also those that are added later: a route that is not named here as open needs a
+token.
 """
 
 from __future__ import annotations
@@ -126,12 +127,12 @@ class Guard:
         return Visitor(name, address, role == "all")
 
     def checked_role(self, token: str, address: str) -> str:
-        """Return what a token opens.
+        """Return the role of a token.
 
         Raises:
             Problem: it is wrong, and perhaps one of too many from that address within a minute.
         """
-        # Compared first: others behind the same address must not lock out who has the right one.
+        # Compared first: others behind the same address must not lock out a visitor who has the right one.
         role = self._authenticator.role(token)
         if role is None and self.failures.too_many(address):
             raise Problem(429, "too many wrong tokens from your address: wait a minute")

@@ -22,7 +22,7 @@ _STRIP = 24
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a job lately: its newest runs first, and how the last ones ended."""
+    """A job's recent past: its newest runs first, and how the last ones ended."""
 
     newest: Sequence[Any]
     recent: Recent
@@ -40,7 +40,7 @@ def record(connection: Connection, job_id: str) -> Record:
 
 
 def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
-    """Return what is odd about the time of day of runs, by their numbers."""
+    """Return the notes on runs whose time of day a clock change made odd, by their numbers."""
     known = jobs_named(connection, {row.job_id for row in rows if row.tick_us is not None})
     found = {}
     for row in rows:

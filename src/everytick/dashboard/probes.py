@@ -62,7 +62,7 @@ class _Look:
         self._found: tuple[float, Health] | None = None
 
     def now(self) -> Health:
-        """Return what is found now, or was a moment ago."""
+        """Return the health that was found now, or a moment ago."""
         with self._lock:
             if self._found is None or system.monotonic() - self._found[0] > _FRESH_SECONDS:
                 self._found = system.monotonic(), check(self._ledger)

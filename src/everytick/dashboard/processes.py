@@ -37,7 +37,7 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
     """Give a connection that only reads.
 
     Raises:
-        Problem: there is no ledger yet, it does not answer, or it has not what is looked for.
+        Problem: there is no ledger yet, it does not answer, or it lacks the job or run that is asked for.
     """
     try:
         ledger.check_readable()

@@ -76,7 +76,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
 
 
 def is_for_programs(request: Request) -> bool:
-    """Return whether no browser asks for this: what it gets is no page, and no way to one."""
+    """Return whether a program asks, not a browser: the answer is no page, and redirects to none."""
     path = str(request.scope["path"])
     return path == "/live" or path.startswith(("/api", "/metrics"))
 

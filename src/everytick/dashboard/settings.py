@@ -10,7 +10,7 @@ from typing import Any
 from everytick.settings import SchedulerSettings, without_comment
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-# The least characters of a token: what is shorter could be guessed.
+# The least characters of a token: a shorter one could be guessed.
 SHORTEST_TOKEN = 16
 
 _PREFIX = "scheduler_dashboard"

@@ -1,4 +1,4 @@
-"""Examines settings, environment, ledger, processes and schedule, and says what is not in order.
+"""Examines settings, environment, ledger, processes and schedule, and reports findings.
 
 - `finding`: one finding
 - `environment`, `liveness`: settings and machine; processes and their runs

@@ -27,7 +27,7 @@ _OLD_YEARS = 2
 
 
 def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
-    """Return the settings, None if they are wrong, and what there is to say of them."""
+    """Return the settings, None if they are wrong, and findings on them."""
     try:
         chosen = settings()
         unknown = chosen.unknown_variables()

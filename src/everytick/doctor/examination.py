@@ -1,4 +1,4 @@
-"""The whole examination. What cannot be looked at is a finding, and the rest goes on."""
+"""The whole examination. A part that cannot be examined becomes a finding, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def examine(load: Callable[[], Declared]) -> list[Finding]:
 
 
 def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[Finding]]:
-    """Load the schedule; tell of what is wrong with it, and of former names that it uses."""
+    """Load the schedule; return it with findings on errors in it, and on former names that it uses."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:

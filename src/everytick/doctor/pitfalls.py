@@ -29,7 +29,7 @@ _NEAR_A_SHIFT = 4 * _HOUR
 
 
 def examine_schedule(jobs: Sequence[Job], workers: int, now: int) -> list[Finding]:
-    """Return what is odd about declared jobs; `workers` is SCHEDULER_MAX_WORKERS, `now` the present."""
+    """Return findings about the jobs' declarations; `workers` is SCHEDULER_MAX_WORKERS, `now` the present."""
     found = [finding for job in jobs for check in _OF_ONE for finding in check(job, now)]
     found += _twins(jobs)
     found += _crowds(jobs, workers, now)

@@ -33,7 +33,7 @@ _NAMES = ("version", "replica", "most", "taken", "may_write", "encrypted", "is_l
 
 
 def examine_server(ledger: Ledger) -> tuple[bool, list[Finding]]:
-    """Return whether a ledger on a server can be read, and what there is to say of it."""
+    """Return whether a ledger on a server can be read, and findings on it."""
     place = ledger.place
     try:
         if not ledger.exists():

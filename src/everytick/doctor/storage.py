@@ -35,7 +35,7 @@ _REMOTE = re.compile(
 
 
 def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
-    """Return whether a ledger in a file can be read, and what there is to say of it."""
+    """Return whether a ledger in a file can be read, and findings on it."""
     place = str(ledger.path)
     found = [*_place(ledger.path)]
     try:
@@ -62,13 +62,13 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
 
 
 def of_another_version(revision: str | None, place: str) -> Finding:
-    """Return what there is to say of a ledger that is not of this code's version."""
+    """Return the finding on a ledger that is not of this code's version."""
     what = f"the ledger is of version {revision}, this code of {REVISION}"
     return Finding("warning", "ledger", what, place, f"{typed('migrate')}, or a start")
 
 
 def size_of(what: str, length: int, largest: int, place: str) -> Finding:
-    """Return `what` is to be said of a ledger of some bytes, and what helps if it is large."""
+    """Return the finding `what` on a ledger's size in bytes, with advice if it is large."""
     if length > largest:
         return Finding("note", "size", what, place, "a smaller SCHEDULER_HISTORY_DAYS")
     return ok("size", what, place)
@@ -94,7 +94,7 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 
 def _look_through(ledger: SqliteLedger) -> str | None:
-    """Return what is damaged, None if nothing is, an empty text if there was no time to see all of it."""
+    """Return SQLite's report of damage, None without damage, an empty text if the check took too long."""
     give_up = system.monotonic() + _CHECK_SECONDS
     with closing(ledger.connect(read_only=True)) as connection:
         connection.set_progress_handler(lambda: system.monotonic() > give_up, _CHECK_STEPS)

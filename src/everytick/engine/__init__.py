@@ -11,8 +11,8 @@
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
-- `heartbeats`: heartbeats, what a dead process left behind, and what is too old to be kept
+- `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
 - `watchdog`: names the coroutine that blocks the event loop
-- `ports`: what others are told of runs, as the process is handed it
+- `ports`: the interface to those who are told of runs, such as alerts
 """

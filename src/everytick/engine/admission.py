@@ -1,7 +1,7 @@
 """Claimed runs until they begin: each waits until it is due, is recorded as started, and gets a slot.
 
-At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). What has to
-be recorded as started is so for many runs at once, shortly before there is a slot for each.
+At most `max_workers` runs are in a slot at once, coroutines and plain functions together (R13). Runs are
+recorded as started many at once, shortly before there is a slot for each.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Admission:
         return None
 
     def close(self) -> None:
-        """Let nothing begin any more, and give back what has not."""
+        """Begin no more runs, and give back those that have not begun."""
         self.closed = True
         if self._impatience:
             self._impatience.cancel()
@@ -203,7 +203,7 @@ class Admission:
             self._impatience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
 
     def _lose_patience(self) -> None:
-        """Let any process run what has waited here for long: it is not under way (R15)."""
+        """Give up runs that have waited here for long, for any process: they are not under way (R15)."""
         self._impatience = None
         slots_soon = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
         given_up: list[tuple[Claim, int]] = []
@@ -268,7 +268,7 @@ class Admission:
                 break
             self._waiting.popleft()
             if job is None:
-                # Removed meanwhile: that is recorded where it would begin.
+                # The job was removed meanwhile: the code that begins runs records this.
                 self._ready.append([claim])
             elif self.is_missed(claim, job):
                 if others:

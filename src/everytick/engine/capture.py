@@ -95,14 +95,14 @@ def _line(record: Record) -> str:
 
 
 def begin() -> tuple[Lines, Token[Lines | None]]:
-    """Keep what is logged from here on, in this context and those that are copied from it."""
+    """Keep the log lines from here on, in this context and those that are copied from it."""
     attach()
     lines = Lines()
     return lines, _lines.set(lines)
 
 
 def end(token: Token[Lines | None]) -> None:
-    """Keep no more of what is logged in this context."""
+    """Keep no more log lines of this context."""
     _lines.reset(token)
 
 
@@ -150,7 +150,7 @@ def trace(problem: BaseException) -> str:
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:
-    """Let a traceback, and those of what it came from, begin with the user's code; the engine's own stay."""
+    """Let a traceback, and those of its causes, begin with the user's code; the engine's own stay."""
     todo, seen = [shown], set[int]()
     while todo:
         one = todo.pop()
@@ -171,7 +171,7 @@ def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
 
 
 def _is_machinery(filename: str) -> bool:
-    """Return whether a file is of what calls a job: the engine, or what it calls jobs by."""
+    """Return whether a file belongs to the engine, or to a library by which it calls jobs."""
     return is_library_file(filename) or filename.startswith(_CALLING)
 
 

@@ -57,7 +57,7 @@ class Clock:
         self._me, self._writer = me, writer
         self._admission, self._listeners = admission, listeners
         self._heap: list[tuple[int, int, str]] = []
-        # The number of each job's entry in the heap: what another has taken the place of is passed over.
+        # The number of each job's entry in the heap: an entry that a newer one replaces is passed over.
         self._entry: dict[str, int] = {}
         self._order = count()
         self._seen: dict[str, int] = {}

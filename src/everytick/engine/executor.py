@@ -52,7 +52,7 @@ class Calls:
             capture.end(token)
 
     def thread(self, run_id: int) -> Future[Any] | None:
-        """Return what a run's plain function will end with; None if the run is not of such a function."""
+        """Return the future of a run's plain function; None if the run has no such function on a thread."""
         return self._on_threads.get(run_id)
 
     def cancel(self, run_id: int) -> bool:
@@ -70,7 +70,7 @@ class Calls:
         return lines.text() if lines else None
 
     def close(self) -> None:
-        """Take no more calls. What is on a thread goes on."""
+        """Take no more calls. Functions that are on a thread already run on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _on_thread(self, run_id: int, call: Callable[[], Any]) -> Any:
@@ -79,7 +79,7 @@ class Calls:
         # Shielded: cancelling the waiting must not look like a cancelled function.
         value = await asyncio.shield(asyncio.wrap_future(future))
         if inspect.isawaitable(value):
-            # What goes on is a coroutine, which can be cancelled.
+            # The function returned a coroutine, which goes on here and can be cancelled.
             del self._on_threads[run_id]
         return value
 

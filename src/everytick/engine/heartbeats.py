@@ -129,7 +129,7 @@ class Heartbeats:
                 found = action(connection)
         except BaseException:
             # The transaction was undone, and so is what it changed here. And while we cannot write, the
-            # others cannot beat either: what we have seen of them counts for nothing (R12).
+            # others cannot beat either: a heartbeat that we missed proves nothing (R12).
             self._doubtful = doubtful
             self._watched.clear()
             raise

@@ -76,7 +76,7 @@ class Listeners:
             )
 
     def close(self, patience: float = 5.0) -> None:
-        """Deliver what is queued and stop."""
+        """Deliver the queued events and stop."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(patience)

@@ -56,9 +56,9 @@ class Outcomes:
         writer.submit(queue_up, keep=True)
 
     def _write_alone(self, outcome: Outcome, *, again: bool = True) -> None:
-        """Write an outcome with what its run has said or failed with, which must not take others with it.
+        """Write an outcome with its run's log lines and error alone: if that fails, no other fails with it.
 
-        If the ledger refuses that, it is left out: a run without an outcome would stand in the way of others.
+        If the ledger refuses these texts, they are left out: a run without an outcome would hold up others.
         """
 
         def check(done: Future[bool]) -> None:

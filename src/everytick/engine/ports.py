@@ -35,4 +35,4 @@ class RunNotifier(Protocol):
         """An attempt of a run has ended. Called on the event loop, or on the thread of a plain function."""
 
     def stop(self) -> None:
-        """Let what is under way arrive, within some seconds."""
+        """Let the calls and alerts under way arrive, within some seconds."""

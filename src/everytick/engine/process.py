@@ -284,7 +284,7 @@ class Process:
         return self._close_ledger(lambda connection: workers.leave(connection, self._me))
 
     def _close_ledger(self, last: Operation | None = None) -> int:
-        # Not before all outcomes are written down: what it still held would be lost.
+        # Not before all outcomes are recorded: runs that it still held would count as lost.
         unsaved = self.writer.close(last)
         workers.ALIVE_HERE.discard(self._me.process_id)
         if unsaved:

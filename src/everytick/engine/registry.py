@@ -54,14 +54,14 @@ class Registry:
         return registration.watermarks | {change.job_id: change.watermark for change in taken if change.job}
 
     def unseen(self, connection: Connection) -> list[AddedRow]:
-        """Return what was added, changed or removed since this was asked last."""
+        """Return the jobs that were added, changed or removed since the last call."""
         rows = definitions.added_since(connection, self._serial)
         if rows:
             self._serial = rows[-1].serial
         return rows
 
     def load(self, rows: Iterable[AddedRow]) -> list[Change]:
-        """Return what the ledger's rows mean here. May import modules of the application."""
+        """Return the changes that the ledger's rows describe. May import modules of the application."""
         changes = []
         for row in rows:
             job = None

@@ -2,7 +2,7 @@
 
 - `facts`: what the ledger knows of one job
 - `account`: the explanation as it grows
-- `outcomes`, `waiting`: what a row says, of what is over and of what is not
+- `outcomes`, `waiting`: what a row says, of a run that is over and of one that is not
 - `absence`: why there is no row
 - `instant`: which instant is meant, and the whole explanation
 

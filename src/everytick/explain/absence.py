@@ -36,7 +36,7 @@ def next_tick(account: Account, after: int) -> str:
 
 
 def wall_clock_note(account: Account, wall: datetime) -> None:
-    """Say what is odd about a time of day that was given without an offset."""
+    """Say if a time of day that was given without an offset exists twice or not at all."""
     zone = account.facts.zone
     real = zones.occurrences(wall, zone)
     if not real:

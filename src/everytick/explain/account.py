@@ -1,4 +1,4 @@
-"""The explanation as it grows: what is said, and the rows on which it rests."""
+"""The explanation as it grows: its sentences, and the rows of the ledger that prove them."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Facts:
         return earlier_attempts(self.connection, run_id)
 
     def in_the_way(self, instant: int, tick: int, but: int) -> list[Hold]:
-        """Return what held a place of the job at an instant, looking from a tick; run `but` is left out."""
+        """Return the runs that held a place of the job at an instant, near a tick; run `but` is left out."""
         near = runs_of_job.nearby(self.connection, self.job_id, tick, _NEARBY)
         # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
         found = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]

@@ -228,7 +228,7 @@ def _odd_time(account: Account, tick: int) -> None:
 
 
 def _about_the_code(account: Account) -> None:
-    """Say where the working tree differs from what is in force."""
+    """Say where the working tree differs from the definition in force."""
     facts = account.facts
     if facts.problem is not None:
         account.say(f"the schedule in the working tree does not load, so nothing can start: {facts.problem}")

@@ -157,7 +157,7 @@ def _overlap(account: Account, row: Any) -> None:
 
 
 def _had_begun(account: Account, hold: Hold) -> str:
-    """Return what a run did that was in the way of another one."""
+    """Return how a run went that was in the way of another one."""
     facts, zone = account.facts, account.facts.zone
     if hold.begun is not None:
         began = f"began at {at(hold.begun, zone)}"
@@ -251,7 +251,7 @@ def _attempts(account: Account, row: Any) -> None:
 
 
 def _error(error: str | None, told: str | None) -> str:
-    """Return the end of a sentence about an attempt; what was told of the one before is not told again."""
+    """Return the end of a sentence about an attempt; the same error as before is not repeated."""
     if not error:
         return ""
     return " with the same error" if error == told else f": {error}"

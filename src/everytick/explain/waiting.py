@@ -83,7 +83,7 @@ def _holder(account: Account, row: Any) -> None:
 
 
 def _obstacles(account: Account, row: Any) -> None:
-    """Say what stands between a waiting run and its beginning."""
+    """Say why a waiting run has not begun."""
     facts, found = account.facts, len(account.sentences)
     if not facts.up:
         account.say("no scheduler is up")

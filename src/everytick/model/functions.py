@@ -50,7 +50,7 @@ def _described(value: Any) -> str:
 
 
 def _close(value: Any) -> None:
-    """Close what would complain that nobody awaited it."""
+    """Close a coroutine, which otherwise warns that nobody awaited it."""
     if inspect.iscoroutine(value):
         value.close()
 
@@ -86,7 +86,7 @@ _signature = functools.lru_cache(maxsize=1_000)(inspect.signature)
 
 
 def _is_generator(function: Any) -> bool:
-    # A method passes on what its function has.
+    # A method passes on the attributes of its function.
     code = getattr(function, "__code__", None)
     return isinstance(code, CodeType) and bool(code.co_flags & _GENERATOR)
 
@@ -118,7 +118,7 @@ def check_that_it_ran(value: Any) -> None:
     """
     made = value
     if type(value).__module__ == "contextlib":
-        # What a function under `contextlib.contextmanager` gives has the generator inside.
+        # A function under `contextlib.contextmanager` returns an object with the generator inside.
         value = getattr(value, "gen", value)
     if inspect.isgenerator(value):
         what = "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None

@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~%:\[\]-]+(/[!-~]*|\?[!-~]*)?", re.
 
 
 def check(address: object) -> None:
-    """Raise ValueError for what is no address to call. The sentence does not repeat it: it is a secret."""
+    """Raise ValueError unless it is an address to call. The error does not repeat it: it is a secret."""
     if isinstance(address, str) and len(address) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(address):
         try:
             parts = urlsplit(address)

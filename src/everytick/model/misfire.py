@@ -72,7 +72,7 @@ def decide(job: Job, seen: int, now: int, reason: str = "missed") -> Decision | 
 
 
 def _skipped(job: Job, after: int, until: int, now: int, reason: str) -> list[Skip]:
-    """Return what is recorded for the ticks in (after, until].
+    """Return the skips to record for the ticks in (after, until].
 
     Those still within their grace would have run, had a newer one not taken their place: `coalesced`.
     """

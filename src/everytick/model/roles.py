@@ -15,8 +15,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 class Role:
     """`all` claims ticks and runs them, `scheduler` only claims, `worker` only runs.
 
-    queues: those whose runs this process takes; empty for all. What a process claims and does not serve is
-    queued in the ledger, for a process that serves its queue.
+    queues: those whose runs this process takes; empty for all. A process that claims a
+        run of another queue leaves it in the ledger, for a process that serves that queue.
     """
 
     name: str = "all"

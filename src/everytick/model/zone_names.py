@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from . import ticks
 
-# What clocks of zones in use are abbreviated with, and the hours from UTC that this stands for. A test holds
-# these equal to the time zone database.
+# The abbreviations that zones in use have for their time, and the hours from UTC of each. A test holds these
+# equal to the time zone database.
 ABBREVIATIONS: Mapping[str, tuple[float, ...]] = {
     "ACDT": (10.5,),
     "ACST": (9.5,),
@@ -98,7 +98,7 @@ def kept_name(zone: tzinfo) -> str | None:
 
 
 def kept_zone(zone: tzinfo) -> dict[str, Any] | None:
-    """Return what tells a zone in the data of a schedule; None if it could not be found again."""
+    """Return a zone as the data of a schedule hold it; None if it could not be found again."""
     name = kept_name(zone)
     if name is None:
         return None

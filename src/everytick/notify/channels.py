@@ -117,7 +117,7 @@ def split(text: str) -> list[str]:
 
 
 def _overhear(record: logging.LogRecord) -> bool:
-    """Keep what is logged while an alert is sent: no log shows it, as it may hold an address."""
+    """Keep the lines of Apprise and its libraries out of the log while it sends: they may hold an address."""
     said = _said.get()
     if said is None:
         return True

@@ -96,7 +96,7 @@ class HeartbeatUrls:
             self._stopped = True
             self._changed.notify_all()
         if left:
-            logger.warning("{} ping(s) could not be sent before the end", left)
+            logger.warning("{} call(s) of heartbeat URLs could not be made before the end", left)
 
     def _add(self, job_id: str, ping: str, state: str, body: bytes | None = None) -> None:
         address = address_of(ping, state)
@@ -109,7 +109,7 @@ class HeartbeatUrls:
                 line.calls.popleft()
             line.calls.append(call)
             if self._thread is None:
-                self._thread = system.start_thread(self._work, name="scheduler-pings")
+                self._thread = system.start_thread(self._work, name="scheduler-heartbeat-urls")
             self._changed.notify_all()
 
     def _ready(self) -> str | None:
@@ -148,14 +148,16 @@ class HeartbeatUrls:
     def _is_settled(self, host: str, call: _Call) -> bool:
         """Make a call; return whether it is done with, taken or not."""
         if system.monotonic() > call.until:
-            logger.bind(job=call.job_id).warning("a ping was not taken for an hour, and is given up")
+            logger.bind(job=call.job_id).warning(
+                "a call of its heartbeat URL was not taken for an hour, and is given up"
+            )
             return True
         try:
             sender.call(call.address, call.body, self._application)
         except sender.NotTaken as problem:
             return self._is_given_up(host, call, problem)
         if self._resting.pop(host, (0.0, 0))[1]:
-            logger.bind(job=call.job_id).info("pings are taken again")
+            logger.bind(job=call.job_id).info("the heartbeat URL takes calls again")
         self._refused.discard(call.job_id)
         return True
 
@@ -165,11 +167,15 @@ class HeartbeatUrls:
         if problem.hopeless:
             if call.job_id not in self._refused:
                 self._refused.add(call.job_id)
-                log.error("its ping was refused: {}", problem)
+                log.error("its heartbeat URL refused the call: {}", problem)
             return True
         tries = self._resting.get(host, (0.0, 0))[1] + 1
         wait = sender.HEARTBEATS.pause(tries)
         self._resting[host] = (system.monotonic() + wait, tries)
         if tries == 1:
-            log.error("a ping was not taken; trying again from {} on: {}", duration_of_seconds(wait), problem)
+            log.error(
+                "a heartbeat URL took no call; trying again from {} on: {}",
+                duration_of_seconds(wait),
+                problem,
+            )
         return False

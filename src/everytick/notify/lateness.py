@@ -48,9 +48,9 @@ class Lateness:
     def look(
         self, connection: Connection, known: Iterable[tuple[str, int]] = ()
     ) -> tuple[dict[str, int], list[tuple[str, int]]]:
-        """Return what is due and has not begun, by job the oldest instant, and what of it is late.
+        """Return, by job, the oldest instant that is due and has not begun, and those that are late.
 
-        `known`: what is on record as late, perhaps by another process, which has seen it longer.
+        `known`: the instants on record as late, perhaps by another process, which has seen them longer.
         """
         now = system.monotonic()
         for job_id, due in known:
@@ -98,7 +98,7 @@ class Lateness:
         return waiting
 
     def _next_due(self, state: JobState) -> int | None:
-        """Return when the first tick is due that nobody has decided about."""
+        """Return when the first tick is due that no process has claimed or skipped."""
         cached, settled = self._next.get(state.job_id), settled_until(state.watermark, state.paused_until)
         if cached is not None and cached[:2] == (settled, state.definition):
             return cached[2]

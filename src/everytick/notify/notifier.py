@@ -42,7 +42,7 @@ class Notifier:
     def start(
         self, ledger: Ledger, writer: Writer, me: Identity, jobs: Mapping[str, Job], opened: int
     ) -> None:
-        """Begin to look for what is to be told. `opened`: when this process began (microseconds)."""
+        """Begin to look for alerts to send. `opened`: when this process began (microseconds)."""
         if self._channels:
             from .watch import Watch
 
@@ -60,7 +60,7 @@ class Notifier:
             self._calls().ended(job.options.ping, outcome)
 
     def stop(self) -> None:
-        """Let go what is under way, within some seconds. Blocks."""
+        """Send the alerts and calls under way, within some seconds. Blocks."""
         if self._heartbeat_urls is not None:
             self._heartbeat_urls.stop()
         if self._watch is not None:

@@ -1,4 +1,4 @@
-"""How what goes out over HTTP is sent: how long an answer may take, how often it is tried, what is given up.
+"""Sends over HTTP: how long an answer may take, how often a call is tried, when it is given up.
 
 The calls of `heartbeat_urls` are made here. Alerts are sent by Apprise, which knows how each service wants
 them; when one is tried again, and how long the end of the process waits for it, is decided here too.

@@ -93,7 +93,7 @@ class Watch:
                 self._look()
                 troubled = False
             except (*UNAVAILABLE, LedgerUnavailable, TimeoutError, CancelledError):
-                # The ledger's writer says what is wrong with the ledger; here it is tried again.
+                # The ledger's writer logs the problem with the ledger; here it is tried again.
                 self._disconnect()
             except Exception:
                 self._disconnect()

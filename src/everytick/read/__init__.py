@@ -11,10 +11,10 @@ and defaults are handed in.
 - `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
-- `under_way`: what is held by a process, and what waits
-- `completions`, `following`: what has ended since the last look; runs as they end
+- `under_way`: the runs that a process holds, and those that wait
+- `completions`, `following`: the runs that ended since the last look; runs as they end
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
-- `plan`, `coming`: what is due between two times, and what of it overlaps or collides
+- `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what
 - `paging`: long lists part by part
 - `signs`, `schemas`: how states are marked; what `--json` and the API give

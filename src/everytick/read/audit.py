@@ -39,7 +39,7 @@ def audit_entries(
 ) -> tuple[list[Any], int | None]:
     """Return rows of the audit trail below the entry `before`, newest first, and from which entry to go on.
 
-    By the primary key. What people did is little beside what ran, and removed with it.
+    By the primary key. People's actions are few beside the runs, and are removed with them.
     """
     query = select(schema.audit).order_by(_audit.audit_id.desc()).limit(limit + 1)
     if before is not None:

@@ -95,7 +95,7 @@ def coming(
     keep: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> Coming:
-    """Return what is due in [begin, end), in microseconds: at most `limit` ticks are looked at.
+    """Return the ticks in [begin, end), in microseconds: at most `limit` ticks are looked at.
 
     The pause of a job is taken to end when it is said to, or never.
 
@@ -138,7 +138,7 @@ def coming(
 
 @dataclass(frozen=True)
 class ComingTick:
-    """A tick to come, in microseconds UTC; `note`: what is odd about it; `paused`: it will not run."""
+    """A coming tick, in microseconds UTC; `note`: see `Ticks.note`; `paused`: it will not run."""
 
     job_id: str
     tick: int
@@ -152,7 +152,7 @@ class ComingTick:
 
 
 def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
-    """Return the coming ticks of a job that is not paused, with what is odd about their time of day."""
+    """Return the coming ticks of a job that is not paused, with the notes on odd times of day."""
     if job.gone or job.paused:
         return []
     begin = max(job.now, job.row.watermark_us) + 1
@@ -160,7 +160,7 @@ def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
 
 
 def soonest(jobs: Iterable[KnownJob], begin: int, end: int, of_each: int, limit: int) -> list[ComingTick]:
-    """Return what is due next in [begin, end), at most `limit` ticks, and of each job the first few.
+    """Return the first ticks in [begin, end), at most `limit`, and at most `of_each` of each job.
 
     Else one job that is due each minute would hide all others.
     """
@@ -169,7 +169,7 @@ def soonest(jobs: Iterable[KnownJob], begin: int, end: int, of_each: int, limit:
 
 
 def ticks_between(jobs: Iterable[KnownJob], begin: int, end: int) -> Iterator[ComingTick]:
-    """Yield what is due in [begin, end), of the jobs whose schedule is known, in order of time."""
+    """Yield the ticks in [begin, end), of the jobs whose schedule is known, in order of time."""
     known = {job.id: job for job in jobs}
     schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}
     for planned in plan.plan(schedules, begin, end):

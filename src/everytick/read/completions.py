@@ -59,7 +59,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was yielded of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
+    """The yielded part of a run: its attempts up to `archived`, and the end of attempt `ended`, if any."""
 
     archived: int
     # Ticks that were skipped have no attempt: their rows say 0.
@@ -72,7 +72,7 @@ class CompletionFeed:
     Args:
         since: the first look tells what ended at this instant or later, in microseconds UTC; with 0 all that
             the ledger holds, which takes ten seconds or more with a million runs; with None nothing.
-        columns: what is read of each run, `COUNTED` at least.
+        columns: the columns to read of each run, `COUNTED` at least.
     """
 
     def __init__(self, since: int | None = None, columns: Sequence[ColumnElement[Any]] = COUNTED) -> None:
@@ -86,10 +86,10 @@ class CompletionFeed:
         self.open_rows: Sequence[Any] = ()
 
     def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Completion]:
-        """Tell what has ended since the last look, which must be iterated over to its end.
+        """Yield the runs that ended since the last look; it must be iterated over to its end.
 
-        `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: what
-        another file holds is not news, but history.
+        `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: the
+        runs in another file are not news, but history.
         """
         newest_id, newest_end = self._newest(connection)
         self.open_rows = self._rows_that_are_open(connection)
@@ -111,14 +111,14 @@ class CompletionFeed:
         self._file = file
 
     def _begin(self, connection: sqlalchemy.Connection, newest_id: int, newest_end: int) -> None:
-        """Take the ledger's present as known, but for what ended since it was asked for."""
+        """Take all runs in the ledger as known, except those that ended later than `since`."""
         self._open, self._told = {}, {}
         since = self._since if self._file is None else None
         if since == 0:
             self._last_id = self._last_finished = 0
             return
         self._last_id = newest_id
-        # The first look tells what ended later than this.
+        # The first look yields the runs that ended later than this.
         self._last_finished = newest_end if since is None else since - 1
         is_other_file = self._file is not None
         for row in self.open_rows:

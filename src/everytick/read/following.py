@@ -60,7 +60,7 @@ def _looks(
     wanted: RunFilter,
     over: Callable[[], bool],
 ) -> Iterator[list[RunRow]]:
-    """Yield what has ended since the last look, again and again; nothing if nothing was written."""
+    """Yield the runs that ended since the last look, again and again; none if nothing was written."""
     written: object = None
     while not over():
         now_written = ledger.change_mark(mark)

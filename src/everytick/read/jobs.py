@@ -1,7 +1,7 @@
 """A job as it is shown: what the ledger knows of it, what the code declares, and how its last runs ended.
 
-What only the user's code says (the options of a job that is declared there, and its line) is handed in as
-declared jobs by those who have loaded it; nobody loads it here.
+Some facts only the user's code has: the options of a job that is declared there, and its line. A caller that
+has loaded the code hands them in as declared jobs; this module never loads it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 
 class Declared(NamedTuple):
-    """What the user's schedule declares: its jobs, and the options of those that name none."""
+    """The declarations of the user's schedule: its jobs, and the options of those that name none."""
 
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
@@ -67,7 +67,7 @@ class ShownJob:
         return self.declared is not None and self.declared.paused_at_first
 
     def definition(self, defaults: Mapping[str, Any]) -> JobDefinition:
-        """Return what it is, as it is shown."""
+        """Return its definition as it is shown."""
         if self.declared is not None:
             return _declared_row(self.declared, self.known)
         return _ledger_row(self._in_ledger, defaults)
@@ -111,8 +111,8 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
 def job_row(connection: Connection, job: KnownJob, defaults: Mapping[str, Any]) -> JobRow:
     """Return a job as `job_rows` does, from the ledger alone.
 
-    What only the code knows is null for the code's jobs: `max_instances` and `declared_at`. `defaults`: see
-    `KnownJob`. May import modules of the application.
+    `max_instances` and `declared_at` are null for the code's jobs: the ledger does not know them. `defaults`:
+    see `KnownJob`. May import modules of the application.
     """
     return {**_ledger_row(job, defaults), **_outcomes(recent(connection, [job.id])[job.id])}
 

@@ -1,7 +1,7 @@
 """A job as the ledger knows it: one row, which means the same for all who ask.
 
-Commands, pages, the API, `why`, `doctor`, health and metrics have their jobs from here. What only the user's
-code says (the options of a job that is declared there) is not known from the ledger.
+Commands, pages, the API, `why`, `doctor`, health and metrics have their jobs from here. The ledger does not
+hold the options of a job that is declared in the user's code.
 """
 
 from __future__ import annotations

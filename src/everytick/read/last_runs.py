@@ -22,7 +22,7 @@ OUTCOMES = 10
 MEASURED = 100
 # The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
 _RAN = ("succeeded", "failed", "timed_out")
-# The outcomes of a run that did not succeed, and that nobody stopped.
+# The outcomes of a run that did not succeed, and that no person stopped.
 _BAD = ("failed", "timed_out", "lost")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200

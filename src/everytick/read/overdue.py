@@ -1,4 +1,4 @@
-"""Ticks that are due and have no row yet: nobody has claimed them, nor decided to skip them."""
+"""Ticks that are due and have no row yet: no process has claimed or skipped them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Overdue:
 
 
 def overdue(job: KnownJob) -> Overdue | None:
-    """Return what of a job is due and not claimed; None if nothing is."""
+    """Return a job's first tick that is due and not claimed, and how many are; None if none is."""
     if job.schedule is None:
         return None
     until = job.now - PROMPT - job.schedule.jitter
@@ -39,9 +39,9 @@ def overdue(job: KnownJob) -> Overdue | None:
 
 
 def overdue_since(job: KnownJob, until: int) -> int | None:
-    """Return the first tick of a job up to `until` that nobody has claimed; None if there is none.
+    """Return the first tick of a job up to `until` that no process has claimed; None if there is none.
 
-    What falls into a pause waits for its end and is not due. Instants are microseconds UTC.
+    A tick within a pause waits for its end and is not due. Instants are microseconds UTC.
     """
     if job.schedule is None or job.gone or job.paused:
         return None

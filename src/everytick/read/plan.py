@@ -12,7 +12,7 @@ from everytick.model.schedule import Schedule
 
 @dataclass(frozen=True)
 class Planned:
-    """One coming tick. `note` says what is odd about its time of day, if anything is."""
+    """One coming tick. `note` says if a clock change makes its time of day odd, and is empty otherwise."""
 
     tick: int
     job_id: str

@@ -126,7 +126,7 @@ def read_processes(connection: Connection, now: int | None = None) -> tuple[Proc
 
 
 def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
-    """Return what rows of the ledger's processes mean at an instant, the newest heartbeat first."""
+    """Return the processes in these rows of the ledger, judged at an instant, the newest heartbeat first."""
     me = Identity.new()
     found = [
         Process(
@@ -168,7 +168,7 @@ def last_outcome(connection: Connection, before: int) -> int | None:
 
 
 def last_end(connection: Connection) -> int | None:
-    """Return the newest end of any run, or of skipped ticks, in microseconds UTC, whoever wrote it down."""
+    """Return the newest end of any run, or of skipped ticks, of all processes, in microseconds UTC."""
     # By the index of finished_us.
     newest: int | None = connection.scalar(select(func.max(schema.runs.c.finished_us)))
     return newest

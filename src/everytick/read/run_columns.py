@@ -1,7 +1,7 @@
 """The columns of a run as people and programs are told them.
 
 A run may be recorded as started a moment before it is due, so that its beginning needs no other write. Until
-then it waits, and that is what is told: it is `claimed`, and has no start.
+then it waits, and is shown as waiting: its state is `claimed`, and it has no start.
 """
 
 from __future__ import annotations

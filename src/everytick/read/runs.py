@@ -39,9 +39,9 @@ _runs = schema.runs.c
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs are wanted; what is empty or None means any.
+    """Which runs are wanted; a field that is empty or None allows any.
 
-    since, until: when they ended, in microseconds, `until` not included. What is under way has not ended
+    since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
     yet: it is later than any `since`, and than an `until` that has passed.
     """
 
@@ -63,7 +63,7 @@ class RunFilter:
                     raise ConfigurationError(f"{option} {word}: use one of {', '.join(known)}{hint}")
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what all the wanted runs have in common, their time left aside."""
+        """Return the conditions that all wanted runs meet, without those on their time."""
         found: list[ColumnElement[bool]] = []
         if self.job_id is not None:
             found.append(_runs.job_id == self.job_id)
@@ -86,7 +86,7 @@ class RunFilter:
         return self.since is not None or (self.until is not None and self.job_id is None)
 
     def wants_under_way(self) -> bool:
-        """Return whether what has not ended may be among the wanted."""
+        """Return whether runs that have not ended may be among the wanted."""
         states = not self.states or any(state in UNDER_WAY for state in self.states)
         return states and (self.until is None or self.until > ticks.now())
 
@@ -123,7 +123,8 @@ def run_rows(
         found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
         if not found and job_id is not None:
             check_job(connection, job_id)
-    # By time, what ended last is chosen, and before it what has not ended; otherwise the highest numbers.
+    # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
+    # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
     return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
 
@@ -164,7 +165,7 @@ def count_ended(connection: Connection, state: str, since: int) -> dict[str, int
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
-    """Return what to ask the ledger for; each query walks one index and sorts nothing."""
+    """Return the queries for the wanted runs; each walks one index and sorts nothing."""
     conditions = wanted.conditions()
     every = select(*RUN).limit(limit)
     if wanted.is_by_time():

@@ -140,7 +140,7 @@ class RunDetails(RunRow):
 
 
 class Fire(TypedDict):
-    """A coming tick; `note` says what is odd about it, if anything is: `plan --json`."""
+    """A coming tick; `note` tells of a pause or an odd time of day, else it is empty: `plan --json`."""
 
     job_id: str
     tick: Time

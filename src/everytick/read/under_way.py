@@ -28,7 +28,7 @@ LISTED = [
 
 
 def held_runs(connection: Connection, limit: int | None = None, job_id: str | None = None) -> list[Any]:
-    """Return what is claimed or runs, by its numbers. By the index scheduler_runs_held, of jobs."""
+    """Return the runs that are claimed or running, by number. Uses the index scheduler_runs_held."""
     query = select(*LISTED).where(text(HELD)).limit(limit)
     if job_id is not None:
         query = query.where(_runs.job_id == job_id)
@@ -36,7 +36,7 @@ def held_runs(connection: Connection, limit: int | None = None, job_id: str | No
 
 
 def waiting_runs(connection: Connection, limit: int | None = None) -> Sequence[Any]:
-    """Return what waits to be started or tried again, soonest first. By the index scheduler_runs_waiting."""
+    """Return runs that wait for a start or a retry, soonest first. Uses the index scheduler_runs_waiting."""
     return connection.execute(select(*LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(limit)).all()
 
 

@@ -16,9 +16,9 @@ Its operations, each inside of a transaction:
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
-- `pruning`: what is over for long is removed
+- `pruning`: removes old rows
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is
-- `incidents`, `problems`, `notices`: what people are alerted to, and who was told
+- `incidents`, `problems`, `notices`: the reasons for alerts, and which channels sent them
 - `writer`: the one thread that does it all, many operations in one commit
 
 A whole ledger:

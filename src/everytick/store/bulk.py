@@ -26,7 +26,7 @@ class Bulk:
     def __init__(self, text: str, *, key: str = "", **columns: str) -> None:
         assert set(columns.values()) <= set(_TYPES), columns
         on_sqlite = (f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns))
-        # The cast is the type's own: what JSON holds comes as text.
+        # The cast is the type's own: values in JSON come as text.
         on_postgres = [f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items())]
         self._sqlite = _with(text, f"(SELECT {', '.join(on_sqlite)} FROM json_each(:given))", "true")
         # The offset keeps the rows from being worked out anew for each one that they are compared with.

@@ -21,7 +21,7 @@ from .records import Answer, Claim, Identity, JobState, Room, settled_until
 
 
 def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], room: Room) -> list[Answer]:
-    """Claim what is due and record what is skipped, for many jobs at once; no job twice.
+    """Claim the due ticks and record the skipped ones, for many jobs at once; no job twice.
 
     A run that is due begins as soon as this is committed, as far as there is `room`, which is used up: it is
     recorded as started.
@@ -136,7 +136,7 @@ def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> tuple[C
 
 
 class _UnderWay:
-    """What is under way of jobs, some of whose ticks come due now."""
+    """The runs under way of jobs, some of whose ticks come due now."""
 
     def __init__(self, connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> None:
         entering = {
@@ -152,7 +152,7 @@ class _UnderWay:
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
         for job_id, (job, _by) in entering.items():
-            # Where this process queues for others, what is queued counts as if it were under way.
+            # Where this process queues for others, a queued run counts as if it were under way.
             others = 0 if me.role.serves(job.options.queue) else queued[job_id]
             if started[job_id] + others >= job.options.max_instances:
                 self.full.add(job_id)

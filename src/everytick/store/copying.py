@@ -47,7 +47,7 @@ def writing(ledger: Ledger) -> Iterator[Connection]:
     """Give a connection that writes; each transaction on it has the ledger for itself.
 
     Raises:
-        LedgerError: the ledger does not answer, or refuses what is to be written.
+        LedgerError: the ledger does not answer, or refuses the rows.
     """
     engine = ledger.engine(read_only=False)
     try:

@@ -1,7 +1,7 @@
 """Where the ledger is: opening, checking and upgrading it.
 
 A ledger that cannot be used is a LedgerError with one sentence; one that is damaged, or something else's, is
-never written to. What differs between databases is in `sqlite` and `postgres`.
+never written to. The code that differs between databases is in `sqlite` and `postgres`.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Ledger(ABC):
             engine.dispose()
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return what tells its file from another of the same name; None if the file is gone."""
+        """Return an identity that differs for another file of the same name; None if the file is gone."""
         return _NO_FILE
 
     def log_identity(self) -> tuple[int, int] | None:
@@ -156,7 +156,7 @@ class Ledger(ABC):
 
     @abstractmethod
     def damaged(self, problem: object) -> str:
-        """Return the sentence for what cannot be read as a ledger."""
+        """Return the sentence for a file or database that cannot be read as a ledger."""
 
     def prepare(self, patience: float = 0) -> None:
         """Create the ledger or bring it up to date; check that it can be written.
@@ -239,7 +239,7 @@ class Ledger(ABC):
         """Return whether another process holds the ledger, or the ledger is away for a moment."""
 
     def _why_held(self, problem: Exception) -> str:
-        """Return what the start waits for."""
+        """Return the reason why the start waits."""
         return f"does not answer ({problem})"
 
     @abstractmethod
@@ -247,7 +247,7 @@ class Ledger(ABC):
         """Make what must be there before a connection can be opened."""
 
     def _is_there(self) -> bool:
-        """Return whether a ledger was ever written here; raises what the database does."""
+        """Return whether a ledger was ever written here; raises the database's own errors."""
         return self.exists()
 
     @abstractmethod

@@ -20,7 +20,7 @@ _PIECE = 1_000
 
 
 def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
-    """Bring the definitions up to date with the code (R8); what is found goes into `found`."""
+    """Bring the definitions up to date with the code (R8); the differences go into `found`."""
     known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:

@@ -37,7 +37,7 @@ WHERE (state IN ('failed', 'timed_out', 'lost', 'interrupted') OR reason IN ('mi
 ORDER BY finished_us LIMIT :piece
 """
 
-# By scheduler_attempts_lost, then by primary key. What was lost may have begun again before anybody looked.
+# By scheduler_attempts_lost, then by primary key. A lost run may have begun again before this looks.
 _LIST_UNTOLD_LOST = """
 SELECT run_id, job_id, kind, tick_us, NULL AS last_tick_us, NULL AS tick_count, lost.state, NULL AS reason,
        lost.attempt, crashes, lost.error, lost.finished_us, NULL AS rerun_until_us, 1 AS again
@@ -110,7 +110,7 @@ Wanted = Callable[[str, str], bool]
 
 
 def begin(connection: Connection, opened: int) -> int:
-    """Return the instant since when what goes wrong is to be told.
+    """Return the instant from which on problems are alerted to.
 
     That is where the alerts of an earlier start began, or `opened` if they were off for a day.
     """
@@ -137,7 +137,7 @@ def untold(connection: Connection, since: int) -> list[dict[str, Any]]:
 
 
 def note(connection: Connection, since: int, window: int, wanted: Wanted, zone: tzinfo) -> int:
-    """Take note of what went wrong; return how many rows that were.
+    """Record new problems as incidents; return how many rows there were.
 
     `wanted(job_id, kind)` tells what people are alerted to. An incident that ended less than `window`
     microseconds ago goes on. Times in its words are in the zone.

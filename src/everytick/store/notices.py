@@ -17,9 +17,9 @@ from .connections import Connection
 
 # How long a process that sends through a channel has it for itself.
 _HOLD = 120 * ticks.SECOND
-# The most messages to a channel in one window; what comes beyond that is told in one message at its end.
+# The most messages to a channel in one window; alerts beyond that are told in one message at its end.
 _MOST = 10
-# Between two messages lies this part of the window, at most `_REST`: what comes meanwhile is told together.
+# Between two messages lies this part of the window, at most `_REST`: alerts meanwhile are told together.
 _REST_PART = 30
 _REST = 10 * ticks.SECOND
 # An incident that has not changed for this long is not told any more.
@@ -95,9 +95,10 @@ def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
 
 
 def due(connection: Connection, process_id: str, channel: str, window: int, backoff: Backoff) -> list[Item]:
-    """Return what a channel is to be told now, all of it in one message; nothing if it must wait.
+    """Return the notices to send through a channel now, in one message; none if it must wait.
 
-    `window` (microseconds) is how long what goes on is not told again; `backoff` decides about further tries.
+    `window` (microseconds) is how long a channel is not told of a problem again; `backoff` spaces out
+    retries.
     """
     row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
     if row is None:
@@ -115,7 +116,7 @@ def due(connection: Connection, process_id: str, channel: str, window: int, back
 
 
 def take(connection: Connection, process_id: str, channel: str, window: int, backoff: Backoff) -> list[Item]:
-    """Return what is due, and keep others from sending through the channel for a while."""
+    """Return the due notices, and keep other processes from sending through the channel for a while."""
     items = due(connection, process_id, channel, window, backoff)
     if items:
         values = {"process_id": process_id, "channel": channel, "until": ticks.now() + _HOLD}

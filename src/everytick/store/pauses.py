@@ -15,18 +15,18 @@ from .records import JobState
 
 
 def read(connection: Connection, job_id: str) -> JobState | None:
-    """Return what the ledger knows of a job."""
+    """Return a job's state in the ledger."""
     row = connection.execute(job_sql.READ_JOB, {"job_id": job_id}).fetchone()
     return None if row is None else JobState(*row)
 
 
 def read_every(connection: Connection) -> list[JobState]:
-    """Return what the ledger knows of every job, by their ids in order."""
+    """Return the state of every job in the ledger, in the order of their ids."""
     return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
 def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
-    """Return what the ledger knows of these jobs, by their ids."""
+    """Return the state of these jobs in the ledger, by their ids."""
     rows = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids])
     return {row[0]: JobState(*row) for row in rows}
 

@@ -153,7 +153,7 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
-        """Give a connection, kept afterwards: to open one takes longer than what it is for."""
+        """Give a connection, kept afterwards: to open one takes longer than a transaction."""
         kept = _writers.setdefault((system.pid(), self._url), [])
         try:
             connection = kept.pop()
@@ -262,7 +262,7 @@ class PostgresLedger(Ledger):
                             if found and heard.payload == found[0]:
                                 told()
             except psycopg.Error:
-                # The writer says what is wrong with the server; here it is only tried again.
+                # The writer logs the problem with the server; here it is only tried again.
                 stop.wait(_LISTEN_AGAIN_SECONDS)
 
     def sizes(self) -> dict[str, int]:
@@ -285,7 +285,7 @@ class PostgresLedger(Ledger):
         return f"the ledger on PostgreSQL, {self.place}, is not as this version wrote it: {problem}"
 
     def is_damage(self, problem: BaseException) -> bool:
-        """Return False: the server sees to what is damaged, and says so itself."""
+        """Return False: the server itself detects damage, and reports it."""
         return False
 
     def _guard(self, action: Callable[[], T]) -> T:

@@ -30,7 +30,7 @@ _STATEMENT_SECONDS = 30
 _IDLE_SECONDS = 10
 # A server that is away is tried again after a while that grows up to this.
 _RECONNECTING = Backoff(first=0.5, longest=5.0)
-# For so long the fate of a COMMIT is asked for, by who does not stay.
+# How long a connection that is not `resolving` asks what became of a COMMIT, in seconds.
 _UNKNOWN_SECONDS = 60.0
 
 # One lock for each schema that holds a ledger. The first number belongs to this package.

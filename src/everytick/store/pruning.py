@@ -1,4 +1,4 @@
-"""What is over for long is removed, the oldest first and piece by piece, so that nothing holds up a claim.
+"""Removes old rows, the oldest first and piece by piece, so that no claim has to wait for long.
 
 Each function is called inside of a transaction.
 """
@@ -12,7 +12,7 @@ def _oldest(table: str, key: str, since: str, *, of: str | None = None) -> str:
     """Return the statement that deletes a piece of a table.
 
     Args:
-        key: the column that names what is deleted.
+        key: the column that names the rows to delete.
         since: the indexed column with the instant by which it is old.
         of: the table that has `since`, where that is another one.
     """

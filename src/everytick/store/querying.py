@@ -44,7 +44,7 @@ def why_unused(connection: sqlalchemy.Connection, application: str | None) -> st
 
 
 def remark(ledger: Ledger) -> str | None:
-    """Return the sentence that says why what a ledger shows is not the application's present, if it is not.
+    """Return the sentence that says why a ledger does not show the application's present, if so.
 
     Raises nothing: who reads the ledger itself finds out what else is wrong with it.
     """

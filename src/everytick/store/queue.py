@@ -86,7 +86,7 @@ class _Taker:
             job = self._jobs.get(run.job_id)
             if not self._may_be_taken(connection, run) or job is None:
                 continue
-            # Each at an instant of its own: what is claimed at the same one runs one after another.
+            # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
             if cut:
                 self._take_cut(connection, run, instant)

@@ -11,7 +11,7 @@ from everytick.model.roles import ALL, Role
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.system import system
 
-# What is kept of a run that was cancelled before it began, or by request.
+# The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
 
 
@@ -199,5 +199,5 @@ def settled_until(watermark: int, paused_until: int | None) -> int:
 
 
 def host_name() -> str:
-    """Return what tells apart two hosts, two boots of one, and two containers on one."""
+    """Return a name that differs between hosts, boots of a host, and containers on a host."""
     return system.host()

@@ -32,7 +32,7 @@ def queue_up(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim
 
 
 def skip_older_queued(connection: Connection, stay: Mapping[str, int], now: int) -> None:
-    """Skip the ticks that wait though no process had room, but for so many of the newest of each job."""
+    """Skip ticks that wait as no process had room; `stay`: how many of the newest remain, by job."""
     seen_by_all = now - int(_LOOKED_SECONDS * ticks.SECOND)
     sql.SKIP_OLDER_QUEUED.execute(connection, list(stay.items()), now=now, seen_by_all=seen_by_all)
 

@@ -52,7 +52,7 @@ jobs = Table(
     Column("schedule_data", Text),
     # For a job that was added while running: its arguments and options as JSON. Null: it is in the code.
     Column("call_data", Text),
-    # Counted up by each change of such a job, so that others find what is new to them.
+    # Counted up by each change of such a job, so that others find the changes that are new to them.
     Column("serial", BigInteger),
     # Set when such a job has no tick left.
     Column("exhausted_us", BigInteger),
@@ -195,7 +195,7 @@ incidents = Table(
     Column("last_us", BigInteger, nullable=False),
     # How many runs or ticks it is about.
     Column("count", BigInteger, nullable=False),
-    # The last of them, its tick (or else when it ended), and what is to be said of it.
+    # The last of them, its tick (or else when it ended), and the detail that the alert tells.
     Column("run_id", BigInteger),
     Column("mark_us", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),

@@ -52,7 +52,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class SqliteLedger(Ledger):
-    """A file. What was committed last is in the one beside it that ends in `-wal`."""
+    """A file. The newest commits are in the file beside it that ends in `-wal`."""
 
     def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
         super().__init__(url, root, application)

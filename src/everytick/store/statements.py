@@ -65,8 +65,8 @@ ON CONFLICT DO NOTHING
 RETURNING run_id
 """
 
-# A run that is only reserved, until its jitter is over, is not under way (R7). What was claimed together runs
-# one after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
+# A run that is only reserved, until its jitter is over, is not under way (R7). Runs claimed together run one
+# after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 COUNT_HELD = Bulk(
     """
@@ -171,8 +171,8 @@ SELECT 1 WHERE EXISTS ({_OF_WAITING} WHERE state IN ('queued', 'retrying') AND d
 OR EXISTS ({_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED})
 """
 
-# The startup run of a new start takes the place of one that an earlier start left behind. What waited for
-# another attempt did begin once: it ends as its last attempt did.
+# The startup run of a new start takes the place of one that an earlier start left behind. A run that waited
+# for another attempt did begin once: it ends as its last attempt did.
 SUPERSEDE_STARTUP = """
 UPDATE scheduler_runs
 SET state = CASE WHEN state = 'queued' AND attempt = 1 THEN 'skipped'

@@ -48,8 +48,8 @@ def move(
     """Move a ledger, or go on with a move that was interrupted; return what was compared, by table.
 
     `told` hears the share of 1 that is done. A process of the old ledger that shows no heartbeat is waited
-    for as long as its lease lasts (15 s). What dead processes ran is written down as lost, and begins again
-    like after any crash.
+    for as long as its lease lasts (15 s). Runs of dead processes are recorded as lost, and begin again as
+    after any crash.
 
     Raises:
         ConfigurationError: both are the same ledger.
@@ -71,7 +71,7 @@ def move(
 
 
 def undo(ledger: Ledger, who: str) -> str:
-    """Take a ledger back that was moved, or whose move was begun; return a sentence that says what is so now.
+    """Take a ledger back that was moved, or whose move was begun; return a sentence on the result.
 
     Raises:
         LedgerError: the ledger is one that was being written, or cannot be used.

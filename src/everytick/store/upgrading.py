@@ -32,7 +32,7 @@ def migrate(ledger: Ledger) -> str:
     if before is None or before == REVISION:
         ledger.prepare()
         return f"the ledger ({ledger}) is up to date: {REVISION}"
-    if user := _somebody(ledger):
+    if user := _process_that_uses(ledger):
         return f"the ledger ({ledger}) stays at {before}: {user} uses it; the next start upgrades it"
     if not isinstance(ledger, SqliteLedger):
         ledger.prepare()
@@ -76,7 +76,7 @@ def _refuse_living(connection: Connection) -> None:
             raise LedgerError(f"process {pid} on {name} uses the ledger: stop it, then take the ledger over")
 
 
-def _somebody(ledger: Ledger) -> str | None:
+def _process_that_uses(ledger: Ledger) -> str | None:
     me = Identity.new()
     with closing(ledger.connect(read_only=True)) as connection:
         for process_id, host, pid in connection.execute(sql.LIST_PIDS).fetchall():

@@ -48,7 +48,7 @@ def enter(connection: Connection, me: Identity, start_number: int) -> None:
 
 
 def leave(connection: Connection, me: Identity) -> None:
-    """Write down that this process is gone. What it should still hold is not left behind for ever."""
+    """Record that this process is gone, and the runs that it may still hold as lost."""
     lose_runs(connection, me.process_id, ticks.now())
     connection.execute(sql.LEAVE, {"process_id": me.process_id})
 

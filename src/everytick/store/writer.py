@@ -98,7 +98,7 @@ class Writer:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
-        kept and tried again until it is taken: for outcomes, which must not be lost. What is `patient` may
+        kept and tried again until it is taken: for outcomes, which must not be lost. A `patient` one may
         wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
         is about: claims come after all else, and no transaction has too many of them.
         """
@@ -116,7 +116,7 @@ class Writer:
         self._ledger.wake_others(connection)
 
     def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
-        """Do what is queued, stop, and return how many kept operations could not be done.
+        """Do the queued operations, stop, and return how many kept ones could not be done.
 
         `last` is done when none is left: after those that were kept for another try.
         """
@@ -201,7 +201,7 @@ class Writer:
                 for task in batch:
                     self._commit(connection, [task])
             elif batch[0].keep and self._ledger.is_damage(problem):
-                # The ledger is damaged: what is kept waits for its repair.
+                # The ledger is damaged: kept operations wait for its repair.
                 self._postpone(batch, problem)
             else:
                 batch[0].end(None, problem)

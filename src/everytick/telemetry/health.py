@@ -137,7 +137,7 @@ def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
     now = ticks.now()
     up = [process for process in processes if process.is_up]
     if not up:
-        return Health(now, (_nobody(processes),))
+        return Health(now, (_no_process_up(processes),))
     overdue = _overdue(jobs, now, min(process.started for process in up))
     problems, remarks = _on_loops(up)
     late_problems, late_remarks = _on_clocks(overdue, jobs, now)
@@ -155,7 +155,7 @@ def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
     )
 
 
-def _nobody(processes: Sequence[Process]) -> Finding:
+def _no_process_up(processes: Sequence[Process]) -> Finding:
     silent = [process for process in processes if not process.is_gone]
     if silent:
         age = duration(min(process.silence for process in silent))

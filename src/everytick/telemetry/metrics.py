@@ -2,7 +2,7 @@
 
 Gauges are what the ledger says at that instant: the same in every process and after every restart. Counters
 and histograms begin at zero with the first scrape of a process and never fall: pruning does not touch them,
-and a restart is a reset, which Prometheus understands. What ended while no such process was up is missing.
+and a restart is a reset, which Prometheus understands. Runs that ended while no process was up are missing.
 They do not begin with what the ledger holds, on purpose: after some pruning that is less than it was before
 the restart, and Prometheus would take all of it for new. Printed once (`history`), there is nothing to count
 from, and they are what the ledger holds.

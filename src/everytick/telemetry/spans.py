@@ -53,7 +53,7 @@ def _has_provider() -> bool:
 
 
 def _export() -> None:
-    """Send spans where the environment says; what is left is sent when the interpreter exits."""
+    """Send spans where the environment says; those that remain are sent when the interpreter exits."""
     try:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

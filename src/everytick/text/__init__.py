@@ -2,6 +2,6 @@
 
 - `instants`, `durations`, `sizes`: the one formatter of each; `instants` also reads them
 - `schedules`, `cron`: a schedule as a sentence
-- `zone_hints`: the zones that have a name, and which one is most likely meant by what is none
+- `zone_hints`: the names of time zones, and which one a misspelt name most likely means
 - `wording`: the smallest pieces of sentences
 """

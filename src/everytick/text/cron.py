@@ -47,7 +47,7 @@ def cron_in_words(fields: Mapping[str, str]) -> str:
 
 
 def _with_defaults(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return all fields: what is smaller than the smallest one given has its least value."""
+    """Return all fields: those smaller than the smallest given one have their least values."""
     given = [name for name in _FIELDS if name in fields]
     smallest = list(_FIELDS).index(given[-1]) if given else -1
     return {

@@ -65,7 +65,7 @@ def of_attempts(first: int, last: int) -> str:
 
 
 def not_a_run(text: str) -> str:
-    """Return the sentence for what is given as the number of a run and is none."""
+    """Return the error sentence for a text that is not the number of a run."""
     return f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"
 
 

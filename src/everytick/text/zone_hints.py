@@ -1,4 +1,4 @@
-"""The zones that have a name, and which one is most likely meant by what is none.
+"""The names of time zones, and which one a misspelt name most likely means.
 
 Copier's question asks the same in `includes/nearest-zone.jinja`, which reads the same hints: a test holds the
 answers of both equal.
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
-# Names that machines may have beside those of the database: each means another zone elsewhere, or none. What
-# lies in these folders has leap seconds, or is there twice.
+# Names that machines may have beside those of the database: each means another zone elsewhere, or none. Zones
+# in these folders have leap seconds, or are there twice.
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 _NO_FOLDERS = ("posix/", "right/")
 _OFFSET = re.compile(r"([a-z]*)_?([-+])_?0?([0-9]{1,2})(:?00)?")
@@ -36,7 +36,7 @@ def zone_by_name(name: str) -> ZoneInfo:
 
 
 def not_a_zone(given: object) -> str:
-    """Return the sentence for what is given as a time zone and is none."""
+    """Return the error sentence for a value that is not a time zone."""
     hint = _hint(given) if isinstance(given, str) else ""
     return f"{given!r} is not an IANA time zone such as Europe/Berlin{hint}"
 

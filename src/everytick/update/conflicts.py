@@ -29,7 +29,7 @@ def check_engine(project: Project) -> None:
     """Fail if the engine's line names another commit than the template was updated to.
 
     Raises:
-        UpdateError: with what is wrong.
+        UpdateError: the line names another commit.
     """
     if wrong := left_behind(project.root):
         raise UpdateError(wrong)
@@ -39,7 +39,7 @@ def check_merged(project: Project) -> None:
     """Fail if there is no repository, or the merge of an update is not decided in the end.
 
     Raises:
-        UpdateError: with what is left to do.
+        UpdateError: with the steps that are left.
     """
     project.check_repository()
     check(project)

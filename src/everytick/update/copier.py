@@ -127,9 +127,9 @@ class Copier:
             raise UpdateError(last)
 
     def _run(self, *arguments: str) -> tuple[int, str]:
-        """Show the command and run it; return its exit code and what it complained of.
+        """Show the command and run it; return its exit code and its error output.
 
-        That is shown too, but for a traceback.
+        The error output is shown too, without a traceback.
         """
         command = [*self.command, *arguments]
         print(f"+ {shlex.join([Path(command[0]).name, *command[1:]])}", file=sys.stderr, flush=True)

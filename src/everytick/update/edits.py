@@ -126,7 +126,7 @@ def remove_traces(project: Project, since: str) -> None:
 
 
 def _committed(project: Project, since: str) -> dict[str, str]:
-    """Return the files of a commit, with the hash of what is in each."""
+    """Return the files of a commit, with the hash of the content of each."""
     found = {}
     for line in project.names("ls-tree", "-r", "-z", since):
         kind, _, name = line.partition("\t")
@@ -135,7 +135,7 @@ def _committed(project: Project, since: str) -> dict[str, str]:
 
 
 def _made(project: Project, folder: Path) -> dict[str, str]:
-    """Return the files of a render, with the hashes that git has for what is in them."""
+    """Return the files of a render, with git's hashes of their contents."""
     names = sorted(
         it.relative_to(folder).as_posix() for it in folder.rglob("*") if it.is_file() and not it.is_symlink()
     )
@@ -225,7 +225,7 @@ def _write(project: Project, since: str, names: list[str], folder: Path) -> str:
 
 
 def _blob(project: Project, since: str, name: str) -> bytes:
-    """Return what is in a file of a commit."""
+    """Return the content of a file of a commit."""
     return subprocess.run(
         ["git", "cat-file", "blob", f"{since}:./{name}"],
         cwd=project.root,

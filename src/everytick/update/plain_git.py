@@ -1,6 +1,6 @@
 """git as if its user had configured nothing but how to reach repositories.
 
-Copier compares versions in repositories of its own, which it makes on the way. What a user has set for all
+Copier compares versions in repositories of its own, which it makes on the way. A user's settings for all
 repositories must not matter there: with `.env*` in `core.excludesFile` Copier drops the user's lines in
 `.env.example` without a word, a template for new repositories brings hooks, a whitespace rule rewrites lines.
 """

@@ -30,7 +30,7 @@ def move(project: Project, address: str) -> None:
     if not is_remote(address):
         address = str(Path(address).expanduser().resolve())
     copier = Copier(project, address)
-    # Where there is none, that is not the fault of the address.
+    # Looked for first: if Copier is missing, the error must not blame the address.
     copier.command  # noqa: B018
     line = project.engine_line()
     commit = line.commit if line and line.commit else project.answer("_commit")

@@ -193,10 +193,10 @@ async def test_a_service_that_was_down_is_called_when_it_is_back_in_order(
     at_start(scheduler, fails, f"{sink.url}/5e9f-secret")
     async with scheduler:
         await until(lambda: rows(scheduler, "failed"))
-        await until(lambda: any("a ping was not taken" in line for line in log))
+        await until(lambda: any("a heartbeat URL took no call" in line for line in log))
         sink.up()
         await until(lambda: len(sink.requests) == 2)
-        await until(lambda: any("pings are taken again" in line for line in log))
+        await until(lambda: any("the heartbeat URL takes calls again" in line for line in log))
     assert sink.calls == ["GET /5e9f-secret/start", "POST /5e9f-secret/fail"]
     told = [line for line in log if " ping" in line]
     assert len(told) == 2
@@ -220,7 +220,7 @@ async def test_a_service_in_trouble_is_called_again_and_one_that_refuses_is_not(
             await asyncio.to_thread(SchedulerClient().run_job_now, "job")
             await until(lambda: sink.refused % 2 == 0 and sink.refused > 0)
         await until(lambda: sink.refused == 4)
-    assert len([line for line in log if "its ping was refused: HTTP 404" in line]) == 1
+    assert len([line for line in log if "its heartbeat URL refused the call: HTTP 404" in line]) == 1
 
 
 @pytest.mark.full

@@ -164,7 +164,7 @@ def _offset(instant: int, zone: tzinfo) -> int:
 def _changes(job: Job, shifts: Iterable[tuple[int, int]]) -> Iterable[ClockChange]:
     """Yield the first tick at each shift that is odd."""
     for shift, by in shifts:
-        # Jumped over: due at the end of the gap. Set back: what is shown twice is around that instant.
+        # Jumped over: due at the end of the gap. Set back: the repeated time of day is around that instant.
         first, last = (shift, shift) if by > 0 else (shift + by, shift - by - 1)
         tick = job.next_tick(first - 1)
         if tick is not None and tick <= last and (note := job.schedule.ticks.note(tick)):

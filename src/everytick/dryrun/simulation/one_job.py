@@ -239,7 +239,7 @@ class OneJob:
         self._proceed(group, now)
 
     def _look(self, now: int) -> None:
-        """Take what was given back, now or when it is due."""
+        """Begin the runs that were given back, now or when they are due."""
         for run in self._given_back:
             if run.due > now:
                 self._push(run.due, _Kind.LOOK, None)
@@ -314,7 +314,7 @@ class OneJob:
         return self._busy + held >= self._most
 
     def _take_given_back(self, now: int) -> None:
-        """Let what was given back begin where there is room, the earliest due first."""
+        """Begin the runs that were given back where there is room, the earliest due first."""
         if not self._given_back:
             return
         waiting, self._given_back = sorted(self._given_back, key=lambda run: run.due), []

@@ -5,7 +5,7 @@ instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of tic
 
 - `canonical`: text that is equal for equal sets of ticks, and is what "the same definition" means
 - `next(after)`: the first tick later than `after`, or None when there is none
-- `note(tick)`: what is odd about a tick's wall-clock time, for people
+- `note(tick)`: a sentence if a clock change makes a tick's wall-clock time odd, else an empty text
 """
 
 from .combined import IntersectionTicks, UnionTicks
