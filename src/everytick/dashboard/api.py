@@ -61,9 +61,9 @@ def list_jobs(
 ) -> schemas.Jobs:
     """List the jobs of the schedule, in the order of their ids."""
     with reading(request.app.state.ledger) as connection:
-        found, total = search_jobs(connection, q, limit, offset)
-        shown = [jobs.job_fields(connection, job) for job in found]
-    return {"jobs": shown, "total": total}
+        found = search_jobs(connection, q, limit, offset)
+        shown = [jobs.job_fields(connection, job) for job in found.rows]
+    return {"jobs": shown, "total": found.total}
 
 
 # Before the job itself, whose id may have any characters.

@@ -11,6 +11,7 @@ from everytick.model.schedule import Schedule
 from everytick.read.coming import ticks_between
 from everytick.read.jobs import plain_defaults
 from everytick.read.known_job import KnownJob
+from everytick.read.paging import Page
 from everytick.settings import settings
 from everytick.text.instants import time_of_day
 
@@ -35,8 +36,8 @@ class Lane:
         return self.number is None or self.number > _DRAWN
 
 
-def lanes(jobs: Iterable[KnownJob], begin: int, end: int, limit: int, offset: int) -> tuple[list[Lane], int]:
-    """Return the lanes of a part of the jobs that are due in [begin, end), and how many jobs that are."""
+def lanes(jobs: Iterable[KnownJob], begin: int, end: int, size: int, offset: int) -> Page[Lane]:
+    """Return the lanes of a part of the jobs that are due in [begin, end), the soonest first."""
     due = [
         (first, job.id, job.schedule, job)
         for job in jobs
@@ -45,9 +46,9 @@ def lanes(jobs: Iterable[KnownJob], begin: int, end: int, limit: int, offset: in
         and first < end
     ]
     due.sort(key=lambda lane: lane[:2])
-    return [
-        _lane(job, schedule, begin, end) for _first, _job_id, schedule, job in due[offset : offset + limit]
-    ], len(due)
+    shown = due[offset : offset + size]
+    rows = [_lane(job, schedule, begin, end) for _first, _job_id, schedule, job in shown]
+    return Page(rows, len(due), size, offset)
 
 
 def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int) -> Lane:

@@ -11,6 +11,7 @@ from everytick.read.coming import next_ticks, soonest
 from everytick.read.jobs import plain_defaults
 from everytick.read.known_job import jobs_in_force, read_job, search_jobs
 from everytick.read.overdue import jobs_behind, overdue
+from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import Attempt, alike, attempts_of
 from everytick.read.run_pages import SEARCHED, newest_runs, runs_of_job
@@ -46,10 +47,10 @@ Text = Annotated[str, Query(max_length=500)]
 def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLResponse:
     """All jobs, when they are due, and what became of them lately."""
     with reading(request.app.state.ledger) as connection:
-        found, total = search_jobs(connection, q.strip(), _JOBS, (number - 1) * _JOBS)
+        found = search_jobs(connection, q.strip(), _JOBS, offset_of(number, _JOBS))
         busy, defaults = count_held(connection).by_job(), plain_defaults(settings())
         rows = []
-        for job in found:
+        for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest)
             rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(defaults), overdue(job)))
@@ -60,10 +61,8 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
         "jobs.html",
         rows=rows,
         behind=behind,
-        total=total,
+        found=found,
         q=q,
-        number=number,
-        pages=_number_of_pages(total, _JOBS),
         state_of_schedule=head,
         title="Jobs",
     )
@@ -215,19 +214,17 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     with reading(request.app.state.ledger) as connection:
         known = jobs_in_force(connection)
         head = schedule_state(connection)
-    lanes, total = coming.lanes(known, begin, end, _LANES, (number - 1) * _LANES)
+    found = coming.lanes(known, begin, end, _LANES, offset_of(number, _LANES))
     upcoming = soonest(known, begin, end, _FEW, _UPCOMING)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
         request,
         "coming.html",
-        lanes=[(lane, drawing.marks(lane, begin, end)) for lane in lanes],
+        lanes=[(lane, drawing.marks(lane, begin, end)) for lane in found.rows],
         hours=hours,
         upcoming=upcoming,
         few=_FEW,
-        total=total,
-        number=number,
-        pages=_number_of_pages(total, _LANES),
+        found=found,
         width=drawing.DAY_WIDTH,
         state_of_schedule=head,
         title="The next 24 hours",
@@ -249,8 +246,3 @@ def show_audit(request: Request, before: Before = None) -> HTMLResponse:
         state_of_schedule=head,
         title="Audit trail",
     )
-
-
-def _number_of_pages(total: int, size: int) -> int:
-    """Return how many pages there are; one also of nothing."""
-    return max(1, -(-total // size))

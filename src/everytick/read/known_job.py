@@ -23,6 +23,7 @@ from everytick.text.schedules import in_words
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from .job_ids import list_job_ids, no_such_job
+from .paging import Page
 
 _jobs = schema.jobs.c
 _IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
@@ -164,13 +165,13 @@ def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]
     return {job.id: job for job in found}
 
 
-def search_jobs(connection: Connection, text: str, limit: int, offset: int) -> tuple[list[KnownJob], int]:
-    """Return a part of the jobs in force with a text in id or name, by their ids, and how many there are."""
+def search_jobs(connection: Connection, text: str, size: int, offset: int) -> Page[KnownJob]:
+    """Return a part of the jobs in force with a text in id or name, in the order of their ids."""
     there: list[ColumnElement[bool]] = list(_IN_FORCE)
     if text:
         in_id, in_name = (column.icontains(text, autoescape=True) for column in (_jobs.job_id, _jobs.name))
         there.append(in_id | in_name)
-    number = connection.scalar(select(func.count()).select_from(schema.jobs).where(*there)) or 0
-    query = select(schema.jobs).where(*there).order_by(_jobs.job_id).limit(limit).offset(offset)
+    total = connection.scalar(select(func.count()).select_from(schema.jobs).where(*there)) or 0
+    query = select(schema.jobs).where(*there).order_by(_jobs.job_id).limit(size).offset(offset)
     now = ticks.now()
-    return [KnownJob(row, now) for row in connection.execute(query)], number
+    return Page([KnownJob(row, now) for row in connection.execute(query)], total, size, offset)

@@ -1,9 +1,14 @@
-"""Parts of long lists: the newest rows, and from which number to go on."""
+"""Parts of long lists, of two kinds.
+
+A list that grows at its top (runs, the audit trail) is read from a row's number on, so that nothing is shown
+twice or left out meanwhile: `first_of`. A list of known length has pages that are counted: `Page`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 _Row = TypeVar("_Row")
 
@@ -17,3 +22,31 @@ def first_of(
     """
     shown = list(found[:limit])
     return shown, number(shown[-1]) if len(found) > limit else None
+
+
+@dataclass(frozen=True)
+class Page(Generic[_Row]):
+    """A part of a list whose length is known: at most `size` rows, behind the first `offset` ones.
+
+    `total`: how many rows the whole list has.
+    """
+
+    rows: list[_Row]
+    total: int
+    size: int
+    offset: int
+
+    @property
+    def number(self) -> int:
+        """Which page this is, from 1 on."""
+        return self.offset // self.size + 1
+
+    @property
+    def last_number(self) -> int:
+        """How many pages there are; one also of an empty list."""
+        return max(1, -(-self.total // self.size))
+
+
+def offset_of(number: int, size: int) -> int:
+    """Return how many rows come before a page, from its number (from 1 on) and the size of pages."""
+    return (number - 1) * size
