@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from everytick.model.heartbeat_url import STATE_PLACE
 from everytick.system import system
-from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 from . import sender
@@ -156,26 +155,23 @@ class HeartbeatUrls:
             sender.call(call.address, call.body, self._application)
         except sender.NotTaken as problem:
             return self._is_given_up(host, call, problem)
-        if self._resting.pop(host, (0.0, 0))[1]:
-            logger.bind(job=call.job_id).info("the heartbeat URL takes calls again")
+        _report(call).taken(self._resting.pop(host, (0.0, 0))[1])
         self._refused.discard(call.job_id)
         return True
 
     def _is_given_up(self, host: str, call: _Call, problem: sender.NotTaken) -> bool:
         """Say once that a call was not taken; return whether trying again is of no use."""
-        log = logger.bind(job=call.job_id)
         if problem.hopeless:
             if call.job_id not in self._refused:
                 self._refused.add(call.job_id)
-                log.error("its heartbeat URL refused the call: {}", problem)
+                logger.bind(job=call.job_id).error("its heartbeat URL refused the call: {}", problem)
             return True
         tries = self._resting.get(host, (0.0, 0))[1] + 1
         wait = sender.HEARTBEATS.pause(tries)
         self._resting[host] = (system.monotonic() + wait, tries)
-        if tries == 1:
-            log.error(
-                "a heartbeat URL took no call; trying again from {} on: {}",
-                duration_of_seconds(wait),
-                problem,
-            )
+        _report(call).not_taken(tries, wait, problem)
         return False
+
+
+def _report(call: _Call) -> sender.Report:
+    return sender.Report("a heartbeat URL took no call", "the heartbeat URL takes calls again", call.job_id)

@@ -1,7 +1,8 @@
 """Sends over HTTP: how long an answer may take, how often a call is tried, when it is given up.
 
 The calls of `heartbeat_urls` are made here. Alerts are sent by Apprise, which knows how each service wants
-them; when one is tried again, and how long the end of the process waits for it, is decided here too.
+them; when one is tried again, how long the end of the process waits for it, and what the log says
+of an address that does not take it, is decided here too.
 """
 
 from __future__ import annotations
@@ -10,9 +11,16 @@ import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everytick.engine.capture import one_line
 from everytick.model.backoff import Backoff
+from everytick.text.durations import duration_of_seconds
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Logger
 
 # An alert is tried for as long as it is news; a heartbeat soon means nothing any more.
 ALERTS = Backoff(first=2.0, longest=600.0)
@@ -60,6 +68,32 @@ def call(address: str, body: bytes | None, application: str) -> None:
         raise NotTaken(f"HTTP {problem.code}", hopeless=hopeless) from None
     except Exception as problem:
         raise NotTaken(_reason(problem)) from None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The log's words about an address: once that it does not take a message, once that it does again.
+
+    `trouble` and `recovery`: the two sentences. `job_id`: the job that the messages are about, if it is one.
+    """
+
+    trouble: str
+    recovery: str
+    job_id: str | None = None
+
+    def not_taken(self, tries: int, wait: float, reason: object) -> None:
+        """Say why a message was not taken, after the first of `tries`; the next is in `wait` seconds."""
+        if tries == 1:
+            pause = duration_of_seconds(wait)
+            self._log().error("{}; trying again from {} on: {}", self.trouble, pause, reason)
+
+    def taken(self, failed: int) -> None:
+        """Say that the address takes messages again, if there were `failed` tries before this one."""
+        if failed:
+            self._log().info(self.recovery)
+
+    def _log(self) -> Logger:
+        return logger if self.job_id is None else logger.bind(job=self.job_id)
 
 
 def _reason(problem: Exception) -> str:

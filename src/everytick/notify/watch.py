@@ -20,7 +20,7 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
 from everytick.system import system
-from everytick.text.durations import duration, exact_seconds
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import sender
@@ -169,23 +169,19 @@ class Watch:
             self._under_way[channel.key] = (thread, system.monotonic())
 
     def _send(self, channel: Channel, items: list[notices.Item]) -> None:
+        report = sender.Report(
+            f"an alert by {channel.name} was not taken", f"alerts by {channel.name} are taken again"
+        )
         try:
             reason = channel.send(message(items, self._application, self._zone))
             if reason is None:
                 tries = self._do(lambda inside: notices.told(inside, self._process_id, channel.key, items))
-                if tries:
-                    logger.info("alerts by {} are taken again", channel.name)
+                report.taken(tries)
                 return
             tries, wait = self._do(
                 lambda inside: notices.refused(inside, self._process_id, channel.key, sender.ALERTS)
             )
-            if tries == 1:
-                logger.error(
-                    "an alert by {} was not taken; trying again from {} on: {}",
-                    channel.name,
-                    duration(wait),
-                    reason,
-                )
+            report.not_taken(tries, wait / ticks.SECOND, reason)
         except (LedgerUnavailable, TimeoutError, CancelledError):
             # Whether it arrived could not be written down: it may be told once more.
             return
