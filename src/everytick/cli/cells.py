@@ -1,4 +1,4 @@
-"""The contents of table cells: outcomes as signs, ticks, lengths of time."""
+"""The contents of table cells: outcomes as signs, ticks."""
 
 from __future__ import annotations
 
@@ -107,8 +107,3 @@ def tick(row: RunOutline, zone: Any) -> str:
 def outcome(row: RunOutline) -> str:
     """Return the state of a run, with the reason if there is one."""
     return f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"])
-
-
-def seconds(value: float | None) -> str:
-    """Return a number of seconds for a column of such."""
-    return "-" if value is None else f"{value:.3f}"

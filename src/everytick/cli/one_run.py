@@ -6,6 +6,7 @@ from typing import Any
 
 from everytick.read.run_details import alike
 from everytick.read.schemas import Attempt, Request, RunDetails
+from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 from everytick.text.wording import of_attempts
 
@@ -49,7 +50,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("due", _when(run["due_at"], zone)),
         ("started", _when(run["started_at"], zone)),
         ("ended", _when(run["finished_at"], zone)),
-        ("seconds", run["duration"] is not None and cells.seconds(run["duration"])),
+        ("seconds", run["duration"] is not None and plain_seconds(run["duration"])),
         ("asked to cancel", _when(run["cancel_asked_at"], zone)),
         ("may begin anew until", _when(run["rerun_until"], zone)),
         ("error", run["error"]),
@@ -79,7 +80,7 @@ def _print_attempts(groups: list[list[Attempt]], zone: Any) -> None:
                 attempt["state"],
                 local(attempt["started_at"], zone),
                 local(attempt["finished_at"], zone),
-                cells.seconds(attempt["duration"]),
+                plain_seconds(attempt["duration"]),
                 _process(attempt),
                 "same error" if place and attempt["error"] else attempt["error"] or "",
             ]

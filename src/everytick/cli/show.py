@@ -53,6 +53,7 @@ def jobs(as_json: AsJson = False) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
     from everytick.api.loading import load_schedule
     from everytick.read.jobs import job_rows
+    from everytick.text.durations import plain_seconds
 
     from . import cells
 
@@ -72,8 +73,8 @@ def jobs(as_json: AsJson = False) -> None:
                 _both(row["schedule_in_words"], row["trigger"]),
                 cells.coming(row, zone),
                 cells.outcomes(row["last_outcomes"]),
-                cells.seconds(row["p50"]),
-                cells.seconds(row["p95"]),
+                plain_seconds(row["p50"]),
+                plain_seconds(row["p95"]),
             ]
             for row in rows
         ],
@@ -111,6 +112,7 @@ def runs(
     from everytick.ledger import open_ledger
     from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import settings
+    from everytick.text.durations import plain_seconds
 
     from . import cells
     from .progress import Progress
@@ -143,7 +145,7 @@ def runs(
                 row["job_id"],
                 cells.tick(row, zone),
                 cells.outcome(row),
-                cells.seconds(row["duration"]),
+                plain_seconds(row["duration"]),
                 row["error"] or "",
             ]
             for row in rows
@@ -159,6 +161,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     from everytick.read.following import follow
     from everytick.settings import settings
     from everytick.system import INTERRUPT_SIGNAL, system
+    from everytick.text.durations import plain_seconds
     from everytick.text.instants import local
 
     from . import cells
@@ -180,7 +183,7 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     try:
         for row in islice(follow(open_ledger(), wanted, ended.is_set), limit):
             cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
-            line = _LINE.format(*cell, cells.seconds(row["duration"]), row["error"] or "")
+            line = _LINE.format(*cell, plain_seconds(row["duration"]), row["error"] or "")
             # A row is one line, whatever its error says.
             print(json.dumps(row) if as_json else visible(" ".join(line.splitlines())).rstrip(), flush=True)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from everytick.dryrun.simulation import JobResult, Simulation
 from everytick.text.durations import duration
-from everytick.text.instants import iso, local
+from everytick.text.instants import dated
 
 from .output import print_table
 
@@ -17,7 +17,7 @@ def print_simulation(found: Simulation, days: int) -> None:
     """Print how each job's ticks ended, and those of them that fell into outages."""
     zone = found.zone
     print_table(
-        f"{days} day(s) from {local(iso(found.begin), zone)}, times in {zone}",
+        f"{days} day(s) from {dated(found.begin, zone)}, times in {zone}",
         ["job", "ticks", "ran", "skipped", "lost", "first run", "last run", "longest without a run"],
         [_row(result, zone) for result in found.jobs.values()],
     )
@@ -27,12 +27,12 @@ def print_simulation(found: Simulation, days: int) -> None:
             ["from", "to", "job", "ticks", "caught up", "until", "skipped", "cut off", "begun again"],
             [
                 [
-                    local(iso(cost.begin), zone),
-                    local(iso(cost.end), zone),
+                    dated(cost.begin, zone),
+                    dated(cost.end, zone),
                     result.job.id,
                     f"{cost.due:,}",
                     f"{cost.caught_up:,}",
-                    local(iso(cost.caught_up_at), zone),
+                    dated(cost.caught_up_at, zone),
                     _reasons(cost.skipped),
                     str(cost.cut),
                     str(cost.begun_again),
@@ -44,7 +44,7 @@ def print_simulation(found: Simulation, days: int) -> None:
             ],
         )
     for change in found.clock_changes:
-        print(f"{local(iso(change.tick), zone)} {change.job_id}: {change.note}")
+        print(f"{dated(change.tick, zone)} {change.job_id}: {change.note}")
     for result in found.jobs.values():
         for note in result.notes:
             print(f"{result.job.id}: {note}")
@@ -64,9 +64,9 @@ def _row(result: JobResult, zone: tzinfo) -> list[str]:
         f"{result.ran:,}{at_starts}",
         _reasons(result.skipped),
         f"{result.lost:,}",
-        local(iso(result.first), zone),
-        local(iso(result.last), zone),
-        f"{duration(result.longest)} from {local(iso(result.longest_from), zone)}",
+        dated(result.first, zone),
+        dated(result.last, zone),
+        f"{duration(result.longest)} from {dated(result.longest_from, zone)}",
     ]
 
 

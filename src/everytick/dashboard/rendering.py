@@ -15,7 +15,7 @@ from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
-from everytick.text.instants import iso, local, on_weekday, short
+from everytick.text.instants import dated, iso, on_weekday, short
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -103,7 +103,7 @@ def when(instant: int | None, zone: tzinfo | None = None, *, exact: bool = False
     if instant is None:
         return Markup('<span class="none">\u2013</span>')
     there = zone or settings().zone
-    shown = local(iso(instant), there) if exact else short(instant, there, ticks.now())
+    shown = dated(instant, there) if exact else short(instant, there, ticks.now())
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         iso(instant), on_weekday(instant, there), shown
     )

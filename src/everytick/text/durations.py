@@ -37,6 +37,11 @@ def duration_of_seconds(seconds: float) -> str:
     return duration(round(seconds * ticks.SECOND))
 
 
+def plain_seconds(seconds: float | None) -> str:
+    """Return a number of seconds to the thousandth, for a column that says so; `-` for None."""
+    return "-" if seconds is None else f"{seconds:.3f}"
+
+
 def exact(length: int) -> str:
     """Return a length that was declared, in the largest unit that it is a whole number of, up to hours."""
     for unit, size in _EXACT_UNITS:

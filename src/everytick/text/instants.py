@@ -33,9 +33,9 @@ def iso(instant: int | None, zone: tzinfo = UTC) -> str | None:
 
 def when(instant: int, zone: tzinfo) -> str:
     """Return an instant with the name of its zone: to the second, finer if it is a fraction."""
-    moment, rest = ticks.moment(instant, zone), instant % ticks.SECOND
+    rest = instant % ticks.SECOND
     fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {moment:%Z}"
+    return f"{dated(instant, zone)}{fraction} {ticks.moment(instant, zone):%Z}"
 
 
 def at(instant: int, zone: tzinfo) -> str:
@@ -48,10 +48,15 @@ def on_weekday(instant: int, zone: tzinfo) -> str:
     return f"{WEEKDAYS[ticks.moment(instant, zone).weekday()]} {at(instant, zone)}"
 
 
+def dated(instant: int | None, zone: tzinfo) -> str:
+    """Return an instant to the second as it reads in a zone, whose name the reader knows; `-` for None."""
+    return "-" if instant is None else f"{ticks.moment(instant, zone):%Y-%m-%d %H:%M:%S}"
+
+
 def short(instant: int, zone: tzinfo, now: int) -> str:
     """Return an instant to the second as it reads in a zone, without the date of `now`."""
     moment, today = ticks.moment(instant, zone), ticks.moment(now, zone)
-    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else dated(instant, zone)
 
 
 def time_of_day(instant: int, zone: tzinfo) -> str:
@@ -61,13 +66,17 @@ def time_of_day(instant: int, zone: tzinfo) -> str:
 
 
 def local(text: str | None, zone: tzinfo) -> str:
-    """Return an ISO time to the second as it reads in a zone, whose name the reader knows; `-` for None."""
-    return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    """Return an ISO time with its offset as `dated` shows an instant; `-` for None."""
+    return dated(None if text is None else _instant(text), zone)
 
 
 def local_with_zone(text: str | None, zone: tzinfo) -> str:
     """Return the same with the zone's name at that time."""
-    return "-" if text is None else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+    return "-" if text is None else at(_instant(text), zone)
+
+
+def _instant(text: str) -> int:
+    return ticks.instant(datetime.fromisoformat(text))
 
 
 def clock(second: int) -> str:

@@ -135,6 +135,12 @@ def test_a_length_that_was_measured_and_one_that_was_declared(
     assert durations.exact_seconds(seconds) == exactly
 
 
+def test_seconds_in_a_column() -> None:
+    assert [durations.plain_seconds(value) for value in (None, 0.0, 1.2345, 3_600.0)] == [
+        *("-", "0.000", "1.234", "3600.000")
+    ]
+
+
 @pytest.mark.parametrize(
     ("length", "shown"),
     [
@@ -160,5 +166,9 @@ def test_an_instant_in_all_its_forms() -> None:
     # In UTC another day has begun by then; in Berlin it is the same.
     late = ticks.instant(datetime(2026, 6, 1, 21, 30, tzinfo=UTC))
     assert instants.short(late, BERLIN, late + 1_800 * ticks.SECOND) == "2026-06-01 23:30:00"
+    assert instants.dated(instant, BERLIN) == "2026-10-25 02:30:05"
+    assert instants.local(instants.iso(instant), BERLIN) == instants.dated(instant, BERLIN)
+    assert instants.local_with_zone(instants.iso(instant), BERLIN) == instants.at(instant, BERLIN)
+    assert {instants.dated(None, BERLIN), instants.local(None, BERLIN)} == {"-"}
     assert instants.time_of_day(instant, BERLIN) == "02:30:05"
     assert instants.time_of_day(late, BERLIN) == "23:30"
