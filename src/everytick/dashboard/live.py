@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
+from everytick.system import system
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -75,7 +76,7 @@ class Live:
         try:
             while True:
                 self.looks += 1
-                asked = asyncio.get_running_loop().run_in_executor(None, watch.changed)
+                asked = asyncio.ensure_future(system.in_thread(watch.changed))
                 if await asyncio.shield(asked):
                     self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
