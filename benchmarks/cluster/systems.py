@@ -26,8 +26,8 @@ _BATCH = 10
 _MAKE_TABLES = """
 import sys
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
-open_ledger(sys.argv[1]).prepare()
+from everytick.store.opening import ledger_at
+ledger_at(sys.argv[1]).prepare()
 """
 
 

@@ -50,7 +50,7 @@ def named_by(chosen: SchedulerSettings) -> Ledger:
         ConfigurationError: the URL is none that this version can use.
     """
     application = app.current()
-    return opening.open_ledger(chosen.database_url, root=application.root, application=application.owner)
+    return opening.ledger_at(chosen.database_url, root=application.root, application=application.owner)
 
 
 def for_tests(ledger: Ledger) -> Ledger:
@@ -62,4 +62,4 @@ def for_tests(ledger: Ledger) -> Ledger:
     url = under_pytest.ledger_url(ledger.root)
     if url is None:
         return ledger
-    return opening.open_ledger(url, root=ledger.root, application=ledger.application)
+    return opening.ledger_at(url, root=ledger.root, application=ledger.application)

@@ -42,8 +42,8 @@ def test_a_ledger_on_postgresql_without_its_driver_is_one_sentence() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from pathlib import Path\n"
-        "from everytick.store.opening import open_ledger\n"
-        "try: open_ledger('postgresql://nobody@localhost/none', root=Path('.'), application=None)\n"
+        "from everytick.store.opening import ledger_at\n"
+        "try: ledger_at('postgresql://nobody@localhost/none', root=Path('.'), application=None)\n"
         "except Exception as problem: print(type(problem).__name__, problem)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from ledgers import rows_in
 from waiting import wait_for
@@ -108,7 +108,7 @@ class Application:
     @property
     def ledger(self) -> Ledger:
         """Its ledger."""
-        return open_ledger(self.ledger_url)
+        return ledger_at(self.ledger_url)
 
     @property
     def ledger_url(self) -> str:

@@ -10,7 +10,7 @@ from everytick.model import ticks
 from everytick.store import copying, migration_fence, requests, schema, transfer
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.querying import connect
 
 from histories import run, write
@@ -23,7 +23,7 @@ HOSTILE = "a\0b \N{PILE OF POO} ' \" \\ %s :name {x} \u202e"
 
 def sqlite(folder: Path, name: str = "ledger.db") -> Ledger:
     """Return a ledger in a file, with its tables."""
-    ledger = open_ledger(f"sqlite:///{folder / name}")
+    ledger = ledger_at(f"sqlite:///{folder / name}")
     ledger.prepare()
     return ledger
 

@@ -18,7 +18,7 @@ from everytick.store import copying, schema
 from everytick.store import transfer as moving_room
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.querying import connect
 
 from application import Application
@@ -49,7 +49,7 @@ def test_a_move_that_was_killed_goes_on_where_it_was(tmp_path: Path, postgres_ur
     source = fill(sqlite(app.ledger_file.parent), 30_000)
     before = content(source)
     command = [sys.executable, "-m", "app", "migrate-ledger", "--to", postgres_url]
-    server = open_ledger(postgres_url)
+    server = ledger_at(postgres_url)
 
     def copied() -> int:
         if not server.exists():
@@ -80,8 +80,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, postgres_url: str, server: Ser
     app = app_of(tmp_path)
     fill(sqlite(app.ledger_file.parent))
     # Whoever holds the new ledger keeps the move waiting at its first row.
-    open_ledger(postgres_url).prepare()
-    with closing(open_ledger(postgres_url).connect()) as connection, transaction(connection):
+    ledger_at(postgres_url).prepare()
+    with closing(ledger_at(postgres_url).connect()) as connection, transaction(connection):
         popen = subprocess.Popen(
             [sys.executable, "-m", "app", "migrate-ledger", "--to", postgres_url],
             cwd=app.folder,

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from pitfalls import account, crashes, load, restarts, times
 from pitfalls.world import Ours, Pitfall, Plain, Story, it_goes_on, opened, witness
@@ -76,7 +76,7 @@ def cases(slow: set[int]) -> list[object]:
 def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger as the migrations make it, made once."""
     path = tmp_path_factory.mktemp("pitfalls") / "ledger.db"
-    open_ledger(f"sqlite:///{path}").prepare()
+    ledger_at(f"sqlite:///{path}").prepare()
     return path
 
 

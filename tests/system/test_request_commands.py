@@ -14,7 +14,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.cli import control, program
 from everytick.read import processes
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from typer.testing import CliRunner
 
 from application import Application, Running
@@ -109,7 +109,7 @@ def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Applic
     number = app.json("run-now", "endless")["run_id"]
     wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
     app.command("cancel", str(number), "--wait")
-    with closing(open_ledger(app.ledger_url).connect()) as connection:
+    with closing(ledger_at(app.ledger_url).connect()) as connection:
         # As if its tick had come.
         as_by_a_tick = "UPDATE scheduler_runs SET kind = 'scheduled', tick_us = due_us WHERE run_id = :it"
         connection.execute(as_by_a_tick, {"it": number})

@@ -19,7 +19,7 @@ from everytick import settings as settings_room
 from everytick.dryrun.simulation import simulate
 from everytick.model import ticks
 from everytick.model.ticks import SECOND
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.system import use
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,7 +269,7 @@ def test_the_real_schedule_does_the_same(tmp_path: Path) -> None:
 def side_by_side(faster: Faster) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Return what became of the ticks, what the simulation says, and whether all went at its time."""
     # Making the ledger takes a while.
-    open_ledger(settings_room.settings().database_url).prepare()
+    ledger_at(settings_room.settings().database_url).prepare()
     begin = (ticks.now() // SECOND + 20) * SECOND
     with asyncio.Runner(loop_factory=faster.loop) as runner:
         scheduler = runner.run(story(faster, begin))

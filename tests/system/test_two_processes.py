@@ -91,14 +91,14 @@ def test_processes_that_start_together_create_one_ledger_and_make_one_start(app:
 TOGETHER = """
 import multiprocessing, sys
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 def create(folder, together, said):
     problems = set()
     for number in range(200):
         together.wait()
         try:
-            open_ledger(f"sqlite:///{folder}/{number}.db").connect().close()
+            ledger_at(f"sqlite:///{folder}/{number}.db").connect().close()
         except Exception as problem:
             problems.add(repr(problem))
     said.put(problems)

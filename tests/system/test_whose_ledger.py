@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from application import Application
 
@@ -82,7 +82,7 @@ def test_a_renamed_application_takes_its_ledger_over_on_purpose(tmp_path: Path, 
 def test_a_name_that_is_not_known_yet_is_the_one_of_the_first_start(tmp_path: Path) -> None:
     shop = named(tmp_path / "shop", "shop", f"sqlite:///{tmp_path / 'shared.db'}")
     assert "there is no ledger yet" in shop.command("migrate", "--adopt").stdout
-    open_ledger(shop.ledger_url).prepare()
+    ledger_at(shop.ledger_url).prepare()
     assert "is this application's already" in shop.command("migrate", "--adopt").stdout
     billing = named(tmp_path / "billing", "billing", shop.ledger_url)
     assert "that of the application shop, with 0 job(s)" in billing.refused(code=1)

@@ -72,7 +72,7 @@ def _move(source: Ledger, to: str, who: str, as_json: bool) -> None:
     from .progress import Progress
 
     try:
-        target = opening.open_ledger(to, root=source.root, application=source.application)
+        target = opening.ledger_at(to, root=source.root, application=source.application)
     except ConfigurationError as problem:
         raise ConfigurationError(str(problem).replace(database.VARIABLE, "--to")) from None
     try:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class Ledger(ABC):
-    """A ledger's place. Nothing is opened before it is asked for. `opening.open_ledger(url)` gives one.
+    """A ledger's place. Nothing is opened before it is asked for. `opening.ledger_at(url)` gives one.
 
     Args:
         url: where it is.

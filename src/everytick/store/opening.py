@@ -9,7 +9,7 @@ from everytick.errors import ConfigurationError
 from .database import VARIABLE, Ledger
 
 
-def open_ledger(url: str, *, root: Path | None = None, application: str | None = None) -> Ledger:
+def ledger_at(url: str, *, root: Path | None = None, application: str | None = None) -> Ledger:
     """Return the ledger at a URL; nothing of it is opened yet.
 
     Args:

@@ -15,7 +15,7 @@ import pytest
 from everytick.dashboard import live
 from everytick.dashboard.live import Live
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from inside import scheduler_settings, until
 
@@ -24,7 +24,7 @@ from inside import scheduler_settings, until
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger that was just made."""
     with scheduler_settings(tmp_path):
-        made = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+        made = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
         made.prepare()
         yield made
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.store import claims, runs, writer
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from inside import rows, until
 
@@ -66,7 +66,7 @@ def test_what_is_patient_goes_with_the_next_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_GATHER_SECONDS", 60)
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     begun: list[str] = []
     writing = writer.Writer(ledger)

@@ -180,9 +180,9 @@ def test_an_unknown_job_gets_the_nearest_id(troubled: SampleLedger) -> None:
 
 
 def test_before_the_first_start_a_job_is_only_in_the_code(troubled: SampleLedger, tmp_path: Path) -> None:
-    from everytick.store.opening import open_ledger
+    from everytick.store.opening import ledger_at
 
-    nowhere = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
+    nowhere = ledger_at(f"sqlite:///{tmp_path / 'none.db'}")
     found = why(nowhere, "fine", None, None, troubled.declared, None, settings_room.settings())
     assert found.verdict == "not_registered"
     assert not nowhere.exists()

@@ -12,7 +12,7 @@ from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.model import ticks
 from everytick.store import incidents
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from alerting import Moody, alerting, never_due, run_now, settled, until
 from alerting import quick_looks as quick_looks
@@ -156,7 +156,7 @@ async def test_a_start_after_a_long_time_finds_nothing_late(
 
 @pytest.mark.full
 def test_a_look_is_quick_with_a_million_runs(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     with closing(ledger.connect()) as connection:
         connection.execute("BEGIN")

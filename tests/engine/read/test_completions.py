@@ -13,7 +13,7 @@ from everytick.read.completions import CompletionFeed
 from everytick.read.following import follow
 from everytick.read.runs import RunFilter
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.querying import connect
 
 from histories import MINUTE, SECOND, prepared, run, write
@@ -100,7 +100,7 @@ def test_a_run_cut_off_before_that_may_begin_again_is_not_alerted_anew(ledger: L
 
 
 def test_who_follows_where_there_is_no_ledger_can_stop_waiting_for_one(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'none.db'}")
     enough = threading.Event()
 
     def listen() -> list[object]:

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from everytick import AsyncIOScheduler
 from everytick.store import database, job_statements, pruning, schema, statements
 from everytick.store.bulk import Bulk
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from histories import SECOND, prepared, run, write
 
@@ -26,7 +26,7 @@ def test_the_code_is_written_for_the_newest_migration() -> None:
 
 
 def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     with engine.connect() as connection:
@@ -37,7 +37,7 @@ def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
 
 
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.read_bytes()
     ledger.prepare()

@@ -13,7 +13,7 @@ from everytick.model import ticks
 from everytick.store import claims, copying, migration_fence, requests, schema, transfer
 from everytick.store.connections import Unavailable, transaction
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.querying import connect
 from everytick.store.records import Identity, Room
 from everytick.system import use
@@ -47,26 +47,26 @@ def refused(source: Ledger, target: Ledger) -> str:
 
 @pytest.mark.full
 def test_every_row_is_moved_to_postgresql_and_back(tmp_path: Path, postgres_url: str) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
     before = content(source)
     assert all(before[table.name] for table in copying.TABLES), "each table has something to be moved"
     measures = move(source, server)
     assert content(server) == cleaned(before)
     assert content(source) == before
     assert measures["scheduler_runs"].rows == 22
-    back = open_ledger(f"sqlite:///{tmp_path / 'back.db'}")
+    back = ledger_at(f"sqlite:///{tmp_path / 'back.db'}")
     move(server, back)
     assert content(back) == cleaned(before)
 
 
 @pytest.mark.full
 def test_new_rows_get_numbers_that_nothing_has_had(tmp_path: Path, postgres_url: str) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
     write(source, "scheduler_audit", [{"at_us": 1, "who": "x", "action": "run now", "run_id": 900}])
     move(source, server)
     # The run 900 is gone, and its number stands in the audit trail.
     assert newest_number(server) == 901
-    back = open_ledger(f"sqlite:///{tmp_path / 'back.db'}")
+    back = ledger_at(f"sqlite:///{tmp_path / 'back.db'}")
     move(server, back)
     assert newest_number(back) == 902
     write(back, "scheduler_incidents", [dict.fromkeys(("job_id", "kind", "detail"), "x") | _INSTANTS])
@@ -80,7 +80,7 @@ _INSTANTS = dict.fromkeys(("first_us", "last_us", "count", "mark_us", "changed_u
 
 @pytest.mark.full
 def test_a_ledger_is_moved_from_one_server_to_another(tmp_path: Path, server: Server) -> None:
-    source, target = fill(open_ledger(_prepared(server.new_ledger()))), open_ledger(server.new_ledger())
+    source, target = fill(ledger_at(_prepared(server.new_ledger()))), ledger_at(server.new_ledger())
     before = content(source)
     move(source, target)
     assert content(target) == before
@@ -88,13 +88,13 @@ def test_a_ledger_is_moved_from_one_server_to_another(tmp_path: Path, server: Se
 
 
 def _prepared(url: str) -> str:
-    open_ledger(url).prepare()
+    ledger_at(url).prepare()
     return url
 
 
 def test_an_empty_ledger_is_moved_too(tmp_path: Path, postgres_url: str) -> None:
-    move(sqlite(tmp_path), open_ledger(postgres_url))
-    assert newest_number(open_ledger(postgres_url)) == 1
+    move(sqlite(tmp_path), ledger_at(postgres_url))
+    assert newest_number(ledger_at(postgres_url)) == 1
 
 
 # --- what is refused
@@ -104,7 +104,7 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
     source, other, server = (
         fill(sqlite(tmp_path)),
         fill(sqlite(tmp_path, "other.db")),
-        open_ledger(postgres_url),
+        ledger_at(postgres_url),
     )
     before = content(other)
     assert "holds a ledger already (4 job(s), 22 run(s))" in refused(source, other)
@@ -117,9 +117,9 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
 
 
 def test_a_ledger_that_is_not_there_cannot_be_moved(tmp_path: Path, postgres_url: str) -> None:
-    source = open_ledger(f"sqlite:///{tmp_path / 'none.db'}")
-    assert "there is nothing to move" in refused(source, open_ledger(postgres_url))
-    assert not open_ledger(postgres_url).exists()
+    source = ledger_at(f"sqlite:///{tmp_path / 'none.db'}")
+    assert "there is nothing to move" in refused(source, ledger_at(postgres_url))
+    assert not ledger_at(postgres_url).exists()
 
 
 def test_a_process_of_another_machine_that_still_beats_is_found(tmp_path: Path, postgres_url: str) -> None:
@@ -131,9 +131,9 @@ def test_a_process_of_another_machine_that_still_beats_is_found(tmp_path: Path, 
             connection.execute("UPDATE scheduler_processes SET beat = beat + 1")
 
     with use(sleep=beat):
-        said = refused(source, open_ledger(postgres_url))
+        said = refused(source, ledger_at(postgres_url))
     assert said.startswith("process 77 on elsewhere uses the ledger")
-    assert not open_ledger(postgres_url).exists()
+    assert not ledger_at(postgres_url).exists()
 
 
 @pytest.mark.full
@@ -143,7 +143,7 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
     source = sqlite(tmp_path)
     let_use(source, "elsewhere/boot/space", 77)
     monkeypatch.setattr(transfer, "LEASE_SECONDS", 0.3)
-    move(source, open_ledger(postgres_url))
+    move(source, ledger_at(postgres_url))
     # Should it only have been frozen, it cannot come back into the old ledger.
     frozen = Identity("other", "elsewhere/boot/space", 77)
     with (
@@ -158,13 +158,13 @@ def test_a_process_of_another_machine_that_is_silent_for_a_lease_is_dead(
 def test_a_second_place_is_refused_while_a_move_is_under_way(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server, third = fill(sqlite(tmp_path)), open_ledger(postgres_url), tmp_path / "third.db"
+    source, server, third = fill(sqlite(tmp_path)), ledger_at(postgres_url), tmp_path / "third.db"
     with monkeypatch.context() as patch:
         patch.setattr(transfer, "_compared", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             move(source, server)
-    assert "the ledger is being moved from sqlite" in refused(source, open_ledger(f"sqlite:///{third}"))
-    assert "this ledger is not complete" in refused(server, open_ledger(f"sqlite:///{third}"))
+    assert "the ledger is being moved from sqlite" in refused(source, ledger_at(f"sqlite:///{third}"))
+    assert "this ledger is not complete" in refused(server, ledger_at(f"sqlite:///{third}"))
     with pytest.raises(LedgerError, match="this ledger is not complete"):
         transfer.undo(server, "somebody")
     assert "is given up" in transfer.undo(source, "somebody")
@@ -191,7 +191,7 @@ def _interrupt(*_: object) -> None:
 def test_a_copy_that_differs_is_not_taken_into_use(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
 
     def spoil() -> None:
         with closing(server.connect()) as connection, transaction(connection):
@@ -207,7 +207,7 @@ def test_a_copy_that_differs_is_not_taken_into_use(
 def test_what_was_taken_back_meanwhile_is_not_opened_elsewhere(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
     before_comparing(monkeypatch, lambda: transfer.undo(source, "somebody else"))
     refused(source, server)
     with closing(server.connect()) as connection, pytest.raises(LedgerError, match="not complete"):
@@ -222,7 +222,7 @@ def test_what_was_taken_back_meanwhile_is_not_opened_elsewhere(
 def test_a_move_that_was_interrupted_goes_on(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
     before = content(source)
     with monkeypatch.context() as patch:
         patch.setattr(transfer, at, _interrupt)
@@ -237,7 +237,7 @@ def test_a_move_that_was_interrupted_goes_on(
 def test_a_move_of_which_only_the_last_word_is_missing_is_ended(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, server = fill(sqlite(tmp_path)), open_ledger(postgres_url)
+    source, server = fill(sqlite(tmp_path)), ledger_at(postgres_url)
     note_down = requests.note_down
 
     def not_this_one(connection: Any, who: str, action: str, **more: Any) -> None:

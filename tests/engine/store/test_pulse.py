@@ -14,7 +14,7 @@ from everytick import AsyncIOScheduler
 from everytick.engine import heartbeats
 from everytick.store import statements
 from everytick.store.connections import Connection, transaction
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.writer import Writer
 
 from inside import rows, until
@@ -27,7 +27,7 @@ NOTE = {"now": 0, "who": "test", "action": "pause", "job_id": None, "run_id": No
 def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
     # In step with a job's ticks it finds the job's only place reserved for the next one, every time: what was
     # cut off would wait for as long as the schedule runs.
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     beats: list[float] = []
     writer = Writer(ledger, lambda _: beats.append(time.monotonic()), pulse_seconds=0.1)
@@ -65,7 +65,7 @@ def task() -> None:
 
 
 def test_commits_get_into_the_file_without_the_writer(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before = ledger.path.stat().st_size
     writer = Writer(ledger)
@@ -86,7 +86,7 @@ def say(connection: Connection, said: dict[str, object]) -> None:
 
 def test_commits_of_the_heartbeat_alone_get_into_the_file_too(tmp_path: Path) -> None:
     # As in an application in which nothing is due for hours: its heartbeats, and no claim and no outcome.
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
     before, pulses = ledger.path.stat().st_size, 0
 

@@ -16,7 +16,7 @@ from everytick import former_names
 from everytick.former_names import Renamed
 from everytick.store import database, records
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.upgrading import migrate
 
 HERE = records.Identity.new().host
@@ -27,7 +27,7 @@ GONE = 2**22 + 1
 @pytest.fixture
 def old(tmp_path: Path) -> Ledger:
     """A ledger as the first version of the template made it."""
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
@@ -52,7 +52,7 @@ def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(
     use(old, HERE, GONE)
     said = f"was upgraded from 0001 to {database.REVISION}; as it was it is ledger.db.0001"
     assert migrate(old).endswith(said)
-    assert open_ledger(f"sqlite:///{old.path}.0001").revision() == "0001"
+    assert ledger_at(f"sqlite:///{old.path}.0001").revision() == "0001"
     assert old.revision() == database.REVISION
     with closing(sqlite3.connect(old.path)) as connection:
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]

@@ -16,7 +16,7 @@ from everytick.dashboard import probes
 from everytick.model import ticks
 from everytick.store import pruning
 from everytick.store.connections import transaction
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.store.sqlite import SqliteLedger
 from everytick.telemetry import health, metrics
 from everytick.telemetry.metrics import OTHERS, Metrics
@@ -339,7 +339,7 @@ async def test_the_router_serves_what_prometheus_understands() -> None:
 
 
 def test_a_server_that_is_down_is_a_metric_too() -> None:
-    ledger = open_ledger("postgresql://nobody@127.0.0.1:1/gone")
+    ledger = ledger_at("postgresql://nobody@127.0.0.1:1/gone")
     found = samples(Metrics(ledger).exposition().decode())
     assert (found["scheduler_ledger_up", ()], found["scheduler_ready", ()]) == (0, 0)
     assert not [name for name, _labels in found if name == "scheduler_ledger_bytes"]

@@ -12,7 +12,7 @@ import pytest
 from everytick.store import postgres_connection
 from everytick.store.connections import CommitUnknown, Unavailable, transaction
 from everytick.store.database import Ledger
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from proxy import Proxy, lose_the_answer, lose_the_question, proxy
 from servers import Server, at_port
@@ -30,9 +30,9 @@ def wire(server: Server) -> Iterator[Proxy]:
 
 @pytest.fixture
 def ledger(postgres_url: str, wire: Proxy, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    open_ledger(postgres_url).prepare()
+    ledger_at(postgres_url).prepare()
     monkeypatch.setattr(postgres_connection, "_UNKNOWN_SECONDS", 0.5)
-    return open_ledger(at_port(postgres_url, wire.port))
+    return ledger_at(at_port(postgres_url, wire.port))
 
 
 def away(wire: Proxy) -> threading.Event:

@@ -8,7 +8,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.doctor import liveness
 from everytick.doctor.server import examine_server
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 from everytick.system import use
 
 from sample_ledger import SampleLedger, up
@@ -60,6 +60,6 @@ def test_a_role_that_may_not_write_all_is_told(scheduler: AsyncIOScheduler, serv
     server.execute("CREATE ROLE halfway LOGIN")
     server.execute(f"GRANT USAGE ON SCHEMA {schema} TO halfway")
     server.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO halfway")
-    readable, found = examine_server(open_ledger(server.url(schema, user="halfway")))
+    readable, found = examine_server(ledger_at(server.url(schema, user="halfway")))
     assert readable
     assert [it.what for it in found if "may read the ledger and not write it" in it.what]

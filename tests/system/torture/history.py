@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from everytick.store.opening import open_ledger
+from everytick.store.opening import ledger_at
 
 from torture.world import JobSpec
 
@@ -171,7 +171,7 @@ def read_starts(file: Path) -> list[Start]:
 
 def read_ledger(url: str) -> tuple[list[Row], list[Row], dict[str, Row]]:
     """Return runs, earlier attempts, and jobs by id."""
-    with closing(open_ledger(url).connect(read_only=True)) as connection:
+    with closing(ledger_at(url).connect(read_only=True)) as connection:
 
         def rows(table: str, order: str) -> list[Row]:
             cursor: Any = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
