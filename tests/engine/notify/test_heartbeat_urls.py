@@ -198,7 +198,7 @@ async def test_a_service_that_was_down_is_called_when_it_is_back_in_order(
         await until(lambda: len(sink.requests) == 2)
         await until(lambda: any("the heartbeat URL takes calls again" in line for line in log))
     assert sink.calls == ["GET /5e9f-secret/start", "POST /5e9f-secret/fail"]
-    told = [line for line in log if " ping" in line]
+    told = [line for line in log if " heartbeat URL " in line]
     assert len(told) == 2
     assert "trying again from 0.2 s on: ConnectionRefusedError: " in told[0]
     assert "5e9f-secret" not in "".join(log)
