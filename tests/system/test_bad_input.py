@@ -329,6 +329,7 @@ def test_bytes_that_are_no_text_are_a_sentence(app: Application, arguments: str)
     assert done.stderr == "error: the argument 'a\\xff' is not UTF-8 text\n"
 
 
+@pytest.mark.full
 def test_a_user_whose_name_is_no_text_can_pause_a_job(app: Application) -> None:
     app.command("migrate")
     with app.running():

@@ -17,6 +17,8 @@ from application import Application
 from waiting import wait_for
 
 # Each run writes more than a pipe takes; `counts` shows that the event loop goes on.
+pytestmark = pytest.mark.full
+
 TASKS = """
 import sys
 

@@ -14,6 +14,8 @@ from everytick.model import ticks
 from application import Application
 from waiting import wait_for
 
+pytestmark = pytest.mark.full
+
 TASKS = """
 import logging
 from loguru import logger

@@ -259,6 +259,8 @@ def started(folder: Path, *words: str, path: str = "") -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell lets what runs in the background ignore Ctrl+C, and so would make.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

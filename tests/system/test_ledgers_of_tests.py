@@ -107,6 +107,7 @@ def test_each_test_begins_with_an_empty_ledger(shop: Path) -> None:
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_what_the_environment_and_the_settings_say_does_not_count(shop: Path) -> None:
     """It is what a .env has, or the machine on which the tests run."""
     real = f"sqlite:///{shop / 'data/real.db'}"
@@ -122,6 +123,7 @@ def test_what_the_environment_and_the_settings_say_does_not_count(shop: Path) ->
     assert untouched(shop)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("scope", ["class", "module", "session"])
 def test_what_starts_once_for_many_tests_has_one_ledger_which_they_share(shop: Path, scope: str) -> None:
     run_tests(
@@ -147,6 +149,7 @@ def test_what_starts_once_for_many_tests_has_one_ledger_which_they_share(shop: P
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_what_a_class_or_a_module_sets_up_is_a_fixture_too(shop: Path) -> None:
     run_tests(
         shop,
@@ -195,6 +198,7 @@ def test_a_process_that_a_test_starts_uses_the_ledger_of_the_test(shop: Path) ->
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_an_application_that_a_test_has_made_keeps_the_ledger_that_it_names(
     shop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -227,6 +231,7 @@ def test_so_it_is_with_other_plugins(shop: Path, arguments: list[str]) -> None:
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_a_ledger_may_be_asked_for(shop: Path) -> None:
     run_tests(
         shop,
@@ -259,6 +264,7 @@ AT_IMPORT = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("line", AT_IMPORT.values(), ids=AT_IMPORT)
 def test_no_ledger_is_used_while_tests_are_collected(shop: Path, line: str) -> None:
     said = run_tests(
@@ -271,6 +277,7 @@ def test_no_ledger_is_used_while_tests_are_collected(shop: Path, line: str) -> N
     assert untouched(shop)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("place", ["test_shop.py", "conftest.py"])
 def test_nor_in_a_process_that_is_started_then(shop: Path, place: str) -> None:
     code = "import asyncio, shop; asyncio.run(shop.start())"
@@ -283,6 +290,7 @@ def test_nor_in_a_process_that_is_started_then(shop: Path, place: str) -> None:
     assert untouched(shop)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["disabled", "no plugins"])
 def test_without_the_plugin_no_ledger_is_used_at_all(shop: Path, how: str) -> None:
     arguments = ["-p", "no:everytick.testing"] if how == "disabled" else []
@@ -297,6 +305,7 @@ def test_without_the_plugin_no_ledger_is_used_at_all(shop: Path, how: str) -> No
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_the_schedule_and_its_commands_need_no_ledger_to_be_read(shop: Path) -> None:
     """As the tests of a new application do, in whatever order."""
     run_tests(
@@ -325,6 +334,7 @@ def test_pytest_in_pytest_has_its_own_ledgers(shop: Path) -> None:
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_tasks_that_ask_where_the_ledger_is_can_be_imported(shop: Path) -> None:
     run_tests(
         shop,
@@ -335,6 +345,7 @@ def test_tasks_that_ask_where_the_ledger_is_can_be_imported(shop: Path) -> None:
     assert untouched(shop)
 
 
+@pytest.mark.full
 def test_nothing_stays_in_the_folder_for_temporary_files(
     shop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
