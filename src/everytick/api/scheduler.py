@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import tzinfo
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
@@ -39,6 +39,8 @@ from loguru import logger
 from .control import JobControl
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
+
+T = TypeVar("T")
 
 # How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
@@ -222,23 +224,13 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     async def _drain(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
         try:
-            return await self._drain_to_the_end(process, hurry, ending)
+            if not ending:
+                return await process.drain(hurry)
+            return await in_spite_of_jobs(lambda: process.drain(hurry, ending=True))
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
             self._process = self._draining = None
             self._has_ended = True
-
-    async def _drain_to_the_end(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
-        task = asyncio.current_task()
-        assert task is not None
-        while True:
-            try:
-                return await process.drain(hurry, ending=ending)
-            except asyncio.CancelledError:
-                # In a process of its own only a job can have done that, which does not mean the drain.
-                if not ending:
-                    raise
-                task.uncancel()
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
@@ -311,6 +303,21 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _own_schedule(self, job_id: str) -> Schedule | None:
         job = self.get_job(job_id)
         return job.schedule if job else None
+
+
+async def in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
+    """Await a step, once more if it was cancelled, in a process of the scheduler's own.
+
+    Only a job can have done that there, by cancelling all tasks, which does not mean this one.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    while True:
+        try:
+            return await step()
+        except asyncio.CancelledError:
+            task.uncancel()
+            logger.error("something cancelled the scheduler's own task; it goes on")
 
 
 class _Opening:

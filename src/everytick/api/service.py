@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from everytick import app, standard_streams
 from everytick.engine.context import current_run
@@ -18,11 +18,9 @@ from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, system
 from everytick.text.instants import at
 from loguru import logger
 
-from .scheduler import MOMENT, AsyncIOScheduler
+from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 _SHOWN_JOBS = 10
-
-T = TypeVar("T")
 
 
 def run_until_stopped(
@@ -118,23 +116,11 @@ async def _serve(
         logger.info("{}", start_line(scheduler))
         _tell_changes(scheduler)
         ending.enter_context(beside())
-        await _in_spite_of_jobs(stop.wait)
+        await in_spite_of_jobs(stop.wait)
         logger.info("stopping")
-        cut = await _in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
+        cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
         _ignore_signals()
         return cut
-
-
-async def _in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:
-    """Await a step, once more if it was cancelled: a job that cancels all tasks does not mean this one."""
-    task = asyncio.current_task()
-    assert task is not None
-    while True:
-        try:
-            return await step()
-        except asyncio.CancelledError:
-            task.uncancel()
-            logger.error("something cancelled the scheduler's own task; it goes on")
 
 
 async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:

@@ -192,11 +192,10 @@ class Admission:
         """Give free slots to those that are ready, and have the next ones recorded as started."""
         while self._ready and len(self.slots) < self._max_workers and not self.closed:
             claims = self._ready.popleft()
-            # The name is what the watchdog tells of a coroutine that blocks the loop.
-            name = f"job {claims[0].job_id}"
-            task = asyncio.create_task(self._slot(claims), name=name, context=self._fresh_variables())
+            job_id = claims[0].job_id
+            task = self._task(self._slot(claims), job_id)
             self.slots.add(task)
-            task.add_done_callback(functools.partial(self._slot_is_free, claims[0].job_id))
+            task.add_done_callback(functools.partial(self._slot_is_free, job_id))
         if self._waiting and not self._starting and not self.closed:
             self._start_waiting()
         if (self._waiting or self._ready) and not (self._impatience or self.closed):
@@ -239,16 +238,16 @@ class Admission:
                 return
             try:
                 # The first run has the context of the slot's own task, each further one another.
-                await (self._in_task(claim) if number else self._run(claim))
+                await (self._task(self._run(claim), claim.job_id) if number else self._run(claim))
             except asyncio.CancelledError:
                 # Cut while it waited to be recorded as started: it was not entered.
                 self._outcomes.release(claims[number:])
                 return
 
-    def _in_task(self, claim: Claim) -> asyncio.Task[None]:
+    def _task(self, work: Coroutine[Any, Any, None], job_id: str) -> asyncio.Task[None]:
+        """Return a task that begins with fresh variables."""
         # The name is what the watchdog tells of a coroutine that blocks the loop.
-        name, variables = f"job {claim.job_id}", self._fresh_variables()
-        return asyncio.create_task(self._run(claim), name=name, context=variables)
+        return asyncio.create_task(work, name=f"job {job_id}", context=self._fresh_variables())
 
     def _fresh_variables(self) -> contextvars.Context:
         variables = self._variables.copy()
