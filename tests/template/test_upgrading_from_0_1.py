@@ -106,11 +106,11 @@ def test_traces_of_the_old_engine_go() -> None:
 
 
 @pytest.mark.full
-def test_lines_that_the_old_update_lost_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_the_old_update_lost_are_back_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     # 0.1.0 called Copier with whatever its user had told git.
     project = releases().project(KEPT[-1])
     project.edit("Makefile", add("\ndeploy: ## put it on the server\n\t@echo deployed\n"))
-    project.edit(".env.example", add("\n# The door bell.\n# BELL=1\n"))
+    project.edit(".env.example", lambda text: f"# Mind the step.\n{text}\n# The door bell.\n# BELL=1\n")
     project.commit("mine")
     before = head(project)
     configure(ignoring(".env*", "Makefile"), monkeypatch)
@@ -118,10 +118,13 @@ def test_lines_that_the_old_update_lost_are_found(monkeypatch: pytest.MonkeyPatc
     subprocess.run(command, cwd=project.folder, check=True, capture_output=True)
     assert "deployed" not in (project.folder / "Makefile").read_text(encoding="utf-8")
     found = edits.save(Updated(project.folder), before, merged_just_now=True)
-    assert found.lost == [".env.example", "Makefile"]
+    # What stood below a separator is the user's: it is put back. A line above is kept beside.
+    assert sorted(found.back) == [".env.example", "Makefile"]
+    assert (project.folder / "Makefile").read_text(encoding="utf-8").endswith("\n\t@echo deployed\n")
+    assert (project.folder / ".env.example").read_text(encoding="utf-8").endswith("\n# BELL=1\n")
+    assert found.lost == [".env.example"]
     patch = (project.folder / "everytick-edits.patch").read_text(encoding="utf-8")
-    assert "+\t@echo deployed\n" in patch
-    assert "+# BELL=1\n" in patch
+    assert "+# Mind the step.\n" in patch
     # Later the user may have taken lines out on purpose.
     assert edits.save(Updated(project.folder), before, merged_just_now=False).lost == []
 
