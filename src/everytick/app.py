@@ -140,6 +140,20 @@ class Application:
         """The name under which it owns its ledger; None if it has none, and any ledger will do."""
         return None if self._name is None and self._project is None else self.name
 
+    @cached_property
+    def packages(self) -> tuple[str, ...]:
+        """The packages and modules that are the application's own.
+
+        The package that registered it, and that of its schedule. Of an application without such a package,
+        such as one that makes its scheduler itself, all that stand at the root, or in `src` there.
+        """
+        found = [] if self.schedule is None else [re.split(r"[.:]", self.schedule)[0]]
+        if self._package is not None:
+            found.append(self._package.name)
+        else:
+            found += _modules_in(self.root, self.root / "src")
+        return tuple(dict.fromkeys(found))
+
     @property
     def timezone(self) -> str:
         """The zone of the schedule where SCHEDULER_TIMEZONE says nothing."""
@@ -274,6 +288,13 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     found._named_by["schedule"] = named_by
     found.command = typed_so
     return found
+
+
+def _modules_in(*folders: Path) -> list[str]:
+    """Return the modules and packages in folders, without those that have a name of Python's own."""
+    files = (file for folder in folders for file in [*folder.glob("*.py"), *folder.glob("*/__init__.py")])
+    names = {file.parent.name if file.name == "__init__.py" else file.stem for file in files}
+    return sorted(name for name in names - sys.stdlib_module_names if name.isidentifier())
 
 
 def check_reference(reference: str, named_by: str) -> None:

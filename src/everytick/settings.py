@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from everytick import app
 from everytick.errors import ConfigurationError, how_to_install, nearest
+from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
 from everytick.text.zone_hints import zone_by_name
@@ -80,6 +81,11 @@ class SchedulerSettings(BaseSettings):
     )
     scheduler_queues: str = Field(
         default="", description="the queues whose runs this process takes, with commas; empty for all"
+    )
+    scheduler_allowed_packages: str = Field(
+        default="",
+        description="packages, with commas, beside the application's own whose functions may be called by"
+        " jobs that are added while running",
     )
     scheduler_history_days: float = Field(
         default=30, gt=0, description="days for which runs that ended are kept in the ledger"
@@ -172,6 +178,20 @@ class SchedulerSettings(BaseSettings):
         for name in _listed(names):
             check_queue(name)
         return names
+
+    @field_validator("scheduler_allowed_packages")
+    @classmethod
+    def _named_packages(cls, names: str) -> str:
+        for name in _listed(names):
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"{name!r} is no package or module, such as shop or shop.tasks")
+        return names
+
+    @property
+    def allowed_functions(self) -> AllowedFunctions:
+        """The functions that jobs may call which are added while running, and so stand in the ledger."""
+        more = _listed(self.scheduler_allowed_packages)
+        return AllowedFunctions(tuple(dict.fromkeys([*app.current().packages, *more])))
 
     @property
     def role(self) -> Role:

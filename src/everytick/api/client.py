@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from everytick.engine.registry import Registry
+from everytick.engine.registry import loaded_or_told
 from everytick.errors import LedgerError
 from everytick.ledger import for_tests, named_by
 from everytick.model.job import Job
@@ -57,13 +57,19 @@ class SchedulerClient(JobControl):
         return self.settings.zone
 
     def get_jobs(self) -> list[Job]:
-        """Return the jobs that were added while running and can run here; others are told in the log."""
+        """Return the jobs that were added while running and can run here; others are told in the log.
+
+        Nothing is imported for it: the `func` of a job stands for the function, and cannot be called, where
+        this process has not imported its module.
+        """
         if not self.ledger.exists():
             return []
         rows = self._execute(lambda connection: definitions.added_since(connection, 0))
-        found = [change.job for change in Registry([], self.defaults).load(rows) if change.job]
-        for job in found:
-            job.owner = self
+        find, found = self.settings.allowed_functions.look_up, []
+        for row in rows:
+            if row.removed is None and row.call_data and (job := loaded_or_told(row, self.defaults, find)):
+                job.owner = self
+                found.append(job)
         return found
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:

@@ -139,7 +139,7 @@ class JobControl(RunRequests, JobDeclarations):
             if "trigger" in changes:
                 job = replace(job, schedule=self._schedule(changes["trigger"], {}))
             given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
-            function = functions.resolve(changes.get("func", job.func))
+            function = self._function(changes.get("func", job.func))
             args, kwargs = functions.call_arguments(
                 changes.get("args", job.args), changes.get("kwargs", job.kwargs)
             )
@@ -266,7 +266,7 @@ class JobControl(RunRequests, JobDeclarations):
         while True:
             row = self._execute(lambda connection: _added(connection, job_id))
             try:
-                job = registry.load(row, self.defaults)
+                job = registry.load(row, self.defaults, self.settings.allowed_functions.load)
             except ValueError:
                 raise ScheduleError(
                     f"job {job_id!r} cannot run here, so it cannot be changed ({typed('jobs')} says why):"
@@ -296,6 +296,7 @@ class JobControl(RunRequests, JobDeclarations):
 
     def _write(self, job: Job, may: Callable[[Connection], str | None]) -> Job | None:
         """Record a job if `may`, in the same transaction, returns `add` or `change`; else return None."""
+        self.settings.allowed_functions.check(job.func)
         functions.stable_reference(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")

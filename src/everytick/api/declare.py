@@ -161,7 +161,7 @@ class JobDeclarations:
         trigger_args: dict[str, Any],
         where: str,
     ) -> Job:
-        function = functions.resolve(func)
+        function = self._function(func)
         if is_crontab(args):
             raise ValueError(not_a_place_for(f"args={args!r}", args))
         args, kwargs = functions.call_arguments(args, kwargs)
@@ -188,6 +188,13 @@ class JobDeclarations:
             added=self._is_stored(),
             owner=self,
         )
+
+    def _function(self, func: Any) -> Callable[..., Any]:
+        """Return the callable that `func` is, or refers to."""
+        if isinstance(func, str) and self._is_stored():
+            # Before it is imported, which already runs code.
+            self.settings.allowed_functions.check_name(func)
+        return functions.resolve(func)
 
     def _schedule(self, trigger: Any, trigger_args: dict[str, Any]) -> Schedule:
         reading = Reading(self.timezone, self._is_stored())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from everytick.api.scheduler import AsyncIOScheduler
-    from everytick.read.jobs import Declared
+    from everytick.read.known_job import Declared
     from rich.console import Console
     from rich.text import Text
 
@@ -46,9 +46,9 @@ def remark_on_ledger() -> None:
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
     """Return a schedule's declarations, for modules that must not load the schedule themselves."""
-    from everytick.read.jobs import Declared
+    from everytick.read.known_job import Declared
 
-    return Declared(scheduler.get_jobs(), scheduler.defaults)
+    return Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
 
 
 def run_number(text: str) -> int:

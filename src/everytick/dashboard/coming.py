@@ -9,8 +9,7 @@ from datetime import tzinfo
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.read.coming import ticks_between
-from everytick.read.jobs import plain_defaults
-from everytick.read.known_job import KnownJob
+from everytick.read.known_job import Declared, KnownJob, undeclared
 from everytick.read.paging import Page
 from everytick.settings import settings
 from everytick.text.instants import time_of_day
@@ -47,15 +46,16 @@ def lanes(jobs: Iterable[KnownJob], begin: int, end: int, size: int, offset: int
     ]
     due.sort(key=lambda lane: lane[:2])
     shown = due[offset : offset + size]
-    rows = [_lane(job, schedule, begin, end) for _first, _job_id, schedule, job in shown]
+    declared = undeclared(settings())
+    rows = [_lane(job, schedule, begin, end, declared) for _first, _job_id, schedule, job in shown]
     return Page(rows, len(due), size, offset)
 
 
-def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int) -> Lane:
+def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int, declared: Declared) -> Lane:
     number = ticks.count(schedule.ticks, begin - 1, end - 1, _DRAWN)
     few = number is not None and number <= _DRAWN
     found = [coming.tick for coming in ticks_between([job], begin, end)] if few else []
-    return Lane(job.id, found, number, job.paused, job.problem(plain_defaults(settings())) is not None)
+    return Lane(job.id, found, number, job.paused, job.problem(declared) is not None)
 
 
 def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:

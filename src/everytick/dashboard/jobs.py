@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.read.jobs import job_row, plain_defaults
-from everytick.read.known_job import KnownJob, jobs_named
+from everytick.read.jobs import job_row
+from everytick.read.known_job import KnownJob, jobs_named, undeclared
 from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import overdue
 from everytick.read.run_pages import runs_of_job
@@ -62,7 +62,7 @@ def job_fields(connection: Connection, job: KnownJob) -> schemas.Job:
     newest, _more = runs_of_job(connection, job.id, _STRIP)
     late = overdue(job)
     return {
-        **job_row(connection, job, plain_defaults(settings())),
+        **job_row(connection, job, undeclared(settings())),
         "added_while_running": job.was_added,
         "removed": job.gone,
         "unclaimed": None if late is None else {"ticks": late.number, "since": iso(late.since)},

@@ -8,8 +8,7 @@ from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
 from everytick.read.coming import next_ticks, soonest
-from everytick.read.jobs import plain_defaults
-from everytick.read.known_job import jobs_in_force, read_job, search_jobs
+from everytick.read.known_job import jobs_in_force, read_job, search_jobs, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
@@ -48,12 +47,12 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
     """All jobs, when they are due, and what became of them lately."""
     with reading(request.app.state.ledger) as connection:
         found = search_jobs(connection, q.strip(), _JOBS, offset_of(number, _JOBS))
-        busy, defaults = count_held(connection).by_job(), plain_defaults(settings())
+        busy, declared = count_held(connection).by_job(), undeclared(settings())
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest)
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(defaults), overdue(job)))
+            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
         behind = jobs_behind(jobs_in_force(connection))
         head = schedule_state(connection)
     return page(
@@ -93,7 +92,7 @@ def show_job(
         sentences=sentences,
         notes=notes,
         job=job,
-        problem=job.problem(plain_defaults(settings())),
+        problem=job.problem(undeclared(settings())),
         late=overdue(job),
         preview=preview_of(job),
         kept=kept,

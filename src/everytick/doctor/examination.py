@@ -13,7 +13,7 @@ from everytick.call_site import is_library_file, shown_path
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.ledger import ledger_of
 from everytick.model import ticks
-from everytick.read.jobs import Declared, plain_defaults
+from everytick.read.known_job import Declared, undeclared
 from everytick.settings import SchedulerSettings
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
@@ -47,7 +47,7 @@ def examine(load: Callable[[], Declared]) -> list[Finding]:
     found += said
     if declared is not None:
         found += examine_schedule(declared.jobs, settings.scheduler_max_workers, ticks.now())
-    return found + _examine_ledger(settings, declared or Declared([], plain_defaults(settings)))
+    return found + _examine_ledger(settings, declared or undeclared(settings))
 
 
 def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[Finding]]:

@@ -10,8 +10,7 @@ from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.zone_names import doubtful_zones
-from everytick.read.jobs import Declared
-from everytick.read.known_job import KnownJob, jobs_in_force
+from everytick.read.known_job import Declared, KnownJob, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
 from everytick.text.durations import duration
 from everytick.text.instants import at
@@ -34,7 +33,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
         job = in_code.get(known.id)
         where = job.where if job is not None else f"job {known.id}"
         if known.was_added:
-            job, problem = known.load(declared.defaults)
+            job, problem = known.load(declared)
             if problem is not None:
                 found.append(_cannot_run(known, problem, where))
             found += _zone(known, where)

@@ -9,7 +9,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule, known_from_text
-from everytick.read.jobs import Declared
+from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 

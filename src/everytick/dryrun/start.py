@@ -18,7 +18,7 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import Decision, decide, look_ahead
-from everytick.read.jobs import Declared
+from everytick.read.known_job import Declared
 from everytick.read.processes import judged
 from everytick.read.runs import HELD, WAITING
 from everytick.store import claims, joining, queue, schema, workers
@@ -122,7 +122,7 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
         watermarks = dict(registration.watermarks)
         for row in registration.jobs_added:
             try:
-                jobs[row.job_id] = load(row, dict(declared.defaults))
+                jobs[row.job_id] = load(row, declared.defaults, declared.allowed.look_up)
                 watermarks[row.job_id] = row.watermark
             except ValueError as problem:
                 found.broken[row.job_id] = str(problem)

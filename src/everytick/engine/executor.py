@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
+from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.functions import check_that_it_ran
 from everytick.model.job import Job
 from everytick.system import system
@@ -23,8 +24,14 @@ from . import capture
 class Calls:
     """The calls that are under way, by the numbers of their runs. Used on the event loop only."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: how many plain functions may be on threads at once."""
+    def __init__(self, most: int, allowed: AllowedFunctions) -> None:
+        """Calls functions.
+
+        Args:
+            most: how many plain functions may be on threads at once.
+            allowed: the functions that jobs may call which were added while running.
+        """
+        self._allowed = allowed
         self._threads = system.thread_pool(most, "scheduler-task")
         self._on_threads: dict[int, Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[Any]] = {}
@@ -36,7 +43,10 @@ class Calls:
 
         Raises:
             RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
+            ValueError: the job was added while running, and its function is none that such a job may call.
         """
+        if job.added:
+            self._allowed.check(job.func)
         self._lines[run_id], token = capture.begin()
         task = asyncio.current_task()
         assert task is not None

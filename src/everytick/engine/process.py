@@ -58,7 +58,7 @@ class Process:
     ) -> None:
         self.ledger = ledger
         self._declared = declared
-        self._registry = Registry(declared, defaults)
+        self._registry = Registry(declared, defaults, settings.allowed_functions)
         self.jobs = self._registry.jobs
         self._notifier = notifier
         self._settings = settings
@@ -76,7 +76,14 @@ class Process:
         )
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
-            self.jobs, self._me, self.writer, settings.scheduler_max_workers, listeners, notifier, open_span
+            self.jobs,
+            self._me,
+            self.writer,
+            settings.scheduler_max_workers,
+            settings.allowed_functions,
+            listeners,
+            notifier,
+            open_span,
         )
         admission = self._runner.admission
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)

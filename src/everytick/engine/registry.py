@@ -6,14 +6,15 @@ application that has the function goes on with it (R8).
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from everytick.model import functions, ticks
+from everytick.model.allowed_functions import AllowedFunctions, NotImported
 from everytick.model.job import Job, Options
-from everytick.model.schedule import from_data
+from everytick.model.kept_data import read_call
+from everytick.model.schedule import from_text
 from everytick.store import definitions
 from everytick.store import job_statements as job_sql
 from everytick.store.connections import Connection
@@ -39,10 +40,12 @@ class Change(NamedTuple):
 class Registry:
     """The jobs by id. The other parts of a process look them up in this very dictionary, `jobs`."""
 
-    def __init__(self, declared: Sequence[Job], defaults: dict[str, Any]) -> None:
+    def __init__(
+        self, declared: Sequence[Job], defaults: Mapping[str, Any], allowed: AllowedFunctions
+    ) -> None:
         self.jobs = {job.id: job for job in declared}
         self._declared = frozenset(self.jobs)
-        self._defaults = defaults
+        self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
         self._serial = 0
         self._lock = threading.Lock()
@@ -66,12 +69,7 @@ class Registry:
         for row in rows:
             job = None
             if row.removed is None and row.call_data is not None:
-                try:
-                    job = load(row, self._defaults)
-                except ValueError as problem:
-                    logger.bind(job=row.job_id).error(
-                        "job {} is kept, but cannot run: {}", row.job_id, problem
-                    )
+                job = loaded_or_told(row, self._defaults, self._allowed.load)
             changes.append(Change(row.job_id, job, row.watermark, row.serial))
         return changes
 
@@ -108,23 +106,42 @@ class Registry:
                 self._serials.pop(job.id, None)
 
 
-def load(row: AddedRow, defaults: dict[str, Any]) -> Job:
+def loaded_or_told(
+    row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Callable[..., Any]]
+) -> Job | None:
+    """Return the job that the ledger keeps, as `load` does; None, and a line in the log, if it cannot run."""
+    try:
+        return load(row, defaults, find)
+    except ValueError as problem:
+        logger.bind(job=row.job_id).error("job {} is kept, but cannot run: {}", row.job_id, problem)
+        return None
+
+
+def load(row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Callable[..., Any]]) -> Job:
     """Return the job that the ledger keeps.
 
-    `defaults`: the options that it did not name. Raises ValueError when it cannot run here.
+    Args:
+        defaults: the options that it did not name.
+        find: returns the function of a reference: to run it, or only to show it (see `AllowedFunctions`).
+
+    Raises:
+        ValueError: it cannot run here.
     """
-    call = json.loads(row.call_data or "{}")
-    function = functions.resolve(row.function)
-    functions.check_arguments(function, call["args"], call["kwargs"])
+    call = read_call(row.call_data)
+    function = find(row.function)
+    if not isinstance(function, NotImported):
+        functions.check_arguments(function, call.args, call.kwargs)
+    options = Options.of({**defaults, **call.options})
+    options.check()
     return Job(
         id=row.job_id,
         name=row.name,
         func=function,
-        args=tuple(call["args"]),
-        kwargs=call["kwargs"],
-        schedule=from_data(json.loads(row.schedule_data)),
-        options=Options.of({**defaults, **call["options"]}),
+        args=tuple(call.args),
+        kwargs=call.kwargs,
+        schedule=from_text(row.schedule_data),
+        options=options,
         where="added while running",
-        given=call["options"],
+        given=call.options,
         added=True,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from apscheduler import events
 from everytick.model import ticks
+from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import Job
 from everytick.settings import zone_of_logs
 from everytick.store import runs
@@ -43,6 +44,7 @@ class Runner:
         me: Identity,
         writer: Writer,
         max_workers: int,
+        allowed: AllowedFunctions,
         listeners: Listeners,
         notifier: RunNotifier,
         open_span: SpanOpener,
@@ -52,7 +54,7 @@ class Runner:
         self._outcomes = Outcomes(writer, me)
         self.admission = Admission(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
-        self._calls = Calls(max_workers)
+        self._calls = Calls(max_workers, allowed)
         self._cancellations: dict[int, Cancellation] = {}
         self._cutting = False
         self._open_span = open_span

@@ -12,8 +12,7 @@ from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
-from everytick.read.jobs import plain_defaults
-from everytick.read.known_job import KnownJob
+from everytick.read.known_job import Declared, KnownJob, undeclared
 from everytick.read.processes import Process, last_outcome, read_processes
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
@@ -101,16 +100,16 @@ class Facts:
     def options(self) -> Options | None:
         """The options that the engine goes by; None of a job in the code while that is not looked at."""
         if self.known.was_added:
-            return self.known.options(self._defaults)
+            return self.known.options(self._undeclared)
         return self.declared.options if self.declared else None
 
     @cached_property
     def _loaded(self) -> tuple[Job | None, str | None]:
-        return self.known.load(self._defaults)
+        return self.known.load(self._undeclared)
 
     @property
-    def _defaults(self) -> dict[str, Any]:
-        return plain_defaults(self.settings)
+    def _undeclared(self) -> Declared:
+        return undeclared(self.settings)
 
     @property
     def kept_since(self) -> int:

@@ -2,6 +2,8 @@
 
 - `job`: one `add_job(...)` call, its options and its id
 - `functions`: which function a job calls, and whether it takes the arguments
+- `allowed_functions`: which functions a row of the ledger may name
+- `kept_data`: the data of a job as a row of the ledger holds them, checked
 - `heartbeat_url`: checks an address that is called at the beginning and the end of a run
 - `schedule`: a trigger's canonical form, as plain data that the ledger can keep
 - `zone_names`: the names by which time zones are kept, and the zones that they mean

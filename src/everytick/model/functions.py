@@ -240,12 +240,17 @@ def check_plain(value: Any, path: str, depth: int = 0) -> None:
         )
 
 
-def _imported(function: str) -> Any:
-    module, _, name = function.partition(":")
+def check_reference(function: str) -> None:
+    """Refuse text that is no `package.module:name`."""
     if not _REFERENCE.fullmatch(function):
         raise ValueError(
             f"{function[:80]!r} is not a reference such as 'app.services.my_tasks:backup_database'{_CALLED}"
         )
+
+
+def _imported(function: str) -> Any:
+    check_reference(function)
+    module, _, name = function.partition(":")
     try:
         found: Any = import_module(module)
         for part in name.split("."):

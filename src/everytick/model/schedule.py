@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from . import ticks
+from .kept_data import check_schedule, read_json, unreadable
 from .zone_names import kept_name, kept_zone, zone_of
 
 
@@ -77,27 +78,32 @@ def at_each_start(zone: tzinfo, delay: int) -> Schedule:
 
 
 def from_data(data: dict[str, Any]) -> Schedule:
-    """Return the schedule that has this data.
+    """Return the schedule that has this data, which may be of another version, or damaged.
 
-    Raises ValueError when this machine does not know its zone.
+    Raises ValueError when nothing can be made of it, or this machine does not know its zone.
     """
+    check_schedule(data)
     if data["trigger"] in ("or", "and"):
         return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
     zone = zone_of(data)
-    return Schedule(_MAKERS[data["trigger"]](data, zone), data["text"], zone, data["jitter"], data=data)
+    try:
+        made = _MAKERS[data["trigger"]](data, zone)
+    except Exception as problem:
+        raise unreadable("its schedule", problem) from None
+    return Schedule(made, data["text"], zone, data["jitter"], data=data)
 
 
 @lru_cache(maxsize=10_000)
 def from_text(text: str) -> Schedule:
     """Return the schedule whose data this JSON is, made once for all who read the same.
 
-    Raises ValueError when this machine does not know its zone.
+    Raises ValueError as `from_data` does.
     """
-    return from_data(json.loads(text))
+    return from_data(read_json(text, "its schedule"))
 
 
 def known_from_text(text: str | None) -> Schedule | None:
-    """Return the schedule whose data this JSON is; None if there is none, or this machine lacks its zone."""
+    """Return the schedule whose data this JSON is; None if there is none, or none can be made of it here."""
     try:
         return None if text is None else from_text(text)
     except ValueError:

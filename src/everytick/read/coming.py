@@ -13,8 +13,8 @@ from everytick.text.instants import iso
 
 from . import plan
 from .job_ids import no_such_job
-from .jobs import Declared, shown_jobs
-from .known_job import KnownJob
+from .jobs import shown_jobs
+from .known_job import Declared, KnownJob
 from .schemas import Fire
 
 
@@ -110,7 +110,7 @@ def coming(
     """
     jobs = shown_jobs(ledger, declared)
     run_statistics = {
-        job.id: plan.RunStatistics(job.last.p95, job.max_instances(declared.defaults) or 1, job.is_paused_at)
+        job.id: plan.RunStatistics(job.last.p95, job.max_instances(declared) or 1, job.is_paused_at)
         for job in jobs
     }
     known = {job.id: job.schedule for job in jobs if job.schedule is not None}

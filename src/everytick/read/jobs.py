@@ -6,35 +6,21 @@ has loaded the code hands them in as declared jobs; this module never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule
-from everytick.settings import SchedulerSettings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
 
-from .known_job import KnownJob, read_jobs
+from .known_job import Declared, KnownJob, read_jobs
 from .last_runs import Recent, recent
 from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
-
-
-class Declared(NamedTuple):
-    """The declarations of the user's schedule: its jobs, and the options of those that name none."""
-
-    jobs: Sequence[Job]
-    defaults: Mapping[str, Any]
-
-
-def plain_defaults(settings: SchedulerSettings) -> dict[str, Any]:
-    """Return the options that a job need not name, as far as they are known without the schedule."""
-    return {"misfire_grace_time": settings.scheduler_misfire_grace_time}
 
 
 @dataclass(frozen=True)
@@ -55,9 +41,9 @@ class ShownJob:
         """Its schedule, that of the code first; None if it is not known here."""
         return self.declared.schedule if self.declared else self._in_ledger.schedule
 
-    def max_instances(self, defaults: Mapping[str, Any]) -> int | None:
+    def max_instances(self, declared: Declared) -> int | None:
         """Return how many of its runs may be under way at once."""
-        options = self.declared.options if self.declared else self._in_ledger.options(defaults)
+        options = self.declared.options if self.declared else self._in_ledger.options(declared)
         return None if options is None else options.max_instances
 
     def is_paused_at(self, instant: int) -> bool:
@@ -66,11 +52,11 @@ class ShownJob:
             return self.known.is_paused_at(instant)
         return self.declared is not None and self.declared.paused_at_first
 
-    def definition(self, defaults: Mapping[str, Any]) -> JobDefinition:
+    def definition(self, declared: Declared) -> JobDefinition:
         """Return its definition as it is shown."""
         if self.declared is not None:
             return _declared_row(self.declared, self.known)
-        return _ledger_row(self._in_ledger, defaults)
+        return _ledger_row(self._in_ledger, declared)
 
     @property
     def _in_ledger(self) -> KnownJob:
@@ -105,16 +91,16 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
         LedgerError: the ledger cannot be read.
     """
     shown = shown_jobs(ledger, declared)
-    return [{**job.definition(declared.defaults), **_outcomes(job.last)} for job in shown]
+    return [{**job.definition(declared), **_outcomes(job.last)} for job in shown]
 
 
-def job_row(connection: Connection, job: KnownJob, defaults: Mapping[str, Any]) -> JobRow:
+def job_row(connection: Connection, job: KnownJob, declared: Declared) -> JobRow:
     """Return a job as `job_rows` does, from the ledger alone.
 
-    `max_instances` and `declared_at` are null for the code's jobs: the ledger does not know them. `defaults`:
-    see `KnownJob`. May import modules of the application.
+    `max_instances` and `declared_at` are null for the code's jobs: the ledger does not know them. `declared`:
+    see `KnownJob`.
     """
-    return {**_ledger_row(job, defaults), **_outcomes(recent(connection, [job.id])[job.id])}
+    return {**_ledger_row(job, declared), **_outcomes(recent(connection, [job.id])[job.id])}
 
 
 def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list[Job]:
@@ -129,7 +115,7 @@ def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list
     known = _jobs(ledger)
     found = []
     for added in _added((known[job_id] for job_id in sorted(known)), {job.id for job in declared.jobs}):
-        job, _problem = added.load(declared.defaults)
+        job, _problem = added.load(declared)
         tick = None if job is None else job.next_tick(begin - 1)
         if job is not None and tick is not None and tick < end:
             found.append(job)
@@ -183,8 +169,8 @@ def _declared_row(job: Job, known: KnownJob | None) -> JobDefinition:
     }
 
 
-def _ledger_row(job: KnownJob, defaults: Mapping[str, Any]) -> JobDefinition:
-    loaded, problem = job.load(defaults)
+def _ledger_row(job: KnownJob, declared: Declared) -> JobDefinition:
+    loaded, problem = job.load(declared)
     return {
         "id": job.id,
         "name": job.row.name,

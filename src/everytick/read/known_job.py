@@ -6,16 +6,18 @@ hold the options of a job that is declared in the user's code.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from everytick.engine.registry import load
 from everytick.model import ticks
+from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import OPTION_NAMES, Job, Options
+from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import Schedule, known_from_text
+from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.store.querying import added_row
 from everytick.store.records import is_paused
@@ -29,12 +31,30 @@ _jobs = schema.jobs.c
 _IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
 
 
+class Declared(NamedTuple):
+    """The declarations of the user's schedule.
+
+    jobs: those that stand in the code.
+    defaults: the options of jobs that name none, where no process of this version has run them yet.
+    allowed: the functions that jobs may call which were added while running.
+    """
+
+    jobs: Sequence[Job]
+    defaults: Mapping[str, Any]
+    allowed: AllowedFunctions
+
+
+def undeclared(settings: SchedulerSettings) -> Declared:
+    """Return the declarations as far as they are known without the user's code: without jobs."""
+    defaults = {"misfire_grace_time": settings.scheduler_misfire_grace_time}
+    return Declared([], defaults, settings.allowed_functions)
+
+
 @dataclass(frozen=True)
 class KnownJob:
     """A job in the ledger at an instant. Instants are microseconds UTC.
 
-    `defaults` of its methods: the options that a job need not name, where no process of this version has run
-    it yet; see `jobs.plain_defaults`.
+    `declared` of its methods: what the user's code says, or `undeclared` where nobody looks at it.
     """
 
     row: Any
@@ -93,38 +113,46 @@ class KnownJob:
             return None
         return self.schedule.next_tick(max(self.now, self.row.watermark_us))
 
-    def options(self, defaults: Mapping[str, Any]) -> Options | None:
-        """Return its options, as the process has them that runs it; None if it stands in the code."""
+    def options(self, declared: Declared) -> Options | None:
+        """Return its options, as the process has them that runs it.
+
+        None if it stands in the code, or if they cannot be read here; `load` says why.
+        """
         if not self.was_added:
             return None
-        named = {name: value for name, value in self._named().items() if name in OPTION_NAMES}
-        return Options.of({**self._filled_in(defaults), **named})
+        try:
+            call = read_call(self.row.call_data)
+            return Options.of({**_filled_in(call, declared), **_known(call.options)})
+        except ValueError:
+            return None
 
-    def load(self, defaults: Mapping[str, Any]) -> tuple[Job | None, str | None]:
-        """Return it as it would run, or why it cannot run here. May import a module of the application.
+    def load(self, declared: Declared) -> tuple[Job | None, str | None]:
+        """Return it as it would run, or why it cannot run here. Nothing is imported for it.
 
         Both are None of a job in the code.
         """
         if not self.was_added:
             return None, None
         try:
-            return load(added_row(self.row), self._filled_in(defaults)), None
+            filled_in = _filled_in(read_call(self.row.call_data), declared)
+            return load(added_row(self.row), filled_in, declared.allowed.look_up), None
         except ValueError as problem:
             return None, str(problem)
 
-    def problem(self, defaults: Mapping[str, Any]) -> str | None:
-        """Return why it cannot run here, unless it is gone anyway. May import a module of the application."""
-        return None if self.gone else self.load(defaults)[1]
+    def problem(self, declared: Declared) -> str | None:
+        """Return why it cannot run here, unless it is gone anyway."""
+        return None if self.gone else self.load(declared)[1]
 
-    def _named(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.row.call_data)["options"]
-        return found
 
-    def _filled_in(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that it did not name."""
-        kept, named = json.loads(self.row.call_data).get("defaults", defaults), self._named()
-        # A newer version may have options that are not known here.
-        return {name: value for name, value in kept.items() if name in OPTION_NAMES and name not in named}
+def _filled_in(call: KeptCall, declared: Declared) -> dict[str, Any]:
+    """Return the options that a job did not name."""
+    kept = declared.defaults if call.defaults is None else call.defaults
+    return {name: value for name, value in _known(kept).items() if name not in call.options}
+
+
+def _known(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without those of a newer version, which are not known here."""
+    return {name: value for name, value in options.items() if name in OPTION_NAMES}
 
 
 def find_job(connection: Connection, job_id: str) -> KnownJob | None:

@@ -14,6 +14,7 @@ from everytick.settings import SchedulerSettings
 from loguru import logger
 from pydantic import SecretStr
 
+import added_tasks
 from inside import rows, until
 from ledgers import found_in
 
@@ -216,7 +217,7 @@ async def test_a_plain_function_is_told_and_may_end_by_itself(scheduler: AsyncIO
 async def test_the_end_of_a_pause_and_of_a_job_may_say_why(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         client = SchedulerClient("carla")
-        client.add_job(print, "cron", hour=3, id="job")
+        client.add_job(added_tasks.note, "cron", hour=3, id="job")
         client.pause_job("job")
         client.resume_job("job", note="all is well")
         client.remove_job("job", note="nobody reads it")

@@ -25,7 +25,8 @@ from everytick.model.job import Job
 from everytick.model.schedule import from_data
 from everytick.model.zone_names import ABBREVIATIONS
 from everytick.read.coming import coming
-from everytick.read.jobs import Declared, job_rows
+from everytick.read.jobs import job_rows
+from everytick.read.known_job import Declared
 
 import added_tasks
 from inside import scheduler_settings
@@ -135,7 +136,7 @@ async def test_all_who_show_a_job_with_a_fixed_offset_agree_with_what_runs(
     jobs = scheduler.get_jobs()
     async with scheduler:
         scheduler.add_job(added_tasks.note, "cron", hour=9, timezone=zone, id="added")
-    declared = Declared(jobs, scheduler.defaults)
+    declared = Declared(jobs, scheduler.defaults, scheduler.settings.allowed_functions)
     rows = {row["id"]: row for row in job_rows(scheduler.ledger, declared)}
     assert {row["timezone"] for row in rows.values()} == {"UTC+05:30"}
     begin = ticks.now()
@@ -279,7 +280,7 @@ def test_an_abbreviation_that_may_mean_several_zones_is_reported(
 
     SchedulerClient().add_job(added_tasks.note, "cron", hour=9, id="old")
     as_kept_before(scheduler, kept)
-    nothing = Declared([], scheduler.defaults)
+    nothing = Declared([], scheduler.defaults, scheduler.settings.allowed_functions)
     [row] = job_rows(scheduler.ledger, nothing)
     sentence = (
         f"its time zone was kept as {kept!r}, which {said}: add the job anew with replace_existing=True and"
@@ -300,7 +301,7 @@ def test_a_kept_name_that_was_perhaps_an_offset_is_reported(scheduler: AsyncIOSc
     from everytick.doctor import examine
 
     def reported() -> list[str]:
-        nothing = Declared([], scheduler.defaults)
+        nothing = Declared([], scheduler.defaults, scheduler.settings.allowed_functions)
         return [finding.what for finding in examine(lambda: nothing) if finding.check == "zone"]
 
     SchedulerClient().add_job(added_tasks.note, "cron", hour=9, timezone="CET", id="old")

@@ -12,7 +12,8 @@ from everytick import AsyncIOScheduler
 from everytick.command_line import python
 from everytick.doctor import Finding, history, pitfalls
 from everytick.model import ticks
-from everytick.read.jobs import Declared
+from everytick.model.allowed_functions import AllowedFunctions
+from everytick.read.known_job import Declared
 from everytick.store.querying import connect
 
 from inside import Clock
@@ -145,7 +146,7 @@ def test_more_jobs_at_an_instant_than_can_run_at_once(scheduler: AsyncIOSchedule
 
 
 def in_code(troubled: SampleLedger) -> Declared:
-    return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600})
+    return Declared(list(troubled.declared.values()), {"misfire_grace_time": 600}, AllowedFunctions(("app",)))
 
 
 def history_of(troubled: SampleLedger) -> list[Finding]:

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy
 from everytick.doctor import liveness
 from everytick.dryrun.start import dry_run
-from everytick.read.jobs import Declared
+from everytick.model.allowed_functions import AllowedFunctions
+from everytick.read.known_job import Declared
 
 from inside import Clock
 from sample_ledger import DAY, HOUR, SECOND, SampleLedger, up
@@ -92,7 +93,7 @@ def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
         looked_at(troubled, liveness.examine_clock)
         looked_at(troubled, liveness.examine_runs)
         history_of(troubled)
-        dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}))
+        dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}, AllowedFunctions(("app",))))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert len(asked) > 20

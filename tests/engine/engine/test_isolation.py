@@ -162,7 +162,7 @@ async def test_a_function_that_still_waited_for_a_thread_is_interrupted(
     monkeypatch.setattr(runner, "_CANCEL_SECONDS", 0.2)
     gate = threading.Event()
     real = Calls.__init__
-    monkeypatch.setattr(Calls, "__init__", lambda self, _most: real(self, 1))
+    monkeypatch.setattr(Calls, "__init__", lambda self, _most, allowed: real(self, 1, allowed))
     for name in ("first", "second"):
         scheduler.add_job(gate.wait, "date", id=name, on_crash="skip")
     troubles: list[str] = []

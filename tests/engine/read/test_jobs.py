@@ -9,7 +9,7 @@ import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.doctor import history
 from everytick.model import ticks
-from everytick.read.jobs import Declared, plain_defaults
+from everytick.read.known_job import undeclared
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -125,7 +125,7 @@ async def test_doctor_judges_by_the_options_in_force(scheduler: AsyncIOScheduler
     ]
     write(three.ledger, "scheduler_runs", slow)
     with connect(three.ledger) as connection:
-        plain = Declared([], plain_defaults(settings()))
+        plain = undeclared(settings())
         found = history.examine_history(connection, plain, now, settings().zone)
     assert not [finding for finding in found if finding.check == "duration"], found
 
@@ -136,7 +136,7 @@ async def test_a_job_may_go_while_the_plan_is_read(
     """Between the jobs and what is known of their runs."""
     coming: Any = import_module("everytick.read.coming")
     jobs: Any = import_module("everytick.read.jobs")
-    declared = Declared([], plain_defaults(settings()))
+    declared = undeclared(settings())
     client = SchedulerClient()
     async with scheduler:
         for name in ("stays", "goes"):

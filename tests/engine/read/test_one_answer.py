@@ -12,7 +12,7 @@ from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError
 from everytick.doctor.history import examine_history
 from everytick.model import ticks
 from everytick.notify.lateness import Lateness
-from everytick.read.jobs import Declared
+from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
@@ -125,7 +125,7 @@ def test_doctor_judges_by_the_durations_that_jobs_shows(scheduler: AsyncIOSchedu
     [shown] = ask_json(scheduler, "jobs")
     assert shown["p95"] == 90
     with connect(ledger) as connection:
-        declared = Declared(scheduler.get_jobs(), scheduler.defaults)
+        declared = Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
         found = examine_history(connection, declared, now, UTC)
     [slow] = [finding.what for finding in found if finding.check == "duration"]
     assert slow == "job job is due every 1 min, and one run in twenty takes 1 min 30 s or longer"

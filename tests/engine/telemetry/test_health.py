@@ -24,6 +24,7 @@ from everytick.telemetry import health
 from everytick.telemetry.health import Health
 from fastapi import FastAPI
 
+import added_tasks
 from inside import Clock, rows, until
 from scraping import write
 
@@ -235,7 +236,7 @@ async def test_an_added_job_whose_function_is_gone_is_a_remark(
 ) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=0.2, id="often")
     async with scheduler:
-        scheduler.add_job(time.monotonic, "interval", seconds=20, id="added")
+        scheduler.add_job(added_tasks.note, "interval", seconds=20, id="added")
         stand_still(monkeypatch)
         long_ago = ticks.now() - 900 * ticks.SECOND
         write(scheduler, "UPDATE scheduler_jobs SET watermark_us = ? WHERE job_id = 'added'", long_ago)

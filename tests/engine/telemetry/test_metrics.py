@@ -22,6 +22,7 @@ from everytick.telemetry import health, metrics
 from everytick.telemetry.metrics import OTHERS, Metrics
 from fastapi import FastAPI
 
+import added_tasks
 from inside import rows, rows_of, until
 from ledgers import found_in
 from scraping import Scraper, add_row, samples, write
@@ -263,9 +264,9 @@ async def test_jobs_that_are_added_by_the_thousand_share_a_label(
         prometheus = Scraper(Metrics(scheduler.ledger))
         prometheus.scrape()
         for number in range(6):
-            scheduler.add_job(time.monotonic, "date", id=f"once {number}")
+            scheduler.add_job(added_tasks.note, "date", id=f"once {number}")
         for number in range(4):
-            scheduler.add_job(time.monotonic, "interval", hours=3, id=f"often {number}")
+            scheduler.add_job(added_tasks.note, "interval", hours=3, id=f"often {number}")
         await until(lambda: len(rows(scheduler, "succeeded")) == 6)
         found = prometheus.scrape()
         assert found["scheduler_runs_total", (OTHERS, "succeeded", "")] == 6

@@ -1,0 +1,267 @@
+"""Rows of the ledger that somebody wrote by hand, or that another version wrote: R8, and who may run what."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from loguru import logger
+
+import added_tasks
+from dashboards import api, look
+from histories import ask, ask_json
+from inside import rows_of, until
+from ledgers import change, found_in
+
+TRACE = "import pathlib\npathlib.Path(__file__).with_suffix('.trace').touch()\n\ndef work(): ...\n"
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What is logged."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+@pytest.fixture(autouse=True)
+def no_calls_yet() -> Iterator[None]:
+    added_tasks.calls.clear()
+    added_tasks.opened.clear()
+    yield
+    sys.modules.pop("outside", None)
+
+
+def module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a module that can be imported; return the file that its import leaves behind."""
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    return folder / f"{name}.trace"
+
+
+async def with_rows(scheduler: AsyncIOScheduler, rows: Mapping[str, Mapping[str, str]]) -> None:
+    """Leave jobs behind, of which somebody has changed some columns while nothing was up."""
+    async with scheduler:
+        for job_id in (*rows, "other"):
+            scheduler.add_job(
+                added_tasks.note, "interval", seconds=0.2, id=job_id, args=[job_id], misfire_grace_time=None
+            )
+    for job_id, columns in rows.items():
+        for column, value in columns.items():
+            statement = f"UPDATE scheduler_jobs SET {column} = ? WHERE job_id = ?"
+            change(scheduler.ledger, statement, value, job_id)
+
+
+def problems(scheduler: AsyncIOScheduler) -> dict[str, str]:
+    """Return what `jobs` says is wrong, by job."""
+    return {row["id"]: str(row["problem"]) for row in ask_json(scheduler, "jobs") if row["id"] != "other"}
+
+
+async def starts_without_them(log: list[str], *job_ids: str) -> dict[str, str]:
+    """Start the application: the other job must run, and these not. Return what is said of each."""
+    again = AsyncIOScheduler()
+    before = {job_id: len(rows_of(again, job_id)) for job_id in job_ids}
+    log.clear()
+    async with again:
+        added_tasks.calls.clear()
+        await until(lambda: ("other",) in added_tasks.calls)
+        assert [job.id for job in again.get_jobs()] == ["other"]
+    assert set(added_tasks.calls) == {("other",)}
+    assert {job_id: len(rows_of(again, job_id)) for job_id in job_ids} == before
+    assert not found_in(again.ledger, "SELECT * FROM scheduler_jobs WHERE removed_us IS NOT NULL")
+    kept = (line.partition(" is kept, but cannot run: ") for line in log)
+    return {job.removeprefix("job "): said for job, separator, said in kept if separator}
+
+
+def is_readable(scheduler: AsyncIOScheduler, *job_ids: str) -> None:
+    """Look at everything that shows the rows: none of it may fail."""
+    for path in ("/", "/coming", "/api/v1/jobs", "/api/v1/plan"):
+        assert look(scheduler.ledger, path).status_code == 200, path
+    for job_id in job_ids:
+        assert look(scheduler.ledger, "/job", id=job_id).status_code == 200, job_id
+        assert look(scheduler.ledger, f"/api/v1/jobs/{job_id}").status_code == 200, job_id
+        ask_json(scheduler, "why", job_id)
+    for command in (["plan"], ["runs"], ["diff"], ["simulate", "--days", "1"]):
+        ask(scheduler, *command)
+
+
+FOREIGN = [
+    "os:system",
+    "builtins:exec",
+    "this:x",
+    "subprocess:run",
+    "outside:work",
+    "added_tasks:threading.Thread",
+    "added_tasks:opened.set",
+    "added_tasks:note.__globals__.clear",
+    "everytick.cli.program:app.__class__",
+]
+
+
+async def test_a_row_runs_no_code_but_the_applications(
+    scheduler: AsyncIOScheduler, log: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = module(tmp_path, "outside", TRACE, monkeypatch)
+    await with_rows(scheduler, {f"{number}": {"function": it} for number, it in enumerate(FOREIGN)})
+    sys.modules.pop("this", None)
+    told = await starts_without_them(log, *map(str, range(len(FOREIGN))))
+    shown = problems(scheduler)
+    assert set(told) == set(shown) == set(map(str, range(len(FOREIGN))))
+    for said in (*told.values(), *shown.values()):
+        assert " is not allowed: jobs that are added while running may call functions of " in said
+        assert "SCHEDULER_ALLOWED_PACKAGES names more packages" in said
+    is_readable(scheduler, *shown)
+    assert "this" not in sys.modules
+    assert not trace.exists()
+    assert not added_tasks.opened.is_set()
+
+
+async def test_such_a_function_is_refused_when_it_is_added(
+    scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = module(tmp_path, "outside", TRACE, monkeypatch)
+    async with scheduler:
+        for who in (scheduler, SchedulerClient("carla")):
+            for function in ("outside:work", "os:system", os.getcwd, "added_tasks:threading.Thread"):
+                with pytest.raises(ScheduleError, match="is not allowed"):
+                    who.add_job(function, "interval", hours=1, id="row")
+            who.add_job(added_tasks.note, "interval", hours=1, id="mine", replace_existing=True)
+            with pytest.raises(ScheduleError, match="is not allowed"):
+                who.modify_job("mine", func="outside:work")
+    assert not trace.exists()
+    # The user's own code may name any function.
+    AsyncIOScheduler().add_job("outside:work", "interval", hours=1)
+    assert trace.exists()
+
+
+async def test_a_setting_allows_another_package(
+    scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = module(tmp_path, "outside", TRACE, monkeypatch)
+    scheduler.settings.scheduler_allowed_packages = "shop, outside"
+    async with scheduler:
+        scheduler.add_job("outside:work", "interval", hours=1, id="row")
+    assert trace.exists()
+
+
+async def test_a_function_that_is_no_longer_allowed_does_not_run(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        job = scheduler.add_job(added_tasks.note, "interval", hours=1, id="row")
+        job.func = print
+        SchedulerClient().run_job_now("row")
+        await until(lambda: [row["state"] for row in rows_of(scheduler, "row")] == ["failed"])
+    assert "'builtins:print' is not allowed" in rows_of(scheduler, "row")[0]["error"]
+
+
+BROKEN = {
+    "lacking": (TRACE.replace("work", "play"), "AttributeError: module 'lacking' has no attribute 'work'"),
+    "misspelt": (TRACE.replace("def work", "def def"), "SyntaxError"),
+    "failing": (TRACE + "raise OSError('no')\n", "None"),
+    "sound": (TRACE, "None"),
+    "starred": ("from added_tasks import *\n" + TRACE.replace("work", "play"), "None"),
+    "dynamic": ("def __getattr__(name): ...\n" + TRACE.replace("work", "play"), "None"),
+}
+
+
+async def test_to_read_nothing_is_imported(
+    scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.settings.scheduler_allowed_packages += "".join(f" {name}" for name in (*BROKEN, "package"))
+    traces = [module(tmp_path, name, text, monkeypatch) for name, (text, _said) in BROKEN.items()]
+    (tmp_path / "package").mkdir()
+    for name in ("__init__", "inside"):
+        (tmp_path / "package" / f"{name}.py").write_text(TRACE, encoding="utf-8")
+    importlib.invalidate_caches()
+    rows = {name: {"function": f"{name}:work"} for name in BROKEN}
+    rows["inside"] = {"function": "package.inside:work"}
+    rows["nowhere"] = {"function": "package.nowhere:work"}
+    await with_rows(scheduler, rows)
+    shown = problems(scheduler)
+    for name, (_text, said) in BROKEN.items():
+        assert said in shown[name]
+    assert shown["inside"] == "None"
+    assert "ModuleNotFoundError: No module named 'package.nowhere'" in shown["nowhere"]
+    is_readable(scheduler, *rows)
+    listed = {job.id for job in SchedulerClient().get_jobs()}
+    assert listed == {"other", *(name for name, said in shown.items() if said == "None")}
+    assert sys.modules.keys().isdisjoint([*BROKEN, "package", "package.inside"])
+    assert [it for it in (*traces, *(tmp_path / "package").glob("*.trace")) if it.exists()] == []
+
+
+def schedule(**changes: Any) -> str:
+    """Return the data of an interval, with changes; None takes a value away."""
+    plain = {"trigger": "interval", "step": 200_000, "anchor": 0, "start": None, "end": None, "zone": "UTC"}
+    return json.dumps({**plain, "text": "interval[0:00:00.2]", "jitter": 0, **changes})
+
+
+CRON = {"trigger": "cron", "fields": {"hour": "3"}, "start": None, "end": None, "text": "cron", "jitter": 0}
+DAILY = {"trigger": "calendarinterval", "years": 0, "months": 0, "days": 0, "time": "03:00", "end": None}
+SCHEDULES = [
+    "{}",
+    "null",
+    "[]",
+    "3",
+    "no JSON",
+    "[" * 100_000,
+    schedule(trigger="lunar"),
+    schedule(trigger=["cron"]),
+    schedule(step=0),
+    schedule(step=-5),
+    schedule(step=None),
+    schedule(step="1"),
+    schedule(step=10**30),
+    schedule(anchor=10**30),
+    schedule(start=10**17 * 9),
+    schedule(jitter=-1),
+    schedule(zone=None),
+    schedule(zone="../../etc/passwd"),
+    schedule(moon="full"),
+    json.dumps(CRON),
+    json.dumps({**CRON, "zone": "UTC", "fields": {"hour": "99"}}),
+    json.dumps({**CRON, "zone": "UTC", "fields": {"moon": "full"}}),
+    json.dumps({**CRON, "zone": "UTC", "fields": {"hour": 3}}),
+    json.dumps({**DAILY, "start": "2026-01-01", "zone": "UTC", "text": "daily", "jitter": 0}),
+    json.dumps({**DAILY, "days": 1, "start": "soon", "zone": "UTC", "text": "daily", "jitter": 0}),
+    json.dumps({"trigger": "or", "parts": [], "jitter": 0}),
+    json.dumps({"trigger": "or", "parts": [json.loads(schedule()), {}], "jitter": 0}),
+    json.dumps({"trigger": "and", "parts": [json.loads(schedule(step=0))], "jitter": 0}),
+    json.dumps({"trigger": "date", "at": "now", "zone": "UTC", "text": "date", "jitter": 0}),
+]
+CALLS = [
+    "{}",
+    "null",
+    "[]",
+    "no JSON",
+    '{"args": null, "kwargs": {}, "options": {}}',
+    '{"args": [], "kwargs": [], "options": {}}',
+    '{"args": [], "kwargs": {}, "options": null}',
+    '{"args": [], "kwargs": {}, "options": {"colour": "red"}}',
+    '{"args": [], "kwargs": {}, "options": {"max_instances": 0}}',
+    '{"args": [], "kwargs": {}, "options": {"coalesce": "no"}}',
+    '{"args": [], "kwargs": {}, "options": {}, "defaults": 3}',
+    '{"args": [], "kwargs": {}, "options": {}, "overlap": "wait"}',
+]
+
+
+@pytest.mark.full
+async def test_rows_of_which_nothing_can_be_made_stop_nothing(
+    scheduler: AsyncIOScheduler, log: list[str]
+) -> None:
+    rows = {f"schedule {number}": {"schedule_data": text} for number, text in enumerate(SCHEDULES)}
+    rows |= {f"call {number}": {"call_data": text} for number, text in enumerate(CALLS)}
+    await with_rows(scheduler, rows)
+    told = await starts_without_them(log, *rows)
+    assert told.keys() == rows.keys()
+    shown = problems(scheduler)
+    assert shown.keys() == rows.keys()
+    assert "None" not in shown.values()
+    is_readable(scheduler, *rows)
+    assert len(api(scheduler.ledger, "jobs")["jobs"]) == len(rows) + 1
