@@ -1,0 +1,77 @@
+"""What of others a rendered project brings in, and what of its own it must not give away."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pathspec
+import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
+
+from app_session import ROOT
+from rendering import fresh_folder, git, render, rendered
+
+SECRETS = [
+    ".env",
+    ".env.production",
+    "secret.env",
+    "deploy/kubernetes/secret.env",
+    "deploy/prod.env",
+    "deploy/kubernetes/secret.yaml",
+    "deploy/kubernetes/secrets.prod.yml",
+]
+WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
+
+
+@pytest.fixture(scope="module")
+def project() -> Path:
+    """A project with everything, in git."""
+    folder = fresh_folder("secrets") / "project"
+    render(folder, deployment="kubernetes")
+    git(folder, "init", "--quiet")
+    return folder
+
+
+def test_git_leaves_files_with_secrets_out(project: Path) -> None:
+    command = ["git", "check-ignore", *SECRETS]
+    said = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert said.stdout.splitlines() == SECRETS
+    git(project, "add", "--all")
+    kept = git(project, "ls-files").splitlines()
+    assert ".env.example" in kept
+    assert "deploy/kubernetes/secret.example.yaml" in kept
+
+
+def test_the_image_is_made_without_files_with_secrets(project: Path) -> None:
+    lines = (project / ".dockerignore").read_text("utf-8").splitlines()
+    # Docker reads a pattern from the folder of the build, as git reads one that begins with a slash.
+    anchored = [line if line.startswith(("#", "/", "**")) or not line else f"/{line}" for line in lines]
+    ignored = pathspec.GitIgnoreSpec.from_lines(anchored)
+    for name in [*SECRETS, "app/services/secret.yaml", "app/__pycache__/x.pyc", "app/x.egg-info/PKG-INFO"]:
+        assert ignored.match_file(name), name
+    for name in ("pyproject.toml", "uv.lock", "app/__main__.py", "README.md"):
+        assert not ignored.match_file(name), name
+
+
+@pytest.mark.parametrize("file", ["rendered", *(path.name for path in WORKFLOWS)])
+def test_actions_are_pinned_by_their_commit(file: str) -> None:
+    paths = {path.name: path for path in WORKFLOWS}
+    paths["rendered"] = rendered() / ".github/workflows/ci.yml"
+    text = paths[file].read_text("utf-8")
+    used = re.findall(r"uses: (.*)", text)
+    for action in used:
+        # The comment is the tag: Renovate and Dependabot bring both up to date.
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action), action
+    assert used
+    assert yaml.safe_load(text)
+
+
+def test_the_image_is_built_with_one_version_of_uv_and_by_the_lock() -> None:
+    text = (rendered() / "Dockerfile").read_text("utf-8")
+    assert re.search(r"# renovate: datasource=pypi depName=uv\nENV UV_VERSION=\d+\.\d+\.\d+\n", text)
+    assert '"uv==$UV_VERSION"' in text
+    syncs = re.findall(r"uv sync (.*)", text)
+    assert len(syncs) == 2
+    assert all(it.startswith("$([ ! -f uv.lock ] || echo --locked) --no-dev") for it in syncs)
