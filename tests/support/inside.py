@@ -24,7 +24,7 @@ from ledgers import changing, rows_in
 
 # Jobs of the tests call functions of the tests; some tests write such modules themselves.
 OWN_MODULES = sorted(
-    {"app", "leaving", "passing", *(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))}
+    {"app", "leaving", "on_postgres", "passing", *(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))}
 )
 
 

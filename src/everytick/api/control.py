@@ -296,8 +296,8 @@ class JobControl(RunRequests, JobDeclarations):
 
     def _write(self, job: Job, may: Callable[[Connection], str | None]) -> Job | None:
         """Record a job if `may`, in the same transaction, returns `add` or `change`; else return None."""
-        self.settings.allowed_functions.check(job.func)
         functions.stable_reference(job.func)
+        self.settings.allowed_functions.check(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
         self._check_time_to_come(job)
