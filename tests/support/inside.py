@@ -23,9 +23,8 @@ from everytick.system import use
 from ledgers import changing, rows_in
 
 # Jobs of the tests call functions of the tests; some tests write such modules themselves.
-OWN_MODULES = sorted(
-    {"app", "leaving", "on_postgres", "passing", *(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))}
-)
+OWN_MODULES = ["app", "leaving", "on_postgres", "passing"]
+OWN_MODULES += sorted(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))
 
 
 @contextmanager

@@ -88,7 +88,7 @@ async def show_login(request: Request, token: str = "", next: str = "/") -> Resp
     """Ask for the token, or take the one in the link."""
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
-        return _sign_in(request, token, "", next)
+        return await _sign_in(request, token, "", next)
     return page(request, "login.html", next=next, wrong="", longest=LONGEST_NAME)
 
 
@@ -96,21 +96,23 @@ async def show_login(request: Request, token: str = "", next: str = "/") -> Resp
 async def sign_in(request: Request) -> Response:
     """Exchange the token for a cookie."""
     form = await _form(request)
-    return _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", "/"))
+    return await _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", "/"))
 
 
 @router.post(LOGOUT)
 async def sign_out(request: Request) -> Response:
-    """Forget the cookie."""
+    """End the session, for every process that serves the dashboard."""
+    guard: Guard = request.app.state.guard()
+    await guard.ended.end(request.state.visitor.session)
     answer = Response(status_code=204, headers={"HX-Redirect": LOGIN})
     answer.delete_cookie(request.app.state.cookie, httponly=True, samesite="strict")
     return answer
 
 
-def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
+async def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
     guard: Guard = request.app.state.guard()
     try:
-        role = guard.checked_role(token, request.client.host if request.client else "unknown")
+        role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
         wrong = problem.sentence
         return page(

@@ -20,6 +20,7 @@ from .authentication import Authenticator
 from .guard import Guard
 from .problems import Problem, sentence_of
 from .rendering import STATIC, problem_response
+from .sessions import EndedSessions
 
 _ABOUT = (
     "Shows the schedule and acts on it. Send `Authorization: Bearer TOKEN`, and `X-Scheduler-Who: NAME` so"
@@ -49,7 +50,7 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     guards: list[Guard] = []
 
     def guard(inner: Any) -> Guard:
-        guards.append(Guard(inner, authenticator, names, cookie))
+        guards.append(Guard(inner, authenticator, names, cookie, EndedSessions(ledger)))
         return guards[-1]
 
     app.user_middleware.append(Middleware(guard))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 import os
 import threading
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ LONGEST_NAME = 60
 _WINDOW_SECONDS = 60.0
 _MOST_FAILURES = 10
 _MOST_ADDRESSES = 1_000
+# After them one token of an address is looked at in each `_PAUSE`, and others wait for `_LONGEST_WAIT` (seconds).
+_PAUSE = 0.2
+_LONGEST_WAIT = 2.0
 
 
 @dataclass(frozen=True)
@@ -92,28 +96,56 @@ class Authenticator:
 
 
 class Failures:
-    """Counts wrong tokens, by the address they came from, for a minute."""
+    """Counts wrong tokens, by the address they came from, for a minute, and slows down more of them.
+
+    Addresses of IPv6 count by their first 64 bits, which is the least that one subscriber has.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, list[float]] = {}
+        # When the next token of an address may be looked at.
+        self._next: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def add(self, address: str) -> None:
         """Count one."""
+        address = _subscriber(address)
         with self._lock:
             recent = [*self._recent(address), system.monotonic()]
             if len(self._seen) >= _MOST_ADDRESSES:
                 self._seen.clear()
+                self._next.clear()
             self._seen[address] = recent[-_MOST_FAILURES:]
 
     def too_many(self, address: str) -> bool:
-        """Return whether this address has to wait, unless it has the right token."""
+        """Return whether tokens from this address have to wait for their turn."""
         with self._lock:
-            return len(self._recent(address)) >= _MOST_FAILURES
+            return len(self._recent(_subscriber(address))) >= _MOST_FAILURES
+
+    def turn(self, address: str) -> float | None:
+        """Return in how many seconds a token from this address is looked at; None if too many wait."""
+        address = _subscriber(address)
+        with self._lock:
+            now = system.monotonic()
+            turn = max(now, self._next.get(address, now))
+            if turn - now > _LONGEST_WAIT:
+                return None
+            self._next[address] = turn + _PAUSE
+            return turn - now
 
     def _recent(self, address: str) -> list[float]:
         since = system.monotonic() - _WINDOW_SECONDS
         return [at for at in self._seen.get(address, []) if at > since]
+
+
+def _subscriber(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 6 and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
 
 
 def _now() -> int:

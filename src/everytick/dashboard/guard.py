@@ -6,6 +6,7 @@ token.
 
 from __future__ import annotations
 
+import asyncio
 from email.utils import formatdate
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .problems import Problem
 from .rendering import address_of, is_for_programs, problem_response
+from .sessions import EndedSessions
 
 MOST_BODY_BYTES = 65_536
 LOGIN = "/login"
@@ -45,15 +47,22 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_TOO_MANY = Problem(429, "too many wrong tokens from your address: wait a minute")
+
 
 class Guard:
     """The middleware that checks requests. `names`: those under which it may be asked for; empty: any."""
 
     def __init__(
-        self, app: ASGIApp, authenticator: Authenticator, names: frozenset[str], cookie: str
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        names: frozenset[str],
+        cookie: str,
+        ended: EndedSessions,
     ) -> None:
         self._app, self._authenticator, self._names, self._cookie = app, authenticator, names, cookie
-        self.failures = Failures()
+        self.ended, self.failures = ended, Failures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -76,7 +85,7 @@ class Guard:
             self._check_host(request.headers)
             if request.method not in _SAFE:
                 receive = await _whole_body(request, receive)
-            refusal = self._let_in(request)
+            refusal = await self._let_in(request)
         except Problem as problem:
             refusal = problem_response(request, problem)
         await self._answer(refusal or self._app, request, receive, send_safely)
@@ -104,8 +113,8 @@ class Guard:
         if self._names and _host(headers.get("host", "")) not in self._names:
             raise Problem(421, "this address is not one of the dashboard's: see SCHEDULER_DASHBOARD_NAMES")
 
-    def _let_in(self, request: Request) -> Response | None:
-        visitor = self._visitor(request)
+    async def _let_in(self, request: Request) -> Response | None:
+        visitor = await self._visitor(request)
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
             _check_origin(request.headers)
@@ -117,25 +126,32 @@ class Guard:
             self._check_act(request, visitor)
         return None
 
-    def _visitor(self, request: Request) -> Visitor | None:
+    async def _visitor(self, request: Request) -> Visitor | None:
         address = request.client.host if request.client else "unknown"
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
-            return self._authenticator.visitor(request.cookies.get(self._cookie, ""), address)
-        role = self.checked_role(token.strip(), address)
+            visitor = self._authenticator.visitor(request.cookies.get(self._cookie, ""), address)
+            return None if visitor is None or await self.ended.has(visitor.session) else visitor
+        role = await self.checked_role(token.strip(), address)
         name = visible_name(request.headers.get(NAME_HEADER, ""))
         return Visitor(name, address, role == "all")
 
-    def checked_role(self, token: str, address: str) -> str:
-        """Return the role of a token.
+    async def checked_role(self, token: str, address: str) -> str:
+        """Return the role of a token. After too many wrong ones from an address the next wait their turn.
 
         Raises:
-            Problem: it is wrong, and perhaps one of too many from that address within a minute.
+            Problem: it is wrong, or too many from that address wait already.
         """
-        # Compared first: others behind the same address must not lock out a visitor who has the right one.
+        slowed_down = self.failures.too_many(address)
+        if slowed_down:
+            # The right one waits too: who guesses would otherwise know it by the quick answer.
+            wait = self.failures.turn(address)
+            if wait is None:
+                raise _TOO_MANY
+            await asyncio.sleep(wait)
         role = self._authenticator.role(token)
-        if role is None and self.failures.too_many(address):
-            raise Problem(429, "too many wrong tokens from your address: wait a minute")
+        if role is None and slowed_down:
+            raise _TOO_MANY
         if role is None:
             self.failures.add(address)
             logger.warning("dashboard: a wrong token from {}", address)

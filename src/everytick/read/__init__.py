@@ -16,6 +16,7 @@ and defaults are handed in.
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what
+- `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part
 - `signs`, `schemas`: how states are marked; what `--json` and the API give
 - `reader`: a look into the ledger for the user's own tasks

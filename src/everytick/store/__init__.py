@@ -17,6 +17,7 @@ Its operations, each inside of a transaction:
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
 - `pruning`: removes old rows
+- `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is
 - `incidents`, `problems`, `notices`: the reasons for alerts, and which channels sent them
 - `writer`: the one thread that does it all, many operations in one commit

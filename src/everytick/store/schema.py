@@ -183,6 +183,15 @@ audit = Table(
 )
 Index("scheduler_audit_at", audit.c.at_us)
 
+# The sessions of the dashboard that somebody ended by signing out, each by its digest.
+sign_outs = Table(
+    "scheduler_sign_outs",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+)
+Index("scheduler_sign_outs_at", sign_outs.c.at_us)
+
 # Incidents that people are alerted to: one for each job and kind, from the first time until it is over.
 incidents = Table(
     "scheduler_incidents",

@@ -6,7 +6,10 @@ import os
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
+from everytick import AsyncIOScheduler
+from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import (
     SESSION_SECONDS,
     Authenticator,
@@ -20,6 +23,7 @@ from everytick.errors import ConfigurationError, LedgerError
 from everytick.system import use
 
 from inside import Clock
+from ledgers import found_in
 
 TOKEN = "all-all-all-all-all-all"
 READ_TOKEN = "read-read-read-read-read"
@@ -122,3 +126,53 @@ def test_the_two_tokens_differ_and_comments_are_no_part_of_a_setting(monkeypatch
     assert chosen.names >= {"jobs.example.org", "other.example", "localhost", "127.0.0.1"}
     monkeypatch.setenv("SCHEDULER_DASHBOARD_HOST", "0.0.0.0")
     assert DashboardSettings().names == {"jobs.example.org", "other.example"}
+
+
+def test_after_many_failures_few_tokens_a_second_are_looked_at() -> None:
+    failures = Failures()
+    present = 1000.0
+    with use(monotonic=lambda: present):
+        for _ in range(10):
+            failures.add("2001:db8::1")
+        turns = [failures.turn("2001:db8::ffff:2") for _ in range(4_000)]
+        waits = [wait for wait in turns if wait is not None]
+        assert waits == pytest.approx([number * 0.2 for number in range(len(waits))])
+        assert 10 <= len(waits) <= 11
+        # Another network has its own turns, and a second brings five more.
+        assert failures.turn("2001:db8:0:1::1") == 0
+        present += 1
+        assert len([None for _ in range(100) if failures.turn("2001:db8::1") is not None]) == 5
+    assert failures.too_many("::ffff:192.0.2.1") == failures.too_many("192.0.2.1")
+
+
+async def test_signing_out_ends_the_session_everywhere(scheduler: AsyncIOScheduler) -> None:
+    """Two processes serve the dashboard; somebody has a copy of the cookie."""
+    authenticator, present = Authenticator(TOKEN, READ_TOKEN), [1000.0]
+    async with scheduler:
+        for role in ("all", "read"):
+            session = authenticator.session(role, "Anna")
+            here, there = (client(scheduler, authenticator, session) for _ in range(2))
+            other = client(scheduler, authenticator, authenticator.session(role, "Anna"))
+            visitor = authenticator.visitor(session, "")
+            assert visitor is not None
+            with use(monotonic=lambda: present[0]):
+                assert [await status(it) for it in (here, there, other)] == [200, 200, 200]
+                proof = {"X-CSRF-Token": authenticator.csrf_token(visitor), "Origin": "http://here"}
+                assert (await here.post("/logout", headers=proof)).status_code == 204
+                assert await status(here) == 401
+                present[0] += 1
+                assert [await status(it) for it in (here, there, other)] == [401, 401, 200]
+    kept = found_in(scheduler.ledger, "SELECT session FROM scheduler_sign_outs")
+    assert len(kept) == 2
+    assert not any(row["session"] in session for row in kept)
+
+
+def client(scheduler: AsyncIOScheduler, authenticator: Authenticator, session: str) -> httpx.AsyncClient:
+    """Return a browser with a cookie, and a process that serves the dashboard for it alone."""
+    transport = httpx.ASGITransport(create_app(scheduler.ledger, authenticator, frozenset(), 0))
+    return httpx.AsyncClient(transport=transport, base_url="http://here", cookies={"scheduler_0": session})
+
+
+async def status(browser: httpx.AsyncClient) -> int:
+    """Return whether a page is shown."""
+    return (await browser.get("/api/v1/jobs")).status_code
