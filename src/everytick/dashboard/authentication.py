@@ -28,7 +28,7 @@ LONGEST_NAME = 60
 _WINDOW_SECONDS = 60.0
 _MOST_FAILURES = 10
 _MOST_ADDRESSES = 1_000
-# After them one token of an address is looked at in each `_PAUSE`; others wait `_LONGEST_WAIT` seconds at most.
+# After them one token of an address is looked at in each `_PAUSE`; others wait `_LONGEST_WAIT` seconds.
 _PAUSE = 0.2
 _LONGEST_WAIT = 2.0
 
