@@ -10,6 +10,7 @@ The rooms, from the lowest up: each imports only from those before it.
   was made from, its engine, places in its code and what stands there
 - `under_pytest`: which ledger counts in a test
 - `store`: the ledger, which holds what became of each tick
+- `liveness`: what a process tells its own machine without the ledger
 - `standard_streams`: standard output and standard error, which never block the program
 - `settings`: the settings, read from the environment
 - `ledger`: the ledger that the settings name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
 from everytick.errors import FORKED, LedgerError, LedgerUnavailable
+from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import definitions, joining, requests, runs, workers
@@ -66,6 +67,7 @@ class Process:
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
+        self._beacon = Beacon(ledger.full_place)
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -143,6 +145,7 @@ class Process:
         assert self._registration is not None, "open() comes first"
         self._loop = asyncio.get_running_loop()
         self._watchdog = Watchdog(self._loop)
+        self._beacon.begin()
         capture.attach(self._settings.log_level)
         self._runner.admission.begin()
         self._take_over_now(self._registration.claims)
@@ -181,6 +184,7 @@ class Process:
             system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
             cut += await system.in_thread(self._close)
+        self._beacon.end()
         return cut
 
     def execute(self, operation: Operation) -> Any:

@@ -62,6 +62,11 @@ class Ledger(ABC):
         """Where it is, as people are told: a file, or a server and a database, without the password."""
 
     @property
+    def full_place(self) -> str:
+        """Where it is, for programs: as `place`, but the whole path of a file."""
+        return self.place if self.is_on_server else str(self.path.resolve())
+
+    @property
     def is_on_server(self) -> bool:
         """Whether a server keeps it, and no file here."""
         return False

@@ -1,4 +1,4 @@
-"""Is the schedule alive? Judged from the ledger alone, so that any process may ask.
+"""Is the schedule alive? Judged from the ledger, so that any process may ask; `check_here` asks this machine.
 
 Ready means: the ledger can be read, a scheduler sends heartbeats, its event loop answers, and its clock
 moves. One process whose loop is stuck does not make the schedule unready as long as another one carries it.
@@ -6,11 +6,12 @@ moves. One process whose loop is stuck does not make the schedule unready as lon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from everytick import liveness
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.known_job import KnownJob, jobs_in_force
@@ -19,7 +20,8 @@ from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect, why_unused
 from everytick.store.records import host_name
-from everytick.text.durations import duration
+from everytick.store.workers import LEASE_SECONDS
+from everytick.text.durations import duration, duration_of_seconds
 from everytick.text.instants import at, iso
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
@@ -97,9 +99,12 @@ def check(ledger: Ledger) -> Health:
 def check_here(ledger: Ledger) -> Health:
     """Judge this machine's own processes alone (in a container: its own), by what a restart of them mends.
 
-    Not ready: none of them is up, or the event loops of all are stuck. A
-    ledger that does not answer is a remark: no restart helps there. Raises nothing, and blocks like `check`.
+    Not ready: none of them is up, or the event loops of all are stuck. That they say themselves, see
+    `liveness`; where they cannot, their heartbeats in the ledger do. A ledger that does not answer, or takes
+    no heartbeats, is a remark: no restart helps there. Raises nothing, and blocks like `check`.
     """
+    if signs := liveness.find(ledger.full_place):
+        return _judge_by_signs(ledger, signs)
     try:
         ledger.check_readable()
         with connect(ledger) as connection:
@@ -107,6 +112,47 @@ def check_here(ledger: Ledger) -> Health:
     except LedgerError as problem:
         return Health(ticks.now(), remarks=unreadable(problem).problems)
     return _judge_here(found)
+
+
+def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:
+    stuck = [
+        Finding(
+            f"the event loop of process {sign.pid} has not answered for"
+            f" {duration_of_seconds(round(sign.silence))}: something blocks it",
+            "the event loop of a scheduler does not answer",
+        )
+        for sign in signs
+        if sign.silence >= LEASE_SECONDS
+    ]
+    is_stuck = len(stuck) == len(signs)
+    least = min(sign.silence for sign in signs)
+    return Health(
+        ticks.now(),
+        tuple(stuck) if is_stuck else (),
+        (*(() if is_stuck else stuck), *_on_heartbeats(ledger, {sign.pid for sign in signs})),
+        schedulers=len(signs),
+        heartbeat_age=least,
+        loop_silence=max(sign.silence for sign in signs),
+    )
+
+
+def _on_heartbeats(ledger: Ledger, pids: Container[int]) -> tuple[Finding, ...]:
+    """Tell of processes that live, and whose heartbeats do not come into the ledger."""
+    try:
+        ledger.check_readable()
+        with connect(ledger) as connection:
+            found = [it for it in read_processes(connection) if it.host == host_name() and it.pid in pids]
+    except LedgerError as problem:
+        return unreadable(problem).problems
+    return tuple(
+        Finding(
+            f"{process.name} lives, but the ledger has had no heartbeat of it for"
+            f" {duration(process.silence)}",
+            "the ledger takes no heartbeats",
+        )
+        for process in found
+        if not process.is_up
+    )
 
 
 def _judge_here(processes: Sequence[Process]) -> Health:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, liveness
 from everytick.dashboard import probes
 from everytick.engine import heartbeats
 from everytick.engine.clock import Clock as SchedulersClock
@@ -20,6 +21,7 @@ from everytick.model import ticks
 from everytick.read import processes
 from everytick.store import sqlite
 from everytick.store.database import Ledger
+from everytick.system import use
 from everytick.telemetry import health
 from everytick.telemetry.health import Health
 from fastapi import FastAPI
@@ -97,6 +99,10 @@ async def test_a_ledger_that_nobody_may_write_shows_by_the_missing_heartbeat(
         assert health.check(scheduler.ledger).ready
         with locked(scheduler.ledger.path, "for writers"):
             found = await until(lambda: said(health.check(scheduler.ledger)))
+            # No restart mends that: the process itself is alive.
+            here = health.check_here(scheduler.ledger)
+            assert here.ready
+            assert "lives, but the ledger has had no heartbeat of it for" in here.remarks[0].sentence
         assert found.startswith("no scheduler has sent a heartbeat for ")
         await until(lambda: health.check(scheduler.ledger).ready)
 
@@ -151,9 +157,27 @@ async def test_one_stuck_process_is_a_remark_as_long_as_another_goes_on(schedule
         assert len(health.check(scheduler.ledger).problems) == 2
 
 
-async def test_a_process_is_asked_about_itself_when_others_carry_the_schedule(
+async def test_a_process_tells_its_machine_itself_whether_its_event_loop_answers(
     scheduler: AsyncIOScheduler,
 ) -> None:
+    async with scheduler:
+        write(scheduler, "DELETE FROM scheduler_processes")
+        found = health.check_here(scheduler.ledger)
+        assert (found.ready, found.remarks, found.schedulers) == (True, (), 1)
+        later = time.monotonic() + 60
+        with use(monotonic=lambda: later):
+            found = health.check_here(scheduler.ledger)
+        assert not found.ready
+        assert re.search(
+            r"the event loop of process \d+ has not answered for 1 min: something blocks it", said(found)
+        )
+    assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"
+
+
+async def test_without_files_of_the_processes_the_ledger_tells_of_them(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "_folder", lambda: None)
     async with scheduler:
         assert health.check_here(scheduler.ledger).ready
         now = ticks.now()

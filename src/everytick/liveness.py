@@ -1,0 +1,101 @@
+"""What a process tells its own machine without the ledger: that it is there, and its event loop answers.
+
+A supervisor restarts a process that is dead or stuck. A ledger that takes no writes (a full disk, a server
+that only reads) is no reason for that, so its heartbeats are no measure of it. Each process keeps an empty
+file in a folder of its user's among the temporary files, and its event loop sets the time of that file;
+this needs no room on a disk. Where no such file can be made or seen, the ledger's heartbeats are all there
+is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .system import system
+
+# How often the event loop tells that it answers, in seconds.
+_EVERY = 2.0
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A process of this machine that lives; `silence`: seconds since its event loop answered."""
+
+    pid: int
+    silence: float
+
+
+class Beacon:
+    """Keeps the file of this process up to date while its event loop runs.
+
+    Args:
+        place: which ledger the process keeps, so that one of another schedule is not taken for it.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._path: Path | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Begin on the running event loop."""
+        folder = _folder()
+        if folder is not None:
+            self._path = folder / f"{_digest(self._place)}.{system.pid()}"
+            self._tell(asyncio.get_running_loop())
+
+    def end(self) -> None:
+        """Take the file away."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._path is not None
+        # Not the time of day, which may be set: the machine's processes agree on this clock.
+        at = int(system.monotonic() * 1_000_000_000)
+        try:
+            self._path.touch(mode=0o600)
+            os.utime(self._path, ns=(at, at))
+        except OSError:
+            # Then there is no file, or an old one; that one would speak of a loop that is stuck.
+            self._path.unlink(missing_ok=True)
+        self._timer = loop.call_later(_EVERY, self._tell, loop)
+
+
+def find(place: str) -> list[Sign]:
+    """Return the processes of this machine that live and keep a ledger; none if that cannot be seen."""
+    folder, now, found = _folder(), system.monotonic(), []
+    for path in sorted(folder.glob(f"{_digest(place)}.*")) if folder is not None else ():
+        try:
+            pid, at = int(path.suffix[1:]), path.stat().st_mtime_ns / 1_000_000_000
+        except (OSError, ValueError):
+            continue
+        if system.is_gone(pid):
+            path.unlink(missing_ok=True)
+        else:
+            found.append(Sign(pid, max(0.0, now - at)))
+    return found
+
+
+def _folder() -> Path | None:
+    """Return the folder of this user; None if it cannot be made, or is somebody else's."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    folder = Path(tempfile.gettempdir()) / f"everytick-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return None
+    is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return folder if is_ours and folder.is_dir() and not folder.is_symlink() else None
+
+
+def _digest(place: str) -> str:
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
