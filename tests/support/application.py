@@ -66,8 +66,16 @@ class Application:
 
     def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run `python -m app ...` to its end."""
+        return self.call(sys.executable, "-m", "app", *arguments, cwd=cwd)
+
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of bash to its end, in which `app` is `python -m app`."""
+        return self.call("bash", "-c", f'app() {{ "{sys.executable}" -m app "$@"; }}; {line}')
+
+    def call(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, in the folder of the application."""
         return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
+            command,
             cwd=cwd or self.folder,
             env=self.variables(),
             capture_output=True,

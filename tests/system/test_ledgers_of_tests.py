@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from everytick.testing import use_ledger
 from everytick.under_pytest import VARIABLE, ledger_url
+
+from child_pytest import PYTEST
 
 # An application that starts its schedule by itself, as a web application does in its lifespan.
 SHOP = '''
@@ -57,29 +58,32 @@ pythonpath = ["."]
 """
 
 
+def write_shop(folder: Path) -> Path:
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "shop.py").write_text(SHOP)
+    return folder
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "pyproject.toml").write_text(PROJECT)
-    (tmp_path / "shop.py").write_text(SHOP)
-    return tmp_path
+    return write_shop(tmp_path)
 
 
-def run_tests(folder: Path, text: str, *arguments: str, code: int = 0, **variables: str) -> str:
-    """Run a file of tests in a pytest of its own; the real ledger must not come of it."""
+def run_tests(
+    folder: Path, text: str, *arguments: str, code: int = 0, touched: bool = False, **variables: str
+) -> str:
+    """Run a file of tests in a pytest of its own; the real ledger comes of it only if `touched`."""
     (folder / "test_shop.py").write_text(text)
     ours = ("EVERYTICK_", "SCHEDULER_", "PYTEST_", "COV_", "COVERAGE_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [*PYTEST, "-q", *arguments],
         cwd=folder, env=environment | variables,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
+    assert (folder / "data").exists() == touched
     return done.stdout + done.stderr
-
-
-def untouched(folder: Path) -> bool:
-    return not (folder / "data").exists()
 
 
 def test_each_test_begins_with_an_empty_ledger(shop: Path) -> None:
@@ -104,7 +108,6 @@ def test_each_test_begins_with_an_empty_ledger(shop: Path) -> None:
         "    test_b = test_a\n",
         "-o", "asyncio_mode=auto",
     )  # fmt: skip
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -120,7 +123,6 @@ def test_what_the_environment_and_the_settings_say_does_not_count(shop: Path) ->
         "    assert asyncio.run(shop.start()) == ['hourly']\n",
         SCHEDULER_DATABASE_URL=real,
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -146,7 +148,6 @@ def test_what_starts_once_for_many_tests_has_one_ledger_which_they_share(shop: P
         "    def test_third(self, request):\n"
         "        request.getfixturevalue('started').remove_job('one')\n",
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -167,7 +168,6 @@ def test_what_a_class_or_a_module_sets_up_is_a_fixture_too(shop: Path) -> None:
         "    def test_it(self):\n"
         "        assert {it.id for it in shop.client.get_jobs()} == {'module', 'function', 'class'}\n",
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -195,16 +195,13 @@ def test_a_process_that_a_test_starts_uses_the_ledger_of_the_test(shop: Path) ->
         "    assert shop.client.get_jobs() == []\n",
         "-W", "default::DeprecationWarning",
     )  # fmt: skip
-    assert untouched(shop)
 
 
 @pytest.mark.full
 def test_an_application_that_a_test_has_made_keeps_the_ledger_that_it_names(
     shop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    made = tmp_path_factory.mktemp("made")
-    (made / "pyproject.toml").write_text(PROJECT)
-    (made / "shop.py").write_text(SHOP)
+    made = write_shop(tmp_path_factory.mktemp("made"))
     run_tests(
         shop,
         "import subprocess, sys\n"
@@ -212,7 +209,6 @@ def test_an_application_that_a_test_has_made_keeps_the_ledger_that_it_names(
         "    code = 'import asyncio, shop; asyncio.run(shop.start())'\n"
         f"    subprocess.run([sys.executable, '-c', code], check=True, cwd={str(made)!r})\n",
     )
-    assert untouched(shop)
     assert (made / "data/ledger.db").exists()
 
 
@@ -228,7 +224,6 @@ def test_so_it_is_with_other_plugins(shop: Path, arguments: list[str]) -> None:
         "    assert len(shop.client.get_jobs()) == 1\n",
         *arguments,
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -252,8 +247,7 @@ def test_a_ledger_may_be_asked_for(shop: Path) -> None:
         "    assert shop.client.get_jobs() == []\n",
         "-k", "not real",
     )  # fmt: skip
-    assert untouched(shop)
-    run_tests(shop, (shop / "test_shop.py").read_text(), "-k", "real")
+    run_tests(shop, (shop / "test_shop.py").read_text(), "-k", "real", touched=True)
     assert (shop / "data/ledger.db").exists()
 
 
@@ -274,7 +268,6 @@ def test_no_ledger_is_used_while_tests_are_collected(shop: Path, line: str) -> N
         code=2,
     )
     assert "LedgerError: pytest is running, but no test is: what uses the ledger here would use" in said
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -287,7 +280,6 @@ def test_nor_in_a_process_that_is_started_then(shop: Path, place: str) -> None:
         (shop / place).write_text(text)
         text = "from conftest import done, test_it\n"
     assert "LedgerError: pytest is running" in run_tests(shop, text, "-s")
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -298,11 +290,10 @@ def test_without_the_plugin_no_ledger_is_used_at_all(shop: Path, how: str) -> No
     said = run_tests(
         shop,
         "import asyncio, shop\ndef test_it(): asyncio.run(shop.start())\n",
-        *arguments, code=1, **variables,
+        *arguments, code=1, touched=False, **variables,
     )  # fmt: skip
     assert "LedgerError: pytest is running without everytick's plugin, which gives each test" in said
     assert "call pytest with `-p everytick.testing`" in said
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -313,7 +304,6 @@ def test_the_schedule_and_its_commands_need_no_ledger_to_be_read(shop: Path) -> 
         "import shop\nscheduler = shop.create_scheduler()\n"
         "def test_it(schedule): assert schedule.job_ids == ['hourly']\n",
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -331,7 +321,6 @@ def test_pytest_in_pytest_has_its_own_ledgers(shop: Path) -> None:
         "    assert [it.id for it in shop.client.get_jobs()] == ['out']\n",
         "-p", "pytester", "-p", "no:asyncio", "-W", "default",
     )  # fmt: skip
-    assert untouched(shop)
 
 
 @pytest.mark.full
@@ -342,7 +331,6 @@ def test_tasks_that_ask_where_the_ledger_is_can_be_imported(shop: Path) -> None:
         "REAL = LedgerReader().folder\n"
         "def test_it(): assert LedgerReader().is_file and LedgerReader().folder != REAL\n",
     )
-    assert untouched(shop)
 
 
 @pytest.mark.full

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,14 @@ import pytest
 from application import Application
 from waiting import wait_for
 
-# Each run writes more than a pipe takes; `counts` shows that the event loop goes on.
 pytestmark = pytest.mark.full
 
+# Where there is none, writing to that name would make a file, which then is there.
+on_a_full_disk = pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(), reason="this system has no disk that is always full"
+)
+
+# Each run writes more than a pipe takes; `counts` shows that the event loop goes on.
 TASKS = """
 import sys
 
@@ -54,10 +61,19 @@ def app(tmp_path: Path) -> Application:
     return made
 
 
-def start(app: Application, **streams: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "app", "run"], cwd=app.folder, env=app.variables(), **streams
-    )
+@contextmanager
+def started(app: Application, *command: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the schedule with these streams inside the block, and end it in any case."""
+    run = command or (sys.executable, "-m", "app", "run")
+    process = subprocess.Popen(run, cwd=app.folder, env=app.variables(), **streams)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def goes_on(app: Application) -> None:
@@ -77,10 +93,8 @@ def ends(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_pipes_that_are_full_hold_up_nothing_and_what_was_left_out_is_counted(app: Application) -> None:
-    process = start(app, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
+    with started(app, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
         goes_on(app)
         # Once somebody reads again, the number is told.
         os.set_blocking(process.stderr.fileno(), False)
@@ -98,58 +112,39 @@ def test_pipes_that_are_full_hold_up_nothing_and_what_was_left_out_is_counted(ap
         # Nothing of what came before is missing, and no line is cut in two.
         assert {len(line) for line in heard.splitlines() if line.startswith(b"y")} == {10_000}
         ends(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
 def test_pipes_whose_reader_is_gone_end_nothing(app: Application, closed: str) -> None:
-    with (app.folder / "said.txt").open("wb") as said:
+    said = app.folder / "said.txt"
+    with said.open("wb") as file:
         pipe_or_file = {
-            name: subprocess.PIPE if closed in (name, "both") else said.fileno()
+            name: subprocess.PIPE if closed in (name, "both") else file.fileno()
             for name in ("stdout", "stderr")
         }
-        process = start(app, **pipe_or_file)
-    try:
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        goes_on(app)
-        ends(process)
-        if closed == "stdout":
-            lines = (app.folder / "said.txt").read_text()
-            assert re.search(r"\d+ line\(s\) could not be written to standard output", lines)
-    finally:
-        process.kill()
-        process.wait()
+        with started(app, **pipe_or_file) as process:
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+            goes_on(app)
+            ends(process)
+    if closed == "stdout":
+        assert re.search(r"\d+ line\(s\) could not be written to standard output", said.read_text())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@on_a_full_disk
 def test_a_full_disk_behind_both_ends_nothing(app: Application) -> None:
-    with Path("/dev/full").open("wb") as full:
-        process = start(app, stdout=full.fileno(), stderr=full.fileno())
-    try:
+    with Path("/dev/full").open("wb") as full, started(app, stdout=full, stderr=full) as process:
         goes_on(app)
         ends(process)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_not_there_at_all_end_nothing(app: Application, closed: str) -> None:
-    process = subprocess.Popen(
-        ["sh", "-c", f'exec "{sys.executable}" -m app run {closed}'],
-        cwd=app.folder, env=app.variables(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    run = ("sh", "-c", f'exec "{sys.executable}" -m app run {closed}')
+    with started(app, *run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         goes_on(app)
         ends(process)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize(
@@ -157,30 +152,21 @@ def test_streams_that_are_not_there_at_all_end_nothing(app: Application, closed:
 )
 def test_a_command_whose_reader_has_seen_enough_ends_quietly(app: Application, command: str) -> None:
     app.command("migrate")
-    done = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -m app {command} | true; exit ${{PIPESTATUS[0]}}'],
-        cwd=app.folder, env=app.variables(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = app.shell(f"app {command} | true; exit ${{PIPESTATUS[0]}}")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_following_ends_when_the_reader_has_seen_enough(app: Application) -> None:
     with app.running():
-        done = subprocess.run(
-            ["bash", "-c", f'"{sys.executable}" -m app runs --follow | head -n 3; exit ${{PIPESTATUS[0]}}'],
-            cwd=app.folder, env=app.variables(), capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        done = app.shell("app runs --follow | head -n 3; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 3
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@on_a_full_disk
 @pytest.mark.parametrize("command", ["jobs", "runs --json", "--help", "metrics", "health"])
 def test_a_command_that_cannot_print_says_so(app: Application, command: str) -> None:
     app.command("migrate")
-    done = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -m app {command} > /dev/full'],
-        cwd=app.folder, env=app.variables(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = app.shell(f"app {command} > /dev/full")
     assert done.returncode == 1
     assert done.stderr == "error: standard output cannot be written: No space left on device\n"

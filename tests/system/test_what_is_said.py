@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -95,14 +94,7 @@ def test_a_log_line_before_the_settings_are_read_has_the_zone_too(app: Applicati
     else:
         app.environment["SCHEDULER_TIMEZONE"] = "Asia/Tokyo"
     code = "import everytick, loguru; everytick.log_to_stderr(); loguru.logger.info('early')"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=app.folder,
-        env=app.variables(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = app.call(sys.executable, "-c", code)
     assert re.match(r"\S+ [\d:.]+\+09:00 INFO     early$", done.stderr), done.stderr
 
 
@@ -129,14 +121,7 @@ def test_a_server_s_own_lines_come_out_the_same_way(app: Application) -> None:
         "logging.getLogger('uvicorn.error').info('started')\n"
         "logging.getLogger('uvicorn.access').info('%s - %d', '/', 200)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=app.folder,
-        env=app.variables(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = app.call(sys.executable, "-c", code)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(it["logger"], it["message"]) for it in lines] == [
         ("uvicorn.error", "started"),
@@ -183,14 +168,13 @@ def test_attempts_that_ended_alike_are_shown_once(app: Application) -> None:
 def test_json_is_flat_and_each_line_is_an_object(app: Application) -> None:
     app.environment |= {"LOG_FORMAT": "json", "PYTHONIOENCODING": "ascii", "PYTHONWARNINGS": "always"}
     app.tasks(
-        TASKS + "    raise problem\n" + "def odd():\n"
+        TASKS + "def odd():\n"
         "    import threading, warnings\n"
         "    warnings.warn('careful')\n"
         "    thread = threading.Thread(target=lambda: 1 / 0, name='mine')\n"
         "    thread.start()\n"
         "    thread.join()\n"
     )
-    app.tasks(app.tasks_file.read_text().replace("    raise problem\n", ""))
     app.schedule(
         SCHEDULE + 'scheduler.add_job(odd, "date", id="odd")\n', IMPORTS.replace("fails", "fails, odd")
     )

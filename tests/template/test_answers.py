@@ -5,9 +5,9 @@ from __future__ import annotations
 import copier
 import pytest
 
+from questions import BRACES, HOSTILE
 from rendering import Project, TemplateHistory, git
 from test_ownership import SERVICE, add, change_every_file, conflicts
-from test_questions import BRACES, HOSTILE
 
 
 @pytest.mark.full

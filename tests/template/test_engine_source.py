@@ -21,8 +21,8 @@ from plumbum import local
 
 from app_session import ROOT
 from pythons import run_well, uv
+from questions import environment
 from rendering import QUESTIONS, TemplateHistory, edit, fresh_folder, git, quickly, render, source
-from test_questions import environment
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # What stands in the line for each way of writing an address, before the commit.

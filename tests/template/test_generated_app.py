@@ -13,8 +13,8 @@ import pytest
 from uv import find_uv_bin
 
 from pythons import environment, found_pythons, run, run_well, uv
+from questions import HOSTILE, canonical, included
 from rendering import choices, edit, fresh_folder, render, rendered
-from test_questions import HOSTILE, canonical, included
 
 JOBS = {"daily_report", "temp_cleanup", "weekly_backup"}
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from everytick.former_names import FORMER_NAMES
 
+from child_pytest import PYTEST
 from pythons import run_well
 from released_versions import KEPT, RUNTIME, releases, unpack, yours
 from rendering import contents, fresh_folder
@@ -73,8 +74,8 @@ def test_the_users_files_are_those_of_the_earlier_version(version: str) -> None:
 @pytest.mark.parametrize("version", KEPT)
 def test_their_own_tests_pass(version: str) -> None:
     folder = updated(version)
-    command = ["-W", "always::DeprecationWarning", "-m", "pytest", "-p", "no:cacheprovider"]
-    said = run_well(folder, sys.executable, *command, stderr=True)
+    python, *called = PYTEST
+    said = run_well(folder, python, "-W", "always::DeprecationWarning", *called, stderr=True)
     written = sum(path.read_text("utf-8").count("def test_") for path in folder.glob("tests/**/*.py"))
     passed = re.search(r"=+ (\d+) passed", said)
     assert passed, said

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from application import TEMPLATE, Application
+from child_pytest import PYTEST
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def app(tmp_path: Path) -> Application:
 
 def run_tests(app: Application, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [*PYTEST, *arguments],
         cwd=app.folder, env=app.variables(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,8 +86,7 @@ def test_tests_that_are_called_from_another_folder_find_the_application(app: App
     elsewhere = app.folder / "elsewhere"
     elsewhere.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "../pyproject.toml",
-         "../tests/test_schedule.py"],
+        [*PYTEST, "-c", "../pyproject.toml", "../tests/test_schedule.py"],
         cwd=elsewhere, env=app.variables(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
