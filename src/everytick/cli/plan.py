@@ -34,13 +34,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what is due between two times. Times without an offset are in the scheduler's zone."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.read.coming import coming
 
     from . import planned
     from .progress import Progress
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
     most = limit or (_MOST if summary else 1000)

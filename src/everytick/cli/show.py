@@ -51,13 +51,13 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 @commands.command()
 def jobs(as_json: AsJson = False) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.read.jobs import job_rows
     from everytick.text.durations import plain_seconds
 
     from . import cells
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
     remark_on_ledger()
     if as_json:

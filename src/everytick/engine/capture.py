@@ -86,7 +86,11 @@ def prepare(record: Record) -> None:
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
     if record["exception"] is not None:
         found = record["exception"]
-        record["exception"] = found._replace(traceback=_of_the_user(found.traceback))
+        frames = _of_the_user(found.traceback)
+        # As in `_leave_out_machinery`.
+        if frames is None and not isinstance(found.value, BaseExceptionGroup):
+            frames = found.traceback
+        record["exception"] = found._replace(traceback=frames)
 
 
 def _line(record: Record) -> str:
@@ -157,17 +161,19 @@ def _leave_out_machinery(shown: traceback.TracebackException) -> None:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), 0)
+        # A group that Python made at the end of an `except*` has no frame of the user's; its parts have.
+        without = len(one.stack) if one.exceptions else 0
+        begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), without)
         del one.stack[:begin]
         todo += [other for other in (one.__cause__, one.__context__, *(one.exceptions or ())) if other]
 
 
 def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
-    """Return the frames of a traceback from the first one on that is the user's; all if there is none."""
+    """Return the frames of a traceback from the first one on that is the user's; None if there is none."""
     frame = begin
     while frame is not None and _is_machinery(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next
-    return frame or begin
+    return frame
 
 
 def _is_machinery(filename: str) -> bool:
