@@ -107,7 +107,9 @@ def print_table(title: str, columns: list[str], rows: Sequence[Sequence[str | Te
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    # As the title of the table it would bend where that ends, however wide the terminal.
+    console().print(Text(title, style="italic"), soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

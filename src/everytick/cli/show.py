@@ -29,6 +29,8 @@ commands = typer.Typer()
 commands.add_typer(plan.commands)
 
 _MOST = 1_000_000
+# Characters of an error in a list; `show` has all of it.
+_ERROR_IN_LIST = 400
 _LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
@@ -113,6 +115,7 @@ def runs(
     from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import settings
     from everytick.text.durations import plain_seconds
+    from everytick.text.wording import cut_in_the_middle
 
     from . import cells
     from .progress import Progress
@@ -146,7 +149,7 @@ def runs(
                 cells.tick(row, zone),
                 cells.outcome(row),
                 plain_seconds(row["duration"]),
-                row["error"] or "",
+                cut_in_the_middle(row["error"] or "", _ERROR_IN_LIST),
             ]
             for row in rows
         ],

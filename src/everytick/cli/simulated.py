@@ -44,7 +44,7 @@ def print_simulation(found: Simulation, days: int) -> None:
             ],
         )
     for change in found.clock_changes:
-        print(f"{dated(change.tick, zone)} {change.job_id}: {change.note}")
+        print(f"{dated(change.tick, zone)} {zone} {change.job_id}: {change.note}")
     for result in found.jobs.values():
         for note in result.notes:
             print(f"{result.job.id}: {note}")

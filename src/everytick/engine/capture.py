@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
 from everytick.settings import SchedulerSettings, zone_of_logs
-from everytick.text.wording import storable
+from everytick.text.wording import cut_in_the_middle, storable
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def without_secrets(text: str) -> str:
 
 def one_line(problem: BaseException) -> str:
     """Return what an exception says, and why: the parts of a group, else what it was raised from."""
-    return _cut(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
+    return cut_in_the_middle(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
@@ -150,7 +150,7 @@ def trace(problem: BaseException) -> str:
     """Return the traceback of an exception, from the first frame on that is the user's own."""
     shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
-    return _cut(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
+    return cut_in_the_middle(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:
@@ -179,10 +179,3 @@ def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
 def _is_machinery(filename: str) -> bool:
     """Return whether a file belongs to the engine, or to a library by which it calls jobs."""
     return is_library_file(filename) or filename.startswith(_CALLING)
-
-
-def _cut(text: str, length: int) -> str:
-    """Return text that is cut in the middle if it is too long."""
-    if len(text) <= length:
-        return text
-    return f"{text[: length // 2]} ... ({len(text) - length} characters left out) ... {text[-length // 2 :]}"
