@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,7 @@ def remark_on_ledger() -> None:
     from everytick.store.querying import remark
 
     if (sentence := remark(open_ledger())) is not None:
-        print(f"remark: {sentence}", file=sys.stderr)
+        print_aside(f"remark: {sentence}")
 
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
@@ -123,6 +124,22 @@ def print_text(text: str | Text) -> None:
     from rich.text import Text
 
     console().print(Text(visible(text)) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def print_aside(sentence: str) -> None:
+    """Print a sentence to standard error; that it cannot be written there keeps no answer back."""
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: Any) -> None:
+    """Leave out what a stream cannot write, now and when Python flushes it at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def visible(text: str) -> str:

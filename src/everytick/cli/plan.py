@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, OfJob, declared, parse, print_json
+from .output import AsJson, OfJob, declared, parse, print_aside, print_json
 
 commands = typer.Typer()
 
@@ -57,7 +56,7 @@ def plan(
             progress=progress.at,
         )
     if found.is_cut:
-        print(f"only the first {found.number} are shown; see --limit", file=sys.stderr)
+        print_aside(f"only the first {found.number} are shown; see --limit")
     if as_json:
         print_json(found.summary() if summary else found.ticks)
         return
