@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Servers that give these loggers handlers of their own, which write lines without a time.
 _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
+# What each record of the standard library's logging has; what is not among it came with `extra=`. The last
+# is uvicorn's message once more, with the colours of a terminal.
+_OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
 
 def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
@@ -30,8 +33,8 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
     Times are in the zone that SCHEDULER_TIMEZONE names, with their offset. A line of JSON has the keys
     `time`, `level`, `message`, `job`, `tick`, `attempt`, `run` and `logger` (null where there is none),
-    `exception` where there is one, and what `logger.bind` added. Standard error that is not read holds up
-    nothing: lines are left out, and their number is logged later.
+    `exception` where there is one, and what `logger.bind`, or `extra=` of standard logging, added.
+    Standard error that is not read holds up nothing: lines are left out, and their number is logged later.
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
@@ -80,7 +83,7 @@ def _line(record: Record) -> str:
             run += " <dim>{extra[tick]}</dim>"
         elif record["extra"].get("kind"):
             run += " <dim>{extra[kind]}</dim>"
-        if record["extra"].get("attempt", 1) > 1:
+        if record["extra"].get("attempt", 1) != 1:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
     return (
         f"<dim>{capture.TIME_OF_LINE}</dim> <level>{{level: <8}}</level>"
@@ -127,10 +130,14 @@ class _ToLoguru(logging.Handler):
             frame = frame.f_back
             depth += 1
 
-        def name(made: Record) -> None:
-            made["name"] = record.name
+        added = {key: value for key, value in record.__dict__.items() if key not in _OF_EACH_RECORD}
 
-        logger.patch(name).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+        def complete(made: Record) -> None:
+            made["name"] = record.name
+            # The run's own job, tick, attempt and number stay.
+            made["extra"] = {**added, **made["extra"]}
+
+        logger.patch(complete).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:

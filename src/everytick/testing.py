@@ -63,11 +63,14 @@ class _LedgersOfTests:
         self._folder: Path | None = None
         self._numbers = count(1)
         self._own: Path | None = None
-        # The fixtures that the test at work uses, by name.
+        # The test at work, and the fixtures that it uses, by name.
+        self._node_id = ""
         self._used: set[str] = set()
         # Of fixtures that live longer than a test, in the order of their beginnings.
         self._wider: dict[pytest.FixtureDef[Any], Path] = {}
         self._beginning: list[pytest.FixtureDef[Any]] = []
+        # Those of them that end, each with the ledger that counted when it had begun.
+        self._ending: list[tuple[pytest.FixtureDef[Any], str | None]] = []
         self._before = {name: os.environ.get(name) for name in (VARIABLE, ROOT_VARIABLE)}
         os.environ[ROOT_VARIABLE] = str(root.resolve())
         plugins.append(self._url)
@@ -76,6 +79,7 @@ class _LedgersOfTests:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         self._own = self._new()
+        self._node_id = item.nodeid
         self._used = set(getattr(item, "fixturenames", ()))
         tell_children()
         yield
@@ -98,11 +102,20 @@ class _LedgersOfTests:
         self._used.add(fixturedef.argname)
         tell_children()
         yield
+        url = self._url()
+        # Called before what the fixture itself does at its end: the finalizers go from the last to the first.
+        fixturedef.addfinalizer(lambda: self._begin_end(fixturedef, url))
         self._beginning.pop()
+        tell_children()
+
+    def _begin_end(self, fixturedef: pytest.FixtureDef[Any], url: str | None) -> None:
+        self._ending.append((fixturedef, url))
         tell_children()
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         self._wider.pop(fixturedef, None)
+        self._ending = [(it, url) for it, url in self._ending if it is not fixturedef]
+        tell_children()
 
     def pytest_unconfigure(self) -> None:
         plugins.remove(self._url)
@@ -120,8 +133,14 @@ class _LedgersOfTests:
 
     def _url(self) -> str | None:
         """Return the ledger that counts now; None between tests."""
+        if self._ending:
+            return self._ending[-1][1]
         if self._own is None:
             return None
-        wider = [path for it, path in self._wider.items() if it.argname in self._used and path.exists()]
+        wider = [path for it, path in self._wider.items() if self._is_used(it) and path.exists()]
         beginning = [self._wider[it] for it in self._beginning[-1:]]
         return f"sqlite:///{[*wider, *beginning, self._own][0]}"
+
+    def _is_used(self, fixturedef: pytest.FixtureDef[Any]) -> bool:
+        """Return whether the test at work uses a fixture, and not another one of that name."""
+        return fixturedef.argname in self._used and self._node_id.startswith(fixturedef.baseid)

@@ -65,7 +65,7 @@ def run(job_id: str, tick: int | None, state: str = "succeeded", **more: Any) ->
 
 def ask(scheduler: AsyncIOScheduler, *arguments: str, **environment: str) -> str:
     """Return what a command prints, with this scheduler as the application's."""
-    with patch.object(loading, "load_schedule", lambda: scheduler):
+    with patch.object(loading, "load_schedule_for_command", lambda: scheduler):
         done = CliRunner().invoke(program.app, arguments, env={"COLUMNS": "200", **environment})
     if done.exception is not None:
         raise done.exception

@@ -21,17 +21,18 @@ from pythons import clean_environment
 from rendering import Project, TemplateHistory, fresh_folder, git
 from waiting import wait_for
 
-PAGES = ROOT / "docs" / "how-to"
+DOCS = ROOT / "docs"
+PAGES = DOCS / "how-to"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 # What a user has on PATH beside the system's own programs. The environment of a project is not active.
 _TOOLS = ("copier", "uv", "uvx")
 
 
 class Page:
-    """A page, whose blocks are taken one after the other."""
+    """A page, whose blocks are taken one after the other: a how-to, or one in another folder below `docs`."""
 
-    def __init__(self, name: str) -> None:
-        self.text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    def __init__(self, name: str, folder: Path = PAGES) -> None:
+        self.text = (folder / f"{name}.md").read_text(encoding="utf-8")
         self._left = [
             (language, re.sub(rf"^{indent}", "", body, flags=re.MULTILINE))
             for indent, language, body in _BLOCK.findall(self.text)

@@ -151,6 +151,65 @@ def test_what_starts_once_for_many_tests_has_one_ledger_which_they_share(shop: P
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_what_starts_once_for_many_tests_ends_on_its_own_ledger_too(shop: Path, scope: str) -> None:
+    run_tests(
+        shop,
+        "import asyncio, subprocess, sys, unittest, pytest, shop\n"
+        "def jobs():\n"
+        "    return sorted(it.id for it in shop.client.get_jobs())\n"
+        "def begin(name):\n"
+        "    shop.client.add_job('shop:tick', 'date', run_date='2099-01-01', id=name)\n"
+        f"@pytest.fixture(scope={scope!r})\n"
+        "def first():\n"
+        "    begin('first')\n"
+        "    yield\n"
+        "    assert jobs() == ['first', 'second']\n"
+        "    code = 'import shop; shop.client.remove_job(\"first\")'\n"
+        "    subprocess.run([sys.executable, '-c', code], check=True)\n"
+        "    assert jobs() == ['second']\n"
+        f"@pytest.fixture(scope={scope!r})\n"
+        "def second(first):\n"
+        "    begin('second')\n"
+        "    yield\n"
+        "    assert jobs() == ['first', 'second']\n"
+        f"@pytest.fixture(scope={scope!r})\n"
+        "def other(request):\n"
+        "    begin('other')\n"
+        "    request.addfinalizer(lambda: ended.append(jobs()))\n"
+        "ended = []\n"
+        "class TestShared:\n"
+        "    def test_first(self, first, second): pass\n"
+        "    def test_other(self, other): assert jobs() == ['other']\n"
+        "    def test_none(self): assert jobs() == []\n"
+        "class TestUnit(unittest.TestCase):\n"
+        "    @classmethod\n"
+        "    def setUpClass(cls): begin('unit')\n"
+        "    @classmethod\n"
+        "    def tearDownClass(cls): ended.append(jobs())\n"
+        "    def test_a(self): assert jobs() == ['unit']\n"
+        "    def test_b(self): begin('more')\n"
+        "@pytest.fixture(scope='session', autouse=True)\n"
+        "def at_the_end():\n"
+        "    yield\n"
+        "    assert sorted(ended) == [['more', 'unit'], ['other']]\n",
+    )
+    assert untouched(shop)
+
+
+@pytest.mark.full
+def test_fixtures_of_the_same_name_in_two_places_have_a_ledger_each(shop: Path) -> None:
+    place = (
+        "    @pytest.fixture(scope='session')\n"
+        "    def started(self):\n"
+        "        shop.client.add_job('shop:tick', 'date', run_date='2099-01-01', id='once')\n"
+        "    def test_it(self, started):\n"
+        "        assert len(shop.client.get_jobs()) == 1\n"
+    )
+    run_tests(shop, f"import pytest, shop\nclass TestOne:\n{place}class TestOther:\n{place}")
+
+
+@pytest.mark.full
 def test_what_a_class_or_a_module_sets_up_is_a_fixture_too(shop: Path) -> None:
     run_tests(
         shop,

@@ -23,11 +23,19 @@ from loguru import logger
 def says():
     logger.info("said by a task")
     logger.bind(customer=4, price=float("nan"), what=object()).info("said {} <red>", "\\udcff")
-    logging.getLogger("some.library").warning("said by a library")
+    extra = {"order": 7, "job": "x", "at": {1: 2}}
+    logging.getLogger("some.library").warning("said by a library", extra=extra)
 
 
 def fails():
     raise ExceptionGroup("two hosts", [OSError("no route"), ExceptionGroup("inner", [KeyError("k")] * 3)])
+
+
+def handles():
+    try:
+        fails()
+    except* OSError:
+        raise TypeError("no handler") from None
 
 
 def wraps():
@@ -40,9 +48,10 @@ SCHEDULE = """
 scheduler.add_job(says, "interval", hours=1, id="says", timezone="Asia/Tokyo", misfire_grace_time=7200)
 scheduler.add_job(fails, "date", id="fails", retries=2, retry_delay=0.1)
 scheduler.add_job(wraps, "date", id="wraps")
+scheduler.add_job(handles, "date", id="handles")
 scheduler.add_job(says, "date", id="once")
 """
-IMPORTS = "from app.services.my_tasks import fails, says, wraps\n"
+IMPORTS = "from app.services.my_tasks import fails, handles, says, wraps\n"
 
 
 @pytest.fixture
@@ -56,7 +65,7 @@ def app(tmp_path: Path) -> Application:
 
 def log_of(app: Application, *job_ids: str) -> str:
     """Run the schedule until its first runs, and some of these jobs, have ended; return the log."""
-    expected = {"fails", "wraps", "once", *job_ids}
+    expected = {"fails", "wraps", "handles", "once", *job_ids}
 
     def is_over() -> bool:
         ended = app.recorded("succeeded", "failed")
@@ -96,6 +105,16 @@ def test_a_log_line_before_the_settings_are_read_has_the_zone_too(app: Applicati
     code = "import everytick, loguru; everytick.log_to_stderr(); loguru.logger.info('early')"
     done = app.call(sys.executable, "-c", code)
     assert re.match(r"\S+ [\d:.]+\+09:00 INFO     early$", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("command", ["jobs", "plan", "diff", "doctor", "why says", "simulate"])
+def test_what_a_schedule_logs_while_a_command_loads_it_has_the_zone_too(
+    app: Application, command: str
+) -> None:
+    app.environment |= {"TZ": "Europe/Berlin", "SCHEDULER_TIMEZONE": "Asia/Tokyo"}
+    app.schedule(SCHEDULE + 'logger.info("declared")\n', IMPORTS + "from loguru import logger\n")
+    said = app.command(*command.split()).stderr
+    assert re.search(r"^\d{4}-\S+ [\d:.]+\+09:00 INFO +declared$", said, re.M), said
 
 
 def test_all_that_show_says_is_in_one_zone(app: Application) -> None:
@@ -192,7 +211,10 @@ def test_json_is_flat_and_each_line_is_an_object(app: Application) -> None:
     assert begin > 0
     bound = next(line for line in lines if "customer" in line)
     assert (bound["customer"], bound["price"], bound["message"]) == (4, "nan", "said \\udcff <red>")
-    assert next(line for line in lines if line["message"] == "said by a library")["logger"] == "some.library"
+    library = next(line for line in lines if line["message"] == "said by a library")
+    assert (library["logger"], library["job"]) == ("some.library", "once")
+    assert library.keys() == keys | {"order", "at"}
+    assert (library["order"], library["at"]) == (7, "{1: 2}")
     failed = next(line for line in lines if line["job"] == "wraps" and "exception" in line)
     assert "RuntimeError: not synced" in failed["exception"]
     assert any("careful" in line["message"] for line in lines)

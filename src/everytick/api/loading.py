@@ -63,6 +63,22 @@ def load_schedule() -> AsyncIOScheduler:
         return _made(application)
 
 
+def load_schedule_for_command() -> AsyncIOScheduler:
+    """Load the schedule for a command that only shows something.
+
+    What the application's modules log meanwhile goes to standard error, in the form and with the times that
+    `run` gives it; never to files of the application's own logging, which belong to the process that runs.
+
+    Raises:
+        ConfigurationError, ScheduleError: as by `load_schedule`; also for a setting that is wrong.
+    """
+    from everytick.settings import settings
+
+    chosen = settings()
+    log_to_stderr(chosen.log_level, chosen.log_format)
+    return load_schedule()
+
+
 def _made(application: app.Application) -> AsyncIOScheduler:
     from .scheduler import AsyncIOScheduler
 

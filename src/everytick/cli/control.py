@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from everytick.app import typed
 
-from .output import AsJson, JobId, Note, RunId, moment, print_json, print_text, visible
+from .output import AsJson, JobId, Note, RunId, moment, print_aside, print_json, print_text, visible
 
 if TYPE_CHECKING:
     from everytick.read.schemas import RunRow
@@ -58,7 +58,7 @@ def resume(
     client = SchedulerClient()
     sentence = _preview_of_resuming(job_id)
     if sentence:
-        print(sentence, file=sys.stderr)
+        print_aside(sentence)
     if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
         _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
@@ -162,8 +162,6 @@ def _asked(
 
     Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
     """
-    import sys
-
     from everytick.read.processes import someone_is_up
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
@@ -180,7 +178,7 @@ def _asked(
     elif wait and _is_over(row):
         print_text(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
     if wait and not _is_over(row):
-        print(visible(_why_not_waited_for(ledger, run_id)), file=sys.stderr)
+        print_aside(visible(_why_not_waited_for(ledger, run_id)))
     if wait and row["state"] != wanted:
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -11,10 +12,13 @@ from everytick.command_line import as_called
 from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
 
 from . import dashboard, program
+from .output import discard, print_aside
 from .standalone import everytick
 
 # The exit code after Ctrl+C, as shells have it.
 INTERRUPTED = 130
+# Errors of a disk, or of what else is behind standard output.
+_WHILE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run(application: Application | None, name: str | None) -> None:
@@ -24,7 +28,7 @@ def run(application: Application | None, name: str | None) -> None:
         _command(application, name)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            _say("interrupted")
+            print_aside("interrupted")
         raise
     except ConfigurationError as problem:
         _stop(problem, 2)
@@ -52,7 +56,7 @@ def _command(application: Application | None, name: str | None) -> None:
         if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
             raise
         # The reader (`| head`) has seen enough.
-        _discard(sys.stdout)
+        discard(sys.stdout)
         sys.exit(0)
     except OSError as problem:
         raise LedgerError(_in_a_sentence(problem)) from None
@@ -62,7 +66,7 @@ def _in_a_sentence(problem: OSError) -> str:
     """Return an error of the system as a sentence for a person."""
     if lacks_file_handles(problem):
         return NO_FILE_HANDLES
-    if _discard(sys.stdout):
+    if problem.filename is None and problem.errno in _WHILE_WRITING and not _takes_a_line(sys.stdout):
         return f"standard output cannot be written: {problem.strerror}"
     try:
         os.getcwd()
@@ -99,23 +103,17 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def _discard(stream: Any) -> bool:
-    """Leave out what a stream cannot write, now and when Python flushes it at its end; False if it can."""
+def _takes_a_line(stream: Any) -> bool:
+    """Return whether a stream can be written: where nothing is buffered, no error is left to be seen."""
     try:
+        stream.write("\n")
         stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return True
-    return False
+        discard(stream)
+        return False
+    return True
 
 
 def _stop(problem: Exception, code: int) -> None:
-    _say(f"error: {problem}")
+    print_aside(f"error: {problem}")
     sys.exit(code)
-
-
-def _say(sentence: str) -> None:
-    try:
-        print(sentence, file=sys.stderr)
-    except OSError:
-        _discard(sys.stderr)

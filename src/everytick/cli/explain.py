@@ -44,7 +44,7 @@ def why(
 ) -> None:
     """Explain why a job ran at a time, or did not."""
     from everytick import explain
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
     from everytick.settings import settings
@@ -54,7 +54,7 @@ def why(
     asked = None if tick is None else moment("TICK", tick)
     jobs, load_error = {}, None
     try:
-        jobs = {job.id: job for job in load_schedule().get_jobs()}
+        jobs = {job.id: job for job in load_schedule_for_command().get_jobs()}
     except ConfigurationError as problem:
         # The past can be explained while the schedule in the code is broken.
         load_error = str(problem)
@@ -75,12 +75,12 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Show what a start with the schedule of the working tree would change, and run at once."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.dryrun.diff import difference
 
     from . import differences
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     found = difference(scheduler.ledger, declared(scheduler))
     if as_json:
         print_json(found.as_json())
@@ -106,7 +106,7 @@ def doctor(
     from everytick.api import loading
     from everytick.doctor import examine, worst
 
-    findings = examine(lambda: declared(loading.load_schedule()))
+    findings = examine(lambda: declared(loading.load_schedule_for_command()))
     level = worst(findings)
     if as_json:
         print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})

@@ -21,7 +21,7 @@ def print_run(run: RunDetails, zone: Any) -> None:
         print_text(f"{name:<{width}}  {value}".replace("\n", "\n" + " " * (width + 2)))
     groups = alike(run["attempts"], lambda attempt: (attempt["error"], attempt["traceback"]))
     if groups:
-        _print_attempts(groups, zone)
+        _print_attempts(groups, zone, run["error"])
     for group in groups:
         if trace := group[0]["traceback"]:
             _print_block(f"traceback of {of_attempts(group[0]['attempt'], group[-1]['attempt'])}", trace)
@@ -68,8 +68,14 @@ def _request(request: Request, zone: Any) -> str:
     return f"{request['action']} by {request['who']}, {_when(request['at'], zone)}{note}"
 
 
-def _print_attempts(groups: list[list[Attempt]], zone: Any) -> None:
-    """Print the attempts, those together that ended with the same error, which is told once."""
+def _print_attempts(groups: list[list[Attempt]], zone: Any, told: str | None) -> None:
+    """Print the attempts, those together that ended with the same error, which is told once.
+
+    Args:
+        groups: the attempts that ended alike.
+        zone: in which instants are shown.
+        told: the error that stands among the facts of the run.
+    """
     print_text("")
     print_table(
         f"{sum(map(len, groups))} attempt(s), times in {zone}",
@@ -82,12 +88,20 @@ def _print_attempts(groups: list[list[Attempt]], zone: Any) -> None:
                 local(attempt["finished_at"], zone),
                 plain_seconds(attempt["duration"]),
                 _process(attempt),
-                "same error" if place and attempt["error"] else attempt["error"] or "",
+                _error(attempt, told, is_first=place == 0),
             ]
             for group in groups
             for place, attempt in enumerate(group)
         ],
     )
+
+
+def _error(attempt: Attempt, told: str | None, *, is_first: bool) -> str:
+    if not attempt["error"]:
+        return ""
+    if not is_first:
+        return "same error"
+    return "as above" if attempt["error"] == told else attempt["error"]
 
 
 def _process(attempt: Attempt) -> str:

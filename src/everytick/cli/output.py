@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,7 @@ def remark_on_ledger() -> None:
     from everytick.store.querying import remark
 
     if (sentence := remark(open_ledger())) is not None:
-        print(f"remark: {sentence}", file=sys.stderr)
+        print_aside(f"remark: {sentence}")
 
 
 def declared(scheduler: AsyncIOScheduler) -> Declared:
@@ -107,7 +108,9 @@ def print_table(title: str, columns: list[str], rows: Sequence[Sequence[str | Te
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    # As the title of the table it would bend where that ends, however wide the terminal.
+    console().print(Text(title, style="italic"), soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -121,6 +124,22 @@ def print_text(text: str | Text) -> None:
     from rich.text import Text
 
     console().print(Text(visible(text)) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def print_aside(sentence: str) -> None:
+    """Print a sentence to standard error; that it cannot be written there keeps no answer back."""
+    try:
+        print(sentence, file=sys.stderr)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: Any) -> None:
+    """Leave out what a stream cannot write, now and when Python flushes it at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def visible(text: str) -> str:

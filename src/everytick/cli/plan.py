@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, OfJob, declared, parse, print_json
+from .output import AsJson, OfJob, declared, parse, print_aside, print_json
 
 commands = typer.Typer()
 
@@ -34,13 +33,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what is due between two times. Times without an offset are in the scheduler's zone."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.read.coming import coming
 
     from . import planned
     from .progress import Progress
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
     most = limit or (_MOST if summary else 1000)
@@ -57,7 +56,7 @@ def plan(
             progress=progress.at,
         )
     if found.is_cut:
-        print(f"only the first {found.number} are shown; see --limit", file=sys.stderr)
+        print_aside(f"only the first {found.number} are shown; see --limit")
     if as_json:
         print_json(found.summary() if summary else found.ticks)
         return

@@ -9,6 +9,7 @@ from everytick.read.coming import Coming
 from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
 
+from .cells import in_zone
 from .output import print_table, print_text
 
 # More lines of the same kind are not read by anybody; --summary --json has them all.
@@ -58,22 +59,22 @@ def _print_findings(found: Coming, zone: tzinfo, *, with_notes: bool) -> None:
 
 
 def _gap(row: dict[str, Any], zone: tzinfo) -> str:
-    following = f"next at {local(row['next_tick'], zone)}" if row["next_tick"] else "never again"
+    following = f"next at {in_zone(row['next_tick'], zone)}" if row["next_tick"] else "never again"
     return f"{row['job_id']}: {following}"
 
 
 def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
     return (
-        f"{row['job_id']}: {row['ticks']} tick(s) would be skipped, the first at {local(row['first'], zone)}:"
-        f" 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
+        f"{row['job_id']}: {row['ticks']} tick(s) would be skipped, the first at"
+        f" {in_zone(row['first'], zone)}: 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
     )
 
 
 def _collision(row: dict[str, Any], found: Coming, zone: tzinfo) -> str:
     times = "" if row["times"] == 1 else f", and {row['times'] - 1} time(s) more"
     mark = f"more than SCHEDULER_MAX_WORKERS={found.max_workers}: " if row["exceeds_max_workers"] else ""
-    return f"{mark}{row['number']} jobs at {local(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
+    return f"{mark}{row['number']} jobs at {in_zone(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
 
 
 def _note(row: dict[str, Any], zone: tzinfo) -> str:
-    return f"{local(row['tick'], zone)} {row['job_id']}: {row['note']}"
+    return f"{in_zone(row['tick'], zone)} {row['job_id']}: {row['note']}"

@@ -29,6 +29,8 @@ commands = typer.Typer()
 commands.add_typer(plan.commands)
 
 _MOST = 1_000_000
+# Characters of an error in a list; `show` has all of it.
+_ERROR_IN_LIST = 400
 _LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
@@ -51,13 +53,13 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 @commands.command()
 def jobs(as_json: AsJson = False) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.read.jobs import job_rows
     from everytick.text.durations import plain_seconds
 
     from . import cells
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
     remark_on_ledger()
     if as_json:
@@ -113,6 +115,7 @@ def runs(
     from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import settings
     from everytick.text.durations import plain_seconds
+    from everytick.text.wording import cut_in_the_middle
 
     from . import cells
     from .progress import Progress
@@ -146,7 +149,7 @@ def runs(
                 cells.tick(row, zone),
                 cells.outcome(row),
                 plain_seconds(row["duration"]),
-                row["error"] or "",
+                cut_in_the_middle(row["error"] or "", _ERROR_IN_LIST),
             ]
             for row in rows
         ],

@@ -31,7 +31,7 @@ def simulate(
 
     Times without an offset are in the scheduler's zone.
     """
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import load_schedule_for_command
     from everytick.dryrun import simulation
     from everytick.model import ticks
     from everytick.read.jobs import added_jobs
@@ -39,7 +39,7 @@ def simulate(
     from . import simulated
     from .progress import Progress
 
-    scheduler = load_schedule()
+    scheduler = load_schedule_for_command()
     zone = scheduler.timezone
     first = parse("--from", begin, zone) if begin else ticks.now() // ticks.SECOND * ticks.SECOND
     last = simulation.days_later(first, days, zone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import tzinfo
 
@@ -10,7 +9,7 @@ from everytick.dryrun.simulation import JobResult, Simulation
 from everytick.text.durations import duration
 from everytick.text.instants import dated
 
-from .output import print_table
+from .output import print_aside, print_table
 
 
 def print_simulation(found: Simulation, days: int) -> None:
@@ -44,13 +43,13 @@ def print_simulation(found: Simulation, days: int) -> None:
             ],
         )
     for change in found.clock_changes:
-        print(f"{dated(change.tick, zone)} {change.job_id}: {change.note}")
+        print(f"{dated(change.tick, zone)} {zone} {change.job_id}: {change.note}")
     for result in found.jobs.values():
         for note in result.notes:
             print(f"{result.job.id}: {note}")
     problems = found.problems()
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print_aside(f"error: {problem}")
     if not problems:
         total = sum(result.expected for result in found.jobs.values())
         print(f"The account balances: {total:,} tick(s), each with one outcome.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .output import print_aside
 
 if TYPE_CHECKING:
     from everytick.update.project import Project
@@ -83,5 +84,5 @@ def _for_the_project(act: Callable[[Project], int]) -> int:
     try:
         return act(Project(current().root))
     except UpdateError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print_aside(f"error: {problem}")
         return 1

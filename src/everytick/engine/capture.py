@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
 from everytick.settings import SchedulerSettings, zone_of_logs
-from everytick.text.wording import storable
+from everytick.text.wording import cut_in_the_middle, storable
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -86,7 +86,11 @@ def prepare(record: Record) -> None:
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
     if record["exception"] is not None:
         found = record["exception"]
-        record["exception"] = found._replace(traceback=_of_the_user(found.traceback))
+        frames = _of_the_user(found.traceback)
+        # As in `_leave_out_machinery`.
+        if frames is None and not isinstance(found.value, BaseExceptionGroup):
+            frames = found.traceback
+        record["exception"] = found._replace(traceback=frames)
 
 
 def _line(record: Record) -> str:
@@ -122,7 +126,7 @@ def without_secrets(text: str) -> str:
 
 def one_line(problem: BaseException) -> str:
     """Return what an exception says, and why: the parts of a group, else what it was raised from."""
-    return _cut(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
+    return cut_in_the_middle(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
@@ -146,7 +150,7 @@ def trace(problem: BaseException) -> str:
     """Return the traceback of an exception, from the first frame on that is the user's own."""
     shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
-    return _cut(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
+    return cut_in_the_middle(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:
@@ -157,26 +161,21 @@ def _leave_out_machinery(shown: traceback.TracebackException) -> None:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), 0)
+        # A group that Python made at the end of an `except*` has no frame of the user's; its parts have.
+        without = len(one.stack) if one.exceptions else 0
+        begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), without)
         del one.stack[:begin]
         todo += [other for other in (one.__cause__, one.__context__, *(one.exceptions or ())) if other]
 
 
 def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
-    """Return the frames of a traceback from the first one on that is the user's; all if there is none."""
+    """Return the frames of a traceback from the first one on that is the user's; None if there is none."""
     frame = begin
     while frame is not None and _is_machinery(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next
-    return frame or begin
+    return frame
 
 
 def _is_machinery(filename: str) -> bool:
     """Return whether a file belongs to the engine, or to a library by which it calls jobs."""
     return is_library_file(filename) or filename.startswith(_CALLING)
-
-
-def _cut(text: str, length: int) -> str:
-    """Return text that is cut in the middle if it is too long."""
-    if len(text) <= length:
-        return text
-    return f"{text[: length // 2]} ... ({len(text) - length} characters left out) ... {text[-length // 2 :]}"

@@ -49,6 +49,13 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def cut_in_the_middle(text: str, length: int) -> str:
+    """Return text cut in the middle, where it says by how much, if it has more characters than `length`."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]} ... ({len(text) - length} characters left out) ... {text[-length // 2 :]}"
+
+
 def storable(text: str) -> str:
     """Return text as any database takes it: without lone surrogates and NUL."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,6 +104,17 @@ def test_a_run_that_waits_for_its_next_attempt_shows_the_one_before(history: Asy
     assert [(it["attempt"], it["state"], it["error"]) for it in shown["attempts"]] == [
         (1, "failed", "E: once")
     ]
+
+
+def test_an_error_is_told_once_in_a_narrow_terminal_too(history: AsyncIOScheduler) -> None:
+    error = "ExceptionGroup: many (2 sub-exceptions): [OSError: no route; KeyError: 'k']"
+    write(history.ledger, "scheduler_runs", [run("a", BEGIN + 60 * MINUTE, "failed", error=error)])
+    printed = ask(history, "show", "2", COLUMNS="80")
+    assert f"error     {error}" in printed
+    assert printed.count("ExceptionGroup") == 1
+    assert re.search(r"^ 1 +failed .* as above *$", printed, re.M), printed
+    # A date is not broken.
+    assert re.search(r" 2026-03-01 +2026-03-01 ", printed), printed
 
 
 def test_a_run_that_may_begin_anew_for_ever_is_shown(history: AsyncIOScheduler) -> None:

@@ -95,7 +95,7 @@ def test_jobs_without_a_tick_are_named(scheduler: AsyncIOScheduler) -> None:
     printed = ask(scheduler, "plan", "--from", "2026-03-02", "--days", "2")
     assert "no tick in this time: 2 job(s)" in printed
     assert "past: never again" in printed
-    assert "weekly: next at 2026-03-08 02:00:00" in printed
+    assert "weekly: next at 2026-03-08 02:00:00 UTC" in printed
 
 
 def test_ticks_that_come_while_the_run_before_goes_on_are_counted(scheduler: AsyncIOScheduler) -> None:
@@ -107,7 +107,7 @@ def test_ticks_that_come_while_the_run_before_goes_on_are_counted(scheduler: Asy
         {"job_id": "job", "ticks": 720, "first": "2026-03-01T00:01:00+00:00", "p95": 75.0}
     ]
     printed = ask(scheduler, "plan", "--summary", "--from", "2026-03-01")
-    assert "job: 720 tick(s) would be skipped, the first at 2026-03-01 00:01:00" in printed
+    assert "job: 720 tick(s) would be skipped, the first at 2026-03-01 00:01:00 UTC" in printed
 
 
 @pytest.mark.parametrize(("seconds", "instances", "skipped"), [(60, 1, 0), (75, 2, 0), (150, 2, 480)])
@@ -136,7 +136,7 @@ def test_jobs_that_are_due_together_are_one_line(scheduler: AsyncIOScheduler) ->
     ]
     [line] = [it for it in ask(scheduler, "plan", "--from", "2026-03-01").splitlines() if "9 jobs" in it]
     assert line.strip().startswith(
-        "more than SCHEDULER_MAX_WORKERS=4: 9 jobs at 2026-03-01 02:00:00: job0, job1"
+        "more than SCHEDULER_MAX_WORKERS=4: 9 jobs at 2026-03-01 02:00:00 UTC: job0, job1"
     )
 
 

@@ -67,6 +67,17 @@ def test_runs_are_shown_to_people_as_a_table_or_as_lines(history: AsyncIOSchedul
     assert lines[3].endswith("ValueError: no")
 
 
+def test_a_long_error_is_cut_in_the_list(history: AsyncIOScheduler) -> None:
+    parts = "; ".join(f"ValueError: row {number} is bad" for number in range(200))
+    long = f"ExceptionGroup: batch (200 sub-exceptions): [{parts}]"
+    write(history.ledger, "scheduler_runs", [run("b", BEGIN + 90 * MINUTE, "failed", error=long)])
+    shown = " ".join(ask(history, "runs", "--limit", "1").split())
+    assert "ValueError: row 3 is bad" in shown
+    assert "ValueError: row 199 is bad]" in shown
+    assert len(shown) < 900
+    assert ask_json(history, "runs", "--limit", "1")[0]["error"] == long
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
