@@ -300,8 +300,6 @@ class JobControl(RunRequests, JobDeclarations):
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
         self._check_time_to_come(job)
-        if job.schedule.data is None:
-            raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
         if job.schedule.remark:
             logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -33,7 +34,7 @@ def explained() -> Iterator[None]:
 def _instead(problem: BaseException) -> str | None:
     for frame, _line in traceback.walk_tb(problem.__traceback__):
         if frame.f_globals.get("__name__", "").startswith("apscheduler.triggers."):
-            return _of_crontab(frame) or _of_fields(frame) or _of_zone(frame.f_locals.get("timezone"))
+            return _of_crontab(frame) or _of_fields(frame) or _of_zones(frame.f_locals)
     return None
 
 
@@ -54,15 +55,19 @@ def _of_fields(frame: FrameType) -> str | None:
     return None
 
 
-def _of_zone(zone: Any) -> str | None:
-    if zone is None:
-        return None
+def _of_zones(given: Mapping[str, Any]) -> str | None:
+    """Return what to write instead of a zone, or of that of a date."""
+    dates = (given.get(name) for name in ("run_date", "start_date", "end_date"))
+    zones = [("timezone", given.get("timezone"))]
+    zones += [("tzinfo", value.tzinfo) for value in dates if isinstance(value, datetime)]
+    return next(filter(None, (_of_zone(name, zone) for name, zone in zones if zone is not None)), None)
+
+
+def _of_zone(name: str, zone: Any) -> str | None:
     try:
         known = zone_given(zone)
     except ValueError as problem:
-        return f"timezone={problem}"
+        return f"{name}={problem}"
     return (
-        None
-        if known is zone
-        else f"a trigger of APScheduler does not take {zone!r}: write timezone={known!r}"
+        None if known is zone else f"a trigger of APScheduler does not take {zone!r}: write {name}={known!r}"
     )

@@ -26,7 +26,9 @@ def instant(moment: datetime) -> int:
 
 def instant_in(moment: datetime, zone: tzinfo) -> int:
     """Return a datetime as an instant; one without a zone is a wall-clock time in `zone`."""
-    return instant(moment) if moment.tzinfo else instant_of_wall(moment, zone)
+    if moment.utcoffset() is None:
+        return instant_of_wall(moment.replace(tzinfo=None), zone)
+    return instant(moment)
 
 
 def moment(instant: int, zone: tzinfo = UTC) -> datetime:
