@@ -1,7 +1,7 @@
 """Crontab lines that APScheduler reads differently from cron, or refuses: which trigger to write instead.
 
-A crontab counts weekdays from Sunday, and joins the day of the month and the day of the week by "or"; where one
-of these begins with `*`, as `*/2`, some programs join them by "and".
+A crontab counts weekdays from Sunday, and joins the day of the month and the day of the week by "or"; where
+one of these begins with `*`, as `*/2`, some programs join them by "and".
 """
 
 from __future__ import annotations

@@ -333,6 +333,7 @@ def test_the_known_abbreviations_are_those_of_the_time_zone_database() -> None:
         ("GMT-5", "; did you mean 'Etc/GMT+5' (there the sign is reversed)?"),
         ("Europe/Berln", "; did you mean 'Europe/Berlin'?"),
         ("new york", "; did you mean 'America/New_York'?"),
+        ("ET", "; did you mean 'America/New_York'?"), ("GST", "; did you mean 'Asia/Dubai'?"),
         ("UTC+5:30", ""), ("XYZ", ""), ("local", ""), ("Nagpur", ""),
     ],
 )  # fmt: skip
