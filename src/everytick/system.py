@@ -12,6 +12,7 @@ import asyncio
 import os
 import queue
 import random
+import selectors
 import signal
 import socket
 import threading
@@ -48,6 +49,16 @@ def _start_thread(
     thread = threading.Thread(target=target, name=name, args=args, daemon=daemon)
     thread.start()
     return thread
+
+
+def check_handles_of_a_loop() -> None:
+    """Raise OSError if there are no file handles for a new event loop.
+
+    One that gets only some of them is deleted half made, of which asyncio complains with a traceback.
+    """
+    with selectors.DefaultSelector():
+        for end in socket.socketpair():
+            end.close()
 
 
 def _thread_pool(most: int, name: str) -> Executor:

@@ -12,6 +12,7 @@ from everytick import AsyncIOScheduler, ConfigurationError, ScheduleError
 
 from application import Application
 from inside import scheduler_settings
+from sinks import free_port
 
 TASK = "from app.services.my_tasks import task\n"
 MAIN = "app/components/scheduler/main.py"
@@ -341,17 +342,46 @@ def test_a_user_whose_name_is_no_text_can_pause_a_job(app: Application) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts file handles as Linux does")
-@pytest.mark.parametrize("number", [7, 8, 9, 10])
+@pytest.mark.parametrize("number", [4, 5, 6, 7, 8, 9, 10])
 def test_a_start_without_file_handles_is_a_sentence(app: Application, number: int) -> None:
-    code = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({number}, {number}))"
-    run = "import runpy, sys; sys.argv[1:] = ['run']; runpy.run_module('app', run_name='__main__')"
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}; {run}"], cwd=app.folder, env=app.variables(),
+        with_handles(number), cwd=app.folder, env=app.variables(),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "no file handle is left for this process: raise its limit" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="counts file handles as Linux does")
+def test_a_dashboard_without_file_handles_is_a_sentence(app: Application) -> None:
+    app.environment |= {"SCHEDULER_DASHBOARD": "true", "SCHEDULER_DASHBOARD_PORT": str(free_port())}
+    app.command("migrate")
+    said = []
+    for number in range(11, 20):
+        with subprocess.Popen(
+            with_handles(number), cwd=app.folder, env=app.variables(), stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "dashboard" in line or "error: " in line:
+                    break
+            process.terminate()
+            said.append("".join([*lines, process.stderr.read()]))
+    assert any("no dashboard: no file handle is left for this process" in text for text in said)
+    for text in said:
+        assert "Traceback" not in text
+        assert "Warning" not in text
+
+
+def with_handles(number: int) -> list[str]:
+    """Return the command that runs the application with so few file handles."""
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({number}, {number}))"
+    run = "import runpy, sys; sys.argv[1:] = ['run']; runpy.run_module('app', run_name='__main__')"
+    return [sys.executable, "-c", f"{code}; {run}"]
 
 
 def test_a_working_directory_that_is_gone_is_a_sentence(app: Application, tmp_path: Path) -> None:

@@ -58,3 +58,7 @@ def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: P
     done = app.command("metrics", "--output", str(tmp_path / "nowhere/x.prom"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cannot be written" in done.stderr
+    for folder in (str(tmp_path), "", ".", "/"):
+        done = app.command("metrics", "--output", folder)
+        assert (done.returncode, done.stderr) == (2, f"error: --output {folder!r} names no file\n")
+    assert not list(tmp_path.glob(".*")) + list(tmp_path.parent.glob(".*.new"))

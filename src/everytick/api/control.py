@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -133,7 +133,7 @@ class JobControl(RunRequests, JobDeclarations):
         where = call_site()
         for name in changes:
             if name not in CHANGEABLE:
-                raise fail(where, job_id, f"modify_job takes no {name}={instead(job_id, name, changes)}")
+                raise self._takes_no(where, "modify_job", job_id, name, changes)
 
         def change(job: Job) -> Job:
             if "trigger" in changes:
@@ -161,8 +161,7 @@ class JobControl(RunRequests, JobDeclarations):
         where = call_site()
         for name in trigger_args:
             if name in CHANGEABLE or name in KNOWN_NAMES:
-                said = instead(job_id, name, trigger_args)
-                raise fail(where, job_id, f"reschedule_job takes no {name}={said}")
+                raise self._takes_no(where, "reschedule_job", job_id, name, trigger_args)
         return self._change(
             where,
             job_id,
@@ -233,6 +232,19 @@ class JobControl(RunRequests, JobDeclarations):
 
         return bool(self._execute(resume))
 
+    def _takes_no(
+        self, where: str, method: str, job_id: str, name: str, given: Mapping[str, Any]
+    ) -> ScheduleError:
+        """Return the error for an argument that a method does not take, with what to use instead.
+
+        Or raise that of a job for which that is refused as well.
+        """
+        # Also a job that stands in the code can be paused, or run now.
+        self._execute(
+            lambda connection: (_existing if name == "next_run_time" else _added)(connection, job_id)
+        )
+        return fail(where, job_id, f"{method} takes no {name}={instead(job_id, name, given)}")
+
     def _need_running(self, what: str, instead: str) -> None:
         if self._before_start() is not None:
             refuse(call_site(), f"{what} before the start", instead)
@@ -301,8 +313,6 @@ class JobControl(RunRequests, JobDeclarations):
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
         self._check_time_to_come(job)
-        if job.schedule.data is None:
-            raise ValueError(f"the time zone {job.schedule.zone} has no name: give an IANA name")
         if job.schedule.remark:
             logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
         first_at = None if job.startup_delay is None else ticks.now() + job.startup_delay

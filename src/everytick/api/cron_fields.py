@@ -112,7 +112,11 @@ def _plain(name: str, part: str) -> str | None:
     """Return a part in APScheduler's notation: other programs write `?`, `L`, and ranges with blanks."""
     if name == "day" and part == "l":
         return "last"
-    return "*" if part == "?" else re.sub(r"(?<=\d) *- *(?=\d)", "-", part)
+    return "*" if part == "?" else _without_blanks(part)
+
+
+def _without_blanks(part: str) -> str:
+    return re.sub(r"(?<=\d) *([-/]) *(?=\d)", r"\1", part)
 
 
 def _short_names(name: str, part: str) -> str | None:
@@ -140,7 +144,7 @@ def _of_month(which: str, weekday: str) -> str | None:
 
 def _range(name: str, part: str) -> tuple[int, int, int, bool] | None:
     """Return first, last, step and whether they are names, of a range; None if it is none of this field."""
-    matched = re.fullmatch(r"([a-z]+|\d+)(?:-([a-z]+|\d+))?(?:/([1-9]\d*))?", part)
+    matched = re.fullmatch(r"([a-z]+|\d+)(?:-([a-z]+|\d+))?(?:/([1-9]\d*))?", _without_blanks(part))
     if matched is None or name not in _LIMITS:
         return None
     low, high, _end = _LIMITS[name]
@@ -238,6 +242,8 @@ def _said_as_weekday(name: str, part: str) -> str | None:
             f"{part!r} numbers a weekday, which programs count differently: write its name, in day, such as"
             f" day='{which if which in ('last', *_ORDINALS) else 'last'} fri'"
         )
+    if name == "day" and re.match("[a-z]", part) and (days := correct("day_of_week", part)):
+        return f"for a day of each week write day_of_week={days!r}"
     if "#" in part:
         return "a weekday of the month is written in day, from day='1st mon' to day='5th mon'"
     return None

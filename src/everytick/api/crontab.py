@@ -1,6 +1,7 @@
 """Crontab lines that APScheduler reads differently from cron, or refuses: which trigger to write instead.
 
-A crontab counts weekdays from Sunday, and joins the day of the month and the day of the week by "or".
+A crontab counts weekdays from Sunday, and joins the day of the month and the day of the week by "or"; where
+one of these begins with `*`, as `*/2`, some programs join them by "and".
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _NICKNAMES: dict[str, dict[str, Any]] = {
     "@yearly": {"month": 1, "day": 1, "hour": 0},
     "@annually": {"month": 1, "day": 1, "hour": 0},
 }
+# Go's cron has it, beside a crontab's own nicknames.
+_EVERY = re.compile(r"@every (?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
+# Before the fields, a line may name its zone.
+_WITH_ZONE = re.compile(r"(?:CRON_)?TZ=(\S+) +(.+)", re.IGNORECASE)
 _WORD = re.compile(r"(\*|\?|[0-9a-z]+)([-/,#*0-9a-z]*[*0-9a-z])?", re.IGNORECASE)
 
 
@@ -35,7 +40,10 @@ def is_crontab(value: Any) -> bool:
     """Return whether something looks like a line of a crontab."""
     if not isinstance(value, str):
         return False
-    words = value.split()
+    expression, _zone = _zone_apart(value)
+    words = expression.split()
+    if _EVERY.fullmatch(expression):
+        return True
     if len(words) == 1:
         return words[0].lower() in (*_NICKNAMES, "@reboot")
     return 5 <= len(words) <= 7 and all(_WORD.fullmatch(word) for word in words)
@@ -57,13 +65,16 @@ def problem_of(expression: str, zone: Any = None) -> str | None:
     """
     begin, instead = f"from_crontab({expression!r})", trigger_for(expression, zone)
     write = f": write {instead}" if instead else ""
+    if _WITH_ZONE.fullmatch(expression.strip()):
+        return f"{begin} has a time zone, which is an argument of its own, timezone={write}"
     words = expression.split()
     if len(words) != len(FIELDS):
         has = f"has {len(words)} field{'' if len(words) == 1 else 's'}"
         return f"{begin} {has}, and a crontab five: {', '.join(FIELDS)}{write}"
     fields = dict(zip(FIELDS, words, strict=True))
     weekday = words[-1]
-    is_numbered = re.search(r"\d", weekday) is not None and _weekdays(weekday.lower()) is not None
+    # In a step there may be a number as well.
+    is_numbered = re.search(r"(?<![/\d])\d|\*/", weekday) and _weekdays(weekday.lower()) is not None
     for name, written in fields.items():
         if (
             not is_right(name, written)
@@ -73,10 +84,10 @@ def problem_of(expression: str, zone: Any = None) -> str | None:
             instead = write or f": {why_wrong(name, written)}"
             return f"{begin}: {name}={written!r} is not a cron field{instead}"
     if _is_both(fields):
-        return (
-            f"{begin} names days of the month and of the week: cron runs when either fits, APScheduler when"
-            f" both do{write}"
-        )
+        cron = "cron runs when either fits, APScheduler"
+        if any("*" in fields[name] for name in ("day", "day_of_week")):
+            cron = "some crons run when either fits, others, as APScheduler,"
+        return f"{begin} names days of the month and of the week: {cron} when both do{write}"
     if is_numbered:
         return (
             f"{begin}: the weekday number {weekday} means another day in APScheduler (0 is Monday) than in a"
@@ -87,7 +98,10 @@ def problem_of(expression: str, zone: Any = None) -> str | None:
 
 def trigger_for(expression: str, zone: Any = None) -> str:
     """Return the code of the trigger that runs when a crontab would; "" if nobody can tell."""
-    words = [word.lower() for word in expression.split()]
+    expression, zone = _zone_apart(expression, zone)
+    words = expression.lower().split()
+    if _EVERY.fullmatch(expression):
+        return _for_every(expression, zone)
     if len(words) == 1:
         return _for_nickname(words[0], zone)
     # As Quartz and others have it, with seconds, and perhaps a year.
@@ -118,7 +132,13 @@ def _either_or_both(fields: dict[str, str], nth: str | None, zone: Any) -> str:
 
 
 def _is_both(fields: Mapping[str, str]) -> bool:
-    return all(fields[name] not in ("*", "?") for name in ("day", "day_of_week"))
+    return all((correct(name, fields[name]) or "") != "*" for name in ("day", "day_of_week"))
+
+
+def _zone_apart(line: str, zone: Any = None) -> tuple[str, Any]:
+    """Return a line without the zone that it names, and that zone; else the one that is given."""
+    found = _WITH_ZONE.fullmatch(line.strip())
+    return (line.strip(), zone) if found is None else (found[2], found[1])
 
 
 def _from_crontab(fields: Mapping[str, str], zone: Any) -> str:
@@ -142,6 +162,13 @@ def _for_nickname(nickname: str, zone: Any) -> str:
         return "add_job without a trigger, which runs at each start"
     fields = _NICKNAMES.get(nickname)
     return _code({name: str(value) for name, value in fields.items()}, zone) if fields else ""
+
+
+def _for_every(expression: str, zone: Any) -> str:
+    found = _EVERY.fullmatch(expression)
+    assert found is not None
+    length = ", ".join(f"{unit}={number}" for unit, number in found.groupdict().items() if number)
+    return f"IntervalTrigger({length}{_zone(zone)})" if length else ""
 
 
 def _zone(zone: Any) -> str:

@@ -42,8 +42,11 @@ def instant_given(given: Mapping[str, Any], name: str, reading: Reading) -> int 
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
-    found = ticks.instant_in(value, zone)
-    if not -ticks.LAST < found < ticks.LAST:
+    try:
+        found = ticks.instant_in(value, zone)
+    except OverflowError:
+        found = ticks.FOREVER
+    if not ticks.FIRST < found < ticks.LAST:
         raise ValueError(f"{name}={value} is too far away")
     return found
 

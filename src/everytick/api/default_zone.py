@@ -2,8 +2,8 @@
 
 APScheduler fills in the machine's zone, and a trigger does not tell that from the same zone given on purpose.
 While the schedule is loaded, the functions by which APScheduler's triggers ask for the machine's zone answer
-with an object of their own: the same zone, and not the object that `ZoneInfo(name)` gives. Classes are left
-as they are, and afterwards the functions are those of before.
+with that zone as an object of a class of its own. APScheduler's classes are left as they are, and afterwards
+the functions are those of before.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers import calendarinterval, cron, date, interval
+from everytick.text.zone_hints import is_zone
 
 from .zones import machine_zone
 
@@ -24,8 +25,9 @@ _ASKING: tuple[Any, ...] = (calendarinterval, cron, date, interval)
 @contextmanager
 def marked() -> Iterator[None]:
     """Mark the zone of triggers that are made meanwhile without one. Such a zone works like any other."""
+    name = getattr(machine_zone(), "key", None)
     # APScheduler itself fails on a machine whose zone has no name.
-    mark = ZoneInfo.no_cache(_name(machine_zone()) or "UTC")
+    mark = _FilledIn(name if name is not None and is_zone(name) else "UTC")
     before = [module.get_localzone for module in _ASKING]
     for module in _ASKING:
         module.get_localzone = lambda: mark
@@ -38,10 +40,8 @@ def marked() -> Iterator[None]:
 
 def is_marked(zone: tzinfo | None) -> bool:
     """Return whether APScheduler filled a zone in; also of a trigger that was copied or pickled."""
-    name = _name(zone)
-    return name is not None and zone is not ZoneInfo(name)
+    return isinstance(zone, _FilledIn)
 
 
-def _name(zone: tzinfo | None) -> str | None:
-    """Return the name under which ZoneInfo has a zone; None for zones of other kinds, and without a name."""
-    return getattr(zone, "key", None) if isinstance(zone, ZoneInfo) else None
+class _FilledIn(ZoneInfo):
+    """The machine's zone, where APScheduler filled it in."""

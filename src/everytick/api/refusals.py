@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from types import FrameType
 from typing import Any
 
+from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.util import convert_to_datetime
 from everytick.call_site import place_of
 from everytick.errors import ScheduleError
 
 from .cron_fields import check_fields
 from .crontab import problem_of
+from .dates import parse_given
 from .zones import zone_given
+
+_DATES = ("run_date", "start_date", "end_date")
 
 
 @contextmanager
@@ -33,7 +39,12 @@ def explained() -> Iterator[None]:
 def _instead(problem: BaseException) -> str | None:
     for frame, _line in traceback.walk_tb(problem.__traceback__):
         if frame.f_globals.get("__name__", "").startswith("apscheduler.triggers."):
-            return _of_crontab(frame) or _of_fields(frame) or _of_zone(frame.f_locals.get("timezone"))
+            return (
+                _of_crontab(frame)
+                or _of_fields(frame)
+                or _of_zones(frame.f_locals)
+                or _of_dates(frame.f_locals)
+            )
     return None
 
 
@@ -54,15 +65,42 @@ def _of_fields(frame: FrameType) -> str | None:
     return None
 
 
-def _of_zone(zone: Any) -> str | None:
-    if zone is None:
-        return None
+def _of_dates(given: Mapping[str, Any]) -> str | None:
+    """Return what to write instead of a text that is a date only here, or none."""
+    is_calendar = isinstance(given.get("self"), CalendarIntervalTrigger)
+    for name in _DATES:
+        text = given.get(name)
+        if not isinstance(text, str):
+            continue
+        try:
+            date.fromisoformat(text) if is_calendar else convert_to_datetime(text, UTC, name)
+        except ValueError:
+            return _instead_of(name, text, is_day=is_calendar)
+    return None
+
+
+def _instead_of(name: str, text: str, *, is_day: bool) -> str:
+    try:
+        moment = parse_given(name, text)
+    except ValueError as problem:
+        return str(problem)
+    right = moment.date().isoformat() if is_day else moment
+    return f"a trigger of APScheduler does not take {name}={text!r}: write {name}={right!r}"
+
+
+def _of_zones(given: Mapping[str, Any]) -> str | None:
+    """Return what to write instead of a zone, or of that of a date."""
+    dates = (given.get(name) for name in _DATES)
+    zones = [("timezone", given.get("timezone"))]
+    zones += [("tzinfo", value.tzinfo) for value in dates if isinstance(value, datetime)]
+    return next(filter(None, (_of_zone(name, zone) for name, zone in zones if zone is not None)), None)
+
+
+def _of_zone(name: str, zone: Any) -> str | None:
     try:
         known = zone_given(zone)
     except ValueError as problem:
-        return f"timezone={problem}"
+        return f"{name}={problem}"
     return (
-        None
-        if known is zone
-        else f"a trigger of APScheduler does not take {zone!r}: write timezone={known!r}"
+        None if known is zone else f"a trigger of APScheduler does not take {zone!r}: write {name}={known!r}"
     )

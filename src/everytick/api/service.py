@@ -14,7 +14,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
 from everytick.settings import zone_of_logs
-from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, system
+from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, check_handles_of_a_loop, system
 from everytick.text.instants import at
 from loguru import logger
 
@@ -36,6 +36,7 @@ def run_until_stopped(
     Raises:
         LedgerError: the ledger cannot be used; nothing was started.
     """
+    check_handles_of_a_loop()
     with asyncio.Runner() as runner:
         cut = _run(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:

@@ -27,7 +27,7 @@ from .crontab import FIELDS as CRONTAB_FIELDS
 from .default_zone import is_marked
 from .relative_dates import is_computed
 from .trigger_source import OPEN, Origin, TriggerCall
-from .zones import machine_zone
+from .zones import can_be_found_again, machine_zone
 
 # When the program began, or somewhat earlier: a trigger may be older than this module.
 _BEGAN = system.local_now() - timedelta(hours=1)
@@ -94,7 +94,9 @@ def _date(trigger: DateTrigger, origin: Origin, zone: tzinfo, stored: bool) -> d
         return {"run_date": at.replace(tzinfo=None)}
     # A moment with a zone of its own is shown in the scheduler's.
     named = origin.ask(lambda call: call.gives("timezone"))
-    return {"run_date": at} if named is False else {"run_date": at, "timezone": at.tzinfo}
+    if named is False or not can_be_found_again(at.tzinfo):
+        return {"run_date": at}
+    return {"run_date": at, "timezone": at.tzinfo}
 
 
 def _calendar(

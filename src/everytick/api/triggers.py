@@ -213,14 +213,22 @@ def _zone_of_a_date(given: Mapping[str, Any], zone: tzinfo) -> str:
     for name in ("start_date", "end_date"):
         value = given.get(name)
         if isinstance(value, datetime) and value.tzinfo is not None:
-            own = zone_given(value.tzinfo)
-            if kept_name(own) == kept_name(zone):
+            own = _shown(value.tzinfo)
+            if own == kept_name(zone):
                 return ""
             return (
                 f"its times are read in {kept_name(zone)}, the scheduler's zone, and not in that of its"
-                f" {name}, {kept_name(own) or own}: give timezone= to say which is meant"
+                f" {name}, {own}: give timezone= to say which is meant"
             )
     return ""
+
+
+def _shown(zone: tzinfo) -> str:
+    """Return how a zone is shown, also one that could not be found again."""
+    try:
+        return kept_name(zone_given(zone)) or ""
+    except ValueError:
+        return str(zone)
 
 
 def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:

@@ -48,22 +48,25 @@ def health(
 @commands.command()
 def metrics(
     output: Annotated[
-        Path | None, typer.Option(help="A file to put in place at once, for node_exporter.")
+        str | None, typer.Option(help="A file to put in place at once, for node_exporter.")
     ] = None,
 ) -> None:
     """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
-    from everytick.errors import LedgerError
+    from everytick.errors import ConfigurationError, LedgerError
     from everytick.ledger import open_ledger
     from everytick.telemetry.metrics import Metrics
 
+    if output is not None and (not output or Path(output).is_dir()):
+        raise ConfigurationError(f"--output {output!r} names no file")
     text = Metrics(open_ledger(), history=True).exposition().decode()
     if output is None:
         print(text, end="")
         return
     # Put in place as a whole: node_exporter may read the file at any moment.
-    beside = output.with_name(f".{output.name}.new")
+    target = Path(output)
+    beside = target.with_name(f".{target.name}.new")
     try:
         beside.write_text(text, encoding="utf-8")
-        beside.replace(output)
+        beside.replace(target)
     except OSError as problem:
         raise LedgerError(f"{output} cannot be written: {problem.strerror}") from None

@@ -16,7 +16,7 @@ from everytick.errors import (
     lacks_file_handles,
 )
 from everytick.ledger import open_ledger
-from everytick.system import system
+from everytick.system import check_handles_of_a_loop, system
 from loguru import logger
 
 from .authentication import open_authenticator, token_file
@@ -65,6 +65,7 @@ class Dashboard:
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""
         try:
+            check_handles_of_a_loop()
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()

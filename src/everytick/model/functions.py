@@ -46,7 +46,8 @@ def _described(value: Any) -> str:
     """Return a value in a few words: what a call gave back may be of any size, and its text of many lines."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)[:80]
-    return f"a {type(value).__qualname__}"
+    name = "async generator" if inspect.isasyncgen(value) else type(value).__qualname__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
 def _close(value: Any) -> None:

@@ -20,17 +20,18 @@ from .zone_names import kept_name, kept_zone, zone_of
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a job runs. `data` is None when the zone has no name by which it could be found again.
+    """When a job runs.
 
+    data: what it is made from.
     remark: what of it may not be what its author expects; empty for nothing.
     """
 
     ticks: ticks.Ticks
     text: str
     zone: tzinfo
+    data: dict[str, Any]
     jitter: int = 0
     startup_delay: int | None = None
-    data: dict[str, Any] | None = None
     remark: str = ""
 
     @property
@@ -39,9 +40,9 @@ class Schedule:
         return kept_name(self.zone) or str(self.zone)
 
     @cached_property
-    def kept(self) -> str | None:
+    def kept(self) -> str:
         """`data` as JSON, as the ledger keeps it."""
-        return None if self.data is None else json.dumps(self.data)
+        return json.dumps(self.data)
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
@@ -55,26 +56,24 @@ class Schedule:
 
 def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0, remark: str = "") -> Schedule:
     """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data."""
-    named = kept_zone(zone)
-    kept = None if named is None else {**data, **named, "text": text, "jitter": jitter}
-    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, jitter, data=kept, remark=remark)
+    kept = {**data, **kept_zone(zone), "text": text, "jitter": jitter}
+    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, kept, jitter, remark=remark)
 
 
 def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:
     """Return the union (`or`) or the intersection (`and`) of schedules."""
     combined = ticks.UnionTicks if word == "or" else ticks.IntersectionTicks
     text = f"{word}[{', '.join(part.text for part in parts)}]"
-    kept = [part.data for part in parts]
-    data = None if None in kept else {"trigger": word, "parts": kept, "jitter": jitter}
+    data = {"trigger": word, "parts": [part.data for part in parts], "jitter": jitter}
     remark = "; ".join(dict.fromkeys(part.remark for part in parts if part.remark))
     made = combined([part.ticks for part in parts])
-    return Schedule(made, text, parts[0].zone, jitter, data=data, remark=remark)
+    return Schedule(made, text, parts[0].zone, data, jitter, remark=remark)
 
 
 def at_each_start(zone: tzinfo, delay: int) -> Schedule:
     """Return the schedule of a job that has no ticks, but a run `delay` microseconds after each start."""
     made = make({"trigger": "date", "at": None}, zone, "date[at each start]")
-    return Schedule(made.ticks, made.text, zone, startup_delay=delay, data=made.data)
+    return Schedule(made.ticks, made.text, zone, made.data, startup_delay=delay)
 
 
 def from_data(data: dict[str, Any]) -> Schedule:
@@ -90,7 +89,7 @@ def from_data(data: dict[str, Any]) -> Schedule:
         made = _MAKERS[data["trigger"]](data, zone)
     except Exception as problem:
         raise unreadable("its schedule", problem) from None
-    return Schedule(made, data["text"], zone, data["jitter"], data=data)
+    return Schedule(made, data["text"], zone, data, data["jitter"])
 
 
 @lru_cache(maxsize=10_000)

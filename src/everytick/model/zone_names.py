@@ -72,15 +72,26 @@ ABBREVIATIONS: Mapping[str, tuple[float, ...]] = {
 _TWO_MEANINGS = frozenset({"CET", "EET", "MET", "WET"})
 _IS_NAME = "zone_is_iana_name"
 _ANCHOR = datetime(2000, 1, 1)
+# Twice a month, so that no daylight saving time is missed; until 2037, where the data of some libraries end.
+_MOMENTS = [
+    datetime(year, month, day) for year in range(2000, 2038) for month in range(1, 13) for day in (1, 15)
+]
 
 
 def fixed_offset(zone: tzinfo) -> timedelta | None:
-    """Return the offset of a zone that has the same one at all times; None for any other zone."""
-    try:
+    """Return the offset of a zone that has the same one at all times; None for any other zone.
+
+    A zone that is written as the documentation of `datetime` shows answers `utcoffset(None)` with its offset
+    in winter, so only moments tell.
+    """
+    if type(zone) is timezone:
         return zone.utcoffset(None)
+    try:
+        offsets = {moment.replace(tzinfo=zone).utcoffset() for moment in _MOMENTS}
     except Exception:
-        # A zone of another library may want a datetime.
+        # A class of the user's own may raise anything.
         return None
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 def with_offset(offset: timedelta) -> tzinfo:
@@ -97,11 +108,10 @@ def kept_name(zone: tzinfo) -> str | None:
     return None if offset is None else str(timezone(offset))
 
 
-def kept_zone(zone: tzinfo) -> dict[str, Any] | None:
-    """Return a zone as the data of a schedule hold it; None if it could not be found again."""
+def kept_zone(zone: tzinfo) -> dict[str, Any]:
+    """Return a zone, with an IANA name or one offset, as the data of a schedule hold it."""
     name = kept_name(zone)
-    if name is None:
-        return None
+    assert name is not None, f"{zone!r} could not be found again"
     return {"zone": name, _IS_NAME: True} if name in _TWO_MEANINGS else {"zone": name}
 
 

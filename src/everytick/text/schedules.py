@@ -27,8 +27,6 @@ def in_words(schedule: Schedule) -> str:
     """Return when a schedule is due, in words; its expression where there are no honest ones."""
     if schedule.startup_delay is not None:
         return _at_start(schedule.startup_delay)
-    if schedule.data is None:
-        return schedule.text
     try:
         return _sentence(schedule.data) + _jitter(schedule.data)
     except NoWords:

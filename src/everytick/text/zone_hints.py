@@ -26,13 +26,20 @@ def zone_by_name(name: str) -> ZoneInfo:
     Raises:
         ValueError: it is none; a sentence that begins with the name.
     """
-    try:
-        found = ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(not_a_zone(name)) from None
-    if name in _NO_ZONES or name.startswith(_NO_FOLDERS):
+    if not is_zone(name):
         raise ValueError(not_a_zone(name))
-    return found
+    return ZoneInfo(name)
+
+
+def is_zone(name: str) -> bool:
+    """Return whether this machine knows a zone by this name, and it is the same one on other machines."""
+    if name in _NO_ZONES or name.startswith(_NO_FOLDERS):
+        return False
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def not_a_zone(given: object) -> str:

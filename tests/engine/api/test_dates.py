@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ import pytest
 import tzlocal
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.api.default_zone import marked
+from everytick.api.refusals import explained
+from everytick.call_site import in_sentences
 from everytick.doctor.pitfalls import examine_schedule
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -153,3 +156,36 @@ def test_adding_while_it_runs_says_which_zone_counts(berlin: AsyncIOScheduler) -
     assert "its times are read in Europe/Berlin" in said[0]
     [job] = client.get_jobs()
     assert coming(job)[0] == DAYS[1]
+
+
+@pytest.mark.parametrize("moment", [date(1, 1, 1), date(9999, 12, 31), datetime(1, 1, 1, tzinfo=BERLIN)])
+def test_a_date_at_the_ends_of_the_calendar_is_one_sentence(berlin: AsyncIOScheduler, moment: Any) -> None:
+    for add in (berlin.add_job, SchedulerClient().add_job):
+        for name, trigger in (("run_date", "date"), ("start_date", "cron"), ("end_date", "interval")):
+            with pytest.raises(ScheduleError, match=rf"{name}=.* is too far away"):
+                add(added_tasks.note, trigger, **{name: moment})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: CronTrigger(start_date="2027-01-10T05:00"), f"start_date={datetime(2027, 1, 10, 5)!r}"),
+        (lambda: IntervalTrigger(end_date="2027-01-10T05:00"), f"end_date={datetime(2027, 1, 10, 5)!r}"),
+        (lambda: DateTrigger("20270110"), f"run_date={datetime(2027, 1, 10)!r}"),
+        (lambda: CalendarIntervalTrigger(days=1, start_date="2027-1-10"), "start_date='2027-01-10'"),
+        (lambda: CalendarIntervalTrigger(days=1, end_date="2027-01-10 05:00"), "end_date='2027-01-10'"),
+    ],
+)
+def test_a_text_that_a_trigger_of_apscheduler_does_not_read_is_told_with_what_to_write(
+    make: Callable[[], Any], said: str
+) -> None:
+    with pytest.raises(ScheduleError) as refusal, explained(), in_sentences():
+        make()
+    assert str(refusal.value).endswith(f": write {said}")
+    for wrong in ("tomorrow", "10.01.2027"):
+        with (
+            pytest.raises(ScheduleError, match=r"end_date='.*' is not a date or time such as 2026"),
+            explained(),
+            in_sentences(),
+        ):
+            IntervalTrigger(hours=1, end_date=wrong)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler import events
+from apscheduler.jobstores.base import JobLookupError
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -184,3 +185,23 @@ def refused(change: Any, given: Any) -> str:
         change(given)
     assert "test_next_runs.py:" in str(refusal.value)
     return str(refusal.value)
+
+
+async def test_no_way_is_named_that_is_refused_as_well(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(added_tasks.note, "cron", hour=9, id="code")
+    async with scheduler:
+        for control in (scheduler, SchedulerClient()):
+            for method, given in (
+                ("modify_job", {"hour": 5}),
+                ("modify_job", {"id": "other"}),
+                ("reschedule_job", {"trigger": "cron", "args": [1]}),
+            ):
+                with pytest.raises(ScheduleError, match="'code' stands in the schedule's code"):
+                    getattr(control, method)("code", **given)
+                with pytest.raises(JobLookupError, match="no job 'gone'"):
+                    getattr(control, method)("gone", **given)
+            # A job in the code can be paused as well.
+            with pytest.raises(ScheduleError, match=r"write pause_job\('code'\) to pause the job"):
+                control.modify_job("code", next_run_time=None)
+            with pytest.raises(JobLookupError, match="no job 'gone'"):
+                control.modify_job("gone", next_run_time=None)

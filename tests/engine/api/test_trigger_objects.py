@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -230,24 +230,11 @@ def test_a_wrong_combination_is_refused_in_a_sentence(berlin: AsyncIOScheduler) 
     same(berlin, berlin.add_job(print, CronTrigger(hour=9), id="other"), "cron", hour=9)
 
 
-class Foreign(tzinfo):
-    """Berlin as other libraries have it: such as dateutil's, which has no hash."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        return BERLIN.utcoffset(moment and moment.replace(tzinfo=BERLIN))
-
-    def dst(self, moment: datetime | None) -> timedelta | None:
-        return BERLIN.dst(moment and moment.replace(tzinfo=BERLIN))
-
-    def tzname(self, moment: datetime | None) -> str | None:
-        return BERLIN.tzname(moment and moment.replace(tzinfo=BERLIN))
-
-
 def test_a_scheduler_may_be_in_a_zone_of_another_library(tmp_path: Path) -> None:
+    # Which has no hash.
+    foreign = pytest.importorskip("dateutil.tz").gettz("Europe/Berlin")
     with scheduler_settings(tmp_path):
-        scheduler = AsyncIOScheduler(timezone=Foreign())
+        scheduler = AsyncIOScheduler(timezone=foreign)
         job = scheduler.add_job(print, "cron", hour=9, id="named")
         assert job.next_tick(0) == 8 * 3_600_000_000
         assert scheduler.add_job(print, "interval", hours=1, id="interval").next_tick(0) is not None

@@ -55,7 +55,7 @@ def test_the_ticks_of_a_span_are_those_that_walking_finds(
     for _ in range(number):
         ends.append(source.next(ends[-1]) or ends[-1] + 1)
     zone = getattr(source, "_zone", UTC_ZONE)
-    line = timeline(Schedule(source, "", zone), begin, ends[-1])
+    line = timeline(Schedule(source, "", zone, {}), begin, ends[-1])
     expected = walk(source, begin, ends[-1])
     assert list(line.ticks(begin - 1, ends[-1])) == expected
     assert line.total == len(expected)
@@ -90,7 +90,7 @@ def test_a_year_with_its_clock_changes_is_what_walking_finds(
     begin = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * SECOND
     start, end = (None, None) if bound is None else (begin + bound, begin + 2 * bound)
     source = CronTicks({"second": "0", "minute": "0", **fields}, ZoneInfo(zone), start, end)
-    line = timeline(Schedule(source, "", ZoneInfo(zone)), begin, begin + 366 * DAY)
+    line = timeline(Schedule(source, "", ZoneInfo(zone), {}), begin, begin + 366 * DAY)
     assert list(line.ticks(begin - 1, begin + 366 * DAY)) == walk(source, begin, begin + 366 * DAY)
 
 
@@ -129,7 +129,7 @@ def test_the_account_always_balances(
         print, "interval", seconds=1, id=f"job{name}", misfire_grace_time=grace, coalesce=most is None,
         max_catch_up=most or 1, max_instances=instances,
     )  # fmt: skip
-    job.schedule = Schedule(source, "", getattr(source, "_zone", UTC_ZONE), jitter * SECOND)
+    job.schedule = Schedule(source, "", getattr(source, "_zone", UTC_ZONE), {}, jitter * SECOND)
     job.startup_delay = 3 * SECOND if at_starts else None
     end = MONDAY
     for _ in range(number):

@@ -167,14 +167,6 @@ def test_combined_triggers_in_words(trigger: BaseTrigger, words: str) -> None:
     assert in_words(schedule(trigger)) == words
 
 
-def test_a_trigger_in_a_zone_without_a_name_keeps_its_expression() -> None:
-    class Nameless(ZoneInfo):
-        key = None  # type: ignore[assignment]
-
-    made = schedule("cron", {"hour": 9}, Reading(Nameless.no_cache("Europe/Berlin")))
-    assert in_words(made) == "cron[hour='9']"
-
-
 # --- whatever is declared: the words are true, and are of nothing else
 
 _HOURS = ["*", "*/4", "*/6", "9", "0,12", "8-18/2", "9-17", "22,23", "1,2,5", "23"]

@@ -14,11 +14,12 @@ from .cron import CronTicks
 from .present import forget, hear, now
 from .protocol import Ticks
 from .regular import CalendarTicks, DateTicks, IntervalTicks
-from .zones import DAY, EPOCH, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment
+from .zones import DAY, EPOCH, FIRST, FOREVER, LAST, SECOND, instant, instant_in, instant_of_wall, moment
 
 __all__ = [
     "DAY",
     "EPOCH",
+    "FIRST",
     "FOREVER",
     "LAST",
     "SECOND",

@@ -13,7 +13,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # Later than anything; fits into 64 bits.
 FOREVER = 2**62
-# Instants beyond this are not reckoned with.
+# Instants beyond these are not reckoned with: they are dates in every zone.
+FIRST = int((datetime(10, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
@@ -26,7 +27,9 @@ def instant(moment: datetime) -> int:
 
 def instant_in(moment: datetime, zone: tzinfo) -> int:
     """Return a datetime as an instant; one without a zone is a wall-clock time in `zone`."""
-    return instant(moment) if moment.tzinfo else instant_of_wall(moment, zone)
+    if moment.utcoffset() is None:
+        return instant_of_wall(moment.replace(tzinfo=None), zone)
+    return instant(moment)
 
 
 def moment(instant: int, zone: tzinfo = UTC) -> datetime:
