@@ -209,7 +209,7 @@ async def test_a_run_whose_cancellation_was_requested_does_not_wait_for_another_
                 f" cancel_us = 6 WHERE run_id = {number}"
             )
             claim = Claim(number, "job", "scheduled", 1, 1, 5)
-            runs.queue_up(connection, taken, [(claim, 1)])
+            runs.requeue(connection, taken, [(claim, 1)])
         [row] = [row for row in rows(scheduler) if row["run_id"] == number]
         assert (row["state"], row["error"]) == ("cancelled", "its cancellation was requested")
         assert row["finished_us"]
