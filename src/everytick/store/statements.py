@@ -68,10 +68,13 @@ RETURNING run_id
 # A run that is only reserved, until its jitter is over, is not under way (R7). Runs claimed together run one
 # after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
+# A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 COUNT_HELD = Bulk(
     """
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.by_us - 1000000
+       count(DISTINCT CASE WHEN state = 'running' AND NOT (due_us < started_us - 1000000
+                                                           AND started_us > given.by_us - 500000)
+                             OR state = 'claimed' AND due_us < given.by_us - 1000000
                            THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
