@@ -13,7 +13,7 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # Later than anything; fits into 64 bits.
 FOREVER = 2**62
-# Instants beyond this are not reckoned with.
+# Instants beyond this are never computed.
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
