@@ -17,7 +17,7 @@ from everytick.read.known_job import KnownJob, jobs_in_force
 from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
-from everytick.store.querying import connect, why_unused
+from everytick.store.querying import connect_checked, why_unused
 from everytick.store.records import host_name
 from everytick.text.durations import duration
 from everytick.text.instants import at, iso
@@ -85,8 +85,7 @@ def check(ledger: Ledger) -> Health:
     Blocks for some milliseconds; for up to five seconds if another program has locked the ledger.
     """
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             if (sentence := why_unused(connection, ledger.application)) is not None:
                 return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
             return judge(jobs_in_force(connection), read_processes(connection))
@@ -101,8 +100,7 @@ def check_here(ledger: Ledger) -> Health:
     ledger that does not answer is a remark: no restart helps there. Raises nothing, and blocks like `check`.
     """
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             found = [process for process in read_processes(connection) if process.host == host_name()]
     except LedgerError as problem:
         return Health(ticks.now(), remarks=unreadable(problem).problems)
