@@ -86,7 +86,7 @@ class Lateness:
 
 
 def lateness(records: Iterable[Record], load: Load, burst: int) -> Lateness:
-    """Reckon the lateness of one burst of a load."""
+    """Compute the lateness of one burst of a load."""
     at, due = load.bursts[burst]
     due *= load.copies
     return Lateness.of([record for record in records if abs(record[0] - load.begin - at) < 0.01], due)

@@ -9,18 +9,21 @@ one on which it is started.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import queue
 import random
 import selectors
 import signal
 import socket
+import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -190,6 +193,33 @@ def _hear_as_usual() -> None:
         signal.set_wakeup_fd(-1)
     _heard.clear()
     _let_through()
+
+
+def end_child(problem: BaseException | None) -> NoReturn:
+    """End a child that was forked, as a program does that has come to its end, or to this problem."""
+    code = 0 if problem is None else 1
+    if isinstance(problem, SystemExit):
+        if problem.code is None or isinstance(problem.code, int):
+            code = problem.code or 0
+        else:
+            print(problem.code, file=sys.stderr)
+    elif problem is not None:
+        traceback.print_exception(problem)
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    system.end_process(code & 0xFF)
+
+
+@atexit.register
+def _hear_no_more() -> None:
+    """Let no signal change the exit code of a process that is ending by itself.
+
+    Registered before the modules of the application are imported, so that it comes after what they have
+    registered: what they wait for can be cut short by a signal.
+    """
+    for number in _heard:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(slots=True)

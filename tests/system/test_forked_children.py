@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 TASKS = """
-import logging, multiprocessing, os, signal, sys, time
+import asyncio, logging, multiprocessing, os, signal, sys, time
 from datetime import timedelta
 from loguru import logger
 
@@ -78,6 +78,60 @@ def leaves_a_daemon():
     child = forking.Process(target=time.sleep, args=(600,), daemon=True)
     kept.append(child)
     child.start()
+
+def ended(child, code):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        number, status = os.waitpid(child, os.WNOHANG)
+        if number:
+            assert os.waitstatus_to_exitcode(status) == code, status
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    raise AssertionError("the child went on")
+
+def leaves_its_function_in_the_child():
+    child = os.fork()
+    if child == 0:
+        return
+    ended(child, 0)
+
+def exits_in_the_child():
+    child = os.fork()
+    if child == 0:
+        sys.exit(5)
+    ended(child, 5)
+
+def exits_with_words_in_the_child():
+    child = os.fork()
+    if child == 0:
+        sys.exit("the last words")
+    ended(child, 1)
+
+def fails_in_the_child():
+    child = os.fork()
+    if child == 0:
+        raise ValueError("of the child")
+    ended(child, 1)
+
+async def leaves_its_coroutine_in_the_child():
+    child = os.fork()
+    if child == 0:
+        return
+    await asyncio.to_thread(ended, child, 0)
+
+async def fails_on_the_loop_in_the_child():
+    child = os.fork()
+    if child == 0:
+        await asyncio.sleep(1)
+    await asyncio.to_thread(ended, child, 1)
+
+async def waits_on_the_loop_in_the_child():
+    child = os.fork()
+    if child == 0:
+        await asyncio.sleep(0)
+        os._exit(0)
+    await asyncio.to_thread(ended, child, 1)
 
 def logs():
     def talk():
@@ -166,6 +220,26 @@ def test_children_end_when_they_are_asked_to_and_so_does_the_scheduler(tmp_path:
     if name == "logs":
         assert "the child says so" in process.log()
         assert "by logging too" in process.log()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    {
+        "leaves_its_function_in_the_child": "",
+        "exits_in_the_child": "",
+        "exits_with_words_in_the_child": "the last words",
+        "fails_in_the_child": "ValueError: of the child",
+        "leaves_its_coroutine_in_the_child": "",
+        "fails_on_the_loop_in_the_child": "RuntimeError: no running event loop",
+    }.items(),
+)
+def test_a_child_ends_where_it_leaves_the_function_of_the_job(tmp_path: Path, name: str, said: str) -> None:
+    app = with_job(tmp_path, name)
+    with app.running() as process:
+        wait_for(lambda: of_forks(app, "succeeded", "failed"), name)
+        [run] = of_forks(app)
+        assert run["state"] == "succeeded", process.log()
+        assert said in process.log()
 
 
 @pytest.mark.parametrize("name", ["adds_a_job", "asks_as_a_client", "reads"])

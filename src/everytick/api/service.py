@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
 from typing import Any
 
 from everytick import app, standard_streams
-from everytick.engine.context import current_run
+from everytick.engine.context import current_run, run_in
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
@@ -21,6 +23,9 @@ from loguru import logger
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 _SHOWN_JOBS = 10
+# How long the interpreter may take for its end, in seconds: when a thread or process holds it up, and when
+# nothing is known that does.
+_HELD_UP, _BUSY = 2.0, 8.0
 
 
 def run_until_stopped(
@@ -31,7 +36,9 @@ def run_until_stopped(
     `beside` gives the servers, such as the dashboard, that run from when the schedule has started.
 
     Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded. A start that is asked to
-    stop while it waits for the ledger ends the process with exit code 0.
+    stop while it waits for the ledger ends the process with exit code 0. Threads and child processes that
+    jobs left behind may go on for the rest of SCHEDULER_SHUTDOWN_GRACE_TIME; then they are cut, and the
+    process ends with exit code 1.
 
     Raises:
         LedgerError: the ledger cannot be used; nothing was started.
@@ -52,6 +59,8 @@ def run_until_stopped(
 
 
 def _end(code: int) -> None:
+    for child in _children():
+        child.terminate()
     logger.complete()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -66,15 +75,26 @@ def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | Non
     while True:
         try:
             return loop.run_until_complete(task)
-        except (SystemExit, KeyboardInterrupt):
+        except (SystemExit, KeyboardInterrupt) as problem:
             # Signals are heard in another way: a task that a run had begun raised it, through the loop.
             if task.done():
                 raise
-            logger.exception("a task that a job had begun wanted to end the program; it goes on")
+            logger.exception("{} wanted to end the program; it goes on", _culprit(problem))
         except RuntimeError:
             if task.done():
                 raise
             logger.error("something stopped the event loop; it goes on")
+
+
+def _culprit(problem: BaseException) -> str:
+    """Return who raised an error through the event loop, in the name of which run."""
+    for frame, _line in traceback.walk_tb(problem.__traceback__):
+        handle = frame.f_locals.get("self")
+        # The loop calls each callback, and each step of a task, with the variables of the run that began it.
+        variables = getattr(handle, "_context", None) if isinstance(handle, asyncio.Handle) else None
+        if variables is not None and (run := run_in(variables)) is not None:
+            return f"job {run.job_id}: a task that it had begun"
+    return "a task that a job had begun"
 
 
 def _let_no_job_stop(loop: asyncio.AbstractEventLoop) -> None:
@@ -119,8 +139,9 @@ async def _serve(
         ending.enter_context(beside())
         await in_spite_of_jobs(stop.wait)
         logger.info("stopping")
+        ends_at = system.monotonic() + scheduler.settings.scheduler_shutdown_grace_time
         cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
-        _ignore_signals()
+        _end_in_time(ends_at, hurry.is_set())
         return cut
 
 
@@ -184,7 +205,41 @@ def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None]) -> None:
         system.on_signal(number, lambda call=call: loop.call_soon_threadsafe(call))  # type: ignore[misc]
 
 
-def _ignore_signals() -> None:
-    """Ignore signals from now on: the process is about to end by itself, with its true exit code."""
+def _end_in_time(ends_at: float, in_a_hurry: bool) -> None:
+    """Let the process end by then, a moment of the monotonic clock, or when a further signal comes.
+
+    Otherwise the interpreter waits at its end for each thread and each process that a job left behind.
+    """
+    hurry = system.event()
     for number in STOP_SIGNALS:
-        system.ignore_signal(number)
+        if number == HANGUP_SIGNAL:
+            system.ignore_signal(number)
+        else:
+            system.on_signal(number, hurry.set)
+    patience = 0.0 if in_a_hurry else ends_at - system.monotonic()
+
+    def end() -> None:
+        hurry.wait(patience)
+        # Most often the interpreter ends meanwhile, and this thread with it.
+        system.sleep(_HELD_UP)
+        if not (left := _left_behind()):
+            system.sleep(_BUSY)
+            left = _left_behind() or ["something that is neither a thread nor a process"]
+        logger.error("ended, although a job had left behind what goes on: {}", ", ".join(left))
+        _end(1)
+
+    system.start_thread(end, name="scheduler-end")
+
+
+def _children() -> list[Any]:
+    """Return the processes that jobs have begun by `multiprocessing` and that go on."""
+    # Not imported for this: then there are none.
+    module = sys.modules.get("multiprocessing.process")
+    return [] if module is None else sorted(module.active_children(), key=lambda it: str(it.name))
+
+
+def _left_behind() -> list[str]:
+    """Return what jobs left behind that the interpreter waits for at its end."""
+    threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
+    found = [f"the process {child.name}" for child in _children()]
+    return found + [f"the thread {thread.name}" for thread in threads]

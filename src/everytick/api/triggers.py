@@ -158,7 +158,7 @@ def _compile_object(trigger: BaseTrigger, reading: Reading) -> Schedule:
 
 
 def _has_ticks_of(trigger: BaseTrigger, cls: type[BaseTrigger]) -> bool:
-    """Return whether a trigger is of a class, and reckons its ticks as that does."""
+    """Return whether a trigger is of a class, and computes its ticks as that does."""
     own = getattr(trigger.get_next_fire_time, "__func__", None)
     return isinstance(trigger, cls) and own is cls.get_next_fire_time
 

@@ -11,7 +11,7 @@ from everytick.model import ticks
 from everytick.read.processes import Process, Processes, find_processes
 from everytick.read.under_way import count_held
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.system import system
 from everytick.text.instants import iso
 from sqlalchemy import Connection
@@ -40,8 +40,7 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
         Problem: there is no ledger yet, it does not answer, or it lacks the job or run that is asked for.
     """
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             yield connection
     except NotFoundError as problem:
         raise Problem(404, str(problem)) from None

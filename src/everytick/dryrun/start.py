@@ -24,7 +24,7 @@ from everytick.read.runs import HELD, WAITING
 from everytick.store import claims, joining, queue, schema, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.store.records import Identity, Registration, Room
 from sqlalchemy import Connection, select, text
 from sqlalchemy.pool import StaticPool
@@ -73,8 +73,7 @@ def dry_run(ledger: Ledger, declared: Declared) -> DryRun:
             assert isinstance(stage, sqlite3.Connection)
             stage.isolation_level = None
             if ledger.exists():
-                ledger.check_readable()
-                with connect(ledger) as source:
+                with connect_checked(ledger) as source:
                     _copy(source, stage)
             return _act(stage, declared, ledger.application)
     except sqlite3.DatabaseError as problem:

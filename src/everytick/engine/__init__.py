@@ -4,6 +4,7 @@
 - `registry`: the jobs that the process knows, of its code and added while running
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
+- `tasks`: the tasks in which runs are called, with fresh context variables
 - `runner`: one claimed run, from its start to its outcome
 - `executor`: its function, on the event loop or on a thread
 - `context`: the run that a task belongs to

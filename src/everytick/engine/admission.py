@@ -7,10 +7,8 @@ recorded as started many at once, shortly before there is a slot for each.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import math
-import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
@@ -26,15 +24,16 @@ from loguru import logger
 
 from .listeners import Listeners
 from .outcomes import Outcomes
+from .tasks import RunTask, Tasks
 
 # Sleeping longer would notice a clock that was set forward too late (R10).
 LONGEST_SLEEP = 30.0
 # Runs are recorded as started ahead of their slot: as many as end within `_MOMENT` seconds, at most
 # `_MOST_AHEAD`.
 _MOMENT, _MOST_AHEAD = 0.05, 1_000
-# A run that has waited so long for a slot may wait for one in any process, unless one will be free here
-# within `_NEAR` seconds.
-_PATIENCE, _NEAR = 0.2, 0.5
+# A run that has waited here for that many seconds may wait for a slot in any process, unless one will be
+# free here within `_NEAR` seconds.
+_REQUEUE_SECONDS, _NEAR = 0.2, 0.5
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -65,22 +64,22 @@ class Admission:
         self._waiting: deque[list[Claim]] = deque()
         self._starting: dict[int, list[Claim]] = {}
         self._ready: deque[list[Claim]] = deque()
-        self._impatience: asyncio.TimerHandle | None = None
-        self.slots: set[asyncio.Task[None]] = set()
+        self._requeue_timer: asyncio.TimerHandle | None = None
+        # With each slot, those of its runs that were not entered yet.
+        self.slots: dict[RunTask, list[Claim]] = {}
+        self._tasks = Tasks()
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
-        # The variables that a run begins with; no run sees what another one has set.
-        self._variables = contextvars.Context()
         # Called when a run has ended, with its job, and nothing waits here for its slot.
         self.when_free: Callable[[str], None] | None = None
-        # Whether runs were given up, and may wait for a slot that gets free here.
-        self.queued_up = False
+        # Whether runs were put back into the queue, and may wait for a slot that gets free here.
+        self.has_requeued = False
         self.closed = False
 
     def begin(self) -> None:
         """Let each run begin with the context variables that are set here and now."""
-        self._variables = contextvars.copy_context()
+        self._tasks.begin()
 
     def room(self) -> Room:
         """Return how many more runs could begin, beside those that are about to. From any thread."""
@@ -120,7 +119,7 @@ class Admission:
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
         elif verdict == "waits":
-            self.queued_up = True
+            self.has_requeued = True
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
@@ -129,20 +128,19 @@ class Admission:
 
     def take_back(self, run_id: int) -> Claim | None:
         """Return a run that was claimed and has not begun, which will not begin any more; None if it has."""
-        if len(self._early.get(run_id, ())) == 1:
-            return self._early.pop(run_id)[0]
-        for queue in (self._waiting, self._ready):
-            for claims in queue:
-                if [claim.run_id for claim in claims] == [run_id]:
-                    queue.remove(claims)
-                    return claims[0]
+        for claims in (*self._early.values(), *self._waiting, *self._ready, *self.slots.values()):
+            for claim in claims:
+                if claim.run_id == run_id:
+                    claims.remove(claim)
+                    self._forget_empty()
+                    return claim
         return None
 
     def close(self) -> None:
         """Begin no more runs, and give back those that have not begun."""
         self.closed = True
-        if self._impatience:
-            self._impatience.cancel()
+        if self._requeue_timer:
+            self._requeue_timer.cancel()
         for timer, _run_ids in self._timers.values():
             timer.cancel()
         # A run that is about to be recorded as started is given back after that is done, not before.
@@ -150,6 +148,10 @@ class Admission:
         self._outcomes.release([claim for claims in held for claim in claims])
         for place in (self._timers, self._early, self._starting, self._waiting, self._ready):
             place.clear()
+
+    def _forget_empty(self) -> None:
+        self._early = {run_id: claims for run_id, claims in self._early.items() if claims}
+        self._waiting, self._ready = deque(filter(None, self._waiting)), deque(filter(None, self._ready))
 
     def _place(self, claims: list[Claim]) -> None:
         if self.closed:
@@ -193,19 +195,21 @@ class Admission:
         while self._ready and len(self.slots) < self._max_workers and not self.closed:
             claims = self._ready.popleft()
             job_id = claims[0].job_id
-            task = self._task(self._slot(claims), job_id)
-            self.slots.add(task)
+            task = self._tasks.start(self._slot(claims), job_id)
+            self.slots[task] = claims
             task.add_done_callback(functools.partial(self._slot_is_free, job_id))
         if self._waiting and not self._starting and not self.closed:
             self._start_waiting()
-        if (self._waiting or self._ready) and not (self._impatience or self.closed):
-            self._impatience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
+        if (self._waiting or self._ready) and not (self._requeue_timer or self.closed):
+            self._requeue_timer = asyncio.get_running_loop().call_later(
+                _REQUEUE_SECONDS, self._requeue_waiting
+            )
 
-    def _lose_patience(self) -> None:
-        """Give up runs that have waited here for long, for any process: they are not under way (R15)."""
-        self._impatience = None
+    def _requeue_waiting(self) -> None:
+        """Let runs that have waited here for long wait in the queue, for any process (R15)."""
+        self._requeue_timer = None
         slots_soon = max(0, self._max_workers - len(self.slots)) + self._free_within(_NEAR)
-        given_up: list[tuple[Claim, int]] = []
+        requeued: list[tuple[Claim, int]] = []
         for place in (self._ready, self._waiting):
             for claims in list(place):
                 job = self._jobs.get(claims[0].job_id)
@@ -213,14 +217,15 @@ class Admission:
                     slots_soon -= 1
                 else:
                     place.remove(claims)
-                    given_up += [(claim, job.most_waiting) for claim in claims]
-        if given_up:
-            self.queued_up = True
-            self._outcomes.queue_up(given_up)
+                    requeued += [(claim, job.most_waiting) for claim in claims]
+        if requeued:
+            self.has_requeued = True
+            self._outcomes.requeue(requeued)
         self._go_on()
 
-    def _slot_is_free(self, job_id: str, task: asyncio.Task[None]) -> None:
-        self.slots.discard(task)
+    def _slot_is_free(self, job_id: str, task: RunTask) -> None:
+        # None is left but after a cut.
+        self._outcomes.release(self.slots.pop(task))
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
@@ -228,33 +233,23 @@ class Admission:
             self.when_free(job_id)
 
     async def _slot(self, claims: list[Claim]) -> None:
-        for number, claim in enumerate(claims):
-            if self.closed:
-                self._outcomes.release(claims[number:])
-                return
-            if claim.due > ticks.now():
+        """Call runs one after another; each leaves the list when its turn comes."""
+        is_first = True
+        while claims and not self.closed:
+            if claims[0].due > ticks.now():
                 # Not yet due: of several, each has its own jitter; or the clock was set back (R2).
-                self.dispatch(claims[number:])
+                self.dispatch(claims.copy())
+                claims.clear()
                 return
+            claim = claims.pop(0)
             try:
                 # The first run has the context of the slot's own task, each further one another.
-                await (self._task(self._run(claim), claim.job_id) if number else self._run(claim))
+                await (self._run(claim) if is_first else self._tasks.start(self._run(claim), claim.job_id))
             except asyncio.CancelledError:
                 # Cut while it waited to be recorded as started: it was not entered.
-                self._outcomes.release(claims[number:])
+                claims.insert(0, claim)
                 return
-
-    def _task(self, work: Coroutine[Any, Any, None], job_id: str) -> asyncio.Task[None]:
-        """Return a task that begins with fresh variables."""
-        # The name is what the watchdog tells of a coroutine that blocks the loop.
-        return asyncio.create_task(work, name=f"job {job_id}", context=self._fresh_variables())
-
-    def _fresh_variables(self) -> contextvars.Context:
-        variables = self._variables.copy()
-        if decimal := sys.modules.get("decimal"):
-            # The object in this variable is changed in place, so a copy of the variables would share it.
-            variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
-        return variables
+            is_first = False
 
     def _start_waiting(self) -> None:
         """Have those that wait recorded as started, as many as will soon have a slot; no two of one job."""
@@ -268,7 +263,7 @@ class Admission:
             self._waiting.popleft()
             if job is None:
                 # The job was removed meanwhile: the code that begins runs records this.
-                self._ready.append([claim])
+                self._ready.append([claim, *others])
             elif self.is_missed(claim, job):
                 if others:
                     self._waiting.appendleft(others)
@@ -296,6 +291,9 @@ class Admission:
                 # As fresh as when it was asked for: the process may have been frozen since.
                 claim.started, claim.at = True, asked
                 self._ready.append([claim, *others])
+            elif verdict == "waits":
+                # With the first of them all wait in the queue, or a later one could begin before it.
+                self._outcomes.release(others)
             elif others:
                 self._waiting.appendleft(others)
         self._go_on()
@@ -304,4 +302,4 @@ class Admission:
 def _waits_for_long(claim: Claim) -> bool:
     """Return whether a run that is due has waited in this process for longer than it should."""
     since_due = (ticks.now() - claim.due) / ticks.SECOND
-    return min(since_due, system.monotonic() - claim.at) >= _PATIENCE
+    return min(since_due, system.monotonic() - claim.at) >= _REQUEUE_SECONDS

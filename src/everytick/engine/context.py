@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -75,6 +75,11 @@ def describe(
 _run: ContextVar[Run] = ContextVar("scheduler_run")
 
 set_current_run = _run.set
+
+
+def run_in(variables: Context) -> Run | None:
+    """Return the run that these context variables belong to; None before one has begun."""
+    return variables.get(_run)
 
 
 def current_run() -> Run | None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
 from everytick.model.allowed_functions import AllowedFunctions
-from everytick.model.functions import check_that_it_ran
+from everytick.model.functions import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
-from everytick.system import system
+from everytick.system import end_child, system
 
 from . import capture
+from .tasks import RunTask
 
 
 class Calls:
@@ -34,7 +34,7 @@ class Calls:
         self._allowed = allowed
         self._threads = system.thread_pool(most, "scheduler-task")
         self._on_threads: dict[int, Future[Any]] = {}
-        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        self._tasks: dict[int, RunTask] = {}
         # The log lines of runs.
         self._lines: dict[int, capture.Lines] = {}
 
@@ -49,7 +49,7 @@ class Calls:
             self._allowed.check(job.func)
         self._lines[run_id], token = capture.begin()
         task = asyncio.current_task()
-        assert task is not None
+        assert isinstance(task, RunTask)
         self._tasks[run_id] = task
         on_thread = functools.partial(self._on_thread, run_id)
         try:
@@ -70,7 +70,7 @@ class Calls:
         if run_id in self._on_threads:
             return False
         if task := self._tasks.get(run_id):
-            task.cancel()
+            task.cut()
         return True
 
     def forget(self, run_id: int) -> str | None:
@@ -88,7 +88,7 @@ class Calls:
         self._on_threads[run_id] = future
         # Shielded: cancelling the waiting must not look like a cancelled function.
         value = await asyncio.shield(asyncio.wrap_future(future))
-        if inspect.isawaitable(value):
+        if is_awaitable(value):
             # The function returned a coroutine, which goes on here and can be cancelled.
             del self._on_threads[run_id]
         return value
@@ -101,21 +101,39 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
         RuntimeError: it handed back work that nobody did, such as a generator, so it was no success.
     """
     if job.is_coroutine_function:
-        value = await job.func(*job.args, **job.kwargs)
+        with _ending_in_a_child():
+            value = await job.func(*job.args, **job.kwargs)
     else:
         call = functools.partial(job.func, *job.args, **job.kwargs)
-        inside = functools.partial(contextvars.copy_context().run, _without_stop_iteration, call)
+        inside = functools.partial(contextvars.copy_context().run, _call_plain, call)
         value = await on_thread(inside)
-        if inspect.isawaitable(value):
+        if is_awaitable(value):
             # A plain function (a lambda, a callable object) may hand back a coroutine.
-            value = await value
+            with _ending_in_a_child():
+                value = await value
     check_that_it_ran(value)
     return value
 
 
-def _without_stop_iteration(call: Callable[[], Any]) -> Any:
+def _call_plain(call: Callable[[], Any]) -> Any:
     try:
-        return call()
-    except StopIteration as problem:
-        # A future cannot carry a StopIteration: the run would wait for its function for ever.
-        raise RuntimeError("the function raised StopIteration") from problem
+        with _ending_in_a_child():
+            return call()
+    except (StopIteration, GeneratorExit) as problem:
+        # A future cannot carry the one: the run would wait for its function for ever. The other would close
+        # the coroutine that waits for the future.
+        raise RuntimeError(f"the function raised {type(problem).__name__}") from problem
+
+
+class _ending_in_a_child:
+    """End a child that the job's function has forked where it leaves the function.
+
+    Behind it is the engine, of which the child has a copy: it would wait for ever, or run other jobs too.
+    """
+
+    def __enter__(self) -> None:
+        self._pid = system.pid()
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        if system.pid() != self._pid:
+            end_child(problem)

@@ -58,8 +58,8 @@ class Heartbeats:
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
         # Whether more runs may wait than there was room for, and the jobs whose runs wait for another one.
-        self.more = False
-        self.full: set[str] = set()
+        self.may_have_left = False
+        self.at_limit: set[str] = set()
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
@@ -85,21 +85,21 @@ class Heartbeats:
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
         left: dict[str, str] = {}
-        full: set[str] = set()
+        at_limit: set[str] = set()
         if not room.is_any:
             # Nobody looks, so there may be some by the time that a slot is free.
-            self.more = True
+            self.may_have_left = True
             return
         # A run that ends while this looks may have been in the way of another: then it looks once more.
-        self.more = True
+        self.may_have_left = True
         found = queue.is_any(connection, self._me)
         if found:
             self._in_transaction(
-                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, full)
+                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, at_limit)
             )
             self._tell_of(left)
-        self.full = full
-        self.more = found and not room.is_any
+        self.at_limit = at_limit
+        self.may_have_left = found and not room.is_any
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""

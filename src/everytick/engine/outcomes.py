@@ -45,15 +45,15 @@ class Outcomes:
             return
         self._writer.submit(lambda inside: runs.release(inside, me, claims), keep=True)
 
-    def queue_up(self, waiting: Sequence[tuple[Claim, int]]) -> None:
+    def requeue(self, waiting: Sequence[tuple[Claim, int]]) -> None:
         """Let runs wait for a slot in any process; with each, how many ticks of its job may wait so."""
         me, writer = self._me, self._writer
 
-        def queue_up(connection: Connection) -> None:
-            runs.queue_up(connection, me, waiting)
+        def requeue(connection: Connection) -> None:
+            runs.requeue(connection, me, waiting)
             writer.wake_others(connection)
 
-        writer.submit(queue_up, keep=True)
+        writer.submit(requeue, keep=True)
 
     def _write_alone(self, outcome: Outcome, *, again: bool = True) -> None:
         """Write an outcome with its run's log lines and error alone: if that fails, no other fails with it.

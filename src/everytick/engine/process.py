@@ -245,8 +245,8 @@ class Process:
     def _take_more(self, job_id: str) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""
         admission, heartbeats = self._runner.admission, self._heartbeats
-        if heartbeats.more or admission.queued_up or job_id in heartbeats.full:
-            heartbeats.more = admission.queued_up = False
+        if heartbeats.may_have_left or admission.has_requeued or job_id in heartbeats.at_limit:
+            heartbeats.may_have_left = admission.has_requeued = False
             self.writer.hurry()
 
     def _answers(self) -> bool:
@@ -311,9 +311,13 @@ class Process:
             self._loop.call_soon_threadsafe(functools.partial(self._take_over_now, claims))
 
     def _take_over_now(self, claims: list[Claim]) -> None:
+        # Those that were claimed at one instant run one after another (R5).
+        together: dict[tuple[str, int], list[Claim]] = {}
         for claim in claims:
             self._listeners.submitted(claim)
-            self._runner.admission.dispatch([claim])
+            together.setdefault((claim.job_id, claim.claimed), []).append(claim)
+        for of_a_slot in together.values():
+            self._runner.admission.dispatch(of_a_slot)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

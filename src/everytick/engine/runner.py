@@ -66,14 +66,14 @@ class Runner:
         plain function cannot be cancelled: see `left`.
         """
         self.admission.close()
-        slots = self.admission.slots
+        slots = self.admission.slots.keys()
         if slots:
             logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
             await _until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
         for task in slots:
-            task.cancel()
+            task.cut()
         if slots:
             await asyncio.wait(slots, timeout=_CANCEL_SECONDS)
         self._give_up_on_deaf()
@@ -275,7 +275,7 @@ class Runner:
         self._listeners.ended(claim, code, value, problem, trace)
 
 
-async def _until_done(tasks: set[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
+async def _until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
     hurried = asyncio.ensure_future(hurry.wait())
     ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
     await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)

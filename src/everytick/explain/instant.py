@@ -15,7 +15,7 @@ from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.text.instants import at, iso
 from everytick.text.wording import no_job
 from sqlalchemy import Connection
@@ -86,8 +86,7 @@ def why(
     """
     if not ledger.exists():
         return _never_started(job_id, declared, problem)
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         known = find_job(connection, job_id)
         if known is None:
             return _never_started(job_id, declared, problem, list_job_ids(connection))

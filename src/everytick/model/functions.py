@@ -13,9 +13,9 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import import_module
-from types import AsyncGeneratorType, CodeType, FunctionType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 # Limits of arguments that are stored: nested levels of lists and dicts, and bits of a number.
@@ -89,7 +89,10 @@ _signature = functools.lru_cache(maxsize=1_000)(inspect.signature)
 def _is_generator(function: Any) -> bool:
     # A method passes on the attributes of its function.
     code = getattr(function, "__code__", None)
-    return isinstance(code, CodeType) and bool(code.co_flags & _GENERATOR)
+    if not isinstance(code, CodeType) or code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        # Calling a generator of `types.coroutine` gives what can be awaited.
+        return False
+    return bool(code.co_flags & _GENERATOR)
 
 
 def _takes_nothing(function: FunctionType) -> bool:
@@ -111,6 +114,17 @@ def is_coroutine_function(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
+def is_awaitable(value: Any) -> bool:
+    """Return whether a value can be awaited. What it says of its own class is not asked for.
+
+    A value that stands for another one, such as a web framework's `request`, may raise an error there.
+    """
+    kind = type(value)
+    if issubclass(kind, GeneratorType):
+        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return issubclass(kind, Awaitable)
+
+
 def check_that_it_ran(value: Any) -> None:
     """Refuse what a function handed back if it is work that nobody did: the run was no success.
 
@@ -121,24 +135,25 @@ def check_that_it_ran(value: Any) -> None:
     if type(value).__module__ == "contextlib":
         # A function under `contextlib.contextmanager` returns an object with the generator inside.
         value = getattr(value, "gen", value)
-    if inspect.isgenerator(value):
+    kind = type(value)
+    if issubclass(kind, GeneratorType):
         what = "a generator" if inspect.getgeneratorstate(value) == inspect.GEN_CREATED else None
-    elif inspect.isasyncgen(value):
+    elif issubclass(kind, AsyncGeneratorType):
         what = "an async generator" if _is_untouched(value) else None
-    elif inspect.iscoroutine(value):
+    elif issubclass(kind, CoroutineType):
         what = None
         if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
             what = "a coroutine"
             # Or Python would warn of it as well.
             value.close()
-    elif inspect.isawaitable(value) and not asyncio.isfuture(value):
-        what = f"a {type(value).__name__}"
+    elif is_awaitable(value) and not asyncio.isfuture(value):
+        what = f"a {kind.__name__}"
     else:
         what = None
     if what is not None:
         raise RuntimeError(
             f"the function handed back {what} that nobody ran"
-            + ("" if made is value else f": use it in `{'async ' if inspect.isasyncgen(value) else ''}with`")
+            + ("" if made is value else f": use it in `{'async ' if kind is AsyncGeneratorType else ''}with`")
         )
 
 

@@ -1,6 +1,6 @@
 """A schedule in canonical form: its ticks, zone and jitter, and the plain data it is made from.
 
-The ledger keeps that data, so that the ticks of a job can be reckoned without the code that declared it:
+The ledger keeps that data, so that the ticks of a job can be computed without the code that declared it:
 for jobs added while running, and for what an older version of the schedule left unaccounted for.
 """
 

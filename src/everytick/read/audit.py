@@ -6,7 +6,7 @@ from typing import Any
 
 from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
@@ -26,8 +26,7 @@ def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[En
     """
     if not ledger.exists():
         return []
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         found, _more = audit_entries(connection, limit, job_id=job_id)
         if not found and job_id is not None:
             check_job(connection, job_id)

@@ -13,7 +13,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect, connect_checked
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
@@ -126,8 +126,7 @@ def _jobs(ledger: Ledger) -> dict[str, KnownJob]:
     """Return all jobs in the ledger by their ids."""
     if not ledger.exists():
         return {}
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         return {job.id: job for job in read_jobs(connection)}
 
 

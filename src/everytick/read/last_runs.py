@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
 from .run_columns import STARTED, STATE
@@ -66,9 +66,8 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     """
     if not ledger.exists():
         return {}
-    ledger.check_readable()
     found = {}
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         for job_id in job_ids:
             newest = with_tick(job_id, _runs.state, _runs.started_us, _runs.finished_us).limit(_USUAL)
             lengths = [

@@ -8,7 +8,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store.database import Ledger
 from everytick.store.gaps import COUNT_LIMIT
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from sqlalchemy import Connection
 
 from .known_job import KnownJob, find_job
@@ -33,8 +33,7 @@ def preview(ledger: Ledger, job_id: str) -> Preview | None:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         job = find_job(connection, job_id)
     return None if job is None else preview_of(job)
 
@@ -70,6 +69,5 @@ def paused_job(ledger: Ledger, run_id: int) -> str | None:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         return paused_job_of(connection, run_id)

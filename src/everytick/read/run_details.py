@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from sqlalchemy import Connection, select
@@ -34,8 +34,7 @@ def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
         NotFoundError: there is no such run.
         LedgerError: the ledger cannot be read.
     """
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         return details_of(connection, read_run(connection, run_id))
 
 

@@ -10,7 +10,7 @@ from everytick.errors import ConfigurationError, NotFoundError, nearest
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
@@ -118,8 +118,7 @@ def run_rows(
     wanted.check()
     if not ledger.exists():
         return []
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
         if not found and job_id is not None:
             check_job(connection, job_id)
@@ -136,8 +135,7 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
         NotFoundError: there is no such run.
         LedgerError: the ledger cannot be read.
     """
-    ledger.check_readable()
-    with connect(ledger) as connection:
+    with connect_checked(ledger) as connection:
         return shown(read_run(connection, run_id))
 
 

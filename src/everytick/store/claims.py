@@ -72,8 +72,10 @@ class _Batch:
         if not self._me.role.serves(job.options.queue) or others_wait:
             if others_wait and not self._room.is_any and self._me.role.serves(job.options.queue):
                 self._stay[job.id] = job.most_waiting
+            # By the instant of the claim those are known that run one after another, in one slot (R5).
+            together = self._now if len(decision.run) > 1 else None
             for tick in decision.run:
-                self._rows.append([job.id, tick, "queued", job.due(tick), None, None, None])
+                self._rows.append([job.id, tick, "queued", job.due(tick), None, together, None])
             return Answer(decision, "claimed", decision.upto, queued=len(decision.run))
         for number, tick in enumerate(decision.run):
             due = job.due(tick)

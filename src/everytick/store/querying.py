@@ -37,6 +37,19 @@ def connect(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
         raise LedgerError(ledger.damaged(said(problem))) from None
 
 
+@contextmanager
+def connect_checked(ledger: Ledger) -> Iterator[sqlalchemy.Connection]:
+    """Give a connection as `connect` does, to a ledger that this code can read as it is.
+
+    Raises:
+        LedgerUnavailable: the ledger does not answer.
+        LedgerError: there is none yet, or it is of another version, damaged, or may not be read.
+    """
+    ledger.check_readable()
+    with connect(ledger) as connection:
+        yield connection
+
+
 def why_unused(connection: sqlalchemy.Connection, application: str | None) -> str | None:
     """Return the sentence that says why this ledger is not in use: it was moved, or is another's."""
     plain = _Plain(connection)
@@ -49,8 +62,7 @@ def remark(ledger: Ledger) -> str | None:
     Raises nothing: who reads the ledger itself finds out what else is wrong with it.
     """
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             return why_unused(connection, ledger.application)
     except LedgerError:
         return None

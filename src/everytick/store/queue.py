@@ -29,6 +29,8 @@ class _Run(NamedTuple):
     attempt: int
     crashes: int
     due: int
+    # When it was claimed before, with others that are to run one after another; None if it is alone.
+    together: int | None
 
 
 def is_any(connection: Connection, me: Identity) -> bool:
@@ -42,22 +44,23 @@ def take(
     jobs: Mapping[str, Job],
     room: Room,
     left: dict[str, str] | None = None,
-    full: set[str] | None = None,
+    at_limit: set[str] | None = None,
 ) -> list[Claim]:
     """Take as many runs that wait as there is `room` for, which is used up; those first that were due first.
 
     Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
     this process serves. Which jobs are left to others, and why, goes into `left`; which have runs that wait
-    for one of their own to end, into `full`.
+    for one of their own to end, into `at_limit`.
     """
     workers.ensure(connection, me)
-    taker = _Taker(me, jobs, room, {} if left is None else left, set() if full is None else full)
+    taker = _Taker(me, jobs, room, {} if left is None else left, set() if at_limit is None else at_limit)
     cut_off = list(map(_Run._make, connection.execute(sql.LIST_CUT, _wanted(me)).fetchall()))
     taker.take(connection, cut_off, cut=True)
     for page in _pages(connection, me):
         if not taker.room.is_any:
             break
         taker.take(connection, page, cut=False)
+    taker.take_followers(connection)
     return taker.taken
 
 
@@ -65,15 +68,17 @@ class _Taker:
     """Takes what may be taken, page by page."""
 
     def __init__(
-        self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str], full: set[str]
+        self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str], at_limit: set[str]
     ) -> None:
         self.room = room
         self.taken: list[Claim] = []
-        self._me, self._jobs, self._left, self._full = me, jobs, left, full
+        self._me, self._jobs, self._left, self._at_limit = me, jobs, left, at_limit
         self._now = ticks.now()
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
         self._looked: set[str] = set()
+        # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
+        self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
     def take(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
         """Take runs of a page; those that were `cut` off begin another attempt."""
@@ -84,10 +89,14 @@ class _Taker:
             if not self.room.is_any:
                 break
             job = self._jobs.get(run.job_id)
+            if (run.job_id, run.together) in self._first:
+                continue
             if not self._may_be_taken(connection, run) or job is None:
                 continue
             # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
+            if run.together is not None and run.tick is not None:
+                self._first[run.job_id, run.together] = (instant, run.tick)
             if cut:
                 self._take_cut(connection, run, instant)
                 continue
@@ -98,8 +107,26 @@ class _Taker:
             begun = max(self._now, run.due) if begins else None
             rows.append((run.run_id, "running" if begins else "claimed", instant, begun))
             self._held[run.job_id] += 1
+        self._take_these(connection, claimed, rows)
+
+    def take_followers(self, connection: Connection) -> None:
+        """Take those that run in the slot of one that was taken: they need no other place."""
+        together = [(job_id, tick, claimed) for (job_id, claimed), (_at, tick) in self._first.items()]
+        found = map(_Run._make, sql.LIST_FOLLOWERS.execute(connection, together))
+        claimed: dict[int, Claim] = {}
+        for run in found:
+            assert run.together is not None
+            instant, _tick = self._first[run.job_id, run.together]
+            claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes)
+        rows = [(claim.run_id, "claimed", claim.claimed, None) for claim in claimed.values()]
+        self._take_these(connection, claimed, rows)
+
+    def _take_these(
+        self, connection: Connection, claimed: dict[int, Claim], rows: list[tuple[Any, ...]]
+    ) -> None:
         values = {"process_id": self._me.process_id}
-        self.taken += [claimed[run_id] for (run_id,) in sql.TAKE_WAITING.execute(connection, rows, **values)]
+        taken = {run_id for (run_id,) in sql.TAKE_WAITING.execute(connection, rows, **values)}
+        self.taken += [claim for run_id, claim in claimed.items() if run_id in taken]
 
     def _look(self, connection: Connection, job_ids: set[str]) -> None:
         """Learn what the ledger knows of jobs that were not looked at yet."""
@@ -125,7 +152,7 @@ class _Taker:
             return False
         if self._held[run.job_id] < job.options.max_instances:
             return True
-        self._full.add(run.job_id)
+        self._at_limit.add(run.job_id)
         return False
 
     def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
@@ -139,7 +166,7 @@ class _Taker:
 
 
 def _pages(connection: Connection, me: Identity) -> Iterator[list[_Run]]:
-    last = _Run(-1, "", "", None, 0, 0, -1)
+    last = _Run(-1, "", "", None, 0, 0, -1, None)
     while True:
         values = {**_wanted(me), "after_due": last.due, "after_run": last.run_id, "page": _PAGE}
         page = list(map(_Run._make, connection.execute(sql.LIST_WAITING, values).fetchall()))

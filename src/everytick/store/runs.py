@@ -22,7 +22,7 @@ def release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> No
     _release(connection, me, claims)
 
 
-def queue_up(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> None:
+def requeue(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]) -> None:
     """Give back runs that are due and have no slot here: they wait for one in any process.
 
     With each, how many ticks of its job may wait so: of more the newest do, as after an outage (R5).

@@ -48,7 +48,7 @@ jobs = Table(
     Column("removed_us", BigInteger),
     # A pause that ends by itself does so at the next tick after this.
     Column("paused_until_us", BigInteger),
-    # The schedule as JSON: its ticks can be reckoned without the code that declared it.
+    # The schedule as JSON: its ticks can be computed without the code that declared it.
     Column("schedule_data", Text),
     # For a job that was added while running: its arguments and options as JSON. Null: it is in the code.
     Column("call_data", Text),

@@ -68,10 +68,13 @@ RETURNING run_id
 # A run that is only reserved, until its jitter is over, is not under way (R7). Runs claimed together run one
 # after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
+# A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 COUNT_HELD = Bulk(
     """
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
-       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.by_us - 1000000
+       count(DISTINCT CASE WHEN state = 'running' AND NOT (due_us < started_us - 1000000
+                                                           AND started_us > given.by_us - 500000)
+                             OR state = 'claimed' AND due_us < given.by_us - 1000000
                            THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
@@ -152,7 +155,9 @@ RETURNING run_id
 _SERVED = "(:queues = '' OR :queues LIKE '%,' || COALESCE(queue, 'default') || ',%')"
 
 _OF_WAITING = """
-SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us
+SELECT run_id, runs.job_id, kind, COALESCE(tick_us, for_tick_us), attempt, crashes, due_us,
+       CASE WHEN kind = 'scheduled' AND (state = 'queued' AND attempt = 1 OR rerun_until_us IS NOT NULL)
+            THEN claimed_us END
 FROM scheduler_runs AS runs LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = runs.job_id
 """
 
@@ -162,6 +167,18 @@ WHERE state IN ('queued', 'retrying') AND due_us <= :by AND (due_us, run_id) > (
   AND {_SERVED}
 ORDER BY due_us, run_id LIMIT :page
 """
+
+# Those that were claimed together with a run, as after an outage: they run after it, in its slot (R5).
+LIST_FOLLOWERS = Bulk(
+    """
+SELECT run_id, job_id, kind, tick_us, attempt, crashes, due_us, claimed_us
+FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND tick_us > given.tick AND claimed_us = given.claimed
+  AND state = 'queued' AND attempt = 1
+ORDER BY due_us, run_id
+""",
+    job="text", tick="bigint", claimed="bigint",
+)  # fmt: skip
 
 LIST_CUT = f"{_OF_WAITING} WHERE rerun_until_us >= :now AND {_SERVED} ORDER BY due_us, run_id"
 

@@ -18,7 +18,7 @@ from everytick.read.known_job import KnownJob, jobs_in_force
 from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
-from everytick.store.querying import connect, why_unused
+from everytick.store.querying import connect_checked, why_unused
 from everytick.store.records import host_name
 from everytick.store.workers import LEASE_SECONDS
 from everytick.text.durations import duration, duration_of_seconds
@@ -87,8 +87,7 @@ def check(ledger: Ledger) -> Health:
     Blocks for some milliseconds; for up to five seconds if another program has locked the ledger.
     """
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             if (sentence := why_unused(connection, ledger.application)) is not None:
                 return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
             return judge(jobs_in_force(connection), read_processes(connection))
@@ -106,8 +105,7 @@ def check_here(ledger: Ledger) -> Health:
     if signs := liveness.find(ledger.full_place):
         return _judge_by_signs(ledger, signs)
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             found = [process for process in read_processes(connection) if process.host == host_name()]
     except LedgerError as problem:
         return Health(ticks.now(), remarks=unreadable(problem).problems)
@@ -139,8 +137,7 @@ def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:
 def _on_heartbeats(ledger: Ledger, pids: Container[int]) -> tuple[Finding, ...]:
     """Tell of processes that live, and whose heartbeats do not come into the ledger."""
     try:
-        ledger.check_readable()
-        with connect(ledger) as connection:
+        with connect_checked(ledger) as connection:
             found = [it for it in read_processes(connection) if it.host == host_name() and it.pid in pids]
     except LedgerError as problem:
         return unreadable(problem).problems

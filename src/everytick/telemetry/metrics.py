@@ -27,7 +27,7 @@ from everytick.read.known_job import KnownJob, jobs_in_force
 from everytick.read.last_runs import last_success
 from everytick.read.processes import read_processes
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import connect_checked
 from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -85,8 +85,7 @@ class Metrics(Collector):
         with self._lock:
             begin = system.monotonic()
             try:
-                self._ledger.check_readable()
-                with connect(self._ledger) as connection:
+                with connect_checked(self._ledger) as connection:
                     # All queries of a scrape read one state of the ledger.
                     connection.exec_driver_sql("BEGIN")
                     found = self._read(connection)

@@ -194,8 +194,8 @@ class Terminal(io.StringIO):
 def test_long_work_shows_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=True))
-    with Progress("reckoning", after=0.01) as progress:
-        wait_for(lambda: "reckoning" in terminal.getvalue(), "the bar")
+    with Progress("computing", after=0.01) as progress:
+        wait_for(lambda: "computing" in terminal.getvalue(), "the bar")
         progress.at(0.5)
     # The bar has gone, and nothing goes on.
     length = len(terminal.getvalue())
@@ -211,7 +211,7 @@ def test_quick_work_or_a_pipe_shows_no_progress(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(is_terminal=is_terminal))
     told = 0
-    with Progress("reckoning", after=after) as progress:
+    with Progress("computing", after=after) as progress:
         for part in range(100):
             progress.at(part / 100)
             told += len(terminal.getvalue())

@@ -43,7 +43,7 @@ async def test_wherever_the_ticks_of_a_job_fail_the_others_go_on(
     def broken(at: int) -> int | None:
         asked.append(at)
         if len(asked) > after:
-            raise OverflowError("beyond reckoning")
+            raise OverflowError("beyond all numbers")
         return real(at)
 
     async with scheduler:

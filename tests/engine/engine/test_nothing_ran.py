@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
@@ -94,6 +95,12 @@ async def test_what_nobody_ran_is_no_success(scheduler: AsyncIOScheduler, case: 
     assert f"handed back {what} that nobody ran" in row["error"]
 
 
+class StandIn:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("outside of a request")
+
+
 class Ran:
     """Awaitables and generators of which something has run, or that somebody else runs."""
 
@@ -128,6 +135,16 @@ class Ran:
     @staticmethod
     def kind_itself() -> Any:
         return Lazy
+
+    @staticmethod
+    def stand_in() -> Any:
+        """As web frameworks have it: outside of a request even its class cannot be asked for."""
+        return StandIn()
+
+    @staticmethod
+    @types.coroutine
+    def old_coroutine() -> Generator[Any, None, str]:
+        return (yield from coroutine().__await__())
 
 
 @pytest.mark.parametrize("name", [name for name in vars(Ran) if not name.startswith("_")])

@@ -198,7 +198,7 @@ async def test_a_job_whose_ticks_cannot_be_computed_does_not_stop_the_others(
     def broken(after: int) -> int | None:
         asked.append(after)
         if len(asked) > 3:
-            raise OverflowError("beyond reckoning")
+            raise OverflowError("beyond all numbers")
         return real(after)
 
     monkeypatch.setattr(bad.schedule.ticks, "next", broken)

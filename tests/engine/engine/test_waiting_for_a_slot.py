@@ -12,9 +12,10 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.explain import why
 from everytick.model import ticks
-from everytick.store import runs
+from everytick.model.misfire import decide
+from everytick.store import claims, runs
 from everytick.store.connections import transaction
-from everytick.store.records import Claim, Identity
+from everytick.store.records import Claim, Identity, Room
 from everytick.system import use
 
 from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down
@@ -209,7 +210,38 @@ async def test_a_run_whose_cancellation_was_requested_does_not_wait_for_another_
                 f" cancel_us = 6 WHERE run_id = {number}"
             )
             claim = Claim(number, "job", "scheduled", 1, 1, 5)
-            runs.queue_up(connection, taken, [(claim, 1)])
+            runs.requeue(connection, taken, [(claim, 1)])
         [row] = [row for row in rows(scheduler) if row["run_id"] == number]
         assert (row["state"], row["error"]) == ("cancelled", "its cancellation was requested")
         assert row["finished_us"]
+
+
+@pytest.mark.parametrize(
+    ("late", "since", "waits"),
+    [
+        pytest.param(5, 0.1, True, id="taken late, a moment ago: it may not have been entered yet"),
+        pytest.param(5, 2, False, id="taken late, and under way for long"),
+        pytest.param(0, 0.1, False, id="begun in time"),
+    ],
+)
+async def test_a_tick_waits_behind_a_run_that_itself_waited_until_a_moment_ago(
+    scheduler: AsyncIOScheduler, late: float, since: float, waits: bool
+) -> None:
+    job = scheduler.add_job(lambda: None, "interval", hours=1, id="job", misfire_grace_time=None)
+    await was_down(scheduler, "job", 3_600)
+    me = Identity.new()
+    with closing(scheduler.ledger.connect()) as connection, transaction(connection):
+        now = ticks.now()
+        begun = now - int(since * ticks.SECOND)
+        connection.execute(
+            "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, attempt, crashes, due_us, process_id,"
+            " claimed_us, started_us) VALUES ('job', 'scheduled', 1, 'running', 1, 0, :due, 'another',"
+            " :begun, :begun)",
+            {"due": begun - int(late * ticks.SECOND), "begun": begun},
+        )
+        [(seen,)] = connection.execute("SELECT watermark_us FROM scheduler_jobs").fetchall()
+        decision = decide(job, seen, now)
+        assert decision is not None
+        [answer] = claims.claim(connection, me, [decision], Room(4))
+    assert answer.queued == (1 if waits else 0)
+    assert bool(answer.overlapped) != waits

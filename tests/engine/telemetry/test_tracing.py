@@ -76,14 +76,14 @@ async def test_a_run_is_a_span_and_what_its_task_does_stands_below(
         with trace.get_tracer("task").start_as_current_span("query in a coroutine"):
             await asyncio.sleep(0)
 
-    def reckons() -> None:
+    def computes() -> None:
         with trace.get_tracer("task").start_as_current_span("query on a thread"):
             pass
 
     traced.add_job(asks, "interval", seconds=0.3, id="asks")
-    traced.add_job(reckons, "date", id="reckons")
+    traced.add_job(computes, "date", id="computes")
     async with traced:
-        await until(lambda: len(named(spans, "asks")) >= 2 and named(spans, "reckons"))
+        await until(lambda: len(named(spans, "asks")) >= 2 and named(spans, "computes"))
     first, second, *_ = named(spans, "asks")
     [row, *_others] = rows(traced, "succeeded")
     assert first.status.status_code is StatusCode.OK
@@ -96,7 +96,7 @@ async def test_a_run_is_a_span_and_what_its_task_does_stands_below(
     assert seen["tick"] == ticks.moment(row["tick_us"]).isoformat()
     assert 0 <= seen["lateness_seconds"] < 5
     assert below(named(spans, "query in a coroutine")[0], first)
-    [thread] = named(spans, "reckons")
+    [thread] = named(spans, "computes")
     assert "tick" not in told(thread)
     assert below(named(spans, "query on a thread")[0], thread)
 

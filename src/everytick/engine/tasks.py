@@ -1,0 +1,53 @@
+"""The tasks of the event loop in which runs are called."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from loguru import logger
+
+from .context import current_run, run_in
+
+
+class RunTask(asyncio.Task[None]):
+    """A task that runs of one job are called in. A run of another one cannot cancel it (R12)."""
+
+    def __init__(self, work: Coroutine[Any, Any, None], job_id: str, variables: contextvars.Context) -> None:
+        # The name is what the watchdog tells of a coroutine that blocks the loop.
+        super().__init__(work, loop=asyncio.get_running_loop(), name=f"job {job_id}", context=variables)
+        self._job_id, self._variables = job_id, variables
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel it, unless a run asks for it that is another one, as when a job cancels all tasks."""
+        asking = current_run()
+        if asking is None or asking is run_in(self._variables):
+            return super().cancel(msg)
+        logger.error("job {} wanted to cancel a run of job {}, which goes on", asking.job_id, self._job_id)
+        return False
+
+    def cut(self) -> None:
+        """Cancel it for the scheduler, also where a run made the scheduler do that, by `shutdown`."""
+        super().cancel()
+
+
+class Tasks:
+    """Makes the tasks. A run begins with the variables of the start, and sees none that another run set."""
+
+    def __init__(self) -> None:
+        self._variables = contextvars.Context()
+
+    def begin(self) -> None:
+        """Let each run begin with the context variables that are set here and now."""
+        self._variables = contextvars.copy_context()
+
+    def start(self, work: Coroutine[Any, Any, None], job_id: str) -> RunTask:
+        """Return a task that does the work, with fresh variables."""
+        variables = self._variables.copy()
+        if decimal := sys.modules.get("decimal"):
+            # The object in this variable is changed in place, so a copy of the variables would share it.
+            variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
+        return RunTask(work, job_id, variables)

@@ -1,0 +1,119 @@
+"""Threads and processes that a job left behind: the scheduler ends in spite of them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from application import Application
+from waiting import wait_for
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork"),
+]
+
+TASKS = """
+import asyncio, concurrent.futures, multiprocessing, os, threading, time
+
+forking = multiprocessing.get_context("fork")
+kept = []
+
+def nap(seconds=600):
+    with open("pids.txt", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(seconds)
+
+def a_process():
+    forking.Process(target=nap, name="exporter").start()
+
+def a_pool_of_processes():
+    pool = concurrent.futures.ProcessPoolExecutor(2, mp_context=forking)
+    kept.append(pool)
+    pool.submit(nap)
+
+def a_thread():
+    threading.Thread(target=nap, name="exporter").start()
+
+def a_pool_of_threads():
+    pool = concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="exporter")
+    pool.submit(nap)
+
+def a_queue_that_nobody_reads():
+    queue = forking.Queue()
+    queue.put("x" * 1_000_000)
+    kept.append(queue)
+    nap(0)
+
+async def a_thread_of_the_loop():
+    kept.append(asyncio.ensure_future(asyncio.to_thread(nap)))
+
+def a_thread_that_ends_soon():
+    threading.Thread(target=nap, args=(3,), name="exporter").start()
+"""
+SAID = {
+    "a_process": "the process exporter",
+    "a_pool_of_processes": "the process ForkProcess-1",
+    "a_thread": "the thread exporter",
+    "a_pool_of_threads": "the thread exporter_0",
+    "a_queue_that_nobody_reads": "something that is neither a thread nor a process",
+    "a_thread_of_the_loop": "the thread asyncio_0",
+}
+
+
+def left_by(folder: Path, name: str, grace: float) -> Application:
+    app = Application(folder)
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = str(grace)
+    app.tasks(TASKS)
+    app.schedule(
+        f'scheduler.add_job({name}, "date", id="leaves")', f"from app.services.my_tasks import {name}"
+    )
+    return app
+
+
+def at_work(app: Application) -> list[int]:
+    """Return the process ids of what was left behind, when it is at work."""
+    pids = app.folder / "pids.txt"
+    wait_for(pids.exists, "what is left behind")
+    wait_for(lambda: app.recorded("succeeded"), "the end of the run")
+    return [int(line) for line in pids.read_text().split()]
+
+
+def is_over(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_end_waits_for_it_as_long_as_for_runs_and_names_it(tmp_path: Path, name: str) -> None:
+    app = left_by(tmp_path, name, 1)
+    with app.running(expect=1) as process:
+        pids = at_work(app)
+    assert f"ended, although a job had left behind what goes on: {SAID[name]}" in process.log()
+    for pid in pids:
+        wait_for(functools.partial(is_over, pid), "the end of the child")
+
+
+def test_what_ends_by_itself_in_time_is_waited_for(tmp_path: Path) -> None:
+    app = left_by(tmp_path, "a_thread_that_ends_soon", 60)
+    with app.running() as process:
+        at_work(app)
+    assert "left behind" not in process.log()
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    app = left_by(tmp_path, "a_thread", 600)
+    with app.running(expect=1) as process:
+        at_work(app)
+        process.popen.send_signal(signal.SIGTERM)
+        process.says("stopped")
+        process.popen.send_signal(signal.SIGTERM)
+        process.popen.wait(30)
+    assert "the thread exporter" in process.log()
