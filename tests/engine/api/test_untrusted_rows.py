@@ -174,26 +174,26 @@ BROKEN = {
 async def test_to_read_nothing_is_imported(
     scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler.settings.scheduler_allowed_packages += "".join(f" {name}" for name in (*BROKEN, "package"))
+    scheduler.settings.scheduler_allowed_packages += "".join(f" {name}" for name in (*BROKEN, "boxes"))
     traces = [module(tmp_path, name, text, monkeypatch) for name, (text, _said) in BROKEN.items()]
-    (tmp_path / "package").mkdir()
+    (tmp_path / "boxes").mkdir()
     for name in ("__init__", "inside"):
-        (tmp_path / "package" / f"{name}.py").write_text(TRACE, encoding="utf-8")
+        (tmp_path / "boxes" / f"{name}.py").write_text(TRACE, encoding="utf-8")
     importlib.invalidate_caches()
     rows = {name: {"function": f"{name}:work"} for name in BROKEN}
-    rows["inside"] = {"function": "package.inside:work"}
-    rows["nowhere"] = {"function": "package.nowhere:work"}
+    rows["inside"] = {"function": "boxes.inside:work"}
+    rows["nowhere"] = {"function": "boxes.nowhere:work"}
     await with_rows(scheduler, rows)
     shown = problems(scheduler)
     for name, (_text, said) in BROKEN.items():
         assert said in shown[name]
     assert shown["inside"] == "None"
-    assert "ModuleNotFoundError: No module named 'package.nowhere'" in shown["nowhere"]
+    assert "ModuleNotFoundError: No module named 'boxes.nowhere'" in shown["nowhere"]
     is_readable(scheduler, *rows)
     listed = {job.id for job in SchedulerClient().get_jobs()}
     assert listed == {"other", *(name for name, said in shown.items() if said == "None")}
-    assert sys.modules.keys().isdisjoint([*BROKEN, "package", "package.inside"])
-    assert [it for it in (*traces, *(tmp_path / "package").glob("*.trace")) if it.exists()] == []
+    assert sys.modules.keys().isdisjoint([*BROKEN, "boxes", "boxes.inside"])
+    assert [it for it in (*traces, *(tmp_path / "boxes").glob("*.trace")) if it.exists()] == []
 
 
 def schedule(**changes: Any) -> str:
