@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
 from everytick.standard_streams import unblocked
-from everytick.text.wording import storable
+from everytick.text.wording import one_line, storable, without_control
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Servers that give these loggers handlers of their own, which write lines without a time.
 _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
-# What each record of the standard library's logging has; what is not among it came with `extra=`. The last
+# What each record of the standard library's logging has; anything else came with `extra=`. The last
 # is uvicorn's message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
@@ -76,6 +76,12 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
 def _line(record: Record) -> str:
     capture.prepare(record)
+    if (record["name"] or "").startswith("everytick."):
+        # Names of jobs and errors come from elsewhere, and must not steer a terminal.
+        record["message"] = without_control(record["message"])
+    for name in ("job", "tick"):
+        if isinstance(record["extra"].get(name), str):
+            record["extra"][name] = one_line(record["extra"][name])
     run = ""
     if "job" in record["extra"]:
         run = " <cyan>{extra[job]}</cyan>"

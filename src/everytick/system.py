@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import getpass
 import os
 import queue
 import random
@@ -109,6 +110,20 @@ def _host() -> str:
         return f"{socket.gethostname()}/{boot.read_text().strip()}/{os.readlink(space)}"
     except OSError:
         return socket.gethostname()
+
+
+def _user_name() -> str:
+    """Return the user of this process. Not what the variable LOGNAME says, if the system knows better."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        pass
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody"
 
 
 def _is_gone(pid: int) -> bool:
@@ -244,6 +259,7 @@ class System:
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone
+    user_name: Callable[[], str] = _user_name
     # Whether this process can open that number of further files.
     has_file_handles: Callable[[int], bool] = _has_file_handles
     # The name of this machine for people; and one that differs between machines, boots and containers.

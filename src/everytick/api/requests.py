@@ -5,7 +5,6 @@ Each is one transaction in the ledger, which also records who asked; it is carri
 
 from __future__ import annotations
 
-import getpass
 from abc import abstractmethod
 from datetime import datetime, tzinfo
 from typing import Any
@@ -19,7 +18,7 @@ from everytick.store.records import JobState
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.text.instants import when
-from everytick.text.wording import no_run
+from everytick.text.wording import no_run, not_a_run
 
 # How a run in each state is spoken of.
 STANDS = {
@@ -136,7 +135,10 @@ class RunRequests:
 
     @staticmethod
     def _run(connection: Connection, run_id: int) -> tuple[str, str]:
-        found = requests.read(connection, run_id)
+        if not isinstance(run_id, int):
+            raise ScheduleError(not_a_run(str(run_id)))
+        # No ledger has a number of more than 64 bits.
+        found = requests.read(connection, run_id) if 0 < run_id < 2**63 else None
         if found is None:
             raise ScheduleError(no_run(run_id))
         return found
@@ -169,8 +171,4 @@ def _nearest_ticks(schedule: Schedule, instant: int) -> str:
 
 def person() -> str:
     """Return who is at the keyboard, as the audit trail shows it."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = "somebody"
-    return f"{name}@{system.host_name()}"
+    return f"{system.user_name()}@{system.host_name()}"

@@ -17,6 +17,7 @@ from everytick.read.run_pages import newest_runs, runs_of_job
 from everytick.read.schemas import Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
 
 from . import explain, jobs, runs, schemas
 from .control import Actions, instant
@@ -74,6 +75,9 @@ def read_why(
     tick: Annotated[Moment, Query(description="the time in question; by default the latest tick")] = None,
 ) -> Why:
     """Explain why a job ran at a time, or did not, as the command `why` does; from the ledger alone."""
+    if request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
+        # An id may end so; then the slash in it is encoded.
+        return JSONResponse(read_job(request, f"{job_id}/why"))  # type: ignore[return-value]
     return explain.why(request.app.state.ledger, job_id, tick).as_json()
 
 

@@ -35,7 +35,10 @@ _LONGEST_WAIT = 2.0
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token."""
+    """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token.
+
+    The name stands in quotes, since nobody vouches for it: a visitor gives any.
+    """
 
     name: str
     address: str
@@ -45,7 +48,8 @@ class Visitor:
     @property
     def who(self) -> str:
         way = "dashboard" if self.session else "api"
-        return f"{way}: {self.name or 'no name given'} ({self.address})"
+        name = '"' + self.name.replace('"', "'") + '"' if self.name else "no name given"
+        return f"{way}: {name} ({self.address})"
 
 
 class Authenticator:

@@ -190,7 +190,10 @@ class SqliteLedger(Ledger):
 
     def _make_place(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it
+            # the same rights. A folder and a file that are there keep theirs.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
         except OSError as problem:
             raise LedgerError(
                 f"the ledger's folder {self.folder} cannot be made: {problem.strerror}"
