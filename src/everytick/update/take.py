@@ -59,8 +59,8 @@ def _tell_what_comes(project: Project, before: str) -> None:
         )
     print(
         f"The engine comes from {comes.address} at {_short(comes.commit)}, and came at"
-        f" {_short(came.commit)}. It is installed now, upgrades the ledger of this machine, and is checked and"
-        " tested. `git diff` shows the merge."
+        f" {_short(came.commit)}. It is installed now, upgrades the ledger of this machine, and is checked"
+        " and tested. `git diff` shows the merge."
     )
 
 
