@@ -17,12 +17,13 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
-from everytick.system import system
+from everytick.system import free_children_of_jobs, system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
 from .clock import Clock
+from .context import current_run
 from .heartbeats import Heartbeats
 from .listeners import Listeners
 from .ports import RunNotifier, SpanOpener
@@ -147,6 +148,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
+        free_children_of_jobs(current_run)
         self._runner.admission.begin()
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:
