@@ -265,11 +265,13 @@ def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Sche
 
 
 def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
-    amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
+    amounts = {unit: given.get(unit) or 0 for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
         most = {"years": 100, "months": 1_200, "weeks": 5_200, "days": 36_500}[unit]
         if not isinstance(amount, int) or not 0 <= amount <= most:
             raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
+    if not any(amounts.values()):
+        raise ValueError("a calendarinterval needs a length: years=, months=, weeks= or days=")
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
     start, end = (day_given(given, name, reading) for name in ("start_date", "end_date"))
     data = {
