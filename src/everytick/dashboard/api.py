@@ -6,14 +6,13 @@ from itertools import islice
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import known_job
+from everytick.read import known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
 from everytick.read.known_job import jobs_in_force, search_jobs
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import details_of
-from everytick.read.run_pages import newest_runs, runs_of_job
 from everytick.read.schemas import Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
@@ -111,11 +110,7 @@ def list_runs(
     """
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
-        if job is not None:
-            known_job.read_job(connection, job)
-            found, more = runs_of_job(connection, job, limit, before, wanted)
-        else:
-            found, more = newest_runs(connection, limit, before, wanted)
+        found, more = run_pages.list_runs(connection, job, limit, before, wanted)
     return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
 
 
