@@ -166,13 +166,8 @@ async def test_a_job_may_go_while_the_plan_is_read(
 
 
 async def test_a_search_for_jobs_ignores_case_in_every_alphabet(scheduler: AsyncIOScheduler) -> None:
-    for job_id, name in (
-        ("Größe", "x"),
-        ("b", "ÄPFEL zählen"),
-        ("c", "ΔΕΛΤΑ"),
-        ("d", "100%_\\"),
-        ("e", "plain"),
-    ):
+    names = {"Größe": "x", "b": "ÄPFEL zählen", "c": "ΔΕΛΤΑ", "d": "100%_\\", "e": "plain"}
+    for job_id, name in names.items():
         scheduler.add_job(added_tasks.note, "cron", hour=9, id=job_id, name=name)
     async with scheduler:
         pass
