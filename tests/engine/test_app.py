@@ -187,7 +187,8 @@ def test_the_advised_command_stays_the_one_that_was_typed_when_a_package_registe
 
 def test_a_package_that_is_run_as_a_file_advises_a_python_that_is_there(by_hand: Path) -> None:
     (by_hand / "market" / "__main__.py").write_text(
-        "from everytick import cli\nfrom market import application\n\ncli.main(application, 'python -m market')\n"
+        "from everytick import cli\nfrom market import application\n\n"
+        "cli.main(application, 'python -m market')\n"
     )
     program = (
         "import sys, runpy; sys.argv[:] = ['x', 'doctor']; runpy.run_module('market', run_name='__main__')"
