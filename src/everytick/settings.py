@@ -88,7 +88,7 @@ class SchedulerSettings(BaseSettings):
         " jobs that are added while running",
     )
     scheduler_history_days: float = Field(
-        default=30, gt=0, description="days for which runs that ended are kept in the ledger"
+        default=30, gt=0, le=36_500, description="days for which runs that ended are kept in the ledger"
     )
     scheduler_tracing: bool = Field(
         default=False, description="whether each run is a span of OpenTelemetry; needs everytick[tracing]"

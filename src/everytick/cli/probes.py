@@ -62,11 +62,19 @@ def metrics(
     if output is None:
         print(text, end="")
         return
-    # Put in place as a whole: node_exporter may read the file at any moment.
-    target = Path(output)
-    beside = target.with_name(f".{target.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
+        _write(text, Path(output))
     except OSError as problem:
         raise LedgerError(f"{output} cannot be written: {problem.strerror}") from None
+
+
+def _write(text: str, target: Path) -> None:
+    """Put a file in place as a whole, since node_exporter may read it at any moment."""
+    if target.exists() and not target.is_file():
+        # A device, such as /dev/stdout, stays one.
+        target.write_text(text, encoding="utf-8")
+        return
+    target = target.resolve()
+    beside = target.with_name(f".{target.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(target)

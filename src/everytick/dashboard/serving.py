@@ -160,8 +160,9 @@ def _listen(host: str, port: int) -> socket.socket:
         except BaseException:
             listening.close()
             raise
-    except OSError as problem:
-        reason = problem.strerror or problem
+    except (OSError, UnicodeError) as problem:
+        # The latter of a name that no host can have.
+        reason = getattr(problem, "strerror", None) or problem
         instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
         raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
     return listening
