@@ -49,9 +49,11 @@ def instant_of(value: datetime, name: str, zone: tzinfo) -> int:
     """Return a moment, in `zone` unless it has one, as an instant."""
     try:
         found = ticks.instant_in(value, zone)
+        # It is shown in the zone, where it may be in no year that there is.
+        ticks.moment(found, zone)
     except OverflowError:
         found = ticks.FOREVER
-    if not ticks.FIRST < found < ticks.LAST:
+    if not ticks.FIRST <= found < ticks.LAST:
         raise ValueError(f"{name}={value} is too far away")
     return found
 

@@ -84,7 +84,7 @@ def _instead_of(name: str, text: str, *, is_day: bool) -> str:
         moment = parse_given(name, text)
     except ValueError as problem:
         return str(problem)
-    right = moment.date().isoformat() if is_day else moment
+    right = moment.date() if is_day else moment
     return f"a trigger of APScheduler does not take {name}={text!r}: write {name}={right!r}"
 
 
