@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Servers that give these loggers handlers of their own, which write lines without a time.
 _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
-# What each record of the standard library's logging has; what is not among it came with `extra=`. The last
-# is uvicorn's message once more, with the colours of a terminal.
+# Each record of the standard library's logging has these attributes; the others came with `extra=`. The last
+# is of uvicorn: its message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
 
@@ -147,7 +147,7 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
         logger.opt(exception=ended.exc_value).error("the thread {} ended with an error", name)
 
 
-def _log_unraisable(found: Any) -> None:
-    logger.opt(exception=found.exc_value).error(
-        "{}: {!r}", found.err_msg or "an error was ignored in", found.object
+def _log_unraisable(ignored: Any) -> None:
+    logger.opt(exception=ignored.exc_value).error(
+        "{}: {!r}", ignored.err_msg or "an error was ignored in", ignored.object
     )

@@ -85,12 +85,12 @@ def prepare(record: Record) -> None:
     # Loguru can show the offset of a zone only if that has always the same.
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
     if record["exception"] is not None:
-        found = record["exception"]
-        frames = _of_the_user(found.traceback)
+        raised = record["exception"]
+        frames = _of_the_user(raised.traceback)
         # As in `_leave_out_machinery`.
-        if frames is None and not isinstance(found.value, BaseExceptionGroup):
-            frames = found.traceback
-        record["exception"] = found._replace(traceback=frames)
+        if frames is None and not isinstance(raised.value, BaseExceptionGroup):
+            frames = raised.traceback
+        record["exception"] = raised._replace(traceback=frames)
 
 
 def _line(record: Record) -> str:
@@ -130,20 +130,20 @@ def one_line(problem: BaseException) -> str:
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
-    said = " ".join("".join(traceback.format_exception_only(problem)).split())
+    sentence = " ".join("".join(traceback.format_exception_only(problem)).split())
     if isinstance(problem, BaseExceptionGroup):
         # Often many parts say the same, as when one host does not answer.
         parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
         shown = "; ".join(
             text if number == 1 else f"{text} ({number} times)" for text, number in parts.items()
         )
-        return f"{said}: [{shown}]"
+        return f"{sentence}: [{shown}]"
     cause = problem.__cause__
     if cause is None or id(cause) in seen:
-        return said
+        return sentence
     why = _said(cause, seen | {id(cause)})
     # Most libraries repeat what the error below said.
-    return said if str(cause) in said else f"{said} (from {why})"
+    return sentence if str(cause) in sentence else f"{sentence} (from {why})"
 
 
 def trace(problem: BaseException) -> str:
