@@ -137,7 +137,16 @@ class _ToLoguru(logging.Handler):
             # The run's own job, tick, attempt and number stay.
             made["extra"] = {**added, **made["extra"]}
 
-        logger.patch(complete).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+        logger.patch(complete).opt(depth=depth, exception=record.exc_info).log(level, _message_of(record))
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        message = record.getMessage()
+    except Exception as problem:
+        # As with Python's own handlers, a wrong call is told and does not stop the program that made it.
+        message = f"a log message cannot be shown: {problem} ({record.pathname}:{record.lineno})"
+    return f"{message}\n{record.stack_info}" if record.stack_info else message
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:

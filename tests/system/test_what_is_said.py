@@ -181,6 +181,32 @@ def test_attempts_that_ended_alike_are_shown_once(app: Application) -> None:
     assert app.command("why", "fails").stdout.count("with the same error") == 2
 
 
+# --- calls of the standard library's logging
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_log_call_that_is_wrong_is_told_and_fails_no_run(app: Application, log_format: str) -> None:
+    app.environment["LOG_FORMAT"] = log_format
+    app.tasks(
+        "import logging\nlog = logging.getLogger('shop')\n"
+        "class Odd:\n"
+        "    def __str__(self): raise RuntimeError('no text')\n"
+        "def says():\n"
+        "    log.info('%d rows', 'many')\n"
+        "    log.info(Odd())\n"
+        "    log.info('here', stack_info=True)\n"
+    )
+    app.schedule('scheduler.add_job(says, "date", id="says")', "from app.services.my_tasks import says\n")
+    with app.running() as process:
+        wait_for(lambda: app.recorded("succeeded", "failed"), "the run")
+    assert [run["error"] for run in app.runs()] == [None]
+    log = process.log()
+    place = re.escape(str(app.tasks_file))
+    for number, why in ((6, "%d format: a real number is required, not str"), (7, "no text")):
+        assert re.search(rf"a log message cannot be shown: {why} \({place}:{number}\)", log), log
+    assert re.search(r"here(\n|\\n)Stack \(most recent call last\):", log), log
+
+
 # --- JSON
 
 
