@@ -87,7 +87,7 @@ def _line(record: Record) -> str:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
     return (
         f"<dim>{capture.TIME_OF_LINE}</dim> <level>{{level: <8}}</level>"
-        f"{run} <level>{{message}}</level>\n{{exception}}"
+        f"{run} <level>{{message}}</level>\n{capture.in_template(capture.trace_of(record))}"
     )
 
 
@@ -101,8 +101,8 @@ def _as_json(message: Message) -> str:
         **{name: extra.pop(name, None) for name in ("job", "tick", "attempt", "run")},
         "logger": record["name"],
     }
-    if record["exception"] is not None and record["exception"].value is not None:
-        line["exception"] = capture.trace(record["exception"].value)
+    if trace := capture.trace_of(record):
+        line["exception"] = trace
     return json.dumps({name: _plain(value) for name, value in {**extra, **line}.items()})
 
 
