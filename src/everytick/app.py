@@ -330,7 +330,7 @@ def import_referred(reference: str, named_by: str) -> ModuleType:
 def _make_importable(root: Path, is_named: bool, command: bool) -> None:
     if command:
         for folder in dict.fromkeys((str(root), str(Path.cwd()))):
-            sys.path[:] = [folder, *(it for it in sys.path if it != folder)]
+            sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     elif is_named and str(root) not in sys.path:
         # After all that a script or a web application has itself.
         sys.path.append(str(root))

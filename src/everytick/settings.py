@@ -353,11 +353,11 @@ def zone_of_logs() -> ZoneInfo:
     if settings.cache_info().currsize:
         return settings().zone
     application = app.registered()
-    said = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
+    named = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
         Path.cwd() if application is None else application.root
     )
     try:
-        return ZoneInfo(without_comment(said or (application.timezone if application else "")) or "UTC")
+        return ZoneInfo(without_comment(named or (application.timezone if application else "")) or "UTC")
     except (KeyError, ValueError, OSError, ConfigurationError):
         return ZoneInfo("UTC")
 

@@ -266,8 +266,8 @@ class JobControl(RunRequests, JobDeclarations):
             check_zone_is_clear(until, "until", self.timezone)
             end = instant_of(until, "until", self.timezone)
         if end <= ticks.now():
-            said = when(end, self.timezone)
-            raise ScheduleError(f"a pause until {said} would be over already: give a time to come")
+            end_in_words = when(end, self.timezone)
+            raise ScheduleError(f"a pause until {end_in_words} would be over already: give a time to come")
         return end
 
     def _existing(self, connection: Connection, job_id: Any) -> JobState:

@@ -30,10 +30,10 @@ def explained() -> Iterator[None]:
         yield
     except ScheduleError as problem:
         cause = problem.__context__
-        said = None if cause is None else _instead(cause)
-        if cause is None or said is None:
+        advice = None if cause is None else _instead(cause)
+        if cause is None or advice is None:
             raise
-        raise ScheduleError(f"{place_of(cause)}: {said}") from None
+        raise ScheduleError(f"{place_of(cause)}: {advice}") from None
 
 
 def _instead(problem: BaseException) -> str | None:

@@ -27,22 +27,22 @@ def health(
     from everytick.telemetry.health import check, check_here
     from everytick.text.durations import duration_of_seconds
 
-    found = (check_here if here else check)(open_ledger())
+    health = (check_here if here else check)(open_ledger())
     if as_json:
-        print_json(found.as_data())
+        print_json(health.as_data())
     else:
-        age = None if found.heartbeat_age is None else duration_of_seconds(round(found.heartbeat_age))
-        if found.ready and age is None:
+        age = None if health.heartbeat_age is None else duration_of_seconds(round(health.heartbeat_age))
+        if health.ready and age is None:
             print("ready, as far as can be told without the ledger")
-        elif found.ready and here:
+        elif health.ready and here:
             print(f"ready: this machine's newest heartbeat was {age} ago")
-        elif found.ready:
-            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {age} ago")
-        for problem in found.problems:
+        elif health.ready:
+            print(f"ready: {health.schedulers} scheduler(s) up, heartbeat {age} ago")
+        for problem in health.problems:
             print(f"not ready: {problem.sentence}")
-        for remark in found.remarks:
+        for remark in health.remarks:
             print(f"remark: {remark.sentence}")
-    raise typer.Exit(0 if found.ready else 1)
+    raise typer.Exit(0 if health.ready else 1)
 
 
 @commands.command()

@@ -176,10 +176,12 @@ def _alike(attempts: list[Attempt]) -> list[list[Attempt]]:
 def _as_text(group: list[Attempt]) -> str:
     first, which = group[0], of_attempts(group[0].attempt, group[-1].attempt)
     logs: list[str | None] = [
-        f"--- log of attempt {it.attempt}\n{it.log}" for it in group if it.log and len(group) > 1
+        f"--- log of attempt {attempt.attempt}\n{attempt.log}"
+        for attempt in group
+        if attempt.log and len(group) > 1
     ]
-    said = [first.error, first.traceback, *(logs or [first.log])]
-    return "\n".join([f"--- {which}: {first.state}", *filter(None, said), ""])
+    parts = [first.error, first.traceback, *(logs or [first.log])]
+    return "\n".join([f"--- {which}: {first.state}", *filter(None, parts), ""])
 
 
 @router.get("/running")

@@ -133,8 +133,8 @@ class Process:
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
             except TimeoutError:
-                said = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
-                raise LedgerError(self.ledger.unusable(said)) from None
+                why = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
+                raise LedgerError(self.ledger.unusable(why)) from None
             except LedgerUnavailable:
                 if system.monotonic() >= give_up:
                     raise
@@ -215,8 +215,8 @@ class Process:
         except LedgerUnavailable as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         except TimeoutError:
-            said = "it does not answer; it is not known whether anything was changed"
-            raise LedgerError(self.ledger.unusable(said)) from None
+            why = "it does not answer; it is not known whether anything was changed"
+            raise LedgerError(self.ledger.unusable(why)) from None
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""

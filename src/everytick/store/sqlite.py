@@ -143,13 +143,13 @@ class SqliteLedger(Ledger):
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes of the file and, as `wal`, of what was committed last."""
-        found = {}
+        sizes = {}
         for name, path in (("ledger", self.path), ("wal", self._log)):
             try:
-                found[name] = path.stat().st_size
+                sizes[name] = path.stat().st_size
             except OSError:
                 continue
-        return found
+        return sizes
 
     def unusable(self, problem: object) -> str:
         # SQLite opens the ledger and two files beside it, and does not say what it lacks.
