@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 for _name in [
     name
@@ -24,6 +25,10 @@ os.environ |= {
     "GIT_AUTHOR_EMAIL": "tester@example.org",
     "GIT_COMMITTER_NAME": "Tester",
     "GIT_COMMITTER_EMAIL": "tester@example.org",
+    # An application that is installed has the same packages as the one before, whose types are known by then.
+    "MYPY_CACHE_DIR": str(Path(__file__).parents[1] / ".cache" / "mypy-of-applications"),
+    # pip would compile every module of every package, of which a test loads a few. (It reads 0 as "no".)
+    "PIP_NO_COMPILE": "0",
 }
 
 from collections.abc import Iterator  # noqa: E402

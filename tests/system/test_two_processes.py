@@ -81,6 +81,7 @@ def test_a_function_beyond_its_timeout_holds_its_slot_against_other_processes(ap
 
 @pytest.mark.full
 def test_processes_that_start_together_create_one_ledger_and_make_one_start(app: Application) -> None:
+    app.makes_its_ledger = True
     deploy(app, 'quick, "date", id="hello"', 'quick, "interval", seconds=0.5, id="tick"')
     with ThreadPoolExecutor(4) as pool:
         processes = list(pool.map(lambda _: app.start(), range(4)))
