@@ -72,6 +72,7 @@ def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     assert states == {"other": "interrupted", "last": "succeeded"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_terminal_that_is_closed_drains_also_if_it_says_so_twice(app: Application, times: int) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
@@ -87,6 +88,7 @@ def test_a_terminal_that_is_closed_drains_also_if_it_says_so_twice(app: Applicat
     assert {row["state"] for row in app.recorded()} == {"succeeded"}
 
 
+@pytest.mark.full
 def test_under_nohup_a_terminal_that_is_closed_changes_nothing(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
