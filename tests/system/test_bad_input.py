@@ -333,14 +333,15 @@ def test_bytes_that_are_no_text_are_a_sentence(app: Application, arguments: str)
 
 
 @pytest.mark.full
-def test_a_user_whose_name_is_no_text_can_pause_a_job(app: Application) -> None:
+def test_variables_that_name_the_user_may_hold_anything(app: Application) -> None:
     app.command("migrate")
     with app.running():
         pass
     app.environment |= {"USER": "a\udcff", "LOGNAME": "a\udcff"}
     done = app.command("pause", "fine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "a\\udcff" in app.command("audit").stdout
+    # The system knows better who this is.
+    assert "a\\udcff" not in app.command("audit").stdout
 
 
 @pytest.mark.full
