@@ -19,6 +19,7 @@ from everytick.store import definitions
 from everytick.store import job_statements as job_sql
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, Registration
+from everytick.text.wording import one_line
 from loguru import logger
 
 # How many single runs that are over are looked at in one go.
@@ -112,8 +113,10 @@ def loaded_or_told(
     """Return the job that the ledger keeps, as `load` does; None, and a line in the log, if it cannot run."""
     try:
         return load(row, defaults, find)
-    except ValueError as problem:
-        logger.bind(job=row.job_id).error("job {} is kept, but cannot run: {}", row.job_id, problem)
+    except Exception as problem:
+        # Not only ValueError: whatever a row holds, it is that row's trouble alone (R8).
+        shown = one_line(row.job_id)
+        logger.bind(job=shown).error("job {} is kept, but cannot run: {}", shown, one_line(str(problem)))
         return None
 
 
@@ -127,6 +130,8 @@ def load(row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Calla
     Raises:
         ValueError: it cannot run here.
     """
+    if not isinstance(row.name, str):
+        raise ValueError("its name is no text")
     call = read_call(row.call_data)
     function = find(row.function)
     if not isinstance(function, NotImported):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -51,17 +51,23 @@ class AllowedFunctions:
     def check_name(self, reference: str) -> None:
         """Refuse a reference into a module of another package; nothing is imported for that."""
         functions.check_reference(reference)
-        self._check_module(reference.partition(":")[0], f"{reference!r}")
+        module, _, name = reference.partition(":")
+        if any(part.startswith("__") for part in name.split(".")):
+            raise ValueError(f"{reference!r} is not allowed: it names what is Python's own, and no function")
+        self._check_modules([module], f"{reference!r}")
 
     def check(self, function: Any) -> None:
-        """Refuse a function that was defined elsewhere and is only imported into an allowed module."""
-        self._check_module(_home(function), f"{functions.reference(function)!r}")
+        """Refuse a function that was defined elsewhere and is only imported into an allowed module.
+
+        So too what a class of the application inherits from another package, and the methods of objects.
+        """
+        self._check_modules(_homes(function), f"{functions.reference(function)!r}")
 
     def load(self, reference: str) -> Callable[..., Any]:
         """Return the function of a reference. Imports its module."""
         self.check_name(reference)
         function = functions.resolve(reference)
-        self._check_module(_home(function), f"{reference!r}")
+        self._check_modules(_homes(function), f"{reference!r}")
         return function
 
     def look_up(self, reference: str) -> Callable[..., Any]:
@@ -79,8 +85,11 @@ class AllowedFunctions:
             raise ValueError(f"{reference!r} cannot be imported: {missing}")
         return NotImported(reference)
 
-    def _check_module(self, module: str, what: str) -> None:
-        if any(module == package or module.startswith(f"{package}.") for package in self.packages):
+    def _is_allowed(self, module: str) -> bool:
+        return any(module == package or module.startswith(f"{package}.") for package in self.packages)
+
+    def _check_modules(self, modules: Sequence[str], what: str) -> None:
+        if modules and all(map(self._is_allowed, modules)):
             return
         known = ", ".join(self.packages[:_SHOWN]) or "no package"
         known += f" and {len(self.packages) - _SHOWN} more" if len(self.packages) > _SHOWN else ""
@@ -90,15 +99,22 @@ class AllowedFunctions:
         )
 
 
-def _home(function: Any) -> str:
-    """Return the module in which a function was defined, or the class of which it is a method."""
-    function = functions.unwrapped(function)
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not inspect.ismodule(owner):
-        # A class of the application may inherit the method from another package.
-        function = owner if inspect.isclass(owner) else type(owner)
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return module if isinstance(module, str) else ""
+def _homes(function: Any) -> list[str]:
+    """Return the modules in which a function was defined, and its class; none of what no job may call."""
+    if inspect.isclass(function) or inspect.isfunction(function):
+        return [str(function.__module__)]
+    if inspect.ismethod(function):
+        owner = function.__self__
+        if not inspect.isclass(owner):
+            return []
+        return [str(owner.__module__), str(function.__func__.__module__)]
+    if getattr(function, "__self__", None) is not None or inspect.isroutine(function):
+        return []
+    # An object that can be called. A decorator may have given it the module of what it decorates.
+    given = getattr(function, "__dict__", {}).get("__module__")
+    if isinstance(given, str):
+        return [given]
+    return [type(function).__module__, str(getattr(type(function).__call__, "__module__", ""))]
 
 
 def _has(module: Any, name: str) -> bool:

@@ -256,11 +256,12 @@ def check_plain(value: Any, path: str, depth: int = 0) -> None:
         )
 
 
-def check_reference(function: str) -> None:
-    """Refuse text that is no `package.module:name`."""
-    if not _REFERENCE.fullmatch(function):
+def check_reference(function: Any) -> None:
+    """Refuse what is no `package.module:name`."""
+    if not isinstance(function, str) or not _REFERENCE.fullmatch(function):
         raise ValueError(
-            f"{function[:80]!r} is not a reference such as 'app.services.my_tasks:backup_database'{_CALLED}"
+            f"{str(function)[:80]!r} is not a reference such as"
+            f" 'app.services.my_tasks:backup_database'{_CALLED}"
         )
 
 

@@ -22,6 +22,7 @@ from everytick.store import schema
 from everytick.store.querying import added_row
 from everytick.store.records import is_paused
 from everytick.text.schedules import in_words
+from everytick.text.wording import one_line
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from .job_ids import list_job_ids, no_such_job
@@ -136,8 +137,9 @@ class KnownJob:
         try:
             filled_in = _filled_in(read_call(self.row.call_data), declared)
             return load(added_row(self.row), filled_in, declared.allowed.look_up), None
-        except ValueError as problem:
-            return None, str(problem)
+        except Exception as problem:
+            # Not only ValueError: whatever a row holds, it is that row's trouble alone (R8).
+            return None, one_line(str(problem)) or type(problem).__name__
 
     def problem(self, declared: Declared) -> str | None:
         """Return why it cannot run here, unless it is gone anyway."""

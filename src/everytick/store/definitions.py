@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -45,7 +46,7 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
 def find_added(connection: Connection, now: int, found: Registration) -> None:
     """Look for the jobs that were added while running; they go into `found`."""
     rows = connection.execute(job_sql.LIST_ADDED_AT_START, {"now": now}).fetchall()
-    found.jobs_added = [AddedRow(*row) for row in rows]
+    found.jobs_added = _sound(rows)
     found.serial = connection.execute(job_sql.LAST_SERIAL).fetchone()[0]
 
 
@@ -122,7 +123,17 @@ def read_added(connection: Connection, job_id: str) -> AddedRow:
 
 def added_since(connection: Connection, serial: int) -> list[AddedRow]:
     """Return the jobs added while running that were added, changed or removed since a serial number."""
-    return [AddedRow(*row) for row in connection.execute(job_sql.LIST_ADDED, {"serial": serial}).fetchall()]
+    return _sound(connection.execute(job_sql.LIST_ADDED, {"serial": serial}).fetchall())
+
+
+def _sound(rows: Iterable[Sequence[Any]]) -> list[AddedRow]:
+    """Return the rows whose id and numbers are such: a file takes any type in any column (R8).
+
+    The others stay in the ledger, and whoever reads it is shown what is wrong with them.
+    """
+    kinds = {"job_id": str, "serial": int, "watermark": int}
+    found = [AddedRow(*row) for row in rows]
+    return [row for row in found if all(isinstance(getattr(row, name), kind) for name, kind in kinds.items())]
 
 
 def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: int) -> None:

@@ -76,7 +76,8 @@ ORDER BY job_id
 """
 )
 
-LAST_SERIAL = "SELECT COALESCE(max(serial), 0) FROM scheduler_jobs"
+# A file takes any type in any column: what is no number counts as 0.
+LAST_SERIAL = "SELECT COALESCE(max(CAST(serial AS BIGINT)), 0) FROM scheduler_jobs"
 
 EXHAUST_JOB = """
 UPDATE scheduler_jobs SET exhausted_us = :now WHERE job_id = :job_id AND call_data IS NOT NULL

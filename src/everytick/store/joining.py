@@ -30,7 +30,8 @@ def register(
     found = _clear_dead(connection, me)
     if me.role.claims and not found.peers:
         row = connection.execute(sql.LAST_START_NUMBER).fetchone()
-        found.start_number = (row[0] or 0) + 1
+        # A file takes any type in any column.
+        found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
     workers.enter(connection, me, found.start_number)
     if me.role.claims:
         definitions.define(connection, jobs, now, found)
@@ -51,5 +52,5 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
         elif role != "worker":
             # Workers alone are no schedule that could be joined.
             found.peers.add(process_id)
-            found.start_number = max(found.start_number, number)
+            found.start_number = max(found.start_number, number if isinstance(number, int) else 0)
     return found

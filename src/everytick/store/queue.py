@@ -82,6 +82,8 @@ class _Taker:
 
     def take(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
         """Take runs of a page; those that were `cut` off begin another attempt."""
+        # A file takes any type in any column; such a run is nobody's.
+        page = [run for run in page if type(run.job_id) is str]
         self._look(connection, {run.job_id for run in page})
         rows: list[tuple[Any, ...]] = []
         claimed: dict[int, Claim] = {}

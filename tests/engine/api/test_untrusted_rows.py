@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient, logs
+from everytick.model.allowed_functions import AllowedFunctions
 from loguru import logger
 
 import added_tasks
@@ -38,7 +39,8 @@ def no_calls_yet() -> Iterator[None]:
     added_tasks.calls.clear()
     added_tasks.opened.clear()
     yield
-    sys.modules.pop("outside", None)
+    for name in ("outside", "owner"):
+        sys.modules.pop(name, None)
 
 
 def module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -94,6 +96,41 @@ def is_readable(scheduler: AsyncIOScheduler, *job_ids: str) -> None:
         ask(scheduler, *command)
 
 
+OWN = """
+from functools import partial, wraps
+from subprocess import run
+from pydantic import BaseModel
+
+class Own(BaseModel):
+    size: int = 1
+
+    @classmethod
+    def made(cls): ...
+
+    def grown(self): ...
+
+own = Own()
+part = partial(run, "id")
+
+def decorated(function):
+    @wraps(function)
+    def inner(): return function()
+    return inner
+
+@decorated
+def work(): ...
+"""
+# What a class inherits, and what an object can do, is not the application's.
+INHERITED = ["Own.parse_raw", "Own.model_validate", "Own.mro", "Own.__subclasses__", "own.__setattr__"]
+INHERITED += [
+    "own.model_dump",
+    "own.grown",
+    "Own.model_dump",
+    "part",
+    "run",
+    "own.__class__",
+    "work.__call__",
+]
 FOREIGN = [
     "os:system",
     "builtins:exec",
@@ -117,12 +154,71 @@ async def test_a_row_runs_no_code_but_the_applications(
     shown = problems(scheduler)
     assert set(told) == set(shown) == set(map(str, range(len(FOREIGN))))
     for said in (*told.values(), *shown.values()):
-        assert " is not allowed: jobs that are added while running may call functions of " in said
-        assert "SCHEDULER_ALLOWED_PACKAGES names more packages" in said
+        assert " is not allowed: " in said
+    assert "jobs that are added while running may call functions of" in shown["0"]
+    assert "SCHEDULER_ALLOWED_PACKAGES names more packages" in shown["0"]
     is_readable(scheduler, *shown)
     assert "this" not in sys.modules
     assert not trace.exists()
     assert not added_tasks.opened.is_set()
+
+
+def test_an_allowed_module_lends_nothing_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module(tmp_path, "owner", OWN, monkeypatch)
+    allowed = AllowedFunctions(("owner",))
+    for name in INHERITED:
+        for find in (allowed.load, allowed.look_up):
+            with pytest.raises(ValueError, match="is not allowed"):
+                find(f"owner:{name}")
+    for name in ("work", "Own.made"):
+        assert callable(allowed.load(f"owner:{name}"))
+
+
+# Of a file every column takes every type; of a server every number of 64 bits.
+ODD = {
+    "scheduler_jobs": [
+        ("function", b"\xff"), ("function", 7), ("name", b"\xff"), ("name", 7), ("trigger", b"\xff"),
+        ("serial", None),
+        ("serial", "soon"), ("watermark_us", "soon"), ("watermark_us", -(2**63)), ("watermark_us", 2**63 - 1),
+        ("paused_us", 2**63 - 1), ("registered_us", -(2**63)), ("job_id", b"\xff\xfe"),
+    ],
+    "scheduler_processes": [("start_number", "first"), ("beat_us", 2**63 - 1), ("started_us", 2**63 - 1)],
+}  # fmt: skip
+
+
+async def test_odd_values_in_a_row_stop_no_other_job(scheduler: AsyncIOScheduler, log: list[str]) -> None:
+    rows = {f"row {number}": {} for number in range(len(ODD["scheduler_jobs"]))}
+    await with_rows(scheduler, rows)
+    for job_id, (column, value) in zip(rows, ODD["scheduler_jobs"], strict=True):
+        change(scheduler.ledger, f"UPDATE scheduler_jobs SET {column} = ? WHERE job_id = ?", value, job_id)
+    columns = "process_id, host, pid, started_us, beat, beat_us, start_number"
+    for number, (column, value) in enumerate(ODD["scheduler_processes"]):
+        insert = f"INSERT INTO scheduler_processes ({columns}) VALUES (?, 'moon', 7, 1, 1, 1, 1)"
+        change(scheduler.ledger, insert, f"odd {number}")
+        statement = f"UPDATE scheduler_processes SET {column} = ? WHERE process_id = ?"
+        change(scheduler.ledger, statement, value, f"odd {number}")
+    async with AsyncIOScheduler():
+        added_tasks.calls.clear()
+        await until(lambda: added_tasks.calls.count(("other",)) >= 3)
+
+
+@pytest.mark.parametrize("instant", [2**63 - 1, -(2**63)])
+async def test_instants_beyond_the_calendar_are_shown_as_its_end(
+    scheduler: AsyncIOScheduler, instant: int
+) -> None:
+    scheduler.add_job(added_tasks.note, "interval", hours=1, id="row")
+    async with scheduler:
+        SchedulerClient().run_job_now("row")
+        await until(lambda: rows_of(scheduler, "row"))
+        SchedulerClient().pause_job("row")
+    for table, column in (
+        ("audit", "at_us"), ("jobs", "watermark_us"), ("jobs", "paused_us"), ("runs", "due_us"),
+        ("runs", "claimed_us"), ("runs", "started_us"), ("runs", "finished_us"),
+    ):  # fmt: skip
+        change(scheduler.ledger, f"UPDATE scheduler_{table} SET {column} = ?", instant)
+    is_readable(scheduler, "row")
+    for path in ("/audit", "/runs", "/running", "/api/v1/runs", "/api/v1/audit", "/api/v1/processes"):
+        assert look(scheduler.ledger, path).status_code == 200, path
 
 
 async def test_such_a_function_is_refused_when_it_is_added(

@@ -33,7 +33,12 @@ def instant_in(moment: datetime, zone: tzinfo) -> int:
 
 
 def moment(instant: int, zone: tzinfo = UTC) -> datetime:
-    """Return an instant as a datetime in `zone`."""
+    """Return an instant as a datetime in `zone`; the first or the last there is for one beyond.
+
+    A ledger may hold any number of 64 bits, and one row must not keep a page from being shown.
+    """
+    # Two days from the end, so that no zone leads beyond it.
+    instant = min(max(instant, FIRST + 2 * DAY), LAST)
     return (EPOCH + timedelta(microseconds=instant)).astimezone(zone)
 
 
