@@ -7,7 +7,8 @@ connection has committed anything, which reads no table.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
@@ -18,16 +19,15 @@ from fastapi.responses import Response, StreamingResponse
 
 LOOK_SECONDS = 1.0
 _STILL_HERE_SECONDS = 15.0
-_MOST_LISTENERS = 64
 
 router = APIRouter(include_in_schema=False)
 
 
 class Live:
-    """The listeners, and the one who looks for them."""
+    """The listeners, `most` of them at once, and the one who looks for them."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, most: int) -> None:
+        self._ledger, self._most = ledger, most
         self._listeners: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
@@ -37,9 +37,9 @@ class Live:
     @property
     def full(self) -> bool:
         """Whether the greatest number of listeners is reached."""
-        return self._closed or len(self._listeners) >= _MOST_LISTENERS
+        return self._closed or len(self._listeners) >= self._most
 
-    async def changes(self) -> AsyncIterator[bytes]:
+    async def changes(self) -> AsyncGenerator[bytes, None]:
         """Yield an event for each change, and a comment when there is none for long."""
         changed = asyncio.Event()
         self._listeners.add(changed)
@@ -129,4 +129,14 @@ async def live(request: Request) -> Response:
     if listeners.full:
         # This status tells a browser not to try again; the page says that it is not live.
         return Response(status_code=204)
-    return StreamingResponse(listeners.changes(), media_type="text/event-stream")
+    events = listeners.changes()
+    # Begun here, so that others who come at the same time count it.
+    first = await anext(events)
+    return StreamingResponse(_all_of(first, events), media_type="text/event-stream")
+
+
+async def _all_of(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        yield first
+        async for event in events:
+            yield event
