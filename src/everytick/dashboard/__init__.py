@@ -18,6 +18,7 @@ The rooms, in the order in which a request passes through them:
 - `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
+- `answers`: few pages are made at a time, and the same one once for all who have it open
 - `problems`: errors as sentences
 - `probes`: health and metrics, for monitoring
 """

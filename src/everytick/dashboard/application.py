@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, api, live, pages, probes
+from . import actions, answers, api, live, pages, probes
 from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
@@ -59,8 +59,9 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     app.state.ledger, app.state.authenticator, app.state.cookie = ledger, authenticator, cookie
     connections = Connections(most_connections(), RateLimitedLog())
     app.state.connections = connections
-    # The others are for requests.
-    app.state.live = live.Live(ledger, connections.most // 2)
+    app.state.answers = answers.Answers()
+    # The other connections are for requests.
+    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2)
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)

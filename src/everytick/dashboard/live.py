@@ -1,7 +1,7 @@
 """Tells open pages that the ledger changed, so that they fetch themselves anew.
 
-One task looks, at most once a second and only while a page is open: it asks SQLite whether another
-connection has committed anything, which reads no table.
+One task looks, at most once a second, less often while pages take long, and only while one is open: it asks
+SQLite whether another connection has committed anything, which reads no table.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from everytick.system import system
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from .answers import Answers
+
 LOOK_SECONDS = 1.0
 _STILL_HERE_SECONDS = 15.0
 
@@ -26,8 +28,8 @@ router = APIRouter(include_in_schema=False)
 class Live:
     """The listeners, `most` of them at once, and the one who looks for them."""
 
-    def __init__(self, ledger: Ledger, most: int) -> None:
-        self._ledger, self._most = ledger, most
+    def __init__(self, ledger: Ledger, answers: Answers, most: int) -> None:
+        self._ledger, self._answers, self._most = ledger, answers, most
         self._listeners: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
@@ -72,15 +74,21 @@ class Live:
             changed.set()
 
     async def _look(self) -> None:
-        watch, asked = _Watch(self._ledger), None
+        watch, asked, first = _Watch(self._ledger), None, self.looks + 1
         try:
             while True:
                 self.looks += 1
                 asked = asyncio.ensure_future(system.in_thread(watch.changed))
-                if await asyncio.shield(asked):
+                has_changed = await asyncio.shield(asked)
+                # After the first look all later changes are seen.
+                if has_changed or self.looks == first:
+                    self._answers.renew(keeps=True)
+                if has_changed:
                     self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(self._answers.take_rest())
         finally:
+            self._answers.renew(keeps=False)
             # A thread goes on after a cancellation, and needs the connection.
             if asked is not None and not asked.done():
                 await asyncio.wait([asked])
