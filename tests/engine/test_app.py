@@ -173,6 +173,30 @@ def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) ->
         (by_hand / "market" / "__main__.py").touch()
 
 
+def test_the_advised_command_stays_the_one_that_was_typed_when_a_package_registers_later(
+    by_hand: Path,
+) -> None:
+    (by_hand / "market" / "__main__.py").touch()
+    (by_hand / "market" / "jobs.py").write_text("from shop import create_scheduler\n")
+    named = "market.jobs:create_scheduler"
+    assert (
+        f"right: {script('everytick')} --app {named} run\n"
+        in called(by_hand, "--app", named, "doctor").stdout
+    )
+
+
+def test_a_package_that_is_run_as_a_file_advises_a_python_that_is_there(by_hand: Path) -> None:
+    (by_hand / "market" / "__main__.py").write_text(
+        "from everytick import cli\nfrom market import application\n\n"
+        "cli.main(application, 'python -m market')\n"
+    )
+    program = (
+        "import sys, runpy; sys.argv[:] = ['x', 'doctor']; runpy.run_module('market', run_name='__main__')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=by_hand, capture_output=True, text=True)
+    assert f"right: {python()} -m market run\n" in ran.stdout, ran.stderr
+
+
 # Only what the template rendered is updated, and that is called `app`.
 OF_THE_TEMPLATE = ("update", "installed.py")
 

@@ -1,4 +1,4 @@
-"""What the settings know of the variables of other parts, and how parts are named that are missing."""
+"""What the settings know of the variables of other parts, how missing parts are named, and wrong values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from everytick.dashboard.settings import DashboardSettings
-from everytick.errors import how_to_install
+from everytick.errors import ConfigurationError, how_to_install
 from everytick.settings import DASHBOARD_VARIABLES, SchedulerSettings
 
 from app_session import ROOT
@@ -51,3 +51,10 @@ def test_a_ledger_on_postgresql_without_its_driver_is_one_sentence() -> None:
         "ConfigurationError SCHEDULER_DATABASE_URL names PostgreSQL, whose driver is"
     )
     assert "not installed: install everytick[postgresql] (" in done.stdout
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1e308", "inf", "nan", "36501"])
+def test_days_that_no_history_has_are_one_sentence(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("SCHEDULER_HISTORY_DAYS", days)
+    with pytest.raises(ConfigurationError, match=f"^SCHEDULER_HISTORY_DAYS={days}: input should be "):
+        SchedulerSettings()

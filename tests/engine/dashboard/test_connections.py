@@ -31,6 +31,11 @@ HEAD = b"GET /health/live HTTP/1.1\r\nHost: here\r\n"
 BODY = b"POST /login HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n"
 
 
+def asked(path: str) -> bytes:
+    """Return a request with the token."""
+    return f"GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+
+
 class Served:
     """A dashboard on a thread, with a clock that can be set forward."""
 
@@ -39,7 +44,7 @@ class Served:
         ledger.prepare()
         self.late = 0.0
         self.app = create_app(ledger, Authenticator(TOKEN), frozenset(), 0)
-        self.app.add_api_route("/health/large", lambda: Response(b"x" * 30_000_000))
+        self.app.add_api_route("/mine/large", lambda: Response(b"x" * 30_000_000))
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self.server = make_server(self.app)
@@ -123,7 +128,7 @@ def test_a_request_that_does_not_become_whole_in_time_is_broken_off(served: Serv
 
 
 def test_an_answer_that_nobody_reads_is_broken_off(served: Served) -> None:
-    with closing(served.connect(b"GET /health/large HTTP/1.1\r\nHost: here\r\n\r\n")):
+    with closing(served.connect(asked("/mine/large"))):
         wait_for(lambda: [one.awaited for one in all_of(served)] == [room.Awaited.READING], "the answer")
         served.late += 59
         assert served.probe() == 200
@@ -140,8 +145,8 @@ def all_of(served: Served) -> list[room.Connection]:
 
 def test_an_answer_that_takes_long_is_waited_for(served: Served) -> None:
     may_end = threading.Event()
-    served.app.add_api_route("/health/slow", lambda: Response("done" if may_end.wait(20) else "late"))
-    with closing(served.connect(b"GET /health/slow HTTP/1.1\r\nHost: here\r\n\r\n")) as slow:
+    served.app.add_api_route("/mine/slow", lambda: Response("done" if may_end.wait(20) else "late"))
+    with closing(served.connect(asked("/mine/slow"))) as slow:
         wait_for(lambda: [one.awaited for one in all_of(served)] == [room.Awaited.NOTHING], "the request")
         served.late += 1_000
         assert served.probe() == 200
@@ -165,8 +170,7 @@ def test_the_connection_that_waits_longest_makes_room_for_a_new_one(served: Serv
 
 
 def test_open_pages_take_at_most_half_of_the_connections(served: Served) -> None:
-    ask = f"GET /live HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
-    held = [served.connect(ask) for _ in range(14)]
+    held = [served.connect(asked("/live")) for _ in range(14)]
     try:
         said = sorted(one.recv(12) for one in held)
         assert said == [b"HTTP/1.1 200"] * 8 + [b"HTTP/1.1 204"] * 6
@@ -186,12 +190,12 @@ def test_there_is_room_for_a_probe_while_all_others_are_being_answered(served: S
         await may_end.wait()
         return "done"
 
-    served.app.add_api_route("/health/slow", slow)
+    served.app.add_api_route("/mine/slow", slow)
     held = []
     try:
         # The limit, and the room for probes.
         for number in range(1, 25):
-            held.append(served.connect(b"GET /health/slow HTTP/1.1\r\nHost: here\r\n\r\n"))
+            held.append(served.connect(asked("/mine/slow")))
             wait_for(partial(is_busy_with, served, number), f"{number} requests")
         with closing(served.connect()) as further:
             assert is_closed(further)
