@@ -263,7 +263,7 @@ def check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
     length = len(json.dumps({"args": args, "kwargs": kwargs}))
     if length > _LARGEST_KIB * 1_024:
         raise ValueError(
-            f"its arguments have {length:,} bytes as JSON, and at most {_LARGEST_KIB} KiB are kept: give an id"
+            f"its arguments have {length:,} bytes as JSON; at most {_LARGEST_KIB} KiB are kept: give an id"
             " and look it up"
         )
 

@@ -19,8 +19,11 @@ from everytick.dashboard import pages, probes
 from everytick.dashboard.answers import Answers
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
+from everytick.dashboard.processes import schedule_state
+from everytick.read.known_job import jobs_due
 from everytick.store.database import Ledger
 from everytick.system import use
+from everytick.telemetry.health import check
 from fastapi import FastAPI
 from starlette.responses import Response
 
@@ -103,11 +106,10 @@ async def test_open_pages_get_one_answer_until_the_ledger_changes(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    real = pages.jobs_due
 
     def counted(connection: Any) -> Any:
         looks.append(1)
-        return real(connection)
+        return jobs_due(connection)
 
     monkeypatch.setattr(pages, "jobs_due", counted)
     app = dashboard(ledger)
@@ -163,7 +165,6 @@ async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
 ) -> None:
     inside, most, may_go = [0], [0], threading.Event()
     lock = threading.Lock()
-    real = pages.schedule_state
 
     def slow(connection: Any) -> Any:
         with lock:
@@ -172,7 +173,7 @@ async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
         may_go.wait(20)
         with lock:
             inside[0] -= 1
-        return real(connection)
+        return schedule_state(connection)
 
     monkeypatch.setattr(pages, "schedule_state", slow)
     app = dashboard(ledger)
@@ -190,11 +191,10 @@ async def test_probes_at_the_same_time_are_one_look_into_the_ledger(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    real = probes.check
 
     def counted(of: Ledger) -> Any:
         looks.append(1)
-        return real(of)
+        return check(of)
 
     monkeypatch.setattr(probes, "check", counted)
     async with browser(dashboard(ledger)) as client:
