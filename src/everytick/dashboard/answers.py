@@ -19,6 +19,8 @@ from starlette.responses import Response
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _AT_ONCE = 2
+# After that many answers there is what all later ones use: modules, templates, the schedules of all jobs.
+_SETTLED_AFTER = (1, 10, 100)
 # How many answers are kept until the next change.
 _MOST_KEPT = 200
 # Open pages are told of the next change when this many times as long has passed as their pages took; in
@@ -34,11 +36,19 @@ class Answers:
         self._kept: dict[object, asyncio.Task[Response]] = {}
         self._keeps = False
         self._rest = 0.0
+        self._made = 0
+        # Called after the answers that `_SETTLED_AFTER` counts.
+        self.settle: Callable[[], object] = lambda: None
 
     async def make(self, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return an answer that is made now, when it is its turn."""
         async with self._room:
-            return await make()
+            try:
+                return await make()
+            finally:
+                self._made += 1
+                if self._made in _SETTLED_AFTER:
+                    self.settle()
 
     async def share(self, key: object, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return the answer that was, or is being, made for others since the last change."""
@@ -63,12 +73,14 @@ class Answers:
         return rest
 
     async def _timed(self, make: Callable[[], Awaitable[Response]]) -> Response:
-        async with self._room:
+        async def timed() -> Response:
             began = system.monotonic()
             try:
                 return await make()
             finally:
                 self._rest += _SHARE * (system.monotonic() - began)
+
+        return await self.make(timed)
 
 
 class ReadingRoute(APIRoute):

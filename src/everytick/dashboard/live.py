@@ -20,6 +20,8 @@ from fastapi.responses import Response, StreamingResponse
 from .answers import Answers
 
 LOOK_SECONDS = 1.0
+# How many listeners are told of a change at once, and how long after them the next ones.
+_TOLD_AT_ONCE, _GAP_SECONDS = 4, 0.025
 _STILL_HERE_SECONDS = 15.0
 
 router = APIRouter(include_in_schema=False)
@@ -67,11 +69,17 @@ class Live:
     def close(self) -> None:
         """Let all streams end."""
         self._closed = True
-        self._tell()
-
-    def _tell(self) -> None:
         for changed in self._listeners:
             changed.set()
+
+    async def _tell(self) -> None:
+        """Tell all listeners, a few at a time: each asks for its page at once, and jobs need gaps."""
+        listeners = list(self._listeners)
+        for begin in range(0, len(listeners), _TOLD_AT_ONCE):
+            if begin:
+                await asyncio.sleep(_GAP_SECONDS)
+            for changed in listeners[begin : begin + _TOLD_AT_ONCE]:
+                changed.set()
 
     async def _look(self) -> None:
         watch, asked, first = _Watch(self._ledger), None, self.looks + 1
@@ -84,7 +92,7 @@ class Live:
                 if has_changed or self.looks == first:
                     self._answers.renew(keeps=True)
                 if has_changed:
-                    self._tell()
+                    await self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
                 await asyncio.sleep(self._answers.take_rest())
         finally:

@@ -221,6 +221,21 @@ async def test_the_longer_pages_take_the_later_they_are_told_of_the_next_change(
         assert answers.take_rest() == room._LONGEST_REST
 
 
+async def test_what_all_pages_use_is_set_apart_from_garbage_a_few_times() -> None:
+    answers, settled = Answers(), list[int]()
+    made = 0
+    answers.settle = lambda: settled.append(made)
+
+    async def page() -> Response:
+        nonlocal made
+        made += 1
+        return Response()
+
+    for _ in range(200):
+        await answers.make(page)
+    assert settled == [1, 10, 100]
+
+
 async def test_an_answer_that_fails_fails_for_those_who_wait_for_it_and_is_made_anew_after_a_change() -> None:
     answers = Answers()
     answers.renew(keeps=True)
