@@ -75,8 +75,8 @@ class Server(uvicorn.Server):
 def make_server(app: FastAPI) -> Server:
     """Return a server that is told where to listen when it is run."""
     connections: Connections = app.state.connections
-    # The rows of thousands of jobs make Python look for garbage among all objects, which stops every thread for
-    # some 200 ms. From then on it leaves out the objects that are there.
+    # The rows of thousands of jobs make Python look for garbage among all objects, which stops every thread
+    # for some 200 ms. From then on it leaves out the objects that are there.
     app.state.answers.settle = gc.freeze
     config = uvicorn.Config(
         app,
