@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from everytick.system import system
@@ -37,6 +38,7 @@ class Answers:
         self._keeps = False
         self._rest = 0.0
         self._made = 0
+        self._acted = asyncio.Event()
         # Called after the answers that `_SETTLED_AFTER` counts.
         self.settle: Callable[[], object] = lambda: None
 
@@ -67,10 +69,17 @@ class Answers:
         self._kept.clear()
         self._keeps = keeps
 
-    def take_rest(self) -> float:
-        """Return for how many seconds no page should be told of a change, for what pages cost so far."""
+    def note_action(self) -> None:
+        """Make all anew, and tell of changes soon: somebody has acted, and looks what comes of it."""
+        self._kept.clear()
+        self._acted.set()
+
+    async def rest(self) -> None:
+        """Wait before pages are told of a change, for what they cost so far; not after an action."""
         rest, self._rest = min(self._rest, _LONGEST_REST), 0.0
-        return rest
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._acted.wait(), rest)
+        self._acted.clear()
 
     async def _timed(self, make: Callable[[], Awaitable[Response]]) -> Response:
         async def timed() -> Response:
@@ -84,21 +93,25 @@ class Answers:
 
 
 class ReadingRoute(APIRoute):
-    """A route whose answers to GET are made a few at a time."""
+    """A route whose answers to GET are made a few at a time; all else is an action."""
 
     def get_route_handler(self) -> Handler:
         """Return the handler of the route."""
         make = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if request.method != "GET":
-                return await make(request)
             answers: Answers = request.app.state.answers
+            if request.method != "GET":
+                try:
+                    return await make(request)
+                finally:
+                    answers.note_action()
             if "x-live" not in request.headers:
                 return await answers.make(lambda: make(request))
             # `page` leaves out what belongs to one visitor.
             visitor = request.scope["state"]["visitor"]
-            key = (request.scope["path"], request.scope["query_string"], visitor.may_act)
+            may_act = visitor is not None and visitor.may_act
+            key = (request.scope["path"], request.scope["query_string"], may_act)
             return await answers.share(key, lambda: make(request))
 
         return handle

@@ -94,7 +94,7 @@ class Live:
                 if has_changed:
                     await self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
-                await asyncio.sleep(self._answers.take_rest())
+                await self._answers.rest()
         finally:
             self._answers.renew(keeps=False)
             # A thread goes on after a cancellation, and needs the connection.

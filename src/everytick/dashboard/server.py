@@ -56,7 +56,9 @@ class Server(uvicorn.Server):
         if problem is not None and lacks_file_handles(problem):
             log.warning("no handles", "dashboard: {}", NO_FILE_HANDLES)
         else:
-            log.error(found["message"], problem, "dashboard: {}", found["message"])
+            # The message may have the name of an object in it.
+            kind = f"event loop: {type(problem).__name__}"
+            log.error(kind, problem, "dashboard: {}", found["message"])
 
     async def main_loop(self) -> None:
         """Wait for the end, where uvicorn itself looks ten times a second whether it has come."""

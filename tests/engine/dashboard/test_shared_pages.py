@@ -141,6 +141,19 @@ async def test_an_answer_is_kept_only_while_somebody_will_tell_of_a_change(
         assert "another name" in (await open_pages.get("/")).text
 
 
+async def test_who_acts_sees_what_came_of_it_and_is_told_of_more_soon(ledger: Ledger) -> None:
+    app = dashboard(ledger)
+    async with browser(app, **{"X-Live": "1"}) as client:
+        assert "on holiday" not in (await client.get("/job?id=added-1")).text
+        app.state.answers._rest = 1_000.0
+        resting = asyncio.create_task(app.state.answers.rest())
+        await asyncio.sleep(0)
+        paused = await client.post("/api/v1/jobs/added-1/pause", json={"note": "on holiday"})
+        assert paused.status_code == 200, paused.text
+        assert "on holiday" in (await client.get("/job?id=added-1")).text
+        await asyncio.wait_for(resting, 5)
+
+
 async def test_what_is_shared_has_nothing_of_one_visitor_and_no_button_for_those_who_may_not_act(
     ledger: Ledger,
 ) -> None:
@@ -202,7 +215,9 @@ async def test_probes_at_the_same_time_are_one_look_into_the_ledger(
     assert len(looks) == 1
 
 
-async def test_the_longer_pages_take_the_later_they_are_told_of_the_next_change() -> None:
+async def test_the_longer_pages_take_the_later_they_are_told_of_the_next_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [0.0]
     with use(monotonic=lambda: now[0]):
         answers = Answers()
@@ -215,10 +230,19 @@ async def test_the_longer_pages_take_the_later_they_are_told_of_the_next_change(
         await answers.share("a", lambda: takes(0.5))
         await answers.share("a", lambda: takes(0.5))
         await answers.share("b", lambda: takes(0.25))
-        assert answers.take_rest() == pytest.approx(0.75 * room._SHARE)
-        assert answers.take_rest() == 0
+        waited: list[float] = []
+
+        async def wait_for(waiting: Any, seconds: float) -> None:
+            waiting.close()
+            waited.append(seconds)
+            raise TimeoutError
+
+        monkeypatch.setattr(asyncio, "wait_for", wait_for)
+        await answers.rest()
+        await answers.rest()
         await answers.share("c", lambda: takes(1_000))
-        assert answers.take_rest() == room._LONGEST_REST
+        await answers.rest()
+        assert waited == [pytest.approx(0.75 * room._SHARE), 0, room._LONGEST_REST]
 
 
 async def test_what_all_pages_use_is_set_apart_from_garbage_a_few_times() -> None:
