@@ -24,7 +24,7 @@ SEED ?=
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types layers workflows docs package test test-quick torture coverage bench bench-quick bench-check bench-cluster demo picture screenshots audit release hooks clean
+.PHONY: help setup check lint types layers workflows docs package test test-quick torture coverage bench bench-quick bench-check bench-cluster bench-tabs demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
@@ -34,6 +34,7 @@ help:
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
+	@echo 'make bench-tabs  measure how late a job is while 100 pages of the dashboard are open, and print it'
 	@echo 'make bench       measure it beside its peers, into docs/performance.md (half an hour of a quiet machine)'
 	@echo 'make bench-quick the smallest part of it, printed (two minutes)'
 	@echo 'make bench-check count the instructions of a fixed amount of work beside what is kept (needs valgrind)'
@@ -134,6 +135,10 @@ coverage: $(READY)
 bench-cluster: $(READY)
 	@"$(PYTHON)" scripts/database_server.py
 	PYTHONPATH=tests/support:tests/system:scripts:template:. $(RUN) benchmarks.cluster$(if $(QUICK), --quick)
+
+# Two minutes; TABS='--path / --tabs 40' for other pages.
+bench-tabs: $(READY)
+	PYTHONPATH=tests/support:tests/system:. $(RUN) benchmarks.tabs $(TABS)
 
 # Each peer is set up by it, in an environment of its own below build/benchmarks.
 BENCHMARK = PYTHONPATH=tests/support:tests/template:scripts:template $(RUN) benchmarks

@@ -161,6 +161,16 @@ def _has_file_handles(number: int) -> bool:
     return True
 
 
+def _most_file_handles() -> int:
+    try:
+        import resource
+    except ImportError:
+        # Windows, where the C library has this limit for files, and none is known for sockets.
+        return 8_192
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
 _heard: dict[int, bool] = {}
 _is_ready_to_fork = False
@@ -287,6 +297,8 @@ class System:
     user_name: Callable[[], str] = _user_name
     # Whether this process can open that number of further files.
     has_file_handles: Callable[[int], bool] = _has_file_handles
+    # How many files this process may have open at once.
+    most_file_handles: Callable[[], int] = _most_file_handles
     # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
     host: Callable[[], str] = _host

@@ -315,6 +315,7 @@ class JobControl(RunRequests, JobDeclarations):
         self.settings.allowed_functions.check(job.func)
         functions.check_plain(list(job.args), "args")
         functions.check_plain(job.kwargs, "kwargs")
+        functions.check_size(list(job.args), job.kwargs)
         self._check_time_to_come(job)
         if job.schedule.remark:
             logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)

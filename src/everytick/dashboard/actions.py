@@ -29,6 +29,7 @@ async def act(request: Request, action: str) -> Response:
     form = await _form(request)
     actions = Actions(request.state.visitor, request.app.state.ledger)
     sentence = await run_in_threadpool(_do, actions, action, form)
+    request.app.state.answers.note_action()
     answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(sentence)
     return HTMLResponse(answer)
 

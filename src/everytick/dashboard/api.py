@@ -10,7 +10,7 @@ from everytick.read import known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
-from everytick.read.known_job import jobs_in_force, search_jobs
+from everytick.read.known_job import jobs_due, search_jobs
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Why
@@ -19,6 +19,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from . import explain, jobs, runs, schemas
+from .answers import ReadingRoute
 from .control import Actions, instant
 from .problems import Problem
 from .processes import reading, schedule_state, shown
@@ -38,7 +39,7 @@ _ACTS: dict[int | str, dict[str, Any]] = {
     413: {"model": schemas.Error, "description": "The request is too large"},
 }
 
-router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=_ERRORS)
 
 JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
 RunId = Annotated[int, Path(ge=1, le=schemas.LARGEST, description="the run's number")]
@@ -137,7 +138,7 @@ def read_plan(
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:
         asked = None if job is None else known_job.read_job(connection, job)
-        there = [one for one in jobs_in_force(connection) if asked is None or one.id == asked.id]
+        there = [one for one in jobs_due(connection) if asked is None or one.id == asked.id]
     found = list(islice(ticks_between(there, first, last), limit + 1))
     return {"ticks": [tick.as_json() for tick in found[:limit]], "complete": len(found) <= limit}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from everytick import app as which
 from everytick.api.loading import own_routers
+from everytick.log_rate import RateLimitedLog
 from everytick.store.database import Ledger
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,8 +16,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, api, live, pages, probes
+from . import actions, answers, api, live, pages, probes
 from .authentication import Authenticator
+from .connections import Connections, most_connections
 from .guard import Guard
 from .problems import Problem, sentence_of
 from .rendering import STATIC, problem_response
@@ -50,12 +52,16 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     guards: list[Guard] = []
 
     def guard(inner: Any) -> Guard:
-        guards.append(Guard(inner, authenticator, names, cookie, EndedSessions(ledger)))
+        guards.append(Guard(inner, authenticator, names, cookie, EndedSessions(ledger), connections))
         return guards[-1]
 
     app.user_middleware.append(Middleware(guard))
     app.state.ledger, app.state.authenticator, app.state.cookie = ledger, authenticator, cookie
-    app.state.live = live.Live(ledger)
+    connections = Connections(most_connections(), RateLimitedLog())
+    app.state.connections = connections
+    app.state.answers = answers.Answers()
+    # The other connections are for requests.
+    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2)
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.read.coming import ticks_between
-from everytick.read.known_job import Declared, KnownJob, undeclared
+from everytick.read.coming import Due, ticks_between
+from everytick.read.known_job import Declared, KnownJob, jobs_named, undeclared
 from everytick.read.paging import Page
 from everytick.settings import settings
 from everytick.text.instants import time_of_day
+from sqlalchemy import Connection
 
 # Up to this many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
@@ -35,19 +36,17 @@ class Lane:
         return self.number is None or self.number > _DRAWN
 
 
-def lanes(jobs: Iterable[KnownJob], begin: int, end: int, size: int, offset: int) -> Page[Lane]:
-    """Return the lanes of a part of the jobs that are due in [begin, end), the soonest first."""
-    due = [
-        (first, job.id, job.schedule, job)
-        for job in jobs
-        if job.schedule is not None
-        and (first := job.schedule.next_tick(begin - 1)) is not None
-        and first < end
-    ]
-    due.sort(key=lambda lane: lane[:2])
+def lanes(
+    connection: Connection, due: Sequence[Due], begin: int, end: int, size: int, offset: int
+) -> Page[Lane]:
+    """Return the lanes of a part of the jobs that are due in [begin, end)."""
     shown = due[offset : offset + size]
+    known = jobs_named(connection, {one.job.id for one in shown})
     declared = undeclared(settings())
-    rows = [_lane(job, schedule, begin, end, declared) for _first, _job_id, schedule, job in shown]
+    # Between the two looks at the ledger a job may have gone.
+    rows = [
+        _lane(known[one.job.id], one.schedule, begin, end, declared) for one in shown if one.job.id in known
+    ]
     return Page(rows, len(due), size, offset)
 
 

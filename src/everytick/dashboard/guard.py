@@ -10,13 +10,13 @@ import asyncio
 from email.utils import formatdate
 from urllib.parse import quote
 
-from loguru import logger
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .authentication import Authenticator, Failures, Visitor, visible_name
+from .connections import Connections
 from .problems import Problem
 from .rendering import STATIC, address_of, is_for_programs, problem_response
 from .sessions import EndedSessions
@@ -61,9 +61,12 @@ class Guard:
         names: frozenset[str],
         cookie: str,
         ended: EndedSessions,
+        connections: Connections,
     ) -> None:
         self._app, self._authenticator, self._names, self._cookie = app, authenticator, names, cookie
-        self.ended, self.failures = ended, Failures()
+        self.ended, self.failures, self._log = ended, Failures(), connections.log
+        # How many tokens wait for their turn, from all addresses: each has a connection.
+        self._waiting, self._most_waiting = 0, connections.most // 4
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -89,6 +92,9 @@ class Guard:
             refusal = await self._let_in(request)
         except Problem as problem:
             refusal = problem_response(request, problem)
+        except ClientDisconnect:
+            # The body was broken off: nobody waits for an answer.
+            return
         await self._answer(refusal or self._app, request, receive, send_safely)
 
     async def _answer(self, app: ASGIApp, request: Request, receive: Receive, send: Send) -> None:
@@ -102,9 +108,9 @@ class Guard:
         try:
             await app(request.scope, receive, note_the_beginning)
         except Exception as failure:
-            logger.opt(exception=failure).error(
-                "dashboard: {} {} failed", request.method, request.scope["path"]
-            )
+            # Of each kind of error once: a page that fails does so for all who have it open.
+            kind = f"failed with {type(failure).__name__}"
+            self._log.error(kind, failure, "dashboard: {} {} failed", request.method, request.scope["path"])
             if not begun:
                 problem = Problem(500, "the dashboard failed: the log says why")
                 await problem_response(request, problem)(request.scope, receive, send)
@@ -146,18 +152,24 @@ class Guard:
         slowed_down = self.failures.too_many(address)
         if slowed_down:
             # The right one waits too: who guesses would otherwise know it by the quick answer.
-            wait = self.failures.turn(address)
-            if wait is None:
-                raise _TOO_MANY
-            await asyncio.sleep(wait)
+            await self._wait(self.failures.turn(address))
         role = self._authenticator.role(token)
         if role is None and slowed_down:
             raise _TOO_MANY
         if role is None:
             self.failures.add(address)
-            logger.warning("dashboard: a wrong token from {}", address)
+            self._log.warning("wrong token", "dashboard: a wrong token from {}", address)
             raise Problem(401, "that is not the token: see the file dashboard.token beside the ledger")
         return role
+
+    async def _wait(self, seconds: float | None) -> None:
+        if seconds is None or self._waiting >= self._most_waiting:
+            raise _TOO_MANY
+        self._waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
 
     def _check_act(self, request: Request, visitor: Visitor) -> None:
         if visitor.session and not self._authenticator.proves(visitor, request.headers.get(CSRF_HEADER, "")):

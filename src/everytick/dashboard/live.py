@@ -1,13 +1,14 @@
 """Tells open pages that the ledger changed, so that they fetch themselves anew.
 
-One task looks, at most once a second and only while a page is open: it asks SQLite whether another
-connection has committed anything, which reads no table.
+One task looks, at most once a second, less often while pages take long, and only while one is open: it asks
+SQLite whether another connection has committed anything, which reads no table.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from everytick.errors import LedgerError
 from everytick.store.connections import UNAVAILABLE, Connection
@@ -16,18 +17,21 @@ from everytick.system import system
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from .answers import Answers
+
 LOOK_SECONDS = 1.0
+# How many listeners are told of a change at once, and how long after them the next ones.
+_TOLD_AT_ONCE, _GAP_SECONDS = 4, 0.025
 _STILL_HERE_SECONDS = 15.0
-_MOST_LISTENERS = 64
 
 router = APIRouter(include_in_schema=False)
 
 
 class Live:
-    """The listeners, and the one who looks for them."""
+    """The listeners, `most` of them at once, and the one who looks for them."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, answers: Answers, most: int) -> None:
+        self._ledger, self._answers, self._most = ledger, answers, most
         self._listeners: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
@@ -37,9 +41,9 @@ class Live:
     @property
     def full(self) -> bool:
         """Whether the greatest number of listeners is reached."""
-        return self._closed or len(self._listeners) >= _MOST_LISTENERS
+        return self._closed or len(self._listeners) >= self._most
 
-    async def changes(self) -> AsyncIterator[bytes]:
+    async def changes(self) -> AsyncGenerator[bytes, None]:
         """Yield an event for each change, and a comment when there is none for long."""
         changed = asyncio.Event()
         self._listeners.add(changed)
@@ -65,22 +69,34 @@ class Live:
     def close(self) -> None:
         """Let all streams end."""
         self._closed = True
-        self._tell()
-
-    def _tell(self) -> None:
         for changed in self._listeners:
             changed.set()
 
+    async def _tell(self) -> None:
+        """Tell all listeners, a few at a time: each asks for its page at once, and jobs need gaps."""
+        listeners = list(self._listeners)
+        for begin in range(0, len(listeners), _TOLD_AT_ONCE):
+            if begin:
+                await asyncio.sleep(_GAP_SECONDS)
+            for changed in listeners[begin : begin + _TOLD_AT_ONCE]:
+                changed.set()
+
     async def _look(self) -> None:
-        watch, asked = _Watch(self._ledger), None
+        watch, asked, first = _Watch(self._ledger), None, self.looks + 1
         try:
             while True:
                 self.looks += 1
                 asked = asyncio.ensure_future(system.in_thread(watch.changed))
-                if await asyncio.shield(asked):
-                    self._tell()
+                has_changed = await asyncio.shield(asked)
+                # After the first look all later changes are seen.
+                if has_changed or self.looks == first:
+                    self._answers.renew(keeps=True)
+                if has_changed:
+                    await self._tell()
                 await asyncio.sleep(LOOK_SECONDS)
+                await self._answers.rest()
         finally:
+            self._answers.renew(keeps=False)
             # A thread goes on after a cancellation, and needs the connection.
             if asked is not None and not asked.done():
                 await asyncio.wait([asked])
@@ -129,4 +145,14 @@ async def live(request: Request) -> Response:
     if listeners.full:
         # This status tells a browser not to try again; the page says that it is not live.
         return Response(status_code=204)
-    return StreamingResponse(listeners.changes(), media_type="text/event-stream")
+    events = listeners.changes()
+    # Begun here, so that others who come at the same time count it.
+    first = await anext(events)
+    return StreamingResponse(_all_of(first, events), media_type="text/event-stream")
+
+
+async def _all_of(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        yield first
+        async for event in events:
+            yield event

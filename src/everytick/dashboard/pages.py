@@ -7,8 +7,8 @@ from typing import Annotated
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
-from everytick.read.coming import next_ticks, soonest
-from everytick.read.known_job import jobs_in_force, read_job, search_jobs, undeclared
+from everytick.read.coming import due_between, next_ticks, soonest
+from everytick.read.known_job import jobs_due, read_job, search_jobs, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
@@ -23,11 +23,12 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from . import coming, drawing, explain, jobs, runs
+from .answers import ReadingRoute
 from .processes import reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # How many of each a page shows.
 _JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
@@ -53,7 +54,7 @@ def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLRespons
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest)
             rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
-        behind = jobs_behind(jobs_in_force(connection))
+        behind = jobs_behind(jobs_due(connection))
         head = schedule_state(connection)
     return page(
         request,
@@ -209,10 +210,10 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     end = begin + ticks.DAY
     zone = settings().zone
     with reading(request.app.state.ledger) as connection:
-        known = jobs_in_force(connection)
+        due = due_between(jobs_due(connection), begin, end)
+        found = coming.lanes(connection, due, begin, end, _LANES, offset_of(number, _LANES))
         head = schedule_state(connection)
-    found = coming.lanes(known, begin, end, _LANES, offset_of(number, _LANES))
-    upcoming = soonest(known, begin, end, _FEW, _UPCOMING)
+    upcoming = soonest(due, end, _FEW, _UPCOMING)
     hours = [(drawing.place(at, begin, end), label) for at, label in coming.hours(begin, end, zone)]
     return page(
         request,

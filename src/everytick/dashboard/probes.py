@@ -6,7 +6,7 @@ who may read for `metrics`: include that with the dependency that checks it.
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from functools import cache
 
 from everytick.ledger import open_ledger
@@ -34,9 +34,9 @@ async def live() -> JSONResponse:
 
 @health.head("/health/ready", include_in_schema=False)
 @health.get("/health/ready", responses={503: {"description": "The schedule does not go on"}})
-def ready() -> JSONResponse:
+async def ready() -> JSONResponse:
     """Say whether the schedule goes on, wherever it runs: 200 or 503, with sentences."""
-    found = _look().now()
+    found = await _look().now()
     return JSONResponse(found.as_data(outline=True), 200 if found.ready else 503, headers=_NEVER_KEPT)
 
 
@@ -54,19 +54,31 @@ def exposition() -> Response:
 
 
 class _Look:
-    """One look into the ledger for all who ask at the same time."""
+    """One look into the ledger for all who ask at the same time, on a thread that no page can take.
+
+    Used on one event loop at a time.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._ledger = open_ledger()
         self._found: tuple[float, Health] | None = None
+        self._asked: asyncio.Future[Health] | None = None
 
-    def now(self) -> Health:
+    async def now(self) -> Health:
         """Return the health that was found now, or a moment ago."""
-        with self._lock:
-            if self._found is None or system.monotonic() - self._found[0] > _FRESH_SECONDS:
-                self._found = system.monotonic(), check(self._ledger)
+        if self._found is not None and system.monotonic() - self._found[0] <= _FRESH_SECONDS:
             return self._found[1]
+        asked = self._asked
+        if asked is None or asked.done() or asked.get_loop() is not asyncio.get_running_loop():
+            asked = self._asked = asyncio.ensure_future(system.in_thread(self._check, daemon=True))
+        # One who asks no more must not end it for the others.
+        return await asyncio.shield(asked)
+
+    def _check(self) -> Health:
+        began = system.monotonic()
+        found = check(self._ledger)
+        self._found = began, found
+        return found
 
 
 # Made at the first question and not before, as the settings may be read until then.

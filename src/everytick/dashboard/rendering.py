@@ -38,11 +38,15 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     """Return a page made from a template."""
     state = request.scope.get("state", {})
     visitor = state.get("visitor")
+    may_act = visitor is not None and visitor.may_act
+    if "x-live" in request.headers:
+        # Others get the same answer: see `answers`.
+        visitor = None
     shared = {
         "application": app.current().name,
         "command": app.current().command,
         "visitor": visitor,
-        "may_act": visitor is not None and visitor.may_act,
+        "may_act": may_act,
         "csrf_token": request.app.state.authenticator.csrf_token(visitor)
         if visitor and visitor.session
         else "",

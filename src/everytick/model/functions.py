@@ -18,9 +18,11 @@ from importlib import import_module
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
-# Limits of arguments that are stored: nested levels of lists and dicts, and bits of a number.
+# Limits of arguments that are stored: nested levels of lists and dicts, bits of a number, and bytes of all of
+# them as JSON. Each process that runs or shows jobs reads them.
 _DEEPEST = 50
 _LONGEST_NUMBER = 1_024
+_LARGEST_KIB = 64
 _CALLED = "; if the function was called here, leave the parentheses out: write_csv, not write_csv()"
 # A reference: names with dots, a colon, names with dots.
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -253,6 +255,16 @@ def check_plain(value: Any, path: str, depth: int = 0) -> None:
         raise ValueError(
             f"{path} is {what}{shown}, which cannot be kept as it is: give plain data (text, finite"
             " numbers, True, False, None, and lists and dicts of them), for example an id or isoformat()"
+        )
+
+
+def check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Refuse more arguments than are kept with a job."""
+    length = len(json.dumps({"args": args, "kwargs": kwargs}))
+    if length > _LARGEST_KIB * 1_024:
+        raise ValueError(
+            f"its arguments have {length:,} bytes as JSON; at most {_LARGEST_KIB} KiB are kept: give an id"
+            " and look it up"
         )
 
 

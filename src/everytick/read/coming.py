@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from everytick.model import ticks
+from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 
 from . import plan
 from .job_ids import no_such_job
 from .jobs import shown_jobs
-from .known_job import Declared, KnownJob
+from .known_job import Declared, DueJob, KnownJob
 from .schemas import Fire
 
 
@@ -159,16 +160,35 @@ def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
     return list(islice(ticks_between([job], begin, ticks.LAST), limit))
 
 
-def soonest(jobs: Iterable[KnownJob], begin: int, end: int, of_each: int, limit: int) -> list[ComingTick]:
-    """Return the first ticks in [begin, end), at most `limit`, and at most `of_each` of each job.
+class Due(NamedTuple):
+    """A job that has ticks in a span of time, with the first of them."""
+
+    tick: int
+    job: DueJob
+    schedule: Schedule
+
+
+def due_between(jobs: Iterable[DueJob], begin: int, end: int) -> list[Due]:
+    """Return the jobs that have ticks in [begin, end), the soonest first."""
+    found = [
+        Due(tick, job, job.schedule)
+        for job in jobs
+        if job.schedule is not None and (tick := job.schedule.next_tick(begin - 1)) is not None and tick < end
+    ]
+    return sorted(found, key=lambda one: (one.tick, one.job.id))
+
+
+def soonest(due: Sequence[Due], end: int, of_each: int, limit: int) -> list[ComingTick]:
+    """Return the first ticks before `end` of jobs from `due_between`: at most `limit`, `of_each` of each.
 
     Else one job that is due each minute would hide all others.
     """
-    found = [tick for job in jobs for tick in islice(ticks_between([job], begin, end), of_each)]
+    # The other jobs have their first ticks later than these.
+    found = [tick for one in due[:limit] for tick in islice(ticks_between([one.job], one.tick, end), of_each)]
     return sorted(found, key=lambda one: (one.tick, one.job_id))[:limit]
 
 
-def ticks_between(jobs: Iterable[KnownJob], begin: int, end: int) -> Iterator[ComingTick]:
+def ticks_between(jobs: Iterable[DueJob], begin: int, end: int) -> Iterator[ComingTick]:
     """Yield the ticks in [begin, end), of the jobs whose schedule is known, in order of time."""
     known = {job.id: job for job in jobs}
     schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}

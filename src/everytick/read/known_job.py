@@ -30,6 +30,23 @@ from .paging import Page
 
 _jobs = schema.jobs.c
 _IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
+_ORDER = (_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
+# Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not set.
+_DUE = (
+    select(
+        _jobs.job_id,
+        _jobs.watermark_us,
+        _jobs.registered_us,
+        _jobs.paused_us,
+        _jobs.paused_until_us,
+        _jobs.removed_us,
+        _jobs.exhausted_us,
+        _jobs.schedule_data,
+        _jobs.call_data.is_not(None).label("was_added"),
+    )
+    .where(*_IN_FORCE)
+    .order_by(*_ORDER)
+)
 
 
 class Declared(NamedTuple):
@@ -52,10 +69,10 @@ def undeclared(settings: SchedulerSettings) -> Declared:
 
 
 @dataclass(frozen=True)
-class KnownJob:
-    """A job in the ledger at an instant. Instants are microseconds UTC.
+class DueJob:
+    """When a job in the ledger is due, at an instant. Instants are microseconds UTC.
 
-    `declared` of its methods: what the user's code says, or `undeclared` where nobody looks at it.
+    Its row has no arguments, which may be large: pages and probes that look at all jobs need none.
     """
 
     row: Any
@@ -72,16 +89,6 @@ class KnownJob:
         return known_from_text(self.row.schedule_data)
 
     @property
-    def zone_name(self) -> str:
-        """Its zone: an IANA name, or an offset such as `UTC+05:30`; as it was kept if it is not known."""
-        return self.schedule.zone_name if self.schedule else str(self.row.zone)
-
-    @property
-    def words(self) -> str:
-        """The schedule as a sentence, where there is an honest one."""
-        return in_words(self.schedule) if self.schedule else str(self.row.trigger)
-
-    @property
     def gone(self) -> bool:
         """Whether it was removed, or has no tick left."""
         return self.row.removed_us is not None or self.row.exhausted_us is not None
@@ -89,7 +96,7 @@ class KnownJob:
     @property
     def was_added(self) -> bool:
         """Whether it was added while running, and does not stand in the code."""
-        return self.row.call_data is not None
+        return bool(self.row.was_added)
 
     @property
     def paused(self) -> bool:
@@ -102,17 +109,39 @@ class KnownJob:
         return self.paused and instant > begin and is_paused(begin, end, instant)
 
     @property
-    def at_each_start(self) -> bool:
-        """Whether it has no ticks, but a run at each start."""
-        data = self.schedule.data if self.schedule else None
-        return data is not None and data["trigger"] == "date" and data["at"] is None
-
-    @property
     def next_tick(self) -> int | None:
         """Its next tick; None while it is paused or when there is none."""
         if self.paused or self.gone or self.schedule is None:
             return None
         return self.schedule.next_tick(max(self.now, self.row.watermark_us))
+
+
+class KnownJob(DueJob):
+    """A job in the ledger with all that is known of it.
+
+    `declared` of its methods: what the user's code says, or `undeclared` where nobody looks at it.
+    """
+
+    @property
+    def zone_name(self) -> str:
+        """Its zone: an IANA name, or an offset such as `UTC+05:30`; as it was kept if it is not known."""
+        return self.schedule.zone_name if self.schedule else str(self.row.zone)
+
+    @property
+    def words(self) -> str:
+        """The schedule as a sentence, where there is an honest one."""
+        return in_words(self.schedule) if self.schedule else str(self.row.trigger)
+
+    @property
+    def was_added(self) -> bool:
+        """Whether it was added while running, and does not stand in the code."""
+        return self.row.call_data is not None
+
+    @property
+    def at_each_start(self) -> bool:
+        """Whether it has no ticks, but a run at each start."""
+        data = self.schedule.data if self.schedule else None
+        return data is not None and data["trigger"] == "date" and data["at"] is None
 
     def options(self, declared: Declared) -> Options | None:
         """Return its options, as the process has them that runs it.
@@ -178,10 +207,15 @@ def read_job(connection: Connection, job_id: str) -> KnownJob:
 def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnownJob]:
     """Return all jobs, also those that are gone; those of the code first, then as they were registered."""
     # The whole table: it has one row for each job.
-    query = select(schema.jobs).where(*conditions)
-    query = query.order_by(_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
+    query = select(schema.jobs).where(*conditions).order_by(*_ORDER)
     now = ticks.now()
     return [KnownJob(row, now) for row in connection.execute(query)]
+
+
+def jobs_due(connection: Connection) -> list[DueJob]:
+    """Return when the jobs are due that may still have ticks, in the order of `read_jobs`."""
+    now = ticks.now()
+    return [DueJob(row, now) for row in connection.execute(_DUE)]
 
 
 def jobs_in_force(connection: Connection) -> list[KnownJob]:

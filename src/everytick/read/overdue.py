@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from everytick.model import ticks
 from everytick.store.records import settled_until
 
-from .known_job import KnownJob
+from .known_job import DueJob
 
 # A tick is claimed within a fraction of a second. One that is not by then has something in its way.
 PROMPT = 5 * ticks.SECOND
@@ -27,7 +27,7 @@ class Overdue:
     number: int | None
 
 
-def overdue(job: KnownJob) -> Overdue | None:
+def overdue(job: DueJob) -> Overdue | None:
     """Return a job's first tick that is due and not claimed, and how many are; None if none is."""
     if job.schedule is None:
         return None
@@ -38,7 +38,7 @@ def overdue(job: KnownJob) -> Overdue | None:
     return Overdue(first, ticks.count(job.schedule.ticks, first - 1, until, _COUNT_LIMIT))
 
 
-def overdue_since(job: KnownJob, until: int) -> int | None:
+def overdue_since(job: DueJob, until: int) -> int | None:
     """Return the first tick of a job up to `until` that no process has claimed; None if there is none.
 
     A tick within a pause waits for its end and is not due. Instants are microseconds UTC.
@@ -50,7 +50,7 @@ def overdue_since(job: KnownJob, until: int) -> int | None:
     return first if first is not None and first <= until else None
 
 
-def jobs_behind(jobs: Iterable[KnownJob]) -> list[tuple[str, Overdue]]:
+def jobs_behind(jobs: Iterable[DueJob]) -> list[tuple[str, Overdue]]:
     """Return the ids of the jobs with ticks that are due and not claimed, the longest overdue first."""
     found = [(job.id, late) for job in jobs if (late := overdue(job)) is not None]
     return sorted(found, key=lambda one: (one[1].since, one[0]))

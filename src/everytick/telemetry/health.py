@@ -14,7 +14,7 @@ from typing import Any
 from everytick import liveness
 from everytick.errors import LedgerError
 from everytick.model import ticks
-from everytick.read.known_job import KnownJob, jobs_in_force
+from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.overdue import overdue_since
 from everytick.read.processes import Process, read_processes
 from everytick.store.database import Ledger
@@ -90,7 +90,7 @@ def check(ledger: Ledger) -> Health:
         with connect_checked(ledger) as connection:
             if (sentence := why_unused(connection, ledger.application)) is not None:
                 return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
-            return judge(jobs_in_force(connection), read_processes(connection))
+            return judge(jobs_due(connection), read_processes(connection))
     except LedgerError as problem:
         return unreadable(problem)
 
@@ -175,8 +175,8 @@ def unreadable(problem: LedgerError) -> Health:
     return Health(ticks.now(), (Finding(str(problem), "the ledger cannot be read"),))
 
 
-def judge(jobs: Sequence[KnownJob], processes: Sequence[Process]) -> Health:
-    """Judge what `jobs_in_force` and `read_processes` returned, by this machine's clock."""
+def judge(jobs: Sequence[DueJob], processes: Sequence[Process]) -> Health:
+    """Judge what `jobs_due` and `read_processes` returned, by this machine's clock."""
     now = ticks.now()
     up = [process for process in processes if process.is_up]
     if not up:
@@ -247,7 +247,7 @@ def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
     return (found, []) if len(found) == len(up) else ([], found)
 
 
-def _overdue(jobs: Sequence[KnownJob], now: int, up_since: int) -> dict[str, int]:
+def _overdue(jobs: Sequence[DueJob], now: int, up_since: int) -> dict[str, int]:
     """Return the first unclaimed tick of each job that is behind, by job id.
 
     A tick that became due before a process was up gets the same time, counted from the start of the process.
@@ -263,7 +263,7 @@ def _overdue(jobs: Sequence[KnownJob], now: int, up_since: int) -> dict[str, int
 
 
 def _on_clocks(
-    overdue: dict[str, int], jobs: Sequence[KnownJob], now: int
+    overdue: dict[str, int], jobs: Sequence[DueJob], now: int
 ) -> tuple[list[Finding], list[Finding]]:
     """Tell a clock that stands still from one job that cannot run while the others go on.
 

@@ -23,7 +23,7 @@ from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
-from everytick.read.known_job import KnownJob, jobs_in_force
+from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.last_runs import last_success
 from everytick.read.processes import read_processes
 from everytick.store.database import Ledger
@@ -100,7 +100,7 @@ class Metrics(Collector):
             return [_build(), *found, reading, *self._counted()]
 
     def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
-        jobs, processes = jobs_in_force(connection), read_processes(connection)
+        jobs, processes = jobs_due(connection), read_processes(connection)
         shown = {job.id: job for job in jobs[:MOST_JOBS]}
         self._count(connection, shown)
         found = list(_of_health(health.judge(jobs, processes), readable=True))
@@ -108,7 +108,7 @@ class Metrics(Collector):
         found += self._of_jobs(connection, shown)
         return found
 
-    def _count(self, connection: sqlalchemy.Connection, shown: dict[str, KnownJob]) -> None:
+    def _count(self, connection: sqlalchemy.Connection, shown: dict[str, DueJob]) -> None:
         aggregate = Aggregate()
         for completion in self._completions.look(connection, self._ledger.file_identity()):
             aggregate.add(completion, completion.job_id if completion.job_id in shown else OTHERS)
@@ -120,7 +120,7 @@ class Metrics(Collector):
             for outcome, reason in OUTCOMES:
                 self._aggregate.ended[label, outcome, reason] += 0
 
-    def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, KnownJob]) -> list[Metric]:
+    def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, DueJob]) -> list[Metric]:
         self._looked_up &= shown.keys()
         for job_id in shown.keys() - self._looked_up:
             self._look_up(connection, job_id)

@@ -187,7 +187,7 @@ ODD = {
 
 
 async def test_odd_values_in_a_row_stop_no_other_job(scheduler: AsyncIOScheduler, log: list[str]) -> None:
-    rows = {f"row {number}": {} for number in range(len(ODD["scheduler_jobs"]))}
+    rows: dict[str, dict[str, str]] = {f"row {number}": {} for number in range(len(ODD["scheduler_jobs"]))}
     await with_rows(scheduler, rows)
     for job_id, (column, value) in zip(rows, ODD["scheduler_jobs"], strict=True):
         change(scheduler.ledger, f"UPDATE scheduler_jobs SET {column} = ? WHERE job_id = ?", value, job_id)

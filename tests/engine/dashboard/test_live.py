@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from everytick.dashboard import live
+from everytick.dashboard.answers import Answers
 from everytick.dashboard.live import Live
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
@@ -61,7 +62,7 @@ async def test_all_listeners_hear_of_a_change_from_one_who_looks(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, nothing_left_behind: None
 ) -> None:
     monkeypatch.setattr(live, "LOOK_SECONDS", 0.02)
-    listeners = Live(ledger)
+    listeners = Live(ledger, Answers(), 8)
     told: list[list[bytes]] = [[] for _ in range(5)]
     tasks = [asyncio.create_task(heard(listeners, events)) for events in told]
     await until(lambda: listeners.looks > 2)
@@ -95,7 +96,7 @@ async def test_a_ledger_that_is_replaced_or_goes_away_is_a_change(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, nothing_left_behind: None
 ) -> None:
     monkeypatch.setattr(live, "LOOK_SECONDS", 0.02)
-    listeners, events = Live(ledger), list[bytes]()
+    listeners, events = Live(ledger, Answers(), 8), list[bytes]()
     task = asyncio.create_task(heard(listeners, events))
     await until(lambda: listeners.looks > 2)
     copy = ledger.path.with_name("copy.db")
@@ -110,14 +111,14 @@ async def test_a_ledger_that_is_replaced_or_goes_away_is_a_change(
 
 
 async def test_no_more_listeners_than_there_is_room_for(ledger: Ledger, nothing_left_behind: None) -> None:
-    listeners = Live(ledger)
-    streams = [listeners.changes() for _ in range(live._MOST_LISTENERS)]
+    listeners = Live(ledger, Answers(), 8)
+    streams = [listeners.changes() for _ in range(8)]
     for stream in streams:
         assert not is_full(listeners)
         await anext(stream)
     assert is_full(listeners)
     for stream in streams:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     assert not is_full(listeners)
     await until(lambda: listeners._looking is not None and listeners._looking.done())
 
@@ -147,7 +148,7 @@ async def test_a_page_that_opens_as_the_last_one_closes_is_told(
 
     monkeypatch.setattr(live._Watch, "changed", changed)
     monkeypatch.setattr(live._Watch, "close", close)
-    listeners = Live(ledger)
+    listeners = Live(ledger, Answers(), 8)
     first: Any = listeners.changes()
     await anext(first)
     await until(lambda: inside)
