@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from everytick.text.instants import local
+
+from .output import can_show
 
 if TYPE_CHECKING:
     from everytick.read.schemas import JobRow, RunOutline
@@ -52,13 +52,7 @@ def _sign(state: str) -> tuple[str, str]:
 def _can_show_signs() -> bool:
     from everytick.read.signs import SIGNS
 
-    if os.environ.get("TERM") in ("dumb", "linux"):
-        return False
-    try:
-        "".join(SIGNS[state][0] for state in _STYLES).encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+    return can_show("".join(SIGNS[state][0] for state in _STYLES))
 
 
 def in_zone(instant: str | None, zone: Any) -> str:

@@ -10,7 +10,8 @@ from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
 
 from .cells import in_zone
-from .output import print_table, print_text
+from .output import print_text
+from .table import print_table
 
 # More lines of the same kind are not read by anybody; --summary --json has them all.
 _MOST_SHOWN = 10

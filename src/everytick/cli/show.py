@@ -16,11 +16,11 @@ from .output import (
     declared,
     parse,
     print_json,
-    print_table,
     print_text,
     remark_on_ledger,
     visible,
 )
+from .table import print_table
 
 if TYPE_CHECKING:
     from everytick.read.runs import RunFilter

@@ -9,7 +9,8 @@ from everytick.dryrun.simulation import JobResult, Simulation
 from everytick.text.durations import duration
 from everytick.text.instants import dated
 
-from .output import print_aside, print_table
+from .output import print_aside
+from .table import print_table
 
 
 def print_simulation(found: Simulation, days: int) -> None:
