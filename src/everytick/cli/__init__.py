@@ -7,7 +7,7 @@
 - `explain`, `simulate`: why something ran or did not; a simulation of the schedule
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
-- `output`, `cells`, `progress`: what they share: times, tables, and a progress bar
+- `output`, `table`, `cells`, `progress`: what they share: times, tables and their cells, and a progress bar
 - `one_run`, `planned`, `simulated`, `differences`: how runs, plans, simulations and differences are printed
 """
 

@@ -1,8 +1,8 @@
 """Tables for people: no wider than the terminal, and no word in them is broken.
 
 Where a table does not fit, columns that can be left out go first. Then text is shortened or bent between its
-words. What is whole (ids, states, numbers) stays whole: a cell that is too long for its column ends the line,
-and the cells behind it follow in the next one, in their own columns.
+words. Ids, states and numbers stay whole: a cell of them that is too long for its column ends the line, and
+the cells behind it follow in the next one, in their own columns.
 """
 
 from __future__ import annotations
