@@ -8,7 +8,8 @@
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
 - `output`, `table`, `cells`, `progress`: what they share: times, tables and their cells, and a progress bar
-- `one_run`, `planned`, `simulated`, `differences`: how runs, plans, simulations and differences are printed
+- `listed`, `one_run`, `planned`, `simulated`, `differences`: how jobs and runs, a run, plans, simulations and
+  differences are printed
 """
 
 from __future__ import annotations

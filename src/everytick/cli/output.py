@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A longer number would not fit into the ledger.
 _MOST_DIGITS = 18
 
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, with nothing shortened; long lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

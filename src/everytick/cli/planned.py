@@ -44,7 +44,7 @@ def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
         _print_rest(len(found.often) - _MOST_SHOWN, "--summary has all")
         title = f"\none by one: {len(found.ticks):,} tick(s)"
     if found.ticks or not found.often:
-        columns: list[str | Column] = [Column("when", is_whole=True), Column("job", is_whole=True), "note"]
+        columns: list[str | Column] = [Column("when", is_whole=True), Column("job", is_id=True), "note"]
         rows = [[local(row["tick"], zone), row["job_id"], row["note"]] for row in found.ticks[:most]]
         print_table(title, columns, rows)
         _print_rest(len(found.ticks) - len(rows), "--summary has all")
@@ -58,10 +58,10 @@ def _often(job: Often) -> str:
 
 def _print_loads(found: Coming, zone: tzinfo) -> None:
     print_table(
-        f"{found.number} tick(s), times in {zone}",
-        ["job", "ticks", "first", "last"],
+        f"{found.number:,} tick(s), times in {zone}",
+        [Column("job", is_id=True), *(Column(it, is_whole=True) for it in ("ticks", "first", "last"))],
         [
-            [row["job_id"], str(row["ticks"]), local(row["first"], zone), local(row["last"], zone)]
+            [row["job_id"], f"{row['ticks']:,}", local(row["first"], zone), local(row["last"], zone)]
             for row in found.summary()["jobs"]
         ],
     )

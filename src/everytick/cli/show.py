@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,11 @@ from .output import (
     AsJson,
     OfJob,
     RunId,
+    Wide,
     declared,
+    job_ids,
     parse,
     print_json,
-    print_text,
     remark_on_ledger,
     visible,
 )
@@ -40,6 +41,12 @@ def _states(incomplete: str) -> list[str]:
     return _beginning(incomplete, STATES)
 
 
+def _orders(incomplete: str) -> list[str]:
+    from everytick.read.jobs import ORDERS
+
+    return _beginning(incomplete, ORDERS)
+
+
 def _reasons(incomplete: str) -> list[str]:
     from everytick.read.runs import REASONS
 
@@ -51,39 +58,46 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 
 
 @commands.command()
-def jobs(as_json: AsJson = False) -> None:
+def jobs(
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[JOB]...", help="Only these, by id or pattern: 'sync_*'.", autocompletion=job_ids
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="state|next|id",
+            help="By state: what fails and what is paused comes first. By next run. By id.",
+            autocompletion=_orders,
+        ),
+    ] = None,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
     from everytick.api.loading import load_schedule_for_command
-    from everytick.read.jobs import job_rows
-    from everytick.text.durations import plain_seconds
+    from everytick.errors import ConfigurationError, nearest
+    from everytick.read.job_ids import matching
+    from everytick.read.jobs import ORDERS, job_rows, sorted_rows
 
-    from . import cells
+    from . import listed
 
+    if sort is not None and sort not in ORDERS:
+        raise ConfigurationError(f"--sort {sort!r} is none of {', '.join(ORDERS)}{nearest(sort, ORDERS)}")
     scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
+    if patterns:
+        meant = matching(patterns, [row["id"] for row in rows])
+        rows = [row for row in rows if row["id"] in meant]
+    if sort is not None:
+        rows = sorted_rows(rows, sort)
     remark_on_ledger()
     if as_json:
         print_json(rows)
         return
-    zone = scheduler.timezone
-    print_table(
-        f"{len(rows)} job(s), times in {zone} where no zone is named",
-        ["job", "schedule", "next run", "outcomes", "p50 (s)", "p95 (s)"],
-        [
-            [
-                row["id"] if row["name"] == row["id"] else f"{row['id']}\n{row['name']}",
-                _both(row["schedule_in_words"], row["trigger"]),
-                cells.coming(row, zone),
-                cells.outcomes(row["last_outcomes"]),
-                plain_seconds(row["p50"]),
-                plain_seconds(row["p95"]),
-            ]
-            for row in rows
-        ],
-    )
-    seen = {state for row in rows for state in row["last_outcomes"]}
-    if seen:
-        print_text(cells.legend(seen))
+    listed.print_jobs(rows, scheduler.timezone, wide=wide)
 
 
 @commands.command()
@@ -244,7 +258,3 @@ def audit(
             for row in rows
         ],
     )
-
-
-def _both(words: str, expression: Any) -> str:
-    return words if words == expression else f"{words}\n{expression}"

@@ -1,14 +1,14 @@
 """Tables for people: no wider than the terminal, and no word in them is broken.
 
 Where a table does not fit, columns that can be left out go first. Then text is shortened or bent between its
-words. Ids, states and numbers stay whole: a cell of them that is too long for its column ends the line, and
-the cells behind it follow in the next one, in their own columns.
+words. Ids, states and numbers stay whole: an id that is too long for its column ends the line, and the cells
+behind it follow in the next one, in their own columns.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _GAP = 2
+# Columns that can be left out go before text gets shorter than this,
+_READABLE = 24
+# and before more than every fifth id has a line of its own, or one that is no longer than this.
+_USUAL = 20
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,26 @@ class Column:
     """A column, and what becomes of it where the table has no room; by default it is bent between its words.
 
     is_whole: its cells are never shortened and never bent.
+    is_id: nor are these; and the column need not be as wide as the longest of them.
     least: its cells are shortened at their end, to no fewer columns of the terminal than this.
-    left_out: not 0 if it can be left out; the highest number goes first.
+    left_out: not 0 if it can be left out, as it is when it is empty; the highest number goes first.
     """
 
     title: str
     is_whole: bool = False
+    is_id: bool = False
     least: int | None = None
     left_out: int = 0
 
 
 @dataclass
 class _Laid:
-    """A column with its cells and the widths that it would like, can do with, and gets."""
+    """A column with its cells, the width that it gets, and the ones that are fair and possible."""
 
     column: Column
     cells: list[Text]
     width: int = 0
+    fair: int = 0
     least: int = 0
 
 
@@ -66,12 +73,13 @@ def print_table(
         for row in rows
     ]
     laid = [_Laid(column, [row[place] for row in cells]) for place, column in enumerate(named)]
-    kept = _measured(laid, None if wide else console().width)
+    room = None if wide else console().width
+    kept = _measured(laid, room)
     head = [Text(it.column.title, style="bold") for it in kept]
     rule = [Text(("─" if can_show("─") else "-") * it.width, style="dim") for it in kept]
     lines = [head, rule, *([it.cells[number] for it in kept] for number in range(len(cells)))]
     for row in lines:
-        for line in _lines(row, kept):
+        for line in _lines(row, kept, room):
             console().print(line, soft_wrap=True)
     console().print()
 
@@ -89,7 +97,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def _is_one_line(column: Column) -> bool:
-    return column.is_whole or column.least is not None
+    return column.is_whole or column.is_id or column.least is not None
 
 
 def _text(cell: str | Text, *, in_one_line: bool) -> Text:
@@ -105,35 +113,42 @@ def _text(cell: str | Text, *, in_one_line: bool) -> Text:
 
 
 def _measured(columns: list[_Laid], room: int | None) -> list[_Laid]:
-    """Return the columns for which there is room, with their widths; all of them if `room` is None."""
-    for it in columns:
-        lines = [line.cell_len for cell in it.cells for line in cell.split("\n", allow_blank=True)]
-        it.width = max([len(it.column.title), *lines])
-        it.least = _least(it, room) if room is not None else it.width
-    if room is None:
-        return columns
-    kept = list(columns)
-    for it in sorted(columns, key=lambda it: -it.column.left_out):
-        if it.column.left_out and _total(one.least for one in kept) > room:
-            kept.remove(it)
-    _narrow([it for it in kept if not it.column.is_whole], kept, room)
+    """Return the columns for which there is room, with their widths; all with anything if `room` is None."""
+    kept = [it for it in columns if not it.column.left_out or any(cell.plain for cell in it.cells)]
     for it in kept:
-        it.least = len(it.column.title)
-    _narrow([it for it in kept if it.column.is_whole], kept, room)
+        _measure(it, room or 0)
+    if room is None:
+        return kept
+    for next_out in sorted({it.column.left_out for it in columns} - {0}, reverse=True):
+        if _total(it.fair for it in kept) > room:
+            kept = [it for it in kept if it.column.left_out != next_out]
+    text, ids = [[it for it in kept if it.column.is_id is kind] for kind in (False, True)]
+    for floor in (lambda it: it.fair, lambda it: it.least):
+        _narrow(text, floor, kept, room)
+        _narrow(ids, floor, kept, room)
     return kept
 
 
-def _least(it: _Laid, room: int) -> int:
-    """Return the least width of a column in which no word of it is broken."""
+def _measure(it: _Laid, room: int) -> None:
     from rich.cells import cell_len
 
+    title = len(it.column.title)
+    widths = sorted(line.cell_len for cell in it.cells for line in cell.split("\n", allow_blank=True))
+    it.width = max([title, *widths])
     if it.column.is_whole:
-        return it.width
+        it.fair = it.least = it.width
+        return
+    if it.column.is_id:
+        usual = widths[len(widths) * 4 // 5] if widths else 0
+        it.fair, it.least = min(it.width, max(title, usual, _USUAL)), title
+        return
     if it.column.least is not None:
-        return min(it.width, max(it.column.least, len(it.column.title)))
-    longest = max((cell_len(word) for cell in it.cells for word in cell.plain.split()), default=0)
-    # A word longer than that, such as an address, has to be broken somewhere.
-    return max(len(it.column.title), min(room // 2, longest))
+        it.least = min(it.width, max(it.column.least, title))
+    else:
+        longest = max((cell_len(word) for cell in it.cells for word in cell.plain.split()), default=0)
+        # A word longer than that, such as an address, has to be broken somewhere.
+        it.least = max(title, min(room // 2, longest))
+    it.fair = min(it.width, max(it.least, _READABLE))
 
 
 def _total(widths: Iterable[int]) -> int:
@@ -141,10 +156,10 @@ def _total(widths: Iterable[int]) -> int:
     return sum(found) + _GAP * (len(found) - 1)
 
 
-def _narrow(flexible: list[_Laid], all_of_them: list[_Laid], room: int) -> None:
-    """Take from the widest of some columns, one by one, until all fit or all are at their least."""
+def _narrow(some: list[_Laid], floor: Callable[[_Laid], int], all_of_them: list[_Laid], room: int) -> None:
+    """Take from the widest of some columns, bit by bit, until all fit or none of them can give more."""
     for _ in range(_total(it.width for it in all_of_them) - room):
-        yielding = [it for it in flexible if it.width > it.least]
+        yielding = [it for it in some if it.width > floor(it)]
         if not yielding:
             return
         max(yielding, key=lambda it: it.width).width -= 1
@@ -153,26 +168,32 @@ def _narrow(flexible: list[_Laid], all_of_them: list[_Laid], room: int) -> None:
 # --- lines
 
 
-def _lines(row: Sequence[Text], columns: Sequence[_Laid]) -> list[Text]:
+def _lines(row: Sequence[Text], columns: Sequence[_Laid], room: int | None) -> list[Text]:
     """Return the lines of a row."""
     found: list[Text] = []
     together: list[tuple[int, list[Text]]] = []
     begin = 0
     for cell, it in zip(row, columns, strict=True):
         parts = _parts(cell, it)
-        together.append((begin, parts))
-        begin += it.width + _GAP
-        if parts and parts[0].cell_len > it.width:
+        is_too_long = bool(parts) and parts[0].cell_len > it.width
+        if is_too_long and begin and room is not None and begin + parts[0].cell_len > room:
+            found += _beside(together)
+            together = [(_GAP, parts)]
+        else:
+            together.append((begin, parts))
+        if is_too_long:
             found += _beside(together)
             together = []
-    return found + _beside(together)
+        begin += it.width + _GAP
+    # Where nothing stands behind an id, no empty line follows it.
+    return found + [line for line in _beside(together) if line.plain]
 
 
 def _parts(cell: Text, it: _Laid) -> list[Text]:
     """Return the lines of a cell."""
     if it.column.least is not None:
         return [_shortened(cell, it.width)]
-    if it.column.is_whole:
+    if it.column.is_whole or it.column.is_id:
         return [cell]
     return list(cell.wrap(console(), it.width))
 

@@ -6,7 +6,7 @@ import pytest
 from everytick.cli.table import Column, print_lines, print_table
 
 ERROR = "HTTPStatusError: Server error '503 Service Unavailable' for url 'https://api.example.org/v1/plants'"
-COLUMNS = [Column("id", is_whole=True), Column("seconds", left_out=1), Column("error", least=24)]
+COLUMNS = [Column("id", is_id=True), Column("seconds", left_out=1), Column("error", least=24)]
 
 
 @pytest.fixture
