@@ -96,16 +96,12 @@ def coming(row: JobRow, zone: tzinfo, now: int) -> str:
     return "at each start" if row["runs_at_each_start"] else "never again"
 
 
-def tick(row: RunOutline, zone: Any) -> str:
-    """Return the tick of a run, or of a range of them; the kind of a run that has none."""
-    if row["tick"] is None:
-        return f"{row['kind']} for {local(row['for_tick'], zone)}" if row["for_tick"] else str(row["kind"])
-    if "last_tick" in row:
-        number = "?" if row["count"] is None else row["count"]
-        return f"{local(row['tick'], zone)} to {local(row['last_tick'], zone)} ({number})"
-    return local(row["tick"], zone)
+def tick(row: RunOutline, zone: tzinfo) -> str:
+    """Return the tick of a run, the first one of a range; the kind of a run that has none."""
+    return str(row["kind"]) if row["tick"] is None else local(row["tick"], zone)
 
 
 def outcome(row: RunOutline) -> str:
-    """Return the state of a run, with the reason if there is one."""
-    return f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"])
+    """Return the state of a run with the reason if there is one, of a range of ticks with their number."""
+    number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
+    return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from everytick.model import ticks
-from everytick.read.schemas import JobRow
+from everytick.read.schemas import JobRow, RunOutline
 from everytick.text.durations import plain_seconds
+from everytick.text.instants import local
 
 from . import cells
 from .output import console, print_text
@@ -52,3 +53,35 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
     seen = {state for row in rows for state in row["last_outcomes"]}
     for line in cells.legend(seen, console().width):
         print_text(line)
+
+
+def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
+    """Print runs, and ticks that were skipped, as `run_rows` returns them."""
+    columns = [
+        Column("run", is_whole=True),
+        Column("job", is_id=True),
+        Column("tick", is_whole=True),
+        Column("last tick", is_whole=True, left_out=2),
+        Column("stands in for", is_whole=True, left_out=3),
+        Column("outcome", is_whole=True),
+        Column("seconds", is_whole=True, left_out=1),
+        Column("error", least=10),
+    ]
+    print_table(
+        f"{len(rows)} run(s), newest first, times in {zone}",
+        columns,
+        [
+            [
+                str(row["run_id"]),
+                row["job_id"],
+                cells.tick(row, zone),
+                local(row["last_tick"], zone) if "last_tick" in row else "",
+                local(row["for_tick"], zone) if row["for_tick"] else "",
+                cells.outcome(row),
+                plain_seconds(row["duration"]),
+                row["error"] or "",
+            ]
+            for row in rows
+        ],
+        wide=wide,
+    )

@@ -30,8 +30,6 @@ commands = typer.Typer()
 commands.add_typer(plan.commands)
 
 _MOST = 1_000_000
-# Characters of an error in a list; `show` has all of it.
-_ERROR_IN_LIST = 400
 _LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
@@ -118,6 +116,7 @@ def runs(
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
@@ -128,10 +127,8 @@ def runs(
     from everytick.ledger import open_ledger
     from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import settings
-    from everytick.text.durations import plain_seconds
-    from everytick.text.wording import cut_in_the_middle
 
-    from . import cells
+    from . import listed
     from .progress import Progress
 
     zone = settings().zone
@@ -153,21 +150,7 @@ def runs(
     if as_json:
         print_json(rows)
         return
-    print_table(
-        f"{len(rows)} run(s), newest first, times in {zone}",
-        ["run", "job", "tick", "outcome", "seconds", "error"],
-        [
-            [
-                str(row["run_id"]),
-                row["job_id"],
-                cells.tick(row, zone),
-                cells.outcome(row),
-                plain_seconds(row["duration"]),
-                cut_in_the_middle(row["error"] or "", _ERROR_IN_LIST),
-            ]
-            for row in rows
-        ],
-    )
+    listed.print_runs(rows, zone, wide=wide)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

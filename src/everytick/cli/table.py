@@ -214,7 +214,7 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
 
 
 def _shortened(cell: Text, width: int) -> Text:
-    """Return a cell cut at its end where it is too long: between two words, or else at a sign within one."""
+    """Return a cell cut at its end where it is too long: between two words, or else within a name of several."""
     from rich.cells import set_cell_size
     from rich.text import Text
 
@@ -224,6 +224,6 @@ def _shortened(cell: Text, width: int) -> Text:
     text = cell.plain
     head = set_cell_size(text, max(0, width - len(end)))
     if not text[len(head) :].startswith(" "):
-        whole = re.match(r".*(?= )", head) or re.match(r".*\W", head)
+        whole = re.match(r".*(?= )", head) or re.match(r".*(?:[\W_]|[a-z0-9](?=[A-Z]))", head)
         head = whole[0] if whole else head
     return Text(head.rstrip(" ,;:(") + end)

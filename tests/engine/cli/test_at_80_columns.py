@@ -27,7 +27,7 @@ ERROR = (
     "For more information check: https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/503"
 )
 LONG_ID = "reconciliation_of_the_accounts_of_all_customers_of_the_northern_branch"
-COMMANDS = ["plan", "plan --summary", "jobs", "jobs --sort state"]
+COMMANDS = ["plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"]
 
 
 @pytest.fixture

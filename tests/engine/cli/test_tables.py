@@ -35,11 +35,13 @@ def test_text_is_shortened_between_two_words_and_columns_go_for_which_there_is_n
     assert printed(capsys, columns, 34, ["a", "1.5", ERROR]) == ["a   HTTPStatusError: Server error…"]
 
 
-def test_a_word_that_alone_is_too_long_is_cut_at_a_sign_within_it(
+def test_a_word_that_alone_is_too_long_is_cut_between_its_parts(
     capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
 ) -> None:
     address = "https://api.example.org/v1/plants"
     assert printed(capsys, columns, 34, ["a", "1.5", address]) == ["a   https://api.example.org/v1/…"]
+    name = "ServiceUnavailableForMaintenanceError: no"
+    assert printed(capsys, columns, 34, ["a", "1.5", name]) == ["a   ServiceUnavailableFor…"]
 
 
 def test_an_id_is_never_broken_and_lets_the_rest_of_its_row_follow_in_the_next_line(
