@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run
 from everytick.settings import SchedulerSettings
+from everytick.system import use
 from loguru import logger
 from pydantic import SecretStr
 
@@ -316,6 +317,12 @@ async def test_who_asks_is_one_line_of_text(
     with pytest.raises(ScheduleError, match=r"who=7 must be text"):
         SchedulerClient(7)  # type: ignore[arg-type]
     assert SchedulerClient("\x1b[31mthe\n web\udcff shop").who == "[31mthe web shop"
+    with use(user_name=lambda: "a\udcff"):
+        async with scheduler:
+            scheduler.add_job(added_tasks.note, "interval", hours=1, id="job")
+            SchedulerClient().pause_job("job")
+    [row] = found_in(scheduler.ledger, "SELECT who FROM scheduler_audit WHERE action = 'pause'")
+    assert row["who"].startswith("a\\udcff@")
     # The system knows who runs this; the variable may say anything.
     monkeypatch.setenv("LOGNAME", "the boss")
     assert "the boss" not in SchedulerClient().who
