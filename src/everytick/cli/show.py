@@ -21,7 +21,7 @@ from .output import (
     remark_on_ledger,
     visible,
 )
-from .table import print_table
+from .table import Column, print_table
 
 if TYPE_CHECKING:
     from everytick.read.runs import RunFilter
@@ -228,7 +228,7 @@ def audit(
     zone = settings().zone
     print_table(
         f"{len(rows)} request(s), newest first, times in {zone}",
-        ["when", "who", "what", "job", "run", "note"],
+        ["when", "who", "what", Column("job", is_id=True), "run", "note"],
         [
             [
                 local(row["at"], zone),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .output import can_show, console, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 _GAP = 2
@@ -65,35 +66,48 @@ def print_table(
     """
     from rich.text import Text
 
+    terminal = console()
     # Not bent where the terminal ends: it is one sentence.
-    console().print(Text(title, style="italic"), soft_wrap=True)
+    terminal.print(Text(title, style="italic"), soft_wrap=True)
     named = [Column(column) if isinstance(column, str) else column for column in columns]
     cells = [
         [_text(cell, in_one_line=wide or _is_one_line(it)) for it, cell in zip(named, row, strict=True)]
         for row in rows
     ]
     laid = [_Laid(column, [row[place] for row in cells]) for place, column in enumerate(named)]
-    room = None if wide else console().width
+    room = None if wide else terminal.width
     kept = _measured(laid, room)
-    head = [Text(it.column.title, style="bold") for it in kept]
-    rule = [Text(("─" if can_show("─") else "-") * it.width, style="dim") for it in kept]
-    lines = [head, rule, *([it.cells[number] for it in kept] for number in range(len(cells)))]
-    for row in lines:
-        for line in _lines(row, kept, room):
-            console().print(line, soft_wrap=True)
-    console().print()
+    for row in [*_head(kept, wide=wide), *zip(*(it.cells for it in kept), strict=True)]:
+        for line in _lines(row, kept, terminal, room):
+            terminal.print(line, soft_wrap=True)
+    terminal.print()
+
+
+def _head(columns: Sequence[_Laid], *, wide: bool) -> list[list[Text]]:
+    """Return the titles of the columns, and the rule below them."""
+    from rich.text import Text
+
+    sign = "─" if can_show("─") else "-"
+    widths = [it.width for it in columns]
+    if wide:
+        # The last cells may be very long, and so would the rule.
+        widths[-1] = len(columns[-1].column.title)
+    return [
+        [Text(it.column.title, style="bold") for it in columns],
+        [Text(sign * width, style="dim") for width in widths],
+    ]
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print sentences, each indented, and bent between its words where the terminal ends."""
     from rich.text import Text
 
-    room = console().width - 4
+    terminal = console()
     for line in lines:
-        first, *rest = Text(visible(line)).wrap(console(), room) or [Text()]
+        first, *rest = Text(visible(line)).wrap(terminal, terminal.width - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
-            console().print(Text(indent) + part, soft_wrap=True)
+            terminal.print(Text(indent) + part, soft_wrap=True)
 
 
 def _is_one_line(column: Column) -> bool:
@@ -168,13 +182,13 @@ def _narrow(some: list[_Laid], floor: Callable[[_Laid], int], all_of_them: list[
 # --- lines
 
 
-def _lines(row: Sequence[Text], columns: Sequence[_Laid], room: int | None) -> list[Text]:
+def _lines(row: Sequence[Text], columns: Sequence[_Laid], terminal: Console, room: int | None) -> list[Text]:
     """Return the lines of a row."""
     found: list[Text] = []
     together: list[tuple[int, list[Text]]] = []
     begin = 0
     for cell, it in zip(row, columns, strict=True):
-        parts = _parts(cell, it)
+        parts = _parts(cell, it, terminal)
         is_too_long = bool(parts) and parts[0].cell_len > it.width
         if is_too_long and begin and room is not None and begin + parts[0].cell_len > room:
             found += _beside(together)
@@ -189,13 +203,13 @@ def _lines(row: Sequence[Text], columns: Sequence[_Laid], room: int | None) -> l
     return found + [line for line in _beside(together) if line.plain]
 
 
-def _parts(cell: Text, it: _Laid) -> list[Text]:
+def _parts(cell: Text, it: _Laid, terminal: Console) -> list[Text]:
     """Return the lines of a cell."""
     if it.column.least is not None:
         return [_shortened(cell, it.width)]
     if it.column.is_whole or it.column.is_id:
         return [cell]
-    return list(cell.wrap(console(), it.width))
+    return list(cell.wrap(terminal, it.width))
 
 
 def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
@@ -214,7 +228,7 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
 
 
 def _shortened(cell: Text, width: int) -> Text:
-    """Return a cell cut at its end where it is too long: between two words, or else within a name of several."""
+    """Return a cell cut at its end where it is too long: between words, or else within a name of several."""
     from rich.cells import set_cell_size
     from rich.text import Text
 

@@ -81,13 +81,13 @@ def test_a_long_error_is_shortened_in_the_list_and_whole_with_wide(history: Asyn
 
 
 def test_a_run_is_one_line_of_80_columns(history: AsyncIOScheduler) -> None:
-    ticks_of_a = {"last_tick_us": BEGIN + 40 * MINUTE, "tick_count": 11}
+    ticks_of_a: dict[str, Any] = {"last_tick_us": BEGIN + 40 * MINUTE, "tick_count": 11}
     write(
         history.ledger,
         "scheduler_runs",
         [run("a", BEGIN + 30 * MINUTE, "skipped", reason="outage") | ticks_of_a],
     )
-    by_hand = {"due_us": BEGIN + 50 * MINUTE, "for_tick_us": BEGIN}
+    by_hand: dict[str, Any] = {"due_us": BEGIN + 50 * MINUTE, "for_tick_us": BEGIN}
     write(
         history.ledger, "scheduler_runs", [run("a", None, error="it was " + "very " * 20 + "bad", **by_hand)]
     )
