@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -273,7 +273,7 @@ def _elsewhere(book: Book, tick: int) -> None:
 def gap_end() -> int:
     """Return the end of the latest hour that the clocks of Berlin jumped over, before the last month."""
     zone = ZoneInfo("Europe/Berlin")
-    year = datetime.now(UTC).year
+    year = ticks.moment(ticks.now()).year
     for candidate in (year, year - 1):
         last = date(candidate, 3, 31)
         sunday = last - timedelta(days=(last.weekday() + 1) % 7)

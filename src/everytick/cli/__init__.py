@@ -7,8 +7,9 @@
 - `explain`, `simulate`: why something ran or did not; a simulation of the schedule
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
-- `output`, `cells`, `progress`: what they share: times, tables, and a progress bar
-- `one_run`, `planned`, `simulated`, `differences`: how runs, plans, simulations and differences are printed
+- `output`, `table`, `cells`, `progress`: what they share: times, tables and their cells, and a progress bar
+- `listed`, `one_run`, `planned`, `simulated`, `differences`: how jobs and runs, a run, plans, simulations and
+  differences are printed
 """
 
 from __future__ import annotations

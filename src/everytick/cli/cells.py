@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-from everytick.text.instants import local
+from everytick.text.instants import local, local_from_now
+
+from .output import can_show
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from everytick.read.schemas import JobRow, RunOutline
     from rich.text import Text
 
@@ -31,15 +33,19 @@ def outcomes(states: list[str]) -> Text:
     return Text.assemble(*(_sign(state) for state in states)) if states else Text("-")
 
 
-def legend(states: set[str]) -> Text:
-    """Return the legend: the signs of these states, each with the state's name."""
+def legend(states: set[str], width: int) -> list[Text]:
+    """Return the legend in lines of this width: the signs of these states, each with the state's name."""
     from rich.text import Text
 
-    parts: list[Any] = []
+    lines: list[Text] = []
     for state in _STYLES:
         if state in states:
-            parts += ["   " if parts else "", _sign(state), f" {state.replace('_', ' ')}"]
-    return Text.assemble(*parts)
+            part = Text.assemble(_sign(state), f" {state.replace('_', ' ')}")
+            if lines and lines[-1].cell_len + 3 + part.cell_len <= width:
+                lines[-1].append("   ").append(part)
+            else:
+                lines.append(part)
+    return lines
 
 
 def _sign(state: str) -> tuple[str, str]:
@@ -52,13 +58,7 @@ def _sign(state: str) -> tuple[str, str]:
 def _can_show_signs() -> bool:
     from everytick.read.signs import SIGNS
 
-    if os.environ.get("TERM") in ("dumb", "linux"):
-        return False
-    try:
-        "".join(SIGNS[state][0] for state in _STYLES).encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+    return can_show("".join(SIGNS[state][0] for state in _STYLES))
 
 
 def in_zone(instant: str | None, zone: Any) -> str:
@@ -66,44 +66,42 @@ def in_zone(instant: str | None, zone: Any) -> str:
     return "-" if instant is None else f"{local(instant, zone)} {zone}"
 
 
-def in_zones(instant: str | None, zone_name: str | None, default: Any) -> str:
-    """Return an ISO time as it reads in a zone (where that is not known here: in another one), and in UTC."""
-    from datetime import UTC
+def due(row: JobRow, zone: tzinfo, *, own_zone: bool = True) -> str:
+    """Return the instant at which a job is due next, in its own zone, or in `zone` if that is not known here.
 
+    With `own_zone=False` in `zone`, and nothing if that is the job's own.
+    """
     from everytick.model.zone_names import zone_named
 
-    if instant is None:
-        return "-"
+    if row["next_run"] is None:
+        return "-" if own_zone else ""
     try:
-        zone = default if zone_name is None else zone_named(zone_name)
+        own = zone_named(row["timezone"])
     except ValueError:
-        zone = default
-    shown = in_zone(instant, zone)
-    return shown if str(zone) == "UTC" else f"{shown}\n{in_zone(instant, UTC)}"
+        own = zone
+    if own_zone:
+        return in_zone(row["next_run"], own)
+    return "" if str(own) == str(zone) else in_zone(row["next_run"], zone)
 
 
-def coming(row: JobRow, zone: Any) -> str:
-    """Return when a job is due next, in its own zone and in UTC, or why it is not."""
+def coming(row: JobRow, zone: tzinfo, now: int) -> str:
+    """Return how soon a job is due, or why it is not; `now` in microseconds."""
     if row["problem"]:
         return f"cannot run: {row['problem']}"
     if row["paused"]:
         until = f" until {local(row['paused_until'], zone)}" if row["paused_until"] else ""
-        return f"paused{until}" + (f"\n{row['pause_note']}" if row["pause_note"] else "")
+        return f"paused{until}" + (f": {row['pause_note']}" if row["pause_note"] else "")
     if row["next_run"]:
-        return in_zones(row["next_run"], row["timezone"], zone)
+        return local_from_now(row["next_run"], now)
     return "at each start" if row["runs_at_each_start"] else "never again"
 
 
-def tick(row: RunOutline, zone: Any) -> str:
-    """Return the tick of a run, or of a range of them; the kind of a run that has none."""
-    if row["tick"] is None:
-        return f"{row['kind']} for {local(row['for_tick'], zone)}" if row["for_tick"] else str(row["kind"])
-    if "last_tick" in row:
-        number = "?" if row["count"] is None else row["count"]
-        return f"{local(row['tick'], zone)} to {local(row['last_tick'], zone)} ({number})"
-    return local(row["tick"], zone)
+def tick(row: RunOutline, zone: tzinfo) -> str:
+    """Return the tick of a run, the first one of a range; the kind of a run that has none."""
+    return str(row["kind"]) if row["tick"] is None else local(row["tick"], zone)
 
 
 def outcome(row: RunOutline) -> str:
-    """Return the state of a run, with the reason if there is one."""
-    return f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"])
+    """Return the state of a run with the reason if there is one, of a range of ticks with their number."""
+    number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
+    return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))

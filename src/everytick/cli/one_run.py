@@ -11,7 +11,8 @@ from everytick.text.instants import local
 from everytick.text.wording import of_attempts
 
 from . import cells
-from .output import print_table, print_text
+from .output import print_text
+from .table import print_table
 
 
 def print_run(run: RunDetails, zone: Any) -> None:

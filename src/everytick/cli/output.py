@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from everytick.api.scheduler import AsyncIOScheduler
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 # A longer number would not fit into the ledger.
 _MOST_DIGITS = 18
 
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, with nothing shortened; long lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -102,23 +102,6 @@ def print_json(rows: Any) -> None:
     print(json.dumps(rows, indent=2))
 
 
-def print_table(title: str, columns: list[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Print rows for people; a cell that is `Text` keeps its colours."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    # As the title of the table it would bend where that ends, however wide the terminal.
-    console().print(Text(title, style="italic"), soft_wrap=True)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # As text, never as markup: a name or an error may hold square brackets.
-        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
-    console().print(table)
-
-
 def print_text(text: str | Text) -> None:
     """Print text for people as it is, without markup and without a bend where the terminal ends."""
     from rich.text import Text
@@ -145,6 +128,17 @@ def discard(stream: Any) -> None:
 def visible(text: str) -> str:
     """Return text without what would steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def can_show(characters: str) -> bool:
+    """Return whether the terminal can show characters that are none of ASCII."""
+    if os.environ.get("TERM") in ("dumb", "linux"):
+        return False
+    try:
+        characters.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def console() -> Console:

@@ -11,6 +11,9 @@ from .output import AsJson, OfJob, declared, parse, print_aside, print_json
 commands = typer.Typer()
 
 _MOST = 1_000_000
+_MOST_IN_JSON = 1_000
+# A job of each second and others, for two days: some seconds of work.
+_MOST_TO_FOLD = 200_000
 
 
 @commands.command()
@@ -24,7 +27,9 @@ def plan(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=1, max=_MOST, help="Go through at most this many (default 1000; --summary: a million)."
+            min=1,
+            max=_MOST,
+            help="Go through at most this many, and list each (200000; --json 1000; --summary a million).",
         ),
     ] = None,
     summary: Annotated[
@@ -32,7 +37,10 @@ def plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is due between two times. Times without an offset are in the scheduler's zone."""
+    """Show what is due between two times. Times without an offset are in the scheduler's zone.
+
+    Jobs that are due very often have one line, the ticks of the others one each, unless --limit is given.
+    """
     from everytick.api.loading import load_schedule_for_command
     from everytick.read.coming import coming
 
@@ -42,7 +50,7 @@ def plan(
     scheduler = load_schedule_for_command()
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
-    most = limit or (_MOST if summary else 1000)
+    most = limit or (_MOST if summary else _MOST_IN_JSON if as_json else _MOST_TO_FOLD)
     with Progress("computing the plan") as progress:
         found = coming(
             scheduler.ledger,
@@ -53,14 +61,15 @@ def plan(
             job,
             max_workers=scheduler.settings.scheduler_max_workers,
             keep=not summary,
+            most_listed=None if as_json or limit else planned.MOST_LISTED,
             progress=progress.at,
         )
     if found.is_cut:
-        print_aside(f"only the first {found.number} are shown; see --limit")
+        print_aside(f"only the first {found.number:,} were gone through; see --limit")
     if as_json:
         print_json(found.summary() if summary else found.ticks)
         return
-    planned.print_plan(found, zone, summary=summary)
+    planned.print_plan(found, zone, summary=summary, in_full=limit is not None)
 
 
 def _span(begin: str | None, end: str | None, days: int | None, zone: Any) -> tuple[int, int]:

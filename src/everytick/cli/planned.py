@@ -5,57 +5,88 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from everytick.read.coming import Coming
+from everytick.read.coming import Coming, Often
 from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
 
 from .cells import in_zone
-from .output import print_table, print_text
+from .output import print_text
+from .table import Column, print_lines, print_table
 
+# More ticks than this are not read one by one.
+MOST_LISTED = 40
 # More lines of the same kind are not read by anybody; --summary --json has them all.
 _MOST_SHOWN = 10
 
 
-def print_plan(found: Coming, zone: tzinfo, *, summary: bool) -> None:
-    """Print the coming ticks and the load that they add up to; in a summary one line for each job."""
+def print_plan(found: Coming, zone: tzinfo, *, summary: bool, in_full: bool) -> None:
+    """Print the coming ticks and the load that they add up to.
+
+    Args:
+        found: the coming ticks.
+        zone: in which instants are shown.
+        summary: print one line for each job instead of its ticks.
+        in_full: print each tick that was kept, however many there are.
+    """
     if summary:
         _print_loads(found, zone)
     else:
-        print_table(
-            f"{found.number} tick(s), times in {zone}",
-            ["when", "job", "note"],
-            [[local(row["tick"], zone), row["job_id"], row["note"]] for row in found.ticks],
-        )
-    _print_findings(found, zone, with_notes=summary)
+        _print_ticks(found, zone, None if in_full else MOST_LISTED)
+    listed = set() if summary else {row["job_id"] for row in found.ticks}
+    _print_findings(found, zone, listed)
+
+
+def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
+    title = f"{found.number:,} tick(s), times in {zone}"
+    if found.often:
+        print_text(f"{title}; due very often:")
+        print_lines(_often(job) for job in found.often[:_MOST_SHOWN])
+        _print_rest(len(found.often) - _MOST_SHOWN, "--summary has all")
+        title = f"\none by one: {len(found.ticks):,} tick(s)"
+    if found.ticks or not found.often:
+        columns: list[str | Column] = [Column("when", is_whole=True), Column("job", is_id=True), "note"]
+        rows = [[local(row["tick"], zone), row["job_id"], row["note"]] for row in found.ticks[:most]]
+        print_table(title, columns, rows)
+        _print_rest(len(found.ticks) - len(rows), "--summary has all")
+
+
+def _often(job: Often) -> str:
+    some = f", {job.paused:,} of them paused"
+    paused = "" if not job.paused else ", paused" if job.paused == job.count else some
+    return f"{job.job_id}: {job.words}, {job.count:,} ticks{paused}"
 
 
 def _print_loads(found: Coming, zone: tzinfo) -> None:
     print_table(
-        f"{found.number} tick(s), times in {zone}",
-        ["job", "ticks", "first", "last"],
+        f"{found.number:,} tick(s), times in {zone}",
+        [Column("job", is_id=True), *(Column(it, is_whole=True) for it in ("ticks", "first", "last"))],
         [
-            [row["job_id"], str(row["ticks"]), local(row["first"], zone), local(row["last"], zone)]
+            [row["job_id"], f"{row['ticks']:,}", local(row["first"], zone), local(row["last"], zone)]
             for row in found.summary()["jobs"]
         ],
     )
 
 
-def _print_findings(found: Coming, zone: tzinfo, *, with_notes: bool) -> None:
+def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
+    """Print the remarks; the ticks of the `listed` jobs have their notes in the list already."""
     summary = found.summary()
+    notes = [row for row in summary["notes"] if row["job_id"] not in listed]
     kinds: list[tuple[str, str, list[str]]] = [
         ("no tick in this time", "job(s)", [_gap(row, zone) for row in summary["gaps"]]),
         ("due while the run before goes on", "job(s)", [_overlap(row, zone) for row in summary["overlaps"]]),
         ("due together", "group(s)", [_collision(row, found, zone) for row in summary["collisions"]]),
+        ("odd times of day", "tick(s)", [_note(row, zone) for row in notes]),
     ]
-    if with_notes:
-        # In the list each of them stands with its tick.
-        kinds.append(("odd times of day", "tick(s)", [_note(row, zone) for row in summary["notes"]]))
     for title, unit, lines in kinds:
         if lines:
             print_text(f"{title}: {len(lines)} {unit}")
-            print_text("\n".join(f"  {line}" for line in lines[:_MOST_SHOWN]))
-        if len(lines) > _MOST_SHOWN:
-            print_text(f"  and {len(lines) - _MOST_SHOWN} more; --summary --json has all")
+            print_lines(lines[:_MOST_SHOWN])
+            _print_rest(len(lines) - _MOST_SHOWN, "--summary --json has all")
+
+
+def _print_rest(number: int, where: str) -> None:
+    if number > 0:
+        print_text(f"  and {number:,} more; {where}")
 
 
 def _gap(row: dict[str, Any], zone: tzinfo) -> str:

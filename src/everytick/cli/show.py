@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +13,15 @@ from .output import (
     AsJson,
     OfJob,
     RunId,
+    Wide,
     declared,
+    job_ids,
     parse,
     print_json,
-    print_table,
-    print_text,
     remark_on_ledger,
     visible,
 )
+from .table import Column, print_table
 
 if TYPE_CHECKING:
     from everytick.read.runs import RunFilter
@@ -29,8 +30,6 @@ commands = typer.Typer()
 commands.add_typer(plan.commands)
 
 _MOST = 1_000_000
-# Characters of an error in a list; `show` has all of it.
-_ERROR_IN_LIST = 400
 _LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
@@ -38,6 +37,12 @@ def _states(incomplete: str) -> list[str]:
     from everytick.read.runs import STATES
 
     return _beginning(incomplete, STATES)
+
+
+def _orders(incomplete: str) -> list[str]:
+    from everytick.read.jobs import ORDERS
+
+    return _beginning(incomplete, ORDERS)
 
 
 def _reasons(incomplete: str) -> list[str]:
@@ -51,39 +56,46 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 
 
 @commands.command()
-def jobs(as_json: AsJson = False) -> None:
+def jobs(
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[JOB]...", help="Only these, by id or pattern: 'sync_*'.", autocompletion=job_ids
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="state|next|id",
+            help="By state: what fails and what is paused comes first. By next run. By id.",
+            autocompletion=_orders,
+        ),
+    ] = None,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the jobs of the schedule, when they run next, and how their last runs ended."""
     from everytick.api.loading import load_schedule_for_command
-    from everytick.read.jobs import job_rows
-    from everytick.text.durations import plain_seconds
+    from everytick.errors import ConfigurationError, nearest
+    from everytick.read.job_ids import matching
+    from everytick.read.jobs import ORDERS, job_rows, sorted_rows
 
-    from . import cells
+    from . import listed
 
+    if sort is not None and sort not in ORDERS:
+        raise ConfigurationError(f"--sort {sort!r} is none of {', '.join(ORDERS)}{nearest(sort, ORDERS)}")
     scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
+    if patterns:
+        meant = matching(patterns, [row["id"] for row in rows])
+        rows = [row for row in rows if row["id"] in meant]
+    if sort is not None:
+        rows = sorted_rows(rows, sort)
     remark_on_ledger()
     if as_json:
         print_json(rows)
         return
-    zone = scheduler.timezone
-    print_table(
-        f"{len(rows)} job(s), times in {zone} where no zone is named",
-        ["job", "schedule", "next run", "outcomes", "p50 (s)", "p95 (s)"],
-        [
-            [
-                row["id"] if row["name"] == row["id"] else f"{row['id']}\n{row['name']}",
-                _both(row["schedule_in_words"], row["trigger"]),
-                cells.coming(row, zone),
-                cells.outcomes(row["last_outcomes"]),
-                plain_seconds(row["p50"]),
-                plain_seconds(row["p95"]),
-            ]
-            for row in rows
-        ],
-    )
-    seen = {state for row in rows for state in row["last_outcomes"]}
-    if seen:
-        print_text(cells.legend(seen))
+    listed.print_jobs(rows, scheduler.timezone, wide=wide)
 
 
 @commands.command()
@@ -104,6 +116,7 @@ def runs(
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
@@ -114,10 +127,8 @@ def runs(
     from everytick.ledger import open_ledger
     from everytick.read.runs import FAILED, RunFilter, run_rows
     from everytick.settings import settings
-    from everytick.text.durations import plain_seconds
-    from everytick.text.wording import cut_in_the_middle
 
-    from . import cells
+    from . import listed
     from .progress import Progress
 
     zone = settings().zone
@@ -139,21 +150,7 @@ def runs(
     if as_json:
         print_json(rows)
         return
-    print_table(
-        f"{len(rows)} run(s), newest first, times in {zone}",
-        ["run", "job", "tick", "outcome", "seconds", "error"],
-        [
-            [
-                str(row["run_id"]),
-                row["job_id"],
-                cells.tick(row, zone),
-                cells.outcome(row),
-                plain_seconds(row["duration"]),
-                cut_in_the_middle(row["error"] or "", _ERROR_IN_LIST),
-            ]
-            for row in rows
-        ],
-    )
+    listed.print_runs(rows, zone, wide=wide)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
@@ -231,7 +228,7 @@ def audit(
     zone = settings().zone
     print_table(
         f"{len(rows)} request(s), newest first, times in {zone}",
-        ["when", "who", "what", "job", "run", "note"],
+        ["when", "who", "what", Column("job", is_id=True), "run", "note"],
         [
             [
                 local(row["at"], zone),
@@ -244,7 +241,3 @@ def audit(
             for row in rows
         ],
     )
-
-
-def _both(words: str, expression: Any) -> str:
-    return words if words == expression else f"{words}\n{expression}"

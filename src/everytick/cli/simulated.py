@@ -9,7 +9,8 @@ from everytick.dryrun.simulation import JobResult, Simulation
 from everytick.text.durations import duration
 from everytick.text.instants import dated
 
-from .output import print_aside, print_table
+from .output import print_aside
+from .table import Column, print_table
 
 
 def print_simulation(found: Simulation, days: int) -> None:
@@ -17,13 +18,32 @@ def print_simulation(found: Simulation, days: int) -> None:
     zone = found.zone
     print_table(
         f"{days} day(s) from {dated(found.begin, zone)}, times in {zone}",
-        ["job", "ticks", "ran", "skipped", "lost", "first run", "last run", "longest without a run"],
+        [
+            Column("job", is_id=True),
+            "ticks",
+            "ran",
+            "skipped",
+            "lost",
+            "first run",
+            "last run",
+            "longest without a run",
+        ],
         [_row(result, zone) for result in found.jobs.values()],
     )
     if found.outages:
         print_table(
             f"{len(found.outages)} outage(s): what fell into them, and what became of it",
-            ["from", "to", "job", "ticks", "caught up", "until", "skipped", "cut off", "begun again"],
+            [
+                "from",
+                "to",
+                Column("job", is_id=True),
+                "ticks",
+                "caught up",
+                "until",
+                "skipped",
+                "cut off",
+                "begun again",
+            ],
             [
                 [
                     dated(cost.begin, zone),

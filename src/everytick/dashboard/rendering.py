@@ -15,7 +15,7 @@ from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
-from everytick.text.instants import dated, iso, on_weekday, short
+from everytick.text.instants import dated, from_now, iso, on_weekday, short
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -117,10 +117,8 @@ def relative(instant: int | None) -> Markup:
     """Return how far an instant is from now; the page counts on by itself."""
     if instant is None:
         return Markup("")
-    # To the second, as the page goes on counting.
-    away = round((instant - ticks.now()) / ticks.SECOND) * ticks.SECOND
-    distance = f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
-    return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, distance)
+    away = from_now(instant, ticks.now())
+    return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, away)
 
 
 def lasted(length: int | None) -> str:

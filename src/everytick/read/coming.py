@@ -11,6 +11,7 @@ from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
+from everytick.text.schedules import in_words
 
 from . import plan
 from .job_ids import no_such_job
@@ -20,10 +21,21 @@ from .schemas import Fire
 
 
 @dataclass(frozen=True)
+class Often:
+    """A job that is due so often that its ticks are only counted; at `paused` of them it is paused."""
+
+    job_id: str
+    words: str
+    count: int
+    paused: int
+
+
+@dataclass(frozen=True)
 class Coming:
     """The ticks in [begin, end), in microseconds, and what they mean together.
 
     ticks: what `plan --json` lists; empty if they were not to be kept.
+    often: the jobs of which the ticks are not among them, since there are too many.
     number: how many ticks were looked at.
     looked_until: the findings are about the ticks before this instant: `end`, unless there were too many.
     gaps: the jobs without a tick in [begin, end), each with its next one.
@@ -35,6 +47,7 @@ class Coming:
     looked_until: int
     number: int
     ticks: list[Fire]
+    often: list[Often]
     findings: plan.Findings
     gaps: dict[str, int | None]
     max_workers: int
@@ -94,6 +107,7 @@ def coming(
     *,
     max_workers: int,
     keep: bool = True,
+    most_listed: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Coming:
     """Return the ticks in [begin, end), in microseconds: at most `limit` ticks are looked at.
@@ -103,6 +117,8 @@ def coming(
     Args:
         max_workers: how many runs a process may have under way at once.
         keep: whether the ticks themselves are kept.
+        most_listed: with more ticks than this, those of the jobs that are due most often are only counted;
+            None: all are kept.
         progress: called now and then with the share that is done, up to 1.
 
     Raises:
@@ -127,14 +143,18 @@ def coming(
             break
         number += 1
         findings.add(planned)
-        if keep:
+        if keep and (most_listed is None or findings.loads[planned.job_id].count <= most_listed):
             paused = run_statistics[planned.job_id].is_paused(planned.tick)
             kept.append(ComingTick(planned.job_id, planned.tick, planned.note, paused).as_json())
         if progress is not None and number % 500 == 0:
             progress((planned.tick - begin) / (end - begin))
     findings.close()
+    loads = [] if most_listed is None else plan.often(findings.loads.values(), most_listed)
+    often = [Often(it.job_id, in_words(known[it.job_id]), it.count, it.paused) for it in loads]
+    counted = {it.job_id for it in often}
+    kept = [tick for tick in kept if tick["job_id"] not in counted]
     gaps = plan.gaps(known, begin, end)
-    return Coming(begin, end, looked_until, number, kept, findings, gaps, max_workers)
+    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, max_workers)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""The ids of jobs: which there are, and the sentence for one that there is not."""
+"""The ids of jobs: which there are, which a pattern means, and the sentence for one that there is not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from everytick.errors import NotFoundError
 from everytick.store import schema
@@ -22,6 +23,24 @@ def check_job(connection: Connection, job_id: str) -> None:
     known = list_job_ids(connection)
     if job_id not in known:
         raise no_such_job(job_id, known)
+
+
+def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return the ids that are named, or meant by patterns such as `sync_*`.
+
+    Raises:
+        NotFoundError: one of the patterns means no job.
+    """
+    job_ids, found = list(known), set[str]()
+    for pattern in patterns:
+        # An id may hold the signs of a pattern itself.
+        meant = {it for it in job_ids if it == pattern or fnmatchcase(it, pattern)}
+        if not meant and any(sign in pattern for sign in "*?["):
+            raise NotFoundError(f"no job has an id like {pattern!r}")
+        if not meant:
+            raise no_such_job(pattern, job_ids)
+        found |= meant
+    return found
 
 
 def list_job_ids(connection: Connection) -> list[str]:

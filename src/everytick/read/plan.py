@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
@@ -54,12 +55,13 @@ class Collision:
 
 @dataclass
 class Load:
-    """How often a job is due, for the first time and for the last time."""
+    """How often a job is due, first and last when, and at how many of its ticks it is paused."""
 
     job_id: str
     first: int
     last: int
     count: int = 0
+    paused: int = 0
 
 
 def plan(schedules: Mapping[str, Schedule], begin: int, end: int) -> Iterator[Planned]:
@@ -91,6 +93,24 @@ def gaps(schedules: Mapping[str, Schedule], begin: int, end: int) -> dict[str, i
     return {job_id: tick for job_id, tick in following.items() if tick is None or tick >= end}
 
 
+def often(loads: Iterable[Load], most: int) -> list[Load]:
+    """Return the jobs that are due too often to list each tick of theirs, the most frequent first.
+
+    The other jobs have at most `most` ticks together, or one each. Jobs with the same number of ticks are
+    treated alike.
+    """
+    found = sorted(loads, key=lambda load: (load.count, load.job_id))
+    number, highest = 0, 1
+    for count, alike in groupby(found, key=lambda load: load.count):
+        number += count * len(list(alike))
+        if number > most:
+            break
+        highest = count
+    return sorted(
+        (load for load in found if load.count > highest), key=lambda load: (-load.count, load.job_id)
+    )
+
+
 @dataclass
 class Findings:
     """Remarks about the ticks of a plan together. Pass them to `add` in order, then call `close`.
@@ -119,6 +139,7 @@ class Findings:
             self._instant = tick
         run_statistics = self.run_statistics.get(job_id, RunStatistics())
         if run_statistics.is_paused(tick):
+            load.paused += 1
             return
         self._together.append(job_id)
         self._run(planned, run_statistics)

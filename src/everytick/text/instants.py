@@ -10,6 +10,7 @@ from typing import overload
 
 from everytick.model import ticks
 
+from .durations import duration
 from .wording import WEEKDAYS
 
 # No ledger holds anything from before, and sums with later ones might not fit into a datetime.
@@ -59,6 +60,12 @@ def short(instant: int, zone: tzinfo, now: int) -> str:
     return f"{moment:%H:%M:%S}" if moment.date() == today.date() else dated(instant, zone)
 
 
+def from_now(instant: int, now: int) -> str:
+    """Return how far an instant is from now, to the second: `in 3 h 12 min`, `5 s ago`."""
+    away = round((instant - now) / ticks.SECOND) * ticks.SECOND
+    return f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
+
+
 def time_of_day(instant: int, zone: tzinfo) -> str:
     """Return what a clock in a zone shows, as `clock` has it."""
     moment = ticks.moment(instant, zone)
@@ -73,6 +80,11 @@ def local(text: str | None, zone: tzinfo) -> str:
 def local_with_zone(text: str | None, zone: tzinfo) -> str:
     """Return the same with the zone's name at that time."""
     return "-" if text is None else at(_instant(text), zone)
+
+
+def local_from_now(text: str, now: int) -> str:
+    """Return how far an ISO time is from now, as `from_now` has it."""
+    return from_now(_instant(text), now)
 
 
 def _instant(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from everytick import AsyncIOScheduler, SchedulerClient
+from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.cli import cells
 from everytick.cli.output import declared, job_ids
 from everytick.read.jobs import job_rows
@@ -161,6 +161,54 @@ def test_a_job_whose_zone_this_machine_lacks_is_told_and_the_others_too(schedule
     assert row_of(scheduler, "added")["problem"] == "this machine does not know the time zone 'Mars/Base'"
     assert row_of(scheduler)["problem"] is None
     assert {row["job_id"] for row in ask_json(scheduler, "plan")} == {"job"}
+
+
+# --- which, in which order, and how much of it
+
+
+def ids(scheduler: AsyncIOScheduler, *arguments: str) -> list[str]:
+    """Return the ids of the jobs that `jobs` lists."""
+    return [row["id"] for row in ask_json(scheduler, "jobs", *arguments)]
+
+
+def test_jobs_are_chosen_by_their_ids_or_by_patterns(scheduler: AsyncIOScheduler) -> None:
+    for job_id in ("sync_1", "sync_2", "report", "odd[1]"):
+        scheduler.add_job(nothing, "cron", hour=9, id=job_id)
+    assert ids(scheduler, "sync_*") == ["sync_1", "sync_2"]
+    assert ids(scheduler, "report", "sync_?") == ["sync_1", "sync_2", "report"]
+    assert ids(scheduler, "odd[1]") == ["odd[1]"]
+    with pytest.raises(ConfigurationError, match=r"^no job has an id like 'snc_\*'$"):
+        ids(scheduler, "report", "snc_*")
+    with pytest.raises(ConfigurationError, match=r"^there is no job 'reprt'; did you mean 'report'\?$"):
+        ids(scheduler, "reprt")
+
+
+def test_jobs_can_be_sorted_with_those_first_that_fail_or_are_paused(
+    scheduler: AsyncIOScheduler, clock: Any
+) -> None:
+    clock.set(BEGIN)
+    for job_id, hour in (("fine_10", 5), ("held", 4), ("fine_2", 3), ("broken", 2)):
+        scheduler.add_job(nothing, "cron", hour=hour, id=job_id)
+    write(prepared(scheduler), "scheduler_runs", [run("broken", BEGIN, "failed"), run("fine_2", BEGIN)])
+    SchedulerClient().pause_job("held")
+    assert ids(scheduler) == ["fine_10", "held", "fine_2", "broken"]
+    assert ids(scheduler, "--sort", "state") == ["broken", "held", "fine_10", "fine_2"]
+    assert ids(scheduler, "--sort", "next") == ["broken", "fine_2", "fine_10", "held"]
+    assert ids(scheduler, "--sort", "id") == ["broken", "fine_2", "fine_10", "held"]
+    with pytest.raises(ConfigurationError, match=r"--sort 'stat' is none of state, next, id.*'state'"):
+        ids(scheduler, "--sort", "stat")
+
+
+def test_a_job_is_one_line_of_80_columns_and_all_of_it_with_wide(
+    scheduler: AsyncIOScheduler, clock: Any
+) -> None:
+    clock.set(BEGIN)
+    scheduler.add_job(nothing, "cron", hour=9, timezone="Asia/Tokyo", id="job", name="The [daily] one")
+    [_title, _head, _rule, line, _end] = ask(scheduler, "jobs", COLUMNS="80").splitlines()
+    assert line == "job  in 1 day  2026-03-02 09:00:00 Asia/Tokyo  -         at 09:00 every day"
+    [*_, line, _end] = ask(scheduler, "jobs", "--wide", COLUMNS="80").splitlines()
+    wide = ["in 1 day", "2026-03-02 09:00:00 Asia/Tokyo", "2026-03-02 00:00:00 UTC", "cron[hour='9']"]
+    assert all(part in line for part in [*wide, "The [daily] one"])
 
 
 # --- signs

@@ -171,6 +171,54 @@ def test_odd_times_of_day_are_in_the_summary(scheduler: AsyncIOScheduler) -> Non
     )
 
 
+# --- many ticks
+
+
+def test_jobs_that_are_due_very_often_have_one_line_and_the_others_one_a_tick(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(nothing, "interval", seconds=10, id="water_the_plants")
+    scheduler.add_job(nothing, "cron", minute=0, id="hourly")
+    scheduler.add_job(nothing, "cron", hour=9, id="daily")
+    lines = ask(scheduler, "plan", "--from", "2026-03-01").splitlines()
+    assert lines[:2] == [
+        "8,665 tick(s), times in UTC; due very often:",
+        "  water_the_plants: every 10 seconds, 8,640 ticks",
+    ]
+    assert "one by one: 25 tick(s)" in lines
+    assert sum("hourly" in line and line.startswith("2026-") for line in lines) == 24
+    assert len(lines) < 40
+    # What programs read is not folded, and neither are the first few that somebody asks for.
+    assert len(ask_json(scheduler, "plan", "--from", "2026-03-01")) == 1000
+    first = ask(scheduler, "plan", "--from", "2026-03-01", "--limit", "50").splitlines()
+    assert sum(line.startswith("2026-03-01") for line in first) == 50
+
+
+def test_a_plan_of_very_many_jobs_is_short_too(scheduler: AsyncIOScheduler) -> None:
+    for number in range(60):
+        scheduler.add_job(nothing, "cron", hour=9, id=f"daily_{number}")
+        scheduler.add_job(nothing, "cron", minute=0, id=f"hourly_{number}")
+    lines = ask(scheduler, "plan", "--from", "2026-03-01").splitlines()
+    assert len(lines) < 80
+    assert "  and 50 more; --summary has all" in lines  # of the jobs that are due very often
+    assert "  and 20 more; --summary has all" in lines  # of the ticks one by one
+
+
+def test_a_job_that_is_counted_still_tells_of_its_pause_and_of_the_clock(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(nothing, "interval", minutes=1, id="a")
+    scheduler.add_job(nothing, "interval", minutes=1, id="b")
+    scheduler.add_job(nothing, "cron", hour=2, minute=30, timezone="Europe/Berlin", id="night")
+    prepared(scheduler)
+    SchedulerClient().pause_job("a")
+    SchedulerClient().pause_job("b", until=datetime(2099, 3, 29, 1, tzinfo=UTC))
+    printed = ask(scheduler, "plan", "--from", "2099-03-29")
+    assert "  a: every minute, 1,440 ticks, paused\n" in printed
+    assert "  b: every minute, 1,440 ticks, 60 of them paused\n" in printed
+    printed = ask(scheduler, "plan", "--from", "2026-03-01", "--days", "50", "--job", "night")
+    assert "  night: at 02:30 every day, 50 ticks\n" in printed
+    assert "odd times of day: 1 tick(s)" in printed
+
+
 def test_more_ticks_than_are_looked_at_are_said_to_be(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(nothing, "cron", minute="*", id="job")
     found = summary(scheduler, "--limit", "30")

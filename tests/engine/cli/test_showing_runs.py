@@ -67,15 +67,43 @@ def test_runs_are_shown_to_people_as_a_table_or_as_lines(history: AsyncIOSchedul
     assert lines[3].endswith("ValueError: no")
 
 
-def test_a_long_error_is_cut_in_the_list(history: AsyncIOScheduler) -> None:
+def test_a_long_error_is_shortened_in_the_list_and_whole_with_wide(history: AsyncIOScheduler) -> None:
     parts = "; ".join(f"ValueError: row {number} is bad" for number in range(200))
-    long = f"ExceptionGroup: batch (200 sub-exceptions): [{parts}]"
+    long = f"ExceptionGroup: batch (200 sub-exceptions):\n[{parts}]"
     write(history.ledger, "scheduler_runs", [run("b", BEGIN + 90 * MINUTE, "failed", error=long)])
-    shown = " ".join(ask(history, "runs", "--limit", "1").split())
-    assert "ValueError: row 3 is bad" in shown
-    assert "ValueError: row 199 is bad]" in shown
-    assert len(shown) < 900
+    [*_, line, _end] = ask(history, "runs", "--limit", "1").splitlines()
+    assert "ExceptionGroup: batch (200 sub-exceptions): [ValueError: row 0 is bad" in line
+    assert line.endswith("…")
+    assert len(line) <= 200
+    [*_, line, _end] = ask(history, "runs", "--limit", "1", "--wide").splitlines()
+    assert line.endswith(long.replace("\n", " "))
     assert ask_json(history, "runs", "--limit", "1")[0]["error"] == long
+
+
+def test_a_run_is_one_line_of_80_columns(history: AsyncIOScheduler) -> None:
+    ticks_of_a: dict[str, Any] = {"last_tick_us": BEGIN + 40 * MINUTE, "tick_count": 11}
+    write(
+        history.ledger,
+        "scheduler_runs",
+        [run("a", BEGIN + 30 * MINUTE, "skipped", reason="outage") | ticks_of_a],
+    )
+    by_hand: dict[str, Any] = {"due_us": BEGIN + 50 * MINUTE, "for_tick_us": BEGIN}
+    write(
+        history.ledger, "scheduler_runs", [run("a", None, error="it was " + "very " * 20 + "bad", **by_hand)]
+    )
+    narrow = ask(history, "runs", "--limit", "2", COLUMNS="80").splitlines()
+    assert [line.split()[:4] for line in narrow[3:5]] == [
+        ["11", "a", "manual", "succeeded"],
+        ["10", "a", "2026-03-01", "00:30:00"],
+    ]
+    assert all(len(line) <= 80 for line in narrow)
+    assert "11 skipped (outage)" in narrow[4]
+    # The rest is there where it has room.
+    wide = ask(history, "runs", "--limit", "2", "--wide").splitlines()
+    assert wide[1].split()[3:8] == ["last", "tick", "stands", "in", "for"]
+    assert "manual     " + " " * 20 in wide[3]
+    assert "2026-03-01 00:00:00" in wide[3]
+    assert "2026-03-01 00:30:00  2026-03-01 00:40:00" in wide[4]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""How jobs and runs are listed for people: each in one line, as far as the terminal is wide enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+
+from everytick.model import ticks
+from everytick.read.schemas import JobRow, RunOutline
+from everytick.text.durations import plain_seconds
+from everytick.text.instants import local
+
+from . import cells
+from .output import console, print_text
+from .table import Column, print_table
+
+
+def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
+    """Print jobs as `job_rows` returns them; a zone that is not named is `zone`."""
+    now = ticks.now()
+    columns = [
+        Column("job", is_id=True),
+        Column("next run", least=15),
+        Column("due", is_whole=True, left_out=1),
+        Column("due in UTC", is_whole=True, left_out=4),
+        Column("outcomes", is_whole=True),
+        Column("p50 (s)", is_whole=True, left_out=2),
+        Column("p95 (s)", is_whole=True, left_out=2),
+        Column("schedule", least=18),
+        Column("expression", is_whole=True, left_out=3),
+        Column("name", is_whole=True, left_out=3),
+    ]
+    print_table(
+        f"{len(rows)} job(s), times in {zone} where no zone is named",
+        columns,
+        [
+            [
+                row["id"],
+                cells.coming(row, zone, now),
+                cells.due(row, zone),
+                cells.due(row, UTC, own_zone=False),
+                cells.outcomes(row["last_outcomes"]),
+                plain_seconds(row["p50"]),
+                plain_seconds(row["p95"]),
+                row["schedule_in_words"],
+                "" if row["trigger"] == row["schedule_in_words"] else row["trigger"],
+                "" if row["name"] == row["id"] else row["name"],
+            ]
+            for row in rows
+        ],
+        wide=wide,
+    )
+    seen = {state for row in rows for state in row["last_outcomes"]}
+    for line in cells.legend(seen, console().width):
+        print_text(line)
+
+
+def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
+    """Print runs, and ticks that were skipped, as `run_rows` returns them."""
+    columns = [
+        Column("run", is_whole=True),
+        Column("job", is_id=True),
+        Column("tick", is_whole=True),
+        Column("last tick", is_whole=True, left_out=2),
+        Column("stands in for", is_whole=True, left_out=3),
+        Column("outcome", is_whole=True),
+        Column("seconds", is_whole=True, left_out=1),
+        Column("error", least=10),
+    ]
+    print_table(
+        f"{len(rows)} run(s), newest first, times in {zone}",
+        columns,
+        [
+            [
+                str(row["run_id"]),
+                row["job_id"],
+                cells.tick(row, zone),
+                local(row["last_tick"], zone) if "last_tick" in row else "",
+                local(row["for_tick"], zone) if row["for_tick"] else "",
+                cells.outcome(row),
+                plain_seconds(row["duration"]),
+                row["error"] or "",
+            ]
+            for row in rows
+        ],
+        wide=wide,
+    )

@@ -1,0 +1,80 @@
+"""Tables at the terminal: no wider than it, and no word in them is broken."""
+
+from __future__ import annotations
+
+import pytest
+from everytick.cli.table import Column, print_lines, print_table
+
+ERROR = "HTTPStatusError: Server error '503 Service Unavailable' for url 'https://api.example.org/v1/plants'"
+COLUMNS = [Column("id", is_id=True), Column("seconds", left_out=1), Column("error", least=24)]
+
+
+@pytest.fixture
+def columns(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("TERM", "xterm")
+    return monkeypatch
+
+
+def printed(
+    capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch, width: int, *rows: list[str], **more: bool
+) -> list[str]:
+    """Return the rows of a table on a terminal of a width."""
+    patch.setenv("COLUMNS", str(width))
+    print_table("title", COLUMNS, rows, **more)
+    title, _head, _rule, *lines, last = capsys.readouterr().out.splitlines()
+    assert (title, last) == ("title", "")
+    return lines
+
+
+def test_text_is_shortened_between_two_words_and_columns_go_for_which_there_is_no_room(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    assert printed(capsys, columns, 60, ["a", "1.5", ERROR]) == [
+        "a   1.5      HTTPStatusError: Server error '503 Service…"
+    ]
+    assert printed(capsys, columns, 34, ["a", "1.5", ERROR]) == ["a   HTTPStatusError: Server error…"]
+
+
+def test_a_word_that_alone_is_too_long_is_cut_between_its_parts(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    address = "https://api.example.org/v1/plants"
+    assert printed(capsys, columns, 34, ["a", "1.5", address]) == ["a   https://api.example.org/v1/…"]
+    name = "ServiceUnavailableForMaintenanceError: no"
+    assert printed(capsys, columns, 34, ["a", "1.5", name]) == ["a   ServiceUnavailableFor…"]
+
+
+def test_an_id_is_never_broken_and_lets_the_rest_of_its_row_follow_in_the_next_line(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    long = "the_job_with_the_very_long_name_that_somebody_gave_it"
+    assert printed(capsys, columns, 40, ["short", "1.5", "E"], [long, "1.5", ERROR]) == [
+        "short           E",
+        long,
+        "                HTTPStatusError: Server…",
+    ]
+
+
+def test_a_wide_table_has_all_of_it_in_one_line_a_row(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    assert printed(capsys, columns, 40, ["a", "1.5", f"{ERROR}\nand more"], wide=True) == [
+        f"a   1.5      {ERROR} and more"
+    ]
+
+
+def test_what_would_steer_the_terminal_is_written_out_and_a_terminal_without_signs_gets_dots(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    columns.setenv("TERM", "dumb")
+    assert printed(capsys, columns, 40, ["\x1b[31m[bold]", "1.5", ERROR]) == [
+        "\\x1b[31m[bold]  HTTPStatusError..."
+    ]
+
+
+def test_sentences_are_bent_between_their_words(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    columns.setenv("COLUMNS", "24")
+    print_lines(["water_the_plants: every ten seconds"])
+    assert capsys.readouterr().out.splitlines() == ["  water_the_plants:", "    every ten seconds"]
