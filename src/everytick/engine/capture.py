@@ -17,9 +17,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
-from everytick.settings import SchedulerSettings, zone_of_logs
+from everytick.masking import masked
+from everytick.settings import zone_of_logs
 from everytick.text.wording import cut_in_the_middle, storable
 from loguru import logger
+
+from .safe_errors import safe_now, within_reach
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -48,6 +51,8 @@ class Lines:
 
     def add(self, line: str) -> None:
         """Add a line; the oldest make room for it."""
+        # Masked before it is cut: of a secret that is cut, a part would be left.
+        line = storable(within_reach(line))
         line = line if len(line) <= _LOG_LENGTH else f"{line[:_LOG_LENGTH]} ...\n"
         self._lines.append(line)
         self._length += len(line)
@@ -60,7 +65,7 @@ class Lines:
         if not self._lines:
             return None
         first = f"({self._dropped} older line(s) left out)\n" if self._dropped else ""
-        return without_secrets(first + "".join(list(self._lines)))
+        return first + "".join(list(self._lines))
 
 
 _lines: ContextVar[Lines | None] = ContextVar("scheduler_lines", default=None)
@@ -84,8 +89,10 @@ def prepare(record: Record) -> None:
     there = record["time"].astimezone(zone_of_logs())
     # Loguru can show the offset of a zone only if that has always the same.
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
-    if record["exception"] is not None:
-        found = record["exception"]
+    if record["exception"] is not None and record["exception"].value is not None:
+        # Here it is formatted, and mostly on the event loop.
+        shown = safe_now(record["exception"].value)
+        found = record["exception"]._replace(type=type(shown), value=shown)
         frames = _of_the_user(found.traceback)
         # As in `_leave_out_machinery`.
         if frames is None and not isinstance(found.value, BaseExceptionGroup):
@@ -117,20 +124,19 @@ def _keep(message: Any) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return text in which the secrets of the settings are stars."""
-    # The longest first: one may be a part of another.
-    for secret in sorted(SchedulerSettings.secrets, key=len, reverse=True):
-        text = text.replace(secret, "*****")
-    return storable(text)
+    """Return text in which the secrets of the settings are stars, as any database takes it."""
+    return storable(masked(text))
 
 
 def one_line(problem: BaseException) -> str:
     """Return what an exception says, and why: the parts of a group, else what it was raised from."""
-    return cut_in_the_middle(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
+    problem = safe_now(problem)
+    return cut_in_the_middle(storable(_said(problem, {id(problem)})), _ERROR_LENGTH)
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
-    said = " ".join("".join(traceback.format_exception_only(problem)).split())
+    # Masked before the white space goes, which may be a part of a secret.
+    said = " ".join(within_reach("".join(traceback.format_exception_only(problem))).split())
     if isinstance(problem, BaseExceptionGroup):
         # Often many parts say the same, as when one host does not answer.
         parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
@@ -143,14 +149,15 @@ def _said(problem: BaseException, seen: set[int]) -> str:
         return said
     why = _said(cause, seen | {id(cause)})
     # Most libraries repeat what the error below said.
-    return said if str(cause) in said else f"{said} (from {why})"
+    is_repeated = within_reach(str(cause)) in said
+    return said if is_repeated else f"{said} (from {why})"
 
 
 def trace(problem: BaseException) -> str:
     """Return the traceback of an exception, from the first frame on that is the user's own."""
-    shown = traceback.TracebackException.from_exception(problem)
+    shown = traceback.TracebackException.from_exception(safe_now(problem))
     _leave_out_machinery(shown)
-    return cut_in_the_middle(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
+    return cut_in_the_middle(storable(within_reach("".join(shown.format()))), _TRACEBACK_LENGTH)
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:

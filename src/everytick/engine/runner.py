@@ -28,6 +28,7 @@ from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
 from .retry import with_next_attempt
+from .safe_errors import safe, safe_now
 
 # How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
@@ -156,12 +157,8 @@ class Runner:
             except BaseException as problem:
                 if limit is not None and limit.expired():
                     await self._timed_out(claim, job, started)
-                elif self._was_cut(claim):
-                    logger.opt(exception=problem).warning("interrupted: the process is stopping")
-                    self._end(claim, started, "interrupted", error=_INTERRUPTED)
                 else:
-                    logger.opt(exception=problem).error("{} failed", job.name)
-                    self._end(claim, started, "failed", problem=problem)
+                    await self._failed(claim, job, started, problem)
             else:
                 if limit is not None and limit.expired():
                     # It ended in its own way instead of letting itself be cancelled.
@@ -187,6 +184,17 @@ class Runner:
         starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
         verdicts = await asyncio.wrap_future(starting)
         return self.admission.may_enter(claim, job, verdicts[claim.run_id])
+
+    async def _failed(self, claim: Claim, job: Job, started: int, problem: BaseException) -> None:
+        was_cut = self._was_cut(claim)
+        # Its text is code of the job: on the event loop it could hold up all the others.
+        shown = await safe(problem)
+        if was_cut:
+            logger.opt(exception=shown).warning("interrupted: the process is stopping")
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        else:
+            logger.opt(exception=shown).error("{} failed", job.name)
+            self._end(claim, started, "failed", problem=problem, shown=shown)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         assert job.options.timeout is not None
@@ -251,6 +259,7 @@ class Runner:
         *,
         value: Any = None,
         problem: BaseException | None = None,
+        shown: BaseException | None = None,
         error: str | None = None,
     ) -> None:
         _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
@@ -260,7 +269,8 @@ class Runner:
         cancellation = self._cancellations.pop(claim.run_id, None)
         trace = None
         if problem is not None:
-            error, trace = capture.one_line(problem), capture.trace(problem)
+            shown = shown or safe_now(problem)
+            error, trace = capture.one_line(shown), capture.trace(shown)
         now = ticks.now()
         self.admission.ended((now - started) / ticks.SECOND)
         outcome = Outcome(claim, state, None, started, now, error, trace, log)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from everytick.store import schema
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, type_coerce
 
-from .run_columns import RUN, STATE
+from .run_columns import RUN, STATE, Masked
 from .runs import HELD, WAITING
 
 _runs = schema.runs.c
 
 # Without tracebacks, and only the beginning of an error: lists need no more.
 LISTED = [
-    column if column.name != "error" else func.substr(column, 1, 400).label("error")
+    column if column.name != "error" else type_coerce(func.substr(column, 1, 400), Masked).label("error")
     for column in RUN
     if column.name != "traceback"
 ]
