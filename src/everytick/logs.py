@@ -67,11 +67,12 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     for name in _OF_SERVERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    # Python itself writes these, with the secrets that are in them.
+    threading.excepthook = _log_end_of_thread
+    sys.unraisablehook = _log_unraisable
     if log_format == "json":
-        # Python itself writes these, in lines of text.
+        # These too, in lines of text.
         logging.captureWarnings(True)
-        threading.excepthook = _log_end_of_thread
-        sys.unraisablehook = _log_unraisable
     capture.attach(level)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -165,6 +166,6 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def _log_unraisable(found: Any) -> None:
-    logger.opt(exception=found.exc_value).error(
-        "{}: {!r}", found.err_msg or "an error was ignored in", found.object
-    )
+    # Not by its `repr`, which is code of the job.
+    what = getattr(found.object, "__qualname__", type(found.object).__qualname__)
+    logger.opt(exception=found.exc_value).error("{}: {}", found.err_msg or "an error was ignored in", what)
