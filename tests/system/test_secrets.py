@@ -45,8 +45,8 @@ def everything():
     given = [settings.smtp_password, settings.signing.get_secret_value(), str(settings.shop_dsn),
         settings.shop_servers[0].password, settings.hook.get_secret_value()]
     address = urlsplit(given[4])
-    return given + [repr(settings.shop_servers), unquote(given[2]), quote(given[0], safe=""), json.dumps(given),
-        repr(given), f"url: {address.path}?{address.query}", " ".join(given[1].split())]
+    return given + [repr(settings.shop_servers), unquote(given[2]), quote(given[0], safe=""),
+        json.dumps(given), repr(given), f"url: {address.path}?{address.query}", " ".join(given[1].split())]
 
 def fails():
     for text in everything():

@@ -33,7 +33,7 @@ _OWN_WORDS = {
         *(UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError),
     )
 }
-_LISTS_ITSELF = {kind.__dir__ for kind in (object, type, ModuleType)}
+_LISTS_ITSELF: set[object] = {kind.__dir__ for kind in (object, type, ModuleType)}
 
 
 class _Copy(Exception):
