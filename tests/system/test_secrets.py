@@ -10,7 +10,10 @@ import pytest
 from application import Application
 from waiting import wait_for
 
-KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nMzEfYyjiWA4R4M2bS1GB4t7N\n-----END PRIVATE KEY-----"
+KEY = """-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0B
+MzEfYyjiWA4R4M2bS1GB4t7N
+-----END PRIVATE KEY-----"""
 VARIABLES = {
     "SMTP_PASSWORD": "two  blanks hunter2",
     "SIGNING": KEY,

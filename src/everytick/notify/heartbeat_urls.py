@@ -1,8 +1,8 @@
 """Dead man's switches: addresses that are called when a job's run begins and when it has ended.
 
 A service on the other side raises the alarm when no call comes, also when nothing is up here at all. Calls
-are made on threads of their own, which there are from the first call on: the schedule never waits for one, nor
-does a host for another.
+are made on threads of their own, which there are from the first call on: the schedule never waits for one,
+nor does a host for another.
 """
 
 from __future__ import annotations

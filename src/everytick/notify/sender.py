@@ -60,8 +60,8 @@ class NotTaken(Exception):
 def call(address: str, body: bytes | None, application: str) -> None:
     """Call an address: by POST with a body of text, by GET without one. Blocks until it is answered.
 
-    It may take DEADLINE seconds as a whole, however slowly a byte follows the other. Redirects are followed on
-    the same host only, and not from https to http: an address is a secret.
+    It may take DEADLINE seconds as a whole, however slowly a byte follows the other. Redirects are followed
+    on the same host only, and not from https to http: an address is a secret.
 
     Raises:
         NotTaken: it did not answer in time, or with an error, or sends the call elsewhere.
