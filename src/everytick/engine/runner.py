@@ -94,6 +94,9 @@ class Runner:
                 if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
                     log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+                    continue
+                loop = asyncio.get_running_loop()
+                loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
 
     @property
     def left(self) -> int:
@@ -146,7 +149,7 @@ class Runner:
             "attempt": claim.attempt,
             "run": claim.run_id,
         }
-        limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
+        limit, alarm = self._limited(claim, job)
         with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
@@ -166,6 +169,34 @@ class Runner:
                 else:
                     logger.trace("{} succeeded", job.name)
                     self._end(claim, started, "succeeded", value=value)
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
+
+    def _limited(
+        self, claim: Claim, job: Job
+    ) -> tuple[asyncio.Timeout, asyncio.TimerHandle] | tuple[None, None]:
+        """Return the timeout of a run, and the timer that tells if it does not end by that."""
+        seconds = job.options.timeout
+        if seconds is None:
+            return None, None
+        loop, said = asyncio.get_running_loop(), f"its timeout of {exact_seconds(seconds)} has passed"
+        alarm = loop.call_later(seconds + _CANCEL_SECONDS, self._tell_of_deaf, claim, said)
+        return asyncio.timeout(seconds), alarm
+
+    def _tell_of_deaf(self, claim: Claim, why: str) -> None:
+        """Say that a run goes on although it was cancelled: nothing can end it but its own code."""
+        if self._under_way.get(claim.run_id, (None,))[0] is claim:
+            thread = self._calls.thread(claim.run_id)
+            how = "it swallows its cancellation" if thread is None else "a thread cannot be stopped"
+            logger.bind(job=claim.job_id).error(
+                "run {} of job {} goes on although {}: {}. It keeps its slot, and counts for max_instances,"
+                " until it ends by itself or its process is stopped",
+                claim.run_id,
+                claim.job_id,
+                why,
+                how,
+            )
 
     def _tell(self, job: Job, tell: Callable[[], None]) -> None:
         """Let the notifier hear of a run; that this fails is no reason for the run to fail."""
