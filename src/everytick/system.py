@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -38,6 +38,9 @@ STOP_SIGNALS = tuple(
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"))
     if number is not None
 )
+
+# How long a process may take to do what it is asked, in seconds.
+_MOMENT = 0.5
 
 # The signal of Ctrl+C.
 INTERRUPT_SIGNAL = signal.SIGINT
@@ -193,6 +196,18 @@ def _hear_as_usual() -> None:
         signal.set_wakeup_fd(-1)
     _heard.clear()
     _let_through()
+
+
+def end_of_children(children: Sequence[Any]) -> None:
+    """End processes of `multiprocessing`: those that do not end within a moment are killed."""
+    for child in children:
+        child.terminate()
+    ends = system.monotonic() + _MOMENT
+    for child in children:
+        while child.is_alive() and system.monotonic() < ends:
+            system.sleep(0.02)
+        if child.is_alive():
+            child.kill()
 
 
 def end_child(problem: BaseException | None) -> NoReturn:
