@@ -12,8 +12,11 @@ RUN = "$(PYTHON)" -m
 # shellcheck and zizmor are programs, not modules: they stand where that Python has its scripts.
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
-# Most tests wait rather than work: two cores are enough for four at a time.
-JOBS ?= 4
+# How many tests run at a time: JOBS, if it is given. The quick ones work, so that two cores are enough for four;
+# of the whole suite most wait, for ticks, leases and processes, so that there are six.
+JOBS ?=
+QUICK_JOBS = $(or $(JOBS),4)
+WHOLE_JOBS = $(or $(JOBS),6)
 MINUTES ?= 1
 SEED ?=
 
@@ -27,7 +30,7 @@ help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
 	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
-	@echo 'make test-quick  the tests that install nothing, $(JOBS) at a time'
+	@echo 'make test-quick  the tests that install nothing, $(QUICK_JOBS) at a time'
 	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
@@ -115,17 +118,17 @@ package: $(READY)
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
 	@"$(PYTHON)" scripts/database_server.py
-	"$(PYTHON)" scripts/whole_suite.py -n $(JOBS) --dist worksteal
+	"$(PYTHON)" scripts/whole_suite.py -n $(WHOLE_JOBS) --dist worksteal
 
 test-quick: $(READY)
-	$(RUN) pytest -m "not full" -n $(JOBS)
+	$(RUN) pytest -m "not full" -n $(QUICK_JOBS)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
 	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
 
 coverage: $(READY)
-	$(RUN) pytest -m "not full" -n $(JOBS) --cov --cov-report term
+	$(RUN) pytest -m "not full" -n $(QUICK_JOBS) --cov --cov-report term
 
 # Some fifteen minutes on a machine that does nothing else; writes the tables of docs/explanation/a-thousand-machines.md.
 bench-cluster: $(READY)

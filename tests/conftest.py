@@ -6,8 +6,10 @@ is imported, which keeps a copy of it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+from pathlib import Path
 
 for _name in [
     name
@@ -24,9 +26,13 @@ os.environ |= {
     "GIT_AUTHOR_EMAIL": "tester@example.org",
     "GIT_COMMITTER_NAME": "Tester",
     "GIT_COMMITTER_EMAIL": "tester@example.org",
+    # An application that is installed has the same packages as the one before, whose types are known by then.
+    "MYPY_CACHE_DIR": str(Path(__file__).parents[1] / ".cache" / "mypy-of-applications"),
+    # pip would compile every module of every package, of which a test loads a few. (It reads 0 as "no".)
+    "PIP_NO_COMPILE": "0",
 }
 
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Generator, Iterator  # noqa: E402
 
 import pytest  # noqa: E402
 from everytick.model import ticks  # noqa: E402
@@ -87,6 +93,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for the Pythons of this machine before workers are started, each of which would look."""
     if config.getoption("numprocesses", None):
         found_pythons()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector pass over what is loaded and collected, all of which stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

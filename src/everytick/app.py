@@ -87,6 +87,8 @@ class Application:
         self.routers = routers
         self._name = name
         self._timezone = timezone
+        # Whether its command line is that of the process, of an application that `everytick` found.
+        self.is_typed = False
         # For an application that was found instead of registered: where each of its parts was named.
         self._named_by: dict[str, str] = {}
 
@@ -211,6 +213,9 @@ def register(application: Application) -> Application:
         application = register(Application(__file__, schedule="shop.schedule:create_scheduler"))
     """
     global _current
+    if _current is not None and _current.is_typed:
+        # The import of the schedule that `everytick --app` names: the command stays that.
+        application.command = _current.command
     _current = application
     return application
 
@@ -286,7 +291,7 @@ def find(reference: str | None = None, *, folder: Path | None = None, command: b
     )
     found._named_by = {key: f"{file}: [tool.everytick] {key}" for key in ("settings", "logging")}
     found._named_by["schedule"] = named_by
-    found.command = typed_so
+    found.command, found.is_typed = typed_so, command
     return found
 
 
@@ -325,7 +330,7 @@ def import_referred(reference: str, named_by: str) -> ModuleType:
 def _make_importable(root: Path, is_named: bool, command: bool) -> None:
     if command:
         for folder in dict.fromkeys((str(root), str(Path.cwd()))):
-            sys.path[:] = [folder, *(it for it in sys.path if it != folder)]
+            sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     elif is_named and str(root) not in sys.path:
         # After all that a script or a web application has itself.
         sys.path.append(str(root))

@@ -25,18 +25,18 @@ def as_called() -> str | None:
         words = sys.argv[:1]
         if Path(words[0]).resolve().parent != Path(sys.executable).parent.resolve():
             return None
-    return shlex.join([_short(words[0]), *words[1:]])
+    return shlex.join([*_short(words[0]), *words[1:]])
 
 
 def python() -> str:
     """Return the Python of this process, as a person types it where no environment is active."""
-    return shlex.quote(_short(sys.executable or "python"))
+    return shlex.join(_short(sys.executable or "python"))
 
 
 def script(name: str) -> str:
     """Return a program that is installed with this Python, as a person types it; else `python -m name`."""
     beside = Path(sys.executable).with_name(f"{name}.exe" if os.name == "nt" else name)
-    return shlex.quote(_short(str(beside))) if beside.exists() else f"{python()} -m {name}"
+    return shlex.join(_short(str(beside))) if beside.exists() else f"{python()} -m {name}"
 
 
 def typed_in(root: Path, command: str) -> str:
@@ -49,13 +49,22 @@ def typed_in(root: Path, command: str) -> str:
     return f"{own if (root / own).exists() else python()} -m app {command}"
 
 
-def _short(program: str) -> str:
-    """Return the path of a program as a person in this folder would write it."""
+def _short(program: str) -> list[str]:
+    """Return the words by which a person in this folder would call a program."""
     path = Path(program)
-    if shutil.which(path.name) == program:
-        return path.name
+    found = shutil.which(path.name)
+    if found is not None and program in (path.name, found):
+        return ["uv", "run", path.name] if _is_of_uv(found) else [path.name]
     try:
         here = Path.cwd()
     except OSError:
-        return program
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else program
+        return [program]
+    return [str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else program]
+
+
+def _is_of_uv(program: str) -> bool:
+    """Return whether a program is found only where `uv run` put its folder on the PATH, and in no shell."""
+    environment = os.environ.get("VIRTUAL_ENV")
+    is_active = "VIRTUAL_ENV_PROMPT" in os.environ
+    is_run = environment is not None and "UV_RUN_RECURSION_DEPTH" in os.environ and not is_active
+    return is_run and Path(program).is_relative_to(environment or "")

@@ -53,12 +53,12 @@ def engine_line(text: str) -> EngineLine | None:
 def installed_commit() -> str | None:
     """Return the commit that the installed engine was built from; None if it came in another way."""
     try:
-        said = distribution("everytick").read_text("direct_url.json")
+        origin = distribution("everytick").read_text("direct_url.json")
     except PackageNotFoundError:
         return None
-    if said is None:
+    if origin is None:
         return None
-    commit = json.loads(said).get("vcs_info", {}).get("commit_id")
+    commit = json.loads(origin).get("vcs_info", {}).get("commit_id")
     return str(commit) if commit else None
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,68 +36,78 @@ class Beacon:
     """Keeps the file of this process up to date while its event loop runs.
 
     Args:
-        place: which ledger the process keeps, so that one of another schedule is not taken for it.
+        ledger: which one the process keeps, so that one of another schedule is not taken for it.
     """
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, ledger: str) -> None:
+        self._ledger = ledger
         self._path: Path | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Begin on the running event loop."""
-        folder = _folder()
-        if folder is not None:
-            self._path = folder / f"{_digest(self._place)}.{system.pid()}"
-            self._tell(asyncio.get_running_loop())
+        self._path = _place() / f"{_digest(self._ledger)}.{system.pid()}"
+        self._tell(asyncio.get_running_loop())
 
     def end(self) -> None:
         """Take the file away."""
         if self._timer is not None:
             self._timer.cancel()
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            _remove(self._path)
 
     def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self._path is not None
         # Not the time of day, which may be set: the machine's processes agree on this clock.
         at = int(system.monotonic() * 1_000_000_000)
         try:
-            self._path.touch(mode=0o600)
-            os.utime(self._path, ns=(at, at))
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            if _is_ours(self._path.parent):
+                self._path.touch(mode=0o600)
+                os.utime(self._path, ns=(at, at))
         except OSError:
             # Then there is no file, or an old one; that one would speak of a loop that is stuck.
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
         self._timer = loop.call_later(_EVERY, self._tell, loop)
 
 
-def find(place: str) -> list[Sign]:
+def find(ledger: str) -> list[Sign]:
     """Return the processes of this machine that live and keep a ledger; none if that cannot be seen."""
-    folder, now, found = _folder(), system.monotonic(), []
-    for path in sorted(folder.glob(f"{_digest(place)}.*")) if folder is not None else ():
+    folder, now, found = _place(), system.monotonic(), []
+    for path in sorted(folder.glob(f"{_digest(ledger)}.*")) if _is_ours(folder) else ():
         try:
             pid, at = int(path.suffix[1:]), path.stat().st_mtime_ns / 1_000_000_000
         except (OSError, ValueError):
             continue
         if system.is_gone(pid):
-            path.unlink(missing_ok=True)
+            _remove(path)
         else:
             found.append(Sign(pid, max(0.0, now - at)))
     return found
 
 
-def _folder() -> Path | None:
-    """Return the folder of this user; None if it cannot be made, or is somebody else's."""
+def _remove(path: Path) -> None:
+    """Take a file away, and the folder with the last one."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
+def _place() -> Path:
+    """Return the folder of this user, which need not be there."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    folder = Path(tempfile.gettempdir()) / f"everytick-{user}"
+    return Path(tempfile.gettempdir()) / f"everytick-{user}"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is there, and nobody else made it for us."""
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError:
-        return None
-    is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-    return folder if is_ours and folder.is_dir() and not folder.is_symlink() else None
+        return False
+    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
-def _digest(place: str) -> str:
-    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+def _digest(ledger: str) -> str:
+    return hashlib.sha256(ledger.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from everytick.engine import capture
 from everytick.masking import masked
 from everytick.standard_streams import unblocked
-from everytick.text.wording import storable
+from everytick.text.wording import one_line, storable, without_control
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Servers that give these loggers handlers of their own, which write lines without a time.
 _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
-# What each record of the standard library's logging has; what is not among it came with `extra=`. The last
-# is uvicorn's message once more, with the colours of a terminal.
+# Each record of the standard library's logging has these attributes; the others came with `extra=`. The last
+# is of uvicorn: its message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
 
@@ -80,6 +80,12 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
 def _line(record: Record) -> str:
     capture.prepare(record)
+    if (record["name"] or "").startswith("everytick."):
+        # Names of jobs and errors come from elsewhere, and must not steer a terminal.
+        record["message"] = without_control(record["message"])
+    for name in ("job", "tick"):
+        if isinstance(record["extra"].get(name), str):
+            record["extra"][name] = one_line(record["extra"][name])
     run = ""
     if "job" in record["extra"]:
         run = " <cyan>{extra[job]}</cyan>"
@@ -91,7 +97,7 @@ def _line(record: Record) -> str:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
     return (
         f"<dim>{capture.TIME_OF_LINE}</dim> <level>{{level: <8}}</level>"
-        f"{run} <level>{{message}}</level>\n{{exception}}"
+        f"{run} <level>{{message}}</level>\n{capture.in_template(capture.trace_of(record))}"
     )
 
 
@@ -105,8 +111,8 @@ def _as_json(message: Message) -> str:
         **{name: extra.pop(name, None) for name in ("job", "tick", "attempt", "run")},
         "logger": record["name"],
     }
-    if record["exception"] is not None and record["exception"].value is not None:
-        line["exception"] = capture.trace(record["exception"].value)
+    if trace := capture.trace_of(record):
+        line["exception"] = trace
     return json.dumps({name: _plain(value) for name, value in {**extra, **line}.items()})
 
 
@@ -155,7 +161,16 @@ class _ToLoguru(logging.Handler):
             # The run's own job, tick, attempt and number stay.
             made["extra"] = {**added, **made["extra"]}
 
-        logger.patch(complete).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+        logger.patch(complete).opt(depth=depth, exception=record.exc_info).log(level, _message_of(record))
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        message = record.getMessage()
+    except Exception as problem:
+        # As with Python's own handlers, a wrong call is told and does not stop the program that made it.
+        message = f"a log message cannot be shown: {problem} ({record.pathname}:{record.lineno})"
+    return f"{message}\n{record.stack_info}" if record.stack_info else message
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
@@ -165,7 +180,9 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
         logger.opt(exception=ended.exc_value).error("the thread {} ended with an error", name)
 
 
-def _log_unraisable(found: Any) -> None:
+def _log_unraisable(ignored: Any) -> None:
     # Not by its `repr`, which is code of the job.
-    what = getattr(found.object, "__qualname__", type(found.object).__qualname__)
-    logger.opt(exception=found.exc_value).error("{}: {}", found.err_msg or "an error was ignored in", what)
+    what = getattr(ignored.object, "__qualname__", type(ignored.object).__qualname__)
+    logger.opt(exception=ignored.exc_value).error(
+        "{}: {}", ignored.err_msg or "an error was ignored in", what
+    )

@@ -18,8 +18,8 @@ def referred(reference: str, named_by: str) -> Any:
     check_reference(reference, named_by)
     module, _, name = reference.partition(":")
     with in_sentences():
-        found = import_referred(reference, named_by)
-    if not hasattr(found, name):
-        known = [it for it in vars(found) if not it.startswith("_")]
+        imported = import_referred(reference, named_by)
+    if not hasattr(imported, name):
+        known = [defined for defined in vars(imported) if not defined.startswith("_")]
         raise ConfigurationError(f"{named_by}: the module {module} has no {name!r}{nearest(name, known)}")
-    return getattr(found, name)
+    return getattr(imported, name)

@@ -104,7 +104,7 @@ class SchedulerSettings(BaseSettings):
         " jobs that are added while running",
     )
     scheduler_history_days: float = Field(
-        default=30, gt=0, description="days for which runs that ended are kept in the ledger"
+        default=30, gt=0, le=36_500, description="days for which runs that ended are kept in the ledger"
     )
     scheduler_tracing: bool = Field(
         default=False, description="whether each run is a span of OpenTelemetry; needs everytick[tracing]"
@@ -373,11 +373,11 @@ def zone_of_logs() -> ZoneInfo:
     if settings.cache_info().currsize:
         return settings().zone
     application = app.registered()
-    said = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
+    named = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
         Path.cwd() if application is None else application.root
     )
     try:
-        return ZoneInfo(without_comment(said or (application.timezone if application else "")) or "UTC")
+        return ZoneInfo(without_comment(named or (application.timezone if application else "")) or "UTC")
     except (KeyError, ValueError, OSError, ConfigurationError):
         return ZoneInfo("UTC")
 

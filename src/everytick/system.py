@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import getpass
 import os
 import queue
 import random
@@ -114,6 +115,20 @@ def _host() -> str:
         return socket.gethostname()
 
 
+def _user_name() -> str:
+    """Return the user of this process. Not what the variable LOGNAME says, if the system knows better."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        pass
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody"
+
+
 def _is_gone(pid: int) -> bool:
     if os.name != "posix":
         return False
@@ -152,6 +167,8 @@ def _has_file_handles(number: int) -> bool:
 # The signals that this process hears in its own way, and whether it ignored them before (as `nohup` has it).
 _heard: dict[int, bool] = {}
 _is_ready_to_fork = False
+# Tells whether a job is running that forks; None in a process without jobs.
+_is_in_a_job: Callable[[], object] | None = None
 # Of each thread that forks, the signals that it held back before.
 _forking = threading.local()
 
@@ -167,19 +184,42 @@ def _on_signal(number: int, asked: Callable[[], object]) -> None:
         _hear(number, lambda *_: asked())
 
 
-def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None:
+def free_children_of_jobs(is_in_a_job: Callable[[], object]) -> None:
+    """Let children that jobs fork end by signals also where the application around hears them in its own way.
+
+    `is_in_a_job`: tells, when something forks, whether a job does that.
+    """
+    global _is_in_a_job
+    _is_in_a_job = is_in_a_job
+    _be_ready_to_fork()
+
+
+def _be_ready_to_fork() -> None:
     global _is_ready_to_fork
     if not _is_ready_to_fork and hasattr(os, "register_at_fork"):
         # A child has the hooks of its parent.
         _is_ready_to_fork = True
         os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_hear_as_usual)
+
+
+def _hear(number: int, handler: Callable[..., object] | signal.Handlers) -> None:
+    _be_ready_to_fork()
     before = signal.signal(number, handler)
     _heard.setdefault(number, before == signal.SIG_IGN)
 
 
 def _hold_back() -> None:
     """Let no signal reach a child that is forked now before `_hear_as_usual` has been there."""
-    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _heard)
+    _forking.changed = _changed_signals()
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _forking.changed)
+
+
+def _changed_signals() -> dict[int, bool]:
+    """Return the signals that a child is to hear as usual, and whether they were ignored before."""
+    if _is_in_a_job is None or not _is_in_a_job():
+        return _heard
+    others = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    return {number: False for number, handler in others.items() if callable(handler)} | _heard
 
 
 def _let_through() -> None:
@@ -188,10 +228,10 @@ def _let_through() -> None:
 
 def _hear_as_usual() -> None:
     """Let a child that a job has forked end by the signals that it is sent, as any other program."""
-    for number, was_ignored in _heard.items():
+    for number, was_ignored in _forking.changed.items():
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, signal.SIG_IGN if was_ignored else usual)
-    if _heard:
+    if _forking.changed:
         # Or the child would tell the event loop of its parent.
         signal.set_wakeup_fd(-1)
     _heard.clear()
@@ -259,6 +299,7 @@ class System:
     # The number of this process, and whether one of this machine is gone for certain.
     pid: Callable[[], int] = os.getpid
     is_gone: Callable[[int], bool] = _is_gone
+    user_name: Callable[[], str] = _user_name
     # Whether this process can open that number of further files.
     has_file_handles: Callable[[int], bool] = _has_file_handles
     # The name of this machine for people; and one that differs between machines, boots and containers.

@@ -47,6 +47,7 @@ def test_a_logging_function_that_takes_both_is_called(
     assert capsys.readouterr().out == "own logging\n"
 
 
+@pytest.mark.full
 def test_without_any_it_is_one_sentence(folder: Path) -> None:
     for command in ("run", "runs", "doctor"):
         done = called(folder, command)
@@ -83,6 +84,7 @@ def test_a_file_that_cannot_be_understood_is_one_sentence(folder: Path, text: st
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.full
 def test_a_file_above_the_nearest_that_cannot_be_read_is_passed_over(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("[tool\n")
     below = folder / "below"
@@ -143,6 +145,7 @@ def by_hand(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.full
 def test_an_application_that_was_registered_by_hand_has_no_template(by_hand: Path) -> None:
     for command in ("update", "outdated"):
         done = called(by_hand, command)
@@ -153,6 +156,7 @@ def test_an_application_that_was_registered_by_hand_has_no_template(by_hand: Pat
     assert "v1.0" not in said
 
 
+@pytest.mark.full
 def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_hand: Path) -> None:
     (by_hand / "market" / "core").mkdir()
     (by_hand / "market" / "core" / "template.toml").write_text('answers = ".mine.yml"\n')
@@ -161,6 +165,7 @@ def test_the_version_of_the_template_may_be_folded_or_quoted_in_the_answers(by_h
         assert "(template 1.0.0, " in called(by_hand, "--version").stdout
 
 
+@pytest.mark.full
 def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) -> None:
     # It has no `__main__`, so `python -m market` would be of no use.
     own = script("everytick")
@@ -171,6 +176,30 @@ def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) ->
         ran = subprocess.run([sys.executable, "-c", said], cwd=by_hand, capture_output=True, text=True)
         assert ran.stdout == f"{command}\n", ran.stderr
         (by_hand / "market" / "__main__.py").touch()
+
+
+def test_the_advised_command_stays_the_one_that_was_typed_when_a_package_registers_later(
+    by_hand: Path,
+) -> None:
+    (by_hand / "market" / "__main__.py").touch()
+    (by_hand / "market" / "jobs.py").write_text("from shop import create_scheduler\n")
+    named = "market.jobs:create_scheduler"
+    assert (
+        f"right: {script('everytick')} --app {named} run\n"
+        in called(by_hand, "--app", named, "doctor").stdout
+    )
+
+
+def test_a_package_that_is_run_as_a_file_advises_a_python_that_is_there(by_hand: Path) -> None:
+    (by_hand / "market" / "__main__.py").write_text(
+        "from everytick import cli\nfrom market import application\n\n"
+        "cli.main(application, 'python -m market')\n"
+    )
+    program = (
+        "import sys, runpy; sys.argv[:] = ['x', 'doctor']; runpy.run_module('market', run_name='__main__')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=by_hand, capture_output=True, text=True)
+    assert f"right: {python()} -m market run\n" in ran.stdout, ran.stderr
 
 
 # Only what the template rendered is updated, and that is called `app`.

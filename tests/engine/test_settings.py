@@ -1,4 +1,4 @@
-"""What the settings know of the variables of other parts, and how parts are named that are missing."""
+"""What the settings know of the variables of other parts, how missing parts are named, and wrong values."""
 
 from __future__ import annotations
 
@@ -166,3 +166,10 @@ def test_the_secrets_of_settings_are_masked_once_they_are_read(monkeypatch: pyte
     monkeypatch.setenv("API_KEYS", '["first-hunter2", "other-hunter2"]')
     OfAShop()
     assert masked("dsn-hunter2 nested-hunter2 first-hunter2 other-hunter2") == "***** ***** ***** *****"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1e308", "inf", "nan", "36501"])
+def test_days_that_no_history_has_are_one_sentence(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("SCHEDULER_HISTORY_DAYS", days)
+    with pytest.raises(ConfigurationError, match=f"^SCHEDULER_HISTORY_DAYS={days}: input should be "):
+        SchedulerSettings()

@@ -49,6 +49,8 @@ class Application:
         self.tasks_file = folder / "app/services/my_tasks.py"
         self.ledger_file = folder / "data/ledger.db"
         self.environment: dict[str, str] = {}
+        # Whether the first start makes its ledger itself, as that of a user does.
+        self.makes_its_ledger = False
         # How hints name the command line of this application: as it was called.
         self.typed = f"{sys.executable} -m app"
 
@@ -143,9 +145,16 @@ class Application:
 
     def start(self) -> Running:
         """Start `python -m app run` and wait until it says that it runs."""
+        self._prepare_ledger()
         process = self.launch()
         wait_for(lambda: process.is_up() or process.popen.poll() is not None, "the start line")
         return process
+
+    def _prepare_ledger(self) -> None:
+        """Spare a first start from making the ledger: loading Alembic costs as much as all the rest of it."""
+        named = "SCHEDULER_DATABASE_URL" in self.environment
+        if not (self.makes_its_ledger or named or self.ledger.exists()):
+            self.ledger.prepare()
 
     def launch(self, **variables: str) -> Running:
         """Start `python -m app run`, with these variables besides, and return at once."""

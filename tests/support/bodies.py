@@ -13,7 +13,15 @@ from waiting import wait_for
 
 TASKS = """\
 import asyncio, os, signal, time
+from datetime import UTC, datetime, timedelta
 from everytick import current_run
+
+def after_the_start(seconds: float = 5) -> str:
+    # A file that is there keeps the time at which it was made. A text, since a datetime that is computed
+    # stands for a delay after each start.
+    os.close(os.open("begun", os.O_CREAT))
+    made = datetime.fromtimestamp(os.stat("begun").st_mtime, UTC)
+    return (made + timedelta(seconds=seconds)).isoformat()
 
 def note(word: str) -> None:
     run = current_run()
@@ -62,7 +70,8 @@ def deadly() -> None:
 """
 IMPORTS = (
     "from datetime import datetime\n"
-    "from app.services.my_tasks import deadly, flaky, long, quick, quick_too, seen, short, slow, stuck\n"
+    "from app.services.my_tasks import after_the_start, seen\n"
+    "from app.services.my_tasks import deadly, flaky, long, quick, quick_too, short, slow, stuck\n"
 )
 
 
@@ -108,8 +117,12 @@ def let(app: Application, word: str) -> None:
     (app.folder / word).touch()
 
 
+AFTER_THE_START = "run_date=after_the_start()"
+"""For a `date` trigger: soon after the first process has read the schedule, which then is about to be up."""
+
+
 def in_some_seconds(seconds: float = 8) -> str:
-    """Return an instant for a `date` trigger: late enough for a process to be up by then."""
+    """Return an instant for a `date` trigger: late enough for two processes to be up by then."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 

@@ -13,6 +13,7 @@ from application import Application
 from bodies import marks
 from proxy import Proxy, proxy
 from servers import Server, running_server
+from short_waits import shorten_leases
 
 STEP = 500_000
 
@@ -50,9 +51,8 @@ def behind(app: Application, postgres_url: str, server: Server, wire: Proxy) -> 
 
 # With their true patience the stories would take minutes.
 _HASTE = """\
-from everytick.engine import heartbeats, process
+from everytick.engine import process
 from everytick.store import postgres_connection
-heartbeats.LEASE_SECONDS, heartbeats.BEAT_SECONDS = 4.0, 1.0
 process._START_PATIENCE = 3.0
 postgres_connection.WiredConnection.patience = 3.0
 postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
@@ -63,6 +63,7 @@ postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
 
 def hasten(app: Application) -> None:
     """Let the processes that start from now on have less patience."""
+    shorten_leases(app)
     app.main_file.write_text(_HASTE + app.main_file.read_text())
 
 

@@ -148,6 +148,7 @@ def test_a_forgotten_return_is_said_so(app: Application) -> None:
     assert app.refused() == f"{MAIN}: create_scheduler() returned nothing: end it with `return scheduler`"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("value", ["42", "ApsScheduler()"])
 def test_something_else_than_our_scheduler_is_refused(app: Application, value: str) -> None:
     app.main_file.write_text(
@@ -201,6 +202,7 @@ def test_a_wrong_default_zone_in_the_project_file_is_a_sentence(app: Application
     assert "project.toml: not valid TOML" in app.refused()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "line", ["SCHEDULER_TIMEZONE: Europe/Berlin", 'SCHEDULER_TIMEZONE="Europe/Berlin', "SCHEDULER_TIMEZONE"]
 )
@@ -332,16 +334,18 @@ def test_bytes_that_are_no_text_are_a_sentence(app: Application, arguments: str)
 
 
 @pytest.mark.full
-def test_a_user_whose_name_is_no_text_can_pause_a_job(app: Application) -> None:
+def test_variables_that_name_the_user_may_hold_anything(app: Application) -> None:
     app.command("migrate")
     with app.running():
         pass
     app.environment |= {"USER": "a\udcff", "LOGNAME": "a\udcff"}
     done = app.command("pause", "fine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "a\\udcff" in app.command("audit").stdout
+    # The system knows better who this is.
+    assert "a\\udcff" not in app.command("audit").stdout
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="counts file handles as Linux does")
 @pytest.mark.parametrize("number", [4, 5, 6, 7, 8, 9, 10])
 def test_a_start_without_file_handles_is_a_sentence(app: Application, number: int) -> None:

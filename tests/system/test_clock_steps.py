@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from everytick import AsyncIOScheduler
+from everytick.engine import admission, heartbeats
+from everytick.engine import clock as engines_clock
 from everytick.model import ticks
 
 from application import Application
@@ -15,13 +17,28 @@ from bodies import deploy, let, pass_by
 from clock_file import give_clock
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
 from ledgers import found_in
+from short_waits import BEAT, LEASE, SLEEP, shorten_leases, shorten_sleeps
 from waiting import wait_for
 
 SECOND, HOUR, DAY = 1_000_000, 3_600, 86_400
+# A busy machine adds to each wait.
+BUSY = 8
+
+
+def test_the_clock_is_looked_at_twice_a_minute() -> None:
+    assert admission.LONGEST_SLEEP == 30
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine look at the clock and beat often, as no story here needs half a minute."""
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", BEAT)
+    for module in (admission, engines_clock):
+        monkeypatch.setattr(module, "LONGEST_SLEEP", SLEEP)
 
 
 async def sign_of_life(scheduler: AsyncIOScheduler) -> None:
-    """Wait until the heart beats once more, as it does every five seconds."""
+    """Wait until the heart beats once more."""
 
     def beat() -> int:
         [found] = found_in(scheduler.ledger, "SELECT max(beat) AS beat FROM scheduler_processes")
@@ -65,9 +82,10 @@ async def test_a_day_forward_is_one_row_for_each_job(scheduler: AsyncIOScheduler
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("back", [3, 30])
+@pytest.mark.usefixtures("short_waits")
+@pytest.mark.parametrize("back", [SLEEP / 2, SLEEP * 2])
 async def test_after_a_step_back_used_ticks_stay_silent_and_new_ones_come_in_time(
-    scheduler: AsyncIOScheduler, clock: Clock, back: int
+    scheduler: AsyncIOScheduler, clock: Clock, back: float
 ) -> None:
     started: list[int] = []
     scheduler.add_job(lambda: started.append(ticks.now()), "interval", seconds=0.5, id="job", coalesce=False)
@@ -78,7 +96,7 @@ async def test_after_a_step_back_used_ticks_stay_silent_and_new_ones_come_in_tim
         await until(lambda: len(started) > number + 2, patience=back + 30)
         reached = [at for at in started[number:] if at >= used - SECOND]
         assert len(reached) >= len(started) - number - 1, "a tick was used again"
-    assert started[number + 1] - used <= 30 * SECOND
+    assert started[number + 1] - used <= (SLEEP + BUSY) * SECOND
     accounted = covered(rows(scheduler), "job", 0.5)
     assert without_a_hole(accounted, 0.5)
     assert len(accounted) == len(set(accounted))
@@ -86,6 +104,7 @@ async def test_after_a_step_back_used_ticks_stay_silent_and_new_ones_come_in_tim
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("short_waits")
 async def test_a_clock_that_is_an_hour_back_and_then_right_again_loses_nothing(
     scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
@@ -106,6 +125,7 @@ async def test_a_clock_that_is_an_hour_back_and_then_right_again_loses_nothing(
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("short_waits")
 async def test_a_run_that_waits_for_its_jitter_or_start_delay_notices_a_step_forward(
     scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
@@ -129,13 +149,13 @@ async def test_a_run_that_waits_for_its_jitter_or_start_delay_notices_a_step_for
         clock.set(due)
         begin = time.monotonic()
         await until(lambda: len(started) == 2, patience=40)
-        # Half a minute of sleep; a busy machine adds to it.
-        assert time.monotonic() - begin <= 38
+        assert time.monotonic() - begin <= SLEEP + BUSY
     for row in rows(scheduler, "succeeded"):
         assert row["started_us"] >= row["due_us"]
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("short_waits")
 async def test_a_run_that_waits_for_its_jitter_notices_a_step_back_and_the_way_forward(
     scheduler: AsyncIOScheduler, clock: Clock
 ) -> None:
@@ -156,8 +176,7 @@ async def test_a_run_that_waits_for_its_jitter_notices_a_step_back_and_the_way_f
         clock.set(due)
         begin = time.monotonic()
         await until(lambda: started, patience=40)
-        # Half a minute of sleep; a busy machine adds to it.
-        assert time.monotonic() - begin <= 38
+        assert time.monotonic() - begin <= SLEEP + BUSY
     assert started[0] >= due
 
 
@@ -167,16 +186,17 @@ def app(tmp_path: Path) -> Application:
 
 
 @pytest.mark.full
-def test_a_schedule_that_sleeps_notices_a_step_forward_within_half_a_minute(app: Application) -> None:
+def test_a_schedule_that_sleeps_notices_a_step_forward_when_it_next_looks(app: Application) -> None:
     file = give_clock(app)
     deploy(app, 'quick, "interval", hours=1, id="tick"', 'quick, "cron", minute=7, id="cron"')
+    shorten_sleeps(app)
     with app.running():
         begin = time.monotonic()
         file.write_text(str(HOUR))
-        wait_for(lambda: {row["job_id"] for row in app.recorded()} == {"tick", "cron"}, "its rows", 40)
-        assert time.monotonic() - begin <= 33
+        wait_for(lambda: {row["job_id"] for row in app.recorded()} == {"tick", "cron"}, "its rows")
+        assert time.monotonic() - begin <= SLEEP + BUSY
         file.write_text(str(HOUR + DAY))
-        wait_for(lambda: any(row["last_tick_us"] for row in app.recorded()), "a row for the day", 40)
+        wait_for(lambda: any(row["last_tick_us"] for row in app.recorded()), "a row for the day")
     for job_id in ("tick", "cron"):
         accounted = covered(app.recorded(), job_id, HOUR)
         assert without_a_hole(accounted, HOUR)
@@ -194,6 +214,7 @@ def test_no_lease_is_lost_when_one_machine_has_the_wrong_time(app: Application) 
         'long, "date", id="long"',
         'quick, "interval", seconds=1, id="tick", coalesce=False, misfire_grace_time=None',
     )
+    shorten_leases(app)
     wrong.write_text("0")
     with app.running() as one:
         app.records(1, "running")
@@ -202,7 +223,7 @@ def test_no_lease_is_lost_when_one_machine_has_the_wrong_time(app: Application) 
             for offset in (-HOUR, HOUR):
                 wrong.write_text(str(offset))
                 # Longer than a lease.
-                pass_by(18)
+                pass_by(LEASE + BEAT)
                 [held] = [row for row in app.recorded() if row["job_id"] == "long"]
                 assert (held["state"], held["attempt"]) == ("running", 1)
             let(app, "release")

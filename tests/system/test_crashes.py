@@ -11,6 +11,7 @@ import pytest
 
 from application import Application
 from ledgers import found_in
+from short_waits import shorten_leases
 from waiting import wait_for
 
 
@@ -124,6 +125,7 @@ def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Applicat
 def test_a_stopped_process_finds_its_lease_gone_and_its_outcome_void(app: Application) -> None:
     app.tasks(ENDLESS)
     once_soon(app, "long")
+    shorten_leases(app)
     stopped = app.start()
     try:
         wait_for(lambda: marks(app), "the first start")

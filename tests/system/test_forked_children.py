@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +182,20 @@ def add():
     from everytick import SchedulerClient
     SchedulerClient().add_job(logs, "interval", hours=1, id="added by a child")
 """
+# As a web server does it: the one signal by the event loop, the other by a handler.
+AROUND = """
+import asyncio, signal
+from app.components.scheduler.main import create_scheduler
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    async with create_scheduler():
+        await stop.wait()
+
+asyncio.run(main())
+"""
 REFUSED = "the child was told: LedgerError: the ledger was open in the process from which this one was forked"
 
 
@@ -240,6 +257,21 @@ def test_a_child_ends_where_it_leaves_the_function_of_the_job(tmp_path: Path, na
         [run] = of_forks(app)
         assert run["state"] == "succeeded", process.log()
         assert said in process.log()
+
+
+@pytest.mark.parametrize("name", ["leaves_a_pool", "terminates_a_process", "interrupts_a_process"])
+def test_children_end_too_where_the_application_around_hears_the_signals(tmp_path: Path, name: str) -> None:
+    app = with_job(tmp_path, name)
+    (app.folder / "around.py").write_text(AROUND)
+    process = subprocess.Popen([sys.executable, "around.py"], cwd=app.folder, env=app.variables())
+    try:
+        wait_for(lambda: of_forks(app, "succeeded", "failed"), name)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert [run["state"] for run in of_forks(app)] == ["succeeded"]
 
 
 @pytest.mark.parametrize("name", ["adds_a_job", "asks_as_a_client", "reads"])

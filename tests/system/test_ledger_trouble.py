@@ -20,10 +20,10 @@ from everytick.model import ticks
 from application import Application, Running
 from bodies import TASKS, deploy, doomed, entered, let, marks, more, pass_by
 from inside import Clock, covered, rows, rows_of, until, with_jitter, without_a_hole
+from short_waits import LEASE, shorten_leases
 from waiting import wait_for
 
 SECOND = 1_000_000
-LEASE = 15
 # Enough for the log, not for many more pages of the ledger.
 LITTLE = 80_000
 FILLING = f"""
@@ -83,9 +83,10 @@ def full(_app: Application, processes: list[Running]) -> Iterator[None]:
 
 @pytest.mark.full
 @pytest.mark.parametrize("trouble", [locked, full])
-def test_half_a_minute_without_the_ledger_loses_nothing_and_kills_nobody(
+def test_twice_a_lease_without_the_ledger_loses_nothing_and_kills_nobody(
     app: Application, trouble: Any
 ) -> None:
+    shorten_leases(app)
     with ExitStack() as stack:
         processes = [stack.enter_context(app.running()) for _ in range(2)]
         entered(app, "long")
@@ -106,7 +107,7 @@ def test_half_a_minute_without_the_ledger_loses_nothing_and_kills_nobody(
         wait_for(lambda: all(beats(app).get(name, 0) > beat for name, beat in old.items()), "heartbeats")
         assert len(old) == 2
         # Whoever counted from before the trouble would reap now.
-        pass_by(LEASE + 6)
+        pass_by(LEASE + 4)
         [held] = [row for row in app.recorded() if row["job_id"] == "long"]
         assert (held["state"], held["attempt"]) == ("running", 1)
         let(app, "release")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from application import Application
-from bodies import deploy, doomed, entered, in_some_seconds, kill, let
+from bodies import AFTER_THE_START, deploy, doomed, entered, kill, let
 from sinks import HttpSink, MailSink, free_port
 from waiting import wait_for
 
@@ -77,7 +77,7 @@ def test_a_wrong_address_stops_the_start_and_no_command_that_reads(app: Applicat
 def test_a_run_that_was_lost_is_told_by_whoever_finds_it_and_that_it_went_well_after_all(
     app: Application, sink: HttpSink
 ) -> None:
-    deploy(app, f"long, 'date', run_date='{in_some_seconds(10)}', id='long'")
+    deploy(app, f"long, 'date', {AFTER_THE_START}, id='long'")
     with doomed(app):
         entered(app, "long")
     assert sink.requests == []
@@ -92,7 +92,7 @@ def test_a_run_that_was_lost_is_told_by_whoever_finds_it_and_that_it_went_well_a
 
 @pytest.mark.full
 def test_a_run_that_is_given_up_after_three_crashes_is_told(app: Application, sink: HttpSink) -> None:
-    deploy(app, f"deadly, 'date', run_date='{in_some_seconds(10)}', id='deadly'")
+    deploy(app, f"deadly, 'date', {AFTER_THE_START}, id='deadly'")
     for number in range(4):
         with doomed(app) as process:
             entered(app, "deadly", number + 1)
@@ -124,11 +124,10 @@ def test_a_stop_that_cuts_a_run_is_told_only_if_it_does_not_begin_again(
     app: Application, sink: HttpSink
 ) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0"
-    when = in_some_seconds(10)
     deploy(
         app,
-        f"long, 'date', run_date='{when}', id='goes-on'",
-        f"long, 'date', run_date='{when}', id='stays-cut', on_crash='skip'",
+        f"long, 'date', {AFTER_THE_START}, id='goes-on'",
+        f"long, 'date', {AFTER_THE_START}, id='stays-cut', on_crash='skip'",
     )
     with app.running(expect=1):
         entered(app, "goes-on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,19 @@ def test_the_command_prints_them_once_with_all_that_the_ledger_holds(tmp_path: P
     done = app.command("metrics", "--output", str(tmp_path / "nowhere/x.prom"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cannot be written" in done.stderr
+    # What is no file, or a link to one, stays that: as root /dev/null would else become a file.
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(target)
+    target.write_text("before")
+    assert app.command("metrics", "--output", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert ("scheduler_ready", ()) in samples(target.read_text())
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert app.command("metrics", "--output", str(pipe)).returncode == 0
+    assert pipe.is_fifo()
+    assert os.read(reader, 100)
+    os.close(reader)
     for folder in (str(tmp_path), "", ".", "/"):
         done = app.command("metrics", "--output", folder)
         assert (done.returncode, done.stderr) == (2, f"error: --output {folder!r} names no file\n")

@@ -86,6 +86,7 @@ def test_a_queue_has_a_name(tmp_path: Path) -> None:
                 AsyncIOScheduler().add_job(print, "interval", seconds=1, queue=name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -58,6 +58,7 @@ def ticking(app: Application) -> Application:
 
 
 def test_runs_of_a_real_schedule_are_recorded_with_their_outcome(ticking: Application) -> None:
+    ticking.makes_its_ledger = True
     with ticking.running() as process:
         wait_for(lambda: len(ticking.recorded("succeeded", "failed")) >= 6, "six runs")
         log = process.log()

@@ -15,7 +15,7 @@ from everytick.store import runs
 from everytick.store.records import Outcome
 
 from application import Application
-from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more, pass_by
+from bodies import AFTER_THE_START, deploy, doomed, entered, let, marks, more, pass_by
 from inside import rows, until
 from ledgers import held
 from waiting import wait_for
@@ -72,6 +72,7 @@ def test_a_signal_hurries_a_stop_that_a_job_began(app: Application) -> None:
     assert states == {"other": "interrupted", "last": "succeeded"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_terminal_that_is_closed_drains_also_if_it_says_so_twice(app: Application, times: int) -> None:
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600"
@@ -87,6 +88,7 @@ def test_a_terminal_that_is_closed_drains_also_if_it_says_so_twice(app: Applicat
     assert {row["state"] for row in app.recorded()} == {"succeeded"}
 
 
+@pytest.mark.full
 def test_under_nohup_a_terminal_that_is_closed_changes_nothing(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,8 +130,7 @@ async def test_leaving_the_block_waits_for_a_stop_that_was_begun_inside(schedule
 @pytest.mark.full
 def test_runs_that_wait_in_a_stopping_process_are_run_by_the_other(app: Application) -> None:
     app.environment |= {"SCHEDULER_MAX_WORKERS": "1", "SCHEDULER_SHUTDOWN_GRACE_TIME": "60"}
-    at = in_some_seconds()
-    three = [f'quick, "date", id="quick{number}", run_date="{at}"' for number in range(3)]
+    three = [f'quick, "date", id="quick{number}", {AFTER_THE_START}' for number in range(3)]
     deploy(app, 'long, "date", id="long"', *three)
     with doomed(app) as stopping:
         app.records(4)
@@ -156,7 +157,7 @@ def test_cut_runs_are_begun_again_by_the_other_process_or_stay_so(app: Applicati
     app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "0.3"
     deploy(
         app,
-        f'long, "date", id="long", run_date="{in_some_seconds()}", on_crash="{on_crash}"',
+        f'long, "date", id="long", {AFTER_THE_START}, on_crash="{on_crash}"',
         'quick, "interval", seconds=1, id="quick"',
     )
     with doomed(app) as stopping:

@@ -11,13 +11,25 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from everytick.engine import heartbeats
 
 from application import TEMPLATE, Application
-from bodies import TASKS, deploy, doomed, entered, in_some_seconds, kill, let, marks, more, pass_by
+from bodies import (
+    AFTER_THE_START,
+    TASKS,
+    deploy,
+    doomed,
+    entered,
+    in_some_seconds,
+    kill,
+    let,
+    marks,
+    more,
+    pass_by,
+)
 from ledgers import held
+from short_waits import BEAT, LEASE, shorten_leases
 from waiting import wait_for
-
-LEASE, BEAT = 15, 5
 
 
 @pytest.fixture
@@ -69,6 +81,7 @@ def test_a_function_beyond_its_timeout_holds_its_slot_against_other_processes(ap
 
 @pytest.mark.full
 def test_processes_that_start_together_create_one_ledger_and_make_one_start(app: Application) -> None:
+    app.makes_its_ledger = True
     deploy(app, 'quick, "date", id="hello"', 'quick, "interval", seconds=0.5, id="tick"')
     with ThreadPoolExecutor(4) as pool:
         processes = list(pool.map(lambda _: app.start(), range(4)))
@@ -149,9 +162,10 @@ def test_a_run_that_kills_its_process_is_not_begun_again_with_on_crash_skip(app:
 def test_the_other_process_begins_the_next_attempt_of_what_died(app: Application) -> None:
     deploy(
         app,
-        f'long, "date", run_date="{in_some_seconds()}", id="long"',
+        f'long, "date", {AFTER_THE_START}, id="long"',
         'quick, "interval", seconds=1, id="tick"',
     )
+    shorten_leases(app)
     with doomed(app) as first:
         entered(app, "long")
         with app.running() as other:
@@ -167,6 +181,12 @@ def test_the_other_process_begins_the_next_attempt_of_what_died(app: Application
     assert [mark.pid for mark in marks(app, "long")] == [first.popen.pid, other.popen.pid]
 
 
+def test_a_heartbeat_may_be_missed_twice_in_each_lease() -> None:
+    """The stories have both shorter, in the same relation."""
+    assert (heartbeats.LEASE_SECONDS, heartbeats.BEAT_SECONDS) == (15.0, 5.0)
+    assert LEASE / BEAT == heartbeats.LEASE_SECONDS / heartbeats.BEAT_SECONDS
+
+
 HOSTS = "import os, socket\nsocket.gethostname = lambda: os.environ['TEST_HOST']\n"
 
 
@@ -176,7 +196,8 @@ def test_a_process_of_another_machine_is_dead_after_a_whole_lease_and_not_before
     site.mkdir()
     (site / "sitecustomize.py").write_text(HOSTS)
     app.environment |= {"PYTHONPATH": str(site), "TEST_HOST": "one"}
-    deploy(app, f'long, "date", run_date="{in_some_seconds()}", id="long"')
+    deploy(app, f'long, "date", {AFTER_THE_START}, id="long"')
+    shorten_leases(app)
     with doomed(app) as first:
         entered(app, "long")
         app.environment["TEST_HOST"] = "other"
@@ -194,7 +215,7 @@ def test_a_process_of_another_machine_is_dead_after_a_whole_lease_and_not_before
 def test_a_run_lost_longer_ago_than_its_grace_stays_lost(app: Application) -> None:
     deploy(
         app,
-        f'long, "date", run_date="{in_some_seconds()}", id="long", misfire_grace_time=1',
+        f'long, "date", {AFTER_THE_START}, id="long", misfire_grace_time=1',
         'quick, "interval", seconds=0.5, id="tick"',
     )
     with doomed(app) as first:
@@ -213,12 +234,11 @@ def test_a_run_lost_longer_ago_than_its_grace_stays_lost(app: Application) -> No
 
 @pytest.mark.full
 def test_a_run_that_waited_in_a_process_that_died_costs_no_attempt(app: Application) -> None:
-    at = in_some_seconds()
     app.environment["SCHEDULER_MAX_WORKERS"] = "1"
     deploy(
         app,
         'long, "date", id="long"',
-        *(f'quick, "date", run_date="{at}", id="quick{number}", on_crash="skip"' for number in range(3)),
+        *(f'quick, "date", {AFTER_THE_START}, id="quick{number}", on_crash="skip"' for number in range(3)),
     )
     with doomed(app) as first:
         app.records(4)
@@ -241,7 +261,7 @@ def test_a_kill_before_the_outcome_is_written_counts_as_one_inside_of_the_run(
 ) -> None:
     deploy(
         app,
-        f'short, "date", run_date="{in_some_seconds()}", id="short", on_crash="{on_crash}"',
+        f'short, "date", {AFTER_THE_START}, id="short", on_crash="{on_crash}"',
         'quick, "interval", seconds=0.5, id="tick"',
     )
     with doomed(app) as first:
@@ -267,6 +287,7 @@ def test_a_coroutine_that_blocks_the_loop_for_longer_than_a_lease_does_not_lose_
     # Longer than a lease, and until the other process has run a tick.
     body = f"    note('start')\n    time.sleep({LEASE + 2 * BEAT})\n    seen('release')\n"
     app.tasks(f"{TASKS}\nasync def greedy() -> None:\n{body}")
+    shorten_leases(app)
     with app.running() as blocked:
         entered(app, "greedy")
         with app.running() as other:

@@ -21,6 +21,7 @@ def app(tmp_path: Path) -> Application:
     return made
 
 
+@pytest.mark.full
 def test_the_database_of_something_else_is_left_alone(app: Application) -> None:
     app.ledger_file.parent.mkdir()
     with closing(sqlite3.connect(app.ledger_file)) as connection:
@@ -31,6 +32,7 @@ def test_the_database_of_something_else_is_left_alone(app: Application) -> None:
     assert app.ledger_file.read_bytes() == before
 
 
+@pytest.mark.full
 def test_a_damaged_ledger_is_refused_and_left_as_it_is(app: Application) -> None:
     app.ledger_file.parent.mkdir()
     app.ledger_file.write_bytes(b"this is not a database" * 1000)
@@ -102,6 +104,7 @@ def test_a_ledger_of_a_newer_version_is_refused_with_what_to_do(app: Application
     assert "newer version" in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("place", ["blocked/ledger.db", "folder.db"])
 def test_a_ledger_that_cannot_be_written_is_refused(app: Application, place: str) -> None:
     (app.folder / "blocked").write_text("a file where a folder should be")

@@ -16,6 +16,7 @@ from waiting import wait_for
 pytestmark = pytest.mark.full
 
 TASKS = """
+import asyncio
 import logging
 from loguru import logger
 
@@ -38,6 +39,14 @@ def handles():
         raise TypeError("no handler") from None
 
 
+async def waits():
+    try:
+        await asyncio.wait_for(asyncio.sleep(9), 0.01)
+    except TimeoutError as problem:
+        problem.add_note("host <a> {b}")
+        raise
+
+
 def wraps():
     try:
         int("x")
@@ -49,9 +58,10 @@ scheduler.add_job(says, "interval", hours=1, id="says", timezone="Asia/Tokyo", m
 scheduler.add_job(fails, "date", id="fails", retries=2, retry_delay=0.1)
 scheduler.add_job(wraps, "date", id="wraps")
 scheduler.add_job(handles, "date", id="handles")
+scheduler.add_job(waits, "date", id="waits")
 scheduler.add_job(says, "date", id="once")
 """
-IMPORTS = "from app.services.my_tasks import fails, handles, says, wraps\n"
+IMPORTS = "from app.services.my_tasks import fails, handles, says, waits, wraps\n"
 
 
 @pytest.fixture
@@ -65,7 +75,7 @@ def app(tmp_path: Path) -> Application:
 
 def log_of(app: Application, *job_ids: str) -> str:
     """Run the schedule until its first runs, and some of these jobs, have ended; return the log."""
-    expected = {"fails", "wraps", "handles", "once", *job_ids}
+    expected = {"fails", "wraps", "handles", "waits", "once", *job_ids}
 
     def is_over() -> bool:
         ended = app.recorded("succeeded", "failed")
@@ -159,16 +169,26 @@ def test_a_group_says_its_causes_wherever_an_error_is_shown(app: Application) ->
     [run] = [run for run in app.runs() if run["job_id"] == "fails"]
     assert run["error"] == said
     assert said in app.command("why", "fails").stdout
+    [run] = [run for run in app.runs() if run["job_id"] == "waits"]
+    assert run["error"] == "TimeoutError (note: host <a> {b})"
     [run] = [run for run in app.runs() if run["job_id"] == "wraps"]
     assert run["error"].startswith("RuntimeError: not synced (from ValueError: invalid literal"), run["error"]
+
+
+def begins_elsewhere(text: str, app: Application) -> list[str]:
+    """Return the files outside of the user's with which a traceback begins, also that of a cause."""
+    first = re.findall(r'Traceback \(most recent call last\):\n[ |]*File "([^"]+)"', text)
+    return [file for file in first if file != str(app.tasks_file)]
 
 
 def test_tracebacks_begin_with_the_user_s_own_frames(app: Application) -> None:
     log = log_of(app)
     for run in app.runs("--failed"):
-        frames = re.findall(r'File "([^"]+)"', run["traceback"])
-        assert frames, run
-        assert all(frame == str(app.tasks_file) for frame in frames), frames
+        assert f'File "{app.tasks_file}"' in run["traceback"]
+        assert begins_elsewhere(run["traceback"], app) == []
+        # The run's own page and the log have the very same.
+        assert run["traceback"].rstrip("\n") in log
+    assert begins_elsewhere(log, app) == []
     assert "everytick/engine" not in log.partition("Traceback")[2]
 
 
@@ -179,6 +199,32 @@ def test_attempts_that_ended_alike_are_shown_once(app: Application) -> None:
     assert "traceback of attempts 1 to 3:" in shown
     assert shown.count("same error") == 2
     assert app.command("why", "fails").stdout.count("with the same error") == 2
+
+
+# --- calls of the standard library's logging
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_log_call_that_is_wrong_is_told_and_fails_no_run(app: Application, log_format: str) -> None:
+    app.environment["LOG_FORMAT"] = log_format
+    app.tasks(
+        "import logging\nlog = logging.getLogger('shop')\n"
+        "class Odd:\n"
+        "    def __str__(self): raise RuntimeError('no text')\n"
+        "def says():\n"
+        "    log.info('%d rows', 'many')\n"
+        "    log.info(Odd())\n"
+        "    log.info('here', stack_info=True)\n"
+    )
+    app.schedule('scheduler.add_job(says, "date", id="says")', "from app.services.my_tasks import says\n")
+    with app.running() as process:
+        wait_for(lambda: app.recorded("succeeded", "failed"), "the run")
+    assert [run["error"] for run in app.runs()] == [None]
+    log = process.log()
+    place = re.escape(str(app.tasks_file))
+    for number, why in ((6, "%d format: a real number is required, not str"), (7, "no text")):
+        assert re.search(rf"a log message cannot be shown: {why} \({place}:{number}\)", log), log
+    assert re.search(r"here(\n|\\n)Stack \(most recent call last\):", log), log
 
 
 # --- JSON

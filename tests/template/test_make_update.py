@@ -150,6 +150,42 @@ def test_an_engine_that_the_template_does_not_move_is_not_judged(history: Templa
 
 
 @pytest.mark.full
+def test_it_says_which_engine_it_is_about_to_run(
+    history: TemplateHistory, project: Project, taken: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = git(history.folder, "rev-parse", "HEAD").strip()
+    history.edit("template/Makefile", lambda text: f"# a later release\n{text}")
+    history.release("2.0.0")
+    new = git(history.folder, "rev-parse", "HEAD").strip()
+    assert take.take(Updated(project.folder), None) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"The engine comes from git+file://localhost{history.folder} at {new[:12]}, and came at {old[:12]}"
+        in said
+    )
+
+
+@pytest.mark.full
+def test_nothing_runs_of_an_engine_from_another_place(
+    history: TemplateHistory, project: Project, taken: list[str]
+) -> None:
+    """A release of the template whose engine comes from elsewhere: perhaps not by its owner's will."""
+    history.edit(
+        "includes/engine.jinja",
+        lambda text: text.replace("git+{{ address()", "git+{{ 'https://evil.example'"),
+    )
+    history.release("2.0.0")
+    with pytest.raises(
+        UpdateError, match=r"nothing of it was run: the engine comes from git\+https://evil\.example"
+    ):
+        take.take(Updated(project.folder), None)
+    assert taken == []
+    assert "evil.example" in (project.folder / "pyproject.toml").read_text("utf-8")
+    # The merge is there to be looked at. Who agrees goes on, and this is not asked again.
+    assert take.install(Updated(project.folder), "HEAD") == 0
+
+
+@pytest.mark.full
 def test_it_renews_the_lock_installs_and_lets_the_new_engine_end_it(
     history: TemplateHistory, project: Project, taken: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,14 @@ from datetime import tzinfo
 from typing import Any
 
 from everytick.engine.registry import loaded_or_told
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, ScheduleError
 from everytick.ledger import for_tests, named_by
 from everytick.model.job import Job
 from everytick.store import definitions, migration_fence, owner
 from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
+from everytick.text.wording import one_line
 
 from .control import JobControl
 from .requests import person
@@ -42,7 +43,9 @@ class SchedulerClient(JobControl):
 
     def __init__(self, who: str | None = None) -> None:
         """`who` acts, as the audit trail shows it; by default the user of this process."""
-        self.who = who or person()
+        if who is not None and not isinstance(who, str):
+            raise ScheduleError(f"who={who!r:.80} must be text, such as 'the web shop'")
+        self.who = one_line(who or "") or person()
         self._named = named_by(self.settings)
         self._is_ready = False
 

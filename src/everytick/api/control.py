@@ -30,9 +30,9 @@ from everytick.text.wording import is_storable, no_job
 from loguru import logger
 
 from .changes import CHANGEABLE, instead
-from .dates import check_zone_is_clear
+from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
-from .requests import RunRequests
+from .requests import RunRequests, check_note
 from .unsupported import NO_JOBSTORES, refuse
 
 
@@ -102,6 +102,7 @@ class JobControl(RunRequests, JobDeclarations):
             ScheduleError: there is no such job, or it stands in the code of a schedule that runs.
         """
         check_jobstore(jobstore)
+        check_note(note)
         declared = self._before_start()
         if declared is not None:
             _declared(declared, job_id)
@@ -190,6 +191,7 @@ class JobControl(RunRequests, JobDeclarations):
             False if nothing was changed.
         """
         check_jobstore(jobstore)
+        check_note(note)
         declared = self._before_start()
         if declared is not None:
             job = _declared(declared, job_id)
@@ -217,9 +219,10 @@ class JobControl(RunRequests, JobDeclarations):
         Returns False if it was not paused.
         """
         check_jobstore(jobstore)
+        check_note(note)
         self._need_running(
             "resume_job()",
-            f"a pause lasts until it is ended: {app.typed('resume')} {shlex.quote(job_id)}",
+            f"a pause lasts until it is ended: {app.typed('resume')} {shlex.quote(str(job_id))}",
         )
         schedule = self._own_schedule(job_id)
 
@@ -261,10 +264,10 @@ class JobControl(RunRequests, JobDeclarations):
             raise ScheduleError(f"until={until!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
         with failing(call_site(), None):
             check_zone_is_clear(until, "until", self.timezone)
-        end = ticks.instant_in(until, self.timezone)
+            end = instant_of(until, "until", self.timezone)
         if end <= ticks.now():
-            said = when(end, self.timezone)
-            raise ScheduleError(f"a pause until {said} would be over already: give a time to come")
+            end_in_words = when(end, self.timezone)
+            raise ScheduleError(f"a pause until {end_in_words} would be over already: give a time to come")
         return end
 
     def _existing(self, connection: Connection, job_id: Any) -> JobState:

@@ -212,10 +212,10 @@ def _reason(name: str, part: str) -> str | None:
 
 
 def _elsewhere(name: str, part: str) -> str | None:
-    for said in (_said_as_weekday, _said_of_day, _said_of_number, _said_otherwise):
-        found = said(name, part)
-        if found:
-            return found
+    for advise in (_said_as_weekday, _said_of_day, _said_of_number, _said_otherwise):
+        advice = advise(name, part)
+        if advice:
+            return advice
     return None
 
 

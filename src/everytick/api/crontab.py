@@ -149,12 +149,12 @@ def _from_crontab(fields: Mapping[str, str], zone: Any) -> str:
 def _code(fields: Mapping[str, str], zone: Any) -> str:
     """Return a CronTrigger as code, without the fields that are `*`, unless it is the smallest field."""
     smallest = next(name for name in reversed(CronTrigger.FIELD_NAMES) if name in fields)
-    said = [
+    arguments = [
         f"{name}={fields[name]!r}"
         for name in CronTrigger.FIELD_NAMES
         if name in fields and (fields[name] != "*" or name == smallest)
     ]
-    return f"CronTrigger({', '.join(said)}{_zone(zone)})"
+    return f"CronTrigger({', '.join(arguments)}{_zone(zone)})"
 
 
 def _for_nickname(nickname: str, zone: Any) -> str:

@@ -42,11 +42,18 @@ def instant_given(given: Mapping[str, Any], name: str, reading: Reading) -> int 
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise ValueError(f"{name}={value!r} must be a datetime, a date or text")
+    return instant_of(value, name, zone)
+
+
+def instant_of(value: datetime, name: str, zone: tzinfo) -> int:
+    """Return a moment, in `zone` unless it has one, as an instant."""
     try:
         found = ticks.instant_in(value, zone)
+        # It is shown in the zone, where it may be in no year that there is.
+        ticks.moment(found, zone)
     except OverflowError:
         found = ticks.FOREVER
-    if not ticks.FIRST < found < ticks.LAST:
+    if not ticks.FIRST <= found < ticks.LAST:
         raise ValueError(f"{name}={value} is too far away")
     return found
 

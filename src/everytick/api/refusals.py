@@ -30,10 +30,10 @@ def explained() -> Iterator[None]:
         yield
     except ScheduleError as problem:
         cause = problem.__context__
-        said = None if cause is None else _instead(cause)
-        if cause is None or said is None:
+        advice = None if cause is None else _instead(cause)
+        if cause is None or advice is None:
             raise
-        raise ScheduleError(f"{place_of(cause)}: {said}") from None
+        raise ScheduleError(f"{place_of(cause)}: {advice}") from None
 
 
 def _instead(problem: BaseException) -> str | None:
@@ -84,7 +84,7 @@ def _instead_of(name: str, text: str, *, is_day: bool) -> str:
         moment = parse_given(name, text)
     except ValueError as problem:
         return str(problem)
-    right = moment.date().isoformat() if is_day else moment
+    right = moment.date() if is_day else moment
     return f"a trigger of APScheduler does not take {name}={text!r}: write {name}={right!r}"
 
 

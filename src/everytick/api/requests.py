@@ -5,11 +5,11 @@ Each is one transaction in the ledger, which also records who asked; it is carri
 
 from __future__ import annotations
 
-import getpass
 from abc import abstractmethod
 from datetime import datetime, tzinfo
 from typing import Any
 
+from everytick.call_site import call_site, failing
 from everytick.errors import ScheduleError
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
@@ -19,7 +19,9 @@ from everytick.store.records import JobState
 from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.text.instants import when
-from everytick.text.wording import no_run
+from everytick.text.wording import no_run, not_a_run
+
+from .dates import instant_of
 
 # How a run in each state is spoken of.
 STANDS = {
@@ -77,7 +79,9 @@ class RunRequests:
         """
         if tick is not None and not isinstance(tick, datetime):
             raise ScheduleError(f"tick={tick!r} must be a datetime, such as datetime(2027, 1, 31, 9, 30)")
-        instant = None if tick is None else ticks.instant_in(tick, self.timezone)
+        check_note(note)
+        with failing(call_site(), None):
+            instant = None if tick is None else instant_of(tick, "tick", self.timezone)
 
         def ask(connection: Connection) -> int:
             state = self._existing(connection, job_id)
@@ -99,6 +103,8 @@ class RunRequests:
             ScheduleError: there is no such run, or it is in no state for that.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
+
+        check_note(note)
 
         def ask(connection: Connection) -> None:
             job_id, state = self._run(connection, run_id)
@@ -124,6 +130,8 @@ class RunRequests:
             LedgerError: the ledger cannot be used; nothing was asked.
         """
 
+        check_note(note)
+
         def ask(connection: Connection) -> bool:
             job_id, state = self._run(connection, run_id)
             answer = requests.cancel(connection, run_id, f"cancelled by {self.who}")
@@ -136,10 +144,19 @@ class RunRequests:
 
     @staticmethod
     def _run(connection: Connection, run_id: int) -> tuple[str, str]:
-        found = requests.read(connection, run_id)
+        if not isinstance(run_id, int):
+            raise ScheduleError(not_a_run(str(run_id)))
+        # No ledger has a number of more than 64 bits.
+        found = requests.read(connection, run_id) if 0 < run_id < 2**63 else None
         if found is None:
             raise ScheduleError(no_run(run_id))
         return found
+
+
+def check_note(note: Any) -> None:
+    """Refuse a note that is no text."""
+    if note is not None and not isinstance(note, str):
+        raise ScheduleError(f"note={note!r:.200} must be text")
 
 
 def check_tick(schedule: Schedule | None, job_id: str, instant: int, zone: tzinfo) -> None:
@@ -169,8 +186,4 @@ def _nearest_ticks(schedule: Schedule, instant: int) -> str:
 
 def person() -> str:
     """Return who is at the keyboard, as the audit trail shows it."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = "somebody"
-    return f"{name}@{system.host_name()}"
+    return f"{system.user_name()}@{system.host_name()}"

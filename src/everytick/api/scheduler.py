@@ -75,6 +75,10 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         self.on_shutdown: Callable[[bool], None] | None = None
         self._draining: asyncio.Future[int] | None = None
         self._has_ended = False
+        given: Any = gconfig
+        if not isinstance(given, dict | None):
+            instead = "give options by their names, such as timezone='Europe/Berlin'"
+            raise fail(call_site(), None, f"the first argument of AsyncIOScheduler is a dict: {instead}")
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners), self._zone_of)
 
@@ -85,7 +89,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         for name, instead in (("jobstores", NO_JOBSTORES), ("executors", NO_EXECUTORS)):
             if config.pop(name, None):
                 refuse(where, f"{name}=", instead)
-        self._job_defaults = config.pop("job_defaults", None) or {}
+        self._job_defaults = given = config.pop("job_defaults", None) or {}
+        if not isinstance(given, dict):
+            raise fail(where, None, f"job_defaults={given!r:.200} must be a dict, such as dict(retries=3)")
         # Configured again: drop the options that were computed from the former defaults.
         self.__dict__.pop("_named_none", None)
         for name in self._job_defaults:
@@ -150,7 +156,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
         """Return a job, or None."""
-        job = self._jobs.get(job_id)
+        known: Any = job_id
+        # Another value than text may have no hash.
+        job = self._jobs.get(known) if isinstance(known, str) else None
         return None if job is None else self._owned(job)
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:

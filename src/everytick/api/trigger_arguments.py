@@ -250,10 +250,10 @@ def _date_fits(trigger: DateTrigger, call: TriggerCall) -> bool:
     if not isinstance(value, str):
         return True
     try:
-        said = DateTrigger(value, "UTC").run_date
+        written = DateTrigger(value, "UTC").run_date
     except ValueError:
         return False
-    return bool(said.replace(tzinfo=None) == trigger.run_date.replace(tzinfo=None))
+    return bool(written.replace(tzinfo=None) == trigger.run_date.replace(tzinfo=None))
 
 
 def _fits(trigger: BaseTrigger, has_its_times: Callable[[Any, TriggerCall], bool], call: TriggerCall) -> bool:

@@ -168,10 +168,10 @@ def _check_parts(trigger: OrTrigger | AndTrigger, around: tuple[BaseTrigger, ...
     word = "or" if isinstance(trigger, OrTrigger) else "and"
     parts = trigger.triggers
     if not isinstance(parts, list | tuple) or not all(isinstance(part, BaseTrigger) for part in parts):
-        said = type(parts).__name__
+        kind = type(parts).__name__
         if isinstance(parts, list | tuple):
-            said = " and ".join(sorted({type(part).__name__ for part in parts}))
-        raise ValueError(f"the '{word}' trigger takes a list of trigger objects, not {said}")
+            kind = " and ".join(sorted({type(part).__name__ for part in parts}))
+        raise ValueError(f"the '{word}' trigger takes a list of trigger objects, not {kind}")
     around = (*around, trigger)
     if any(part is outer for part in parts for outer in around):
         raise ValueError(f"an '{word}' trigger cannot be a part of itself")
@@ -233,17 +233,17 @@ def _shown(zone: tzinfo) -> str:
 
 def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
     units = ("weeks", "days", "hours", "minutes", "seconds")
-    said = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
+    length = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
     if any(given.get(unit, 0) < 0 for unit in units):
-        raise ValueError(f"an interval of {said} is too short: no part of it can be negative")
+        raise ValueError(f"an interval of {length} is too short: no part of it can be negative")
     try:
         step = timedelta(**{unit: given[unit] for unit in units if unit in given})
     except OverflowError:
         step = timedelta.max
     if step > _LONGEST:
-        raise ValueError(f"an interval of {said} is too long: it must be at most a century")
+        raise ValueError(f"an interval of {length} is too long: it must be at most a century")
     if step < _SHORTEST:
-        raise ValueError(f"an interval of {said} is too short: it must be at least 0.1 seconds")
+        raise ValueError(f"an interval of {length} is too short: it must be at least 0.1 seconds")
     bounds = _bounds(given, reading)
     anchor = bounds["start"]
     if anchor is None:
@@ -253,23 +253,25 @@ def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading)
 
 
 def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
-    zone, said = reading.zone, given.get("run_date")
+    zone, run_date = reading.zone, given.get("run_date")
     if not reading.stored:
         # `run_date=datetime.now()` is another date at each start: what it asks for is a run at each start.
-        delay = 0 if said is None else delay_from_now(said, zone)
+        delay = 0 if run_date is None else delay_from_now(run_date, zone)
         if delay is not None:
             return schedule.at_each_start(zone, delay)
-    at = ticks.now() if said is None else instant_given(given, "run_date", reading)
+    at = ticks.now() if run_date is None else instant_given(given, "run_date", reading)
     text = f"date[{instants.at(at or 0, zone)}]"
     return schedule.make({"trigger": "date", "at": at}, zone, text)
 
 
 def _calendar(trigger: CalendarIntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
-    amounts = {unit: given.get(unit, 0) for unit in ("years", "months", "weeks", "days")}
+    amounts = {unit: given.get(unit) or 0 for unit in ("years", "months", "weeks", "days")}
     for unit, amount in amounts.items():
         most = {"years": 100, "months": 1_200, "weeks": 5_200, "days": 36_500}[unit]
         if not isinstance(amount, int) or not 0 <= amount <= most:
             raise ValueError(f"{unit}={amount} of a calendarinterval must be a whole number from 0 to {most}")
+    if not any(amounts.values()):
+        raise ValueError("a calendarinterval needs a length: years=, months=, weeks= or days=")
     at = time(given.get("hour", 0), given.get("minute", 0), given.get("second", 0))
     start, end = (day_given(given, name, reading) for name in ("start_date", "end_date"))
     data = {

@@ -19,31 +19,31 @@ def lines(found: Difference, zone: tzinfo) -> list[str]:
 
 
 def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
-    said = [f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else "")]
+    lines = [f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else "")]
     sides = (("before", change.old), ("after", change.new))
     for word, side in sides if change.what != "altered" else ():
         if side is not None:
             shown = (
                 "not known" if side.next is None else ", ".join(local_with_zone(t, zone) for t in side.next)
             )
-            said.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {shown or 'never'}")
-    return [*said, *(f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items())]
+            lines.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {shown or 'never'}")
+    return [*lines, *(f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items())]
 
 
 def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
     """Return what a start would do at once, and what it would find."""
-    said = ["a start now would run at once:" if found.runs else "a start now would run nothing at once"]
-    said += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.runs]
-    said += [f"  {run.job_id} ({run.why}) later {_of(run, zone)}" for run in found.waiting]
-    said += [_skip_line(skip, zone) for skip in found.skipped]
-    said += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
+    lines = ["a start now would run at once:" if found.runs else "a start now would run nothing at once"]
+    lines += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.runs]
+    lines += [f"  {run.job_id} ({run.why}) later {_of(run, zone)}" for run in found.waiting]
+    lines += [_skip_line(skip, zone) for skip in found.skipped]
+    lines += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
     if found.alive:
-        said.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
+        lines.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
     if found.stale:
-        said.append(
+        lines.append(
             f"runs of a start and of {', '.join(found.stale)} follow when that is given up, after 15 s"
         )
-    return said
+    return lines
 
 
 def _skip_line(skip: dict[str, Any], zone: tzinfo) -> str:

@@ -44,7 +44,7 @@ def _command(application: Application | None, name: str | None) -> None:
                 everytick(prog_name=name)
             else:
                 register(application)
-                application.command = as_called() or name or application.command
+                application.command = as_called() or application.command
                 if not application.has_dashboard:
                     for command in dashboard.commands.registered_commands:
                         command.hidden = True

@@ -41,15 +41,15 @@ def _print_loads(found: Coming, zone: tzinfo) -> None:
 
 
 def _print_findings(found: Coming, zone: tzinfo, *, with_notes: bool) -> None:
-    said = found.summary()
+    summary = found.summary()
     kinds: list[tuple[str, str, list[str]]] = [
-        ("no tick in this time", "job(s)", [_gap(row, zone) for row in said["gaps"]]),
-        ("due while the run before goes on", "job(s)", [_overlap(row, zone) for row in said["overlaps"]]),
-        ("due together", "group(s)", [_collision(row, found, zone) for row in said["collisions"]]),
+        ("no tick in this time", "job(s)", [_gap(row, zone) for row in summary["gaps"]]),
+        ("due while the run before goes on", "job(s)", [_overlap(row, zone) for row in summary["overlaps"]]),
+        ("due together", "group(s)", [_collision(row, found, zone) for row in summary["collisions"]]),
     ]
     if with_notes:
         # In the list each of them stands with its tick.
-        kinds.append(("odd times of day", "tick(s)", [_note(row, zone) for row in said["notes"]]))
+        kinds.append(("odd times of day", "tick(s)", [_note(row, zone) for row in summary["notes"]]))
     for title, unit, lines in kinds:
         if lines:
             print_text(f"{title}: {len(lines)} {unit}")

@@ -27,22 +27,22 @@ def health(
     from everytick.telemetry.health import check, check_here
     from everytick.text.durations import duration_of_seconds
 
-    found = (check_here if here else check)(open_ledger())
+    health = (check_here if here else check)(open_ledger())
     if as_json:
-        print_json(found.as_data())
+        print_json(health.as_data())
     else:
-        age = None if found.heartbeat_age is None else duration_of_seconds(round(found.heartbeat_age))
-        if found.ready and age is None:
+        age = None if health.heartbeat_age is None else duration_of_seconds(round(health.heartbeat_age))
+        if health.ready and age is None:
             print("ready, as far as can be told without the ledger")
-        elif found.ready and here:
+        elif health.ready and here:
             print(f"ready: this machine's newest heartbeat was {age} ago")
-        elif found.ready:
-            print(f"ready: {found.schedulers} scheduler(s) up, heartbeat {age} ago")
-        for problem in found.problems:
+        elif health.ready:
+            print(f"ready: {health.schedulers} scheduler(s) up, heartbeat {age} ago")
+        for problem in health.problems:
             print(f"not ready: {problem.sentence}")
-        for remark in found.remarks:
+        for remark in health.remarks:
             print(f"remark: {remark.sentence}")
-    raise typer.Exit(0 if found.ready else 1)
+    raise typer.Exit(0 if health.ready else 1)
 
 
 @commands.command()
@@ -62,11 +62,19 @@ def metrics(
     if output is None:
         print(text, end="")
         return
-    # Put in place as a whole: node_exporter may read the file at any moment.
-    target = Path(output)
-    beside = target.with_name(f".{target.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
+        _write(text, Path(output))
     except OSError as problem:
         raise LedgerError(f"{output} cannot be written: {problem.strerror}") from None
+
+
+def _write(text: str, target: Path) -> None:
+    """Put a file in place as a whole, since node_exporter may read it at any moment."""
+    if target.exists() and not target.is_file():
+        # A device, such as /dev/stdout, stays one.
+        target.write_text(text, encoding="utf-8")
+        return
+    target = target.resolve()
+    beside = target.with_name(f".{target.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(target)

@@ -77,7 +77,7 @@ def _durations(ledger: Ledger, known: Sequence[str], given: Sequence[str]) -> Ma
     from everytick.read.last_runs import usual_durations
     from everytick.text.wording import no_job
 
-    found: dict[str, tuple[int, str]] = {}
+    durations_by_job: dict[str, tuple[int, str]] = {}
     for text in given:
         # An id may hold an equals sign, a number does not.
         job_id, equals, number = text.rpartition("=")
@@ -85,10 +85,10 @@ def _durations(ledger: Ledger, known: Sequence[str], given: Sequence[str]) -> Ma
             raise ConfigurationError(f"--duration {text!r} is not JOB=SECONDS such as daily_report=90")
         if job_id not in known:
             raise ConfigurationError(f"--duration {text!r}: {no_job(job_id, known)}")
-        found[job_id] = (_microseconds(text, number), "given")
-    others = [job_id for job_id in known if job_id not in found]
+        durations_by_job[job_id] = (_microseconds(text, number), "given")
+    others = [job_id for job_id in known if job_id not in durations_by_job]
     usual = usual_durations(ledger, others)
-    return found | {job_id: (length, "ledger") for job_id, length in usual.items()}
+    return durations_by_job | {job_id: (length, "ledger") for job_id, length in usual.items()}
 
 
 def _microseconds(text: str, number: str) -> int:

@@ -28,8 +28,8 @@ async def act(request: Request, action: str) -> Response:
     """Do what a button says."""
     form = await _form(request)
     actions = Actions(request.state.visitor, request.app.state.ledger)
-    said = await run_in_threadpool(_do, actions, action, form)
-    answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(said)
+    sentence = await run_in_threadpool(_do, actions, action, form)
+    answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(sentence)
     return HTMLResponse(answer)
 
 

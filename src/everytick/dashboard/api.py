@@ -6,17 +6,17 @@ from itertools import islice
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import known_job
+from everytick.read import known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
 from everytick.read.known_job import jobs_in_force, search_jobs
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import details_of
-from everytick.read.run_pages import newest_runs, runs_of_job
 from everytick.read.schemas import Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
 
 from . import explain, jobs, runs, schemas
 from .control import Actions, instant
@@ -74,6 +74,9 @@ def read_why(
     tick: Annotated[Moment, Query(description="the time in question; by default the latest tick")] = None,
 ) -> Why:
     """Explain why a job ran at a time, or did not, as the command `why` does; from the ledger alone."""
+    if request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
+        # An id may end so; then the slash in it is encoded.
+        return JSONResponse(read_job(request, f"{job_id}/why"))  # type: ignore[return-value]
     return explain.why(request.app.state.ledger, job_id, tick).as_json()
 
 
@@ -107,11 +110,7 @@ def list_runs(
     """
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
-        if job is not None:
-            known_job.read_job(connection, job)
-            found, more = runs_of_job(connection, job, limit, before, wanted)
-        else:
-            found, more = newest_runs(connection, limit, before, wanted)
+        found, more = run_pages.list_runs(connection, job, limit, before, wanted)
     return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
 
 
@@ -162,30 +161,30 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    run_id, said = _actions(request).run_now(job_id, given.tick, given.note)
-    return {"run_id": run_id, "said": said}
+    run_id, sentence = _actions(request).run_now(job_id, given.tick, given.note)
+    return {"run_id": run_id, "said": sentence}
 
 
 @router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    changed, said = _actions(request).pause(job_id, given.note, given.until)
-    return {"changed": changed, "said": said}
+    changed, sentence = _actions(request).pause(job_id, given.note, given.until)
+    return {"changed": changed, "said": sentence}
 
 
 @router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
-    changed, said = _actions(request).resume(job_id)
-    return {"changed": changed, "said": said}
+    changed, sentence = _actions(request).resume(job_id)
+    return {"changed": changed, "said": sentence}
 
 
 @router.post("/runs/{run_id}/cancel", responses=_ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Cancelled:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    over, said = _actions(request).cancel(run_id, body.note if body else None)
-    return {"over": over, "said": said}
+    over, sentence = _actions(request).cancel(run_id, body.note if body else None)
+    return {"over": over, "said": sentence}
 
 
 @router.post("/runs/{run_id}/retry", responses=_ACTS, status_code=202)

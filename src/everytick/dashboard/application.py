@@ -103,8 +103,8 @@ def _answer_in_sentences(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, found: HTTPException) -> Response:
-        said = {404: "there is no such page", 405: "that cannot be done here"}
-        sentence = said.get(found.status_code, str(found.detail))
+        sentences = {404: "there is no such page", 405: "that cannot be done here"}
+        sentence = sentences.get(found.status_code, str(found.detail))
         answer = problem_response(request, Problem(found.status_code, sentence))
         answer.headers.update(found.headers or {})
         return answer

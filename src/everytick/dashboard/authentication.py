@@ -35,7 +35,10 @@ _LONGEST_WAIT = 2.0
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token."""
+    """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token.
+
+    The name stands in quotes, since nobody vouches for it: a visitor gives any.
+    """
 
     name: str
     address: str
@@ -45,7 +48,8 @@ class Visitor:
     @property
     def who(self) -> str:
         way = "dashboard" if self.session else "api"
-        return f"{way}: {self.name or 'no name given'} ({self.address})"
+        name = '"' + self.name.replace('"', "'") + '"' if self.name else "no name given"
+        return f"{way}: {name} ({self.address})"
 
 
 class Authenticator:
@@ -64,8 +68,8 @@ class Authenticator:
 
     def session(self, role: str, name: str) -> str:
         """Return the value of a new cookie."""
-        said = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
-        content = f"{role}.{_now()}.{said}.{system.new_token(12)}"
+        name_in_cookie = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
+        content = f"{role}.{_now()}.{name_in_cookie}.{system.new_token(12)}"
         return f"{content}.{self._sign(role, 'session', content)}"
 
     def visitor(self, session: str, address: str) -> Visitor | None:
@@ -76,10 +80,10 @@ class Authenticator:
             return None
         if not hmac.compare_digest(signature, self._sign(role, "session", content)):
             return None
-        since, said, _nonce = rest.split(".")
+        since, name_in_cookie, _nonce = rest.split(".")
         if _now() - int(since) > SESSION_SECONDS:
             return None
-        name = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode()
+        name = base64.urlsafe_b64decode(name_in_cookie + "=" * (-len(name_in_cookie) % 4)).decode()
         return Visitor(name, address, role == "all", session)
 
     def csrf_token(self, visitor: Visitor) -> str:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .problems import Problem
-from .rendering import address_of, is_for_programs, problem_response
+from .rendering import STATIC, address_of, is_for_programs, problem_response
 from .sessions import EndedSessions
 
 MOST_BODY_BYTES = 65_536
@@ -27,8 +27,9 @@ LOGOUT = "/logout"
 CSRF_HEADER = "x-csrf-token"
 NAME_HEADER = "x-scheduler-who"
 
-_OPEN = (LOGIN, "/health")
-_OPEN_BELOW = ("/static/", "/health/")
+# The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
+_FILES = (file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
+_OPEN = frozenset([LOGIN, "/health/live", "/health/ready", *(f"/static/{name}" for name in _FILES)])
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 # Scripts, styles and pictures are files of ours: what a job's name or error says is never one of them.
@@ -183,7 +184,7 @@ def _host(value: str) -> str:
 
 
 def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith(_OPEN_BELOW)
+    return path in _OPEN
 
 
 def _ask_to_sign_in(request: Request) -> Response:

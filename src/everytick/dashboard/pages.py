@@ -13,7 +13,7 @@ from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import Attempt, alike, attempts_of
-from everytick.read.run_pages import SEARCHED, newest_runs, runs_of_job
+from everytick.read.run_pages import SEARCHED, list_runs, runs_of_job
 from everytick.read.runs import STATES, read_run
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.settings import settings
@@ -113,11 +113,7 @@ def show_runs(request: Request, job: Text = "", state: Text = "", before: Before
     """Runs and skipped ticks, newest first."""
     wanted = runs.check_state(state)
     with reading(request.app.state.ledger) as connection:
-        if job:
-            read_job(connection, job)
-            found, more = runs_of_job(connection, job, _RUNS, before, wanted)
-        else:
-            found, more = newest_runs(connection, _RUNS, before, wanted)
+        found, more = list_runs(connection, job or None, _RUNS, before, wanted)
         notes = jobs.odd_times(connection, found)
         head = schedule_state(connection)
     return page(
@@ -180,10 +176,12 @@ def _alike(attempts: list[Attempt]) -> list[list[Attempt]]:
 def _as_text(group: list[Attempt]) -> str:
     first, which = group[0], of_attempts(group[0].attempt, group[-1].attempt)
     logs: list[str | None] = [
-        f"--- log of attempt {it.attempt}\n{it.log}" for it in group if it.log and len(group) > 1
+        f"--- log of attempt {attempt.attempt}\n{attempt.log}"
+        for attempt in group
+        if attempt.log and len(group) > 1
     ]
-    said = [first.error, first.traceback, *(logs or [first.log])]
-    return "\n".join([f"--- {which}: {first.state}", *filter(None, said), ""])
+    parts = [first.error, first.traceback, *(logs or [first.log])]
+    return "\n".join([f"--- {which}: {first.state}", *filter(None, parts), ""])
 
 
 @router.get("/running")

@@ -23,5 +23,5 @@ def sentence_of(errors: list[dict[str, object]]) -> str:
     if first["loc"] == ("path", "run_id"):
         return not_a_run(str(first["input"]))
     place = [str(part) for part in first["loc"] if part not in ("query", "path", "body")]  # type: ignore[attr-defined]
-    said = str(first["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(place) or 'the request'}: {said[:1].lower()}{said[1:]}"
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join(place) or 'the request'}: {message[:1].lower()}{message[1:]}"

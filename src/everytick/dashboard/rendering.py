@@ -63,8 +63,8 @@ def problem_response(request: Request, problem: Problem) -> Response:
     if is_for_programs(request):
         return PlainTextResponse(f"{problem.sentence}\n", problem.status, headers=extra)
     if "hx-request" in request.headers or "x-live" in request.headers:
-        said = Markup('<p class="said bad">{}</p>').format(problem.sentence)
-        return HTMLResponse(said, problem.status, headers=extra)
+        message = Markup('<p class="said bad">{}</p>').format(problem.sentence)
+        return HTMLResponse(message, problem.status, headers=extra)
     text = (
         _environment()
         .get_template("problem.html")
@@ -115,8 +115,8 @@ def relative(instant: int | None) -> Markup:
         return Markup("")
     # To the second, as the page goes on counting.
     away = round((instant - ticks.now()) / ticks.SECOND) * ticks.SECOND
-    said = f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
-    return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, said)
+    distance = f"in {duration(away)}" if away >= 0 else f"{duration(-away)} ago"
+    return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, distance)
 
 
 def lasted(length: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakSet
@@ -67,13 +68,14 @@ class Dashboard:
         self._server = make_server(self.app)
 
     def announce(self) -> None:
-        """Say where it is; with the token only when that was made just now."""
+        """Say where it is, and where its token is; a link with a token made just now, on a terminal alone."""
         address = _address(self._chosen, self.port)
+        if self._is_new and sys.stderr is not None and sys.stderr.isatty():
+            # Not through the log, which others may read and keep.
+            print(f"dashboard: {address}/login?token={self._token} (shown once)", file=sys.stderr)
         if self._is_new:
-            link = f"{address}/login?token={self._token}"
-            logger.info("dashboard: {} (shown once; the token is kept in {})", link, self._token_file)
-        else:
-            logger.info("dashboard: {} ({} prints it with the token)", address, typed("dashboard --link"))
+            logger.info("dashboard: its new token is in {}", self._token_file)
+        logger.info("dashboard: {} ({} prints it with the token)", address, typed("dashboard --link"))
 
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""
@@ -171,8 +173,9 @@ def _listen(host: str, port: int) -> socket.socket:
         except BaseException:
             listening.close()
             raise
-    except OSError as problem:
-        reason = problem.strerror or problem
+    except (OSError, UnicodeError) as problem:
+        # The latter of a name that no host can have.
+        reason = getattr(problem, "strerror", None) or problem
         instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
         raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
     return listening

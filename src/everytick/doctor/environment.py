@@ -117,13 +117,13 @@ def _system_version() -> str | None:
 
 def examine_template() -> list[Finding]:
     """Tell the versions, as `--version` does."""
-    said = app.current().versions()
-    if "template unknown" in said:
-        return [Finding("note", "template", f"{said}: the template's version is not known", None, None)]
+    versions = app.current().versions()
+    if "template unknown" in versions:
+        return [Finding("note", "template", f"{versions}: the template's version is not known", None, None)]
     if wrong := left_behind(app.current().root):
         what, _, remedy = wrong.partition(": ")
-        return [ok("template", said), Finding("warning", "template", what, "pyproject.toml", remedy)]
-    return [ok("template", said)]
+        return [ok("template", versions), Finding("warning", "template", what, "pyproject.toml", remedy)]
+    return [ok("template", versions)]
 
 
 def examine_packages() -> list[Finding]:
@@ -132,7 +132,7 @@ def examine_packages() -> list[Finding]:
     owners = sorted(set(packages_distributions().get(package, [])))
     # An editable installation owns no files: its folder stands on the path.
     folders = [folder / package for folder in dict.fromkeys(Path(it).resolve() for it in sys.path)]
-    places = [str(it) for it in folders if package and (it / "__init__.py").is_file()]
+    places = [str(folder) for folder in folders if package and (folder / "__init__.py").is_file()]
     if len(owners) > 1:
         named = ", ".join(owners)
         what = f"the package {package} is in {len(owners)} distributions, {named}: one hides the other"

@@ -43,8 +43,8 @@ def examine(load: Callable[[], Declared]) -> list[Finding]:
     if settings is None:
         what = "neither the ledger nor the schedule can be looked at before the settings are right"
         return [*found, Finding("note", "settings", what, None, None)]
-    declared, said = _load_schedule(load)
-    found += said
+    declared, remarks = _load_schedule(load)
+    found += remarks
     if declared is not None:
         found += examine_schedule(declared.jobs, settings.scheduler_max_workers, ticks.now())
     return found + _examine_ledger(settings, declared or undeclared(settings))
@@ -67,8 +67,8 @@ def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[
         for warning in seen
         if issubclass(warning.category, DeprecationWarning) and _is_own(warning.filename)
     )
-    said = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
-    return declared, [*said, ok("schedule", f"the schedule loads: {len(declared.jobs)} job(s)")]
+    remarks = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
+    return declared, [*remarks, ok("schedule", f"the schedule loads: {len(declared.jobs)} job(s)")]
 
 
 _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/database"
@@ -112,4 +112,6 @@ def _not_to_be_used(ledger: Ledger) -> list[Finding]:
             closed, refusal = why_closed(connection), why_not_ours(connection, ledger.application)
     except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None
-    return [Finding("error", "ledger", said, ledger.place, None) for said in (closed, refusal) if said]
+    return [
+        Finding("error", "ledger", sentence, ledger.place, None) for sentence in (closed, refusal) if sentence
+    ]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import re
 import traceback
 from collections import Counter, deque
 from contextvars import ContextVar, Token
 from datetime import timedelta, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
@@ -35,6 +35,8 @@ _LOG_LENGTH = 50_000
 TIME_OF_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSSZ}"
 
 
+# What loguru takes for a colour.
+_TAG = re.compile(r"\\?</?(?:[fb]g\s)?[^<>\s]*>")
 # By these the engine calls jobs.
 _CALLING = tuple(
     f"{Path(module.__file__).parent}{os.sep}" for module in (asyncio, concurrent.futures) if module.__file__
@@ -82,27 +84,30 @@ def attach(level: str | None = None) -> None:
 
 
 def prepare(record: Record) -> None:
-    """Prepare a log line: its time in the scheduler's zone, its traceback from the user's code on.
-
-    Called by whatever formats it.
-    """
+    """Put the time of a log line into the scheduler's zone; called by whatever formats it."""
     there = record["time"].astimezone(zone_of_logs())
     # Loguru can show the offset of a zone only if that has always the same.
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
     if record["exception"] is not None and record["exception"].value is not None:
-        # Here it is formatted, and mostly on the event loop.
+        # Loguru makes its text too, and mostly on the event loop.
         shown = safe_now(record["exception"].value)
-        found = record["exception"]._replace(type=type(shown), value=shown)
-        frames = _of_the_user(found.traceback)
-        # As in `_leave_out_machinery`.
-        if frames is None and not isinstance(found.value, BaseExceptionGroup):
-            frames = found.traceback
-        record["exception"] = found._replace(traceback=frames)
+        record["exception"] = record["exception"]._replace(type=type(shown), value=shown)
+
+
+def trace_of(record: Record) -> str:
+    """Return the traceback of a log line, as `trace` has it, with a line end; nothing if there is none."""
+    raised = record["exception"]
+    return "" if raised is None or raised.value is None else f"{trace(raised.value).rstrip()}\n"
+
+
+def in_template(text: str) -> str:
+    """Return text as it stands in a template of loguru, where braces and tags mean something."""
+    return _TAG.sub(r"\\\g<0>", text.replace("{", "{{").replace("}", "}}"))
 
 
 def _line(record: Record) -> str:
     prepare(record)
-    return f"{TIME_OF_LINE} {{level: <8}} {{message}}\n{{exception}}"
+    return f"{TIME_OF_LINE} {{level: <8}} {{message}}\n{in_template(trace_of(record))}"
 
 
 def begin() -> tuple[Lines, Token[Lines | None]]:
@@ -135,22 +140,31 @@ def one_line(problem: BaseException) -> str:
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
+    shown = traceback.TracebackException(type(problem), problem, None)
+    # A program may have put anything there.
+    notes: Any = shown.__notes__
+    shown.__notes__ = None
     # Masked before the white space goes, which may be a part of a secret.
-    said = " ".join(within_reach("".join(traceback.format_exception_only(problem))).split())
+    sentence = _on_a_line("".join(shown.format_exception_only()))
+    texts = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    sentence += "".join(f" (note: {_on_a_line(note)})" for note in texts)
     if isinstance(problem, BaseExceptionGroup):
         # Often many parts say the same, as when one host does not answer.
         parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
-        shown = "; ".join(
+        listed = "; ".join(
             text if number == 1 else f"{text} ({number} times)" for text, number in parts.items()
         )
-        return f"{said}: [{shown}]"
+        return f"{sentence}: [{listed}]"
     cause = problem.__cause__
     if cause is None or id(cause) in seen:
-        return said
+        return sentence
     why = _said(cause, seen | {id(cause)})
     # Most libraries repeat what the error below said.
-    is_repeated = within_reach(str(cause)) in said
-    return said if is_repeated else f"{said} (from {why})"
+    return sentence if within_reach(str(cause)) in sentence else f"{sentence} (from {why})"
+
+
+def _on_a_line(text: str) -> str:
+    return " ".join(within_reach(text).split())
 
 
 def trace(problem: BaseException) -> str:
@@ -161,26 +175,19 @@ def trace(problem: BaseException) -> str:
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:
-    """Let a traceback, and those of its causes, begin with the user's code; the engine's own stay."""
+    """Let a traceback, and those of its causes, begin with the user's code; the engine's own error stays."""
     todo, seen = [shown], set[int]()
     while todo:
         one = todo.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        # A group that Python made at the end of an `except*` has no frame of the user's; its parts have.
-        without = len(one.stack) if one.exceptions else 0
+        # There is none of the user's in a cause that asyncio raised, nor in the group that Python makes at
+        # the end of an `except*`.
+        without = 0 if one is shown and not one.exceptions else len(one.stack)
         begin = next((at for at, frame in enumerate(one.stack) if not _is_machinery(frame.filename)), without)
         del one.stack[:begin]
         todo += [other for other in (one.__cause__, one.__context__, *(one.exceptions or ())) if other]
-
-
-def _of_the_user(begin: TracebackType | None) -> TracebackType | None:
-    """Return the frames of a traceback from the first one on that is the user's; None if there is none."""
-    frame = begin
-    while frame is not None and _is_machinery(frame.tb_frame.f_code.co_filename):
-        frame = frame.tb_next
-    return frame
 
 
 def _is_machinery(filename: str) -> bool:

@@ -67,8 +67,8 @@ class Outcomes:
                     "what run {} said could not be written down", outcome.claim.run_id
                 )
                 if again:
-                    said = "what it said could not be written to the ledger: see the log of its process"
-                    error = None if outcome.error is None else said
+                    instead = "what it said could not be written to the ledger: see the log of its process"
+                    error = None if outcome.error is None else instead
                     bare = replace(outcome, error=error, traceback=None, log=None)
                     self._write_alone(bare, again=False)
             elif not done.result():

@@ -17,12 +17,13 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
-from everytick.system import system
+from everytick.system import free_children_of_jobs, system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
 from .clock import Clock
+from .context import current_run
 from .heartbeats import Heartbeats
 from .listeners import Listeners
 from .ports import RunNotifier, SpanOpener
@@ -132,8 +133,8 @@ class Process:
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
             except TimeoutError:
-                said = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
-                raise LedgerError(self.ledger.unusable(said)) from None
+                why = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
+                raise LedgerError(self.ledger.unusable(why)) from None
             except LedgerUnavailable:
                 if system.monotonic() >= give_up:
                     raise
@@ -147,6 +148,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
+        free_children_of_jobs(current_run)
         self._runner.admission.begin()
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:
@@ -213,8 +215,8 @@ class Process:
         except LedgerUnavailable as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         except TimeoutError:
-            said = "it does not answer; it is not known whether anything was changed"
-            raise LedgerError(self.ledger.unusable(said)) from None
+            why = "it does not answer; it is not known whether anything was changed"
+            raise LedgerError(self.ledger.unusable(why)) from None
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""

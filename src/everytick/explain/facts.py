@@ -154,9 +154,9 @@ class Facts:
         """Return the runs that held a place of the job at an instant, near a tick; run `but` is left out."""
         near = runs_of_job.nearby(self.connection, self.job_id, tick, _NEARBY)
         # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
-        found = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
-        held = [hold for row in found if (hold := self._hold(row, instant)) is not None]
-        return held or [hold for row in found if (hold := _waiting(row, instant)) is not None]
+        others = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
+        held = [hold for row in others if (hold := self._hold(row, instant)) is not None]
+        return held or [hold for row in others if (hold := _waiting(row, instant)) is not None]
 
     def _hold(self, row: Any, instant: int) -> Hold | None:
         """Return how a run held a place at an instant: by an earlier attempt, or by its latest."""

@@ -167,16 +167,16 @@ def _had_begun(account: Account, hold: Hold) -> str:
     row = hold.row
     waits = "waits" if row.state in ("claimed", "queued") else "waited"
     if hold.reserved is not None:
-        said = f"had not begun yet: reserved at {at(hold.reserved, zone)}, it {waits} for a free slot"
-        said += " of its process"
+        sentence = f"had not begun yet: reserved at {at(hold.reserved, zone)}, it {waits} for a free slot"
+        sentence += " of its process"
     else:
         queue = facts.row.queue or DEFAULT_QUEUE
-        said = f"had not begun yet: it {waits} for a worker that serves its queue, {queue}"
+        sentence = f"had not begun yet: it {waits} for a worker that serves its queue, {queue}"
     if waits == "waited" and row.started_us is not None:
-        said += f"; it began at {at(row.started_us, zone)}"
+        sentence += f"; it began at {at(row.started_us, zone)}"
     if row.finished_us is not None:
-        said += f" and ended at {at(row.finished_us, zone)}" if row.started_us else "; it never began"
-    return said
+        sentence += f" and ended at {at(row.finished_us, zone)}" if row.started_us else "; it never began"
+    return sentence
 
 
 def _paused(account: Account, row: Any) -> None:

@@ -47,8 +47,8 @@ class Channel:
         self._to = apprise.Apprise(asset=asset)
         self._parts = sorted({unquote(part) for part in _PART.findall(address)}, key=len, reverse=True)
         self._parts += [part for part in _PART.findall(address) if part not in self._parts]
-        said: list[str] = []
-        token = _said.set(said)
+        warned: list[str] = []
+        token = _said.set(warned)
         try:
             is_known = self._to.add(address)
         except Exception:
@@ -63,8 +63,8 @@ class Channel:
 
     def send(self, message: Message) -> str | None:
         """Send a message; return None if it was taken, else why not. Blocks, for as long as a service may."""
-        said: list[str] = []
-        token = _said.set(said)
+        warned: list[str] = []
+        token = _said.set(warned)
         try:
             taken = self._to.notify(
                 body=message.body,
@@ -76,7 +76,7 @@ class Channel:
             return self._hidden(one_line(problem))
         finally:
             _said.reset(token)
-        return None if taken else self._hidden("; ".join(said) or "the service gave no reason")
+        return None if taken else self._hidden("; ".join(warned) or "the service gave no reason")
 
     def _hidden(self, reason: str) -> str:
         """Return a reason in one line, without anything of the address."""
@@ -118,9 +118,9 @@ def split(text: str) -> list[str]:
 
 def _overhear(record: logging.LogRecord) -> bool:
     """Keep the lines of Apprise and its libraries out of the log while it sends: they may hold an address."""
-    said = _said.get()
-    if said is None:
+    warned = _said.get()
+    if warned is None:
         return True
     if record.levelno >= logging.WARNING:
-        said.append(record.getMessage())
+        warned.append(record.getMessage())
     return False

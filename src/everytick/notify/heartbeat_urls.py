@@ -83,8 +83,8 @@ class HeartbeatUrls:
         if outcome.state == "succeeded":
             self._add(job_id, ping, SUCCESS)
         elif outcome.retry_at is None and outcome.rerun_until is None:
-            said = [outcome.error or outcome.state, "", outcome.log or ""]
-            text = "\n".join(said).strip()
+            body = [outcome.error or outcome.state, "", outcome.log or ""]
+            text = "\n".join(body).strip()
             if len(text) > _TAIL_LENGTH:
                 text = f"{outcome.error or outcome.state}\n\n... {text[-_TAIL_LENGTH:]}"
             self._add(job_id, ping, FAIL, text.encode(errors="replace"))

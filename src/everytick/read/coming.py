@@ -147,8 +147,8 @@ class ComingTick:
 
     def as_json(self) -> Fire:
         """Return it as commands and the API give it."""
-        said = "; ".join(filter(None, ["paused" if self.paused else "", self.note]))
-        return {"job_id": self.job_id, "tick": iso(self.tick), "note": said}
+        marks = "; ".join(filter(None, ["paused" if self.paused else "", self.note]))
+        return {"job_id": self.job_id, "tick": iso(self.tick), "note": marks}
 
 
 def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:

@@ -194,12 +194,20 @@ def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]
 
 
 def search_jobs(connection: Connection, text: str, size: int, offset: int) -> Page[KnownJob]:
-    """Return a part of the jobs in force with a text in id or name, in the order of their ids."""
-    there: list[ColumnElement[bool]] = list(_IN_FORCE)
+    """Return a part of the jobs in force with a text in id or name, in the order of their ids.
+
+    Whether in small letters or large ones: SQLite knows these of English alone, PostgreSQL those of its
+    locale, so they are compared here.
+    """
+    query = select(schema.jobs).where(*_IN_FORCE).order_by(_jobs.job_id)
     if text:
-        in_id, in_name = (column.icontains(text, autoescape=True) for column in (_jobs.job_id, _jobs.name))
-        there.append(in_id | in_name)
-    total = connection.scalar(select(func.count()).select_from(schema.jobs).where(*there)) or 0
-    query = select(schema.jobs).where(*there).order_by(_jobs.job_id).limit(size).offset(offset)
+        wanted = text.casefold()
+        named = connection.execute(query.with_only_columns(_jobs.job_id, _jobs.name))
+        found = [job_id for job_id, name in named if wanted in job_id.casefold() or wanted in name.casefold()]
+        total = len(found)
+        query = query.where(_jobs.job_id.in_(found[offset : offset + size]))
+    else:
+        total = connection.scalar(select(func.count()).select_from(schema.jobs).where(*_IN_FORCE)) or 0
+        query = query.limit(size).offset(offset)
     now = ticks.now()
     return Page([KnownJob(row, now) for row in connection.execute(query)], total, size, offset)

@@ -7,6 +7,7 @@ from typing import Any
 from everytick.store import schema
 from sqlalchemy import Connection, Select, func, select
 
+from .known_job import read_job
 from .paging import first_of
 from .run_columns import STATE
 from .runs_of_job import with_tick, without_tick
@@ -16,6 +17,24 @@ from .under_way import LISTED
 SEARCHED = 50_000
 
 _runs = schema.runs.c
+
+
+def list_runs(
+    connection: Connection,
+    job_id: str | None,
+    limit: int,
+    before: int | None = None,
+    state: str | None = None,
+) -> tuple[list[Any], int | None]:
+    """Return the runs of a job, or of all; see `runs_of_job` and `newest_runs`.
+
+    Raises:
+        NotFoundError: the ledger never heard of the job.
+    """
+    if job_id is None:
+        return newest_runs(connection, limit, before, state)
+    read_job(connection, job_id)
+    return runs_of_job(connection, job_id, limit, before, state)
 
 
 def newest_runs(

@@ -219,7 +219,7 @@ def shown(row: Any) -> RunRow:
 
 def outlined(row: Any) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it."""
-    found: RunOutline = {
+    outline: RunOutline = {
         "run_id": row.run_id,
         "job_id": row.job_id,
         "kind": row.kind,
@@ -234,5 +234,5 @@ def outlined(row: Any) -> RunOutline:
         "error": row.error,
     }
     if row.last_tick_us is not None:
-        found["last_tick"], found["count"] = iso(row.last_tick_us), row.tick_count
-    return found
+        outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    return outline

@@ -30,9 +30,17 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     now = ticks.now()
     under_way = _UnderWay(connection, me, decisions, now)
     # Ahead of a tick, what runs or waits now may be over when it is due: it is decided then (R7).
-    postponed = {it.job.id for it in decisions if it.ahead and it.job.id in under_way.in_the_way}
-    won = _advance(connection, [it for it in decisions if it.job.id not in postponed])
-    lost = (it.job.id for it in decisions if it.job.id not in postponed and it.job.id not in won)
+    postponed = {
+        decision.job.id
+        for decision in decisions
+        if decision.ahead and decision.job.id in under_way.in_the_way
+    }
+    won = _advance(connection, [decision for decision in decisions if decision.job.id not in postponed])
+    lost = (
+        decision.job.id
+        for decision in decisions
+        if decision.job.id not in postponed and decision.job.id not in won
+    )
     states = pauses.read_all(connection, lost)
     batch = _Batch(me, now, room)
     answers = []
@@ -87,11 +95,11 @@ class _Batch:
 
     def write(self, connection: Connection, answers: list[Answer]) -> None:
         gaps.skip_all(connection, self._skipped, self._now)
-        found = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
+        run_ids = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
         by_job = {answer.decision.job.id: answer for answer in answers}
         runs.skip_older_queued(connection, self._stay, self._now)
         for job, tick, state, due, holder, claimed, _begun in self._rows:
-            run_id = found.get((job, tick))
+            run_id = run_ids.get((job, tick))
             if run_id is not None and holder is not None:
                 held = Claim(run_id, job, "scheduled", tick, due, claimed, started=state == "running")
                 by_job[job].claims.append(held)
@@ -142,10 +150,10 @@ class _UnderWay:
 
     def __init__(self, connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> None:
         entering = {
-            it.job.id: (it.job, it.job.due(it.upto) if it.ahead else now)
-            for it in decisions
+            decision.job.id: (decision.job, decision.job.due(decision.upto) if decision.ahead else now)
+            for decision in decisions
             # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
-            if it.run and it.job.due(it.run[0]) <= now + AHEAD
+            if decision.run and decision.job.due(decision.run[0]) <= now + AHEAD
         }
         by = [(job_id, by) for job_id, (_job, by) in entering.items()]
         queued = Counter(dict(map(tuple, sql.COUNT_QUEUED.execute(connection, by))))
@@ -165,7 +173,9 @@ class _UnderWay:
 
 def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
     """Move the watermarks of these jobs; return the jobs of which no other process had moved it before."""
-    rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
+    rows = [
+        (decision.job.id, decision.job.definition, decision.seen, decision.upto) for decision in decisions
+    ]
     return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
 
 

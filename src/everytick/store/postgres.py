@@ -294,9 +294,9 @@ class PostgresLedger(Ledger):
         except Unavailable as problem:
             raise LedgerError(self.unusable(problem)) from None
         except psycopg.Error as problem:
-            said = one_line(problem)
+            sentence = one_line(problem)
             strange = isinstance(problem, _STRANGE)
-            raise LedgerError(self.damaged(said) if strange else self.unusable(said)) from None
+            raise LedgerError(self.damaged(sentence) if strange else self.unusable(sentence)) from None
 
     def _is_held(self, problem: Exception) -> bool:
         if not isinstance(problem, Unavailable) or problem.refused or _NO_TLS.search(str(problem)):

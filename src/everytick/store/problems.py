@@ -64,15 +64,15 @@ def of_late(job_id: str, due: int, zone: tzinfo) -> Problem:
 def _detail(row: dict[str, Any], now: int, zone: tzinfo) -> str:
     if row["state"] == "skipped":
         return f"{_which(row, zone)}: {_WHY_SKIPPED[row['reason']]}"
-    said = row["error"] or row["state"].replace("_", " ")
+    detail = row["error"] or row["state"].replace("_", " ")
     if row["state"] == "lost" and row["again"]:
-        said += "; it began again"
+        detail += "; it began again"
     elif row["state"] == "lost" and (row["rerun_until_us"] or 0) >= now:
-        said += "; it is to begin again"
+        detail += "; it is to begin again"
     elif row["state"] == "lost" and row["crashes"] >= MOST_CRASHES:
-        said += f"; given up after {row['crashes'] + 1} attempts that were cut off"
+        detail += f"; given up after {row['crashes'] + 1} attempts that were cut off"
     attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
-    return f"{said} (run {row['run_id']}, {_which(row, zone)}{attempt})"
+    return f"{detail} (run {row['run_id']}, {_which(row, zone)}{attempt})"
 
 
 def _which(row: dict[str, Any], zone: tzinfo) -> str:

@@ -104,8 +104,8 @@ class Outcome:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to write down but its state, its reason and its times."""
-        said = self.error is not None or self.traceback is not None or self.log is not None
-        return not said and self.retry_at is None and self.rerun_until is None
+        has_words = self.error is not None or self.traceback is not None or self.log is not None
+        return not has_words and self.retry_at is None and self.rerun_until is None
 
 
 @dataclass(frozen=True)

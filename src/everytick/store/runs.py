@@ -106,9 +106,12 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
 
 def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Record outcomes that are `plain`; return those of which the lease was lost in the meantime."""
-    rows = [(*_row(it.claim), it.state, it.reason, it.started, it.finished) for it in outcomes]
+    rows = [
+        (*_row(outcome.claim), outcome.state, outcome.reason, outcome.started, outcome.finished)
+        for outcome in outcomes
+    ]
     done = set(map(tuple, sql.FINISH_RUNS.execute(connection, rows, process_id=me.process_id)))
-    return [it for it in outcomes if (it.claim.run_id, it.claim.attempt) not in done]
+    return [outcome for outcome in outcomes if (outcome.claim.run_id, outcome.claim.attempt) not in done]
 
 
 def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:

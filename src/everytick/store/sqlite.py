@@ -143,13 +143,13 @@ class SqliteLedger(Ledger):
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes of the file and, as `wal`, of what was committed last."""
-        found = {}
+        sizes = {}
         for name, path in (("ledger", self.path), ("wal", self._log)):
             try:
-                found[name] = path.stat().st_size
+                sizes[name] = path.stat().st_size
             except OSError:
                 continue
-        return found
+        return sizes
 
     def unusable(self, problem: object) -> str:
         # SQLite opens the ledger and two files beside it, and does not say what it lacks.
@@ -190,7 +190,10 @@ class SqliteLedger(Ledger):
 
     def _make_place(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it
+            # the same rights. A folder and a file that are there keep theirs.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
         except OSError as problem:
             raise LedgerError(
                 f"the ledger's folder {self.folder} cannot be made: {problem.strerror}"

@@ -117,16 +117,16 @@ class _RunSpan:
         else:
             problem = safe_now(problem)
             cancelled = isinstance(problem, asyncio.CancelledError) and not problem.args
-            said = "cancelled" if cancelled else capture.one_line(problem)
+            message = "cancelled" if cancelled else capture.one_line(problem)
             # In our own words, in which the secrets of the settings are stars.
-            shown = {"exception.message": said, "exception.stacktrace": capture.trace(problem)}
+            shown = {"exception.message": message, "exception.stacktrace": capture.trace(problem)}
             self._span.record_exception(problem, attributes=shown)
-            self._span.set_status(Status(StatusCode.ERROR, said))
+            self._span.set_status(Status(StatusCode.ERROR, message))
         self._span.end()
 
 
 def _attributes(run: Run, due: int) -> dict[str, Any]:
-    found = {
+    attributes = {
         "scheduler.job_id": run.job_id,
         "scheduler.run_id": run.run_id,
         "scheduler.kind": run.kind,
@@ -134,5 +134,5 @@ def _attributes(run: Run, due: int) -> dict[str, Any]:
         "scheduler.lateness_seconds": max(0, ticks.now() - due) / ticks.SECOND,
     }
     if run.tick is not None:
-        found["scheduler.tick"] = iso(ticks.instant(run.tick))
-    return found
+        attributes["scheduler.tick"] = iso(ticks.instant(run.tick))
+    return attributes

@@ -57,8 +57,7 @@ def exact_seconds(seconds: float) -> str:
 
 def every(length: int) -> str:
     """Return `every hour`, `every 4 hours`."""
-    said = exact(length)
-    return f"every {said.removeprefix('1 ') if said.startswith('1 ') else said}"
+    return f"every {exact(length).removeprefix('1 ')}"
 
 
 def seconds_between(started: int | None, finished: int | None) -> float | None:

@@ -61,12 +61,12 @@ def _interval(data: Mapping[str, Any]) -> str:
 
 
 def _bounds(data: Mapping[str, Any]) -> str:
-    said = [
+    bounds = [
         f", {words} {_wall(data, name)}"
         for name, words in (("start", "not before"), ("end", "not after"))
         if data[name] is not None
     ]
-    return "".join(said)
+    return "".join(bounds)
 
 
 def _date(data: Mapping[str, Any]) -> str:
@@ -86,8 +86,8 @@ def _calendar(data: Mapping[str, Any]) -> str:
     start, months, days = date.fromisoformat(data["start"]), data["years"] * 12 + data["months"], data["days"]
     if months and days:
         raise NoWords("a calendar of months and days")
-    said, counts = _months(months, start) if months else _days(days, start)
-    words = f"at {clock(hour * 3600 + minute * 60 + second)} {said}"
+    on_which_days, counts = _months(months, start) if months else _days(days, start)
+    words = f"at {clock(hour * 3600 + minute * 60 + second)} {on_which_days}"
     if counts:
         words += f", counted from {start}"
     elif start != _ANCHOR:
@@ -125,13 +125,14 @@ def _combined(data: Mapping[str, Any]) -> str:
     if any(part["trigger"] in ("or", "and") for part in parts):
         raise NoWords("a combination within another")
     zones = {part["zone"] for part in parts if part["trigger"] != "interval" or _is_bounded(part)}
-    said = [_sentence(part) + (f" ({part['zone']})" if len(zones) > 1 else "") for part in parts]
-    said = list(dict.fromkeys(said))
-    if len(said) == 1:
-        return said[0]
+    sentences = [_sentence(part) + (f" ({part['zone']})" if len(zones) > 1 else "") for part in parts]
+    sentences = list(dict.fromkeys(sentences))
+    if len(sentences) == 1:
+        return sentences[0]
     if word == "or":
-        return "; also ".join(said)
-    return f"when these meet: {listed(said) if not any(',' in one for one in said) else '; '.join(said)}"
+        return "; also ".join(sentences)
+    together = "; ".join(sentences) if any("," in sentence for sentence in sentences) else listed(sentences)
+    return f"when these meet: {together}"
 
 
 def _is_bounded(part: Mapping[str, Any]) -> bool:

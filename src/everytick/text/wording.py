@@ -49,6 +49,13 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def without_control(text: str) -> str:
+    """Return text, perhaps of several lines, in which what would steer a terminal is written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def cut_in_the_middle(text: str, length: int) -> str:
     """Return text cut in the middle, where it says by how much, if it has more characters than `length`."""
     if len(text) <= length:

@@ -59,15 +59,15 @@ class Copier:
 
     def _programs(self) -> list[str]:
         """Return the programs of that name that are here."""
-        found = [shutil.which("copier"), shutil.which("copier", path=sysconfig.get_path("scripts"))]
+        programs = [shutil.which("copier"), shutil.which("copier", path=sysconfig.get_path("scripts"))]
         binaries = "Scripts" if os.name == "nt" else "bin"
         for place in filter(None, (self._source, self._project.answer("_src_path"))):
             template = Path(place).expanduser()
             if template.is_dir():
-                found += [
+                programs += [
                     shutil.which("copier", path=str(template / name / binaries)) for name in (".venv", "venv")
                 ]
-        return [program for program in found if program]
+        return [program for program in programs if program]
 
     def update(self, ref: str | None) -> None:
         """Merge a version, the newest release if none is named, into the working tree.
@@ -76,21 +76,21 @@ class Copier:
             UpdateError: it could not.
         """
         named = ["--answers-file", self._project.answers_file.name]
-        code, said = self._run("update", "--defaults", *named, *(["--vcs-ref", ref] if ref else []))
+        code, printed = self._run("update", "--defaults", *named, *(["--vcs-ref", ref] if ref else []))
         if code == 0:
             return
         made_from = self._project.answer("_commit")
-        if re.search(r"unknown revision|did not match any file", said, re.IGNORECASE) and not (
-            ref and ref in said and made_from not in said
+        if re.search(r"unknown revision|did not match any file", printed, re.IGNORECASE) and not (
+            ref and ref in printed and made_from not in printed
         ):
             raise UpdateError(
                 "this project was made from a state of the template that its repository does not have,"
                 f" {made_from}: write the release nearest to it behind `_commit:` in"
                 f" {self._project.answers_file.name}, commit that, and try again"
             )
-        if _TRACEBACK in said:
+        if _TRACEBACK in printed:
             # The message of git stands behind a bar in the last line.
-            last = said.strip().splitlines()[-1].rpartition("| ")[2]
+            last = printed.strip().splitlines()[-1].rpartition("| ")[2]
             raise UpdateError(f"Copier could not update this project ({last}); nothing was committed")
         raise UpdateError("Copier could not update this project, see above; nothing was committed")
 
@@ -139,13 +139,13 @@ class Copier:
             env=plain_git.environment(self._project.root),
             stderr=subprocess.PIPE,
         ) as process:
-            said = ""
+            printed = ""
             for line in process.stderr or ():
                 text = line.decode(errors="replace")
-                said += text
-                if _TRACEBACK not in said:
+                printed += text
+                if _TRACEBACK not in printed:
                     print(text, end="", file=sys.stderr, flush=True)
-        return process.returncode, said
+        return process.returncode, printed
 
 
 def _version(program: str) -> tuple[int, ...] | None:

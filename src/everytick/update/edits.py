@@ -58,14 +58,14 @@ class Edits:
 
     def remark(self) -> str | None:
         """Return what there is to say of files that stayed, and of lines that were put back."""
-        said = []
+        remarks = []
         if self.left:
             why = "These files of yours stay; what they import from the files beside them may be gone:"
-            said.append("\n".join([why, *self.left]))
+            remarks.append("\n".join([why, *self.left]))
         if self.back:
             why = "Your lines below the separator of these files were left out by the update, and are back:"
-            said.append("\n".join([why, *self.back]))
-        return "\n\n".join(said) or None
+            remarks.append("\n".join([why, *self.back]))
+        return "\n\n".join(remarks) or None
 
 
 def save(project: Project, since: str, *, merged_just_now: bool) -> Edits:
@@ -97,14 +97,14 @@ def save(project: Project, since: str, *, merged_just_now: bool) -> Edits:
         # Copier's own: what it calls a commit there changes when that gets a tag.
         made.pop(project.answers_file.name, None)
         if merged_just_now:
-            candidates = [it for it in made if it in before and made[it] != before[it]]
+            candidates = [name for name in made if name in before and made[name] != before[name]]
         else:
-            candidates = [it for it in gone if it in made and made[it] != before[it]]
-        lost = [it for it in candidates if _is_lost(project, since, it, folder / "made")]
+            candidates = [name for name in gone if name in made and made[name] != before[name]]
+        lost = [name for name in candidates if _is_lost(project, since, name, folder / "made")]
         back = []
         if merged_just_now:
-            back = [it for it in lost if _put_back(project, since, it, folder / "made")]
-            lost = [it for it in lost if _is_lost(project, since, it, folder / "made")]
+            back = [name for name in lost if _put_back(project, since, name, folder / "made")]
+            lost = [name for name in lost if _is_lost(project, since, name, folder / "made")]
         edits = Edits(lost, back, left=_left(project, before, made))
         if lost:
             edits.patch = _write(project, since, lost, folder)
@@ -121,7 +121,7 @@ def remove_traces(project: Project, since: str) -> None:
         if parent.is_relative_to(project.root) and parent != project.root
     }
     for folder in sorted(folders, key=lambda it: len(it.parts), reverse=True):
-        if folder.is_dir() and all(it.name == "__pycache__" for it in folder.iterdir()):
+        if folder.is_dir() and all(path.name == "__pycache__" for path in folder.iterdir()):
             shutil.rmtree(folder)
 
 
@@ -137,9 +137,11 @@ def _committed(project: Project, since: str) -> dict[str, str]:
 def _made(project: Project, folder: Path) -> dict[str, str]:
     """Return the files of a render, with git's hashes of their contents."""
     names = sorted(
-        it.relative_to(folder).as_posix() for it in folder.rglob("*") if it.is_file() and not it.is_symlink()
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
     )
-    said = subprocess.run(
+    hashes = subprocess.run(
         ["git", "hash-object", "--no-filters", "--stdin-paths"],
         cwd=folder,
         env=plain_git.environment(project.root),
@@ -148,7 +150,7 @@ def _made(project: Project, folder: Path) -> dict[str, str]:
         text=True,
         check=True,
     ).stdout
-    return dict(zip(names, said.split(), strict=True))
+    return dict(zip(names, hashes.split(), strict=True))
 
 
 def _is_lost(project: Project, since: str, name: str, made: Path) -> bool:

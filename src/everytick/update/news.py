@@ -31,10 +31,12 @@ def news(new: str, old: str, before: Version | None) -> str:
     if old:
         known = set(old.splitlines())
         # A heading alone is no news: what was unreleased may have got its version.
-        fresh = [it for it in sections if any(_is_news(line, known) for line in it.splitlines())]
+        fresh = [
+            section for section in sections if any(_is_news(line, known) for line in section.splitlines())
+        ]
     else:
-        fresh = [it for it in sections if _is_later(it, before)]
-    return "\n\n".join(it.strip() for it in fresh) or "nothing that its changelog speaks of"
+        fresh = [section for section in sections if _is_later(section, before)]
+    return "\n\n".join(section.strip() for section in fresh) or "nothing that its changelog speaks of"
 
 
 def _is_later(section: str, before: Version | None) -> bool:

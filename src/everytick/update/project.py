@@ -43,8 +43,8 @@ class Project:
             errors="surrogateescape",
         )
         if done.returncode not in ok:
-            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise UpdateError(f"git {arguments[0]} failed: {said}")
+            last_line = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UpdateError(f"git {arguments[0]} failed: {last_line}")
         return done.stdout
 
     def names(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> list[str]:

@@ -75,8 +75,8 @@ def _enumerated(names: list[str]) -> str:
 def _rewrite(file: Path, old: str, rendered: str) -> None:
     """Bring where the template is, and what its version is called there, into the file of answers."""
     for name in ("_src_path", "_commit"):
-        said = re.compile(rf"^{name}:.*(?:\n +.+)*$", re.MULTILINE)
-        new, former = said.search(rendered), said.search(old)
+        line = re.compile(rf"^{name}:.*(?:\n +.+)*$", re.MULTILINE)
+        new, former = line.search(rendered), line.search(old)
         if new is None or former is None:
             raise UpdateError("the template is no git repository: an update would not know its versions")
         old = old[: former.start()] + new[0] + old[former.end() :]

@@ -38,10 +38,10 @@ def checking(project: Project) -> list[Step]:
     """Return what upgrades the ledger of this machine, and shows that all is well."""
     python, make = _python(project), _make()
     if make:
-        checks = [(f"make {it}", [*make, it]) for it in ("check", "test")]
+        checks = [(f"make {target}", [*make, target]) for target in ("check", "test")]
     else:
         tools = ("ruff check .", "ruff format --check .", "mypy", "pytest")
-        checks = [(it, [python, "-m", *it.split()]) for it in tools]
+        checks = [(tool, [python, "-m", *tool.split()]) for tool in tools]
     return [(typed_in(project.root, "migrate"), [python, "-m", "app", "migrate"]), *checks]
 
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from everytick.command_line import typed_in
-from everytick.installed import is_stale
+from everytick.installed import engine_line, is_stale
 
 from . import conflicts, news, steps
 from .copier import Copier
@@ -41,7 +41,31 @@ def take(project: Project, ref: str | None) -> int:
     before = project.git("rev-parse", "HEAD").strip()
     Copier(project).update(ref)
     conflicts.check(project)
+    _tell_what_comes(project, before)
     return install(project, before, merged_just_now=True)
+
+
+def _tell_what_comes(project: Project, before: str) -> None:
+    """Say which engine is installed and run next; refuse one from another place, of which nothing was run."""
+    came = engine_line(project.git("show", f"{before}:./pyproject.toml", ok=(0, 128)))
+    comes = project.engine_line()
+    if came is None or comes is None or came == comes:
+        return
+    if comes.address != came.address:
+        raise UpdateError(
+            f"the update was taken, and nothing of it was run: the engine comes from {comes.address} now, and"
+            f" came from {came.address}. If that is meant (see `git diff pyproject.toml`), run"
+            f" `{typed_in(project.root, 'update --finish')}`. To undo the update instead: {UNDO}"
+        )
+    print(
+        f"The engine comes from {comes.address} at {_short(comes.commit)}, and came at"
+        f" {_short(came.commit)}. It is installed now, upgrades the ledger of this machine, and is checked"
+        " and tested. `git diff` shows the merge."
+    )
+
+
+def _short(commit: str | None) -> str:
+    return "no fixed commit" if commit is None else commit[:12]
 
 
 def install(project: Project, since: str, *, merged_just_now: bool = False) -> int:

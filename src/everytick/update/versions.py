@@ -115,7 +115,11 @@ def standing(project: Project) -> Standing:
     Raises:
         UpdateError: the template cannot be asked.
     """
-    releases = [it for it in map(_version, _names(project, "tags")) if it is not None and not it.is_preview]
+    releases = [
+        version
+        for version in map(_version, _names(project, "tags"))
+        if version is not None and not version.is_preview
+    ]
     return Standing(project.answer("_commit"), max(releases, default=None, key=lambda it: it._key))
 
 
@@ -158,15 +162,15 @@ def _names(project: Project, *kinds: str) -> dict[str, str]:
         # No person is there to answer git's questions.
         environment = environment | {"GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(
-        ["git", "ls-remote", *(f"--{it}" for it in kinds), "--refs", "--", address],
+        ["git", "ls-remote", *(f"--{kind}" for kind in kinds), "--refs", "--", address],
         cwd=project.root,
         env=environment,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[0]
-        raise UpdateError(f"git cannot tell what the newest version of the template is: {said}")
+        first_line = (done.stderr.strip().splitlines() or ["it said nothing"])[0]
+        raise UpdateError(f"git cannot tell what the newest version of the template is: {first_line}")
     full = [line.partition("\t")[2] for line in done.stdout.splitlines()]
     return {name.split("/", 2)[2]: name for name in full}
 

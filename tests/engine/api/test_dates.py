@@ -28,6 +28,7 @@ import added_tasks
 from inside import scheduler_settings
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+DAY = date(2027, 1, 10)
 DAYS = [datetime(2027, 1, day, 9, tzinfo=BERLIN) for day in range(1, 6)]
 
 
@@ -172,8 +173,14 @@ def test_a_date_at_the_ends_of_the_calendar_is_one_sentence(berlin: AsyncIOSched
         (lambda: CronTrigger(start_date="2027-01-10T05:00"), f"start_date={datetime(2027, 1, 10, 5)!r}"),
         (lambda: IntervalTrigger(end_date="2027-01-10T05:00"), f"end_date={datetime(2027, 1, 10, 5)!r}"),
         (lambda: DateTrigger("20270110"), f"run_date={datetime(2027, 1, 10)!r}"),
-        (lambda: CalendarIntervalTrigger(days=1, start_date="2027-1-10"), "start_date='2027-01-10'"),
-        (lambda: CalendarIntervalTrigger(days=1, end_date="2027-01-10 05:00"), "end_date='2027-01-10'"),
+        (
+            lambda: CalendarIntervalTrigger(days=1, start_date="2027-1-10"),
+            f"start_date={DAY!r}",
+        ),
+        (
+            lambda: CalendarIntervalTrigger(days=1, end_date="2027-01-10 05:00"),
+            f"end_date={DAY!r}",
+        ),
     ],
 )
 def test_a_text_that_a_trigger_of_apscheduler_does_not_read_is_told_with_what_to_write(

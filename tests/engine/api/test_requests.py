@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run
 from everytick.settings import SchedulerSettings
+from everytick.system import use
 from loguru import logger
 from pydantic import SecretStr
 
@@ -296,3 +297,32 @@ async def test_a_tick_that_is_no_datetime_is_said(scheduler: AsyncIOScheduler) -
         wrong: Any = "2026-01-01"
         with pytest.raises(ScheduleError, match="tick='2026-01-01' must be a datetime"):
             scheduler.run_job_now("job", tick=wrong)
+
+
+# --- what is no number and no name
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**40, 1.5, None, "1", "\udcff"])
+async def test_what_is_no_number_of_a_run_is_a_sentence(scheduler: AsyncIOScheduler, number: Any) -> None:
+    async with scheduler:
+        for who in (scheduler, SchedulerClient("carla")):
+            for ask in (who.retry_run, who.cancel_run):
+                with pytest.raises(ScheduleError, match=r"there is no run|is not the number of a run"):
+                    ask(number)
+
+
+async def test_who_asks_is_one_line_of_text(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ScheduleError, match=r"who=7 must be text"):
+        SchedulerClient(7)  # type: ignore[arg-type]
+    assert SchedulerClient("\x1b[31mthe\n web\udcff shop").who == "[31mthe web shop"
+    with use(user_name=lambda: "a\udcff"):
+        async with scheduler:
+            scheduler.add_job(added_tasks.note, "interval", hours=1, id="job")
+            SchedulerClient().pause_job("job")
+    [row] = found_in(scheduler.ledger, "SELECT who FROM scheduler_audit WHERE action = 'pause'")
+    assert row["who"].startswith("a\\udcff@")
+    # The system knows who runs this; the variable may say anything.
+    monkeypatch.setenv("LOGNAME", "the boss")
+    assert "the boss" not in SchedulerClient().who

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient, logs
 from loguru import logger
 
 import added_tasks
@@ -265,3 +266,18 @@ async def test_rows_of_which_nothing_can_be_made_stop_nothing(
     assert "None" not in shown.values()
     is_readable(scheduler, *rows)
     assert len(api(scheduler.ledger, "jobs")["jobs"]) == len(rows) + 1
+
+
+async def test_names_in_rows_steer_no_terminal(scheduler: AsyncIOScheduler) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[31mred\r\x9b1m"
+    await with_rows(scheduler, {"row": {"name": hostile, "function": hostile}})
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET job_id = ? WHERE job_id = 'row'", f"row{hostile}")
+    stream = io.StringIO()
+    sink = logger.add(stream, format=logs._line)
+    async with AsyncIOScheduler():
+        logger.bind(job=f"row{hostile}").info("a line of the user's own may have \x1b[32mcolours\x1b[0m")
+    logger.remove(sink)
+    lines = [line for line in stream.getvalue().splitlines() if "colours" not in line]
+    assert any("owned" in line for line in lines)
+    assert all(line.isprintable() for line in lines)
+    assert "\x1b]0" not in stream.getvalue()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from everytick.app import Application, find
-from everytick.command_line import as_called
+from everytick.command_line import as_called, python, script
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,41 @@ def test_a_command_that_is_found_by_its_name_is_shown_by_its_name(
     monkeypatch.setattr(sys, "argv", [str(program), "jobs"])
     monkeypatch.setattr(sys, "executable", str(bin_folder / "python"))
     assert as_called() == "my-scheduler"
+
+
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ("{bin}/python {bin}/my-scheduler jobs", "uv run my-scheduler"),
+        ("{bin}/python -m app jobs", "uv run python -m app"),
+        ("python -m app jobs", "uv run python -m app"),
+        # Another environment than that of uv.
+        ("/opt/bin/python -m app jobs", "/opt/bin/python -m app"),
+    ],
+)
+def test_a_command_that_uv_runs_is_shown_with_uv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str, said: str
+) -> None:
+    bin_folder = tmp_path / ".venv/bin"
+    bin_folder.mkdir(parents=True)
+    for name in ("my-scheduler", "python"):
+        (bin_folder / name).touch(0o755)
+    # As uv sets them for what it runs: after it the folder is not on the PATH of the shell.
+    monkeypatch.setenv("PATH", str(bin_folder))
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / ".venv"))
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    monkeypatch.chdir(tmp_path)
+    words = called.format(bin=bin_folder).split()
+    module = words.index("-m") + 1 if "-m" in words else 1
+    monkeypatch.setattr(sys, "orig_argv", words)
+    monkeypatch.setattr(sys, "argv", [words[module], *words[module + 1 :]])
+    monkeypatch.setattr(sys, "executable", str(bin_folder / "python"))
+    assert as_called() == said
+    assert python() == "uv run python"
+    assert script("my-scheduler") == "uv run my-scheduler"
+    # Within an environment that is active, uv adds nothing to what the shell has.
+    monkeypatch.setenv("VIRTUAL_ENV_PROMPT", "(.venv) ")
+    assert python() == "python"
 
 
 def test_a_program_that_changed_its_arguments_names_no_command(monkeypatch: pytest.MonkeyPatch) -> None:

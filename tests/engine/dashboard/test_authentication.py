@@ -36,7 +36,7 @@ def test_a_session_ends_with_its_time_and_with_its_token() -> None:
         session = authenticator.session("all", "Anna\n<b>\x00")
     visitor = authenticator.visitor(session, "::1")
     assert visitor == Visitor("Anna <b>", "::1", True, session)
-    assert visitor.who == "dashboard: Anna <b> (::1)"
+    assert visitor.who == 'dashboard: "Anna <b>" (::1)'
     assert Authenticator("another-another-another", READ_TOKEN).visitor(session, "") is None
     assert Authenticator(TOKEN).visitor(authenticator.session("read", ""), "") is None
     clock.step(SESSION_SECONDS + 1)

@@ -9,7 +9,7 @@ import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.doctor import history
 from everytick.model import ticks
-from everytick.read.known_job import undeclared
+from everytick.read.known_job import search_jobs, undeclared
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -163,3 +163,24 @@ async def test_a_job_may_go_while_the_plan_is_read(
                 )
             assert "stays" in found.findings.loads
             client.add_job(added_tasks.note, "interval", hours=1, id="goes", replace_existing=True)
+
+
+async def test_a_search_for_jobs_ignores_case_in_every_alphabet(scheduler: AsyncIOScheduler) -> None:
+    names = {"Größe": "x", "b": "ÄPFEL zählen", "c": "ΔΕΛΤΑ", "d": "100%_\\", "e": "plain"}
+    for job_id, name in names.items():
+        scheduler.add_job(added_tasks.note, "cron", hour=9, id=job_id, name=name)
+    async with scheduler:
+        pass
+
+    def found(text: str) -> list[str]:
+        return [job["id"] for job in api(scheduler.ledger, "jobs", q=text)["jobs"]]
+
+    assert (found("größe"), found("GRÖSSE"), found("äpfel ZÄHLEN")) == (["Größe"], ["Größe"], ["b"])
+    assert (found("δελτα"), found("PLAIN"), found("_")) == (["c"], ["e"], ["d"])
+    assert found("%") == found("\\") == ["d"]
+    first, rest = (api(scheduler.ledger, "jobs", q="", limit=2, offset=offset) for offset in (0, 2))
+    assert [len(part["jobs"]) for part in (first, rest)] == [2, 2]
+    with connect(scheduler.ledger) as connection:
+        page = search_jobs(connection, "l", 1, 1)
+    # Of ΔΕΛΤΑ no letter is an l.
+    assert ([job.id for job in page.rows], page.total) == (["e"], 2)

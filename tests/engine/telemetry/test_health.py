@@ -177,7 +177,7 @@ async def test_a_process_tells_its_machine_itself_whether_its_event_loop_answers
 async def test_without_files_of_the_processes_the_ledger_tells_of_them(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "_folder", lambda: None)
+    monkeypatch.setattr(liveness, "_is_ours", lambda _folder: False)
     async with scheduler:
         assert health.check_here(scheduler.ledger).ready
         now = ticks.now()

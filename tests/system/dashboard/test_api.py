@@ -61,7 +61,7 @@ def test_jobs_are_shown_with_what_became_of_them(site: Site) -> None:
 
 def test_every_action_is_on_record_with_who_when_and_what(site: Site) -> None:
     with site.client(**{"X-Scheduler-Who": "Nightly\tbot"}) as client:
-        who = "api: Nightly bot (127.0.0.1)"
+        who = 'api: "Nightly bot" (127.0.0.1)'
         before = len(site.audit())
         begun = post(client, "jobs/export/run-now", note="for the auditors")["run_id"]
         site.becomes(begun, "running")

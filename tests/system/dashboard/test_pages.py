@@ -148,8 +148,8 @@ def test_a_run_tells_who_asked_for_it(site: Site) -> None:
         site.becomes(run, "cancelled")
     with site.browser() as browser:
         text = re.sub(r"<[^>]+>", "", browser.get(f"/run/{run}").text)
-    assert re.search(r"run now by api: Anna \(127\.0\.0\.1\), [\d:]+: the auditors &lt;3", text)
-    assert re.search(r"cancel by api: Anna \(127\.0\.0\.1\), [\d:]+: enough", text)
+    assert re.search(r"run now by api: &#34;Anna&#34; \(127\.0\.0\.1\), [\d:]+: the auditors &lt;3", text)
+    assert re.search(r"cancel by api: &#34;Anna&#34; \(127\.0\.0\.1\), [\d:]+: enough", text)
 
 
 def test_every_control_has_a_name_and_every_picture_words(full_site: Site) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -19,23 +22,42 @@ from waiting import wait_for
 pytestmark = pytest.mark.full
 
 
-def test_the_first_start_prints_a_link_that_signs_in_and_later_ones_do_not(own_site: Site) -> None:
+def test_the_first_start_says_where_its_token_is_and_no_log_has_the_token(own_site: Site) -> None:
     del own_site.app.environment["SCHEDULER_DASHBOARD_TOKEN"]
-    with own_site.running() as process:
-        found = re.search(
-            r"dashboard: (http://127\.0\.0\.1:\d+/login\?token=(\S+)) \(shown once", process.log()
-        )
-        assert found
-        assert httpx.get(found[1], follow_redirects=True).url.path == "/"
-        file = own_site.app.folder / "data" / "dashboard.token"
-        assert file.read_text().strip() == found[2]
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    with own_site.running() as process:
-        typed = f"{own_site.app.typed} dashboard --link"
-        process.says(f"dashboard: {own_site.base} ({typed} prints it with the token)")
-        assert found[2] not in process.log()
+    file = own_site.app.folder / "data" / "dashboard.token"
+    typed = f"{own_site.app.typed} dashboard --link"
+    for is_first in (True, False):
+        with own_site.running() as process:
+            process.says(f"dashboard: {own_site.base} ({typed} prints it with the token)")
+            assert (f"dashboard: its new token is in {file}" in process.log()) == is_first
+            assert file.read_text().strip() not in process.log()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     printed = own_site.app.command("dashboard", "--link").stdout.strip()
-    assert printed == f"{own_site.base}/login?token={found[2]}"
+    assert printed == f"{own_site.base}/login?token={file.read_text().strip()}"
+
+
+def test_on_a_terminal_the_first_start_shows_a_link_that_signs_in(own_site: Site) -> None:
+    app = own_site.app
+    del app.environment["SCHEDULER_DASHBOARD_TOKEN"]
+    controller, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "run"],
+        cwd=app.folder, env=app.variables(), stdin=terminal, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    try:
+        shown = b""
+        while b"prints it with the token" not in shown:
+            shown += os.read(controller, 4096)
+        link = re.search(
+            r"dashboard: (http://127\.0\.0\.1:\d+/login\?token=\S+) \(shown once\)", shown.decode()
+        )
+        assert link
+        assert httpx.get(link[1], follow_redirects=True).url.path == "/"
+    finally:
+        process.kill()
+        process.wait()
+        os.close(controller)
 
 
 def test_a_port_in_use_is_one_warning_and_the_schedule_runs_on(own_site: Site) -> None:

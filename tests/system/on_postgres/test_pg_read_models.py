@@ -14,6 +14,7 @@ from test_completions import (  # noqa: F401
 from test_jobs import (  # noqa: F401
     test_a_job_of_an_older_version_gets_its_options_written_down_at_the_next_start,
     test_a_restart_with_other_defaults_shows_those,
+    test_a_search_for_jobs_ignores_case_in_every_alphabet,
     test_jobs_that_another_process_adds_get_the_defaults_of_the_schedule,
     test_the_defaults_of_the_schedule_are_those_that_are_shown,
 )

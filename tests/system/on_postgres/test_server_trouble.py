@@ -19,7 +19,7 @@ from application_on_server import STEP, TICK, behind, hasten, on, row_of, ticks_
 from application_on_server import app as app
 from application_on_server import own as own
 from application_on_server import wire as wire
-from bodies import deploy, doomed, entered, in_some_seconds, let, marks, more
+from bodies import AFTER_THE_START, deploy, doomed, entered, in_some_seconds, let, marks, more
 from clock_file import give_clock
 from proxy import Proxy, lose_the_answer, lose_the_question, swallow_the_answer
 from servers import Server
@@ -154,7 +154,7 @@ def test_a_wire_that_swallows_everything_is_given_up_and_opened_anew(
 def test_a_process_that_is_stopped_in_a_transaction_holds_up_nobody_for_long(
     app: Application, server: Server, wire: Proxy, postgres_url: str
 ) -> None:
-    deploy(app, TICK, f'long, "date", run_date="{in_some_seconds()}", id="long"')
+    deploy(app, TICK, f'long, "date", {AFTER_THE_START}, id="long"')
     hasten(app)
     behind(app, postgres_url, server, wire)
     with doomed(app) as stopped:

@@ -13,8 +13,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # Later than anything; fits into 64 bits.
 FOREVER = 2**62
-# Instants beyond these are never computed: they are dates in every zone.
-FIRST = int((datetime(10, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
+# Instants beyond these are never computed.
+FIRST = int((datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 LAST_YEAR = 9990
 LAST = int((datetime(LAST_YEAR, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 MICROSECOND = timedelta(microseconds=1)
