@@ -40,8 +40,11 @@ STOP_SIGNALS = tuple(
     if number is not None
 )
 
-# How long a process may take to do what it is asked, in seconds.
-_MOMENT = 0.5
+# What is shut down of a connection: both ways.
+BOTH_WAYS = socket.SHUT_RDWR
+
+# How long a process may take to do what it is asked, and how long its parent waits to be ended, in seconds.
+_MOMENT, _PATIENCE = 0.5, 10.0
 
 # The signal of Ctrl+C.
 INTERRUPT_SIGNAL = signal.SIGINT
@@ -238,8 +241,16 @@ def _hear_as_usual() -> None:
     _let_through()
 
 
+# Set when a thread ends the process, with an exit code of its own.
+_is_ending = threading.Event()
+
+
 def end_of_children(children: Sequence[Any]) -> None:
-    """End processes of `multiprocessing`: those that do not end within a moment are killed."""
+    """End processes of `multiprocessing`: those that do not end within a moment are killed.
+
+    The process is about to end by `end_process`; until then it does not end by itself.
+    """
+    _is_ending.set()
     for child in children:
         child.terminate()
     ends = system.monotonic() + _MOMENT
@@ -275,6 +286,9 @@ def _hear_no_more() -> None:
     """
     for number in _heard:
         signal.signal(number, signal.SIG_IGN)
+    if _is_ending.is_set():
+        # The interpreter waited for a child that was ended. The exit code is that of who did it.
+        time.sleep(_PATIENCE)
 
 
 @dataclass(slots=True)
@@ -315,6 +329,8 @@ class System:
     event: Callable[[], threading.Event] = threading.Event
     condition: Callable[[], threading.Condition] = threading.Condition
     queue: Callable[[], queue.SimpleQueue[Any]] = queue.SimpleQueue
+    # Opens a TCP connection, as `socket.create_connection` does.
+    connect: Callable[..., socket.socket] = socket.create_connection
     # Calls a function when a signal comes, lets one pass, and ends the process at once.
     on_signal: Callable[[int, Callable[[], object]], None] = _on_signal
     ignore_signal: Callable[[int], None] = _ignore_signal

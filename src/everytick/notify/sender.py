@@ -8,7 +8,6 @@ of an address that does not take it, is decided here too.
 from __future__ import annotations
 
 import http.client
-import socket
 import threading
 import urllib.error
 import urllib.parse
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from everytick.engine.capture import one_line
 from everytick.model import heartbeat_url
 from everytick.model.backoff import Backoff
-from everytick.system import system
+from everytick.system import BOTH_WAYS, system
 from everytick.text.durations import duration_of_seconds, exact_seconds
 from loguru import logger
 
@@ -104,7 +103,7 @@ class _Exchange:
         self.done = system.event()
         self.problem: NotTaken | None = None
         # Of the connection: closing this ends what waits for the other side.
-        self._handle: socket.socket | None = None
+        self._handle: Any = None
         self._is_over = False
         self._lock = threading.Lock()
 
@@ -126,7 +125,7 @@ class _Exchange:
             handle, self._handle, self._is_over = self._handle, None, True
         if handle is not None:
             with suppress(OSError):
-                handle.shutdown(socket.SHUT_RDWR)
+                handle.shutdown(BOTH_WAYS)
             handle.close()
 
     def _follow(self) -> None:
@@ -148,8 +147,8 @@ class _Exchange:
                 address, body = there, body if problem.code in _REDIRECTS_WITH_BODY else None
         raise NotTaken(f"more than {_MOST_REDIRECTS} redirects", hopeless=True)
 
-    def _connect(self, *arguments: Any, **options: Any) -> socket.socket:
-        made = socket.create_connection(*arguments, **options)
+    def _connect(self, *arguments: Any, **options: Any) -> Any:
+        made = system.connect(*arguments, **options)
         with self._lock:
             if self._is_over:
                 made.close()
@@ -166,7 +165,7 @@ def _refused(code: int) -> NotTaken:
     return NotTaken(f"HTTP {code}", hopeless=code < 500 and code not in _TRY_AGAIN)
 
 
-def _made(kind: Any, connect: Callable[..., socket.socket], host: str, **options: Any) -> Any:
+def _made(kind: Any, connect: Callable[..., Any], host: str, **options: Any) -> Any:
     made = kind(host, **options)
     # The only place at which `http.client` lets a connection be known before TLS begins, or a proxy is asked.
     made._create_connection = connect
@@ -174,7 +173,7 @@ def _made(kind: Any, connect: Callable[..., socket.socket], host: str, **options
 
 
 class _Http(urllib.request.HTTPHandler):
-    def __init__(self, connect: Callable[..., socket.socket]) -> None:
+    def __init__(self, connect: Callable[..., Any]) -> None:
         super().__init__()
         self._kind: Any = partial(_made, http.client.HTTPConnection, connect)
 
@@ -183,7 +182,7 @@ class _Http(urllib.request.HTTPHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, connect: Callable[..., socket.socket]) -> None:
+    def __init__(self, connect: Callable[..., Any]) -> None:
         super().__init__()
         self._kind: Any = partial(_made, http.client.HTTPSConnection, connect)
 
