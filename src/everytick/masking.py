@@ -64,7 +64,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def hide(secret: str) -> None:
-    """Let a value be masked from now on, and what is a secret in it, such as its lines, or its password."""
+    """Let a value be masked from now on, and the secrets in it: its lines, or its password."""
     _add([*_with_decoded([secret]), *_parts(secret)])
 
 
@@ -128,7 +128,7 @@ class _Finder:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        # What is written in one way only: where it is not, there is no need to look closer.
+        # Letters and digits are written in one way only: a text without these need not be looked at closer.
         self._core = max(re.findall(r"[A-Za-z0-9]+", secret), key=len, default="")
         self._pattern: re.Pattern[str] | None = None
         self._encoded = _in_base64(secret) if len(secret) <= _LONGEST else frozenset()
@@ -227,7 +227,7 @@ def _in_text(text: str) -> list[str]:
 
 
 def _parts(secret: str) -> list[str]:
-    """Return what is a secret of its own in a secret: its lines, and what is told of an address."""
+    """Return the parts of a secret that are secrets too: its lines, the path and the query of an address."""
     found = _in_text(secret)
     lines = secret.splitlines()
     if len(lines) > 1:

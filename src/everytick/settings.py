@@ -325,7 +325,7 @@ def _names_in(path: Path) -> set[str]:
 
 
 def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
-    """Return what is wrong with the first wrong value, which is shown only where a number or word is due."""
+    """Return the fault of the first wrong value, which is shown only if a number or a choice is due."""
     first = problem.errors()[0]
     value, place = first["input"], [str(part) for part in first["loc"]]
     variable = place[0].upper() if place else "the settings"

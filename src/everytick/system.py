@@ -40,7 +40,7 @@ STOP_SIGNALS = tuple(
     if number is not None
 )
 
-# What is shut down of a connection: both ways.
+# Shuts a connection down for sending and for receiving.
 BOTH_WAYS = socket.SHUT_RDWR
 
 # How long a process may take to do what it is asked, and how long its parent waits to be ended, in seconds.

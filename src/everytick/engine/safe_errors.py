@@ -55,7 +55,7 @@ async def safe(problem: BaseException) -> BaseException:
     except TimeoutError:
         return _late(problem, _PATIENCE)
     except asyncio.CancelledError:
-        # Whoever is shown this is at its end anyway.
+        # The run is at its end anyway.
         if task := asyncio.current_task():
             task.uncancel()
         return _late(problem, 0)

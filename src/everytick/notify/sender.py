@@ -156,7 +156,7 @@ class _Exchange:
             if self._handle is not None:
                 # Of the address before this one.
                 self._handle.close()
-            # What is shut down by one handle is so by all: the other one may be taken over by TLS.
+            # A shutdown by one handle counts for all of them: TLS may take the other one over.
             self._handle = made.dup()
         return made
 
