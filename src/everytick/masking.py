@@ -219,7 +219,13 @@ def _with_decoded(secrets: Iterable[str]) -> list[str]:
 def _in_text(text: str) -> list[str]:
     """Return the passwords in a text that need not be secret as a whole."""
     longest = [*_LONGEST_PASSWORD.findall(text), *_ALONE.findall(text)]
-    found = [*_PASSWORD.findall(text), *(one for one in longest if not _PORT.match(one))]
+    passwords = [one for one in longest if not _PORT.match(one)]
+    found = [*_PASSWORD.findall(text), *passwords]
+    for password in passwords:
+        begin, end, _rest = re.match(r"([^/?#]*)([/?#]?)(.*)", password, re.DOTALL).groups()  # type: ignore[union-attr]
+        # It has signs that had to be percent-encoded: programs take parts of it for a port, or a host.
+        if ("@" in begin) is not bool(end):
+            found += re.split("[/?#@:]", password)
     for name, value in _PAIR.findall(text):
         if is_secret_name(name):
             found.append(re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "'\"" else value)

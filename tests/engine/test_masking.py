@@ -154,17 +154,26 @@ def test_secrets_are_found_wherever_settings_hold_them(kind: str) -> None:
     assert "hunter2" not in masked(f"cannot use {secret} here")
 
 
+@pytest.mark.parametrize("password", ["hunter2/x1y2", "hunter2@x1y2", "hunter2#x1y2", "hunter2?x1y2@z3z4"])
+def test_the_parts_of_a_password_are_masked_that_are_taken_for_a_port_or_a_host(password: str) -> None:
+    hide_secrets({"dsn": f"postgresql://me:{password}@db.example.org:5432/shop"})
+    shown = masked("'hunter2' is not a port, and x1y2@db.example.org:5432/shop cannot be resolved")
+    assert shown == "'*****' is not a port, and *****@db.example.org:5432/shop cannot be resolved"
+
+
 def test_what_is_no_secret_stays() -> None:
     hide_secrets(
         {
             "smtp_host": "mail.example.org",
             "address": "https://example.org:8443/@scope/package?page=2",
             "is_secret": "true",
+            "queue": "amqp://me:hunter2@broker/path?mail=owner@example.org",
             "mail": Mail(),
             "pin": SecretStr("123"),
         }
     )
-    text = "mail.example.org https://example.org:8443/@scope/package?page=2 is true, 123 times"
+    text = "mail.example.org https://example.org:8443/@scope/package?page=2"
+    text += " is true, 123 times at broker/path, owner"
     assert masked(text) == text
 
 

@@ -114,6 +114,26 @@ def test_no_secret_of_the_settings_is_shown_or_kept(tmp_path: Path, log_format: 
 
 
 @pytest.mark.full
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        ("class Mine(BaseSettings):\n    smtp_password: str = Field(min_length=50)\nMine()", "at least 50"),
+        ("raise ValueError(f'not {os.environ[\"HOOK\"]}')", None),
+        ("Settings(shop_dsn=os.environ['HOOK'])", "SHOP_DSN: URL scheme should be"),
+    ],
+)
+def test_a_start_that_fails_shows_no_secret(tmp_path: Path, begin: str, said: str | None) -> None:
+    app = Application(tmp_path)
+    app.environment |= VARIABLES
+    imports = "import os\nfrom pydantic import Field\nfrom pydantic_settings import BaseSettings\n"
+    (tmp_path / "app/core/config.py").write_text(f"{imports}{CONFIG}\n{begin}\n")
+    app.schedule("pass", "from app.core.config import settings\n")
+    sentence = app.refused()
+    assert said is None or said in sentence
+    assert not [part for part in PARTS if part in sentence]
+
+
+@pytest.mark.full
 def test_what_was_kept_before_a_secret_was_known_is_masked_where_it_is_shown(tmp_path: Path) -> None:
     app = Application(tmp_path)
     app.tasks("def fails():\n    print('x')\n    raise ValueError('with hunter2')\n")
