@@ -72,7 +72,7 @@ def lacks_file_handles(problem: BaseException) -> bool:
 
 
 def message_of(problem: BaseException) -> str:
-    """Return the message of an error of the user's code, without the values that pydantic shows in its own."""
+    """Return the message of an error of the user's code, without the values that pydantic shows."""
     if type(problem).__module__.partition(".")[0] != "pydantic_core" or not hasattr(problem, "errors"):
         return str(problem)
     wrong = problem.errors(include_url=False, include_input=False)

@@ -120,7 +120,7 @@ class Clock:
         self._offset = instant * 1000 - self._real()
 
 
-def with_jitter(tick: int, at_most: int, low: int, high: int) -> tuple[str, int]:
+def with_jitter(tick: int, at_most: int, low: float, high: float) -> tuple[str, int]:
     """Return a job id with a jitter from `low` to `high` seconds, and when its run of `tick` is due."""
     for number in range(10_000):
         delay = ticks.jitter(f"job{number}", tick, at_most * ticks.SECOND)

@@ -223,6 +223,18 @@ class Admission:
             self._outcomes.requeue(requeued)
         self._go_on()
 
+    def requeue_overdue(self) -> None:
+        """Put runs back into the queue that came due while a job blocks the event loop. From any thread."""
+        requeued: list[tuple[Claim, int]] = []
+        for run_id, claims in list(self._early.items()):
+            job = self._jobs.get(claims[0].job_id)
+            # The loop may answer again at this moment: of the two the one that gets the run out has it.
+            if job is not None and _waits_for_long(claims[0]) and self._early.pop(run_id, None) is claims:
+                requeued += [(claim, job.most_waiting) for claim in claims]
+        if requeued:
+            self.has_requeued = True
+            self._outcomes.requeue(requeued)
+
     def _slot_is_free(self, job_id: str, task: RunTask) -> None:
         # None is left but after a cut.
         self._outcomes.release(self.slots.pop(task))

@@ -257,6 +257,8 @@ class Process:
     def _pulse(self, connection: Connection) -> None:
         if self._watchdog is not None:
             self._watchdog.look(busy=bool(self._runner.admission.slots))
+            if self._watchdog.stalled:
+                self._runner.admission.requeue_overdue()
         self._heartbeats.pulse(connection)
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():

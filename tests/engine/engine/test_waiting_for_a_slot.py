@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler
 from everytick.explain import why
 from everytick.model import ticks
@@ -18,7 +22,8 @@ from everytick.store.connections import transaction
 from everytick.store.records import Claim, Identity, Room
 from everytick.system import use
 
-from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down
+import added_tasks
+from inside import Gauge, overlaps, rows, rows_of, scheduler_settings, until, was_down, with_jitter
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
@@ -245,3 +250,31 @@ async def test_a_tick_waits_behind_a_run_that_itself_waited_until_a_moment_ago(
         [answer] = claims.claim(connection, me, [decision], Room(4))
     assert answer.queued == (1 if waits else 0)
     assert bool(answer.overlapped) != waits
+
+
+@pytest.mark.full
+async def test_what_comes_due_behind_a_blocked_event_loop_waits_for_any_process(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    """Or others would skip the next ticks of its job because of a run that only waits."""
+    seen: list[dict[str, Any]] = []
+
+    async def blocks() -> None:
+        # Blocks the loop until somebody else has seen what became of the other job's tick.
+        deadline = time.monotonic() + 20
+        while not seen and time.monotonic() < deadline:
+            seen.extend(row for row in rows_of(scheduler, jittered) if row["state"] == "queued")
+            threading.Event().wait(0.02)
+
+    tick = (ticks.now() // ticks.SECOND + 3) * ticks.SECOND
+    # Its run is due in the second that follows on its tick, when the loop is blocked.
+    jittered, due = with_jitter(tick, 1, 0.3, 0.9)
+    for job_id, function, jitter in (("blocks", blocks, None), (jittered, added_tasks.note, 1)):
+        trigger = IntervalTrigger(hours=1, start_date=ticks.moment(tick, UTC), jitter=jitter)
+        scheduler.add_job(function, trigger, id=job_id)
+    async with scheduler:
+        await until(lambda: [row for row in rows_of(scheduler, jittered) if row["state"] == "succeeded"])
+    assert seen, "the run stayed with the process whose event loop was blocked"
+    [run] = rows_of(scheduler, jittered)
+    assert run["due_us"] == due
+    assert [row["state"] for row in rows_of(scheduler, "blocks")] == ["succeeded"]
