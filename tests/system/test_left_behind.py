@@ -213,7 +213,7 @@ FORKING = """
 import os, signal, time
 
 def forks():
-    if os.fork() == 0:
+    if not os.path.exists("pids.txt") and os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with open("pids.txt", "a") as file:
             file.write(f"{os.getpid()}\\n")
@@ -228,7 +228,10 @@ def test_a_child_that_was_forked_keeps_neither_the_process_nor_the_port_of_the_d
     port = free_port()
     app.environment |= {"SCHEDULER_DASHBOARD": "true", "SCHEDULER_DASHBOARD_PORT": str(port)}
     app.tasks(FORKING)
-    app.schedule('scheduler.add_job(forks, "date", id="forks")', "from app.services.my_tasks import forks")
+    app.schedule(
+        'scheduler.add_job(forks, "interval", seconds=2, id="forks")',
+        "from app.services.my_tasks import forks",
+    )
     with app.running() as process:
         [pid] = at_work(app)
         process.says("dashboard")
