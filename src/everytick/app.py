@@ -25,7 +25,7 @@ from typing import Any
 
 from . import command_line
 from .answers import answer_in, answers_name
-from .errors import ConfigurationError
+from .errors import ConfigurationError, message_of
 from .project_file import nearest_project, own_table, project_name
 
 VARIABLE = "EVERYTICK_APP"
@@ -347,7 +347,7 @@ def _registered_by(package: str, named_by: str) -> Application:
         raise
     except Exception as problem:
         kind = "" if isinstance(problem, ModuleNotFoundError) else f"{type(problem).__name__}: "
-        what = f"{kind}{problem}"
+        what = f"{kind}{message_of(problem)}"
         raise ConfigurationError(f"{named_by}: {package} cannot be imported: {what}") from None
     if _current is None:
         # A module with the function in it was named without the function.

@@ -14,7 +14,7 @@ from typing import Any
 
 import apscheduler
 from everytick import app
-from everytick.errors import ConfigurationError, LedgerError, ScheduleError
+from everytick.errors import ConfigurationError, LedgerError, ScheduleError, message_of
 
 # Of the installed package, and of APScheduler's; with a separator, or `everytick_shop` beside it would count.
 _LIBRARIES = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
@@ -78,7 +78,7 @@ def in_sentences() -> Iterator[None]:
 def _in_a_sentence(problem: Exception) -> str:
     """Return where in the user's code a problem comes from, and what it is."""
     kind = "" if isinstance(problem, ImportError | SyntaxError) else f"{type(problem).__name__}: "
-    message = problem.msg if isinstance(problem, SyntaxError) else problem
+    message = problem.msg if isinstance(problem, SyntaxError) else message_of(problem)
     return f"{place_of(problem)}: {kind}{message}"
 
 

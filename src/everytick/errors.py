@@ -71,6 +71,14 @@ def lacks_file_handles(problem: BaseException) -> bool:
     return isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE)
 
 
+def message_of(problem: BaseException) -> str:
+    """Return the message of an error of the user's code, without the values that pydantic shows."""
+    if type(problem).__module__.partition(".")[0] != "pydantic_core" or not hasattr(problem, "errors"):
+        return str(problem)
+    wrong = problem.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in wrong)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the closest of `known`, or an empty string."""
     by_lower = {candidate.lower(): candidate for candidate in known}

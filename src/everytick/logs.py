@@ -1,6 +1,7 @@
 """Where log lines go: to standard error, the standard library's logging included.
 
-Every line that a run writes carries its job, tick and attempt. All times are in the scheduler's zone.
+Every line that a run writes carries its job, tick and attempt. All times are in the scheduler's zone. The
+secrets of the settings are masked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
+from everytick.masking import masked
 from everytick.standard_streams import unblocked
 from everytick.text.wording import one_line, storable, without_control
 from loguru import logger
@@ -34,6 +36,7 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     Times are in the zone that SCHEDULER_TIMEZONE names, with their offset. A line of JSON has the keys
     `time`, `level`, `message`, `job`, `tick`, `attempt`, `run` and `logger` (null where there is none),
     `exception` where there is one, and what `logger.bind`, or `extra=` of standard logging, added.
+    The secrets of the settings are shown as stars.
     Standard error that is not read holds up nothing: lines are left out, and their number is logged later.
 
     Raises:
@@ -59,16 +62,17 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
         logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
     elif lines is not None:
-        logger.add(lines, level=level, format=_line, backtrace=False, diagnose=False)
+        logger.add(_Masked(lines), level=level, format=_line, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
     for name in _OF_SERVERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    # Python itself writes these, with the secrets that are in them.
+    threading.excepthook = _log_end_of_thread
+    sys.unraisablehook = _log_unraisable
     if log_format == "json":
-        # Python itself writes these, in lines of text.
+        # These too, in lines of text.
         logging.captureWarnings(True)
-        threading.excepthook = _log_end_of_thread
-        sys.unraisablehook = _log_unraisable
     capture.attach(level)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -113,14 +117,28 @@ def _as_json(message: Message) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: as text if it is neither text nor a number."""
+    """Return a value as JSON has it: as text, without secrets, if it is neither text nor a number."""
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     try:
-        return storable(str(value))
+        return storable(masked(str(value)))
     except Exception:
         # The `__str__` of a value that a program has bound may raise.
         return f"<{type(value).__name__}>"
+
+
+class _Masked:
+    """A stream of text, to which secrets are written as stars."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write a line, or some."""
+        self._stream.write(masked(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _ToLoguru(logging.Handler):
@@ -163,6 +181,8 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def _log_unraisable(ignored: Any) -> None:
+    # Not by its `repr`, which is code of the job.
+    what = getattr(ignored.object, "__qualname__", type(ignored.object).__qualname__)
     logger.opt(exception=ignored.exc_value).error(
-        "{}: {!r}", ignored.err_msg or "an error was ignored in", ignored.object
+        "{}: {}", ignored.err_msg or "an error was ignored in", what
     )

@@ -7,22 +7,38 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from everytick import app
 from everytick.errors import ConfigurationError, how_to_install, nearest
+from everytick.masking import (
+    STARS,
+    hide_secrets,
+    hide_unchecked,
+    is_secret_kind,
+    is_secret_name,
+    is_text_kind,
+    kinds_of,
+    masked,
+)
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
 from everytick.text.zone_hints import zone_by_name
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 # The kinds of alerts; `store.problems` defines each.
 ALERT_KINDS = ("failed", "lost", "missed", "overlap", "late")
 
-_SECRET_LENGTH = 4
 # Parts that an application may be made without, by the prefix of their variables.
 _OPTIONAL_PARTS = {"SCHEDULER_DASHBOARD": "dashboard"}
 # The variables of the dashboard, whose settings are a class of its own that derives from this one; a test
@@ -112,8 +128,6 @@ class SchedulerSettings(BaseSettings):
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    # Values that must never be shown: those of the secret fields of all instances.
-    secrets: ClassVar[set[str]] = set()
     _own_prefix: ClassVar[str] = "SCHEDULER_"
 
     def __init__(self, **values: Any) -> None:
@@ -122,8 +136,19 @@ class SchedulerSettings(BaseSettings):
             _check_dotenv(dotenv)
             super().__init__(**{"_env_file": dotenv, **values})
         except ValidationError as problem:
-            raise ConfigurationError(_sentence(problem)) from None
-        SchedulerSettings.secrets |= _secrets(self)
+            raise ConfigurationError(_sentence(type(self), problem)) from None
+        except SettingsError as problem:
+            name = re.search('"(.*?)"', str(problem))
+            variable = name[1].upper() if name else "a setting"
+            raise ConfigurationError(f"{variable}: its value is not JSON, as its type asks for") from None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _hide_secrets(cls, values: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        hide_unchecked(cls, values)
+        made = check(values)
+        hide_secrets(made)
+        return made
 
     @model_validator(mode="before")
     @classmethod
@@ -274,21 +299,6 @@ def _words(text: str) -> list[str]:
     return _listed(text.lower())
 
 
-def _secrets(given: SchedulerSettings) -> set[str]:
-    """Return the values that must not be shown: secret fields, by type or by name, and passwords in URLs."""
-    found: set[str] = set()
-    for name in type(given).model_fields:
-        value = getattr(given, name)
-        if isinstance(value, SecretStr):
-            found.add(value.get_secret_value())
-        elif isinstance(value, str):
-            if re.search(r"(^|_)(passw(or)?d|secret|token|(api_?)?key)(_|$)", name):
-                found.add(value)
-            found |= set(re.findall(r"://[^/@:\s]*:([^/@\s]+)@", value))
-    # A very short one would turn every text into stars.
-    return {value for value in found if len(value) >= _SECRET_LENGTH}
-
-
 def _check_dotenv(path: Path) -> None:
     """Raise ConfigurationError for a line that would be passed over in silence."""
     from dotenv.parser import parse_stream
@@ -299,9 +309,9 @@ def _check_dotenv(path: Path) -> None:
         with path.open(encoding="utf-8") as stream:
             for line in parse_stream(stream):
                 if line.error or (line.key and line.value is None):
-                    text = line.original.string.strip().splitlines()[0]
+                    # Not shown: a part of it may be a secret.
                     where = f"{path}:{line.original.line}"
-                    raise ConfigurationError(f"{where}: {text!r} is not a line such as NAME=value")
+                    raise ConfigurationError(f"{where}: this is not a line such as NAME=value")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
     except OSError as problem:
@@ -314,16 +324,26 @@ def _names_in(path: Path) -> set[str]:
     return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
 
 
-def _sentence(problem: ValidationError) -> str:
+def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
+    """Return the fault of the first wrong value, which is shown only if a number or a choice is due."""
     first = problem.errors()[0]
-    variable = str(first["loc"][0]).upper() if first["loc"] else "the settings"
-    value = first["input"]
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return f"{variable}: {reason}"
+    value, place = first["input"], [str(part) for part in first["loc"]]
+    variable = place[0].upper() if place else "the settings"
+    reason = re.sub(r"^(Value error|Assertion failed), ", "", first["msg"])
     if first["type"] == "missing":
         return f"{variable}: this setting is required and has no value"
-    return f"{variable}={value}: {reason[0].lower()}{reason[1:]}"
+    kinds = kinds_of(model, place[0]) if len(place) == 1 else ()
+    is_secret = is_secret_kind(kinds) or any(map(is_secret_name, place))
+    if is_secret and isinstance(value, str) and value:
+        # Also one that is too short to be masked elsewhere.
+        reason = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STARS, reason)
+    reason = " ".join(masked(reason).split())
+    if first["type"] in ("value_error", "assertion_error"):
+        return f"{variable}: {reason}"
+    reason = reason[0].lower() + reason[1:] if reason[1:2].islower() else reason
+    if is_secret or is_text_kind(kinds) or re.search("[@:]", str(value)):
+        return f"{variable}: {reason}"
+    return f"{variable}={masked(str(value))}: {reason}"
 
 
 @cache

@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -39,6 +39,12 @@ STOP_SIGNALS = tuple(
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"))
     if number is not None
 )
+
+# Shuts a connection down for sending and for receiving.
+BOTH_WAYS = socket.SHUT_RDWR
+
+# How long a process may take to do what it is asked, and how long its parent waits to be ended, in seconds.
+_MOMENT, _PATIENCE = 0.5, 10.0
 
 # The signal of Ctrl+C.
 INTERRUPT_SIGNAL = signal.SIGINT
@@ -245,6 +251,26 @@ def _hear_as_usual() -> None:
     _let_through()
 
 
+# Set when a thread ends the process, with an exit code of its own.
+_is_ending = threading.Event()
+
+
+def end_of_children(children: Sequence[Any]) -> None:
+    """End processes of `multiprocessing`: those that do not end within a moment are killed.
+
+    The process is about to end by `end_process`; until then it does not end by itself.
+    """
+    _is_ending.set()
+    for child in children:
+        child.terminate()
+    ends = system.monotonic() + _MOMENT
+    for child in children:
+        while child.is_alive() and system.monotonic() < ends:
+            system.sleep(0.02)
+        if child.is_alive():
+            child.kill()
+
+
 def end_child(problem: BaseException | None) -> NoReturn:
     """End a child that was forked, as a program does that has come to its end, or to this problem."""
     code = 0 if problem is None else 1
@@ -270,6 +296,9 @@ def _hear_no_more() -> None:
     """
     for number in _heard:
         signal.signal(number, signal.SIG_IGN)
+    if _is_ending.is_set():
+        # The interpreter waited for a child that was ended. The exit code is that of who did it.
+        time.sleep(_PATIENCE)
 
 
 @dataclass(slots=True)
@@ -312,6 +341,8 @@ class System:
     event: Callable[[], threading.Event] = threading.Event
     condition: Callable[[], threading.Condition] = threading.Condition
     queue: Callable[[], queue.SimpleQueue[Any]] = queue.SimpleQueue
+    # Opens a TCP connection, as `socket.create_connection` does.
+    connect: Callable[..., socket.socket] = socket.create_connection
     # Calls a function when a signal comes, lets one pass, and ends the process at once.
     on_signal: Callable[[int, Callable[[], object]], None] = _on_signal
     ignore_signal: Callable[[int], None] = _ignore_signal

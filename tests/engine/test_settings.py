@@ -5,12 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
+from everytick import app, masking
 from everytick.dashboard.settings import DashboardSettings
 from everytick.errors import ConfigurationError, how_to_install
+from everytick.masking import masked
 from everytick.settings import DASHBOARD_VARIABLES, SchedulerSettings
+from pydantic import BaseModel, Field, HttpUrl, PostgresDsn, SecretStr, field_validator, model_validator
 
 from app_session import ROOT
 
@@ -51,6 +56,116 @@ def test_a_ledger_on_postgresql_without_its_driver_is_one_sentence() -> None:
         "ConfigurationError SCHEDULER_DATABASE_URL names PostgreSQL, whose driver is"
     )
     assert "not installed: install everytick[postgresql] (" in done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_known", {})
+
+
+class Database(BaseModel):
+    login: str = Field(default="me", min_length=2)
+    word: SecretStr = SecretStr("")
+
+
+class OfAShop(SchedulerSettings):
+    smtp_password: str = Field(default="a-password-that-is-long", min_length=12)
+    mail_login: SecretStr = Field(default=SecretStr("a-login-that-is-long"), min_length=12)
+    shop_dsn: PostgresDsn | None = None
+    shop_page: HttpUrl | None = None
+    shop_database: Database = Database()
+    api_keys: list[str] = Field(default_factory=list)
+    renamed: SecretStr = Field(default=SecretStr("x" * 12), validation_alias="OTHER_NAME", min_length=12)
+    customers: int = 1
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _no_birthday(cls, value: str) -> str:
+        if "1999" in value:
+            raise ValueError(f"{value!r} has a birthday in it")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OfAShop:
+        assert "elsewhere" not in str(self.shop_dsn), f"{self.shop_dsn} and {self.shop_database} disagree"
+        return self
+
+
+class CheckedBefore(OfAShop):
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, values: Any) -> Any:
+        raise AssertionError(f"wrong: {values}")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SMTP_PASSWORD": "hunter2"}, "SMTP_PASSWORD: string should have at least 12 characters"),
+        ({"SMTP_PASSWORD": "hun"}, "SMTP_PASSWORD: string should have at least 12 characters"),
+        ({"SMTP_PASSWORD": "born 1999  hunter2"}, "SMTP_PASSWORD: '*****' has a birthday in it"),
+        ({"MAIL_LOGIN": "hunter2"}, "MAIL_LOGIN: "),
+        ({"OTHER_NAME": "hunter2"}, "OTHER_NAME: "),
+        ({"SHOP_DSN": "postgresql:/me:hunter2@db"}, "SHOP_DSN: "),
+        ({"SHOP_DSN": "me:hunter2@db"}, "SHOP_DSN: "),
+        ({"SHOP_DSN": "postgresql://me:hunter2@db:port/x"}, "SHOP_DSN: "),
+        ({"SHOP_DSN": "mysql://me:hunter2@db/x"}, "SHOP_DSN: "),
+        ({"SHOP_PAGE": "ftp://me:hunter2@example.org"}, "SHOP_PAGE: "),
+        ({"SHOP_DATABASE": '{"login": "x", "word": "hunter2"}'}, "SHOP_DATABASE: "),
+        ({"SHOP_DATABASE": '{"login": ["hunter2"]}'}, "SHOP_DATABASE: "),
+        ({"SHOP_DATABASE": '"hunter2"'}, "SHOP_DATABASE: "),
+        ({"SHOP_DATABASE": '{"word": "hunter2'}, "SHOP_DATABASE: its value is not JSON"),
+        ({"API_KEYS": "hunter2"}, "API_KEYS: its value is not JSON"),
+        ({"API_KEYS": '{"a": "hunter2"}'}, "API_KEYS: "),
+        ({"SHOP_DSN": "postgresql://me:hunter2@elsewhere/x"}, "the settings: "),
+        ({"CUSTOMERS": "me:hunter2@db"}, "CUSTOMERS: "),
+    ],
+)
+def test_an_error_of_the_start_does_not_show_the_secret_that_is_wrong(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        OfAShop()
+    sentence = str(caught.value)
+    assert sentence.startswith(said)
+    assert "hun" not in sentence
+    assert "\n" not in sentence
+
+
+def test_a_check_of_all_values_that_comes_first_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", "a-long-hunter2")
+    monkeypatch.setenv("SHOP_DATABASE", '{"word": "nested-hunter2"}')
+    with pytest.raises(ConfigurationError, match=r"^the settings: wrong: .*smtp_password") as caught:
+        CheckedBefore()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_no_secret_is_shown_with_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTOMERS", "many")
+    with pytest.raises(ConfigurationError, match=r"^CUSTOMERS=many: input should be a valid integer"):
+        OfAShop()
+
+
+@pytest.mark.parametrize("line", ["SMTP_PASSWORD hunter2", "SMTP_PASSWORD='hunter2", "hunter2", "=hunter2"])
+def test_a_broken_line_of_dotenv_is_told_by_its_number(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(f"CUSTOMERS=2\n{line}\n", encoding="utf-8")
+    monkeypatch.setattr(app, "_current", app.Application(root=tmp_path))
+    with pytest.raises(ConfigurationError) as caught:
+        OfAShop()
+    assert str(caught.value).startswith(f"{tmp_path / '.env'}:2: ")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_secrets_of_settings_are_masked_once_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DSN", "postgresql://me:dsn-hunter2@db/x")
+    monkeypatch.setenv("SHOP_DATABASE", '{"word": "nested-hunter2"}')
+    monkeypatch.setenv("API_KEYS", '["first-hunter2", "other-hunter2"]')
+    OfAShop()
+    assert masked("dsn-hunter2 nested-hunter2 first-hunter2 other-hunter2") == "***** ***** ***** *****"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1e308", "inf", "nan", "36501"])

@@ -41,6 +41,30 @@ async def interrupts():
 async def exits_later():
     asyncio.get_running_loop().call_later(0.1, sys.exit, 3)
 
+async def interrupts_in_a_callback():
+    def interrupt(): raise KeyboardInterrupt
+    asyncio.get_running_loop().call_soon(interrupt)
+
+async def interrupts_in_a_group():
+    async def interrupt(): raise KeyboardInterrupt
+    async with asyncio.TaskGroup() as group:
+        group.create_task(interrupt())
+        await asyncio.sleep(1)
+
+async def closes():
+    asyncio.get_running_loop().close()
+
+async def leaves_a_slow_error():
+    class Slow(Exception):
+        def __str__(self):
+            import time
+            time.sleep(8)
+            return "at last"
+        __repr__ = __str__
+    async def fail(): raise Slow
+    asyncio.ensure_future(fail())
+    await asyncio.sleep(0.1)
+
 async def beside():
     await asyncio.sleep(2)
 """
@@ -50,7 +74,11 @@ SAID = {
     "stops_soon": "job culprit wanted to stop the event loop",
     "stops_from_a_thread": "job culprit wanted to stop the event loop",
     "stops_by_a_task": "job culprit wanted to stop the event loop",
-    "cancels_all": "something cancelled the scheduler's own task; it goes on",
+    "cancels_all": "job culprit wanted to cancel the scheduler's own task, which goes on",
+    "closes": "",
+    "leaves_a_slow_error": "leaves_a_slow_error.<locals>.fail",
+    "interrupts_in_a_callback": "job culprit: a task that it had begun wanted to end the program; it goes on",
+    "interrupts_in_a_group": "job culprit: a task that it had begun wanted to end the program; it goes on",
     "takes_the_threads": "",
     "interrupts": "job culprit: a task that it had begun wanted to end the program; it goes on",
     "exits_later": "job culprit: a task that it had begun wanted to end the program; it goes on",
@@ -74,7 +102,9 @@ def test_the_schedule_goes_on_and_what_runs_beside_it_is_not_touched(tmp_path: P
         wait_for(lambda: len(app.recorded("succeeded")) > before + 5, "further runs")
     assert process.popen.returncode == 0
     assert not [row for row in app.recorded("cancelled", "failed") if row["job_id"] == "beside"]
-    if name not in ("interrupts", "exits_later"):
+    if name in ("leaves_a_slow_error", "closes"):
+        assert "blocks the event loop" not in process.log()
+    elif not name.startswith(("interrupts", "exits_later")):
         assert "Traceback" not in process.log()
 
 

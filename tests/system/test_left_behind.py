@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from application import Application
+from sinks import free_port
 from waiting import wait_for
 
 pytestmark = [
@@ -18,7 +22,7 @@ pytestmark = [
 ]
 
 TASKS = """
-import asyncio, concurrent.futures, multiprocessing, os, threading, time
+import asyncio, atexit, concurrent.futures, multiprocessing, os, signal, threading, time
 
 forking = multiprocessing.get_context("fork")
 kept = []
@@ -52,6 +56,32 @@ def a_queue_that_nobody_reads():
 async def a_thread_of_the_loop():
     kept.append(asyncio.ensure_future(asyncio.to_thread(nap)))
 
+def a_daemon():
+    forking.Process(target=nap, name="exporter", daemon=True).start()
+
+def deaf_nap():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    nap()
+
+def a_deaf_process():
+    forking.Process(target=deaf_nap, name="exporter").start()
+
+def a_deaf_daemon():
+    forking.Process(target=deaf_nap, name="exporter", daemon=True).start()
+
+def an_end_that_waits():
+    atexit.register(nap)
+
+async def a_task_that_swallows_its_cancellation():
+    async def deaf():
+        while True:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                pass
+    kept.append(asyncio.ensure_future(deaf()))
+    nap(0)
+
 def a_thread_that_ends_soon():
     threading.Thread(target=nap, args=(3,), name="exporter").start()
 """
@@ -62,6 +92,9 @@ SAID = {
     "a_pool_of_threads": "the thread exporter_0",
     "a_queue_that_nobody_reads": "something that is neither a thread nor a process",
     "a_thread_of_the_loop": "the thread asyncio_0",
+    "a_deaf_process": "the process exporter",
+    "a_deaf_daemon": "the process exporter",
+    "a_task_that_swallows_its_cancellation": "a task of a_task_that_swallows_its_cancellation.<locals>.deaf",
 }
 
 
@@ -101,6 +134,21 @@ def test_the_end_waits_for_it_as_long_as_for_runs_and_names_it(tmp_path: Path, n
         wait_for(functools.partial(is_over, pid), "the end of the child")
 
 
+def test_a_daemon_that_can_be_ended_is_ended_without_a_word(tmp_path: Path) -> None:
+    app = left_by(tmp_path, "a_daemon", 60)
+    with app.running() as process:
+        [pid] = at_work(app)
+    assert "left behind" not in process.log()
+    wait_for(functools.partial(is_over, pid), "the end of the child")
+
+
+def test_what_is_registered_for_the_end_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    app = left_by(tmp_path, "an_end_that_waits", 1)
+    with app.running(expect=1) as process:
+        wait_for(lambda: app.recorded("succeeded"), "the end of the run")
+    assert "something that is neither a thread nor a process" in process.log()
+
+
 def test_what_ends_by_itself_in_time_is_waited_for(tmp_path: Path) -> None:
     app = left_by(tmp_path, "a_thread_that_ends_soon", 60)
     with app.running() as process:
@@ -117,3 +165,78 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         process.popen.send_signal(signal.SIGTERM)
         process.popen.wait(30)
     assert "the thread exporter" in process.log()
+
+
+BLOCKING = """
+import time
+
+async def blocks():
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            pass
+"""
+
+
+def hurried(process: subprocess.Popen[Any]) -> bool:
+    """Ask it again, and return whether it has ended."""
+    process.send_signal(signal.SIGINT)
+    return process.poll() is not None
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_coroutine_that_blocks_the_event_loop_for_ever_does_not_keep_the_process(
+    tmp_path: Path, again: bool
+) -> None:
+    app = Application(tmp_path)
+    app.environment["SCHEDULER_SHUTDOWN_GRACE_TIME"] = "600" if again else "1"
+    app.tasks(BLOCKING)
+    app.schedule(
+        'scheduler.add_job(blocks, "interval", seconds=1, id="job")',
+        "from app.services.my_tasks import blocks",
+    )
+    process = app.start()
+    try:
+        process.says("blocks the event loop")
+        process.popen.send_signal(signal.SIGTERM)
+        if again:
+            # Of two signals that come together Python may hear one only when its function returns.
+            wait_for(lambda: hurried(process.popen), "the end of the process", 30)
+        assert process.popen.wait(30) == 1
+    finally:
+        process.popen.kill()
+    assert "ended without waiting for runs: job job blocks the event loop" in process.log()
+
+
+FORKING = """
+import os, signal, time
+
+def forks():
+    if not os.path.exists("pids.txt") and os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open("pids.txt", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        time.sleep(600)
+"""
+
+
+def test_a_child_that_was_forked_keeps_neither_the_process_nor_the_port_of_the_dashboard(
+    tmp_path: Path,
+) -> None:
+    app = Application(tmp_path)
+    port = free_port()
+    app.environment |= {"SCHEDULER_DASHBOARD": "true", "SCHEDULER_DASHBOARD_PORT": str(port)}
+    app.tasks(FORKING)
+    app.schedule(
+        'scheduler.add_job(forks, "interval", seconds=2, id="forks")',
+        "from app.services.my_tasks import forks",
+    )
+    with app.running() as process:
+        [pid] = at_work(app)
+        process.says("dashboard")
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    finally:
+        os.kill(pid, signal.SIGKILL)

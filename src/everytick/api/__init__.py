@@ -13,4 +13,5 @@
 - `unsupported`: methods of APScheduler's class that a durable schedule cannot offer
 - `loading`: the user's schedule, and where log lines go
 - `service`: the scheduler as a process of its own, with signals
+- `ending`: the end of that process, whatever jobs do to keep it
 """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
+from functools import partial
 from typing import Any
 
-from everytick import app, standard_streams
+from everytick import app
 from everytick.engine.context import current_run, run_in
+from everytick.engine.tasks import OwnTask, tell_of_error
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.roles import ALL
@@ -20,12 +20,10 @@ from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, check_handles_of_a_loo
 from everytick.text.instants import at
 from loguru import logger
 
+from .ending import Guard, end, end_in_time
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 _SHOWN_JOBS = 10
-# How long the interpreter may take for its end, in seconds: when a thread or process holds it up, and when
-# nothing is known that does.
-_HELD_UP, _BUSY = 2.0, 8.0
 
 
 def run_until_stopped(
@@ -38,7 +36,7 @@ def run_until_stopped(
     Returns 0 after a clean drain, 1 if a run had to be cut or could not be recorded. A start that is asked to
     stop while it waits for the ledger ends the process with exit code 0. Threads and child processes that
     jobs left behind may go on for the rest of SCHEDULER_SHUTDOWN_GRACE_TIME; then they are cut, and the
-    process ends with exit code 1.
+    process ends with exit code 1. So it does where a coroutine blocks the event loop, so that no run can end.
 
     Raises:
         LedgerError: the ledger cannot be used; nothing was started.
@@ -49,29 +47,20 @@ def run_until_stopped(
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
-            _end(0)
+            end(0)
         if cut:
             logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
             # A function that was cut may keep its thread for ever; its outcome is in the ledger.
-            _end(1)
+            end(1)
     logger.info("stopped")
     return 0
 
 
-def _end(code: int) -> None:
-    for child in _children():
-        child.terminate()
-    logger.complete()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    standard_streams.finish()
-    system.end_process(code)
-
-
 def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
     """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
-    task = loop.create_task(serving)
+    task: asyncio.Task[int | None] = OwnTask(serving, loop)
     _let_no_job_stop(loop)
+    loop.set_exception_handler(tell_of_error)
     while True:
         try:
             return loop.run_until_complete(task)
@@ -119,6 +108,7 @@ async def _serve(
 ) -> int | None:
     """Return how many runs were cut; None if nothing was started."""
     stop, hurry = asyncio.Event(), asyncio.Event()
+    guard = Guard(asyncio.get_running_loop(), scheduler.settings.scheduler_shutdown_grace_time)
 
     def asked() -> None:
         (hurry if stop.is_set() else stop).set()
@@ -128,7 +118,7 @@ async def _serve(
         if not wait:
             asyncio.get_running_loop().call_later(MOMENT, hurry.set)
 
-    _on_signals(asked, stop.set)
+    _on_signals(asked, stop.set, guard)
     scheduler.on_shutdown = asked_by_a_job
     if not await _started(scheduler, stop):
         return None
@@ -141,7 +131,8 @@ async def _serve(
         logger.info("stopping")
         ends_at = system.monotonic() + scheduler.settings.scheduler_shutdown_grace_time
         cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
-        _end_in_time(ends_at, hurry.is_set())
+        guard.over()
+        end_in_time(ends_at, hurry.is_set())
         return cut
 
 
@@ -197,49 +188,13 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
             logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
 
 
-def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None]) -> None:
+def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None], guard: Guard) -> None:
     """Let each signal to stop call `asked` on the event loop, and that of a closed terminal `hung_up`."""
     loop = asyncio.get_running_loop()
+
+    def hear(call: Callable[[], None]) -> None:
+        guard.asked(again=call is asked)
+        loop.call_soon_threadsafe(call)
+
     for number in STOP_SIGNALS:
-        call = hung_up if number == HANGUP_SIGNAL else asked
-        system.on_signal(number, lambda call=call: loop.call_soon_threadsafe(call))  # type: ignore[misc]
-
-
-def _end_in_time(ends_at: float, in_a_hurry: bool) -> None:
-    """Let the process end by then, a moment of the monotonic clock, or when a further signal comes.
-
-    Otherwise the interpreter waits at its end for each thread and each process that a job left behind.
-    """
-    hurry = system.event()
-    for number in STOP_SIGNALS:
-        if number == HANGUP_SIGNAL:
-            system.ignore_signal(number)
-        else:
-            system.on_signal(number, hurry.set)
-    patience = 0.0 if in_a_hurry else ends_at - system.monotonic()
-
-    def end() -> None:
-        hurry.wait(patience)
-        # Most often the interpreter ends meanwhile, and this thread with it.
-        system.sleep(_HELD_UP)
-        if not (left := _left_behind()):
-            system.sleep(_BUSY)
-            left = _left_behind() or ["something that is neither a thread nor a process"]
-        logger.error("ended, although a job had left behind what goes on: {}", ", ".join(left))
-        _end(1)
-
-    system.start_thread(end, name="scheduler-end")
-
-
-def _children() -> list[Any]:
-    """Return the processes that jobs have begun by `multiprocessing` and that go on."""
-    # Not imported for this: then there are none.
-    module = sys.modules.get("multiprocessing.process")
-    return [] if module is None else sorted(module.active_children(), key=lambda it: str(it.name))
-
-
-def _left_behind() -> list[str]:
-    """Return what jobs left behind that the interpreter waits for at its end."""
-    threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
-    found = [f"the process {child.name}" for child in _children()]
-    return found + [f"the thread {thread.name}" for thread in threads]
+        system.on_signal(number, partial(hear, hung_up if number == HANGUP_SIGNAL else asked))

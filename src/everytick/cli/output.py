@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from everytick.masking import masked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,9 +111,9 @@ def print_text(text: str | Text) -> None:
 
 
 def print_aside(sentence: str) -> None:
-    """Print a sentence to standard error; that it cannot be written there keeps no answer back."""
+    """Print a sentence to standard error, without secrets. That it cannot be written keeps no answer back."""
     try:
-        print(sentence, file=sys.stderr)
+        print(masked(sentence), file=sys.stderr)
     except OSError:
         discard(sys.stderr)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from everytick.errors import LedgerError
-from everytick.settings import SchedulerSettings
+from everytick.masking import hide
 from everytick.system import system
 from everytick.text.wording import one_line
 
@@ -172,7 +172,7 @@ def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authent
     if not token:
         token, made = _kept_token(token_file(folder))
         # Hide the token in the log lines of runs too.
-        SchedulerSettings.secrets.add(token)
+        hide(token)
     return Authenticator(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from everytick.masking import masked
 from everytick.text.wording import not_a_run
 
 
@@ -11,7 +12,7 @@ class Problem(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
-        self.sentence = sentence
+        self.sentence = masked(sentence)
 
 
 def sentence_of(errors: list[dict[str, object]]) -> str:

@@ -12,7 +12,8 @@ from everytick.model.job import Job
 from everytick.model.zone_names import doubtful_zones
 from everytick.read.known_job import Declared, KnownJob, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
-from everytick.text.durations import duration
+from everytick.read.under_way import held_runs, past_timeout
+from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
 from sqlalchemy import Connection
 
@@ -29,6 +30,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
     """Look at each job that is in force."""
     found: list[Finding] = []
     in_code = {job.id: job for job in declared.jobs}
+    held = held_runs(connection)
     for known in jobs_in_force(connection):
         job = in_code.get(known.id)
         where = job.where if job is not None else f"job {known.id}"
@@ -40,6 +42,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
         found += _pause(known, now, zone, where)
         found += _failures(connection, known.id, where)
         found += _durations(connection, job, now, where)
+        found += _past_timeouts([run for run in held if run.job_id == known.id], job, now, where)
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
 
 
@@ -78,6 +81,16 @@ def _failures(connection: Connection, job_id: str, where: str) -> Iterator[Findi
     what = f"the last {len(failed)} runs of job {job_id} did not succeed{error}"
     right = f"{typed('why')} {shlex.quote(job_id)} --run {failed[0].run_id}"
     yield Finding("warning", "failures", what, where, right)
+
+
+def _past_timeouts(held: list[Any], job: Job | None, now: int, where: str) -> Iterator[Finding]:
+    timeout = job.options.timeout if job is not None else None
+    for run in held:
+        if overdue := past_timeout(run, timeout, now):
+            passed = f"although its timeout of {exact_seconds(timeout or 0)} passed {duration(overdue)} ago"
+            what = f"run {run.run_id} of job {run.job_id} goes on {passed}, and keeps its slot"
+            right = "a function that ends when it is cancelled (on a thread: when cancel_requested says so)"
+            yield Finding("warning", "timeout", what, where, right)
 
 
 def _durations(connection: Connection, job: Job | None, now: int, where: str) -> Iterator[Finding]:

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
-from everytick.settings import SchedulerSettings, zone_of_logs
+from everytick.masking import masked
+from everytick.settings import zone_of_logs
 from everytick.text.wording import cut_in_the_middle, storable
 from loguru import logger
+
+from .safe_errors import safe_now, within_reach
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -50,6 +53,8 @@ class Lines:
 
     def add(self, line: str) -> None:
         """Add a line; the oldest make room for it."""
+        # Masked before it is cut: of a secret that is cut, a part would be left.
+        line = storable(within_reach(line))
         line = line if len(line) <= _LOG_LENGTH else f"{line[:_LOG_LENGTH]} ...\n"
         self._lines.append(line)
         self._length += len(line)
@@ -62,7 +67,7 @@ class Lines:
         if not self._lines:
             return None
         first = f"({self._dropped} older line(s) left out)\n" if self._dropped else ""
-        return without_secrets(first + "".join(list(self._lines)))
+        return first + "".join(list(self._lines))
 
 
 _lines: ContextVar[Lines | None] = ContextVar("scheduler_lines", default=None)
@@ -83,6 +88,10 @@ def prepare(record: Record) -> None:
     there = record["time"].astimezone(zone_of_logs())
     # Loguru can show the offset of a zone only if that has always the same.
     record["time"] = there.astimezone(timezone(there.utcoffset() or timedelta(), there.tzname() or ""))
+    if record["exception"] is not None and record["exception"].value is not None:
+        # Loguru makes its text too, and mostly on the event loop.
+        shown = safe_now(record["exception"].value)
+        record["exception"] = record["exception"]._replace(type=type(shown), value=shown)
 
 
 def trace_of(record: Record) -> str:
@@ -120,16 +129,14 @@ def _keep(message: Any) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return text in which the secrets of the settings are stars."""
-    # The longest first: one may be a part of another.
-    for secret in sorted(SchedulerSettings.secrets, key=len, reverse=True):
-        text = text.replace(secret, "*****")
-    return storable(text)
+    """Return text in which the secrets of the settings are stars, as any database takes it."""
+    return storable(masked(text))
 
 
 def one_line(problem: BaseException) -> str:
     """Return what an exception says, and why: the parts of a group, else what it was raised from."""
-    return cut_in_the_middle(without_secrets(_said(problem, {id(problem)})), _ERROR_LENGTH)
+    problem = safe_now(problem)
+    return cut_in_the_middle(storable(_said(problem, {id(problem)})), _ERROR_LENGTH)
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
@@ -137,9 +144,10 @@ def _said(problem: BaseException, seen: set[int]) -> str:
     # A program may have put anything there.
     notes: Any = shown.__notes__
     shown.__notes__ = None
-    sentence = " ".join("".join(shown.format_exception_only()).split())
+    # Masked before the white space goes, which may be a part of a secret.
+    sentence = _on_a_line("".join(shown.format_exception_only()))
     texts = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
-    sentence += "".join(f" (note: {' '.join(note.split())})" for note in texts)
+    sentence += "".join(f" (note: {_on_a_line(note)})" for note in texts)
     if isinstance(problem, BaseExceptionGroup):
         # Often many parts say the same, as when one host does not answer.
         parts = Counter(_said(part, seen | {id(part)}) for part in problem.exceptions)
@@ -152,14 +160,18 @@ def _said(problem: BaseException, seen: set[int]) -> str:
         return sentence
     why = _said(cause, seen | {id(cause)})
     # Most libraries repeat what the error below said.
-    return sentence if str(cause) in sentence else f"{sentence} (from {why})"
+    return sentence if within_reach(str(cause)) in sentence else f"{sentence} (from {why})"
+
+
+def _on_a_line(text: str) -> str:
+    return " ".join(within_reach(text).split())
 
 
 def trace(problem: BaseException) -> str:
     """Return the traceback of an exception, from the first frame on that is the user's own."""
-    shown = traceback.TracebackException.from_exception(problem)
+    shown = traceback.TracebackException.from_exception(safe_now(problem))
     _leave_out_machinery(shown)
-    return cut_in_the_middle(without_secrets("".join(shown.format())), _TRACEBACK_LENGTH)
+    return cut_in_the_middle(storable(within_reach("".join(shown.format()))), _TRACEBACK_LENGTH)
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:

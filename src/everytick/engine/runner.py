@@ -28,6 +28,7 @@ from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
 from .retry import with_next_attempt
+from .safe_errors import safe, safe_now
 
 # How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
@@ -93,6 +94,9 @@ class Runner:
                 if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
                     log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+                    continue
+                loop = asyncio.get_running_loop()
+                loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
 
     @property
     def left(self) -> int:
@@ -145,7 +149,7 @@ class Runner:
             "attempt": claim.attempt,
             "run": claim.run_id,
         }
-        limit = None if job.options.timeout is None else asyncio.timeout(job.options.timeout)
+        limit, alarm = self._limited(claim, job)
         with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
@@ -156,12 +160,8 @@ class Runner:
             except BaseException as problem:
                 if limit is not None and limit.expired():
                     await self._timed_out(claim, job, started)
-                elif self._was_cut(claim):
-                    logger.opt(exception=problem).warning("interrupted: the process is stopping")
-                    self._end(claim, started, "interrupted", error=_INTERRUPTED)
                 else:
-                    logger.opt(exception=problem).error("{} failed", job.name)
-                    self._end(claim, started, "failed", problem=problem)
+                    await self._failed(claim, job, started, problem)
             else:
                 if limit is not None and limit.expired():
                     # It ended in its own way instead of letting itself be cancelled.
@@ -169,6 +169,34 @@ class Runner:
                 else:
                     logger.trace("{} succeeded", job.name)
                     self._end(claim, started, "succeeded", value=value)
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
+
+    def _limited(
+        self, claim: Claim, job: Job
+    ) -> tuple[asyncio.Timeout, asyncio.TimerHandle] | tuple[None, None]:
+        """Return the timeout of a run, and the timer that tells if it does not end by that."""
+        seconds = job.options.timeout
+        if seconds is None:
+            return None, None
+        loop, said = asyncio.get_running_loop(), f"its timeout of {exact_seconds(seconds)} has passed"
+        alarm = loop.call_later(seconds + _CANCEL_SECONDS, self._tell_of_deaf, claim, said)
+        return asyncio.timeout(seconds), alarm
+
+    def _tell_of_deaf(self, claim: Claim, why: str) -> None:
+        """Say that a run goes on although it was cancelled: nothing can end it but its own code."""
+        if self._under_way.get(claim.run_id, (None,))[0] is claim:
+            thread = self._calls.thread(claim.run_id)
+            how = "it swallows its cancellation" if thread is None else "a thread cannot be stopped"
+            logger.bind(job=claim.job_id).error(
+                "run {} of job {} goes on although {}: {}. It keeps its slot, and counts for max_instances,"
+                " until it ends by itself or its process is stopped",
+                claim.run_id,
+                claim.job_id,
+                why,
+                how,
+            )
 
     def _tell(self, job: Job, tell: Callable[[], None]) -> None:
         """Let the notifier hear of a run; that this fails is no reason for the run to fail."""
@@ -187,6 +215,17 @@ class Runner:
         starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
         verdicts = await asyncio.wrap_future(starting)
         return self.admission.may_enter(claim, job, verdicts[claim.run_id])
+
+    async def _failed(self, claim: Claim, job: Job, started: int, problem: BaseException) -> None:
+        was_cut = self._was_cut(claim)
+        # Its text is code of the job: on the event loop it could hold up all the others.
+        shown = await safe(problem)
+        if was_cut:
+            logger.opt(exception=shown).warning("interrupted: the process is stopping")
+            self._end(claim, started, "interrupted", error=_INTERRUPTED)
+        else:
+            logger.opt(exception=shown).error("{} failed", job.name)
+            self._end(claim, started, "failed", problem=problem, shown=shown)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         assert job.options.timeout is not None
@@ -251,6 +290,7 @@ class Runner:
         *,
         value: Any = None,
         problem: BaseException | None = None,
+        shown: BaseException | None = None,
         error: str | None = None,
     ) -> None:
         _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
@@ -260,7 +300,8 @@ class Runner:
         cancellation = self._cancellations.pop(claim.run_id, None)
         trace = None
         if problem is not None:
-            error, trace = capture.one_line(problem), capture.trace(problem)
+            shown = shown or safe_now(problem)
+            error, trace = capture.one_line(shown), capture.trace(shown)
         now = ticks.now()
         self.admission.ended((now - started) / ticks.SECOND)
         outcome = Outcome(claim, state, None, started, now, error, trace, log)

@@ -11,6 +11,7 @@ from typing import Any
 from loguru import logger
 
 from .context import current_run, run_in
+from .safe_errors import safe_now
 
 
 class RunTask(asyncio.Task[None]):
@@ -51,3 +52,35 @@ class Tasks:
             # The object in this variable is changed in place, so a copy of the variables would share it.
             variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
         return RunTask(work, job_id, variables)
+
+
+class OwnTask(asyncio.Task[Any]):
+    """A task of the scheduler's own, which no run can cancel, as by cancelling all tasks."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(work, loop=loop, name="scheduler")
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel it, unless a run asks for it."""
+        asking = current_run()
+        if asking is None:
+            return super().cancel(msg)
+        logger.error("job {} wanted to cancel the scheduler's own task, which goes on", asking.job_id)
+        return False
+
+
+def tell_of_error(loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+    """Log an error that the event loop met, such as that of a task whose result nobody wanted.
+
+    In the place of the loop's own handler, which shows the error by its `repr`: code of a job, on the loop.
+    """
+    problem, task = about.get("exception"), about.get("task") or about.get("future") or about.get("handle")
+    variables = getattr(task, "_context", None)
+    run = run_in(variables) if isinstance(variables, contextvars.Context) else None
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+    what = getattr(coroutine, "__qualname__", type(task).__name__)
+    whose = "" if run is None else f", of job {run.job_id}"
+    log = logger if run is None else logger.bind(job=run.job_id)
+    shown = safe_now(problem) if isinstance(problem, BaseException) else None
+    said = about.get("message") or "an error in the event loop"
+    log.opt(exception=shown).error("{} ({}{})", said, what, whose)

@@ -6,7 +6,8 @@ from typing import Any
 
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.resuming import keeps_waiting
-from everytick.text.durations import duration
+from everytick.read.under_way import past_timeout
+from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
 from everytick.text.wording import quoted
 
@@ -26,6 +27,15 @@ def _running(account: Account, row: Any) -> None:
     account.say(
         f"it is running: attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
     )
+    timeout = facts.options.timeout if facts.options else None
+    if overdue := past_timeout(row, timeout, facts.now):
+        is_coroutine = facts.job is not None and facts.job.is_coroutine_function
+        how = "a coroutine that swallows its cancellation" if is_coroutine else "on a thread"
+        account.say(
+            f"it has not ended although its timeout of {exact_seconds(timeout or 0)} passed"
+            f" {duration(overdue)} ago: its function goes on, {how}, keeps its slot and counts for"
+            " max_instances until it ends by itself or its process is stopped"
+        )
     _holder(account, row)
 
 

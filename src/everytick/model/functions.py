@@ -18,6 +18,8 @@ from importlib import import_module
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
+from everytick.errors import message_of
+
 # Limits of arguments that are stored: nested levels of lists and dicts, bits of a number, and bytes of all of
 # them as JSON. Each process that runs or shows jobs reads them.
 _DEEPEST = 50
@@ -286,7 +288,7 @@ def _imported(function: str) -> Any:
             found = getattr(found, part)
     except (Exception, SystemExit) as problem:
         # Also a module that ends the program when it is imported.
-        what = " ".join(f"{type(problem).__name__}: {problem}".split())
+        what = " ".join(f"{type(problem).__name__}: {message_of(problem)}".split())
         raise ValueError(f"{function!r} cannot be imported: {what}") from None
     return found
 

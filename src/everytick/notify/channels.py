@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from everytick.engine.capture import one_line, without_secrets
 from everytick.errors import ConfigurationError
+from everytick.masking import STARS, hide
 from everytick.settings import SchedulerSettings, alerts_not_installed
 
 from .messages import Message
@@ -23,7 +24,6 @@ _VARIABLE = "SCHEDULER_ALERT_URLS"
 # Between two addresses: commas and blanks, but only where the next one begins.
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 _REASON_LENGTH = 300
-_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]{4,})@")
 # The parts of an address that are long enough to be hidden wherever a service's answer repeats them.
 _PART = re.compile(r"[^/:@?&=,#\s]{4,}")
 # Their log lines may hold an address, or a part of it.
@@ -80,12 +80,12 @@ class Channel:
 
     def _hidden(self, reason: str) -> str:
         """Return a reason in one line, without anything of the address."""
-        text = " ".join(without_secrets(reason).split())
         scheme = self.name.split()[0]
+        text = without_secrets(reason)
         for part in self._parts:
             if part.lower() != scheme:
-                text = text.replace(part, "*****")
-        return text[:_REASON_LENGTH]
+                text = text.replace(part, STARS)
+        return " ".join(text.split())[:_REASON_LENGTH]
 
 
 def load(settings: SchedulerSettings, application: str) -> list[Channel]:
@@ -106,8 +106,8 @@ def load(settings: SchedulerSettings, application: str) -> list[Channel]:
     # By name, since the application's types must hold without it too.
     apprise = import_module("apprise")
     unique = list(dict.fromkeys(addresses))
-    passwords = (password for address in unique for password in _PASSWORD.findall(address))
-    SchedulerSettings.secrets |= {*unique, *passwords}
+    for address in unique:
+        hide(address)
     return [Channel(url, number, len(unique), apprise, application) for number, url in enumerate(unique, 1)]
 
 

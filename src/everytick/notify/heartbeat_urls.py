@@ -1,12 +1,12 @@
 """Dead man's switches: addresses that are called when a job's run begins and when it has ended.
 
 A service on the other side raises the alarm when no call comes, also when nothing is up here at all. Calls
-are made on a thread of their own, which there is from the first call on; the schedule never waits for one.
+are made on threads of their own, which there are from the first call on: the schedule never waits for one,
+nor does a host for another.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ START, SUCCESS, FAIL = "start", "success", "fail"
 # Of one address: a start, an end, and the same of the run after that. Older calls mean nothing by then.
 _MOST_CALLS = 4
 _MOST_ADDRESSES = 10_000
+# Each calls one host at a time, for as long as `sender.DEADLINE` at most.
+_MOST_THREADS = 32
 _TAIL_LENGTH = 10_000
 
 
@@ -66,8 +68,10 @@ class HeartbeatUrls:
         # Jobs whose address was refused, which is said once.
         self._refused: set[str] = set()
         self._changed = system.condition()
-        self._busy = self._stopped = False
-        self._thread: threading.Thread | None = None
+        # The hosts that are being called, each by one thread.
+        self._busy: set[str] = set()
+        self._threads = 0
+        self._stopped = False
 
     def started(self, job_id: str, ping: str) -> None:
         """Call soon that a run has begun."""
@@ -103,21 +107,29 @@ class HeartbeatUrls:
         with self._changed:
             if ping not in self._lines and len(self._lines) >= _MOST_ADDRESSES:
                 return
-            line = self._lines.setdefault(ping, _Line(urlsplit(address).netloc))
+            line = self._lines.setdefault(ping, _Line(urlsplit(address).netloc.lower()))
             while len(line.calls) >= _MOST_CALLS:
                 line.calls.popleft()
             line.calls.append(call)
-            if self._thread is None:
-                self._thread = system.start_thread(self._work, name="scheduler-heartbeat-urls")
+            self._have_threads()
             self._changed.notify_all()
 
     def _ready(self) -> str | None:
         """Return whose turn it is."""
         now = system.monotonic()
         for ping, line in self._lines.items():
-            if line.calls and self._resting.get(line.host, (0.0, 0))[0] <= now:
+            if line.calls and line.host not in self._busy and self._rests_until(line.host) <= now:
                 return ping
         return None
+
+    def _have_threads(self) -> None:
+        """Start a thread if the next call could be made, and all threads have one."""
+        if self._threads == len(self._busy) and self._threads < _MOST_THREADS and self._ready() is not None:
+            self._threads += 1
+            system.start_thread(self._work, name="scheduler-heartbeat-urls")
+
+    def _rests_until(self, host: str) -> float:
+        return self._resting.get(host, (0.0, 0))[0]
 
     def _work(self) -> None:
         while True:
@@ -130,10 +142,11 @@ class HeartbeatUrls:
                 # Behind the others: each address has its turn.
                 self._lines[ping] = line
                 call = line.calls[0]
-                self._busy = True
+                self._busy.add(line.host)
+                self._have_threads()
             done = self._is_settled(line.host, call)
             with self._changed:
-                self._busy = False
+                self._busy.discard(line.host)
                 if done and line.calls and line.calls[0] is call:
                     line.calls.popleft()
                 if not line.calls:
@@ -141,7 +154,11 @@ class HeartbeatUrls:
                 self._changed.notify_all()
 
     def _until_next(self) -> float | None:
-        waiting = [self._resting.get(line.host, (0.0, 0))[0] for line in self._lines.values() if line.calls]
+        waiting = [
+            self._rests_until(line.host)
+            for line in self._lines.values()
+            if line.calls and line.host not in self._busy
+        ]
         return max(0.0, min(waiting) - system.monotonic()) if waiting else None
 
     def _is_settled(self, host: str, call: _Call) -> bool:

@@ -8,15 +8,21 @@ of an address that does not take it, is decided here too.
 from __future__ import annotations
 
 import http.client
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from everytick.engine.capture import one_line
+from everytick.model import heartbeat_url
 from everytick.model.backoff import Backoff
-from everytick.text.durations import duration_of_seconds
+from everytick.system import BOTH_WAYS, system
+from everytick.text.durations import duration_of_seconds, exact_seconds
 from loguru import logger
 
 if TYPE_CHECKING:
@@ -30,9 +36,11 @@ KEPT_SECONDS = 3_600.0
 # The end of a process waits this many seconds for messages and calls that are under way.
 LAST_SECONDS = 3.0
 
-# How long a service may take for an answer, in seconds, and how much of that is read.
-_TIMEOUT = 10.0
+# How long a call may take as a whole, in seconds, and how much of an answer is read.
+DEADLINE = 10.0
 _ANSWER_LENGTH = 1_000
+_REDIRECTS, _REDIRECTS_WITH_BODY = (301, 302, 303, 307, 308), (307, 308)
+_MOST_REDIRECTS = 5
 # The service asks for another try, although the answer is an error of the caller.
 _TRY_AGAIN = (408, 429)
 
@@ -51,23 +59,140 @@ class NotTaken(Exception):
 def call(address: str, body: bytes | None, application: str) -> None:
     """Call an address: by POST with a body of text, by GET without one. Blocks until it is answered.
 
+    It may take DEADLINE seconds as a whole, however slowly a byte follows the other. Redirects are followed
+    on the same host only, and not from https to http: an address is a secret.
+
     Raises:
-        NotTaken: it did not answer, or with an error.
+        NotTaken: it did not answer in time, or with an error, or sends the call elsewhere.
     """
-    # A header is of Latin letters: others stand there as an address would have them.
-    headers = {"User-Agent": urllib.parse.quote(application, safe=" ()/:;,.-_+@")}
-    if body is not None:
-        headers["Content-Type"] = "text/plain; charset=utf-8"
-    try:
-        request = urllib.request.Request(address, body, headers)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            answer.read(_ANSWER_LENGTH)
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        hopeless = problem.code < 500 and problem.code not in _TRY_AGAIN
-        raise NotTaken(f"HTTP {problem.code}", hopeless=hopeless) from None
-    except Exception as problem:
-        raise NotTaken(_reason(problem)) from None
+    exchange = _Exchange(address, body, application)
+    system.start_thread(exchange.run, name="scheduler-call")
+    if not exchange.done.wait(DEADLINE):
+        exchange.give_up()
+        raise NotTaken(f"no answer within {exact_seconds(DEADLINE)}")
+    if exchange.problem is not None:
+        raise exchange.problem
+
+
+def redirected(before: str, after: str) -> str | None:
+    """Return the address to which an answer sends a call; None if it is on another host, or less safe."""
+    after = urllib.parse.urljoin(before, after)
+    if not heartbeat_url.is_address(after):
+        return None
+    old, new = urllib.parse.urlsplit(before), urllib.parse.urlsplit(after)
+    scheme, host, port = _place(old)
+    allowed = [(scheme, host, port)]
+    if (scheme, port) == ("http", 80):
+        allowed.append(("https", host, 443))
+    return after if _place(new) in allowed else None
+
+
+def _place(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+class _Exchange:
+    """One call and its answer, on a thread of its own: no library of Python has a deadline for all of it."""
+
+    def __init__(self, address: str, body: bytes | None, application: str) -> None:
+        self._address, self._body = address, body
+        # A header is of Latin letters: others stand there as an address would have them.
+        self._headers = {"User-Agent": urllib.parse.quote(application, safe=" ()/:;,.-_+@")}
+        if body is not None:
+            self._headers["Content-Type"] = "text/plain; charset=utf-8"
+        self.done = system.event()
+        self.problem: NotTaken | None = None
+        # Of the connection: closing this ends what waits for the other side.
+        self._handle: Any = None
+        self._is_over = False
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Make the call; `problem` is then why it was not taken, or None."""
+        try:
+            self._follow()
+        except NotTaken as problem:
+            self.problem = problem
+        except Exception as problem:
+            self.problem = NotTaken(_reason(problem))
+        finally:
+            self.done.set()
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Close the connection, so that the thread ends."""
+        with self._lock:
+            handle, self._handle, self._is_over = self._handle, None, True
+        if handle is not None:
+            with suppress(OSError):
+                handle.shutdown(BOTH_WAYS)
+            handle.close()
+
+    def _follow(self) -> None:
+        opener = urllib.request.build_opener(_Http(self._connect), _Https(self._connect), _NoRedirects())
+        address, body = self._address, self._body
+        for _redirect in range(_MOST_REDIRECTS + 1):
+            try:
+                request = urllib.request.Request(address, body, self._headers)
+                with opener.open(request, timeout=DEADLINE) as answer:
+                    answer.read(_ANSWER_LENGTH)
+                return
+            except urllib.error.HTTPError as problem:
+                problem.close()
+                if (to := problem.headers.get("Location")) is None or problem.code not in _REDIRECTS:
+                    raise _refused(problem.code) from None
+                if (there := redirected(address, to)) is None:
+                    said = f"HTTP {problem.code}, which sends the call to another address: it is not followed"
+                    raise NotTaken(said, hopeless=True) from None
+                address, body = there, body if problem.code in _REDIRECTS_WITH_BODY else None
+        raise NotTaken(f"more than {_MOST_REDIRECTS} redirects", hopeless=True)
+
+    def _connect(self, *arguments: Any, **options: Any) -> Any:
+        made = system.connect(*arguments, **options)
+        with self._lock:
+            if self._is_over:
+                made.close()
+                raise TimeoutError
+            if self._handle is not None:
+                # Of the address before this one.
+                self._handle.close()
+            # A shutdown by one handle counts for all of them: TLS may take the other one over.
+            self._handle = made.dup()
+        return made
+
+
+def _refused(code: int) -> NotTaken:
+    return NotTaken(f"HTTP {code}", hopeless=code < 500 and code not in _TRY_AGAIN)
+
+
+def _made(kind: Any, connect: Callable[..., Any], host: str, **options: Any) -> Any:
+    made = kind(host, **options)
+    # The only place at which `http.client` lets a connection be known before TLS begins, or a proxy is asked.
+    made._create_connection = connect
+    return made
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, connect: Callable[..., Any]) -> None:
+        super().__init__()
+        self._kind: Any = partial(_made, http.client.HTTPConnection, connect)
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._kind, request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, connect: Callable[..., Any]) -> None:
+        super().__init__()
+        self._kind: Any = partial(_made, http.client.HTTPSConnection, connect)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._kind, request)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_given: Any) -> None:
+        """Let a redirect be an error: it is looked at first."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from .job_ids import check_job
 from .paging import first_of
+from .run_columns import without_secrets
 from .schemas import Entry
 
 _audit = schema.audit.c
@@ -40,7 +41,7 @@ def audit_entries(
 
     By the primary key. People's actions are few beside the runs, and are removed with them.
     """
-    query = select(schema.audit).order_by(_audit.audit_id.desc()).limit(limit + 1)
+    query = select(*without_secrets(schema.audit)).order_by(_audit.audit_id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(_audit.audit_id < before)
     if job_id is not None:
@@ -50,7 +51,7 @@ def audit_entries(
 
 def requests_about(connection: Connection, run_id: int) -> list[Any]:
     """Return the rows of what people and programs asked for about a run, oldest first."""
-    query = select(schema.audit).where(_audit.run_id == run_id).order_by(_audit.audit_id)
+    query = select(*without_secrets(schema.audit)).where(_audit.run_id == run_id).order_by(_audit.audit_id)
     return list(connection.execute(query))
 
 
@@ -61,7 +62,7 @@ def newest_request(
 
     run_id: only about this run. until: only what was asked for by then, in microseconds UTC.
     """
-    query = select(schema.audit).where(_audit.job_id == job_id, _audit.action == action)
+    query = select(*without_secrets(schema.audit)).where(_audit.job_id == job_id, _audit.action == action)
     if run_id is not None:
         query = query.where(_audit.run_id == run_id)
     if until is not None:

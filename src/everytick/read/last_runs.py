@@ -13,9 +13,9 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, type_coerce
 
-from .run_columns import STARTED, STATE
+from .run_columns import STARTED, STATE, Masked
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
@@ -146,7 +146,7 @@ def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[An
 
 
 def _of_ticks() -> Select[Any]:
-    columns = (_runs.run_id, STATE, _runs.error, _runs.finished_us)
+    columns = (_runs.run_id, STATE, type_coerce(_runs.error, Masked).label("error"), _runs.finished_us)
     walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
     return _first(walk.subquery(), _USUAL, [lambda c: c.state != "skipped"])
 

@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.masking import masked
 from everytick.model import ticks
 from everytick.store import schema
-from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, null
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Label,
+    Table,
+    Text,
+    TypeDecorator,
+    and_,
+    bindparam,
+    case,
+    null,
+    type_coerce,
+)
 
 _runs = schema.runs.c
 
@@ -20,5 +33,27 @@ _is_ahead = and_(_runs.state == "running", _runs.started_us > _now)
 
 STATE: Label[str] = case((_is_ahead, "claimed"), else_=_runs.state).label("state")
 STARTED: Label[Any] = case((_is_ahead, null()), else_=_runs.started_us).label("started_us")
+
+
+class Masked(TypeDecorator[str]):
+    """Text that is read without secrets: it may have been written before the settings named them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        """Return the text with stars in the place of secrets."""
+        return None if value is None else masked(value)
+
+
+def without_secrets(table: Table) -> list[Any]:
+    """Return the columns of a table, with secrets masked in what jobs and people said."""
+    said = ("error", "traceback", "text", "note", "who")
+    return [type_coerce(it, Masked).label(it.name) if it.name in said else it for it in table.columns]
+
+
 # All columns of a run.
-RUN = [{"state": STATE, "started_us": STARTED}.get(column.name, column) for column in schema.runs.columns]
+RUN = [
+    {"state": STATE, "started_us": STARTED}.get(column.name, column)
+    for column in without_secrets(schema.runs)
+]

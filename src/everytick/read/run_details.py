@@ -19,6 +19,7 @@ from . import schemas
 from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
+from .run_columns import without_secrets
 from .runs import read_run, shown
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
     """Return the attempts of a run that began, oldest first."""
     logs = schema.logs
     # By the primary key, which begins with the run.
-    logged = select(logs.c.attempt, logs.c.text).where(logs.c.run_id == row.run_id)
+    logged = select(*without_secrets(logs)).where(logs.c.run_id == row.run_id)
     found = earlier_attempts(connection, row.run_id)
     texts = {one.attempt: one.text for one in connection.execute(logged)}
     # A run that waits, or was given up or cancelled before it began, has no attempt of this number.
@@ -112,7 +113,7 @@ def earlier_attempts(connection: Connection, run_id: int) -> list[Any]:
     """Return the rows of a run's attempts before its latest, which stands in the run itself; oldest first."""
     attempts = schema.attempts
     # By the primary key, which begins with the run.
-    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+    query = select(*without_secrets(attempts)).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
     return list(connection.execute(query))
 
 

@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everytick.model import ticks
 from everytick.store import schema
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, type_coerce
 
-from .run_columns import RUN, STATE
+from .run_columns import RUN, STATE, Masked
 from .runs import HELD, WAITING
 
 _runs = schema.runs.c
+# How long a coroutine may take to clean up when its timeout has passed, in microseconds.
+_MOMENT = 5 * ticks.SECOND
 
 # Without tracebacks, and only the beginning of an error: lists need no more.
 LISTED = [
-    column if column.name != "error" else func.substr(column, 1, 400).label("error")
+    column if column.name != "error" else type_coerce(func.substr(column, 1, 400), Masked).label("error")
     for column in RUN
     if column.name != "traceback"
 ]
@@ -38,6 +41,17 @@ def held_runs(connection: Connection, limit: int | None = None, job_id: str | No
 def waiting_runs(connection: Connection, limit: int | None = None) -> Sequence[Any]:
     """Return runs that wait for a start or a retry, soonest first. Uses the index scheduler_runs_waiting."""
     return connection.execute(select(*LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(limit)).all()
+
+
+def past_timeout(row: Any, timeout: float | None, now: int) -> int:
+    """Return for how many microseconds a run has gone on behind its timeout of some seconds; 0 if it has not.
+
+    It may take a moment to end when it is cancelled.
+    """
+    if timeout is None or row.state != "running":
+        return 0
+    overdue = now - row.started_us - round(timeout * ticks.SECOND)
+    return overdue if overdue > _MOMENT else 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from everytick.masking import masked
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.text.wording import storable
@@ -48,7 +49,7 @@ def pause(connection: Connection, job_id: str, note: str | None, until: int | No
     state = read(connection, job_id)
     if state is not None:
         end_if_over(connection, state)
-    note = None if note is None else storable(note)
+    note = None if note is None else storable(masked(note))
     values = {"job_id": job_id, "now": ticks.now(), "note": note, "until": until}
     changed = connection.execute(job_sql.PAUSE_JOB, values).rowcount
     return bool(changed or connection.execute(job_sql.CHANGE_PAUSE, values).rowcount)

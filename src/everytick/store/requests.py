@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from everytick.masking import masked
 from everytick.model import ticks
 from everytick.text.wording import storable
 
@@ -34,7 +35,7 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 
     Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
     """
-    values = {"run_id": run_id, "now": ticks.now(), "error": storable(error)}
+    values = {"run_id": run_id, "now": ticks.now(), "error": storable(masked(error))}
     if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
         return "cancelled"
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
@@ -61,6 +62,6 @@ def note_down(
     note: str | None = None,
 ) -> None:
     """Write down who did what, when."""
-    values = {"now": ticks.now(), "who": storable(who), "action": action}
-    note = None if note is None else storable(note)
+    values = {"now": ticks.now(), "who": storable(masked(who)), "action": action}
+    note = None if note is None else storable(masked(note))
     connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})

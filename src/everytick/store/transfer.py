@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 
 from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.masking import masked
 from everytick.system import system
 from sqlalchemy import select
 
@@ -185,7 +186,7 @@ def _in_use(source: Ledger, host: str, pid: int) -> LedgerError:
 
 def _close_source(source: Ledger, target: Ledger, who: str, dead: dict[str, int]) -> Mark:
     """Give back and end the runs of dead processes, and close the ledger for all writers; return the mark."""
-    note = f"from {source} to {target}"
+    note = masked(f"from {source} to {target}")
     with _transaction(source) as connection:
         for process_id, host, pid, beat, beat_us, *_ in connection.execute(sql.LIST_PROCESSES).fetchall():
             if dead.get(process_id) != beat:

@@ -16,6 +16,7 @@ from everytick import app
 from everytick.engine import capture
 from everytick.engine.context import Run
 from everytick.engine.ports import SpanOpener
+from everytick.engine.safe_errors import safe_now
 from everytick.errors import how_to_install
 from everytick.model import ticks
 from everytick.settings import settings
@@ -114,6 +115,7 @@ class _RunSpan:
         if problem is None:
             self._span.set_status(Status(StatusCode.OK))
         else:
+            problem = safe_now(problem)
             cancelled = isinstance(problem, asyncio.CancelledError) and not problem.args
             message = "cancelled" if cancelled else capture.one_line(problem)
             # In our own words, in which the secrets of the settings are stars.

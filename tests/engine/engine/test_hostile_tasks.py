@@ -13,10 +13,18 @@ from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick.doctor import history
 from everytick.engine import runner as runner_room
+from everytick.explain import why
+from everytick.model import ticks
+from everytick.read import under_way
+from everytick.read.known_job import Declared
+from everytick.settings import settings
+from everytick.store.querying import connect
+from loguru import logger
 
 import added_tasks
-from inside import rows, until
+from inside import rows, rows_of, until
 from ledgers import changing
 
 
@@ -182,3 +190,56 @@ def test_a_job_that_would_never_run_is_refused(scheduler: AsyncIOScheduler, trig
 def test_a_date_older_than_the_history_is_refused(scheduler: AsyncIOScheduler) -> None:
     with pytest.raises(ScheduleError, match="older than SCHEDULER_HISTORY_DAYS"):
         SchedulerClient().add_job(added_tasks.note, "date", run_date="2020-01-01", id="old")
+
+
+@pytest.mark.full
+async def test_who_swallows_the_cancellation_of_its_timeout_is_told_of_everywhere(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_room, "_CANCEL_SECONDS", 0.3)
+    monkeypatch.setattr(under_way, "_MOMENT", ticks.SECOND // 10)
+    over = asyncio.Event()
+
+    async def deaf() -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                continue
+
+    def endless() -> None:
+        while not over.is_set():
+            time.sleep(0.05)
+
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{level} {message}", level="WARNING")
+    scheduler.add_job(deaf, "interval", seconds=0.1, id="deaf", timeout=0.2)
+    scheduler.add_job(endless, "date", id="endless", timeout=0.2)
+    scheduler.add_job(deaf, "date", id="asked")
+    declared = {job.id: job for job in scheduler.get_jobs()}
+    given = Declared([*declared.values()], scheduler.defaults, settings().allowed_functions)
+
+    def told(*words: str) -> list[str]:
+        return [line for line in lines if all(word in line for word in words)]
+
+    async with scheduler:
+        try:
+            await until(lambda: rows_of(scheduler, "asked") and rows_of(scheduler, "asked")[0]["started_us"])
+            await asyncio.to_thread(SchedulerClient().cancel_run, rows_of(scheduler, "asked")[0]["run_id"])
+            passed = "goes on although its timeout of 0.2 seconds has passed"
+            await until(lambda: told("ERROR", f"of job deaf {passed}: it swallows its cancellation"))
+            await until(lambda: told("ERROR", f"of job endless {passed}: a thread cannot be stopped"))
+            await until(lambda: told("ERROR", "of job asked goes on although it was cancelled"))
+            for job_id in ("deaf", "endless"):
+                [row] = [row for row in rows_of(scheduler, job_id) if row["state"] == "running"]
+                found = why(scheduler.ledger, job_id, None, row["run_id"], declared, None, settings())
+                assert "not ended although its timeout of 0.2 seconds passed" in " ".join(found.sentences)
+                with connect(scheduler.ledger) as connection:
+                    findings = history.examine_history(connection, given, ticks.now(), scheduler.timezone)
+                assert [it for it in findings if f"of job {job_id} goes on although its timeout" in it.what]
+            # It counts for max_instances, and is not begun again.
+            assert len(told(f"of job deaf {passed}")) == 1
+        finally:
+            over.set()
+        await until(lambda: [row for row in rows_of(scheduler, "deaf") if row["state"] == "timed_out"])
+    logger.remove(sink)

@@ -15,8 +15,8 @@ from everytick import (
     ConfigurationError,
     Run,
     SchedulerClient,
-    SchedulerSettings,
     current_run,
+    masking,
 )
 from everytick.model import ticks
 from everytick.settings import settings
@@ -105,7 +105,8 @@ async def test_a_run_is_a_span_and_what_its_task_does_stands_below(
 async def test_what_fails_and_what_takes_too_long_is_an_error(
     traced: AsyncIOScheduler, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SchedulerSettings, "secrets", {"hunter22"})
+    monkeypatch.setattr(masking, "_known", {})
+    masking.hide("hunter22")
 
     def fails() -> None:
         run = current_run()

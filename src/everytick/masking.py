@@ -1,0 +1,295 @@
+"""Secrets, and their masking: one place for log lines, errors, alerts, pages, commands and the API.
+
+The settings name their secrets here, as `hide` and `hide_secrets` do; whatever shows or keeps a text asks
+`masked`. A secret is found as it is, and as other programs write it: percent-encoded and decoded, with the
+escapes of `repr`, JSON and HTML, with its white space folded, in base64. Other encodings are not looked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import html.entities
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+STARS = "*****"
+
+# A shorter one would turn every text into stars.
+_SHORTEST = 4
+# The shortest part of a secret that is taken for a secret of its own: a line, a step of a path.
+_SHORTEST_LINE, _SHORTEST_STEP = 8, 16
+# The pattern of a longer one would take long to be made: it is only looked for as it is, and line by line.
+_LONGEST = 8_000
+# How deep values are looked into.
+_DEEPEST = 10
+_NO_TEXT = (bool, int, float, Decimal, date, time, timedelta, Enum, NoneType)
+_NO_SECRETS = ("true", "false", "none", "null")
+
+_SECRET_NAME = re.compile(
+    r"(^|_)(\w*(passw(or)?d|secret|token|apikey)|passphrase|credential|key)s?(_|$)|(^|_)(pass|pwd)$"
+)
+# A password in an address, of one host of several, up to the first `@` and up to the last one.
+_PASSWORD = re.compile(r"(?://|,)[^/@:,\s]*:([^/@\s]+)@")
+_LONGEST_PASSWORD = re.compile(r"//[^/@:\s]*:(\S+)@")
+_ALONE = re.compile(r"\A\s*[A-Za-z][\w+.-]*://[^/@:]*:(.+)@", re.DOTALL)
+# `password=...`, as in the query of an address and in the words with which libpq and ODBC connect.
+_PAIR = re.compile(r"""([A-Za-z][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&;]+)""")
+
+# What may stand for white space: itself folded or escaped, and what indents the traceback of a group.
+_BLANK = (
+    r"(?i:[\s|+>]|%(?:25)?(?:20|09|0a|0d)|\\+(?:[nrt]|u00(?:20|09|0a|0d)|x(?:20|09|0a|0d))"
+    r"|&\#(?:x20|x9|xa|xd|32|9|10|13);)+"
+)
+# What may stand for backslashes, which are doubled with each encoding.
+_BACKSLASHES = r"(?i:\\(?:u00|x)5c|\\|%(?:25)?5c|&\#(?:92|x5c);)+"
+# Digits behind the colon of an address that are its port.
+_PORT = re.compile(r"\d{1,5}(/|$)")
+
+# The secrets, the longest first, with what finds them, which is made when it is asked for.
+_known: dict[str, _Finder] = {}
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a value of this name is a secret: `smtp_password`, `apiKey`, `DB-TOKEN`."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
+    return _SECRET_NAME.search(parts) is not None
+
+
+def hide(secret: str) -> None:
+    """Let a value be masked from now on, and the secrets in it: its lines, or its password."""
+    _add([*_with_decoded([secret]), *_parts(secret)])
+
+
+def hide_secrets(value: object, name: str = "") -> None:
+    """Let the secrets in a value be masked from now on.
+
+    They are all that is of a secret type, such as `SecretStr`, or has a secret's name, in models, mappings
+    and lists too, and the passwords in addresses. `name`: what the value is called.
+    """
+    _hide_secrets(value, is_secret_name(name), 0)
+
+
+def hide_unchecked(model: Any, values: object) -> None:
+    """Let the secrets be masked among the values of which a model of pydantic is to be made.
+
+    They may be wrong, and must not be shown by the error that says so.
+    """
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            kinds = kinds_of(model, name)
+            hide_secrets(value, "secret" if is_secret_kind(kinds) else name if is_text_kind(kinds) else "")
+            for inner in kinds:
+                for each in value if isinstance(value, list | tuple) else [value]:
+                    hide_unchecked(inner, each)
+
+
+def kinds_of(model: Any, name: object) -> tuple[type, ...]:
+    """Return the types that the annotation of a model's field names; `name` may be an alias."""
+    for own, field in getattr(model, "model_fields", {}).items():
+        aliases = getattr(field.validation_alias, "choices", [field.validation_alias])
+        if name in (own, field.alias, *aliases):
+            return tuple(_kinds(field.annotation))
+    return ()
+
+
+def is_secret_kind(kinds: Iterable[type]) -> bool:
+    """Return whether a value of one of these types is a secret, such as `SecretStr`."""
+    return any(hasattr(kind, "get_secret_value") for kind in kinds)
+
+
+def is_text_kind(kinds: Sequence[type]) -> bool:
+    """Return whether a value of one of these types may be text of any kind, and no number, date or choice."""
+    return not kinds or not all(issubclass(kind, _NO_TEXT) for kind in kinds)
+
+
+def masked(text: str) -> str:
+    """Return text with stars in the place of secrets."""
+    # Others may add some meanwhile.
+    for finder in list(_known.values()):
+        text = finder.masked(text)
+    return text
+
+
+def longest() -> int:
+    """Return how many characters a secret takes at most in a text, whichever way it is written."""
+    return max((len(secret) * 12 for secret in _known), default=0)
+
+
+class _Finder:
+    """Finds one secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        # Letters and digits are written in one way only: a text without these need not be looked at closer.
+        self._core = max(re.findall(r"[A-Za-z0-9]+", secret), key=len, default="")
+        self._pattern: re.Pattern[str] | None = None
+        self._encoded = _in_base64(secret) if len(secret) <= _LONGEST else frozenset()
+
+    def masked(self, text: str) -> str:
+        if self._core in text:
+            if self._pattern is None:
+                self._pattern = re.compile(_pattern(self._secret))
+            text = self._pattern.sub(STARS, text)
+        for encoded in self._encoded:
+            text = text.replace(encoded, STARS)
+        return text
+
+
+def _add(secrets: Iterable[str]) -> None:
+    global _known
+    found = {each.strip() for each in secrets}
+    new = {each for each in found if len(each) >= _SHORTEST and each.lower() not in _NO_SECRETS} - {*_known}
+    if new:
+        # Another thread may go through the old ones.
+        everything = {**_known, **{secret: _Finder(secret) for secret in new}}
+        # The longest first: one may be a part of another.
+        _known = dict(sorted(everything.items(), key=lambda item: -len(item[0])))
+
+
+def _hide_secrets(value: Any, is_secret: bool, depth: int) -> None:
+    value = _plain(value)
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, str):
+        if is_secret:
+            hide(value)
+        else:
+            _add(_with_decoded(_in_text(value)))
+        _hide_secrets(_from_json(value), False, depth + 1)
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            _hide_secrets(each, is_secret or is_secret_name(str(name)), depth + 1)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            _hide_secrets(each, is_secret, depth + 1)
+    elif hasattr(value, "get_secret_value"):
+        secret = value.get_secret_value()
+        _hide_secrets(secret if isinstance(secret, bytes) else str(secret), True, depth + 1)
+
+
+def _plain(value: Any) -> Any:
+    """Return text of bytes and of an address, a mapping of an object with fields; any other as it is."""
+    if isinstance(value, bytes | bytearray):
+        return value.decode("utf-8", "replace")
+    if hasattr(value, "unicode_string"):
+        # An address of pydantic's.
+        return value.unicode_string()
+    kind = type(value)
+    fields = getattr(kind, "model_fields", None) or getattr(kind, "__dataclass_fields__", None)
+    if fields:
+        more = getattr(value, "model_extra", None) or {}
+        return {**{name: getattr(value, name, None) for name in fields}, **more}
+    # An address of another library.
+    password = getattr(value, "password", None)
+    return {"password": password} if isinstance(password, str) else value
+
+
+def _from_json(text: str) -> Any:
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    annotation = getattr(annotation, "__value__", annotation)
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    elif get_origin(annotation) is Literal:
+        yield Enum
+    else:
+        for inner in get_args(annotation):
+            yield from _kinds(inner)
+
+
+def _with_decoded(secrets: Iterable[str]) -> list[str]:
+    return [way for secret in secrets for way in (secret, unquote(secret), unquote_plus(secret))]
+
+
+def _in_text(text: str) -> list[str]:
+    """Return the passwords in a text that need not be secret as a whole."""
+    longest = [*_LONGEST_PASSWORD.findall(text), *_ALONE.findall(text)]
+    passwords = [one for one in longest if not _PORT.match(one)]
+    found = [*_PASSWORD.findall(text), *passwords]
+    for password in passwords:
+        begin, end, _rest = re.match(r"([^/?#]*)([/?#]?)(.*)", password, re.DOTALL).groups()  # type: ignore[union-attr]
+        # It has signs that had to be percent-encoded: programs take parts of it for a port, or a host.
+        if ("@" in begin) is not bool(end):
+            found += re.split("[/?#@:]", password)
+    for name, value in _PAIR.findall(text):
+        if is_secret_name(name):
+            found.append(re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "'\"" else value)
+    return found
+
+
+def _parts(secret: str) -> list[str]:
+    """Return the parts of a secret that are secrets too: its lines, the path and the query of an address."""
+    found = _in_text(secret)
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        # Logs are written line by line, and only some of them may be kept.
+        found += [line for line in lines if len(line.strip()) >= _SHORTEST_LINE and "-----" not in line]
+    for address in secret.split():
+        if "://" in address:
+            with suppress(ValueError):
+                parts = urlsplit(address)
+                told = parts.path + (f"?{parts.query}" if parts.query else "")
+                user = parts.username if not parts.password else None
+                steps = [told, user or "", *parts.path.split("/"), *re.split("[&=]", parts.query)]
+                found += [step for step in steps if len(step) >= _SHORTEST_STEP]
+    return _with_decoded(found)
+
+
+def _pattern(secret: str) -> str:
+    """Return the regular expression of all that a program may write in the place of a secret."""
+    if len(secret) > _LONGEST:
+        return re.escape(secret)
+    return _BLANK.join("".join(map(_ways, re.findall(r"\\+|[^\\]", word))) for word in secret.split())
+
+
+def _ways(character: str) -> str:
+    """Return the regular expression of the ways in which a character is written, or a row of backslashes."""
+    if character[0] == "\\":
+        return _BACKSLASHES
+    if character.isascii() and (character.isalnum() or character in "-_."):
+        return re.escape(character)
+    number = ord(character)
+    utf8, utf16 = character.encode("utf-8", "surrogatepass"), character.encode("utf-16-be", "surrogatepass")
+    ways = [
+        rf"\\*+{re.escape(character)}",
+        "".join(f"%(?:25)?{byte:02x}" for byte in utf8),
+        rf"\\++U{number:08x}",
+        "".join(rf"\\++u{utf16[at]:02x}{utf16[at + 1]:02x}" for at in range(0, len(utf16), 2)),
+        # As in the `repr` of bytes.
+        "".join(rf"\\++x{byte:02x}" for byte in utf8),
+        rf"&\#0*{number};",
+        rf"&\#x0*{number:x};",
+    ]
+    if number < 256:
+        ways.append(rf"\\++x{number:02x}")
+    if name := html.entities.codepoint2name.get(number):
+        ways.append(f"&{name};")
+    return f"(?i:{'|'.join(ways)})"
+
+
+def _in_base64(secret: str) -> frozenset[str]:
+    """Return what of a secret is to be seen in base64, wherever it stands in what was encoded."""
+    found = set[str]()
+    given = secret.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + given).decode().rstrip("=")
+        # The first and the last letter may hold bits of what stands beside it.
+        known = encoded[(before * 8 + 5) // 6 : (before + len(given)) * 8 // 6]
+        if len(known) >= _SHORTEST_LINE:
+            found |= {known, known.replace("+", "-").replace("/", "_")}
+    return frozenset(found)

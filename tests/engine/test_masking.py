@@ -1,0 +1,186 @@
+"""Secrets are masked whichever way they are written, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
+
+import pytest
+from everytick import masking
+from everytick.masking import hide, hide_secrets, masked
+from pydantic import AnyUrl, BaseModel, HttpUrl, PostgresDsn, RedisDsn, SecretBytes, SecretStr
+
+KEY = """-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
+MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu
+-----END PRIVATE KEY-----
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_known", {})
+
+
+SECRETS = {
+    "two blanks": "correct  horse  battery",
+    "lines": KEY.strip(),
+    "for an address": "p@ss/w:rd?&=%+#1",
+    "quotes": 'it\'s "quoted" \\ and `so`',
+    "accents": "pässwörd-naïve",
+    "beyond the plane": "key-\N{LOCK}-of-mine",
+    "control characters": "esc\x1bape\x07d-one",
+    "markup": "<b>&amp;</b>-secret",
+    "backslashes": "domain\\\\user\\name",
+    "only signs": "!$%&/()=?",
+}
+WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: text,
+    "folded": lambda text: " ".join(text.split()),
+    "repr": repr,
+    "repr of bytes": lambda text: repr(text.encode()),
+    "repr twice": lambda text: repr(repr(text)),
+    "repr of a dictionary": lambda text: repr({"a": [text]}),
+    "ascii": ascii,
+    "JSON": json.dumps,
+    "JSON with its letters": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON in JSON": lambda text: json.dumps({"a": json.dumps({"b": text})}),
+    "percent": lambda text: quote(text, safe=""),
+    "percent in a path": quote,
+    "percent in a form": quote_plus,
+    "percent in small letters": lambda text: quote(text, safe="").replace("%2F", "%2f").replace("%3A", "%3a"),
+    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "a query": lambda text: urlencode({"q": text}),
+    "HTML": html.escape,
+    "indented": lambda text: "\n".join(f"  | {line}" for line in text.splitlines()),
+    "backslashreplace": lambda text: text.encode("ascii", "backslashreplace").decode(),
+    "base64 behind a name": lambda text: base64.b64encode(b"user:" + text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_masked_whichever_way_it_is_written(kind: str, way: str) -> None:
+    secret = SECRETS[kind]
+    hide(secret)
+    written = WAYS[way](secret)
+    shown = masked(f"cannot log in with {written} at all")
+    assert masking.STARS in shown
+    if way.startswith("base64"):
+        # Of what stands beside it a letter or two hold a part of the secret's first and last byte.
+        assert len(shown) < len("cannot log in with  at all") + 20
+    else:
+        # Beside the stars are only the quotes and names that were put around it.
+        around = r"""[b'"\\{}\[\]:| aq=]*"""
+        assert re.fullmatch(rf"cannot log in with {around}\*{{5}}{around} at all", shown), shown
+
+
+def test_each_line_of_a_secret_is_masked_alone() -> None:
+    hide(KEY)
+    for line in KEY.splitlines()[1:3]:
+        assert masked(f"read {line}!") == "read *****!"
+    assert masked("no -----BEGIN PRIVATE KEY----- found") == "no -----BEGIN PRIVATE KEY----- found"
+
+
+def test_a_secret_of_several_lines_is_masked_in_the_traceback_of_a_group() -> None:
+    hide("first half\nother half")
+    group = ExceptionGroup("all", [ValueError("first half\nother half is wrong")])
+    shown = masked("".join(traceback.format_exception(group)))
+    assert "half" not in shown
+    assert "is wrong" in shown
+
+
+class Mail(BaseModel):
+    host: str = "mail.example.org"
+    password: str = "nested-hunter2"
+    word: SecretStr = SecretStr("typed-hunter2")
+
+
+@dataclass
+class Login:
+    user: str
+    passwd: str
+
+
+class Settings(BaseModel):
+    value: Any = None
+
+
+HOLDERS = {
+    "text": ("password", "plain-hunter2", "plain-hunter2"),
+    "secret bytes": ("value", SecretBytes(b"bytes-hunter2"), "bytes-hunter2"),
+    "model": ("value", Mail(), "nested-hunter2"),
+    "secret type in a model": ("value", Mail(), "typed-hunter2"),
+    "models in a list": ("value", [Mail()], "nested-hunter2"),
+    "list of secrets": ("value", [SecretStr("a-hunter2"), SecretStr("b-hunter2")], "b-hunter2"),
+    "list by name": ("api_keys", ["a-hunter2", "b-hunter2"], "b-hunter2"),
+    "dictionary": ("value", {"db": {"apiKey": "dict-hunter2"}}, "dict-hunter2"),
+    "dictionary by name": ("tokens", {"github": "dict-hunter2"}, "dict-hunter2"),
+    "dataclass": ("value", Login("me", "data-hunter2"), "data-hunter2"),
+    "address of pydantic": ("value", PostgresDsn("postgresql://me:dsn-hunter2@db/x"), "dsn-hunter2"),
+    "several hosts": ("value", PostgresDsn("postgresql://a:x-hunter2@h1,b:y-hunter2@h2/x"), "y-hunter2"),
+    "any address": ("value", AnyUrl("amqp://me:any-hunter2@mq/x"), "any-hunter2"),
+    "address without a user": ("value", RedisDsn("redis://:redis-hunter2@cache/0"), "redis-hunter2"),
+    "encoded in an address": ("value", AnyUrl("amqp://me:p%40ss-hunter2@mq/x"), "p@ss-hunter2"),
+    "to be encoded": ("value", AnyUrl("amqp://me:p ss-hunter2@mq/x"), "p ss-hunter2"),
+    "query": ("value", HttpUrl("https://h/x?a=1&api_key=query-hunter2"), "query-hunter2"),
+    "text with an address": ("value", "see https://me:text-hunter2@h/x", "text-hunter2"),
+    "a slash in it": ("value", "postgresql://me:a/b@c-hunter2@h/x", "a/b@c-hunter2"),
+    "words of libpq": ("value", "host=db user=me password='two  words-hunter2'", "two  words-hunter2"),
+    "words of ODBC": ("value", "Server=db;Uid=me;Pwd=odbc-hunter2;Encrypt=yes", "odbc-hunter2"),
+    "split address": ("value", urlsplit("amqp://me:split-hunter2@mq/x"), "split-hunter2"),
+    "JSON": ("value", SecretStr('{"private_key": "json\\nhunter2", "type": "x"}'), "json\nhunter2"),
+    "password of a secret address": ("value", SecretStr("amqp://me:only-hunter2@mq/x"), "only-hunter2"),
+    "path of a secret address": (
+        "value",
+        SecretStr("https://hooks.example.org/services/T0/B0/hunter2hunter2"),
+        "/services/T0/B0/hunter2hunter2",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_secrets_are_found_wherever_settings_hold_them(kind: str) -> None:
+    name, value, secret = HOLDERS[kind]
+    hide_secrets({name: value})
+    assert "hunter2" not in masked(f"cannot use {secret} here")
+
+
+@pytest.mark.parametrize("password", ["hunter2/x1y2", "hunter2@x1y2", "hunter2#x1y2", "hunter2?x1y2@z3z4"])
+def test_the_parts_of_a_password_are_masked_that_are_taken_for_a_port_or_a_host(password: str) -> None:
+    hide_secrets({"dsn": f"postgresql://me:{password}@db.example.org:5432/shop"})
+    shown = masked("'hunter2' is not a port, and x1y2@db.example.org:5432/shop cannot be resolved")
+    assert shown == "'*****' is not a port, and *****@db.example.org:5432/shop cannot be resolved"
+
+
+def test_what_is_no_secret_stays() -> None:
+    hide_secrets(
+        {
+            "smtp_host": "mail.example.org",
+            "address": "https://example.org:8443/@scope/package?page=2",
+            "is_secret": "true",
+            "queue": "amqp://me:hunter2@broker/path?mail=owner@example.org",
+            "mail": Mail(),
+            "pin": SecretStr("123"),
+        }
+    )
+    text = "mail.example.org https://example.org:8443/@scope/package?page=2"
+    text += " is true, 123 times at broker/path, owner"
+    assert masked(text) == text
+
+
+def test_masking_is_quick_on_long_texts_that_nearly_hold_a_secret() -> None:
+    hide("a\\b  c\\\\d!!")
+    hide("  x y z w \\ v")
+    begin = time.monotonic()
+    for text in ("\\" * 20_000, "a\\b " * 20_000, "x " * 50_000, "a" * 1_000_000):
+        masked(text)
+    assert time.monotonic() - begin < 5
