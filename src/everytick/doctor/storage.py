@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def examine_file(ledger: SqliteLedger) -> tuple[bool, list[Finding]]:
     except LedgerError as problem:
         return False, [*found, Finding("error", "ledger", str(problem), place, None)]
     found += _writable(ledger.path)
+    found += _rights(ledger.path)
     found += _size(ledger.path)
     if revision != REVISION:
         return False, [*found, of_another_version(revision, place)]
@@ -112,6 +114,21 @@ def _writable(path: Path) -> Iterator[Finding]:
         if not os.access(place, os.W_OK):
             what = f"{place} cannot be written by this user: no scheduler of this user can start"
             yield Finding("error", "ledger", what, str(place), "the right to write, for the scheduler's user")
+
+
+def _rights(path: Path) -> Iterator[Finding]:
+    """Tell of a file that others may read or write: an older version made it so, or somebody did."""
+    rights, folder = (place.stat().st_mode for place in (path, path.parent))
+    # Who may not pass through the folder gets to no file in it.
+    others = [who for who, passes in ((0o070, 0o010), (0o007, 0o001)) if rights & who and folder & passes]
+    if os.name != "posix" or not others:
+        return
+    writable = any(rights & who & 0o022 for who in others)
+    who = "everybody on this machine" if 0o007 in others else "its group"
+    why = "who writes the ledger decides what runs" if writable else "it has arguments and errors of jobs"
+    what = f"{path} can be {'written' if writable else 'read'} by {who}: {why}"
+    right = f"chmod go= {shlex.quote(str(path))}, if nobody else is meant to"
+    yield Finding("warning" if writable else "note", "rights", what, str(path), right)
 
 
 def _size(path: Path) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import tomllib
+from typing import Any
 
 from everytick.command_line import typed_in
 from everytick.installed import engine_line, is_stale
@@ -47,8 +49,15 @@ def take(project: Project, ref: str | None) -> int:
 
 def _tell_what_comes(project: Project, before: str) -> None:
     """Say which engine is installed and run next; refuse one from another place, of which nothing was run."""
-    came = engine_line(project.git("show", f"{before}:./pyproject.toml", ok=(0, 128)))
-    comes = project.engine_line()
+    was = project.git("show", f"{before}:./pyproject.toml", ok=(0, 128))
+    now = (project.root / "pyproject.toml").read_text(encoding="utf-8")
+    came, comes = engine_line(was), engine_line(now)
+    if _redirected(now) != _redirected(was):
+        raise UpdateError(
+            "the update was taken, and nothing of it was run: pyproject.toml tells uv now to take `everytick`"
+            " from elsewhere ([tool.uv]). If that is meant (see `git diff pyproject.toml`), run"
+            f" `{typed_in(project.root, 'update --finish')}`. To undo the update instead: {UNDO}"
+        )
     if came is None or comes is None or came == comes:
         return
     if comes.address != came.address:
@@ -62,6 +71,16 @@ def _tell_what_comes(project: Project, before: str) -> None:
         f" {_short(came.commit)}. It is installed now, upgrades the ledger of this machine, and is checked"
         " and tested. `git diff` shows the merge."
     )
+
+
+def _redirected(text: str) -> list[Any]:
+    """Return what a `pyproject.toml` tells uv of the engine beside its line."""
+    try:
+        uv = tomllib.loads(text).get("tool", {}).get("uv", {})
+    except tomllib.TOMLDecodeError:
+        return []
+    others = [it for name in ("override-dependencies", "constraint-dependencies") for it in uv.get(name, ())]
+    return [uv.get("sources", {}).get("everytick"), *(it for it in others if it.startswith("everytick"))]
 
 
 def _short(commit: str | None) -> str:

@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from everytick.doctor.storage import examine_file
 from everytick.store.opening import ledger_at
+from everytick.store.sqlite import SqliteLedger
 
 
 def rights(path: Path) -> str:
@@ -41,3 +43,29 @@ def test_rights_that_somebody_gave_stay(tmp_path: Path) -> None:
     ledger_at(f"sqlite:///{tmp_path / 'data' / 'ledger.db'}").prepare()
     assert rights(tmp_path / "data") == "0o750"
     assert rights(tmp_path / "data/ledger.db") == "0o640"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
+@pytest.mark.parametrize(
+    ("folder", "file", "said"),
+    [
+        (0o700, 0o666, None),
+        (0o755, 0o600, None),
+        (0o755, 0o644, ("note", "read by everybody on this machine: it has arguments")),
+        (0o750, 0o640, ("note", "read by its group")),
+        (0o777, 0o666, ("warning", "written by everybody on this machine: who writes the ledger decides")),
+    ],
+)
+def test_doctor_tells_of_a_ledger_that_others_can_reach(
+    tmp_path: Path, folder: int, file: int, said: tuple[str, str] | None
+) -> None:
+    ledger = SqliteLedger(f"sqlite:///{tmp_path / 'data' / 'ledger.db'}")
+    ledger.prepare()
+    (tmp_path / "data").chmod(folder)
+    (tmp_path / "data/ledger.db").chmod(file)
+    _is_readable, findings = examine_file(ledger)
+    found = [(it.level, it.what) for it in findings if it.check == "rights"]
+    assert len(found) == (said is not None)
+    if said is not None:
+        assert found[0][0] == said[0]
+        assert said[1] in found[0][1]
