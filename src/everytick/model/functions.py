@@ -271,7 +271,7 @@ def check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
 
 
 def check_reference(function: Any) -> None:
-    """Refuse what is no `package.module:name`."""
+    """Refuse anything but `package.module:name`."""
     if not isinstance(function, str) or not _REFERENCE.fullmatch(function):
         raise ValueError(
             f"{str(function)[:80]!r} is not a reference such as"
