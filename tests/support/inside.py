@@ -23,7 +23,7 @@ from everytick.system import use
 from ledgers import changing, rows_in
 
 # Jobs of the tests call functions of the tests; some tests write such modules themselves.
-OWN_MODULES = ["app", "leaving", "on_postgres", "passing"]
+OWN_MODULES = ["app", "leaving", "on_postgres", "passing", "plugin_of_a_person"]
 OWN_MODULES += sorted(file.stem for file in Path(__file__).parents[1].rglob("[!_]*.py"))
 
 

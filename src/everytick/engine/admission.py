@@ -115,6 +115,8 @@ class Admission:
 
     def may_enter(self, claim: Claim, job: Job, verdict: str) -> bool:
         """Return whether the ledger lets a run begin; tell why if it does not."""
+        if verdict == "started":
+            return True
         log = logger.bind(job=claim.job_id)
         if verdict == "lost":
             log.warning("run {} was taken over by another process", claim.run_id)
@@ -124,7 +126,7 @@ class Admission:
             most = job.options.max_instances
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
             self._listeners.overlapped(job.id, (claim.tick,))
-        return verdict == "started"
+        return False
 
     def take_back(self, run_id: int) -> Claim | None:
         """Return a run that was claimed and has not begun, which will not begin any more; None if it has."""

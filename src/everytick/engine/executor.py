@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -88,7 +89,7 @@ class Calls:
         self._on_threads[run_id] = future
         # Shielded: cancelling the waiting must not look like a cancelled function.
         value = await asyncio.shield(asyncio.wrap_future(future))
-        if is_awaitable(value):
+        if value is not None and is_awaitable(value):
             # The function returned a coroutine, which goes on here and can be cancelled.
             del self._on_threads[run_id]
         return value
@@ -107,11 +108,12 @@ async def call_function(job: Job, on_thread: Callable[[Callable[[], Any]], Await
         call = functools.partial(job.func, *job.args, **job.kwargs)
         inside = functools.partial(contextvars.copy_context().run, _call_plain, call)
         value = await on_thread(inside)
-        if is_awaitable(value):
+        if value is not None and is_awaitable(value):
             # A plain function (a lambda, a callable object) may hand back a coroutine.
             with _ending_in_a_child():
                 value = await value
-    check_that_it_ran(value)
+    if value is not None:
+        check_that_it_ran(value)
     return value
 
 
@@ -132,8 +134,21 @@ class _ending_in_a_child:
     """
 
     def __enter__(self) -> None:
-        self._pid = system.pid()
+        self._forks = _forks
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if system.pid() != self._pid:
+        if _forks != self._forks:
             end_child(problem)
+
+
+# How often this process, or one that it comes from, was made by a fork.
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)

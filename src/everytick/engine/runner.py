@@ -149,7 +149,8 @@ class Runner:
             "attempt": claim.attempt,
             "run": claim.run_id,
         }
-        limit, alarm = self._limited(claim, job)
+        timeout = job.options.timeout
+        limit, alarm = (None, None) if timeout is None else self._limited(claim, timeout)
         with logger.contextualize(**about):
             try:
                 with self._open_span(run, claim.due):
@@ -173,13 +174,8 @@ class Runner:
                 if alarm is not None:
                     alarm.cancel()
 
-    def _limited(
-        self, claim: Claim, job: Job
-    ) -> tuple[asyncio.Timeout, asyncio.TimerHandle] | tuple[None, None]:
+    def _limited(self, claim: Claim, seconds: float) -> tuple[asyncio.Timeout, asyncio.TimerHandle]:
         """Return the timeout of a run, and the timer that tells if it does not end by that."""
-        seconds = job.options.timeout
-        if seconds is None:
-            return None, None
         loop, said = asyncio.get_running_loop(), f"its timeout of {exact_seconds(seconds)} has passed"
         alarm = loop.call_later(seconds + _CANCEL_SECONDS, self._tell_of_deaf, claim, said)
         return asyncio.timeout(seconds), alarm

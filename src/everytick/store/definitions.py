@@ -129,7 +129,7 @@ def added_since(connection: Connection, serial: int) -> list[AddedRow]:
 def _sound(rows: Iterable[Sequence[Any]]) -> list[AddedRow]:
     """Return the rows whose id and numbers are such: a file takes any type in any column (R8).
 
-    The others stay in the ledger, and whoever reads it is shown what is wrong with them.
+    The others stay in the ledger, where pages and commands show them.
     """
     kinds = {"job_id": str, "serial": int, "watermark": int}
     found = [AddedRow(*row) for row in rows]

@@ -76,7 +76,7 @@ ORDER BY job_id
 """
 )
 
-# A file takes any type in any column: what is no number counts as 0.
+# A file takes any type in any column: anything but a number counts as 0.
 LAST_SERIAL = "SELECT COALESCE(max(CAST(serial AS BIGINT)), 0) FROM scheduler_jobs"
 
 EXHAUST_JOB = """
