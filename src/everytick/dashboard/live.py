@@ -18,6 +18,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from .answers import Answers
+from .guard import Guard
+from .sessions import EndedSessions
 
 LOOK_SECONDS = 1.0
 # How many listeners are told of a change at once, and how long after them the next ones.
@@ -148,11 +150,18 @@ async def live(request: Request) -> Response:
     events = listeners.changes()
     # Begun here, so that others who come at the same time count it.
     first = await anext(events)
-    return StreamingResponse(_all_of(first, events), media_type="text/event-stream")
+    guard: Guard = request.app.state.guard()
+    told = _while_signed_in(first, events, guard.ended, request.state.visitor.session)
+    return StreamingResponse(told, media_type="text/event-stream")
 
 
-async def _all_of(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def _while_signed_in(
+    first: bytes, events: AsyncGenerator[bytes, None], ended: EndedSessions, session: str
+) -> AsyncIterator[bytes]:
+    """Pass events on until the session is ended; `session` is empty for a token, which has none."""
     async with aclosing(events):
         yield first
         async for event in events:
+            if session and await ended.has(session):
+                return
             yield event

@@ -7,7 +7,7 @@ import functools
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import pytest
 from everytick.dashboard import live
 from everytick.dashboard.answers import Answers
 from everytick.dashboard.live import Live
+from everytick.dashboard.sessions import EndedSessions
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
+from everytick.system import use
 
 from inside import scheduler_settings, until
 
@@ -163,3 +165,18 @@ async def test_a_page_that_opens_as_the_last_one_closes_is_told(
     await until(lambda: len(events) >= 2)
     listeners.close()
     await second
+
+
+async def test_a_page_that_stays_open_hears_nothing_after_the_sign_out(ledger: Ledger) -> None:
+    async def events() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"event"
+
+    ended, present = EndedSessions(ledger), [1000.0]
+    with use(monotonic=lambda: present[0]):
+        told = live._while_signed_in(b"first", events(), ended, "a session")
+        by_token = live._while_signed_in(b"first", events(), ended, "")
+        assert [await anext(told) for _ in range(3)] == [b"first", b"event", b"event"]
+        await ended.end("a session")
+        assert [event async for event in told] == []
+        assert [await anext(by_token) for _ in range(3)] == [b"first", b"event", b"event"]
