@@ -26,6 +26,7 @@ from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
 KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
 
 _LONGEST_ID = 500
+_LONGEST_NAME = 1_000
 
 
 class JobDeclarations:
@@ -218,8 +219,11 @@ class JobDeclarations:
 
 
 def shown_name(name: Any) -> str:
-    """Return a job's name as it can be kept: without halves of characters."""
-    return str(name).encode(errors="replace").decode()
+    """Return a job's name as it can be kept: without halves of characters; refuse one that nobody reads."""
+    text = str(name)
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"name= has {len(text):,} characters: at most {_LONGEST_NAME:,} are kept")
+    return text.encode(errors="replace").decode()
 
 
 def _checked(values: dict[str, Any]) -> Options:

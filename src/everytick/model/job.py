@@ -19,6 +19,8 @@ from .schedule import Schedule
 _LONGEST_RETRY_DELAY = 3_600.0
 # A century in seconds: more is a mistake, and instants must fit into 64 bits.
 _LONGEST = 100 * 366 * 86_400
+# More of anything is a mistake, and numbers must fit into 64 bits.
+_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Options:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
+            if value > _MOST:
+                raise ValueError(f"{name}={value!r:.40} must be a whole number, at most {_MOST:,}")
         if self.on_crash not in ("rerun", "skip"):
             raise ValueError(f"on_crash={self.on_crash!r} must be 'rerun' or 'skip'")
         check_queue(self.queue)

@@ -152,8 +152,9 @@ class Metrics(Collector):
             "Runs that ended and ticks that were skipped, by outcome and by the reason of skipping.",
             labels=["job_id", "outcome", "reason"],
         )
-        for key, number in sorted(aggregate.ended.items()):
-            ended.add_metric(key, number)
+        # By their text: a file takes any type in any column, and one odd run must not end all scrapes.
+        for key, number in sorted(aggregate.ended.items(), key=str):
+            ended.add_metric([str(part) for part in key], number)
         followed = CounterMetricFamily(
             "scheduler_repeated_attempts",
             "Attempts that ended badly and were followed by another one.",

@@ -339,3 +339,21 @@ async def test_a_job_with_an_option_of_a_newer_version_is_kept_and_stops_nothing
         assert [job.id for job in again.get_jobs()] == ["older"]
     listed = {row["id"]: row for row in ask_json(again, "jobs")}
     assert "lacks: overlap" in str(listed["newer"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": "x" * 1_001}, "name= has 1,001 characters: at most 1,000 are kept"),
+        ({"retries": 10**30}, "retries=1000000000000000000000000000000 must be a whole number, at most"),
+        ({"max_instances": 2**31}, "max_instances=2147483648 must be a whole number, at most 2,147,483,647"),
+        ({"max_catch_up": 2**63}, "max_catch_up=9223372036854775808 must be a whole number, at most"),
+    ],
+)
+async def test_more_than_any_job_needs_is_refused(
+    scheduler: AsyncIOScheduler, given: dict[str, Any], said: str
+) -> None:
+    async with scheduler:
+        for who in (scheduler, SchedulerClient()):
+            with pytest.raises(ScheduleError, match=said):
+                who.add_job(added_tasks.note, "interval", hours=1, id="job", **given)
