@@ -56,7 +56,8 @@ class Made(Application):
         self.tasks_file = self.folder / "app/services/my_tasks.py"
         self.ledger_file = self.folder / "data/ledger.db"
         self.environment: dict[str, str] = {}
-        self.makes_its_ledger = False
+        # An older version must not find a ledger of the newest.
+        self.makes_its_ledger = True
         # What the processes print goes into files here.
         (self.folder / ".git/info/exclude").write_text("run-*.log\n")
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run
+from everytick import AsyncIOScheduler, Run, ScheduleError, SchedulerClient, current_run, masking
 from everytick.settings import SchedulerSettings
 from everytick.system import use
 from loguru import logger
@@ -237,7 +237,7 @@ async def test_log_lines_of_a_run_are_kept_with_secrets_as_stars(
         mail_password: SecretStr = SecretStr("kept-to-itself")
         broker_url: str = "amqp://me:in-the-url@host/x"
 
-    monkeypatch.setattr(SchedulerSettings, "secrets", set())
+    monkeypatch.setattr(masking, "_known", {})
     Settings()
 
     def job() -> None:
