@@ -178,6 +178,7 @@ def test_the_advised_command_is_the_one_that_found_the_package(by_hand: Path) ->
         (by_hand / "market" / "__main__.py").touch()
 
 
+@pytest.mark.full
 def test_the_advised_command_stays_the_one_that_was_typed_when_a_package_registers_later(
     by_hand: Path,
 ) -> None:
@@ -190,6 +191,7 @@ def test_the_advised_command_stays_the_one_that_was_typed_when_a_package_registe
     )
 
 
+@pytest.mark.full
 def test_a_package_that_is_run_as_a_file_advises_a_python_that_is_there(by_hand: Path) -> None:
     (by_hand / "market" / "__main__.py").write_text(
         "from everytick import cli\nfrom market import application\n\n"

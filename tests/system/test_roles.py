@@ -37,6 +37,7 @@ def stop(*processes: Running) -> None:
         assert process.popen.wait(40) == 0, process.log()
 
 
+@pytest.mark.full
 async def test_runs_that_a_scheduler_claims_wait_for_a_worker(tmp_path: Path) -> None:
     ran: list[str] = []
     with scheduler_settings(tmp_path, SCHEDULER_ROLE="scheduler"):

@@ -290,6 +290,7 @@ def calls(folder: Path) -> list[str]:
     return (folder.parent / "calls").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.full
 def test_a_second_make_waits_for_the_one_that_installs(app: Path) -> None:
     done_well(started(app, "install"))
     (app.parent / "wait").touch()
@@ -305,6 +306,7 @@ def test_a_second_make_waits_for_the_one_that_installs(app: Path) -> None:
     assert len(calls(app)) == 2
 
 
+@pytest.mark.full
 def test_the_environment_that_a_killed_make_left_is_put_back(app: Path) -> None:
     done_well(started(app, "install"))
     (app.parent / "wait").touch()
@@ -350,6 +352,7 @@ def test_a_python_that_is_named_is_used_and_only_once(app: Path) -> None:
     assert which_environment(app) == 2
 
 
+@pytest.mark.full
 def test_without_uv_a_python_that_is_named_is_the_only_one(app: Path) -> None:
     own = fresh_folder("a b") / "python"
     own.write_text(f'#!/bin/sh\necho "$@" >> "{app.parent}/calls"\nexec "{sys.executable}" "$@"\n')

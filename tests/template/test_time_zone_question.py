@@ -66,6 +66,7 @@ def test_a_time_zone_that_is_near_to_none_gets_no_wrong_hint(answer: str) -> Non
     assert refusal("timezone", answer) == expected
 
 
+@pytest.mark.full
 def test_the_settings_and_the_code_give_the_hints_of_the_question() -> None:
     """One list serves all three: what is meant by a zone does not depend on where it is written."""
     letters, names = random.Random(7), included("time-zones.txt")

@@ -76,6 +76,7 @@ async def test_ticks_missed_before_a_pause_are_an_outage(scheduler: AsyncIOSched
     assert found == [("outage", 3), ("paused", 2)]
 
 
+@pytest.mark.full
 async def test_a_run_that_waits_for_its_jitter_is_not_begun_in_a_pause(scheduler: AsyncIOScheduler) -> None:
     calls: list[int] = []
     scheduler.add_job(lambda: calls.append(1), "interval", seconds=0.5, id="job", jitter=4)

@@ -144,6 +144,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.full
 async def test_a_row_runs_no_code_but_the_applications(
     scheduler: AsyncIOScheduler, log: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +187,7 @@ ODD = {
 }  # fmt: skip
 
 
+@pytest.mark.full
 async def test_odd_values_in_a_row_stop_no_other_job(scheduler: AsyncIOScheduler, log: list[str]) -> None:
     rows: dict[str, dict[str, str]] = {f"row {number}": {} for number in range(len(ODD["scheduler_jobs"]))}
     await with_rows(scheduler, rows)
@@ -249,6 +251,7 @@ async def test_a_setting_allows_another_package(
     assert trace.exists()
 
 
+@pytest.mark.full
 async def test_a_function_that_is_no_longer_allowed_does_not_run(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         job = scheduler.add_job(added_tasks.note, "interval", hours=1, id="row")
@@ -268,6 +271,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.full
 async def test_to_read_nothing_is_imported(
     scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,6 +183,7 @@ def test_open_pages_take_at_most_half_of_the_connections(served: Served) -> None
             one.close()
 
 
+@pytest.mark.full
 def test_there_is_room_for_a_probe_while_all_others_are_being_answered(served: Served) -> None:
     may_end = asyncio.Event()
 

@@ -14,6 +14,7 @@ from everytick.store.opening import ledger_at
 from inside import rows, until
 
 
+@pytest.mark.full
 async def test_ticks_of_the_same_moment_are_claimed_in_one_transaction(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +37,7 @@ async def test_ticks_of_the_same_moment_are_claimed_in_one_transaction(
     assert not [row for row in rows(scheduler, "succeeded") if row["started_us"] < row["tick_us"]]
 
 
+@pytest.mark.full
 async def test_a_run_that_will_soon_have_a_slot_is_started_with_its_claim(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

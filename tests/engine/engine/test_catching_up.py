@@ -331,6 +331,7 @@ async def test_a_catch_up_that_waited_for_a_slot_takes_one_slot(scheduler: Async
     assert job.ticks == sorted(job.ticks)
 
 
+@pytest.mark.full
 async def test_a_catch_up_that_was_given_back_at_a_stop_takes_one_slot(scheduler: AsyncIOScheduler) -> None:
     job = Stretched()
     job.declare(scheduler)
@@ -348,6 +349,7 @@ async def test_a_catch_up_that_was_given_back_at_a_stop_takes_one_slot(scheduler
     assert job.ticks == sorted(job.ticks)
 
 
+@pytest.mark.full
 async def test_a_catch_up_for_workers_takes_one_slot_of_one_of_them(tmp_path: Path) -> None:
     job = Stretched()
     with scheduler_settings(tmp_path, SCHEDULER_ROLE="scheduler"):
@@ -367,6 +369,7 @@ async def test_a_catch_up_for_workers_takes_one_slot_of_one_of_them(tmp_path: Pa
     assert job.ticks == sorted(job.ticks)
 
 
+@pytest.mark.full
 async def test_a_run_of_a_catch_up_whose_turn_has_not_come_can_be_cancelled(
     scheduler: AsyncIOScheduler,
 ) -> None:

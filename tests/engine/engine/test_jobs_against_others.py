@@ -48,6 +48,7 @@ async def test_a_job_cannot_cancel_runs_of_others(scheduler: AsyncIOScheduler, s
     assert not rows(scheduler, "cancelled")
 
 
+@pytest.mark.full
 async def test_runs_that_are_about_to_begin_go_on_too(scheduler: AsyncIOScheduler) -> None:
     async def cancels() -> None:
         cancel_all()
@@ -61,6 +62,7 @@ async def test_runs_that_are_about_to_begin_go_on_too(scheduler: AsyncIOSchedule
     assert {row["state"] for row in rows(scheduler)} <= {"succeeded", "queued"}
 
 
+@pytest.mark.full
 async def test_a_slot_that_is_cancelled_from_elsewhere_gives_its_run_back(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -121,6 +123,7 @@ async def await_in_a_thread(kind: type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("function", [raise_in_a_thread, await_in_a_thread])
+@pytest.mark.full
 async def test_what_closes_a_coroutine_ends_only_the_run_that_raises_it(
     scheduler: AsyncIOScheduler, function: Callable[..., Any]
 ) -> None:

@@ -65,6 +65,7 @@ async def all_slots_taken(scheduler: AsyncIOScheduler, slots: int) -> AsyncItera
 
 @pytest.mark.usefixtures("all_looked_at_once")
 @pytest.mark.parametrize("before", ["", "a short run that makes slots seem to get free soon"])
+@pytest.mark.full
 async def test_a_run_without_a_slot_waits_and_is_not_called_running(
     scheduler: AsyncIOScheduler, before: str
 ) -> None:
@@ -137,6 +138,7 @@ async def test_a_backlog_of_a_job_drains_oldest_first_and_without_a_pulse(
 
 
 @pytest.mark.usefixtures("all_looked_at_once")
+@pytest.mark.full
 async def test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_up_for(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -154,6 +156,7 @@ async def test_of_a_job_without_coalescing_as_many_ticks_wait_as_would_be_made_u
         assert waiting()
 
 
+@pytest.mark.full
 async def test_a_process_with_room_runs_what_another_one_has_no_slot_for(tmp_path: Path) -> None:
     ran: list[str] = []
 
@@ -178,6 +181,7 @@ async def test_a_process_with_room_runs_what_another_one_has_no_slot_for(tmp_pat
     assert {row["reason"] for row in found if row["state"] == "skipped"} <= {"coalesced"}
 
 
+@pytest.mark.full
 async def test_no_tick_is_given_up_before_each_process_has_looked_for_it(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(lambda: None, "interval", seconds=0.2, id="job")
     async with all_slots_taken(scheduler, 4):

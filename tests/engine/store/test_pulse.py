@@ -38,6 +38,7 @@ def test_the_pulse_keeps_no_step_with_the_ticks(tmp_path: Path) -> None:
     assert min(later - earlier for earlier, later in pairwise(beats)) < 0.095
 
 
+@pytest.mark.full
 async def test_a_heartbeat_does_not_wake_the_disk_and_all_else_is_written_through_to_it(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
