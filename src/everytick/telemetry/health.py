@@ -114,11 +114,7 @@ def check_here(ledger: Ledger) -> Health:
 
 def _judge_by_signs(ledger: Ledger, signs: Sequence[liveness.Sign]) -> Health:
     stuck = [
-        Finding(
-            f"the event loop of process {sign.pid} has not answered for"
-            f" {duration_of_seconds(round(sign.silence))}: something blocks it",
-            "the event loop of a scheduler does not answer",
-        )
+        _blocked(f"process {sign.pid}", duration_of_seconds(round(sign.silence)))
         for sign in signs
         if sign.silence >= LEASE_SECONDS
     ]
@@ -233,17 +229,16 @@ def _on_roles(schedulers: int, workers: int) -> list[Finding]:
     return [Finding(sentence, sentence)]
 
 
+def _blocked(process: str, silence: str) -> Finding:
+    return Finding(
+        f"the event loop of {process} has not answered for {silence}: something blocks it",
+        "the event loop of a scheduler does not answer",
+    )
+
+
 def _on_loops(up: Sequence[Process]) -> tuple[list[Finding], list[Finding]]:
     """Tell of loops that are stuck: a problem if all are, else a remark."""
-    found = [
-        Finding(
-            f"the event loop of {process.name} has not answered for {duration(process.loop_silence)}:"
-            " something blocks it",
-            "the event loop of a scheduler does not answer",
-        )
-        for process in up
-        if process.is_stuck
-    ]
+    found = [_blocked(process.name, duration(process.loop_silence)) for process in up if process.is_stuck]
     return (found, []) if len(found) == len(up) else ([], found)
 
 
