@@ -2,7 +2,7 @@
 
 SQLite keeps any value in any column, so somebody who writes to the file by hand can leave text where a number
 belongs. Such a row is kept as it is. Who reads by SQLAlchemy (`querying`) sees each table through a view that
-leaves it out, so that it is in nobody's way; `find` returns the value at fault, for the places that report it.
+leaves it out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
 
 Whole numbers are read whatever they are: an instant beyond the calendar is shown as its end (`ticks.moment`).
 A server has types for its columns, and refuses such a value.
