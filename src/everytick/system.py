@@ -75,10 +75,24 @@ def _thread_pool(most: int, name: str) -> Executor:
     return ThreadPoolExecutor(most, thread_name_prefix=name)
 
 
-if hasattr(os, "register_at_fork"):
+_forks = 0
+
+
+def forks() -> int:
+    """Return how often this process, or one that it comes from, was made by a fork."""
+    return _forks
+
+
+def _begin_in_a_child() -> None:
+    global _forks
+    _forks += 1
     # Or a child that `multiprocessing` forks on a thread of a pool has the exit code 1, whatever it did:
     # at its end Python waits for the pool's threads, one of which it is itself.
-    os.register_at_fork(after_in_child=lambda: getattr(thread, "_threads_queues", {}).clear())
+    getattr(thread, "_threads_queues", {}).clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_a_child)
 
 
 def _in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:

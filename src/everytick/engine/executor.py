@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.functions import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
-from everytick.system import end_child, system
+from everytick.system import end_child, forks, system
 
 from . import capture
 from .tasks import RunTask
@@ -134,21 +133,8 @@ class _ending_in_a_child:
     """
 
     def __enter__(self) -> None:
-        self._forks = _forks
+        self._forks = forks()
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if _forks != self._forks:
+        if forks() != self._forks:
             end_child(problem)
-
-
-# How often this process, or one that it comes from, was made by a fork.
-_forks = 0
-
-
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)

@@ -331,7 +331,7 @@ async def test_a_job_that_only_the_running_process_knows_not_to_run_is_seen_ever
         assert f"job row cannot run: {said}" in {finding.what for finding in found}
         assert api(scheduler.ledger, "jobs/other")["problem"] is None
         # Mended while it runs: what a process says is what is so now.
-        row = {"trigger": "interval", "hours": 1, "id": "row", "args": ["row"]}
+        row: dict[str, Any] = {"trigger": "interval", "hours": 1, "id": "row", "args": ["row"]}
         SchedulerClient().add_job(added_tasks.note, replace_existing=True, **row)
         await until(lambda: problems(scheduler) == {"row": "None"})
         change(scheduler.ledger, "UPDATE scheduler_jobs SET function = 'failing:work' WHERE job_id = 'row'")
