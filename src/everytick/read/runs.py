@@ -26,6 +26,8 @@ STATES = (
     *UNDER_WAY,
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
 )
+# Those of runs, not of ticks that were skipped.
+RUN_STATES = STATES[:-1]
 # Outcomes that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
