@@ -195,6 +195,11 @@ def _preview(columns: list[Column], rows: list[list[str | Text]], unit: str, wha
         print_aside(f"and {len(rows) - _MOST_SHOWN:,} more\n")
 
 
+def is_at_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _confirm(question: str, yes: bool) -> None:
     """Ask at a terminal.
 
@@ -206,7 +211,7 @@ def _confirm(question: str, yes: bool) -> None:
 
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_at_terminal():
         raise ConfigurationError(f"{question} There is no terminal to answer at: add --yes")
     if not typer.confirm(question, err=True):
         print_text("nothing was changed")

@@ -55,8 +55,6 @@ def pause(
 @commands.command()
 def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Resume paused jobs. Their ticks during the pause are recorded as skipped, and do not run later."""
-    import sys
-
     from everytick.api.client import SchedulerClient
 
     from . import bulk
@@ -69,7 +67,7 @@ def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = Fa
     sentence = _preview_of_resuming(job_id)
     if sentence:
         print_aside(sentence)
-    if sentence and not yes and sys.stdin.isatty() and not typer.confirm("Resume it?", err=True):
+    if sentence and not yes and bulk.is_at_terminal() and not typer.confirm("Resume it?", err=True):
         _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
     changed = client.resume_job(job_id, note=note)

@@ -80,8 +80,9 @@ def diff(
     if as_json:
         print_json(found.as_json())
     else:
+        job_ids = differences.job_ids(found)
         for line in differences.lines(found, scheduler.timezone):
-            print_sentence(line, [job.job_id for job in found.jobs], indent=_indent(line))
+            print_sentence(line, job_ids, indent=_indent(line))
     if exit_code and found.jobs:
         raise typer.Exit(DIFFERENT)
 

@@ -35,7 +35,7 @@ _DAY_AND_TIME = re.compile(
 def read_time(text: str, zone: tzinfo, now: int, *, ahead: bool) -> datetime:
     """Return the time that a person means; one that a clock in `zone` shows has no zone itself.
 
-    - `now`
+    - `now`, to the second
     - `2h`, `1h30m`, `90 s`, `3 days`, `1w`: so long ago, or so long from now if `ahead`. These are lengths: a
       day has 24 hours, whatever the clock does. `2h ago` and `in 2h` are the same wherever they stand.
     - `05:39`, `05:39:30`: the last time that a clock showed that, or the next time if `ahead`.
@@ -52,14 +52,14 @@ def read_time(text: str, zone: tzinfo, now: int, *, ahead: bool) -> datetime:
     Raises:
         ValueError: it is none of these, or no ledger has such a time; a sentence that begins with the text.
     """
-    typed = " ".join(text.lower().split())
+    typed, whole = " ".join(text.lower().split()), now // ticks.SECOND * ticks.SECOND
     if typed == "now":
-        return ticks.moment(now)
+        return ticks.moment(whole)
     if found := _LENGTH.fullmatch(typed):
         if not (found["ahead"] and found["back"]):
             length = _length(found["parts"])
             is_ahead = bool(found["ahead"]) or (ahead and not found["back"])
-            return in_reach(ticks.moment(now + length if is_ahead else now - length, UTC))
+            return in_reach(ticks.moment(whole + length if is_ahead else whole - length, UTC))
     elif typed and (found := _DAY_AND_TIME.fullmatch(typed)):
         return _on_a_day(found, zone, now, ahead=ahead)
     try:

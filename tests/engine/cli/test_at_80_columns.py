@@ -169,3 +169,41 @@ def test_no_line_is_longer_than_the_terminal_is_wide(
     for line in seen(troubled, command, width).splitlines():
         # A sentence of an error is not bent: programs read it too.
         assert len(line) <= width or line.startswith("error: "), line
+
+
+# The commands that show something, and one of the states, times and ids that are in it.
+READING = {
+    "jobs": ("✗", "in 22 h 30 min", "sync_3"),
+    "plan": (None, "2026-11-21 04:00:00", "sync_3"),
+    "runs": ("failed", "2026-11-19 11:00:00", "sync_3"),
+    "show invoices": ("failed", "2026-11-20 11:00:29", "invoices"),
+    "logs invoices": ("failed", "2026-11-20 11:00:00", "invoices"),
+    "audit": (None, "2026-11-20 11:10:00", "manual"),
+    "why invoices": ("failed", "2026-11-20 11:00:29 UTC", None),
+    "doctor": (None, "2027-03-28", "sync_3"),
+    "diff": (None, "2026-11-20 12:30:00 UTC", "sync_2"),
+    "simulate --days 30": (None, None, "sync_3"),
+}
+
+
+def coloured(scheduler: AsyncIOScheduler, command: str, **environment: str) -> str:
+    with patch.object(loading, "load_schedule_for_command", lambda: scheduler):
+        invoke = CliRunner().invoke
+        return invoke(program.app, command.split(), env={"COLUMNS": "200", **environment}, color=True).output
+
+
+@pytest.mark.parametrize("command", READING)
+def test_states_times_and_ids_are_in_colour_at_a_terminal(troubled: AsyncIOScheduler, command: str) -> None:
+    found = coloured(troubled, command, FORCE_COLOR="1")
+    state, time, job_id = READING[command]
+    for text, colour in ((state, "3[13]"), (time, "35"), (job_id, "36")):
+        if text is not None:
+            assert re.search(rf"\x1b\[{colour}m{re.escape(text)}", found), (text, found)
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}])
+@pytest.mark.parametrize("command", READING)
+def test_there_is_no_colour_in_a_pipe_or_where_nobody_wants_it(
+    troubled: AsyncIOScheduler, command: str, environment: dict[str, str]
+) -> None:
+    assert "\x1b" not in coloured(troubled, command, **environment)
