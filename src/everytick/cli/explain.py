@@ -82,14 +82,10 @@ def diff(
     else:
         job_ids = differences.job_ids(found)
         for line in differences.lines(found, scheduler.timezone):
-            print_sentence(line, job_ids, indent=_indent(line))
+            own = len(line) - len(line.lstrip())
+            print_sentence(line, job_ids, label=own, indent=own + 2)
     if exit_code and found.jobs:
         raise typer.Exit(DIFFERENT)
-
-
-def _indent(line: str) -> int:
-    """Return the indent of the lines that follow one which is too long: a bit more than its own."""
-    return len(line) - len(line.lstrip()) + 2
 
 
 @commands.command()

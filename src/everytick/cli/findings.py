@@ -42,4 +42,5 @@ def _print_kind(kind: list[Finding]) -> None:
 
 
 def _print(level: str, sentence: str, job_ids: Sequence[str]) -> None:
-    print_sentence(f"{level:<{_INDENT}}{sentence}", job_ids, indent=_INDENT, begins=LEVELS.get(level, ""))
+    line, style = f"{level:<{_INDENT}}{sentence}", LEVELS.get(level, "")
+    print_sentence(line, job_ids, label=_INDENT, style=style, indent=_INDENT)

@@ -119,23 +119,30 @@ def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
             terminal.print(Text(indent) + part, soft_wrap=True)
 
 
-def print_sentence(sentence: str, job_ids: Iterable[str] = (), *, indent: int = 0, begins: str = "") -> None:
+def print_sentence(
+    sentence: str, job_ids: Iterable[str] = (), *, label: int = 0, style: str = "", indent: int = 0
+) -> None:
     """Print a sentence, at a terminal bent between its words where that ends; elsewhere it is one line.
 
-    `indent`: of all lines but the first, whose beginning of that length has the colour `begins`.
+    Args:
+        sentence: the sentence.
+        job_ids: the ids that have their colour in it.
+        label: how many characters at its beginning are no part of it, and have the colour `style`.
+        style: that colour.
+        indent: of the lines that follow the first.
     """
     from rich.text import Text
 
     terminal = console()
     text = coloured(visible(sentence), job_ids)
-    text.stylize(begins, 0, indent)
+    text.stylize(style, 0, label)
     if not terminal.is_terminal:
         terminal.print(text, soft_wrap=True)
         return
-    head, rest = text[:indent], text[indent:]
-    for number, part in enumerate(rest.wrap(terminal, max(20, terminal.width - indent)) or [rest]):
+    head, rest = text[:label], text[label:]
+    for number, part in enumerate(rest.wrap(terminal, max(_READABLE, terminal.width - indent)) or [rest]):
         part.rstrip()
-        terminal.print((head if number == 0 else Text(" " * indent)) + part, soft_wrap=True)
+        terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
 
 
 def _is_one_line(column: Column) -> bool:
