@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from everytick.model import ticks
 from everytick.text.instants import iso
@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
+from .addresses import own_address, root_of
 from .authentication import LONGEST_NAME, SESSION_SECONDS
 from .control import Actions
 from .guard import LOGIN, LOGOUT, Guard
@@ -85,19 +86,19 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 @router.get(LOGIN)
-async def show_login(request: Request, token: str = "", next: str = "/") -> Response:
+async def show_login(request: Request, token: str = "", next: str = "") -> Response:
     """Ask for the token, or take the one in the link."""
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
         return await _sign_in(request, token, "", next)
-    return page(request, "login.html", next=next, wrong="", longest=LONGEST_NAME)
+    return page(request, "login.html", next=own_address(request, next), wrong="", longest=LONGEST_NAME)
 
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
     """Exchange the token for a cookie."""
     form = await _form(request)
-    return await _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", "/"))
+    return await _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", ""))
 
 
 @router.post(LOGOUT)
@@ -105,34 +106,29 @@ async def sign_out(request: Request) -> Response:
     """End the session, for every process that serves the dashboard."""
     guard: Guard = request.app.state.guard()
     await guard.ended.end(request.state.visitor.session)
-    answer = Response(status_code=204, headers={"HX-Redirect": LOGIN})
-    answer.delete_cookie(request.app.state.cookie, httponly=True, samesite="strict")
+    answer = Response(status_code=204, headers={"HX-Redirect": f"{root_of(request)}{LOGIN}"})
+    where = f"{root_of(request)}/"
+    answer.delete_cookie(request.app.state.cookie, where, httponly=True, samesite="strict")
     return answer
 
 
 async def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
     guard: Guard = request.app.state.guard()
+    onward = own_address(request, onward)
     try:
         role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
         wrong = problem.sentence
-        return page(
-            request, "login.html", problem.status, next=_own(onward), wrong=wrong, longest=LONGEST_NAME
-        )
-    answer = RedirectResponse(_own(onward), status_code=303)
+        return page(request, "login.html", problem.status, next=onward, wrong=wrong, longest=LONGEST_NAME)
+    answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
         request.app.state.authenticator.session(role, name),
         max_age=SESSION_SECONDS,
+        # Not for the application around, nor for another dashboard in it.
+        path=f"{root_of(request)}/",
         httponly=True,
         samesite="strict",
         secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",
     )
     return answer
-
-
-def _own(onward: str) -> str:
-    """Return an address to go on to, if it is one of ours, else the first page."""
-    parts = urlsplit(onward)
-    ours = onward.startswith("/") and not parts.netloc and not onward.startswith(("//", "/\\"))
-    return onward if ours and onward.isprintable() and onward.isascii() else "/"
