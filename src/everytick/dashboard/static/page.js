@@ -63,6 +63,8 @@
     const copy = region.cloneNode(true);
     for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
+    // What is shared by all who have a page open has no token; scripts send theirs in a header.
+    for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
     return copy.innerHTML;
   }
 
@@ -92,7 +94,7 @@
     fetching = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (answer.status === 401) { location.assign("/login"); return; }
+      if (answer.status === 401) { location.assign(`${root.dataset.root}/login`); return; }
       if (!answer.ok) return;
       const date = Date.parse(answer.headers.get("date") || "");
       if (date) ahead = Math.abs(Date.now() - date) > 5000 ? Date.now() - date : 0;
@@ -134,7 +136,7 @@
   function listen() {
     // A hidden page does not listen: a browser grants few connections to one server.
     if (stream || document.hidden) return;
-    stream = new EventSource("/live");
+    stream = new EventSource(`${root.dataset.root}/live`);
     stream.addEventListener("here", () => { say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
     stream.onerror = () => say(false);
@@ -155,7 +157,7 @@
   let clearing = 0;
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    const form = event.detail.elt;
+    const form = event.detail.elt.form || event.detail.elt;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
     if (event.detail.xhr.status === 0) {
       document.getElementById("said").textContent = "The dashboard does not answer.";
