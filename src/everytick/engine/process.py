@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
-from everytick.errors import FORKED, LedgerError, LedgerUnavailable
+from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -189,19 +189,31 @@ class Process:
         self._beacon.end()
         return cut
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that opened it, and not a child that was forked from that one."""
+        return system.pid() == self._me.pid
+
+    async def until_none_is_left(self) -> None:
+        """Wait until the functions have ended that still run after a drain."""
+        while self._runner.left:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether other processes use the ledger, as of the last heartbeat."""
+        return self._heartbeats.sees_others
+
     def execute(self, operation: Operation) -> Any:
         """Return what an operation returns, after its commit; from any thread.
 
         On the event loop this waits for as long as a blocked ledger may delay the schedule, no longer.
 
         Raises:
-            LedgerError: the ledger did not answer, or this is a child that a job forked; nothing was done.
+            LedgerError: the ledger did not answer; nothing was done.
         """
-        if system.pid() != self._me.pid:
-            # The thread that writes is not here: a fork takes only the thread that asked for it along.
-            raise LedgerError(FORKED)
         doing = self.writer.submit(operation)
-        on_loop = _running_loop() is self._loop
+        on_loop = running_loop() is self._loop
         try:
             return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
         except LedgerUnavailable as problem:
@@ -324,7 +336,8 @@ class Process:
             self._runner.admission.dispatch(of_a_slot)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs on this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
