@@ -18,7 +18,7 @@ from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from everytick import app
-from everytick.call_site import call_site, fail
+from everytick.call_site import call_site, fail, frames_above
 from everytick.engine.context import current_run
 from everytick.engine.listeners import Listeners
 from everytick.engine.process import Process
@@ -31,6 +31,7 @@ from everytick.telemetry import spans
 from everytick.text.instants import when
 from loguru import logger
 
+from .control import declared_job
 from .standing import Standing
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
@@ -110,7 +111,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
         return self._given_zone or self.settings.zone
 
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
-        if self._is_stored():
+        if job.added:
             return self._keep(job, named=named, replace_existing=replace_existing)
         if current_run() is not None:
             raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
@@ -120,12 +121,37 @@ class AsyncIOScheduler(Standing, DurableOnly):
                 job.where,
                 job.id,
             )
-        if job.id in self._declared:
+        if job.id in self._declared and not (self._is_started() and replace_existing):
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+        if self._process is not None:
+            self._tell_of(job, is_new=job.id in self._process.declare(job).added)
         self._declared[job.id] = job
         return job
+
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
+        """Remove a job that was added while running: it never runs again. Its history stays.
+
+        In the code that declares jobs this takes back a declaration.
+
+        Args:
+            note: why, for the audit trail.
+
+        Raises:
+            ScheduleError: there is no such job, or it stands in the code of a schedule that runs.
+        """
+        if not self._is_declaring():
+            super().remove_job(job_id, jobstore, note=note)
+            return
+        assert self._process is not None, "only while running"
+        job = self.get_job(job_id)
+        if job is not None and job.added:
+            super().remove_job(job_id, jobstore, note=note)
+            return
+        # One of an earlier start is none as long as this one has not declared it.
+        del self._declared[declared_job(self._declared, job_id).id]
+        self._process.take_back(job_id)
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
         """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
@@ -172,12 +198,14 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self._forget_start_elsewhere()
         if self.running:
             raise SchedulerAlreadyRunningError
+        self._started_by = frames_above()
         if paused:
             refuse(call_site(), "start(paused=True)", "pause single jobs: a pause must last over restarts")
 
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
+        self._started_by = None
         opening = _Opening(self._open)
         try:
             self._begin(await system.in_thread(opening.run))
@@ -209,7 +237,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
             return await in_spite_of_jobs(lambda: process.drain(hurry, ending=True))
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
-            self._own_process = self._draining = None
+            self._own_process = self._draining = self._started_by = None
             self._has_ended = True
 
     def shutdown(self, wait: bool = True) -> None:
@@ -240,17 +268,21 @@ class AsyncIOScheduler(Standing, DurableOnly):
             Notifier(self.settings),
             spans.opener(),
         )
-        self.registration = found = process.open()
+        self.registration = found = process.open(is_whole=self._started_by is None)
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
-        added, now = set(found.added), ticks.now()
+        added = set(found.added)
         for job in process.jobs.values():
             job.owner = self
-            if job.schedule.remark:
-                logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
-            if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
-                logger.warning("job {} will never run: its trigger has no time to come", job.id)
+            self._tell_of(job, is_new=job.id in added)
         return process
+
+    @staticmethod
+    def _tell_of(job: Job, *, is_new: bool) -> None:
+        if job.schedule.remark:
+            logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
+        if is_new and job.startup_delay is None and job.next_tick(ticks.now()) is None:
+            logger.warning("job {} will never run: its trigger has no time to come", job.id)
 
     def _begin(self, process: Process) -> None:
         process.begin()

@@ -6,9 +6,11 @@ ledger to one that runs elsewhere.
 
 from __future__ import annotations
 
+from types import FrameType
 from typing import Any
 
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
+from everytick.call_site import frames_above
 from everytick.engine.process import Process
 from everytick.engine.registry import Change
 from everytick.ledger import ledger_of
@@ -39,6 +41,8 @@ class Standing(JobControl):
     _own_process: Process | None = None
     # Acts through the ledger where the schedule runs in another process.
     _client: SchedulerClient | None = None
+    # The calls that led to `start()`. None: it was started in another way, with all that the code declares.
+    _started_by: list[FrameType] | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -70,11 +74,24 @@ class Standing(JobControl):
         self.state = STATE_STOPPED
         return True
 
-    def _is_stored(self) -> bool:
+    def _is_started(self) -> bool:
         return self._process is not None or self._client is not None
 
+    def _is_stored(self) -> bool:
+        return self._is_started() and not self._is_declaring()
+
     def _before_start(self) -> dict[str, Job] | None:
-        return None if self._is_stored() else self._declared
+        return None if self._is_started() else self._declared
+
+    def _is_declaring(self) -> bool:
+        """Return whether this call comes from code that sets up the application, after `start()`.
+
+        That is the top level of a module, and the functions that had called `start()`, with all that the
+        application itself calls from there.
+        """
+        if self._started_by is None or self._process is None:
+            return False
+        return any(it.f_code.co_name == "<module>" or it in self._started_by for it in frames_above())
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the jobs in the order of their declaration; while running, also those added since."""
