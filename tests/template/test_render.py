@@ -247,7 +247,7 @@ def check_licence(there: dict[str, bytes], licence: str) -> None:
         assert text.lstrip().startswith(begin)
         assert phrase in text
         assert len(text.splitlines()) == lines
-        assert re.search(r"Copyright (\(c\) )?20\d\d,? the my-scheduler authors\n", text)
+        assert re.search(r"Copyright (\(c\) )?20\d\d,? the app authors\n", text)
 
 
 def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:

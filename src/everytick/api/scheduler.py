@@ -37,6 +37,7 @@ from everytick.text.instants import when
 from loguru import logger
 
 from .control import JobControl
+from .declare import refuse_former_id_in_use
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
 
@@ -70,6 +71,8 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
+        # By the id that it had before.
+        self._renamed: dict[str, Job] = {}
         self._process: Process | None = None
         # Where the scheduler is a process of its own, shutdown() ends that process instead.
         self.on_shutdown: Callable[[bool], None] | None = None
@@ -141,7 +144,10 @@ class AsyncIOScheduler(JobControl, DurableOnly):
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+        refuse_former_id_in_use(job, self._declared, self._renamed)
         self._declared[job.id] = job
+        if job.renamed_from is not None:
+            self._renamed[job.renamed_from] = job
         return job
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:

@@ -186,6 +186,8 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
     ):
         if job_ids:
             logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
+    for job_id, former in found.renamed.items():
+        logger.info("renamed in the schedule: {} is {} now, with its history and its pause", former, job_id)
 
 
 def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None], guard: Guard) -> None:

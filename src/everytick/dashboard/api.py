@@ -180,36 +180,38 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    run_id, sentence = _actions(request).run_now(job_id, given.tick, given.note)
-    return {"run_id": run_id, "said": sentence}
+    done = _actions(request).run_now(job_id, given.tick, given.note)
+    assert done.run_id is not None
+    return {"run_id": done.run_id, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    changed, sentence = _actions(request).pause(job_id, given.note, given.until)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).pause(job_id, given.note, given.until)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
-    changed, sentence = _actions(request).resume(job_id)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).resume(job_id)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/cancel", responses=_ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Cancelled:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    over, sentence = _actions(request).cancel(run_id, body.note if body else None)
-    return {"over": over, "said": sentence}
+    done = _actions(request).cancel(run_id, body.note if body else None)
+    return {"over": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/retry", responses=_ACTS, status_code=202)
 def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Begun:
     """Give a run that failed, or was cut off, one more attempt."""
-    return {"run_id": run_id, "said": _actions(request).retry(run_id, body.note if body else None)}
+    done = _actions(request).retry(run_id, body.note if body else None)
+    return {"run_id": run_id, "said": done.sentence}
 
 
 def _actions(request: Request) -> Actions:

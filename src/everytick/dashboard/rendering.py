@@ -7,7 +7,7 @@ from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import jinja2
 from everytick import app
@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from .forms import CSRF_HEADER
 from .problems import Problem
 
 _HERE = Path(__file__).parent
@@ -51,6 +52,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         if visitor and visitor.session
         else "",
         "here": address_of(request),
+        "back": way_back(request),
         "path": request.scope["path"],
         "now": ticks.now(),
     }
@@ -73,7 +75,13 @@ def problem_response(request: Request, problem: Problem) -> Response:
         _environment()
         .get_template("problem.html")
         .render(
-            application=app.current().name, problem=problem, visitor=None, csrf_token="", path="", here="/"
+            application=app.current().name,
+            problem=problem,
+            visitor=None,
+            csrf_token="",
+            path="",
+            here="/",
+            back=way_back(request),
         )
     )
     return HTMLResponse(text, problem.status, headers=extra)
@@ -89,6 +97,26 @@ def address_of(request: Request) -> str:
     """Return the path and query that were asked for."""
     query = request.scope["query_string"].decode("latin-1")
     return quote(request.scope["path"]) + (f"?{query}" if query else "")
+
+
+def is_by_script(request: Request) -> bool:
+    """Return whether a script sent a request and takes a part of a page; else a browser shows the answer."""
+    return "hx-request" in request.headers or CSRF_HEADER in request.headers
+
+
+def way_back(request: Request) -> str:
+    """Return the page from which a form was sent, the first page if that is not known."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    if parts.netloc != request.headers.get("host"):
+        return "/"
+    return own_address(parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
+def own_address(onward: str) -> str:
+    """Return an address to go on to, if it is one of ours, else the first page."""
+    parts = urlsplit(onward)
+    ours = onward.startswith("/") and not parts.netloc and not onward.startswith(("//", "/\\"))
+    return onward if ours and onward.isprintable() and onward.isascii() else "/"
 
 
 def url(path: str, **query: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses
+from . import gaps, pauses, renaming
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -22,6 +22,7 @@ _PIECE = 1_000
 
 def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
     """Bring the definitions up to date with the code (R8); the differences go into `found`."""
+    renaming.carry_over(connection, jobs, now, found)
     known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:

@@ -63,6 +63,8 @@
     const copy = region.cloneNode(true);
     for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
+    // What is shared by all who have a page open has no token; scripts send theirs in a header.
+    for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
     return copy.innerHTML;
   }
 
@@ -155,7 +157,7 @@
   let clearing = 0;
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    const form = event.detail.elt;
+    const form = event.detail.elt.form || event.detail.elt;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
     if (event.detail.xhr.status === 0) {
       document.getElementById("said").textContent = "The dashboard does not answer.";
