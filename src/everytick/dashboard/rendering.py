@@ -121,8 +121,8 @@ def own_address(onward: str) -> str:
 
 def url(path: str, **query: object) -> str:
     """Return an address with those parts of the query that are given."""
-    given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
+    given = {name: value for name, value in query.items() if value not in (None, "", [])}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 def static(name: str) -> str:
@@ -147,6 +147,12 @@ def relative(instant: int | None) -> Markup:
         return Markup("")
     away = from_now(instant, ticks.now())
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, away)
+
+
+def since(instant: int) -> Markup:
+    """Return how long ago an instant is; the page counts on by itself."""
+    shown = duration(max(0, ticks.now() - instant) // ticks.SECOND * ticks.SECOND)
+    return Markup('<span class="rel" data-since="{}">{}</span>').format(instant // 1000, shown)
 
 
 def lasted(length: int | None) -> str:
@@ -195,6 +201,7 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
+        "since": since,
         "duration": lasted,
         "seconds": seconds,
         "cut": cut,

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from everytick.explain import why_run
 from everytick.read.audit import requests_about
+from everytick.read.processes import Process
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, alike, attempts_of
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import FAILED, STATES, read_run
+from everytick.read.runs_of_job import beside
 from everytick.read.under_way import held_runs, waiting_runs
 from everytick.settings import settings
 from everytick.store.requests import ENDED
@@ -20,7 +22,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from . import jobs, runs
 from .answers import ReadingRoute
 from .problems import Problem
-from .processes import reading, schedule_state
+from .processes import ScheduleState, reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
 
@@ -94,6 +96,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
         sentences = why_run(connection, row, settings())
+        older, newer = beside(connection, row)
         head = schedule_state(connection)
     return page(
         request,
@@ -103,6 +106,10 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         groups=_alike(attempts),
         of_attempts=of_attempts,
         asked=asked,
+        older=older,
+        newer=newer,
+        owner=_owners(head).get(row.process_id),
+        lateness=runs.lateness,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
         ENDED=ENDED,
@@ -143,13 +150,18 @@ def show_running(request: Request) -> HTMLResponse:
     with reading(request.app.state.ledger) as connection:
         held, waiting = held_runs(connection, 1_000), waiting_runs(connection, 100)
         head = schedule_state(connection)
-    owners = {process.process_id: process for process in head.processes.found}
     return page(
         request,
         "running.html",
         held=held,
         waiting=waiting,
-        owners=owners,
+        owners=_owners(head),
+        lateness=runs.lateness,
         state_of_schedule=head,
         title="Running now",
     )
+
+
+def _owners(head: ScheduleState) -> dict[str | None, Process]:
+    """Return the processes that may hold runs, by their ids."""
+    return {process.process_id: process for process in head.processes.found}

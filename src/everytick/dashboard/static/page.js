@@ -49,6 +49,10 @@
       const text = away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`;
       if (shown.textContent !== text) shown.textContent = text;
     }
+    for (const shown of document.querySelectorAll("[data-since]")) {
+      const text = duration(Math.floor(Math.max(0, now - Number(shown.dataset.since)) / 1000));
+      if (shown.textContent !== text) shown.textContent = text;
+    }
   }
 
   // --- live regions
@@ -61,7 +65,7 @@
 
   function bare(region) {
     const copy = region.cloneNode(true);
-    for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
+    for (const shown of copy.querySelectorAll("[data-rel], [data-since]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
     // What is shared by all who have a page open has no token; scripts send theirs in a header.
     for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
