@@ -17,11 +17,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from . import actions, answers, api, live, pages, probes, run_pages
+from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
 from .problems import Problem, sentence_of
-from .rendering import STATIC, problem_response
+from .rendering import problem_response
 from .sessions import EndedSessions
 
 _ABOUT = (

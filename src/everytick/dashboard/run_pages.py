@@ -68,6 +68,7 @@ def show_runs(
         request,
         "runs.html",
         asked=asked,
+        is_filtered=any([*asked.values(), state, failed, before]),
         chosen=list(state or ()),
         failed=failed,
         wrong=wrong,

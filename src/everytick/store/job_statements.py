@@ -108,8 +108,8 @@ WHERE job_id = :job_id AND removed_us IS NULL
 # A job that is in force under a former id goes on under another one.
 FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"
 
-_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition, watermark_us,
-       paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us"""
+_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
+       watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us"""
 COPY_JOB = f"""
 INSERT INTO scheduler_jobs (job_id, {_COLUMNS})
 SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former

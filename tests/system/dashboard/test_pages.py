@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from everytick.dashboard import rendering
+from everytick.dashboard import addresses
 
 from dashboard.world import HOSTILE, Site, csrf_token
 
@@ -200,7 +200,7 @@ def test_an_address_without_a_page_is_a_sentence(full_site: Site) -> None:
 
 
 def test_the_vendored_script_is_what_it_says_with_its_licence() -> None:
-    text = (Path(rendering.STATIC) / "htmx.min.js").read_text(encoding="ascii")
+    text = (Path(addresses.STATIC) / "htmx.min.js").read_text(encoding="ascii")
     first = text.splitlines()[0]
     assert first.startswith("/*! htmx 2.")
     assert "Zero-Clause BSD" in first

@@ -98,7 +98,7 @@
     fetching = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (answer.status === 401) { location.assign("/login"); return; }
+      if (answer.status === 401) { location.assign(`${root.dataset.root}/login`); return; }
       if (!answer.ok) return;
       const date = Date.parse(answer.headers.get("date") || "");
       if (date) ahead = Math.abs(Date.now() - date) > 5000 ? Date.now() - date : 0;
@@ -140,7 +140,7 @@
   function listen() {
     // A hidden page does not listen: a browser grants few connections to one server.
     if (stream || document.hidden) return;
-    stream = new EventSource("/live");
+    stream = new EventSource(`${root.dataset.root}/live`);
     stream.addEventListener("here", () => { say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
     stream.onerror = () => say(false);
