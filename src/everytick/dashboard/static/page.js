@@ -112,7 +112,9 @@
         const content = bare(fresh);
         if (content === sent.get(fresh.id)) continue;
         sent.set(fresh.id, content);
+        const places = placesInLogs(region);
         replace(region, document.adoptNode(fresh));
+        goTo(places);
       }
       const acts = document.querySelector(".acts");
       const freshActs = page.querySelector(".acts");
@@ -125,6 +127,23 @@
     } catch { /* away for a moment: the stream says when it is back */ } finally {
       fetching = false;
       if (again) { again = false; setTimeout(refresh, 500); }
+    }
+  }
+
+  // --- logs that grow
+
+  // How far down each log is scrolled; one that shows its end goes on to show it.
+  function placesInLogs(region) {
+    return [...region.querySelectorAll("pre[id]")].map((log) => {
+      const shows = log.scrollTop + log.clientHeight;
+      return [log.id, shows >= log.scrollHeight - 4 ? Infinity : log.scrollTop];
+    });
+  }
+
+  function goTo(places) {
+    for (const [id, place] of places) {
+      const log = document.getElementById(id);
+      if (log) log.scrollTop = Math.min(place, log.scrollHeight);
     }
   }
 
@@ -172,6 +191,7 @@
   });
 
   for (const region of document.querySelectorAll("[data-live]")) sent.set(region.id, bare(region));
+  goTo([...document.querySelectorAll("pre[data-follow]")].map((log) => [log.id, Infinity]));
   showTheme();
   document.getElementById("theme").addEventListener("click", nextTheme);
   setInterval(countOn, 1000);
