@@ -190,7 +190,7 @@ async def test_a_list_that_goes_on_keeps_its_filters(ledger: Ledger, begin: int)
 
 async def test_lateness_and_duration_have_columns(ledger: Ledger) -> None:
     text = await page(ledger, "/runs?state=succeeded&q=report")
-    assert '<td class="n late">1 min</td>' in text
+    assert '<td class="n late very">1 min</td>' in text
     assert '<td class="n took">1 min</td>' in text
 
 
