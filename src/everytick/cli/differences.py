@@ -18,6 +18,13 @@ def lines(found: Difference, zone: tzinfo) -> list[str]:
     ]
 
 
+def job_ids(found: Difference) -> set[str]:
+    """Return the ids of the jobs that are named in these lines."""
+    starts = (run.job_id for run in [*found.runs, *found.waiting])
+    skipped = (skip["job_id"] for skip in found.skipped)
+    return {*(change.job_id for change in found.jobs), *starts, *skipped, *found.cannot_run}
+
+
 def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
     lines = [f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else "")]
     sides = (("before", change.old), ("after", change.new))

@@ -8,7 +8,7 @@ from typing import Any
 
 from everytick.errors import ConfigurationError, NotFoundError, nearest
 from everytick.model import ticks
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
 from everytick.text.durations import seconds_between
@@ -26,6 +26,8 @@ STATES = (
     *UNDER_WAY,
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
 )
+# Those of runs, not of ticks that were skipped.
+RUN_STATES = STATES[:-1]
 # Outcomes that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
@@ -162,9 +164,10 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
 
 
 def read_run(connection: Connection, run_id: int) -> Any:
-    """Return the row of a run; raise NotFoundError if there is none."""
+    """Return the row of a run; raise NotFoundError if there is none, or it cannot be read."""
     row = find_run(connection, run_id)
     if row is None:
+        unreadable.refuse(connection, "scheduler_runs", run_id=run_id)
         raise NotFoundError(no_run(run_id))
     return row
 
