@@ -333,7 +333,7 @@ def test_no_file_name_of_the_template_has_a_condition() -> None:
 
 WITHOUT_A_DEFAULT = {
     "SCHEDULER_QUEUES",
-    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")),
+    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES", "URL")),
 }
 
 
