@@ -22,12 +22,13 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -75,24 +76,10 @@ def _thread_pool(most: int, name: str) -> Executor:
     return ThreadPoolExecutor(most, thread_name_prefix=name)
 
 
-_forks = 0
-
-
-def forks() -> int:
-    """Return how often this process, or one that it comes from, was made by a fork."""
-    return _forks
-
-
-def _begin_in_a_child() -> None:
-    global _forks
-    _forks += 1
+if hasattr(os, "register_at_fork"):
     # Or a child that `multiprocessing` forks on a thread of a pool has the exit code 1, whatever it did:
     # at its end Python waits for the pool's threads, one of which it is itself.
-    getattr(thread, "_threads_queues", {}).clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_a_child)
+    os.register_at_fork(after_in_child=lambda: getattr(thread, "_threads_queues", {}).clear())
 
 
 def _in_thread(function: Callable[[], T], *, daemon: bool = False) -> Awaitable[T]:
@@ -209,6 +196,33 @@ def _on_signal(number: int, asked: Callable[[], object]) -> None:
     # A terminal that is closed does not end what was started by `nohup`.
     if number != HANGUP_SIGNAL or signal.getsignal(number) != signal.SIG_IGN:
         _hear(number, lambda *_: asked())
+
+
+@contextmanager
+def hearing(numbers: Iterable[int], asked: Callable[[int], object]) -> Iterator[None]:
+    """Let signals call `asked` with their number while the block runs. On another thread than the main one
+    nothing changes: only that one can be asked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in before:
+        _on_signal(number, partial(asked, number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+            _heard.pop(number, None)
+
+
+def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:
+    """Call a function when the main thread has come to its end, before the threads of pools are waited for.
+
+    `atexit` comes after that: a function on a thread would hold it up, and a pool takes nothing more by then.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(function)
+    return function
 
 
 def free_children_of_jobs(is_in_a_job: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.functions import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
-from everytick.system import end_child, forks, system
+from everytick.system import end_child, system
 
 from . import capture
 from .tasks import RunTask
@@ -72,6 +72,10 @@ class Calls:
         if task := self._tasks.get(run_id):
             task.cut()
         return True
+
+    def lines(self, run_id: int) -> capture.Lines | None:
+        """Return what a run has logged so far; None if it was not called yet. Also for other threads."""
+        return self._lines.get(run_id)
 
     def forget(self, run_id: int) -> str | None:
         """Forget a run that is over; return what it logged."""
@@ -133,8 +137,8 @@ class _ending_in_a_child:
     """
 
     def __enter__(self) -> None:
-        self._forks = forks()
+        self._pid = system.pid()
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if forks() != self._forks:
+        if system.pid() != self._pid:
             end_child(problem)

@@ -51,7 +51,7 @@ class Registry:
         self, declared: Sequence[Job], defaults: Mapping[str, Any], allowed: AllowedFunctions
     ) -> None:
         self.jobs = {job.id: job for job in declared}
-        self._declared = frozenset(self.jobs)
+        self._declared = set(self.jobs)
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
         self._serial = 0
@@ -116,6 +116,23 @@ class Registry:
         with self._lock:
             some = dict(islice(self._problems.items(), _MOST_TOLD))
         return json.dumps(some) if some else None
+
+    def declare(self, job: Job) -> None:
+        """Take in a job of the code, in the place of one that was added while running."""
+        with self._lock:
+            self._declared.add(job.id)
+            self.jobs[job.id] = job
+            self._problems.pop(job.id, None)
+
+    def take_back(self, job_id: str) -> None:
+        """Let go of a job that the code no longer declares."""
+        with self._lock:
+            self._declared.discard(job_id)
+            self.jobs.pop(job_id, None)
+
+    def is_declared(self, job_id: str) -> bool:
+        """Return whether the code declares a job."""
+        return job_id in self._declared
 
     def forget_what_is_over(self, connection: Connection) -> None:
         """Let go of single runs that are over, of which there may be very many."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, tzinfo
+from typing import Any, TypeAlias
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -25,6 +26,9 @@ from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
 from .outcomes import describe
+
+# A time, or what returns it for the zone of the job: `yesterday` is another day in each.
+When: TypeAlias = datetime | Callable[[tzinfo], datetime]
 
 VERDICTS = (
     # The tick has a run: the state of that run.
@@ -68,7 +72,7 @@ class Explanation:
 def why(
     ledger: Ledger,
     job_id: str,
-    when: datetime | None,
+    when: When | None,
     run_id: int | None,
     declared: dict[str, Job] | None,
     problem: str | None,
@@ -77,7 +81,7 @@ def why(
     """Explain a job at an instant, one of its runs, or, without either, its latest tick.
 
     Args:
-        when: the instant; without an offset it is in the job's zone.
+        when: the instant; without an offset it is in the job's zone, for which a function may ask.
         declared: the jobs of the working tree's schedule, None if it is not to be looked at; `problem`: why
             that does not load.
 
@@ -139,7 +143,7 @@ def _never_started(
     return Explanation(job_id, None, "not_registered", [sentence], [], [])
 
 
-def _explain(account: Account, when: datetime | None, run_id: int | None) -> int | None:
+def _explain(account: Account, when: When | None, run_id: int | None) -> int | None:
     facts = account.facts
     if run_id is not None:
         row = facts.run(run_id)
@@ -151,9 +155,10 @@ def _explain(account: Account, when: datetime | None, run_id: int | None) -> int
         return None if row.tick_us is None else int(row.tick_us)
     if when is None:
         return _latest(account)
-    tick = ticks.instant_in(when, facts.zone)
-    if when.tzinfo is None:
-        wall_clock_note(account, when)
+    asked = when(facts.zone) if callable(when) else when
+    tick = ticks.instant_in(asked, facts.zone)
+    if asked.tzinfo is None:
+        wall_clock_note(account, asked)
     _about(account, tick)
     return tick
 

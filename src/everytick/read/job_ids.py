@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -42,6 +43,12 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
             raise no_such_job(pattern, job_ids)
         found |= meant
     return found
+
+
+def natural(job_id: str) -> list[tuple[int, str]]:
+    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
+    parts = re.findall(r"\d+|\D+", job_id)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def list_job_ids(connection: Connection) -> list[str]:
