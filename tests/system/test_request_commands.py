@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.cli import control, program
+from everytick.cli import program, requests
 from everytick.read import processes
 from everytick.store.opening import ledger_at
 from typer.testing import CliRunner
@@ -265,7 +265,7 @@ def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
     prepared(scheduler)
     is_up = iter([True, True])
     monkeypatch.setattr(processes, "someone_is_up", lambda _ledger: next(is_up, False))
-    monkeypatch.setattr(control, "_GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr(requests, "_GIVE_UP_SECONDS", 0.1)
     done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
     assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
     assert done.stderr.startswith("error: no scheduler is up, so run 1 is not waited for")
