@@ -28,7 +28,9 @@ RunOrJob = Annotated[
 
 @commands.command()
 def show(run: RunOrJob, wide: Wide = False, as_json: AsJson = False) -> None:
-    """Show everything about a run: its attempts, who asked for it, what it logged.
+    """Show everything about a run, or the newest run of a job.
+
+    Its attempts, who asked for it, what it logged.
 
     Long tracebacks and logs are shortened, and what attempts have in common is shown once, without --wide.
     """
@@ -63,7 +65,10 @@ def logs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run logged, or the newest run of a job. A log is kept when an attempt ends."""
+    """Show what a run logged, or the newest run of a job.
+
+    A log is kept when an attempt ends.
+    """
     from everytick.errors import ConfigurationError
     from everytick.settings import settings
 

@@ -43,7 +43,7 @@ def jobs(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the jobs of the schedule, when they run next, and how their last runs ended."""
+    """Show the jobs: when they run next, and how they went."""
     from everytick.api.loading import load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
@@ -90,9 +90,9 @@ def runs(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
+    """Show what ran and what was skipped, newest first.
 
-    Times without an offset are in the scheduler's zone.
+    --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
@@ -153,7 +153,10 @@ def audit(
     job: OfJob = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    """Show who asked for what, newest first.
+
+    Pauses, runs by hand, retries, cancellations, added and removed jobs.
+    """
     from everytick.ledger import open_ledger
     from everytick.read.audit import audit_rows
     from everytick.settings import settings
