@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -171,6 +175,31 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
         r" and will not run; next tick \S+ 03:00:00 UTC\n",
         done.stderr,
     )
+
+
+@pytest.mark.full
+def test_a_person_at_a_terminal_is_asked_about_many(app: Application, up: Running) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "pause", "l*", "w*"],
+        cwd=app.folder,
+        env=app.variables(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as asking:
+        os.close(theirs)
+        shown = b""
+        while b"Pause 2 jobs? [y/N]" not in shown:
+            shown += os.read(ours, 4096)
+        assert not any(job["paused"] for job in app.json("jobs"))
+        os.write(ours, b"y\n")
+        asking.wait(30)
+    shown += os.read(ours, 4096)
+    os.close(ours)
+    assert b"2 jobs to be paused" in shown
+    assert b"paused: 2 jobs" in shown
+    assert app.command("resume", "l*", "w*", "--yes").stdout == "resumed: 2 jobs\n"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def print_log(run: RunDetails, zone: Any) -> None:
     for attempt in run["attempts"]:
         if len(run["attempts"]) > 1:
             print_text(f"attempt {attempt['attempt']}: {attempt['state']}")
-        print_text((attempt["log"] or "it logged nothing").rstrip())
+        _print_plain((attempt["log"] or "it logged nothing").rstrip())
 
 
 def _names(group: Sequence[Attempt]) -> str:
@@ -78,7 +78,14 @@ def _print_block(title: str, text: str, whole: str | None) -> None:
         begin = 5 if lines[0].startswith("Traceback") else 0
         lines[begin : begin + left_out] = [f"... {left_out} lines: {whole}"]
     print_text(f"{title}:")
-    print_text("\n".join([*lines, ""]))
+    _print_plain("\n".join([*lines, ""]))
+
+
+def _print_plain(text: str) -> None:
+    """Print what a job wrote: words in it that look like states are none."""
+    from rich.text import Text
+
+    print_text(Text(visible(text)))
 
 
 def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
