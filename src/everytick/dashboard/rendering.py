@@ -112,6 +112,12 @@ def relative(instant: int | None) -> Markup:
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, away)
 
 
+def since(instant: int) -> Markup:
+    """Return how long ago an instant is; the page counts on by itself."""
+    shown = duration(max(0, ticks.now() - instant) // ticks.SECOND * ticks.SECOND)
+    return Markup('<span class="rel" data-since="{}">{}</span>').format(instant // 1000, shown)
+
+
 def lasted(length: int | None) -> str:
     """Return a length of time in microseconds, a dash for none."""
     return "\u2013" if length is None else duration(length)
@@ -158,6 +164,7 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
+        "since": since,
         "duration": lasted,
         "seconds": seconds,
         "cut": cut,

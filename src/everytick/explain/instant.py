@@ -15,6 +15,7 @@ from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
+from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
 from everytick.text.instants import at, iso
@@ -93,6 +94,7 @@ def why(
     with connect_checked(ledger) as connection:
         known = find_job(connection, job_id)
         if known is None:
+            unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
             return _never_started(job_id, declared, problem, list_job_ids(connection))
         job = None if declared is None else declared.get(job_id)
         facts = Facts(connection, known, job, problem, settings, declared is not None)
@@ -120,7 +122,7 @@ def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> li
     facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
-    return account.sentences
+    return account.sentences + [str(lost) for lost in unreadable.of_run(connection, row.run_id)]
 
 
 def _never_started(
@@ -145,6 +147,8 @@ def _explain(account: Account, when: When | None, run_id: int | None) -> int | N
     facts = account.facts
     if run_id is not None:
         row = facts.run(run_id)
+        if row is None:
+            unreadable.refuse(facts.connection, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
         if row is None or row.job_id != facts.job_id:
             raise NotFoundError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
         _of_row(account, row)
@@ -166,7 +170,10 @@ def _about(account: Account, tick: int) -> None:
     inside = row is not None and tick not in (row.tick_us, row.last_tick_us)
     if inside and row.tick_us > facts.row.changed_us and facts.is_tick(tick) is False:
         row = None
-    if row is None:
+    if row is None and (unread := facts.unreadable_at(tick)):
+        account.verdict = "unreadable"
+        account.say(unread)
+    elif row is None:
         describe_absence(account, tick)
         _standing_in(account, tick)
     else:

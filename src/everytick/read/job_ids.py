@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from everytick.errors import NotFoundError
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.wording import no_job
@@ -20,9 +20,10 @@ def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
 
 
 def check_job(connection: Connection, job_id: str) -> None:
-    """Raise NotFoundError if the ledger never heard of a job."""
+    """Raise NotFoundError if the ledger never heard of a job, or its row cannot be read."""
     known = list_job_ids(connection)
     if job_id not in known:
+        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, known)
 
 

@@ -8,6 +8,7 @@ Where it is:
 - `postgres`, `postgres_connection`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `querying`: reading it by SQLAlchemy
+- `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
 
 Its operations, each inside of a transaction:

@@ -165,7 +165,7 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("wanted", "indexes"),
     [
-        (RunFilter(), ["SCAN scheduler_runs"]),
+        (RunFilter(), ["SCAN main.scheduler_runs"]),
         (RunFilter(job_id="a"), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
         (
             RunFilter(job_id="a", states=("failed", "running")),
