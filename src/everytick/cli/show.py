@@ -123,28 +123,33 @@ def runs(
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     """Print runs as they end, a line for each, until Ctrl+C or until `limit` were printed."""
+    from itertools import islice
+
+    from everytick.ledger import open_ledger
+    from everytick.read.following import follow
     from everytick.settings import settings
     from everytick.text.durations import plain_seconds
     from everytick.text.instants import local
 
     from . import cells
-    from .following import follow_runs
+    from .following import until_ctrl_c
 
     zone = settings().zone
     if not as_json:
         print_text(f"runs as they end, times in {zone}")
         print_text(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"))
 
-    def tell(row: RunRow) -> None:
+    def tell(row: RunRow) -> bool:
         if as_json:
             print(json.dumps(row), flush=True)
-            return
+            return True
         cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
         line = _LINE.format(*cell, plain_seconds(row["duration"]), row["error"] or "")
         # A row is one line, whatever its error says.
         print_text(" ".join(line.splitlines()).rstrip(), job_ids=[row["job_id"]])
+        return True
 
-    follow_runs(wanted, limit, tell)
+    until_ctrl_c(lambda is_over: islice(follow(open_ledger(), wanted, is_over), limit), tell)
 
 
 @commands.command()
