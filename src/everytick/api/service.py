@@ -40,7 +40,7 @@ def run_until_stopped(
     """
     check_handles_of_a_loop()
     with asyncio.Runner() as runner:
-        cut = _run(runner.get_loop(), _serve(scheduler, beside))
+        cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
@@ -53,7 +53,7 @@ def run_until_stopped(
     return 0
 
 
-def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
     """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
     task: asyncio.Task[int | None] = OwnTask(serving, loop)
     _let_no_job_stop(loop)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient
+from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError, SchedulerClient
 from everytick.read.audit import audit_rows
 
 from histories import ask, prepared
@@ -128,6 +128,19 @@ async def test_a_history_can_be_brought_along_later(scheduler: AsyncIOScheduler)
         clock.move_to(NOON.replace(minute=2))
         await over(made := schedule(("new", "old")), "new", 2)
     assert (minutes_of(made, "new"), minutes_of(made, "old")) == ([1, 2], [])
+
+
+def test_a_job_that_is_declared_below_the_start_can_be_renamed_too(scheduler: AsyncIOScheduler) -> None:
+    prepared(schedule(("old", None)))
+    SchedulerClient().pause_job("old", note="until the audit is over")
+    late = BackgroundScheduler()
+    late.start()
+    try:
+        late.add_job(task, "interval", minutes=1, id="new", renamed_from="old")
+        [row] = found_in(late.ledger, "SELECT * FROM scheduler_jobs WHERE removed_us IS NULL")
+        assert (row["job_id"], row["pause_note"]) == ("new", "until the audit is over")
+    finally:
+        late.shutdown()
 
 
 async def test_a_new_trigger_beside_the_new_id_begins_anew_with_the_history(
