@@ -76,12 +76,33 @@ async def listed(ledger: Ledger, **query: Any) -> dict[str, Any]:
         ({"failed": "true", "q": "rep"}, [3]),
         ({"error": "no answer"}, [1]),
         ({"q": "nothing"}, []),
+        ({"since": "1h"}, [6, 5]),
+        ({"until": "24h"}, [4, 3, 2, 1]),
+        ({"since": "72h", "until": "24h", "failed": "true"}, [3, 1]),
     ],
 )
 async def test_the_api_lists_runs_by_job_state_and_error(
     ledger: Ledger, query: dict[str, Any], expected: list[int]
 ) -> None:
     assert (await listed(ledger, **query))["runs"] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"since": "soon"}, "since: 'soon' is not a date or time such as"),
+        ({"since": "1h", "until": "2h"}, "until: must be later than since"),
+        ({"state": "good"}, "state: 'good' is none of queued"),
+        ({"job": "nowhere"}, "there is no job 'nowhere'"),
+    ],
+)
+async def test_the_api_refuses_a_filter_that_means_nothing(
+    ledger: Ledger, query: dict[str, str], sentence: str
+) -> None:
+    async with client(ledger) as asked:
+        answer = await asked.get("/api/v1/runs", params=query)
+    assert answer.status_code == (404 if "job" in query else 422)
+    assert answer.json()["error"].startswith(sentence)
 
 
 async def test_the_api_counts_by_state_what_its_other_filters_want(ledger: Ledger) -> None:
@@ -129,6 +150,7 @@ def tabs_on(text: str) -> dict[str, str]:
         ("?job=report&state=succeeded", [5]),
         ("?failed=true", [3, 1]),
         ("?error=NO+answer", [1]),
+        ("?since=3d&until=1d&q=rep", [4, 3]),
     ],
 )
 async def test_the_page_lists_runs_by_the_same_filters(
