@@ -24,7 +24,8 @@ def took(row: Any) -> int | None:
 def lateness(row: Any) -> int | None:
     """Return how long after it was due a run began or, if it waits, has not begun; in microseconds.
 
-    None for what was skipped, and for what is not due yet. A further attempt is due when its pause is over.
+    None for ticks that were skipped, and for runs that are not due yet. A further attempt is due when its
+    pause is over.
     """
     if row.state == "skipped" or (row.started_us is None and row.finished_us is not None):
         return None
