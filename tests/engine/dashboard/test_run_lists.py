@@ -11,6 +11,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
+from everytick.masking import hide
 from everytick.model import ticks
 from everytick.read import run_counts
 from everytick.store.database import Ledger
@@ -298,3 +299,19 @@ async def test_pages_about_runs_name_processes_as_people_know_them(ledger: Ledge
         text = (await asked.get(address)).text
     main = re.sub(r"<[^>]+>", " ", text[text.index("<main") :])
     assert not re.search(r"\b[Ll]ease\b|somebody", main), main
+
+
+async def test_a_secret_at_the_place_where_a_list_cuts_an_error_is_masked_as_a_whole(ledger: Ledger) -> None:
+    secret = "sesame-open-the-door"
+    hide(secret)
+    rows = [
+        run("report", None, "failed", due_us=1, error=f"{'x' * (400 - length)}{secret}")
+        for length in (3, 9, 20)
+    ]
+    write(ledger, "scheduler_runs", rows)
+    async with client(ledger) as asked:
+        answer = await asked.get("/api/v1/runs", params={"limit": 3})
+        text = answer.text + await page(ledger, "/runs")
+    assert "sesam" not in text
+    assert "xses" not in text
+    assert {len(found["error"]) for found in answer.json()["runs"]} == {385, 396, 400}
