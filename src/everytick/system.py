@@ -219,7 +219,7 @@ def hearing(numbers: Iterable[int], asked: Callable[[int], object]) -> Iterator[
 def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:
     """Call a function when the main thread has come to its end, before the threads of pools are waited for.
 
-    `atexit` comes after that: what is on a thread would hold it up, and a pool takes nothing more by then.
+    `atexit` comes after that: a function on a thread would hold it up, and a pool takes nothing more by then.
     """
     getattr(threading, "_register_atexit", atexit.register)(function)
     return function

@@ -105,7 +105,7 @@ class _OwnLoop(AsyncIOScheduler):
         cut = await in_spite_of_jobs(lambda: self.drain(self._hurry))
         self._asked = None
         self._ended.set()
-        # What is on a thread cannot be cut, and its outcome comes by way of this loop.
+        # A function on a thread cannot be cut, and its outcome comes by way of this loop.
         await process.until_none_is_left()
         return cut
 

@@ -32,6 +32,7 @@ from everytick.text.instants import when
 from loguru import logger
 
 from .control import declared_job
+from .declare import refuse_former_id_in_use
 from .standing import Standing
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
@@ -66,6 +67,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
+        # By the id that it had before.
+        self._renamed: dict[str, Job] = {}
         # Where the scheduler is a process of its own, shutdown() ends that process instead.
         self.on_shutdown: Callable[[bool], None] | None = None
         self._draining: asyncio.Future[int] | None = None
@@ -125,9 +128,12 @@ class AsyncIOScheduler(Standing, DurableOnly):
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+        refuse_former_id_in_use(job, self._declared, self._renamed)
         if self._process is not None:
             self._tell_of(job, is_new=job.id in self._process.declare(job).added)
         self._declared[job.id] = job
+        if job.renamed_from is not None:
+            self._renamed[job.renamed_from] = job
         return job
 
     def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:

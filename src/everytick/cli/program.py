@@ -13,12 +13,27 @@ from typing import Annotated
 
 import typer
 
-from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
+from . import (
+    control,
+    dashboard,
+    explain,
+    logs,
+    migrate,
+    notifications,
+    plan,
+    probes,
+    requests,
+    show,
+    simulate,
+    update,
+)
+from .groups import Group, grouped
 
 # They go on where an update was taken and not installed yet; all others say so.
 _OF_AN_UPDATE = ("update", "outdated")
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -114,5 +129,10 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     return serving.beside
 
 
-for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
-    app.add_typer(_module.commands)
+_MODULES = (
+    *(show, plan, logs, control, requests, explain, simulate),
+    *(probes, notifications, migrate, dashboard, update),
+)
+app.registered_commands = grouped(
+    [*app.registered_commands, *(command for it in _MODULES for command in it.commands.registered_commands)]
+)

@@ -57,9 +57,9 @@ def own_address(request: Request, onward: str) -> str:
 
 def url(path: str, **query: object) -> str:
     """Return the address of a path of ours, with those parts of the query that are given."""
-    given = {name: value for name, value in query.items() if value not in (None, "")}
+    given = {name: value for name, value in query.items() if value not in (None, "", [])}
     address = _root.get() + path
-    return f"{address}?{urlencode(given)}" if given else address
+    return f"{address}?{urlencode(given, doseq=True)}" if given else address
 
 
 def static(name: str) -> str:

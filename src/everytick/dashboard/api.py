@@ -10,8 +10,10 @@ from everytick.read import known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.job_ids import check_job
 from everytick.read.known_job import jobs_due, search_jobs
 from everytick.read.resuming import preview_of
+from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Why
 from everytick.text.instants import iso
@@ -101,18 +103,34 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
 def list_runs(
     request: Request,
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
-    state: Annotated[str | None, Query(max_length=20, description="only those in this state")] = None,
+    q: Annotated[str, Query(max_length=500, description="part of the job's id")] = "",
+    state: Annotated[list[str] | None, Query(description="only those in one of these states")] = None,
+    failed: Annotated[
+        bool, Query(description="only failed, timed_out, lost and interrupted ones, beside `state`")
+    ] = False,
+    since: Annotated[Moment, Query(description="only those that ended then or later, or have not")] = None,
+    until: Annotated[Moment, Query(description="only those that ended before")] = None,
+    error: Annotated[str, Query(max_length=500, description="text that is in the error")] = "",
     before: Before = None,
     limit: Limit = 100,
 ) -> schemas.Runs:
     """List what ran and what was skipped, newest first.
 
-    A search for a state looks at 50,000 runs at a time: it may give fewer than `limit`, and more further on.
+    Within `since` and `until` that is by their ends, what has not ended first. What no index finds (a state,
+    part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
+    `limit`, and more further on.
     """
-    wanted = runs.check_state(state)
+    wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
     with reading(request.app.state.ledger) as connection:
-        found, more = run_pages.list_runs(connection, job, limit, before, wanted)
-    return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
+        if job is not None:
+            check_job(connection, job)
+        found, more = run_pages.list_runs(connection, wanted, limit, before)
+        counts = count_states(connection, wanted)
+    return {
+        "runs": [runs.listed_fields(row) for row in found],
+        "next_before": more,
+        "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
+    }
 
 
 @router.get("/runs/{run_id}", responses=_NO_SUCH)
@@ -162,36 +180,38 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    run_id, sentence = _actions(request).run_now(job_id, given.tick, given.note)
-    return {"run_id": run_id, "said": sentence}
+    done = _actions(request).run_now(job_id, given.tick, given.note)
+    assert done.run_id is not None
+    return {"run_id": done.run_id, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    changed, sentence = _actions(request).pause(job_id, given.note, given.until)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).pause(job_id, given.note, given.until)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
-    changed, sentence = _actions(request).resume(job_id)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).resume(job_id)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/cancel", responses=_ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Cancelled:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    over, sentence = _actions(request).cancel(run_id, body.note if body else None)
-    return {"over": over, "said": sentence}
+    done = _actions(request).cancel(run_id, body.note if body else None)
+    return {"over": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/retry", responses=_ACTS, status_code=202)
 def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Begun:
     """Give a run that failed, or was cut off, one more attempt."""
-    return {"run_id": run_id, "said": _actions(request).retry(run_id, body.note if body else None)}
+    done = _actions(request).retry(run_id, body.note if body else None)
+    return {"run_id": run_id, "said": done.sentence}
 
 
 def _actions(request: Request) -> Actions:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .addresses import STATIC, address_of, path_of, root_of
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
+from .forms import CSRF_FIELD, CSRF_HEADER, read_form
 from .problems import Problem
 from .rendering import is_for_programs, problem_response
 from .sessions import EndedSessions
@@ -25,7 +26,6 @@ from .sessions import EndedSessions
 MOST_BODY_BYTES = 65_536
 LOGIN = "/login"
 LOGOUT = "/logout"
-CSRF_HEADER = "x-csrf-token"
 NAME_HEADER = "x-scheduler-who"
 
 # The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
@@ -88,9 +88,11 @@ class Guard:
         try:
             request = Request(scope, receive)
             self._check_host(request.headers)
+            body = b""
             if request.method not in _SAFE:
-                receive = await _whole_body(request, receive)
-            refusal = await self._let_in(request)
+                body = await _whole_body(request)
+                receive = _receiving(body, receive)
+            refusal = await self._let_in(request, body)
         except Problem as problem:
             refusal = problem_response(request, problem)
         except ClientDisconnect:
@@ -121,7 +123,7 @@ class Guard:
         if self._names and _host(headers.get("host", "")) not in self._names:
             raise Problem(421, "this address is not one of the dashboard's: see SCHEDULER_DASHBOARD_NAMES")
 
-    async def _let_in(self, request: Request) -> Response | None:
+    async def _let_in(self, request: Request, body: bytes) -> Response | None:
         visitor = await self._visitor(request)
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
@@ -131,7 +133,7 @@ class Guard:
         if visitor is None:
             return _ask_to_sign_in(request)
         if request.method not in _SAFE:
-            self._check_act(request, visitor)
+            self._check_act(request, visitor, body)
         return None
 
     async def _visitor(self, request: Request) -> Visitor | None:
@@ -172,8 +174,8 @@ class Guard:
         finally:
             self._waiting -= 1
 
-    def _check_act(self, request: Request, visitor: Visitor) -> None:
-        if visitor.session and not self._authenticator.proves(visitor, request.headers.get(CSRF_HEADER, "")):
+    def _check_act(self, request: Request, visitor: Visitor, body: bytes) -> None:
+        if visitor.session and not self._authenticator.proves(visitor, _csrf_token(request, body)):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
         if not visitor.may_act and path_of(request) != LOGOUT:
             raise Problem(403, "you may look but not act: that takes the other token")
@@ -207,13 +209,26 @@ def _ask_to_sign_in(request: Request) -> Response:
     return RedirectResponse(f"{login}?next={quote(there)}" if there != f"{root}/" else login, status_code=303)
 
 
-async def _whole_body(request: Request, receive: Receive) -> Receive:
-    """Read the body, up to the limit; return a `receive` that gives it to the application."""
+def _csrf_token(request: Request, body: bytes) -> str:
+    """Return the CSRF token that came along: in a header from a script, else in a field of a form."""
+    if CSRF_HEADER in request.headers:
+        return request.headers[CSRF_HEADER]
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return read_form(body).get(CSRF_FIELD) if kind == "application/x-www-form-urlencoded" else ""
+
+
+async def _whole_body(request: Request) -> bytes:
+    """Return the body of a request, which has a limit."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BODY_BYTES:
             raise Problem(413, f"that is too much: at most {MOST_BODY_BYTES} bytes are taken")
+    return body
+
+
+def _receiving(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body, which was read already, to the application."""
     given = False
 
     async def again() -> Message:

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jinja2
 from everytick import app
@@ -18,7 +19,8 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from .addresses import address_of, below_root, path_of, static, url
+from .addresses import address_of, below_root, own_address, path_of, static, url
+from .forms import CSRF_HEADER
 from .problems import Problem
 
 _HERE = Path(__file__).parent
@@ -49,6 +51,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         if visitor and visitor.session
         else "",
         "here": address_of(request),
+        "back": way_back(request),
         "path": path_of(request),
         "now": ticks.now(),
     }
@@ -67,7 +70,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
     if "hx-request" in request.headers or "x-live" in request.headers:
         message = Markup('<p class="said bad">{}</p>').format(problem.sentence)
         return HTMLResponse(message, problem.status, headers=extra)
-    alone = {"visitor": None, "csrf_token": "", "path": "", "here": "/"}
+    alone = {"visitor": None, "csrf_token": "", "path": "", "here": "/", "back": way_back(request)}
     text = _rendered(request, "problem.html", application=app.current().name, problem=problem, **alone)
     return HTMLResponse(text, problem.status, headers=extra)
 
@@ -76,6 +79,18 @@ def is_for_programs(request: Request) -> bool:
     """Return whether a program asks, not a browser: the answer is no page, and redirects to none."""
     path = path_of(request)
     return path == "/live" or path.startswith(("/api", "/metrics"))
+
+
+def is_by_script(request: Request) -> bool:
+    """Return whether a script sent a request and takes a part of a page; else a browser shows the answer."""
+    return "hx-request" in request.headers or CSRF_HEADER in request.headers
+
+
+def way_back(request: Request) -> str:
+    """Return the page from which a form was sent, the first page if that is not known."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    known = parts.netloc == request.headers.get("host")
+    return own_address(request, parts.path + (f"?{parts.query}" if parts.query else "") if known else "")
 
 
 def when(instant: int | None, zone: tzinfo | None = None, *, exact: bool = False) -> Markup:
@@ -95,6 +110,12 @@ def relative(instant: int | None) -> Markup:
         return Markup("")
     away = from_now(instant, ticks.now())
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, away)
+
+
+def since(instant: int) -> Markup:
+    """Return how long ago an instant is; the page counts on by itself."""
+    shown = duration(max(0, ticks.now() - instant) // ticks.SECOND * ticks.SECOND)
+    return Markup('<span class="rel" data-since="{}">{}</span>').format(instant // 1000, shown)
 
 
 def lasted(length: int | None) -> str:
@@ -143,6 +164,7 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
+        "since": since,
         "duration": lasted,
         "seconds": seconds,
         "cut": cut,

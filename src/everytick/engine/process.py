@@ -27,6 +27,7 @@ from .clock import Clock
 from .context import current_run
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .runner import Runner
@@ -81,6 +82,7 @@ class Process:
             self._room_to_take,
             self._answers,
         )
+        self._live_logs = LiveLogs()
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
             self.jobs,
@@ -312,6 +314,7 @@ class Process:
             if self._watchdog.stalled:
                 self._runner.admission.requeue_overdue()
         self._heartbeats.pulse(connection)
+        self._live_logs.write(connection, self._runner.logging())
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)

@@ -10,7 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses
+from . import gaps, pauses, renaming
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -28,6 +28,7 @@ def define(
     `is_whole`: these are all jobs of the code. Else further ones may follow (`define_late`), and those that
     have not come by then are to be removed (`remove_undeclared`).
     """
+    renaming.carry_over(connection, jobs, now, found)
     known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:
@@ -53,6 +54,7 @@ def define(
 
 def define_late(connection: Connection, job: Job, now: int, found: Registration) -> None:
     """Bring one definition up to date with code that declares it after the start."""
+    renaming.carry_over(connection, [job], now, found)
     state = pauses.read(connection, job.id)
     if state is None:
         _insert(connection, [job], now, now)

@@ -49,6 +49,10 @@
       const text = away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`;
       if (shown.textContent !== text) shown.textContent = text;
     }
+    for (const shown of document.querySelectorAll("[data-since]")) {
+      const text = duration(Math.floor(Math.max(0, now - Number(shown.dataset.since)) / 1000));
+      if (shown.textContent !== text) shown.textContent = text;
+    }
   }
 
   // --- live regions
@@ -61,8 +65,10 @@
 
   function bare(region) {
     const copy = region.cloneNode(true);
-    for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
+    for (const shown of copy.querySelectorAll("[data-rel], [data-since]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
+    // What is shared by all who have a page open has no token; scripts send theirs in a header.
+    for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
     return copy.innerHTML;
   }
 
@@ -106,7 +112,9 @@
         const content = bare(fresh);
         if (content === sent.get(fresh.id)) continue;
         sent.set(fresh.id, content);
+        const places = placesInLogs(region);
         replace(region, document.adoptNode(fresh));
+        goTo(places);
       }
       const acts = document.querySelector(".acts");
       const freshActs = page.querySelector(".acts");
@@ -119,6 +127,23 @@
     } catch { /* away for a moment: the stream says when it is back */ } finally {
       fetching = false;
       if (again) { again = false; setTimeout(refresh, 500); }
+    }
+  }
+
+  // --- logs that grow
+
+  // How far down each log is scrolled; one that shows its end goes on to show it.
+  function placesInLogs(region) {
+    return [...region.querySelectorAll("pre[id]")].map((log) => {
+      const shows = log.scrollTop + log.clientHeight;
+      return [log.id, shows >= log.scrollHeight - 4 ? Infinity : log.scrollTop];
+    });
+  }
+
+  function goTo(places) {
+    for (const [id, place] of places) {
+      const log = document.getElementById(id);
+      if (log) log.scrollTop = Math.min(place, log.scrollHeight);
     }
   }
 
@@ -155,7 +180,7 @@
   let clearing = 0;
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    const form = event.detail.elt;
+    const form = event.detail.elt.form || event.detail.elt;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
     if (event.detail.xhr.status === 0) {
       document.getElementById("said").textContent = "The dashboard does not answer.";
@@ -166,6 +191,7 @@
   });
 
   for (const region of document.querySelectorAll("[data-live]")) sent.set(region.id, bare(region));
+  goTo([...document.querySelectorAll("pre[data-follow]")].map((log) => [log.id, Infinity]));
   showTheme();
   document.getElementById("theme").addEventListener("click", nextTheme);
   setInterval(countOn, 1000);
