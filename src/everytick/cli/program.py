@@ -9,11 +9,15 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
+
+if TYPE_CHECKING:
+    from everytick.api.scheduler import AsyncIOScheduler
 
 # They go on where an update was taken and not installed yet; all others say so.
 _OF_AN_UPDATE = ("update", "outdated")
@@ -96,11 +100,11 @@ def run(
     from everytick.api.service import run_until_stopped
 
     # Workers have no page: of many on one machine only one could have its address.
-    beside = _dashboard() if chosen.role.claims else nullcontext
+    beside = _dashboard(scheduler) if chosen.role.claims else nullcontext
     raise typer.Exit(run_until_stopped(scheduler, beside))
 
 
-def _dashboard() -> Callable[[], AbstractContextManager[None]]:
+def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManager[None]]:
     """Return the context in which the dashboard is served, if the application has one."""
     from everytick.app import current
 
@@ -109,9 +113,11 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     from everytick.dashboard import serving
     from everytick.dashboard.settings import dashboard_settings
 
+    from .output import declared
+
     # A setting that is wrong is told before anything starts.
     dashboard_settings()
-    return serving.beside
+    return partial(serving.beside, partial(declared, scheduler))
 
 
 for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from everytick import app as which
 from everytick.api.loading import own_routers
 from everytick.log_rate import RateLimitedLog
+from everytick.read.hourly import HourlyRuns
+from everytick.read.known_job import Declared, undeclared
+from everytick.settings import settings
 from everytick.store.database import Ledger
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,11 +35,18 @@ _ABOUT = (
 )
 
 
-def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[str], port: int) -> FastAPI:
+def create_app(
+    ledger: Ledger,
+    authenticator: Authenticator,
+    names: frozenset[str],
+    port: int,
+    declared: Callable[[], Declared] | None = None,
+) -> FastAPI:
     """Return the dashboard as an ASGI application.
 
     `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two
-    dashboards of one machine do not share their cookies.
+    dashboards of one machine do not share their cookies; `declared`: what the user's code says, where that is
+    loaded, for what the ledger does not know of its jobs.
     """
     application = which.current()
     name, version = application.name, application.version
@@ -62,6 +73,8 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     app.state.answers = answers.Answers()
     # The other connections are for requests.
     app.state.live = live.Live(ledger, app.state.answers, connections.most // 2)
+    app.state.declared = declared or (lambda: undeclared(settings()))
+    app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)

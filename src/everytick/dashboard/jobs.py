@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everytick.read.job_list import SORTS, STANDINGS, JobFilter
 from everytick.read.jobs import job_row
 from everytick.read.known_job import KnownJob, jobs_named, undeclared
 from everytick.read.last_runs import Recent, recent
@@ -16,8 +17,24 @@ from everytick.text.instants import iso
 from sqlalchemy import Connection
 
 from . import schemas
+from .problems import Problem
 
 _STRIP = 24
+
+
+def job_filter(text: str, standing: str, sort: str) -> JobFilter:
+    """Return which jobs are wanted.
+
+    Raises:
+        Problem: there is no such state, or nothing such to sort by.
+    """
+    for name, given, known in (
+        ("state", standing, ("", *STANDINGS)),
+        ("sort", sort.removeprefix("-"), SORTS),
+    ):
+        if given not in known:
+            raise Problem(422, f"{name}: {given!r} is none of {', '.join(filter(None, known))}")
+    return JobFilter(text.strip(), standing, sort)
 
 
 @dataclass(frozen=True)

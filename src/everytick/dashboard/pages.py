@@ -8,7 +8,8 @@ from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
 from everytick.read.coming import due_between, next_ticks, soonest
-from everytick.read.known_job import jobs_due, read_job, search_jobs, undeclared
+from everytick.read.job_list import STANDINGS, list_jobs
+from everytick.read.known_job import jobs_due, read_job, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
@@ -20,18 +21,18 @@ from everytick.settings import settings
 from everytick.store.requests import ENDED
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from . import coming, drawing, explain, jobs, runs
+from . import coming, drawing, explain, jobs, overview, runs
 from .answers import ReadingRoute
 from .processes import reading, schedule_state
-from .rendering import page
+from .rendering import page, url
 from .schemas import LARGEST
 
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # How many of each a page shows.
-_JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
+_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 30, 14, 25, 25, 40, 40, 60
 # How many ticks of each job are listed among those that are due next.
 _FEW = 3
 # The most that a page shows of tracebacks and logs; the rest is in the text file.
@@ -44,25 +45,47 @@ Text = Annotated[str, Query(max_length=500)]
 
 
 @router.get("/")
-def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLResponse:
-    """All jobs, when they are due, and what became of them lately."""
+def show_overview(request: Request, q: Text = "", number: Number = 1) -> Response:
+    """Whether all is well."""
+    if q or number > 1:
+        # The list of jobs was here; links to a part of it are kept.
+        return RedirectResponse(url("/jobs", q=q, number=number if number > 1 else None), 307)
     with reading(request.app.state.ledger) as connection:
-        found = search_jobs(connection, q.strip(), _JOBS, offset_of(number, _JOBS))
+        found = overview.current(request.app.state, connection)
+    return page(
+        request,
+        "overview.html",
+        found=found,
+        chart=drawing.day_chart(found.hours, settings().zone),
+        hours=found.hours,
+        title="Overview",
+    )
+
+
+@router.get("/jobs")
+def show_jobs(
+    request: Request, q: Text = "", state: Text = "", sort: Text = "id", number: Number = 1
+) -> HTMLResponse:
+    """All jobs, when they are due, and what became of them lately."""
+    wanted = jobs.job_filter(q, state, sort)
+    with reading(request.app.state.ledger) as connection:
+        found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
-            picture = drawing.strip(kept.newest)
+            picture = drawing.strip(kept.newest[:_STRIP])
             rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
-        behind = jobs_behind(jobs_due(connection))
         head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
         rows=rows,
-        behind=behind,
+        behind=jobs_behind(due),
         found=found,
-        q=q,
+        wanted=wanted,
+        standings=STANDINGS,
+        number=number,
         state_of_schedule=head,
         title="Jobs",
     )

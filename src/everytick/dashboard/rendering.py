@@ -15,7 +15,7 @@ from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
-from everytick.text.instants import dated, from_now, iso, on_weekday, short
+from everytick.text.instants import dated, from_now, iso, on_weekday, short, time_of_day
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -121,7 +121,7 @@ def own_address(onward: str) -> str:
 
 def url(path: str, **query: object) -> str:
     """Return an address with those parts of the query that are given."""
-    given = {name: value for name, value in query.items() if value not in (None, "")}
+    given = {name: value for name, value in query.items() if value not in (None, "", False)}
     return f"{path}?{urlencode(given)}" if given else path
 
 
@@ -200,5 +200,6 @@ def _environment() -> jinja2.Environment:
         "cut": cut,
         "state": state_mark,
         "iso": iso,
+        "time_of_day": lambda instant: time_of_day(instant, settings().zone),
     }
     return made

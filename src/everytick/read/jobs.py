@@ -6,7 +6,6 @@ has loaded the code hands them in as declared jobs; this module never loads it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
 
+from .job_list import natural
 from .known_job import Declared, KnownJob, read_jobs
 from .last_runs import Recent, recent
 from .runs import FAILED
@@ -112,9 +112,7 @@ def _by_next_run(row: JobRow) -> tuple[bool, str]:
 
 
 def _by_id(row: JobRow) -> list[tuple[int, str]]:
-    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
-    parts = re.findall(r"\d+|\D+", row["id"])
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return natural(row["id"])
 
 
 # state: those that cannot run first, then those whose last run failed, then the paused ones.

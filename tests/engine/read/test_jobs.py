@@ -9,7 +9,8 @@ import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick.doctor import history
 from everytick.model import ticks
-from everytick.read.known_job import search_jobs, undeclared
+from everytick.read.job_list import JobFilter, list_jobs
+from everytick.read.known_job import undeclared
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -181,6 +182,6 @@ async def test_a_search_for_jobs_ignores_case_in_every_alphabet(scheduler: Async
     first, rest = (api(scheduler.ledger, "jobs", q="", limit=2, offset=offset) for offset in (0, 2))
     assert [len(part["jobs"]) for part in (first, rest)] == [2, 2]
     with connect(scheduler.ledger) as connection:
-        page = search_jobs(connection, "l", 1, 1)
+        page, _due = list_jobs(connection, JobFilter("l"), 1, 1)
     # Of ΔΕΛΤΑ no letter is an l.
     assert ([job.id for job in page.rows], page.total) == (["e"], 2)

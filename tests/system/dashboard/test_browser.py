@@ -247,7 +247,7 @@ def test_a_hostile_name_does_nothing(browser: Browser, site: Site, failed: int) 
         for address in (
             *ADDRESSES,
             f"/run/{failed}",
-            "/?q=" + HOSTILE.replace("#", "%23").replace("&", "%26"),
+            "/jobs?q=" + HOSTILE.replace("#", "%23").replace("&", "%26"),
         ):
             page.goto(address)
             expect(page.locator("#live")).to_contain_text("● Live")

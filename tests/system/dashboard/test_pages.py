@@ -95,7 +95,7 @@ def pages(site: Site) -> list[str]:
         *(
             "/",
             "/?number=3",
-            f"/?q={quote(HOSTILE)}",
+            f"/jobs?q={quote(HOSTILE)}",
             f"/job?id={job}",
             "/runs",
             "/running",
