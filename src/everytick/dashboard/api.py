@@ -10,6 +10,7 @@ from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
 from everytick.read.run_details import details_of
@@ -72,10 +73,10 @@ def list_jobs(
     offset: Offset = 0,
 ) -> schemas.Jobs:
     """List the jobs of the schedule, by default in the order of their ids: `sync_2` before `sync_10`."""
-    wanted = jobs.job_filter(q, state, sort)
+    wanted, declared = jobs.job_filter(q, state, sort), request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
         found, _due = job_list.list_jobs(connection, wanted, limit, offset)
-        shown = [jobs.job_fields(connection, job) for job in found.rows]
+        shown = [jobs.job_fields(connection, job, declared) for job in found.rows]
     return {"jobs": shown, "total": found.total}
 
 
@@ -96,12 +97,14 @@ def read_why(
 @router.get("/jobs/{job_id:path}", responses=_NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
+    declared = request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
         job = known_job.read_job(connection, job_id)
-        shown = jobs.job_fields(connection, job)
-    preview = preview_of(job)
+        shown = jobs.job_fields(connection, job, declared)
+    preview, found = preview_of(job), declared_job(job, declared)
     return {
         **shown,
+        "options": None if found is None else job_options(found),
         "next_fires": [tick.as_json() for tick in next_ticks(job, 10)],
         "resume_preview": None
         if preview is None

@@ -9,6 +9,7 @@ from everytick.model import ticks
 from everytick.read.audit import audit_entries, requests_about
 from everytick.read.coming import due_between, next_ticks, soonest
 from everytick.read.job_list import STANDINGS, list_jobs
+from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
@@ -32,7 +33,7 @@ from .schemas import LARGEST
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # How many of each a page shows.
-_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 30, 14, 25, 25, 40, 40, 60
+_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 14, 25, 25, 40, 40, 50
 # How many ticks of each job are listed among those that are due next.
 _FEW = 3
 # The most that a page shows of tracebacks and logs; the rest is in the text file.
@@ -107,7 +108,7 @@ def show_job(
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
         head = schedule_state(connection)
-    asked = ask or bool(tick)
+    asked, found = ask or bool(tick), declared_job(job, request.app.state.declared())
     sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
     return page(
         request,
@@ -120,7 +121,9 @@ def show_job(
         late=overdue(job),
         preview=preview_of(job),
         kept=kept,
-        chart=drawing.chart(charted),
+        charts=[("Duration", drawing.durations(charted)), ("Lateness", drawing.lateness(charted))],
+        where=None if found is None else found.where,
+        options=None if found is None else job_options(found),
         history=history,
         more=more,
         before=before,

@@ -18,6 +18,11 @@ def took(row: Any) -> int | None:
     return int(row.finished_us - row.started_us)
 
 
+def late(row: Any) -> int | None:
+    """Return how long after it was due a run began, in microseconds; None if it did not begin."""
+    return None if row.started_us is None else max(0, int(row.started_us - row.due_us))
+
+
 def check_state(state: str | None) -> str | None:
     """Return a state to look for; refuse one that there is not."""
     if state and state not in STATES:

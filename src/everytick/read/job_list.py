@@ -43,10 +43,10 @@ class JobFilter:
     sort: str = "id"
 
 
-def natural(job_id: str) -> list[tuple[int, str]]:
+def natural(job_id: str) -> list[tuple[bool, int, str]]:
     """Return what sorts ids as people do: `sync_2` before `sync_10`."""
     parts = re.findall(r"\d+|\D+", job_id)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def list_jobs(

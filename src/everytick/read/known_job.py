@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from everytick.engine.registry import load
 from everytick.model import ticks
@@ -50,7 +50,8 @@ _DUE = (
 )
 
 
-class Declared(NamedTuple):
+@dataclass(frozen=True)
+class Declared:
     """The declarations of the user's schedule.
 
     jobs: those that stand in the code.
@@ -61,6 +62,11 @@ class Declared(NamedTuple):
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
     allowed: AllowedFunctions
+
+    @cached_property
+    def in_code(self) -> dict[str, Job]:
+        """The jobs that stand in the code, by their ids: a schedule that runs has added ones, too."""
+        return {job.id: job for job in self.jobs if not job.added}
 
 
 def undeclared(settings: SchedulerSettings) -> Declared:

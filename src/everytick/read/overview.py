@@ -301,12 +301,12 @@ def _limits(
     connection: Connection, job_ids: set[str], declared: Declared
 ) -> dict[str, tuple[int | None, int | None]]:
     """Return, by job, how long its runs take at most as a rule, and its timeout."""
-    in_code = {job.id: job.options for job in declared.jobs if job.id in job_ids}
     found = {}
     for job_id, job in jobs_named(connection, job_ids).items():
         lengths = durations(connection, job_id)
         usual = percentile(lengths, 0.95) if len(lengths) >= _ENOUGH else None
-        options = in_code.get(job_id) or job.options(declared)
+        in_code = declared.in_code.get(job_id)
+        options = in_code.options if in_code else job.options(declared)
         timeout = None if options is None else options.timeout
         found[job_id] = (_microseconds(usual), _microseconds(timeout))
     return found

@@ -47,10 +47,31 @@ class JobDefinition(JobPause):
     next_run: Annotated[Time | None, Field(description="null while it is paused or when it has no tick left")]
     runs_at_each_start: bool
     max_instances: Annotated[
-        int | None, Field(description="only of a job that was added while running and can run")
+        int | None, Field(description="null of a job whose code is not loaded here, or that cannot run")
     ]
-    declared_at: Annotated[str | None, Field(description="null: the ledger does not know it")]
+    declared_at: Annotated[
+        str | None,
+        Field(description="file and line; null where the code is not loaded, or it was added later"),
+    ]
     problem: Annotated[str | None, Field(description="why a job that was added while running cannot run")]
+
+
+class JobOptions(TypedDict):
+    """What was declared of a job beside its trigger. Lengths are seconds."""
+
+    arguments: Annotated[list[str], Field(description="as the call in the code has them, without secrets")]
+    misfire_grace_time: Annotated[float | None, Field(description="null: without limit")]
+    coalesce: bool
+    max_instances: int
+    max_catch_up: int
+    timeout: float | None
+    retries: int
+    retry_delay: float
+    on_crash: Annotated[str, Field(description="rerun or skip")]
+    queue: str
+    alert: bool
+    ping: Annotated[bool, Field(description="whether an address is called; which one is a secret")]
+    jitter: float
 
 
 class JobRow(JobDefinition, JobOutcomes):

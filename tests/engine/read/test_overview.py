@@ -289,7 +289,9 @@ async def test_jobs_are_sorted_and_filtered_in_the_api_and_on_the_page(ledger: L
     def listed(**query: Any) -> list[str]:
         found = [one["id"] for one in api(ledger, "jobs", **query)["jobs"]]
         shown = look(ledger, "/jobs", **query)
-        ids = re.findall(r'<th scope="row" class="job"><a class="id" href="/job\?id=(\w+)"', shown.text)
+        ids = re.findall(
+            r'<th scope="row" class="job"><a class="id" id="job-\d+" href="/job\?id=(\w+)"', shown.text
+        )
         assert ids == found
         return found
 

@@ -94,7 +94,9 @@ def pages(site: Site) -> list[str]:
     return [
         *(
             "/",
-            "/?number=3",
+            "/jobs",
+            "/jobs?number=3",
+            "/jobs?state=paused&sort=-next",
             f"/jobs?q={quote(HOSTILE)}",
             f"/job?id={job}",
             "/runs",

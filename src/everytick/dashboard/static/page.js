@@ -74,9 +74,15 @@
     return region.contains(focus) && focus.matches("input:not([type=hidden], [type=checkbox]), select, textarea");
   }
 
+  // How to find again what has the focus: by its id, or by where it leads.
+  function pathOf(focus) {
+    if (focus.id) return `#${CSS.escape(focus.id)}`;
+    return focus.matches("a[href]") ? `a[href="${CSS.escape(focus.getAttribute("href"))}"]` : "";
+  }
+
   function replace(region, fresh) {
     const focus = document.activeElement;
-    const key = region.contains(focus) ? focus.id : "";
+    const key = region.contains(focus) ? pathOf(focus) : "";
     const open = new Map([...region.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
     const chosen = new Set([...region.querySelectorAll("[form=selected]:checked")].map((one) => one.value));
     const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
@@ -87,7 +93,7 @@
     }
     for (const one of fresh.querySelectorAll("[form=selected]")) one.checked = chosen.has(one.value);
     fresh.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = scrolled[at] || 0; });
-    if (key) document.getElementById(key)?.focus({ preventScroll: true });
+    if (key) fresh.parentNode.querySelector(key)?.focus({ preventScroll: true });
     htmx.process(fresh);
     countSelected();
   }
