@@ -157,6 +157,10 @@ def test_the_schedule(scheduler: AsyncIOScheduler) -> None:
         return found
 
     assert times(page.take("python", "scheduler.add_job("), "2027-01-01", 1) == [["01 09:00"]]
+    prepared(scheduler)
+    exec(
+        page.take("python", "scheduler.add_job(send_daily_report"), {**names, "scheduler": AsyncIOScheduler()}
+    )
     task = page.take("python", "from everytick import current_run")
     exec(task, names)
     assert names["send_daily_report"]() is None

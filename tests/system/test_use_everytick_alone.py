@@ -164,7 +164,7 @@ def test_who_follows_the_page_has_a_schedule_with_a_ledger(reader: Reader) -> No
     said = reader.said
     assert "it is " in said["python -m shop"]
     run = said["everytick --app shop.schedule:create_scheduler run"]
-    assert "1 job: time " in run
+    assert "1 job: next time in " in run
     assert "dashboard: http://" in run
     assert "succeeded" in said["everytick --app shop.schedule:create_scheduler runs --limit 3"]
     assert "time" in said["everytick jobs"]

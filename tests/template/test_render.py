@@ -20,7 +20,7 @@ from everytick.settings import SchedulerSettings
 from packaging.requirements import Requirement
 
 from app_session import ROOT
-from rendering import choices, combinations, contents, files, fresh_folder, render, rendered
+from rendering import choices, combinations, contents, files, fresh_folder, git, render, rendered
 
 CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
 LICENCES = {
@@ -247,7 +247,7 @@ def check_licence(there: dict[str, bytes], licence: str) -> None:
         assert text.lstrip().startswith(begin)
         assert phrase in text
         assert len(text.splitlines()) == lines
-        assert re.search(r"Copyright (\(c\) )?20\d\d,? the my-scheduler authors\n", text)
+        assert re.search(r"Copyright (\(c\) )?20\d\d,? the app authors\n", text)
 
 
 def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:
@@ -318,6 +318,13 @@ def test_python_files_are_copied_as_they_are() -> None:
             assert data == (ROOT / "template" / name).read_bytes()
 
 
+def test_no_text_of_this_repository_has_carriage_returns() -> None:
+    # Git is told to leave line ends alone (.gitattributes), so they would reach users as they are.
+    listed = git(ROOT, "ls-files", "--eol").splitlines()
+    assert listed
+    assert [it for it in listed if re.match("[^\t]*/(crlf|mixed)", it)] == []
+
+
 def test_no_file_name_of_the_template_has_a_condition() -> None:
     names = [name for name in files(ROOT / "template") if not is_trace(name)]
     assert [name for name in names if "{%" in name] == []
@@ -326,7 +333,7 @@ def test_no_file_name_of_the_template_has_a_condition() -> None:
 
 WITHOUT_A_DEFAULT = {
     "SCHEDULER_QUEUES",
-    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")),
+    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES", "URL")),
 }
 
 

@@ -105,7 +105,7 @@ class JobControl(RunRequests, JobDeclarations):
         check_note(note)
         declared = self._before_start()
         if declared is not None:
-            _declared(declared, job_id)
+            declared_job(declared, job_id)
             del declared[job_id]
             return
 
@@ -194,7 +194,7 @@ class JobControl(RunRequests, JobDeclarations):
         check_note(note)
         declared = self._before_start()
         if declared is not None:
-            job = _declared(declared, job_id)
+            job = declared_job(declared, job_id)
             if until is not None or note is not None:
                 refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
             job.paused_at_first = True
@@ -343,7 +343,7 @@ def check_jobstore(jobstore: Any) -> None:
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
 
-def _declared(declared: dict[str, Job], job_id: str) -> Job:
+def declared_job(declared: dict[str, Job], job_id: str) -> Job:
     """Return a job that is declared; raise NoSuchJobError if there is none."""
     if job_id not in declared:
         raise NoSuchJobError(f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, declared)}")

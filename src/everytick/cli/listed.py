@@ -11,6 +11,7 @@ from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 
 from . import cells
+from .colours import ID, TIME
 from .output import console, print_text
 from .table import Column, print_table
 
@@ -20,9 +21,9 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
     now = ticks.now()
     columns = [
         Column("job", is_id=True),
-        Column("next run", least=15),
-        Column("due", is_whole=True, left_out=1),
-        Column("due in UTC", is_whole=True, left_out=4),
+        Column("next run", least=15, style=TIME),
+        Column("due", is_whole=True, left_out=1, style=TIME),
+        Column("due in UTC", is_whole=True, left_out=4, style=TIME),
         Column("outcomes", is_whole=True),
         Column("p50 (s)", is_whole=True, left_out=2),
         Column("p95 (s)", is_whole=True, left_out=2),
@@ -58,11 +59,11 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
 def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
     """Print runs, and ticks that were skipped, as `run_rows` returns them."""
     columns = [
-        Column("run", is_whole=True),
+        Column("run", is_whole=True, style=ID),
         Column("job", is_id=True),
-        Column("tick", is_whole=True),
-        Column("last tick", is_whole=True, left_out=2),
-        Column("stands in for", is_whole=True, left_out=3),
+        Column("tick", is_whole=True, style=TIME),
+        Column("last tick", is_whole=True, left_out=2, style=TIME),
+        Column("stands in for", is_whole=True, left_out=3, style=TIME),
         Column("outcome", is_whole=True),
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
@@ -77,7 +78,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
                 cells.tick(row, zone),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
                 local(row["for_tick"], zone) if row["for_tick"] else "",
-                cells.outcome(row),
+                cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
                 row["error"] or "",
             ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from everytick.app import typed
 
-from .output import AsJson, print_json
+from .arguments import AsJson
+from .output import print_json
 from .table import print_table
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .output import AsJson, print_json
+from .arguments import AsJson
+from .output import print_json
 
 commands = typer.Typer()
 
@@ -48,7 +49,7 @@ def health(
 @commands.command()
 def metrics(
     output: Annotated[
-        str | None, typer.Option(help="A file to put in place at once, for node_exporter.")
+        str | None, typer.Option(metavar="FILE", help="A file to put in place at once, for node_exporter.")
     ] = None,
 ) -> None:
     """Print the metrics for Prometheus, once. Counters are what the ledger holds."""

@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
+from . import (
+    control,
+    dashboard,
+    explain,
+    logs,
+    migrate,
+    notifications,
+    plan,
+    probes,
+    requests,
+    show,
+    simulate,
+    update,
+)
+from .groups import Group, grouped
 
 if TYPE_CHECKING:
     from everytick.api.scheduler import AsyncIOScheduler
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
 _OF_AN_UPDATE = ("update", "outdated")
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -120,5 +135,10 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
     return partial(serving.beside, partial(declared, scheduler))
 
 
-for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
-    app.add_typer(_module.commands)
+_MODULES = (
+    *(show, plan, logs, control, requests, explain, simulate),
+    *(probes, notifications, migrate, dashboard, update),
+)
+app.registered_commands = grouped(
+    [*app.registered_commands, *(command for it in _MODULES for command in it.commands.registered_commands)]
+)

@@ -23,7 +23,7 @@ _OUTDATED = 3
 def update(
     ref: Annotated[
         str | None,
-        typer.Option(help="A tag, branch or commit of the template instead of its newest release."),
+        typer.Option(metavar="REF", help="A tag, branch or commit of the template, not its newest release."),
     ] = None,
     source: Annotated[
         str | None,

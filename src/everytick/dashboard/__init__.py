@@ -12,7 +12,9 @@ The rooms, in the order in which a request passes through them:
 - `guard`: checks every request, and adds the security headers to every answer
 - `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
 - `sessions`: those that were ended by signing out
-- `pages`, `actions`, `rendering`, `static`: the pages and buttons for a browser, with styles and scripts
+- `addresses`: of pages, below the path where the dashboard is mounted
+- `pages`, `run_pages`, `actions`, `forms`, `rendering`, `static`: the pages and buttons for a browser, with
+  styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: actions and explanations, used by both
 - `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger

@@ -17,12 +17,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
+from .addresses import below_root, own_address, root_of, url
 from .authentication import LONGEST_NAME, SESSION_SECONDS
 from .control import Actions, Did, Done
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
 from .problems import Problem
-from .rendering import is_by_script, own_address, page
+from .rendering import is_by_script, page
 from .schemas import LARGEST
 
 _Chosen = TypeVar("_Chosen", str, int)
@@ -40,7 +41,8 @@ async def act(request: Request, action: str) -> Response:
     form = read_form(await request.body())
     actions = Actions(request.state.visitor, request.app.state.ledger)
     try:
-        sentence = await run_in_threadpool(_do, actions, action, form)
+        with below_root(request):
+            sentence = await run_in_threadpool(_do, actions, action, form)
     finally:
         request.app.state.answers.note_action()
     answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(sentence)
@@ -107,7 +109,7 @@ def _told(alike: list[Done]) -> Markup:
 
 
 def _link(run_id: int, name: str) -> Markup:
-    return Markup('<a href="/run/{}">{}</a>').format(run_id, name)
+    return Markup('<a href="{}">{}</a>').format(url(f"/run/{run_id}"), name)
 
 
 def _refusals(refused: Sequence[tuple[object, Problem]]) -> str:
@@ -150,19 +152,19 @@ def _run(given: str) -> int:
 
 
 @router.get(LOGIN)
-async def show_login(request: Request, token: str = "", next: str = "/") -> Response:
+async def show_login(request: Request, token: str = "", next: str = "") -> Response:
     """Ask for the token, or take the one in the link."""
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
         return await _sign_in(request, token, "", next)
-    return page(request, "login.html", next=next, wrong="", longest=LONGEST_NAME)
+    return page(request, "login.html", next=own_address(request, next), wrong="", longest=LONGEST_NAME)
 
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
     """Exchange the token for a cookie."""
     form = read_form(await request.body())
-    return await _sign_in(request, form.get("token").strip(), form.get("name"), form.get("next") or "/")
+    return await _sign_in(request, form.get("token").strip(), form.get("name"), form.get("next"))
 
 
 @router.post(LOGOUT)
@@ -171,28 +173,31 @@ async def sign_out(request: Request) -> Response:
     guard: Guard = request.app.state.guard()
     await guard.ended.end(request.state.visitor.session)
     answer: Response
+    login = f"{root_of(request)}{LOGIN}"
     if is_by_script(request):
-        answer = Response(status_code=204, headers={"HX-Redirect": LOGIN})
+        answer = Response(status_code=204, headers={"HX-Redirect": login})
     else:
-        answer = RedirectResponse(LOGIN, status_code=303)
-    answer.delete_cookie(request.app.state.cookie, httponly=True, samesite="strict")
+        answer = RedirectResponse(login, status_code=303)
+    where = f"{root_of(request)}/"
+    answer.delete_cookie(request.app.state.cookie, where, httponly=True, samesite="strict")
     return answer
 
 
 async def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
     guard: Guard = request.app.state.guard()
+    onward = own_address(request, onward)
     try:
         role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
         wrong = problem.sentence
-        return page(
-            request, "login.html", problem.status, next=own_address(onward), wrong=wrong, longest=LONGEST_NAME
-        )
-    answer = RedirectResponse(own_address(onward), status_code=303)
+        return page(request, "login.html", problem.status, next=onward, wrong=wrong, longest=LONGEST_NAME)
+    answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
         request.app.state.authenticator.session(role, name),
         max_age=SESSION_SECONDS,
+        # Not for the application around, nor for another dashboard in it.
+        path=f"{root_of(request)}/",
         httponly=True,
         samesite="strict",
         secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",

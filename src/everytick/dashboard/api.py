@@ -10,9 +10,11 @@ from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
+from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Overview, Why
 from everytick.text.instants import iso
@@ -116,18 +118,34 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
 def list_runs(
     request: Request,
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
-    state: Annotated[str | None, Query(max_length=20, description="only those in this state")] = None,
+    q: Annotated[str, Query(max_length=500, description="part of the job's id")] = "",
+    state: Annotated[list[str] | None, Query(description="only those in one of these states")] = None,
+    failed: Annotated[
+        bool, Query(description="only failed, timed_out, lost and interrupted ones, beside `state`")
+    ] = False,
+    since: Annotated[Moment, Query(description="only those that ended then or later, or have not")] = None,
+    until: Annotated[Moment, Query(description="only those that ended before")] = None,
+    error: Annotated[str, Query(max_length=500, description="text that is in the error")] = "",
     before: Before = None,
     limit: Limit = 100,
 ) -> schemas.Runs:
     """List what ran and what was skipped, newest first.
 
-    A search for a state looks at 50,000 runs at a time: it may give fewer than `limit`, and more further on.
+    Within `since` and `until` that is by their ends, what has not ended first. What no index finds (a state,
+    part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
+    `limit`, and more further on.
     """
-    wanted = runs.check_state(state)
+    wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
     with reading(request.app.state.ledger) as connection:
-        found, more = run_pages.list_runs(connection, job, limit, before, wanted)
-    return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
+        if job is not None:
+            check_job(connection, job)
+        found, more = run_pages.list_runs(connection, wanted, limit, before)
+        counts = count_states(connection, wanted)
+    return {
+        "runs": [runs.listed_fields(row) for row in found],
+        "next_before": more,
+        "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
+    }
 
 
 @router.get("/runs/{run_id}", responses=_NO_SUCH)

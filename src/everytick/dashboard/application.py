@@ -20,12 +20,13 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, live, pages, probes
+from . import actions, answers, api, live, pages, probes, run_pages
+from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
 from .problems import Problem, sentence_of
-from .rendering import STATIC, problem_response
+from .rendering import problem_response
 from .sessions import EndedSessions
 
 _ABOUT = (
@@ -78,7 +79,15 @@ def create_app(
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)
-    for router in (pages.router, actions.router, live.router, api.router, *watched, *own_routers()):
+    for router in (
+        pages.router,
+        run_pages.router,
+        actions.router,
+        live.router,
+        api.router,
+        *watched,
+        *own_routers(),
+    ):
         app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     _describe_the_token(app)

@@ -101,7 +101,7 @@ def lateness(newest_first: Sequence[Any]) -> Chart:
     """Return how long after they were due a job's newest runs began."""
     # Less than a second is nothing to look at.
     return _chart(
-        newest_first, runs.late, "the latest began {} after it was due", "began {} late", ticks.SECOND
+        newest_first, runs.lateness, "the latest began {} after it was due", "began {} late", ticks.SECOND
     )
 
 

@@ -15,11 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .addresses import STATIC, address_of, path_of, root_of
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
 from .forms import CSRF_FIELD, CSRF_HEADER, read_form
 from .problems import Problem
-from .rendering import STATIC, address_of, is_for_programs, problem_response
+from .rendering import is_for_programs, problem_response
 from .sessions import EndedSessions
 
 MOST_BODY_BYTES = 65_536
@@ -112,7 +113,7 @@ class Guard:
         except Exception as failure:
             # Of each kind of error once: a page that fails does so for all who have it open.
             kind = f"failed with {type(failure).__name__}"
-            self._log.error(kind, failure, "dashboard: {} {} failed", request.method, request.scope["path"])
+            self._log.error(kind, failure, "dashboard: {} {} failed", request.method, path_of(request))
             if not begun:
                 problem = Problem(500, "the dashboard failed: the log says why")
                 await problem_response(request, problem)(request.scope, receive, send)
@@ -127,7 +128,7 @@ class Guard:
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
             _check_origin(request.headers)
-        if _is_open(request.scope["path"]):
+        if path_of(request) in _OPEN:
             return None
         if visitor is None:
             return _ask_to_sign_in(request)
@@ -176,7 +177,7 @@ class Guard:
     def _check_act(self, request: Request, visitor: Visitor, body: bytes) -> None:
         if visitor.session and not self._authenticator.proves(visitor, _csrf_token(request, body)):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
-        if not visitor.may_act and request.scope["path"] != LOGOUT:
+        if not visitor.may_act and path_of(request) != LOGOUT:
             raise Problem(403, "you may look but not act: that takes the other token")
 
 
@@ -197,17 +198,15 @@ def _host(value: str) -> str:
     return value.partition(":")[0]
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN
-
-
 def _ask_to_sign_in(request: Request) -> Response:
     if is_for_programs(request) or "x-live" in request.headers:
         raise Problem(401, "a token is needed: send `Authorization: Bearer ...`")
+    root = root_of(request)
+    login = f"{root}{LOGIN}"
     if "hx-request" in request.headers:
-        return Response(status_code=401, headers={"HX-Redirect": LOGIN})
+        return Response(status_code=401, headers={"HX-Redirect": login})
     there = address_of(request)
-    return RedirectResponse(f"{LOGIN}?next={quote(there)}" if there != "/" else LOGIN, status_code=303)
+    return RedirectResponse(f"{login}?next={quote(there)}" if there != f"{root}/" else login, status_code=303)
 
 
 def _csrf_token(request: Request, body: bytes) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from everytick.app import typed
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from everytick.read.known_job import Declared
 
 _STOP_SECONDS = 3.0
+# How many ports are tried where no setting names one.
+_PORTS = 20
 
 
 class Dashboard:
@@ -49,7 +52,7 @@ class Dashboard:
             raise ConfigurationError(what) from None
         ledger = open_ledger()
         self._chosen = chosen
-        self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
+        self._socket = _listen_as(chosen)
         try:
             authenticator, self._token, self._is_new = open_authenticator(chosen, ledger.folder)
         except BaseException:
@@ -68,7 +71,13 @@ class Dashboard:
             print(f"dashboard: {address}/login?token={self._token} (shown once)", file=sys.stderr)
         if self._is_new:
             logger.info("dashboard: its new token is in {}", self._token_file)
-        logger.info("dashboard: {} ({} prints it with the token)", address, typed("dashboard --link"))
+        command, taken = typed("dashboard --link"), ""
+        wanted = self._chosen.scheduler_dashboard_port
+        if self.port != wanted:
+            # The command is another process, which sees only the settings.
+            command = f"SCHEDULER_DASHBOARD_PORT={self.port} {command}"
+            taken = f", since port {wanted} is in use" if wanted else ""
+        logger.info("dashboard: {}{} ({} prints it with the token)", address, taken, command)
 
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""
@@ -151,8 +160,34 @@ def _address(chosen: DashboardSettings, port: int) -> str:
     return f"http://{host}:{port}"
 
 
+class _InUse(LedgerError):
+    """Another program listens there."""
+
+
+def _listen_as(chosen: DashboardSettings) -> socket.socket:
+    """Return a socket that listens where the settings say; on the next free port if they name none.
+
+    Raises:
+        LedgerError: nothing can listen there.
+    """
+    host, first = chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port
+    try:
+        return _listen(host, first)
+    except _InUse:
+        if chosen.has_port:
+            raise
+        for port in range(first + 1, first + _PORTS):
+            with suppress(_InUse):
+                return _listen(host, port)
+        raise
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there."""
+    """Return a socket that listens there.
+
+    Raises:
+        LedgerError: nothing can listen there.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         # Named as TCP: only then asyncio sends small answers at once.
@@ -170,5 +205,6 @@ def _listen(host: str, port: int) -> socket.socket:
         # The latter of a name that no host can have.
         reason = getattr(problem, "strerror", None) or problem
         instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
-        raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
+        kind = _InUse if getattr(problem, "errno", None) == errno.EADDRINUSE else LedgerError
+        raise kind(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
     return listening

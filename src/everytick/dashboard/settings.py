@@ -27,7 +27,10 @@ class DashboardSettings(SchedulerSettings):
     scheduler_dashboard: bool = Field(default=True, description="whether `run` serves the dashboard")
     scheduler_dashboard_host: str = Field(default="127.0.0.1", description="address on which it listens")
     scheduler_dashboard_port: int = Field(
-        default=8787, ge=0, le=65_535, description="port on which it listens; 0 for any that is free"
+        default=8787,
+        ge=0,
+        le=65_535,
+        description="port on which it listens; 0 for any that is free; unset: the next one that is free",
     )
     scheduler_dashboard_token: SecretStr = Field(
         default=SecretStr(""),
@@ -76,6 +79,11 @@ class DashboardSettings(SchedulerSettings):
                 "SCHEDULER_DASHBOARD_READ_TOKEN must differ from SCHEDULER_DASHBOARD_TOKEN: it only reads"
             )
         return self
+
+    @property
+    def has_port(self) -> bool:
+        """Whether a setting names the port: then no other one is taken."""
+        return "scheduler_dashboard_port" in self.model_fields_set
 
     @property
     def is_local(self) -> bool:

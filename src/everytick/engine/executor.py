@@ -74,6 +74,10 @@ class Calls:
             task.cut()
         return True
 
+    def lines(self, run_id: int) -> capture.Lines | None:
+        """Return what a run has logged so far; None if it was not called yet. Also for other threads."""
+        return self._lines.get(run_id)
+
     def forget(self, run_id: int) -> str | None:
         """Forget a run that is over; return what it logged."""
         self._on_threads.pop(run_id, None)

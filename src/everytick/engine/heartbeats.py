@@ -67,6 +67,11 @@ class Heartbeats:
         self._start_number = registration.start_number
         self._joined = True
 
+    @property
+    def sees_others(self) -> bool:
+        """Whether there are other processes, as of the last heartbeat."""
+        return bool(self._watched)
+
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         if not self._joined:

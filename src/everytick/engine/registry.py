@@ -45,7 +45,7 @@ class Registry:
         self, declared: Sequence[Job], defaults: Mapping[str, Any], allowed: AllowedFunctions
     ) -> None:
         self.jobs = {job.id: job for job in declared}
-        self._declared = frozenset(self.jobs)
+        self._declared = set(self.jobs)
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
         self._serial = 0
@@ -95,6 +95,22 @@ class Registry:
             else:
                 self.jobs.pop(job_id, None)
         return True
+
+    def declare(self, job: Job) -> None:
+        """Take in a job of the code, in the place of one that was added while running."""
+        with self._lock:
+            self._declared.add(job.id)
+            self.jobs[job.id] = job
+
+    def take_back(self, job_id: str) -> None:
+        """Let go of a job that the code no longer declares."""
+        with self._lock:
+            self._declared.discard(job_id)
+            self.jobs.pop(job_id, None)
+
+    def is_declared(self, job_id: str) -> bool:
+        """Return whether the code declares a job."""
+        return job_id in self._declared
 
     def forget_what_is_over(self, connection: Connection) -> None:
         """Let go of single runs that are over, of which there may be very many."""

@@ -7,8 +7,9 @@ and defaults are handed in.
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed
+- `chosen`: the jobs and runs that an action on several is about
 - `resuming`: what the end of a pause would do, and what waits for it
-- `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
+- `runs`, `run_pages`, `run_counts`: what became of each tick, by filters: as a list, part by part, by states
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait

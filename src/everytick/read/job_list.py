@@ -6,7 +6,6 @@ schedule. Only those of the part that is shown are read as a whole.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from everytick.store import schema
 from sqlalchemy import Connection, select
 
 from .endings import newest_endings
+from .job_ids import natural
 from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
 from .last_runs import FAILURES
 from .late import late_jobs, runs_not_begun
@@ -41,12 +41,6 @@ class JobFilter:
     text: str = ""
     standing: str = ""
     sort: str = "id"
-
-
-def natural(job_id: str) -> list[tuple[bool, int, str]]:
-    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
-    parts = re.findall(r"\d+|\D+", job_id)
-    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def list_jobs(

@@ -19,7 +19,7 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
 
-from .job_list import natural
+from .job_ids import natural
 from .known_job import Declared, KnownJob, read_jobs
 from .last_runs import Recent, recent
 from .runs import FAILED

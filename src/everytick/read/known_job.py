@@ -18,7 +18,7 @@ from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.settings import SchedulerSettings
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.querying import added_row
 from everytick.store.records import is_paused
 from everytick.text.schedules import in_words
@@ -203,10 +203,11 @@ def read_job(connection: Connection, job_id: str) -> KnownJob:
     """Return a job, also one that is gone.
 
     Raises:
-        NotFoundError: the ledger never heard of it.
+        NotFoundError: the ledger never heard of it, or its row cannot be read.
     """
     found = find_job(connection, job_id)
     if found is None:
+        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, list_job_ids(connection))
     return found
 

@@ -146,7 +146,7 @@ def test_runs_are_chosen_by_job_state_reason_and_time(
     [
         (["--state", "faild"], "--state faild: use one of .* did you mean 'failed'"),
         (["--reason", "overlaps"], "--reason overlaps: use one of missed, coalesced, .*'overlap'"),
-        (["--since", "yesterday"], "--since 'yesterday' is not a date or time such as"),
+        (["--since", "noon"], "--since 'noon' is not a date or time such as"),
         (["--since", "2026-03-02", "--until", "2026-03-01"], "--until must be later than --since"),
         (["--follow", "--until", "2026-03-01"], "--follow shows what is to come: leave --until out"),
         (["--job", "c"], "there is no job 'c'"),
@@ -165,7 +165,7 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("wanted", "indexes"),
     [
-        (RunFilter(), ["SCAN scheduler_runs"]),
+        (RunFilter(), ["SCAN main.scheduler_runs"]),
         (RunFilter(job_id="a"), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
         (
             RunFilter(job_id="a", states=("failed", "running")),

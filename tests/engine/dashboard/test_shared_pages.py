@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.dashboard import answers as room
-from everytick.dashboard import pages, probes
+from everytick.dashboard import pages, probes, run_pages
 from everytick.dashboard.answers import Answers
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
@@ -190,7 +190,7 @@ async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
             inside[0] -= 1
         return schedule_state(connection)
 
-    monkeypatch.setattr(pages, "schedule_state", slow)
+    monkeypatch.setattr(run_pages, "schedule_state", slow)
     app = dashboard(ledger)
     async with browser(app) as client:
         asked = [asyncio.create_task(client.get("/runs")) for _ in range(50)]

@@ -160,12 +160,14 @@ async def test_no_secret_of_the_settings_is_sent_or_logged(
 
 
 def test_a_message_is_short_whatever_it_tells_of() -> None:
-    item = notices.Item(1, "j" * 500, "failed", 0, 0, 10**12, "d" * 5_000, None, None, None, None)
-    made = messages.message([item] * 500, "a" * 90, configured_zone())
+    item = notices.Item(1, "j" * 500, "failed", 0, 0, 10**12, "d" * 5_000, None, None, None, None, None)
+    page = messages.Page("https://scheduler.example.org/" + "p" * 200)
+    made = messages.message([item] * 500, "a" * 90, configured_zone(), page, "line\n" * 500)
     assert len(made.title) <= 120
     assert len(made.body) < 2_100
-    alone = messages.message([item], "app", configured_zone())
+    alone = messages.message([item], "app", configured_zone(), page, "l" * 100_000)
     assert len(alone.title) <= 120
+    assert len(alone.body) < 4_100
 
 
 # --- what is asked for

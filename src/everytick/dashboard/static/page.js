@@ -49,6 +49,10 @@
       const text = away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`;
       if (shown.textContent !== text) shown.textContent = text;
     }
+    for (const shown of document.querySelectorAll("[data-since]")) {
+      const text = duration(Math.floor(Math.max(0, now - Number(shown.dataset.since)) / 1000));
+      if (shown.textContent !== text) shown.textContent = text;
+    }
   }
 
   // --- live regions
@@ -61,7 +65,7 @@
 
   function bare(region) {
     const copy = region.cloneNode(true);
-    for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
+    for (const shown of copy.querySelectorAll("[data-rel], [data-since]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
     // What is shared by all who have a page open has no token; scripts send theirs in a header.
     for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
@@ -103,7 +107,7 @@
     fetching = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (answer.status === 401) { location.assign("/login"); return; }
+      if (answer.status === 401) { location.assign(`${root.dataset.root}/login`); return; }
       if (!answer.ok) return;
       const date = Date.parse(answer.headers.get("date") || "");
       if (date) ahead = Math.abs(Date.now() - date) > 5000 ? Date.now() - date : 0;
@@ -117,7 +121,9 @@
         const content = bare(fresh);
         if (content === sent.get(fresh.id)) continue;
         sent.set(fresh.id, content);
+        const places = placesInLogs(region);
         replace(region, document.adoptNode(fresh));
+        goTo(places);
       }
       const acts = document.querySelector(".acts");
       const freshActs = page.querySelector(".acts");
@@ -174,6 +180,23 @@
     form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(typed); filter(form); });
   }
 
+  // --- logs that grow
+
+  // How far down each log is scrolled; one that shows its end goes on to show it.
+  function placesInLogs(region) {
+    return [...region.querySelectorAll("pre[id]")].map((log) => {
+      const shows = log.scrollTop + log.clientHeight;
+      return [log.id, shows >= log.scrollHeight - 4 ? Infinity : log.scrollTop];
+    });
+  }
+
+  function goTo(places) {
+    for (const [id, place] of places) {
+      const log = document.getElementById(id);
+      if (log) log.scrollTop = Math.min(place, log.scrollHeight);
+    }
+  }
+
   // --- the stream
 
   let stream = null;
@@ -186,7 +209,7 @@
   function listen() {
     // A hidden page does not listen: a browser grants few connections to one server.
     if (stream || document.hidden) return;
-    stream = new EventSource("/live");
+    stream = new EventSource(`${root.dataset.root}/live`);
     stream.addEventListener("here", () => { say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
     stream.onerror = () => say(false);
@@ -219,6 +242,7 @@
 
   for (const region of document.querySelectorAll("[data-live]")) sent.set(region.id, bare(region));
   countSelected();
+  goTo([...document.querySelectorAll("pre[data-follow]")].map((log) => [log.id, Infinity]));
   showTheme();
   document.getElementById("theme").addEventListener("click", nextTheme);
   setInterval(countOn, 1000);
