@@ -15,7 +15,10 @@ def dashboard(
         bool, typer.Option("--link", help="Print the address with the token, and serve nothing.")
     ] = False,
 ) -> None:
-    """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
+    """Serve the dashboard alone, until it is stopped.
+
+    It shows the ledger, also while no scheduler is up.
+    """
     from everytick.api.loading import configure_logging
     from everytick.app import current
     from everytick.errors import ConfigurationError

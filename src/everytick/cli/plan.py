@@ -47,7 +47,9 @@ def plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is due between two times. Times without an offset are in the scheduler's zone.
+    """Show what is due between two times.
+
+    Times without an offset are in the scheduler's zone.
 
     Jobs that are due very often have one line, the ticks of the others one each, unless --limit is given.
     """

@@ -89,7 +89,10 @@ def run(
         typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
     ] = None,
 ) -> None:
-    """Run the scheduler until it is stopped (Ctrl-C, SIGTERM or SIGHUP)."""
+    """Run the scheduler until it is stopped.
+
+    Ctrl-C, SIGTERM or SIGHUP stop it.
+    """
     from everytick.api.loading import configure_logging, load_schedule
     from everytick.errors import ConfigurationError, nearest
     from everytick.model.roles import ROLES

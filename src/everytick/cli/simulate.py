@@ -35,9 +35,9 @@ def simulate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try the schedule out over a span of time, with outages. Nothing is run and nothing is written.
+    """Try the schedule out over a span of time, with outages.
 
-    Times without an offset are in the scheduler's zone.
+    Nothing is run and nothing is written. Times without an offset are in the scheduler's zone.
     """
     from everytick.api.loading import load_schedule_for_command
     from everytick.dryrun import simulation

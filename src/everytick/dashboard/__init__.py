@@ -15,7 +15,8 @@ The rooms, in the order in which a request passes through them:
 - `authentication`: tokens, cookies, and the CSRF token, which shows that a request comes from a page of ours
 - `sessions`: those that were ended by signing out
 - `addresses`: of pages, below the path where the dashboard is mounted
-- `pages`, `actions`, `forms`, `rendering`, `static`: pages and buttons for a browser, styles and scripts
+- `pages`, `run_pages`: the pages for a browser
+- `actions`, `forms`, `rendering`, `static`: their buttons, how they are made, and their styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: actions and explanations, used by both
 - `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger

@@ -13,6 +13,9 @@ from . import schemas
 from .control import instant
 from .problems import Problem
 
+# The most characters of an error in a list.
+_ERROR_LENGTH = 400
+
 
 def took(row: Any) -> int | None:
     """Return how long the latest attempt took, in microseconds; None if it did not begin, or goes on."""
@@ -24,7 +27,8 @@ def took(row: Any) -> int | None:
 def lateness(row: Any) -> int | None:
     """Return how long after it was due a run began or, if it waits, has not begun; in microseconds.
 
-    None for what was skipped, and for what is not due yet. A further attempt is due when its pause is over.
+    None for ticks that were skipped, and for runs that are not due yet. A further attempt is due when its
+    pause is over.
     """
     if row.state == "skipped" or (row.started_us is None and row.finished_us is not None):
         return None
@@ -64,6 +68,7 @@ def listed_fields(row: Any) -> schemas.Run:
         "last_tick": None,
         "count": None,
         **outlined(row),
+        "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,
         "process_id": row.process_id,

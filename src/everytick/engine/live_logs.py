@@ -28,7 +28,7 @@ class LiveLogs:
         self._written: dict[int, tuple[int, float]] = {}
 
     def write(self, connection: Connection, under_way: Iterable[tuple[Claim, Lines]]) -> None:
-        """Write what is new; called about once a second with the runs that are under way."""
+        """Write the new lines; called about once a second with the runs that are under way."""
         now = system.monotonic()
         before, self._written = self._written, {}
         changed: list[tuple[float, Claim, Lines]] = []

@@ -26,7 +26,7 @@ from .run_pages import narrowed
 from .runs import RunFilter, conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
 
-# The most rows that are looked at for what has ended, and for what is under way.
+# The most rows that are looked at for runs that have ended, and for those under way.
 COUNTED = 10_000
 
 _runs = schema.runs.c

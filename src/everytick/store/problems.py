@@ -65,7 +65,7 @@ def _detail(row: dict[str, Any], now: int, zone: tzinfo) -> str:
     if row["state"] == "skipped":
         return f"{_which(row, zone)}: {_WHY_SKIPPED[row['reason']]}"
     error = row["error"] or row["state"].replace("_", " ")
-    # First what is sure to be short: the end of a long line is cut.
+    # First the parts that are sure to be short: the end of a long line is cut.
     attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
     detail = f"run {row['run_id']}, {_which(row, zone)}{attempt}: {error}"
     if row["state"] == "lost" and row["again"]:

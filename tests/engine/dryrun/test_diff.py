@@ -282,7 +282,7 @@ def test_a_new_job_that_looks_like_a_removed_one_is_asked_about(
     scheduler.add_job(function, id=job_id, **trigger)
     found = named(of(scheduler))
     assert (found[job_id].what, found[job_id].perhaps_renamed_from) == ("added", guess)
-    question = f"is this {guess}? Then give it renamed_from={guess!r}"
+    question = f"is this {guess}? Then add renamed_from={guess!r}"
     assert (question in ask(scheduler, "diff")) == (guess is not None)
 
 

@@ -13,7 +13,7 @@ import pytest
 from everytick import AsyncIOScheduler, masking
 from everytick.api import loading
 from everytick.cli import program
-from everytick.dashboard import actions, pages, probes
+from everytick.dashboard import actions, pages, probes, run_pages
 from everytick.dashboard import api as dashboard_api
 from everytick.errors import LedgerError, NotFoundError
 from everytick.model import ticks
@@ -255,7 +255,8 @@ def test_a_ledger_with_such_a_row_is_not_moved(scheduler: AsyncIOScheduler, tmp_
 
 
 def test_every_page_that_reads_is_asked() -> None:
-    routers = (pages.router, dashboard_api.router, actions.router, probes.health, probes.metrics)
+    shown = (pages.router, run_pages.router, actions.router)
+    routers = (*shown, dashboard_api.router, probes.health, probes.metrics)
     routes = [route for router in routers for route in router.routes]
     paths = {str(route.path) for route in routes if isinstance(route, Route) and "GET" in route.methods}  # type: ignore[operator]
     plain = {re.sub(r"\{run_id\}", "2", re.sub(r"\{job_id:path\}", OF_THE_CODE, path)) for path in paths}
