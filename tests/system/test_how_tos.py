@@ -64,6 +64,8 @@ def test_embed_in_a_web_application() -> None:
         check_mounted(asked)
     # Those without.
     reader.follow(page.take("console", "$ sed -i"))
+    with reader.running():
+        pass
     reader.write(page.take("python", "# app/flask_web.py"))
     serve = page.take("console", "$ .venv/bin/gunicorn --workers 4")
     with served(reader, serve, GUNICORN) as asked:
