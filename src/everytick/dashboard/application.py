@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from everytick import app as which
 from everytick.api.loading import own_routers
 from everytick.log_rate import RateLimitedLog
+from everytick.read.hourly import HourlyRuns
+from everytick.read.known_job import Declared, undeclared
+from everytick.settings import settings
 from everytick.store.database import Ledger
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -38,6 +42,7 @@ def create_app(
     authenticator: Authenticator,
     names: frozenset[str],
     mark: int | str,
+    declared: Callable[[], Declared] | None = None,
     *,
     sign_in: SignIn | None = None,
     stream_seconds: float | None = None,
@@ -47,6 +52,7 @@ def create_app(
     Args:
         names: those under which it may be asked for, empty for any.
         mark: its port, or what else tells it from others of its machine, which must not share its cookies.
+        declared: the jobs of the user's code, where that is loaded: it knows options that the ledger lacks.
         sign_in: says who asks, instead of tokens.
         stream_seconds: how long a stream of events may last; None for ever.
     """
@@ -76,6 +82,8 @@ def create_app(
     app.state.answers = answers.Answers()
     # The other connections are for requests.
     app.state.live = live.Live(ledger, app.state.answers, connections.most // 2, stream_seconds)
+    app.state.declared = declared or (lambda: undeclared(settings()))
+    app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)

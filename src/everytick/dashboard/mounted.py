@@ -6,7 +6,9 @@ import hashlib
 import threading
 from typing import Protocol
 
+from everytick.api.scheduler import AsyncIOScheduler
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -55,6 +57,11 @@ class Mounted:
                 self._app, self._place = self._make(ledger), ledger.full_place
             return self._app
 
+    def _declared(self) -> Declared:
+        assert isinstance(self._scheduler, AsyncIOScheduler)
+        of = self._scheduler
+        return Declared(of.get_jobs(), of.defaults, of.settings.allowed_functions)
+
     def _make(self, ledger: Ledger) -> ASGIApp:
         chosen = dashboard_settings()
         authenticator, _token, _made = open_authenticator(chosen, ledger.folder)
@@ -65,6 +72,7 @@ class Mounted:
             authenticator,
             chosen.given_names,
             mark,
+            self._declared if isinstance(self._scheduler, AsyncIOScheduler) else None,
             sign_in=self._sign_in,
             stream_seconds=_STREAM_SECONDS,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from everytick.engine.registry import load
 from everytick.model import ticks
@@ -23,14 +23,14 @@ from everytick.store.querying import added_row
 from everytick.store.records import is_paused
 from everytick.text.schedules import in_words
 from everytick.text.wording import one_line
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from .job_ids import list_job_ids, no_such_job
-from .paging import Page
 from .processes import reports
 
 _jobs = schema.jobs.c
-_IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
+# The conditions for jobs that may still have ticks.
+IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
 _ORDER = (_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
 # Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not set.
 _DUE = (
@@ -43,14 +43,16 @@ _DUE = (
         _jobs.removed_us,
         _jobs.exhausted_us,
         _jobs.schedule_data,
+        _jobs.queue,
         _jobs.call_data.is_not(None).label("was_added"),
     )
-    .where(*_IN_FORCE)
+    .where(*IN_FORCE)
     .order_by(*_ORDER)
 )
 
 
-class Declared(NamedTuple):
+@dataclass(frozen=True)
+class Declared:
     """The declarations of the user's schedule.
 
     jobs: those that stand in the code.
@@ -61,6 +63,11 @@ class Declared(NamedTuple):
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
     allowed: AllowedFunctions
+
+    @cached_property
+    def in_code(self) -> dict[str, Job]:
+        """The jobs that stand in the code, by their ids: a schedule that runs has added ones, too."""
+        return {job.id: job for job in self.jobs if not job.added}
 
 
 def undeclared(settings: SchedulerSettings) -> Declared:
@@ -227,32 +234,13 @@ def jobs_due(connection: Connection) -> list[DueJob]:
 
 def jobs_in_force(connection: Connection) -> list[KnownJob]:
     """Return the jobs that may still have ticks, in the order of `read_jobs`."""
-    return read_jobs(connection, *_IN_FORCE)
+    return read_jobs(connection, *IN_FORCE)
 
 
 def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]:
     """Return those of some jobs that the ledger knows, also if they are gone, by their ids."""
     found = read_jobs(connection, _jobs.job_id.in_(job_ids)) if job_ids else []
     return {job.id: job for job in found}
-
-
-def search_jobs(connection: Connection, text: str, size: int, offset: int) -> Page[KnownJob]:
-    """Return a part of the jobs in force with a text in id or name, in the order of their ids.
-
-    Whether in small letters or large ones: SQLite knows these of English alone, PostgreSQL those of its
-    locale, so they are compared here.
-    """
-    query = select(schema.jobs).where(*_IN_FORCE).order_by(_jobs.job_id)
-    if text:
-        wanted = text.casefold()
-        named = connection.execute(query.with_only_columns(_jobs.job_id, _jobs.name))
-        found = [job_id for job_id, name in named if wanted in job_id.casefold() or wanted in name.casefold()]
-        total = len(found)
-        query = query.where(_jobs.job_id.in_(found[offset : offset + size]))
-    else:
-        total = connection.scalar(select(func.count()).select_from(schema.jobs).where(*_IN_FORCE)) or 0
-        query = query.limit(size).offset(offset)
-    return Page(_with_reports(connection, connection.execute(query)), total, size, offset)
 
 
 def _with_reports(connection: Connection, rows: Iterable[Any]) -> list[KnownJob]:

@@ -434,3 +434,16 @@ async def test_names_in_rows_steer_no_terminal(scheduler: AsyncIOScheduler) -> N
     assert any("owned" in line for line in lines)
     assert all(line.isprintable() for line in lines)
     assert "\x1b]0" not in stream.getvalue()
+
+
+async def test_a_job_whose_id_is_no_text_stops_no_other(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+    await with_rows(scheduler, {"row": {"function": "os:system"}})
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET job_id = ? WHERE job_id = 'row'", b"\xff\x00")
+    async with AsyncIOScheduler() as again:
+        beats = found_in(again.ledger, "SELECT beat FROM scheduler_processes")
+        await until(lambda: found_in(again.ledger, "SELECT beat FROM scheduler_processes") != beats)
+        added_tasks.calls.clear()
+        await until(lambda: ("other",) in added_tasks.calls)
