@@ -42,7 +42,7 @@ async def by_header_later(request: Request) -> tuple[str, str] | None:
 
 
 def csrf_in(page: str) -> str:
-    return re.findall(r'"X-CSRF-Token": "([^"]+)"', page)[0]
+    return str(re.findall(r'"X-CSRF-Token": "([^"]+)"', page)[0])
 
 
 async def test_without_a_sign_in_of_the_application_tokens_are_asked_for(
