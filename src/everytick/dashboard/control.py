@@ -140,7 +140,7 @@ def _sentences(status: int) -> Iterator[None]:
 def moment(name: str, text: str, *, ahead: bool = False) -> datetime:
     """Return the time that a text names, in UTC; without an offset it is in the scheduler's zone.
 
-    `ahead`: whether `2h` and `05:39` are about what is to come; see `read_time`.
+    `ahead`: whether `2h` and `05:39` are times to come; see `read_time`.
 
     Raises:
         Problem: it names none.
