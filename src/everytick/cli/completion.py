@@ -28,6 +28,11 @@ def runs_or_jobs(incomplete: str) -> Answers:
     return _runs(incomplete) + [(job_id, "a job") for job_id in job_ids(incomplete)]
 
 
+def runs(incomplete: str) -> Answers:
+    """Return the newest runs whose numbers begin so."""
+    return _runs(incomplete)
+
+
 def ended_runs(incomplete: str) -> Answers:
     """Return the newest runs that can be tried again."""
     from everytick.store.requests import ENDED
