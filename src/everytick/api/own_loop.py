@@ -137,10 +137,8 @@ class BackgroundScheduler(_OwnLoop):
         scheduler = BackgroundScheduler(timezone="Europe/Berlin")
         scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder")
 
-        if __name__ == "__main__":
+        def begin() -> None:
             scheduler.start()
-            input("Press Enter to end\\n")
-            scheduler.shutdown()
     """
 
     def _configure(self, config: dict[str, Any]) -> None:
@@ -248,7 +246,7 @@ class BlockingScheduler(_OwnLoop):
         scheduler = BlockingScheduler(timezone="Europe/Berlin")
         scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder")
 
-        if __name__ == "__main__":
+        def keep_the_schedule() -> None:
             scheduler.start()
     """
 

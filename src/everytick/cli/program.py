@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +29,9 @@ from . import (
     update,
 )
 from .groups import Group, grouped
+
+if TYPE_CHECKING:
+    from everytick.api.scheduler import AsyncIOScheduler
 
 # They go on where an update was taken and not installed yet; all others say so.
 _OF_AN_UPDATE = ("update", "outdated")
@@ -114,11 +118,11 @@ def run(
     from everytick.api.service import run_until_stopped
 
     # Workers have no page: of many on one machine only one could have its address.
-    beside = _dashboard() if chosen.role.claims else nullcontext
+    beside = _dashboard(scheduler) if chosen.role.claims else nullcontext
     raise typer.Exit(run_until_stopped(scheduler, beside))
 
 
-def _dashboard() -> Callable[[], AbstractContextManager[None]]:
+def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManager[None]]:
     """Return the context in which the dashboard is served, if the application has one."""
     from everytick.app import current
 
@@ -127,9 +131,11 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     from everytick.dashboard import serving
     from everytick.dashboard.settings import dashboard_settings
 
+    from .output import declared
+
     # A setting that is wrong is told before anything starts.
     dashboard_settings()
-    return serving.beside
+    return partial(serving.beside, partial(declared, scheduler))
 
 
 _MODULES = (

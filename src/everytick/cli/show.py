@@ -84,6 +84,9 @@ def runs(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
+    error: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only those with this text in their error.")
+    ] = "",
     follow: Follow = False,
     wide: Wide = False,
     as_json: AsJson = False,
@@ -103,15 +106,16 @@ def runs(
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
     begin, end = span(since, until, zone)
+    wanted = RunFilter(job, states, tuple(reason or ()), begin, end, error=error)
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
-        _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
+        _follow(wanted, limit, as_json)
         return
     # Not by way of the schedule: what happened can be read while that is broken.
     ledger = open_ledger()
     with Progress("looking through the ledger"):
-        rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
+        rows = run_rows(ledger, limit or 20, wanted)
     remark_on_ledger()
     if as_json:
         print_json(rows)

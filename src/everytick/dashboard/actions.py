@@ -85,7 +85,9 @@ def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> Mark
     if not done:
         first = refused[0][1]
         raise first if len(refused) == 1 else Problem(first.status, _refusals(refused))
-    told: list[Markup] = [_told(alike) for alike in done.values()]
+    told: list[Markup] = [
+        _told(alike) for alike in sorted(done.values(), key=lambda alike: not alike[0].changed)
+    ]
     if refused:
         told.append(escape(_refusals(refused)))
     return Markup(" ").join(told)

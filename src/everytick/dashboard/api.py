@@ -6,21 +6,22 @@ from itertools import islice
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import known_job, run_pages
+from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
 from everytick.read.job_ids import check_job
-from everytick.read.known_job import jobs_due, search_jobs
+from everytick.read.job_options import declared_job, job_options
+from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
 from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
-from everytick.read.schemas import Why
+from everytick.read.schemas import Overview, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from . import explain, jobs, runs, schemas
+from . import explain, jobs, overview, runs, schemas
 from .answers import ReadingRoute
 from .control import Actions, instant
 from .problems import Problem
@@ -51,21 +52,37 @@ Before = Annotated[
     int | None, Query(ge=1, le=schemas.LARGEST, description="only what is older than this number")
 ]
 Moment = Annotated[
-    str | None, Query(max_length=60, description="ISO 8601; without an offset the scheduler's zone")
+    str | None,
+    Query(
+        max_length=60,
+        description="ISO 8601, `2h`, `yesterday 02:30`; without an offset the scheduler's zone",
+    ),
 ]
+
+
+@router.get("/overview")
+def read_overview(request: Request) -> Overview:
+    """Return whether all is well: what fails, is late, paused or runs long, slots, queues, the last day."""
+    with reading(request.app.state.ledger) as connection:
+        return overview.current(request.app.state, connection).as_json()
 
 
 @router.get("/jobs")
 def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
+    state: Annotated[str, Query(max_length=20, description="failing, late, running or paused")] = "",
+    sort: Annotated[
+        str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
+    ] = "id",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> schemas.Jobs:
-    """List the jobs of the schedule, in the order of their ids."""
+    """List the jobs of the schedule, by default in the order of their ids: `sync_2` before `sync_10`."""
+    wanted, declared = jobs.job_filter(q, state, sort), request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
-        found = search_jobs(connection, q, limit, offset)
-        shown = [jobs.job_fields(connection, job) for job in found.rows]
+        found, _due = job_list.list_jobs(connection, wanted, limit, offset)
+        shown = [jobs.job_fields(connection, job, declared) for job in found.rows]
     return {"jobs": shown, "total": found.total}
 
 
@@ -86,12 +103,14 @@ def read_why(
 @router.get("/jobs/{job_id:path}", responses=_NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
+    declared = request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
         job = known_job.read_job(connection, job_id)
-        shown = jobs.job_fields(connection, job)
-    preview = preview_of(job)
+        shown = jobs.job_fields(connection, job, declared)
+    preview, found = preview_of(job), declared_job(job, declared)
     return {
         **shown,
+        "options": None if found is None else job_options(found),
         "next_fires": [tick.as_json() for tick in next_ticks(job, 10)],
         "resume_preview": None
         if preview is None
@@ -150,8 +169,8 @@ def read_plan(
     limit: Limit = 100,
 ) -> schemas.Plan:
     """List what is due from one time to another, by default in the coming day."""
-    first = ticks.now() if not begin else instant("from", begin)
-    last = first + ticks.DAY if not end else instant("to", end)
+    first = ticks.now() if not begin else instant("from", begin, ahead=True)
+    last = first + ticks.DAY if not end else instant("to", end, ahead=True)
     if last <= first:
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:

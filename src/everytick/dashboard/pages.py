@@ -7,7 +7,9 @@ from typing import Annotated
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
-from everytick.read.known_job import jobs_due, read_job, search_jobs, undeclared
+from everytick.read.job_list import STANDINGS, list_jobs
+from everytick.read.job_options import declared_job, job_options
+from everytick.read.known_job import jobs_due, read_job, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
@@ -16,9 +18,10 @@ from everytick.read.under_way import count_held
 from everytick.settings import settings
 from everytick.store.requests import ENDED
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from . import coming, drawing, explain, jobs, runs
+from . import coming, drawing, explain, jobs, overview, runs
+from .addresses import below_root, url
 from .answers import ReadingRoute
 from .processes import reading, schedule_state
 from .rendering import page
@@ -27,7 +30,7 @@ from .schemas import LARGEST
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # How many of each a page shows.
-_JOBS, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 25, 25, 40, 40, 60
+_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 14, 25, 25, 40, 40, 50
 # How many ticks of each job are listed among those that are due next.
 _FEW = 3
 
@@ -37,25 +40,48 @@ Text = Annotated[str, Query(max_length=500)]
 
 
 @router.get("/")
-def show_jobs(request: Request, q: Text = "", number: Number = 1) -> HTMLResponse:
-    """All jobs, when they are due, and what became of them lately."""
+def show_overview(request: Request, q: Text = "", number: Number = 1) -> Response:
+    """Whether all is well."""
+    if q or number > 1:
+        # The list of jobs was here; links to a part of it are kept.
+        with below_root(request):
+            return RedirectResponse(url("/jobs", q=q, number=number if number > 1 else None), 307)
     with reading(request.app.state.ledger) as connection:
-        found = search_jobs(connection, q.strip(), _JOBS, offset_of(number, _JOBS))
+        found = overview.current(request.app.state, connection)
+    return page(
+        request,
+        "overview.html",
+        found=found,
+        chart=drawing.day_chart(found.hours, settings().zone),
+        hours=found.hours,
+        title="Overview",
+    )
+
+
+@router.get("/jobs")
+def show_jobs(
+    request: Request, q: Text = "", state: Text = "", sort: Text = "id", number: Number = 1
+) -> HTMLResponse:
+    """All jobs, when they are due, and what became of them lately."""
+    wanted = jobs.job_filter(q, state, sort)
+    with reading(request.app.state.ledger) as connection:
+        found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
-            picture = drawing.strip(kept.newest)
+            picture = drawing.strip(kept.newest[:_STRIP])
             rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
-        behind = jobs_behind(jobs_due(connection))
         head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
         rows=rows,
-        behind=behind,
+        behind=jobs_behind(due),
         found=found,
-        q=q,
+        wanted=wanted,
+        standings=STANDINGS,
+        number=number,
         state_of_schedule=head,
         title="Jobs",
     )
@@ -77,7 +103,7 @@ def show_job(
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
         head = schedule_state(connection)
-    asked = ask or bool(tick)
+    asked, found = ask or bool(tick), declared_job(job, request.app.state.declared())
     sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
     return page(
         request,
@@ -90,7 +116,9 @@ def show_job(
         late=overdue(job),
         preview=preview_of(job),
         kept=kept,
-        chart=drawing.chart(charted),
+        charts=[("Duration", drawing.durations(charted)), ("Lateness", drawing.lateness(charted))],
+        where=None if found is None else found.where,
+        options=None if found is None else job_options(found),
         history=history,
         more=more,
         before=before,

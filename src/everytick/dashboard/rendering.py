@@ -14,7 +14,7 @@ from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
-from everytick.text.instants import dated, from_now, iso, on_weekday, short
+from everytick.text.instants import dated, from_now, iso, on_weekday, short, time_of_day
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -170,5 +170,6 @@ def _environment() -> jinja2.Environment:
         "cut": cut,
         "state": state_mark,
         "iso": iso,
+        "time_of_day": lambda instant: time_of_day(instant, settings().zone),
     }
     return made

@@ -10,6 +10,7 @@ from typing import Annotated
 from everytick.read.schemas import (
     Entry,
     Fire,
+    JobOptions,
     JobRow,
     RunDetails,
     RunOutline,
@@ -66,8 +67,11 @@ class ResumePreview(TypedDict):
 
 
 class JobDetail(Job):
-    """A job with its coming ticks."""
+    """A job with its options and its coming ticks."""
 
+    options: Annotated[
+        JobOptions | None, Field(description="null where its code is not loaded, or if it cannot run here")
+    ]
     next_fires: list[Fire]
     resume_preview: Annotated[ResumePreview | None, Field(description="null unless it is paused")]
 

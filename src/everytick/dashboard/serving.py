@@ -6,9 +6,10 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everytick.app import typed
 from everytick.errors import (
@@ -25,6 +26,9 @@ from loguru import logger
 from .authentication import open_authenticator, token_file
 from .settings import DashboardSettings, dashboard_settings
 
+if TYPE_CHECKING:
+    from everytick.read.known_job import Declared
+
 _STOP_SECONDS = 3.0
 # How many ports are tried where no setting names one.
 _PORTS = 20
@@ -33,12 +37,14 @@ _PORTS = 20
 class Dashboard:
     """A server that listens but does not answer yet.
 
+    declared: what the user's code says, for what the ledger does not know of its jobs.
+
     Raises:
         ConfigurationError: what it needs is not installed.
         LedgerError: the address is in use or not ours, or the token cannot be kept.
     """
 
-    def __init__(self, chosen: DashboardSettings) -> None:
+    def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared] | None = None) -> None:
         try:
             from .application import create_app
             from .server import make_server
@@ -55,7 +61,7 @@ class Dashboard:
             raise
         self._token_file = token_file(ledger.folder)
         self.port = int(self._socket.getsockname()[1])
-        self.app = create_app(ledger, authenticator, chosen.names, self.port)
+        self.app = create_app(ledger, authenticator, chosen.names, self.port, declared)
         self._server = make_server(self.app)
         self._port_file = _port_file(ledger.folder)
         if self.port != chosen.scheduler_dashboard_port:
@@ -90,8 +96,8 @@ class Dashboard:
 
 
 @contextmanager
-def beside() -> Iterator[None]:
-    """Serve the dashboard while the block runs, if SCHEDULER_DASHBOARD says so.
+def beside(declared: Callable[[], Declared]) -> Iterator[None]:
+    """Serve the dashboard while the block runs, if SCHEDULER_DASHBOARD says so; `declared`: see `Dashboard`.
 
     Whatever goes wrong with it is one warning: the schedule is kept without it.
 
@@ -102,7 +108,7 @@ def beside() -> Iterator[None]:
     if not chosen.scheduler_dashboard:
         yield
         return
-    beside_it = _Beside(chosen)
+    beside_it = _Beside(chosen, declared)
     try:
         yield
     finally:
@@ -112,15 +118,15 @@ def beside() -> Iterator[None]:
 class _Beside:
     """The dashboard on a thread of its own, which imports it too: neither holds up the schedule."""
 
-    def __init__(self, chosen: DashboardSettings) -> None:
-        self._chosen = chosen
+    def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared]) -> None:
+        self._chosen, self._declared = chosen, declared
         self._dashboard: Dashboard | None = None
         self._unwanted = False
         self._thread = system.start_thread(self._serve, name="dashboard")
 
     def _serve(self) -> None:
         try:
-            self._dashboard = Dashboard(self._chosen)
+            self._dashboard = Dashboard(self._chosen, self._declared)
             if not self._unwanted:
                 self._dashboard.announce()
                 self._dashboard.serve()

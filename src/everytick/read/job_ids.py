@@ -45,10 +45,10 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
     return found
 
 
-def natural(job_id: str) -> list[tuple[int, str]]:
+def natural(job_id: str) -> list[tuple[bool, int, str]]:
     """Return what sorts ids as people do: `sync_2` before `sync_10`."""
     parts = re.findall(r"\d+|\D+", job_id)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def list_job_ids(connection: Connection) -> list[str]:

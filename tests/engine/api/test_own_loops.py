@@ -12,7 +12,7 @@ from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRun
 from everytick import BackgroundScheduler, BlockingScheduler, ScheduleError, current_run
 
 from added_tasks import note
-from inside import rows
+from inside import rows, until
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -155,6 +155,21 @@ def test_a_job_that_stops_the_loop_or_raises_system_exit_ends_nothing(
     seen = len(calls)
     wait_for(lambda: len(calls) > seen + 1, "other jobs")
     assert background.running
+
+
+async def test_inside_of_async_with_it_runs_on_the_loop_around(background: BackgroundScheduler) -> None:
+    # As `python -m app run` does with what `create_scheduler()` returns.
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def look() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    background.add_job(look, id="look")
+    async with background:
+        await until(lambda: loops)
+        assert loops == [asyncio.get_running_loop()]
+        background.shutdown()
+        await until(lambda: not background.running)
 
 
 def ends(scheduler: BlockingScheduler) -> Callable[[], None]:

@@ -94,8 +94,10 @@ def pages(site: Site) -> list[str]:
     return [
         *(
             "/",
-            "/?number=3",
-            f"/?q={quote(HOSTILE)}",
+            "/jobs",
+            "/jobs?number=3",
+            "/jobs?state=paused&sort=-next",
+            f"/jobs?q={quote(HOSTILE)}",
             f"/job?id={job}",
             "/runs",
             "/running",
