@@ -118,6 +118,7 @@ package: $(READY)
 
 test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
+	@"$(PYTHON)" scripts/axe.py
 	@"$(PYTHON)" scripts/database_server.py
 	"$(PYTHON)" scripts/whole_suite.py -n $(WHOLE_JOBS) --dist worksteal
 

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api.client import SchedulerClient
+    from .api.own_loop import BackgroundScheduler, BlockingScheduler
     from .api.scheduler import AsyncIOScheduler
     from .app import Application, register
     from .engine.context import Run, current_run
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Application",
     "AsyncIOScheduler",
+    "BackgroundScheduler",
+    "BlockingScheduler",
     "ConfigurationError",
     "LedgerError",
     "LedgerReader",
@@ -61,6 +64,8 @@ __all__ = [
 _ROOM = {
     "Application": "app",
     "AsyncIOScheduler": "api.scheduler",
+    "BackgroundScheduler": "api.own_loop",
+    "BlockingScheduler": "api.own_loop",
     "ConfigurationError": "errors",
     "LedgerError": "errors",
     "LedgerReader": "read.reader",
@@ -79,6 +84,8 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for, so that reading the settings does not load APScheduler.
     from importlib import import_module
 
+    if name == "dashboard":
+        return import_module(".dashboard", __name__)
     if name not in _ROOM:
         from .former_names import present_name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from everytick.errors import ConfigurationError, LedgerError, ScheduleError, mes
 
 # Of the installed package, and of APScheduler's; with a separator, or `everytick_shop` beside it would count.
 _LIBRARIES = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, apscheduler.__file__))
+_INSTALLED = tuple(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib"))
 
 
 def call_site() -> str:
@@ -32,6 +34,36 @@ def user_frame() -> FrameType:
     while frame.f_back and is_library_file(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+def frames_above() -> list[FrameType]:
+    """Return the frames of the application's code that led to this call, the nearest one first.
+
+    Those behind code of somebody else are left out: what a framework calls is not what set it up. The import
+    of a module, this package and APScheduler may stand between them.
+    """
+    nearest = user_frame()
+    own = _package(nearest)
+    frame: FrameType | None = nearest
+    found = []
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not filename.startswith("<frozen importlib") and not is_library_file(filename):
+            if _package(frame) != own and is_foreign_file(filename):
+                break
+            found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+@functools.lru_cache(maxsize=1_000)
+def is_foreign_file(filename: str) -> bool:
+    """Return whether a file belongs to Python or to an installed package."""
+    return filename.startswith(("<frozen ", *_INSTALLED)) or "site-packages" in filename
 
 
 def is_library_file(filename: str) -> bool:

@@ -52,8 +52,9 @@ class LedgerError(Exception):
 
 # Why a process that was forked while the ledger was open here is not let at it.
 FORKED = (
-    "the ledger was open in the process from which this one was forked, so it cannot be used here: start"
-    " the child by multiprocessing.get_context('spawn') and use SchedulerClient in it"
+    "the ledger was open in the process from which this one was forked, so it cannot be used here: start the"
+    " scheduler after the fork (in gunicorn in post_fork, or without --preload), or the child by"
+    " multiprocessing.get_context('spawn') with SchedulerClient in it"
 )
 
 

@@ -18,8 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from loguru import logger
+
 from .system import system
 
+WHAT_TO_DO = "remove it, or set TMPDIR to a folder of this user, for the application and its checks alike"
 # How often the event loop tells that it answers, in seconds.
 _EVERY = 2.0
 
@@ -45,7 +48,9 @@ class Beacon:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """Begin on the running event loop."""
+        """Begin on the running event loop. A folder that is not to be trusted is told of once."""
+        if (refusal := why_refused()) is not None:
+            logger.warning("{}: {}", refusal, WHAT_TO_DO)
         self._path = _place() / f"{_digest(self._ledger)}.{system.pid()}"
         self._tell(asyncio.get_running_loop())
 
@@ -100,13 +105,30 @@ def _place() -> Path:
     return Path(tempfile.gettempdir()) / f"everytick-{user}"
 
 
-def _is_ours(folder: Path) -> bool:
-    """Return whether a folder is there, and nobody else made it for us."""
+def why_refused() -> str | None:
+    """Return the sentence that says why the folder of this user's processes is not used, if so.
+
+    Among the temporary files everybody may make it before us, and would tell which processes live.
+    """
+    folder = _place()
     try:
         found = folder.lstat()
     except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        why = "is no folder"
+    elif hasattr(os, "getuid") and found.st_uid != os.getuid():
+        why = f"belongs to user {found.st_uid}"
+    elif os.name == "posix" and found.st_mode & 0o022:
+        why = "is this user's, but others may write to it"
+    else:
+        return None
+    return f"{folder} {why}, so `health --here` goes by the heartbeats in the ledger alone"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether the folder is there, and nobody else made it for us or writes to it."""
+    return folder.exists() and why_refused() is None
 
 
 def _digest(ledger: str) -> str:

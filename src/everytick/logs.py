@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 import math
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,11 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
         logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
     elif lines is not None:
-        logger.add(_Masked(lines), level=level, format=_line, backtrace=False, diagnose=False)
+        # Loguru looks by itself whether this is a terminal, and not at NO_COLOR.
+        in_colour = False if os.environ.get("NO_COLOR") else None
+        logger.add(
+            _Masked(lines), level=level, format=_line, colorize=in_colour, backtrace=False, diagnose=False
+        )
     logging.basicConfig(handlers=[_ToLoguru()], level=logger.level(level).no, force=True)
     for name in _OF_SERVERS:
         logging.getLogger(name).handlers.clear()
@@ -95,9 +100,11 @@ def _line(record: Record) -> str:
             run += " <dim>{extra[kind]}</dim>"
         if record["extra"].get("attempt", 1) != 1:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
+    # Loguru's colour of INFO is bold: where nearly all lines are, nothing stands out.
+    begin, end = ("", "") if record["level"].name == "INFO" else ("<level>", "</level>")
     return (
-        f"<dim>{capture.TIME_OF_LINE}</dim> <level>{{level: <8}}</level>"
-        f"{run} <level>{{message}}</level>\n{capture.in_template(capture.trace_of(record))}"
+        f"<dim>{capture.TIME_OF_LINE}</dim> {begin}{{level: <8}}{end}"
+        f"{run} {begin}{{message}}{end}\n{capture.in_template(capture.trace_of(record))}"
     )
 
 

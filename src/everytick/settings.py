@@ -47,6 +47,9 @@ DASHBOARD_VARIABLES = frozenset(
     f"SCHEDULER_DASHBOARD{rest}" for rest in ("", "_HOST", "_NAMES", "_PORT", "_READ_TOKEN", "_TOKEN")
 )
 
+# Without a name and a password, which would stand in each alert, and without a query.
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
+
 
 def without_comment(value: str) -> str:
     """Undo what `docker --env-file` and systemd leave in: a trailing ` # comment`, outer quotes."""
@@ -125,6 +128,9 @@ class SchedulerSettings(BaseSettings):
         le=604_800,
         description="seconds before an alert about the same problem is repeated",
     )
+    scheduler_dashboard_url: str = Field(
+        default="", description="where people reach the dashboard, for the links in alerts; empty: no links"
+    )
     log_level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -186,6 +192,13 @@ class SchedulerSettings(BaseSettings):
                 hint = nearest(name, ALERT_KINDS)
                 raise ValueError(f"'{name}' is none of {', '.join(ALERT_KINDS)}{hint}")
         return names
+
+    @field_validator("scheduler_dashboard_url")
+    @classmethod
+    def _web_address(cls, address: str) -> str:
+        if address and not _WEB_ADDRESS.fullmatch(address):
+            raise ValueError("this is not an address such as https://jobs.example.org")
+        return address.rstrip("/")
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -22,12 +22,13 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -195,6 +196,34 @@ def _on_signal(number: int, asked: Callable[[], object]) -> None:
     # A terminal that is closed does not end what was started by `nohup`.
     if number != HANGUP_SIGNAL or signal.getsignal(number) != signal.SIG_IGN:
         _hear(number, lambda *_: asked())
+
+
+@contextmanager
+def hearing(numbers: Iterable[int], asked: Callable[[int], object]) -> Iterator[None]:
+    """Let signals call `asked` with their number while the block runs. On another thread than the main one
+    nothing changes: only that one can be asked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in before:
+        _on_signal(number, partial(asked, number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None: not set by Python, so that it cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            _heard.pop(number, None)
+
+
+def at_end_of_program(function: Callable[[], None]) -> Callable[[], None]:
+    """Call a function when the main thread has come to its end, before the threads of pools are waited for.
+
+    `atexit` comes after that: a function on a thread would hold it up, and a pool takes nothing more by then.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(function)
+    return function
 
 
 def free_children_of_jobs(is_in_a_job: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ def test_the_report_is_due_every_day_at_nine(schedule: ScheduleUnderTest) -> Non
 
 def test_the_backup_is_due_on_sundays_only(schedule: ScheduleUnderTest) -> None:
     found = schedule.fires("weekly_backup", "2027-01-11", "2027-01-25")
-    assert [f"{tick:%a %d %H:%M}" for tick in found] == ["Sun 17 02:00", "Sun 24 02:00"]
+    assert [f"{tick:%a %d %H:%M}" for tick in found] == ["Sun 17 04:00", "Sun 24 04:00"]
 
 
 def test_temporary_files_are_cleaned_six_times_a_day(schedule: ScheduleUnderTest) -> None:

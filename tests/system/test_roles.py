@@ -239,7 +239,7 @@ def test_the_start_line_of_a_worker_knows_what_is_paused(app: Application) -> No
         assert app.command("pause", "held").returncode == 0
     worker = start(app, "worker")
     try:
-        assert "held paused" in worker.log()
+        assert "1 job: 1 paused" in worker.log()
     finally:
         stop(worker)
 

@@ -92,8 +92,7 @@ def test_the_start_is_one_line_that_says_what_runs(ticking: Application) -> None
     assert "story-app" in line
     assert "zone UTC" in line
     assert "sqlite data/ledger.db" in line
-    for job in ("tick", "tock", "broken"):
-        assert re.search(rf"{job} \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line)
+    assert re.search(r"\| 3 jobs: next (tick|tock|broken) in \d", line)
 
 
 @pytest.mark.full

@@ -111,7 +111,7 @@ def test_make_installs_with_pip_alone() -> None:
     folder = own_copy(version)
     run_well(folder, "make", "install", "UV=", f"PYTHON={python}")
     assert not (folder / "uv.lock").exists()
-    assert jobs(folder, folder / ".venv/bin/my-scheduler") == JOBS
+    assert jobs(folder, folder / ".venv/bin/app") == JOBS
     run_well(folder, "make", "test", "UV=")
 
 

@@ -37,18 +37,36 @@ def test_a_project_name_may_be(name: str) -> None:
 )
 def test_a_wrong_project_name_is_answered_with_a_right_one(name: str, better: str) -> None:
     assert refusal("project_name", name) == (
-        f"Use at most 63 lower-case letters, digits and hyphens, such as {better}."
+        f"Use {better}, or up to 63 lower-case letters, digits and hyphens."
     )
     assert refusal("project_name", better) == ""
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("garden-tasks", "garden-tasks"),
+        ("Garden Tasks", "garden-tasks"),
+        ("2027_reports", "reports"),
+        ("loguru", "my-loguru"),
+        ("日本", "my-scheduler"),
+        ("x" * 70, "my-scheduler"),
+    ],
+)
+def test_a_project_is_called_as_its_folder_unless_another_name_is_given(folder: str, name: str) -> None:
+    made = render(fresh_folder() / folder)
+    told = tomllib.loads((made / "pyproject.toml").read_text(encoding="utf-8"))
+    assert told["project"]["name"] == name
+    assert refusal("project_name", name) == ""
+
+
 def test_a_project_cannot_have_the_name_of_something_that_it_needs() -> None:
     with pytest.raises(
-        ValueError, match="Use another name, such as my-loguru; the application itself needs loguru"
+        ValueError, match="Use my-loguru or another name; the application itself needs loguru"
     ):
         render(fresh_folder("refused") / "app", project_name="loguru")
     for name in included("taken-names.txt"):
-        assert refusal("project_name", name).startswith(f"Use another name, such as my-{name}; ")
+        assert refusal("project_name", name).startswith(f"Use my-{name} or another name; ")
 
 
 def test_every_package_that_the_application_draws_in_is_among_the_taken_names() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from questions import refusal
+from questions import included, refusal
 from rendering import QUESTIONS, contents, fresh_folder, render, rendered, source
 
 
@@ -28,11 +32,46 @@ def test_the_command_line_asks_nothing_with_defaults_and_needs_no_trust(tmp_path
     done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # The quick way in which the other tests render gives the same.
-    expected = contents(rendered())
+    expected = contents(rendered(project_name="an-app"))
     assert contents(tmp_path / "an app") == expected
 
-    printed = done.stderr.partition("Next:\n")[2]
-    assert printed.split("\n")[:4] == ["", "  cd 'an app'", "  make install", "  make run"]
+    commands = ["cd 'an app'", 'git init && git add . && git commit -m "Start"', "make install", "make run"]
+    assert next_steps(done.stderr) == commands
+
+
+def next_steps(said: str) -> list[str]:
+    """Return the commands that Copier names at its end."""
+    return [line.strip() for line in said.partition("Next:\n\n")[2].partition("\n\n")[0].splitlines()]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("repository", [".", "garden [1]", "garden [1]/tasks"])
+def test_a_project_in_a_repository_is_not_told_to_make_one(tmp_path: Path, repository: str) -> None:
+    project = tmp_path / "garden [1]" / "tasks"
+    project.mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", repository], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", str(source()), "."]
+    done = subprocess.run(command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert next_steps(done.stderr) == ["cd .", "make install", "make run"]
+
+
+@pytest.mark.parametrize("question", ["project_name", "timezone"])
+def test_what_is_meant_comes_first_where_a_refusal_is_cut_off_at_its_end(question: str) -> None:
+    right = {"project_name": ("Garden_Tasks", "garden-tasks"), "timezone": ("Europe/Berln", "Europe/Berlin")}
+    wrong, better = right[question]
+    assert better in refusal(question, wrong)[:30]
+
+
+def test_the_sample_runs_at_no_hour_that_a_change_of_the_clock_leaves_out_or_repeats() -> None:
+    """In no zone, so that an application as it comes gives its own doctor no cause to warn."""
+    schedule = (rendered() / "app/components/scheduler/main.py").read_text(encoding="utf-8")
+    hours = {int(found) for found in re.findall(r"\bhour=(\d+)", schedule)}
+    assert len(hours) == 2
+    noon = datetime(2027, 1, 1, 12)
+    for zone in map(ZoneInfo, included("time-zones.txt")):
+        for day, hour in itertools.product(range(366), hours):
+            tick = (noon + timedelta(days=day)).replace(hour=hour, tzinfo=zone)
+            assert tick.utcoffset() == tick.replace(fold=1).utcoffset(), (zone, tick)
 
 
 @pytest.mark.parametrize("folder", ["app", "an [app]?"])
@@ -50,7 +89,7 @@ def test_choices_refuse_what_is_not_among_them() -> None:
 
 
 def test_a_refusal_reaches_the_person_who_asked() -> None:
-    with pytest.raises(ValueError, match=r"question 'timezone': Use an IANA .* Europe/Berlin"):
+    with pytest.raises(ValueError, match=r"question 'timezone': Did you mean Europe/Berlin\?"):
         render(fresh_folder("refused") / "app", timezone="Europe/Berln")
 
 

@@ -159,6 +159,8 @@ def expected_files(combination: dict[str, Any]) -> set[str]:
     for ci, name in CI_FILES.items():
         if combination["ci"] != ci:
             found.remove(name)
+    if combination["ci"] == "none":
+        found.remove("renovate.json")
     if combination["licence"] == "none":
         found.remove("LICENSE")
     if not combination["dashboard"]:
@@ -247,7 +249,7 @@ def check_licence(there: dict[str, bytes], licence: str) -> None:
         assert text.lstrip().startswith(begin)
         assert phrase in text
         assert len(text.splitlines()) == lines
-        assert re.search(r"Copyright (\(c\) )?20\d\d,? the my-scheduler authors\n", text)
+        assert re.search(r"Copyright (\(c\) )?20\d\d,? the app authors\n", text)
 
 
 def check_ci(there: dict[str, bytes], combination: dict[str, Any]) -> None:
@@ -333,7 +335,7 @@ def test_no_file_name_of_the_template_has_a_condition() -> None:
 
 WITHOUT_A_DEFAULT = {
     "SCHEDULER_QUEUES",
-    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES")),
+    *(f"SCHEDULER_DASHBOARD_{name}" for name in ("TOKEN", "READ_TOKEN", "NAMES", "URL")),
 }
 
 

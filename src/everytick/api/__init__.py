@@ -1,6 +1,8 @@
 """The classes and functions that user code calls.
 
 - `scheduler`: the class `AsyncIOScheduler` that `create_scheduler()` returns
+- `own_loop`: `BackgroundScheduler` and `BlockingScheduler`, with an event loop of their own
+- `standing`: where a schedule runs: here, in another process, or nowhere yet
 - `declare`: `add_job` as it is called
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form
 - `trigger_arguments`, `trigger_source`, `default_zone`: the arguments of a trigger object

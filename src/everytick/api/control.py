@@ -20,6 +20,7 @@ from everytick.engine.registry import Change
 from everytick.errors import LedgerError, ScheduleError, nearest
 from everytick.model import functions, ticks
 from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.kept_data import read_call
 from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
 from everytick.store.connections import UNAVAILABLE, Connection
@@ -105,7 +106,7 @@ class JobControl(RunRequests, JobDeclarations):
         check_note(note)
         declared = self._before_start()
         if declared is not None:
-            _declared(declared, job_id)
+            declared_job(declared, job_id)
             del declared[job_id]
             return
 
@@ -194,7 +195,7 @@ class JobControl(RunRequests, JobDeclarations):
         check_note(note)
         declared = self._before_start()
         if declared is not None:
-            job = _declared(declared, job_id)
+            job = declared_job(declared, job_id)
             if until is not None or note is not None:
                 refuse(call_site(), "pause_job(note=, until=) before the start", "pause the running schedule")
             job.paused_at_first = True
@@ -281,7 +282,8 @@ class JobControl(RunRequests, JobDeclarations):
         while True:
             row = self._execute(lambda connection: _added(connection, job_id))
             try:
-                job = registry.load(row, self.defaults, self.settings.allowed_functions.load)
+                call = read_call(row.call_data)
+                job = registry.load(row, call, self.defaults, self.settings.allowed_functions.load)
             except ValueError:
                 raise ScheduleError(
                     f"job {job_id!r} cannot run here, so it cannot be changed ({typed('jobs')} says why):"
@@ -343,7 +345,7 @@ def check_jobstore(jobstore: Any) -> None:
         refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
 
-def _declared(declared: dict[str, Job], job_id: str) -> Job:
+def declared_job(declared: dict[str, Job], job_id: str) -> Job:
     """Return a job that is declared; raise NoSuchJobError if there is none."""
     if job_id not in declared:
         raise NoSuchJobError(f"{call_site()}: no job {job_id!r} is declared{nearest(job_id, declared)}")

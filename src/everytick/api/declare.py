@@ -23,7 +23,15 @@ from .dates import Reading
 from .relative_dates import read_next_run_time
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, refuse
 
-KNOWN_NAMES = OPTION_NAMES | {"args", "kwargs", "id", "name", "next_run_time", "replace_existing"}
+KNOWN_NAMES = OPTION_NAMES | {
+    "args",
+    "kwargs",
+    "id",
+    "name",
+    "next_run_time",
+    "replace_existing",
+    "renamed_from",
+}
 
 _LONGEST_ID = 500
 _LONGEST_NAME = 1_000
@@ -82,13 +90,15 @@ class JobDeclarations:
         ping: Any = undefined,
         alert: Any = undefined,
         queue: Any = undefined,
+        renamed_from: str | None = None,
         **trigger_args: Any,
     ) -> Job:
         """Declare a job, with APScheduler's own arguments and a few more.
 
-        Before the start this is a part of the schedule in the code. While running the job is written to the
-        ledger before this returns, and from then on survives restarts and is known to all processes; its
-        function must stand in a module, and its arguments be plain data.
+        Before the start this is a part of the schedule in the code, and so it is in code that calls `start()`
+        and declares below. While running the job is written to the ledger before this returns, and from then
+        on survives restarts and is known to all processes; its function must stand in a module, and its
+        arguments be plain data.
 
         Args:
             func: a function, a coroutine function, or text `package.module:name`.
@@ -102,6 +112,9 @@ class JobDeclarations:
                 well.
             replace_existing: while running, whether a job with this id may be there and is changed. In the
                 code it is accepted: a declaration always replaces what the ledger knew.
+            renamed_from: the id that this job had before. The first start with the new id brings along its
+                history, its pause, and the instant up to which its ticks are settled. For the code only; it
+                may stay there for as long as there are ledgers that know the former id.
             trigger_args: what the trigger takes; `timezone` as an IANA name or tzinfo.
 
         Raises:
@@ -136,6 +149,8 @@ class JobDeclarations:
         with failing(where, id):
             job = self._declared_job(func, trigger, args, kwargs, id, name, given, trigger_args, where)
             self._read_next_run_time(job, next_run_time)
+            if renamed_from is not None:
+                job.renamed_from = self._former_id(renamed_from, job.id)
             return self._accept(job, named=id is not None, replace_existing=replace_existing)
 
     def scheduled_job(self, trigger: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
@@ -170,10 +185,7 @@ class JobDeclarations:
         schedule = self._schedule(trigger, trigger_args)
         if id is None:
             id = declaration.derive_id(function, schedule, args, kwargs)
-        if not isinstance(id, str) or not id.strip() or not id.isprintable() or len(id) > _LONGEST_ID:
-            raise ValueError(
-                f"id={id!r:.80} must be text, not empty, no control characters, at most {_LONGEST_ID} long"
-            )
+        _check_id("id", id)
         given = {name: value for name, value in given.items() if value is not undefined}
         return Job(
             id=id,
@@ -189,6 +201,20 @@ class JobDeclarations:
             added=self._is_stored(),
             owner=self,
         )
+
+    def _former_id(self, renamed_from: Any, job_id: str) -> str:
+        """Return the id that a job in the code had before."""
+        if self._is_stored():
+            raise ValueError(
+                "renamed_from= is for a job that the code declares before the start: one that is added while"
+                " running gets another id by remove_job() and add_job()"
+            )
+        _check_id("renamed_from", renamed_from)
+        if renamed_from == job_id:
+            raise ValueError(
+                f"renamed_from={renamed_from!r} is the job's own id: name the one that it had before"
+            )
+        return str(renamed_from)
 
     def _function(self, func: Any) -> Callable[..., Any]:
         """Return the callable that `func` is, or refers to."""
@@ -216,6 +242,32 @@ class JobDeclarations:
             job.paused_at_first = True
         else:
             job.startup_delay = read_next_run_time(value, [self.timezone, job.schedule.zone])
+
+
+def refuse_former_id_in_use(job: Job, declared: Mapping[str, Job], renamed: Mapping[str, Job]) -> None:
+    """Refuse a former id that a job of the schedule has, or that two jobs had.
+
+    declared: the jobs so far, by their ids. renamed: those with `renamed_from`, by that.
+    """
+    former = job.renamed_from
+    pairs = [(renamed.get(job.id), job.id)]
+    if former is not None:
+        pairs += [(declared.get(former), former), (renamed.get(former), former)]
+    for other, id in pairs:
+        if other is not None and other.id in declared:
+            raise fail(
+                job.where,
+                job.id,
+                f"renamed_from={id!r} names an id that one job had and none has: the job {other.id!r}"
+                f" declared at {other.where} is the other one",
+            )
+
+
+def _check_id(what: str, id: Any) -> None:
+    if not isinstance(id, str) or not id.strip() or not id.isprintable() or len(id) > _LONGEST_ID:
+        raise ValueError(
+            f"{what}={id!r:.80} must be text, not empty, no control characters, at most {_LONGEST_ID} long"
+        )
 
 
 def shown_name(name: Any) -> str:

@@ -33,15 +33,15 @@ class Guard:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
         self._loop, self._grace = loop, grace
-        self._is_asked = False
+        self.is_asked = False
         self._asked_again, self._over = system.event(), system.event()
 
     def asked(self, *, again: bool) -> None:
         """Begin to watch, and hurry when it was asked `again`. Called by the handler of a signal."""
-        if self._is_asked and again:
+        if self.is_asked and again:
             self._asked_again.set()
-        elif not self._is_asked:
-            self._is_asked = True
+        elif not self.is_asked:
+            self.is_asked = True
             system.start_thread(self._watch, name="scheduler-guard")
 
     def over(self) -> None:

@@ -102,7 +102,7 @@ def _made(application: app.Application) -> AsyncIOScheduler:
     if not isinstance(scheduler, AsyncIOScheduler):
         raise ScheduleError(
             f"{where}: {name}() returned {_kind(scheduler)}, which keeps no ledger:"
-            " import AsyncIOScheduler from everytick and return that"
+            f" import {_ours(scheduler)} from everytick and return that"
         )
     return scheduler
 
@@ -117,6 +117,12 @@ def _takes(function: Any, *arguments: object) -> bool:
         # One that is not written in Python may not say.
         return True
     return True
+
+
+def _ours(scheduler: object) -> str:
+    """Return the name of our class for one of APScheduler's."""
+    name = type(scheduler).__name__
+    return name if name in ("BackgroundScheduler", "BlockingScheduler") else "AsyncIOScheduler"
 
 
 def _kind(value: object) -> str:

@@ -18,25 +18,22 @@ from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from everytick import app
-from everytick.call_site import call_site, fail
+from everytick.call_site import call_site, fail, frames_above
 from everytick.engine.context import current_run
 from everytick.engine.listeners import Listeners
 from everytick.engine.process import Process
-from everytick.engine.registry import Change
 from everytick.errors import LedgerError, nearest
-from everytick.ledger import ledger_of
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
-from everytick.model.schedule import Schedule
 from everytick.notify.notifier import Notifier
-from everytick.store.database import Ledger
-from everytick.store.writer import Operation
 from everytick.system import system
 from everytick.telemetry import spans
 from everytick.text.instants import when
 from loguru import logger
 
-from .control import JobControl
+from .control import declared_job
+from .declare import refuse_former_id_in_use
+from .standing import Standing
 from .unsupported import NO_EXECUTORS, NO_JOBSTORES, DurableOnly, refuse
 from .zones import zone_given
 
@@ -46,7 +43,7 @@ T = TypeVar("T")
 MOMENT = 0.5
 
 
-class AsyncIOScheduler(JobControl, DurableOnly):
+class AsyncIOScheduler(Standing, DurableOnly):
     """A schedule, and, once started, what keeps it.
 
     Args:
@@ -70,7 +67,8 @@ class AsyncIOScheduler(JobControl, DurableOnly):
 
     def __init__(self, gconfig: dict[str, Any] | None = None, **options: Any) -> None:
         self._declared: dict[str, Job] = {}
-        self._process: Process | None = None
+        # By the id that it had before.
+        self._renamed: dict[str, Job] = {}
         # Where the scheduler is a process of its own, shutdown() ends that process instead.
         self.on_shutdown: Callable[[bool], None] | None = None
         self._draining: asyncio.Future[int] | None = None
@@ -78,7 +76,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         given: Any = gconfig
         if not isinstance(given, dict | None):
             instead = "give options by their names, such as timezone='Europe/Berlin'"
-            raise fail(call_site(), None, f"the first argument of AsyncIOScheduler is a dict: {instead}")
+            raise fail(call_site(), None, f"the first argument of {type(self).__name__} is a dict: {instead}")
         super().__init__(gconfig or {}, **options)
         self.listeners = Listeners(lambda: list(self._listeners), self._zone_of)
 
@@ -108,26 +106,16 @@ class AsyncIOScheduler(JobControl, DurableOnly):
         if config:
             known = ("timezone", "job_defaults")
             name = next(iter(config))
-            raise fail(where, None, f"AsyncIOScheduler takes no {name}={nearest(name, known)}")
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where this schedule's ledger is."""
-        return ledger_of(self.settings) if self._process is None else self._process.ledger
+            raise fail(where, None, f"{type(self).__name__} takes no {name}={nearest(name, known)}")
 
     @property
     def timezone(self) -> tzinfo:
         """The zone in which triggers without one are read: the argument, else SCHEDULER_TIMEZONE."""
         return self._given_zone or self.settings.zone
 
-    def _is_stored(self) -> bool:
-        return self._process is not None
-
-    def _before_start(self) -> dict[str, Job] | None:
-        return self._declared if self._process is None else None
-
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
-        if self._process is not None:
+        if job.added:
+            self._tell_if_at_each_start(job)
             return self._keep(job, named=named, replace_existing=replace_existing)
         if current_run() is not None:
             raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
@@ -137,29 +125,46 @@ class AsyncIOScheduler(JobControl, DurableOnly):
                 job.where,
                 job.id,
             )
-        if job.id in self._declared:
+        if job.id in self._declared and not (self._is_started() and replace_existing):
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
+        refuse_former_id_in_use(job, self._declared, self._renamed)
+        if self._process is not None:
+            self._tell_of(job, is_new=job.id in self._process.declare(job).added)
         self._declared[job.id] = job
+        if job.renamed_from is not None:
+            self._renamed[job.renamed_from] = job
         return job
+
+    def remove_job(self, job_id: str, jobstore: str | None = None, *, note: str | None = None) -> None:
+        """Remove a job that was added while running: it never runs again. Its history stays.
+
+        In the code that declares jobs this takes back a declaration.
+
+        Args:
+            note: why, for the audit trail.
+
+        Raises:
+            ScheduleError: there is no such job, or it stands in the code of a schedule that runs.
+        """
+        if not self._is_declaring():
+            super().remove_job(job_id, jobstore, note=note)
+            return
+        assert self._process is not None, "only while running"
+        job = self.get_job(job_id)
+        if job is not None and job.added:
+            super().remove_job(job_id, jobstore, note=note)
+            return
+        # One of an earlier start is none as long as this one has not declared it.
+        del self._declared[declared_job(self._declared, job_id).id]
+        self._process.take_back(job_id)
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
         """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
         if not callable(callback):
             raise fail(call_site(), None, f"add_listener({callback!r}) needs a function")
         super().add_listener(callback, mask)
-
-    def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
-        """Return the jobs in the order of their declaration; while running, also those added since."""
-        return [self._owned(job) for job in list(self._jobs.values())]
-
-    def get_job(self, job_id: str, jobstore: str | None = None) -> Job | None:
-        """Return a job, or None."""
-        known: Any = job_id
-        # Another value than text may have no hash.
-        job = self._jobs.get(known) if isinstance(known, str) else None
-        return None if job is None else self._owned(job)
 
     def print_jobs(self, jobstore: str | None = None, out: TextIO | None = None) -> None:
         """Print the jobs, one a line, to `out` or standard output."""
@@ -171,7 +176,7 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Take back all declarations; while running, remove all jobs that were added while running."""
         for job in self.get_jobs():
-            if job.added or self._process is None:
+            if job.added or not self._is_stored():
                 self.remove_job(job.id)
 
     # --- running ---
@@ -179,19 +184,14 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def start(self, paused: bool = False) -> None:
         """Start on the running event loop. Blocks for the moment that opening the ledger takes.
 
+        What the code that calls this declares below is a part of the schedule as well.
+
         Prefer `async with`, which also drains and stops.
 
         Raises:
             LedgerError: the ledger cannot be used; nothing was started.
         """
-        if self.running:
-            raise SchedulerAlreadyRunningError
-        if paused:
-            refuse(
-                call_site(),
-                "start(paused=True)",
-                "pause single jobs: a pause must last over restarts",
-            )
+        self._check_start(paused)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -203,9 +203,18 @@ class AsyncIOScheduler(JobControl, DurableOnly):
             ) from None
         self._begin(self._open())
 
+    def _check_start(self, paused: bool) -> None:
+        self._forget_start_elsewhere()
+        if self.running:
+            raise SchedulerAlreadyRunningError
+        self._started_by, self._declares_late = frames_above(), True
+        if paused:
+            refuse(call_site(), "start(paused=True)", "pause single jobs: a pause must last over restarts")
+
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
+        self._started_by, self._declares_late = frames_above(), False
         opening = _Opening(self._open)
         try:
             self._begin(await system.in_thread(opening.run))
@@ -237,11 +246,15 @@ class AsyncIOScheduler(JobControl, DurableOnly):
             return await in_spite_of_jobs(lambda: process.drain(hurry, ending=True))
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
-            self._process = self._draining = None
+            self._own_process = self._draining = None
+            self._started_by = ()
             self._has_ended = True
 
     def shutdown(self, wait: bool = True) -> None:
         """Begin to stop, as `drain` does, and return at once; for code written for APScheduler."""
+        if self._forget_start_elsewhere():
+            # What shuts it down was written for the process that it runs in, as a function of `atexit`.
+            return
         if not self.running or self._process is None:
             raise SchedulerNotRunningError
         # Also from a job's own thread.
@@ -265,21 +278,25 @@ class AsyncIOScheduler(JobControl, DurableOnly):
             Notifier(self.settings),
             spans.opener(),
         )
-        self.registration = found = process.open()
+        self.registration = found = process.open(is_whole=not self._declares_late)
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
-        added, now = set(found.added), ticks.now()
+        added = set(found.added)
         for job in process.jobs.values():
             job.owner = self
-            if job.schedule.remark:
-                logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
-            if job.id in added and job.startup_delay is None and job.next_tick(now) is None:
-                logger.warning("job {} will never run: its trigger has no time to come", job.id)
+            self._tell_of(job, is_new=job.id in added)
         return process
+
+    @staticmethod
+    def _tell_of(job: Job, *, is_new: bool) -> None:
+        if job.schedule.remark:
+            logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
+        if is_new and job.startup_delay is None and job.next_tick(ticks.now()) is None:
+            logger.warning("job {} will never run: its trigger has no time to come", job.id)
 
     def _begin(self, process: Process) -> None:
         process.begin()
-        self._process = process
+        self._own_process = process
         self.state = STATE_RUNNING
 
     # --- inside ---
@@ -287,30 +304,9 @@ class AsyncIOScheduler(JobControl, DurableOnly):
     def _dispatch_event(self, event: Any) -> None:
         self.listeners.emit(event)
 
-    @property
-    def _jobs(self) -> dict[str, Job]:
-        return self._declared if self._process is None else self._process.jobs
-
-    def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
-        assert self._process is not None, "only while running"
-        return self._process.execute(operation)
-
-    def _changed(self, change: Change) -> None:
-        assert self._process is not None, "only while running"
-        self._process.take_in([change])
-
-    def _owned(self, job: Job) -> Job:
-        # One that another process added came from the ledger.
-        job.owner = self
-        return job
-
     def _zone_of(self, job_id: str) -> tzinfo:
         job = self._jobs.get(job_id)
         return self.timezone if job is None else job.schedule.zone
-
-    def _own_schedule(self, job_id: str) -> Schedule | None:
-        job = self.get_job(job_id)
-        return job.schedule if job else None
 
 
 async def in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:

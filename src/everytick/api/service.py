@@ -13,17 +13,14 @@ from everytick import app
 from everytick.engine.context import current_run, run_in
 from everytick.engine.tasks import OwnTask, tell_of_error
 from everytick.model import ticks
-from everytick.model.job import Job
 from everytick.model.roles import ALL
-from everytick.settings import zone_of_logs
 from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, check_handles_of_a_loop, system
-from everytick.text.instants import at
+from everytick.text.instants import from_now
+from everytick.text.wording import counted
 from loguru import logger
 
 from .ending import Guard, end, end_in_time
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
-
-_SHOWN_JOBS = 10
 
 
 def run_until_stopped(
@@ -43,7 +40,7 @@ def run_until_stopped(
     """
     check_handles_of_a_loop()
     with asyncio.Runner() as runner:
-        cut = _run(runner.get_loop(), _serve(scheduler, beside))
+        cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
@@ -56,7 +53,7 @@ def run_until_stopped(
     return 0
 
 
-def _run(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
+def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
     """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
     task: asyncio.Task[int | None] = OwnTask(serving, loop)
     _let_no_job_stop(loop)
@@ -151,30 +148,24 @@ async def _started(scheduler: AsyncIOScheduler, stop: asyncio.Event) -> bool:
 
 
 def start_line(scheduler: AsyncIOScheduler) -> str:
-    """Return the log line of the start: version, zone, ledger, jobs and their next ticks."""
+    """Return the log line of the start: version, zone, ledger, how many jobs, and which is due next."""
     application = app.current()
     name, version = application.name, application.version
-    jobs = scheduler.get_jobs()
-    now = ticks.now()
-    coming = [(job.next_tick(now) or ticks.FOREVER, job) for job in jobs]
-    coming.sort(key=lambda pair: pair[0])
-    paused = scheduler.registration.paused
-    shown = [f"{job.id} {_when(tick, job, job.id in paused)}" for tick, job in coming[:_SHOWN_JOBS]]
-    if len(jobs) > _SHOWN_JOBS:
-        shown.append(f"and {len(jobs) - _SHOWN_JOBS} more")
-    number = f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}" + (": " if jobs else "")
     zone, ledger = scheduler.timezone, scheduler.ledger
     role = scheduler.settings.role
     name = name if role == ALL else f"{name} ({role})"
-    return f"{name} {version} | zone {zone} | ledger {ledger} | {number}{', '.join(shown)}"
+    return f"{name} {version} | zone {zone} | ledger {ledger} | {_jobs(scheduler)}"
 
 
-def _when(tick: int, job: Job, paused: bool) -> str:
-    if paused:
-        return "paused"
-    if tick != ticks.FOREVER:
-        return at(tick, zone_of_logs())
-    return "at each start" if job.startup_delay is not None else "never again"
+def _jobs(scheduler: AsyncIOScheduler) -> str:
+    """Return `21 jobs: next report in 10 s, 2 paused`: however many there are, it is one line."""
+    jobs, paused, now = scheduler.get_jobs(), scheduler.registration.paused, ticks.now()
+    coming = [(job.next_tick(now), job.id) for job in jobs if job.id not in paused]
+    tick, job_id = min(((tick, job_id) for tick, job_id in coming if tick is not None), default=(None, ""))
+    held = len(jobs) - len(coming)
+    said = [] if tick is None else [f"next {job_id} {from_now(tick, now)}"]
+    said += [f"{held} paused"] if held else []
+    return counted(len(jobs), "job") + (f": {', '.join(said)}" if said else "")
 
 
 def _tell_changes(scheduler: AsyncIOScheduler) -> None:
@@ -186,6 +177,8 @@ def _tell_changes(scheduler: AsyncIOScheduler) -> None:
     ):
         if job_ids:
             logger.info("{} in the schedule: {}", what, ", ".join(job_ids))
+    for job_id, former in found.renamed.items():
+        logger.info("renamed in the schedule: {} is {} now, with its history and its pause", former, job_id)
 
 
 def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None], guard: Guard) -> None:

@@ -2,14 +2,17 @@
 
 - `entry`: from the call of a process to its exit code
 - `program`, `standalone`: all commands, and `run`; the same as the command `everytick`
-- `show`, `plan`: the jobs, their runs, and their coming ticks
-- `control`: acts on jobs and runs
+- `show`, `plan`, `logs`: the jobs, their runs, and their coming ticks; one run, and what runs logged
+- `control`, `requests`, `bulk`: act on jobs; on runs; on many at once
 - `explain`, `simulate`: why something ran or did not; a simulation of the schedule
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
-- `output`, `table`, `cells`, `progress`: what they share: times, tables and their cells, and a progress bar
-- `listed`, `one_run`, `planned`, `simulated`, `differences`: how jobs and runs, a run, plans, simulations and
-  differences are printed
+- `arguments`, `completion`: the arguments and options that several commands have, and their completion
+- `groups`: how the help lists the commands and their options
+- `output`, `colours`, `table`, `cells`: how they print: text, colours, tables and their cells
+- `progress`, `following`: a progress bar; runs as they end
+- `listed`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs, a run, plans,
+  simulations, differences and findings are printed
 """
 
 from __future__ import annotations

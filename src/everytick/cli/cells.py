@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.text.instants import local, local_from_now
 
+from .colours import STATES
 from .output import can_show
 
 if TYPE_CHECKING:
@@ -13,17 +14,6 @@ if TYPE_CHECKING:
 
     from everytick.read.schemas import JobRow, RunOutline
     from rich.text import Text
-
-# In the order of legends; the signs are those of the pages too.
-_STYLES = {
-    "succeeded": "green",
-    "failed": "red",
-    "timed_out": "red",
-    "lost": "red",
-    "interrupted": "yellow",
-    "cancelled": "yellow",
-    "skipped": "dim",
-}
 
 
 def outcomes(states: list[str]) -> Text:
@@ -38,7 +28,7 @@ def legend(states: set[str], width: int) -> list[Text]:
     from rich.text import Text
 
     lines: list[Text] = []
-    for state in _STYLES:
+    for state in STATES:
         if state in states:
             part = Text.assemble(_sign(state), f" {state.replace('_', ' ')}")
             if lines and lines[-1].cell_len + 3 + part.cell_len <= width:
@@ -52,13 +42,8 @@ def _sign(state: str) -> tuple[str, str]:
     from everytick.read.signs import SIGNS
 
     sign, plain = SIGNS.get(state, ("?", "?"))
-    return (sign if _can_show_signs() else plain, _STYLES.get(state, ""))
-
-
-def _can_show_signs() -> bool:
-    from everytick.read.signs import SIGNS
-
-    return can_show("".join(SIGNS[state][0] for state in _STYLES))
+    can_show_signs = can_show("".join(sign for sign, _plain in SIGNS.values()))
+    return (sign if can_show_signs else plain, STATES.get(state, ""))
 
 
 def in_zone(instant: str | None, zone: Any) -> str:
@@ -99,6 +84,13 @@ def coming(row: JobRow, zone: tzinfo, now: int) -> str:
 def tick(row: RunOutline, zone: tzinfo) -> str:
     """Return the tick of a run, the first one of a range; the kind of a run that has none."""
     return str(row["kind"]) if row["tick"] is None else local(row["tick"], zone)
+
+
+def coloured_outcome(row: RunOutline) -> Text:
+    """Return the same as `outcome`, in the colour of the state."""
+    from rich.text import Text
+
+    return Text(outcome(row), STATES.get(row["state"], ""))
 
 
 def outcome(row: RunOutline) -> str:

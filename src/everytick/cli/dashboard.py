@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from everytick.read.known_job import Declared
 
 commands = typer.Typer()
 
@@ -15,7 +20,10 @@ def dashboard(
         bool, typer.Option("--link", help="Print the address with the token, and serve nothing.")
     ] = False,
 ) -> None:
-    """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
+    """Serve the dashboard alone, until it is stopped.
+
+    It shows the ledger, also while no scheduler is up.
+    """
     from everytick.api.loading import configure_logging
     from everytick.app import current
     from everytick.errors import ConfigurationError
@@ -36,9 +44,24 @@ def dashboard(
         return
     unblock()
     configure_logging(settings())
-    served = Dashboard(chosen)
+    served = Dashboard(chosen, _declared())
     served.announce()
     for number in STOP_SIGNALS:
         # The server raises once more what stopped it: that is no reason to end in any other way.
         system.on_signal(number, served.stop if number == HANGUP_SIGNAL else lambda: None)
     served.serve()
+
+
+def _declared() -> Callable[[], Declared] | None:
+    """Return what tells the declarations of the code's jobs; None if the code cannot be loaded here."""
+    from everytick.api.loading import load_schedule
+    from everytick.errors import ConfigurationError, ScheduleError
+    from loguru import logger
+
+    from .output import declared
+
+    try:
+        return partial(declared, load_schedule())
+    except (ConfigurationError, ScheduleError) as problem:
+        logger.warning("dashboard: it cannot show the options of the jobs in the code: {}", problem)
+        return None

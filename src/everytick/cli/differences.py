@@ -18,6 +18,13 @@ def lines(found: Difference, zone: tzinfo) -> list[str]:
     ]
 
 
+def job_ids(found: Difference) -> set[str]:
+    """Return the ids of the jobs that are named in these lines."""
+    starts = (run.job_id for run in [*found.runs, *found.waiting])
+    skipped = (skip["job_id"] for skip in found.skipped)
+    return {*(change.job_id for change in found.jobs), *starts, *skipped, *found.cannot_run}
+
+
 def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
     lines = [f"{change.what:8} {change.job_id}" + (" (paused)" if change.paused else "")]
     sides = (("before", change.old), ("after", change.new))
@@ -27,7 +34,13 @@ def _change_lines(change: JobChange, zone: tzinfo) -> list[str]:
                 "not known" if side.next is None else ", ".join(local_with_zone(t, zone) for t in side.next)
             )
             lines.append(f"  {word:7} {side.trigger} in {side.timezone}; next: {shown or 'never'}")
-    return [*lines, *(f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items())]
+    lines += [f"  {name}: {old} -> {new}" for name, (old, new) in change.details.items()]
+    former = change.perhaps_renamed_from
+    if former is not None:
+        lines.append(
+            f"  is this {former}? Then add renamed_from={former!r}, and its history and pause go along"
+        )
+    return lines
 
 
 def _start_lines(found: Difference, zone: tzinfo) -> list[str]:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .output import (
-    AsJson,
-    JobId,
-    console,
-    declared,
-    moment,
-    print_json,
-    remark_on_ledger,
-    run_number,
-    visible,
-)
-
-if TYPE_CHECKING:
-    from everytick.doctor import Finding
+from . import completion
+from .arguments import AsJson, JobId, moment, run_number
+from .output import declared, print_json, remark_on_ledger
+from .table import print_sentence
 
 commands = typer.Typer()
 
@@ -31,27 +21,40 @@ DIFFERENT = 3
 def why(
     job_id: JobId,
     tick: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            help="The time in question; without an offset in the job's zone (default its latest tick).",
-            metavar="TICK",
+            help="The time in question: 2h (ago), 05:39, yesterday 02:30, or a date, in the job's zone"
+            " (default its latest tick).",
+            metavar="TIME",
         ),
     ] = None,
     run: Annotated[
-        int | None, typer.Option(help="The number of the run in question.", parser=run_number, metavar="RUN")
+        int | None,
+        typer.Option(
+            help="The number of the run in question.",
+            parser=run_number,
+            metavar="RUN",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a job ran at a time, or did not."""
+    from functools import partial
+
     from everytick import explain
     from everytick.api.loading import load_schedule_for_command
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
     from everytick.settings import settings
 
-    if tick is not None and run is not None:
+    if tick and run is not None:
         raise ConfigurationError("give a time or --run, not both")
-    asked = None if tick is None else moment("TICK", tick)
+    # Of several words (`yesterday 02:30`), which need no quotes.
+    asked = partial(moment, "TIME", " ".join(tick)) if tick else None
+    if asked is not None:
+        # A text that names no time is refused before anything else.
+        asked(settings().zone)
     jobs, load_error = {}, None
     try:
         jobs = {job.id: job for job in load_schedule_for_command().get_jobs()}
@@ -64,7 +67,7 @@ def why(
         print_json(found.as_json())
         return
     for sentence in found.sentences:
-        _line(sentence)
+        print_sentence(sentence, [job_id])
 
 
 @commands.command()
@@ -74,7 +77,10 @@ def diff(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a start with the schedule of the working tree would change, and run at once."""
+    """Show what a start would change, and run at once.
+
+    The schedule of the working tree is compared with the one in force.
+    """
     from everytick.api.loading import load_schedule_for_command
     from everytick.dryrun.diff import difference
 
@@ -85,44 +91,38 @@ def diff(
     if as_json:
         print_json(found.as_json())
     else:
+        job_ids = differences.job_ids(found)
         for line in differences.lines(found, scheduler.timezone):
-            _line(line)
+            own = len(line) - len(line.lstrip())
+            print_sentence(line, job_ids, label=own, indent=own + 2)
     if exit_code and found.jobs:
         raise typer.Exit(DIFFERENT)
-
-
-def _line(text: str) -> None:
-    console().print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 @commands.command()
 def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Each finding by itself, also many of one kind.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine settings, ledger, processes and schedule; exit with 1 if there is an error."""
+    """Say what is not in order, and what would be right.
+
+    Examines settings, ledger, processes and schedule; exits with 1 if there is an error.
+    """
     from dataclasses import asdict
 
     from everytick.api import loading
     from everytick.doctor import examine, worst
+
+    from . import findings as findings_for_people
 
     findings = examine(lambda: declared(loading.load_schedule_for_command()))
     level = worst(findings)
     if as_json:
         print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})
     else:
-        for line in _finding_lines(findings):
-            _line(line)
+        findings_for_people.print_findings(findings, wide=wide)
     if level == "error" or (strict and level == "warning"):
         raise typer.Exit(1)
-
-
-def _finding_lines(findings: list[Finding]) -> list[str]:
-    lines = []
-    for finding in findings:
-        lines.append(f"{finding.level:8} {finding.check}: {finding.what}")
-        if finding.level != "ok":
-            lines += [f"{'':8} at {finding.where}"] if finding.where else []
-            lines += [f"{'':8} right: {finding.right}"] if finding.right else []
-    number = sum(finding.level in ("warning", "error") for finding in findings)
-    return [*lines, f"{number} finding(s) to look at" if number else "all is in order"]

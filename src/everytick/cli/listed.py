@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from everytick.model import ticks
-from everytick.read.schemas import JobRow, RunOutline
+from everytick.read.schemas import JobRow, RunOutline, RunRow
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 
 from . import cells
-from .output import console, print_text
-from .table import Column, print_table
+from .colours import ID, STATES, TIME
+from .output import console, print_text, visible
+from .table import Column, print_table, shortened
+
+# How wide the columns are of runs that are printed as they end, but for the error; 0: not there.
+_WIDE = (8, 19, 24, 23, 9)
+_NARROW = (6, 19, 20, 11, 0)
+# The error gets this in a terminal that is wide enough for all of them.
+_READABLE = 24
 
 
 def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
@@ -20,9 +27,9 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
     now = ticks.now()
     columns = [
         Column("job", is_id=True),
-        Column("next run", least=15),
-        Column("due", is_whole=True, left_out=1),
-        Column("due in UTC", is_whole=True, left_out=4),
+        Column("next run", least=15, style=TIME),
+        Column("due", is_whole=True, left_out=1, style=TIME),
+        Column("due in UTC", is_whole=True, left_out=4, style=TIME),
         Column("outcomes", is_whole=True),
         Column("p50 (s)", is_whole=True, left_out=2),
         Column("p95 (s)", is_whole=True, left_out=2),
@@ -55,14 +62,53 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
         print_text(line)
 
 
+def print_ended_head(zone: tzinfo) -> None:
+    """Print what stands above runs that are printed as they end."""
+    print_text(f"runs as they end, times in {zone}")
+    _print_ended([*(("run", ""), ("ended", ""), ("job", ""), ("outcome", ""), ("seconds", ""))], "error")
+
+
+def print_ended(row: RunRow, zone: tzinfo) -> None:
+    """Print a run that has ended, in one line; at a terminal no longer than that is wide."""
+    _print_ended(
+        [
+            (str(row["run_id"]), ID),
+            (local(row["finished_at"], zone), TIME),
+            (row["job_id"], ID),
+            (cells.outcome(row), STATES.get(row["state"], "")),
+            (plain_seconds(row["duration"]), ""),
+        ],
+        row["error"] or "",
+    )
+
+
+def _print_ended(values: Sequence[tuple[str, str]], error: str) -> None:
+    from rich.text import Text
+
+    widths = _NARROW if _is_narrow() else _WIDE
+    line = Text()
+    for (value, style), width in zip(values, widths, strict=True):
+        if width:
+            line.append(visible(f"{value:<{width}}  "), style)
+    text = Text(" ".join(visible(error).splitlines()))
+    if console().is_terminal:
+        text = shortened(text, max(0, console().width - line.cell_len))
+    line.append(text).rstrip()
+    print_text(line)
+
+
+def _is_narrow() -> bool:
+    return console().is_terminal and console().width < sum(_WIDE) + _READABLE
+
+
 def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
     """Print runs, and ticks that were skipped, as `run_rows` returns them."""
     columns = [
-        Column("run", is_whole=True),
+        Column("run", is_whole=True, style=ID),
         Column("job", is_id=True),
-        Column("tick", is_whole=True),
-        Column("last tick", is_whole=True, left_out=2),
-        Column("stands in for", is_whole=True, left_out=3),
+        Column("tick", is_whole=True, style=TIME),
+        Column("last tick", is_whole=True, left_out=2, style=TIME),
+        Column("stands in for", is_whole=True, left_out=3, style=TIME),
         Column("outcome", is_whole=True),
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
@@ -77,7 +123,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
                 cells.tick(row, zone),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
                 local(row["for_tick"], zone) if row["for_tick"] else "",
-                cells.outcome(row),
+                cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
                 row["error"] or "",
             ]

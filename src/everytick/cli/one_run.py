@@ -1,9 +1,12 @@
-"""How one run is shown to people."""
+"""How one run is shown to people: the facts, its attempts, their tracebacks and logs."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from everytick.app import typed
 from everytick.read.run_details import alike
 from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.durations import plain_seconds
@@ -11,28 +14,96 @@ from everytick.text.instants import local
 from everytick.text.wording import of_attempts
 
 from . import cells
-from .output import print_text
-from .table import print_table
+from .colours import ID, STATES, TIME, coloured
+from .output import print_text, visible
+from .table import Column, print_table
+
+if TYPE_CHECKING:
+    from everytick.read.following_logs import LogPart
+    from rich.text import Text
+
+# The lines that are shown of a longer traceback or log: a run with both is about one screen.
+_MOST_LINES = 16
+# Where a line of a log begins with the time at which it was written.
+_TIME_OF_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} ", re.MULTILINE)
 
 
-def print_run(run: RunDetails, zone: Any) -> None:
-    """Print a run as `run_details` returns it, with all instants in `zone`."""
-    width = max(len(name) for name, _value in _facts(run, zone))
-    for name, value in _facts(run, zone):
-        print_text(f"{name:<{width}}  {value}".replace("\n", "\n" + " " * (width + 2)))
-    groups = alike(run["attempts"], lambda attempt: (attempt["error"], attempt["traceback"]))
-    if groups:
-        _print_attempts(groups, zone, run["error"])
-    for group in groups:
+def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
+    """Print a run as `run_details` returns it, with all instants in `zone`.
+
+    `wide`: with the whole traceback and log of each attempt; or else what several have in common once.
+    """
+    facts = _facts(run, zone)
+    width = max(len(name) for name, _value in facts)
+    for name, value in facts:
+        indented = visible(value).replace("\n", "\n" + " " * (width + 2))
+        print_text(coloured(f"{name:<{width}}  {indented}", [run["job_id"]]))
+    attempts = run["attempts"]
+    if not attempts:
+        return
+    print_text("")
+    _print_attempts(attempts, zone, run["error"], wide=wide)
+    whole = f"{typed('show')} {run['run_id']} --wide"
+    for group in alike(attempts, lambda attempt: attempt["traceback"]):
         if trace := group[0]["traceback"]:
-            _print_block(f"traceback of {of_attempts(group[0]['attempt'], group[-1]['attempt'])}", trace)
-        for attempt in group:
-            if log := attempt["log"]:
-                _print_block(f"log of {of_attempts(attempt['attempt'], attempt['attempt'])}", log)
+            _print_block(f"traceback of {_names(group)}", trace, None if wide else whole)
+    for group in alike(attempts, lambda attempt: attempt["attempt"] if wide else _without_times(attempt)):
+        if log := group[-1]["log"]:
+            same = f" (times of attempt {group[-1]['attempt']})" if len(group) > 1 else ""
+            _print_block(f"log of {_names(group)}{same}", log, None if wide else whole)
 
 
-def _print_block(title: str, text: str) -> None:
-    print_text(f"\n{title}:\n{text.rstrip()}")
+def print_log(run: RunDetails, zone: Any) -> None:
+    """Print what the attempts of a run logged, below a line that names it."""
+    print_text(f"{_named(run, zone)}: {cells.outcome(run)}", [run["job_id"]])
+    for attempt in run["attempts"]:
+        if len(run["attempts"]) > 1:
+            print_text(f"attempt {attempt['attempt']}: {attempt['state']}")
+        _print_plain((attempt["log"] or "it logged nothing").rstrip())
+
+
+def print_part(part: LogPart, zone: Any, *, is_other: bool) -> None:
+    """Print what a run logged since the last part, below a line that names it if that was about another."""
+    run = part.run
+    if part.has_ended:
+        error = f": {run['error']}" if run["error"] else ""
+        print_text(f"run {run['run_id']} {cells.outcome(run)}{error}")
+        return
+    if is_other:
+        attempt = f", attempt {part.attempt}" if part.attempt > 1 else ""
+        print_text(f"{_named(run, zone)}{attempt}:", [run["job_id"]])
+    _print_plain(part.text.rstrip())
+
+
+def _named(run: RunDetails, zone: Any) -> str:
+    tick = f", tick {cells.tick(run, zone)}" if run["tick"] else ""
+    return f"run {run['run_id']} of {run['job_id']}{tick}"
+
+
+def _names(group: Sequence[Attempt]) -> str:
+    return of_attempts(group[0]["attempt"], group[-1]["attempt"])
+
+
+def _without_times(attempt: Attempt) -> str:
+    return _TIME_OF_LINE.sub("", attempt["log"] or "")
+
+
+def _print_block(title: str, text: str, whole: str | None) -> None:
+    """Print a traceback or a log; only its end, and of a traceback its beginning, if `whole` prints all."""
+    lines = text.rstrip().splitlines()
+    if whole is not None and len(lines) > _MOST_LINES:
+        left_out = len(lines) - _MOST_LINES
+        begin = 5 if lines[0].startswith("Traceback") else 0
+        lines[begin : begin + left_out] = [f"... {left_out} lines: {whole}"]
+    print_text(f"{title}:")
+    _print_plain("\n".join([*lines, ""]))
+
+
+def _print_plain(text: str) -> None:
+    """Print what a job wrote: words in it that look like states are none."""
+    from rich.text import Text
+
+    print_text(Text(visible(text)))
 
 
 def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
@@ -69,44 +140,54 @@ def _request(request: Request, zone: Any) -> str:
     return f"{request['action']} by {request['who']}, {_when(request['at'], zone)}{note}"
 
 
-def _print_attempts(groups: list[list[Attempt]], zone: Any, told: str | None) -> None:
-    """Print the attempts, those together that ended with the same error, which is told once.
+def _print_attempts(attempts: Sequence[Attempt], zone: Any, told: str | None, *, wide: bool) -> None:
+    """Print the attempts in a table; an error that the run has too, or the attempt before, is told once.
 
-    Args:
-        groups: the attempts that ended alike.
-        zone: in which instants are shown.
-        told: the error that stands among the facts of the run.
+    `told`: the error that stands among the facts of the run.
     """
-    print_text("")
+    errors = [attempt["error"] for attempt in attempts]
     print_table(
-        f"{sum(map(len, groups))} attempt(s), times in {zone}",
-        ["attempt", "outcome", "started", "ended", "seconds", "process", "error"],
+        f"{len(attempts)} attempt(s), times in {zone}",
+        [
+            Column("attempt", is_whole=True, style=ID),
+            Column("outcome", is_whole=True),
+            Column("started", is_whole=True, style=TIME),
+            Column("ended", is_whole=True, left_out=2, style=TIME),
+            Column("seconds", is_whole=True),
+            Column("process", is_whole=True, left_out=1),
+            Column("error", least=12),
+        ],
         [
             [
                 str(attempt["attempt"]),
-                attempt["state"],
+                _state(attempt),
                 local(attempt["started_at"], zone),
                 local(attempt["finished_at"], zone),
                 plain_seconds(attempt["duration"]),
                 _process(attempt),
-                _error(attempt, told, is_first=place == 0),
+                _error(error, told, before),
             ]
-            for group in groups
-            for place, attempt in enumerate(group)
+            for attempt, error, before in zip(attempts, errors, [None, *errors], strict=False)
         ],
+        wide=wide,
     )
 
 
-def _error(attempt: Attempt, told: str | None, *, is_first: bool) -> str:
-    if not attempt["error"]:
+def _state(attempt: Attempt) -> Text:
+    from rich.text import Text
+
+    return Text(attempt["state"], STATES.get(attempt["state"], ""))
+
+
+def _error(error: str | None, told: str | None, before: str | None) -> str:
+    if not error:
         return ""
-    if not is_first:
+    if error == before:
         return "same error"
-    return "as above" if attempt["error"] == told else attempt["error"]
+    return "as above" if error == told else error
 
 
 def _process(attempt: Attempt) -> str:
     if attempt["process_id"] is None:
-        return "-"
-    place = f"{attempt['host']}, pid {attempt['pid']}" if attempt["host"] else "gone"
-    return f"{attempt['process_id'][:8]} ({place})"
+        return ""
+    return f"{attempt['host']}, pid {attempt['pid']}" if attempt["host"] else "gone"

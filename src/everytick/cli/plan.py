@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .output import AsJson, OfJob, declared, parse, print_aside, print_json
+from .arguments import MOST, AsJson, OfJob, instant
+from .output import declared, print_aside, print_json
 
 commands = typer.Typer()
 
-_MOST = 1_000_000
 _MOST_IN_JSON = 1_000
 # A job of each second and others, for two days: some seconds of work.
 _MOST_TO_FOLD = 200_000
@@ -18,17 +18,27 @@ _MOST_TO_FOLD = 200_000
 
 @commands.command()
 def plan(
-    begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End, not included (default a day on).")] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="First time: 2h (from now), 18:00, tomorrow, a date (now)."
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="End, not included (default a day on).")
+    ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, max=36_600, help="Instead of --to: for this many days.")
+        int | None, typer.Option(min=1, max=36_600, metavar="N", help="Instead of --to: for this many days.")
     ] = None,
     job: OfJob = None,
     limit: Annotated[
         int | None,
         typer.Option(
+            "--limit",
+            "-n",
             min=1,
-            max=_MOST,
+            max=MOST,
+            metavar="N",
             help="Go through at most this many, and list each (200000; --json 1000; --summary a million).",
         ),
     ] = None,
@@ -37,7 +47,9 @@ def plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is due between two times. Times without an offset are in the scheduler's zone.
+    """Show what is due between two times.
+
+    Times without an offset are in the scheduler's zone.
 
     Jobs that are due very often have one line, the ticks of the others one each, unless --limit is given.
     """
@@ -50,7 +62,7 @@ def plan(
     scheduler = load_schedule_for_command()
     zone = scheduler.timezone
     first, last = _span(begin, end, days, zone)
-    most = limit or (_MOST if summary else _MOST_IN_JSON if as_json else _MOST_TO_FOLD)
+    most = limit or (MOST if summary else _MOST_IN_JSON if as_json else _MOST_TO_FOLD)
     with Progress("computing the plan") as progress:
         found = coming(
             scheduler.ledger,
@@ -81,11 +93,11 @@ def _span(begin: str | None, end: str | None, days: int | None, zone: Any) -> tu
 
     if end is not None and days is not None:
         raise ConfigurationError("give either --to or --days")
-    first = ticks.now() if begin is None else parse("--from", begin, zone)
+    first = ticks.now() if begin is None else instant("--from", begin, zone, ahead=True)
     if days is not None:
         wall = ticks.moment(first, zone).replace(tzinfo=None) + timedelta(days=days)
         return first, ticks.instant_in(wall, zone)
-    last = first + ticks.DAY if end is None else parse("--to", end, zone)
+    last = first + ticks.DAY if end is None else instant("--to", end, zone, ahead=True)
     if last <= first:
         raise ConfigurationError("--to must be later than --from")
     return first, last

@@ -10,6 +10,7 @@ from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
 
 from .cells import in_zone
+from .colours import TIME
 from .output import print_text
 from .table import Column, print_lines, print_table
 
@@ -40,11 +41,15 @@ def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
     title = f"{found.number:,} tick(s), times in {zone}"
     if found.often:
         print_text(f"{title}; due very often:")
-        print_lines(_often(job) for job in found.often[:_MOST_SHOWN])
+        print_lines((_often(job) for job in found.often[:_MOST_SHOWN]), [job.job_id for job in found.often])
         _print_rest(len(found.often) - _MOST_SHOWN, "--summary has all")
         title = f"\none by one: {len(found.ticks):,} tick(s)"
     if found.ticks or not found.often:
-        columns: list[str | Column] = [Column("when", is_whole=True), Column("job", is_id=True), "note"]
+        columns: list[str | Column] = [
+            Column("when", is_whole=True, style=TIME),
+            Column("job", is_id=True),
+            "note",
+        ]
         rows = [[local(row["tick"], zone), row["job_id"], row["note"]] for row in found.ticks[:most]]
         print_table(title, columns, rows)
         _print_rest(len(found.ticks) - len(rows), "--summary has all")
@@ -59,7 +64,11 @@ def _often(job: Often) -> str:
 def _print_loads(found: Coming, zone: tzinfo) -> None:
     print_table(
         f"{found.number:,} tick(s), times in {zone}",
-        [Column("job", is_id=True), *(Column(it, is_whole=True) for it in ("ticks", "first", "last"))],
+        [
+            Column("job", is_id=True),
+            Column("ticks", is_whole=True),
+            *(Column(it, is_whole=True, style=TIME) for it in ("first", "last")),
+        ],
         [
             [row["job_id"], f"{row['ticks']:,}", local(row["first"], zone), local(row["last"], zone)]
             for row in found.summary()["jobs"]
@@ -70,6 +79,7 @@ def _print_loads(found: Coming, zone: tzinfo) -> None:
 def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
     """Print the remarks; the ticks of the `listed` jobs have their notes in the list already."""
     summary = found.summary()
+    job_ids = [row["job_id"] for row in (*summary["jobs"], *summary["gaps"])]
     notes = [row for row in summary["notes"] if row["job_id"] not in listed]
     kinds: list[tuple[str, str, list[str]]] = [
         ("no tick in this time", "job(s)", [_gap(row, zone) for row in summary["gaps"]]),
@@ -80,7 +90,7 @@ def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
     for title, unit, lines in kinds:
         if lines:
             print_text(f"{title}: {len(lines)} {unit}")
-            print_lines(lines[:_MOST_SHOWN])
+            print_lines(lines[:_MOST_SHOWN], job_ids)
             _print_rest(len(lines) - _MOST_SHOWN, "--summary --json has all")
 
 

@@ -9,16 +9,35 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import control, dashboard, explain, migrate, notifications, probes, show, simulate, update
+from . import (
+    control,
+    dashboard,
+    explain,
+    logs,
+    migrate,
+    notifications,
+    plan,
+    probes,
+    requests,
+    show,
+    simulate,
+    update,
+)
+from .groups import Group, grouped
+
+if TYPE_CHECKING:
+    from everytick.api.scheduler import AsyncIOScheduler
 
 # They go on where an update was taken and not installed yet; all others say so.
 _OF_AN_UPDATE = ("update", "outdated")
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -74,7 +93,10 @@ def run(
         typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
     ] = None,
 ) -> None:
-    """Run the scheduler until it is stopped (Ctrl-C, SIGTERM or SIGHUP)."""
+    """Run the scheduler until it is stopped.
+
+    Ctrl-C, SIGTERM or SIGHUP stop it.
+    """
     from everytick.api.loading import configure_logging, load_schedule
     from everytick.errors import ConfigurationError, nearest
     from everytick.model.roles import ROLES
@@ -96,11 +118,11 @@ def run(
     from everytick.api.service import run_until_stopped
 
     # Workers have no page: of many on one machine only one could have its address.
-    beside = _dashboard() if chosen.role.claims else nullcontext
+    beside = _dashboard(scheduler) if chosen.role.claims else nullcontext
     raise typer.Exit(run_until_stopped(scheduler, beside))
 
 
-def _dashboard() -> Callable[[], AbstractContextManager[None]]:
+def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManager[None]]:
     """Return the context in which the dashboard is served, if the application has one."""
     from everytick.app import current
 
@@ -109,10 +131,17 @@ def _dashboard() -> Callable[[], AbstractContextManager[None]]:
     from everytick.dashboard import serving
     from everytick.dashboard.settings import dashboard_settings
 
+    from .output import declared
+
     # A setting that is wrong is told before anything starts.
     dashboard_settings()
-    return serving.beside
+    return partial(serving.beside, partial(declared, scheduler))
 
 
-for _module in (show, control, explain, simulate, probes, notifications, migrate, dashboard, update):
-    app.add_typer(_module.commands)
+_MODULES = (
+    *(show, plan, logs, control, requests, explain, simulate),
+    *(probes, notifications, migrate, dashboard, update),
+)
+app.registered_commands = grouped(
+    [*app.registered_commands, *(command for it in _MODULES for command in it.commands.registered_commands)]
+)

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import plan
-from .output import (
-    AsJson,
-    OfJob,
-    RunId,
-    Wide,
-    declared,
-    job_ids,
-    parse,
-    print_json,
-    remark_on_ledger,
-    visible,
-)
+from . import completion
+from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
+from .colours import ID, TIME
+from .output import declared, print_json, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
     from everytick.read.runs import RunFilter
+    from everytick.read.schemas import RunRow
 
 commands = typer.Typer()
-commands.add_typer(plan.commands)
-
-_MOST = 1_000_000
-_LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
-
-
-def _states(incomplete: str) -> list[str]:
-    from everytick.read.runs import STATES
-
-    return _beginning(incomplete, STATES)
-
-
-def _orders(incomplete: str) -> list[str]:
-    from everytick.read.jobs import ORDERS
-
-    return _beginning(incomplete, ORDERS)
-
-
-def _reasons(incomplete: str) -> list[str]:
-    from everytick.read.runs import REASONS
-
-    return _beginning(incomplete, REASONS)
-
-
-def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
-    return [word for word in words if word.startswith(incomplete)]
 
 
 @commands.command()
@@ -60,7 +25,9 @@ def jobs(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[JOB]...", help="Only these, by id or pattern: 'sync_*'.", autocompletion=job_ids
+            metavar="JOB",
+            help="Only these, by id or pattern: 'sync_*'.",
+            autocompletion=completion.job_ids,
         ),
     ] = None,
     sort: Annotated[
@@ -68,13 +35,13 @@ def jobs(
         typer.Option(
             metavar="state|next|id",
             help="By state: what fails and what is paused comes first. By next run. By id.",
-            autocompletion=_orders,
+            autocompletion=completion.orders,
         ),
     ] = None,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the jobs of the schedule, when they run next, and how their last runs ended."""
+    """Show the jobs: when they run next, and how they went."""
     from everytick.api.loading import load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
@@ -100,28 +67,33 @@ def jobs(
 
 @commands.command()
 def runs(
-    limit: Annotated[
-        int | None, typer.Option(min=1, max=_MOST, help="How many to show (default 20; --follow: no end).")
-    ] = None,
+    limit: Limit = None,
     job: OfJob = None,
     state: Annotated[
-        list[str] | None, typer.Option(help="Only those in this state.", autocompletion=_states)
+        list[str] | None,
+        typer.Option(metavar="STATE", help="Only those in this state.", autocompletion=completion.states),
     ] = None,
     reason: Annotated[
-        list[str] | None, typer.Option(help="Only those skipped for this reason.", autocompletion=_reasons)
+        list[str] | None,
+        typer.Option(
+            metavar="REASON", help="Only those skipped for this reason.", autocompletion=completion.reasons
+        ),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Only those that ended then or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only those that ended before.")] = None,
+    since: Since = None,
+    until: Until = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Show those to come, as they end.")] = False,
+    error: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only those with this text in their error.")
+    ] = "",
+    follow: Follow = False,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
+    """Show what ran and what was skipped, newest first.
 
-    Times without an offset are in the scheduler's zone.
+    --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
@@ -133,19 +105,17 @@ def runs(
 
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
-    begin = None if since is None else parse("--since", since, zone)
-    end = None if until is None else parse("--until", until, zone)
-    if begin is not None and end is not None and end <= begin:
-        raise ConfigurationError("--until must be later than --since")
+    begin, end = span(since, until, zone)
+    wanted = RunFilter(job, states, tuple(reason or ()), begin, end, error=error)
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
-        _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
+        _follow(wanted, limit, as_json)
         return
     # Not by way of the schedule: what happened can be read while that is broken.
     ledger = open_ledger()
     with Progress("looking through the ledger"):
-        rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
+        rows = run_rows(ledger, limit or 20, wanted)
     remark_on_ledger()
     if as_json:
         print_json(rows)
@@ -160,67 +130,40 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     from everytick.ledger import open_ledger
     from everytick.read.following import follow
     from everytick.settings import settings
-    from everytick.system import INTERRUPT_SIGNAL, system
-    from everytick.text.durations import plain_seconds
-    from everytick.text.instants import local
 
-    from . import cells
-    from .output import console
+    from . import listed
+    from .following import until_ctrl_c
 
-    console()
     zone = settings().zone
     if not as_json:
-        print(f"runs as they end, times in {zone}")
-        print(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"), flush=True)
-    ended = system.event()
+        listed.print_ended_head(zone)
 
-    def end() -> None:
-        ended.set()
-        # An exception alone is not enough: raised in a finalizer it is swallowed.
-        raise KeyboardInterrupt
+    def tell(row: RunRow) -> bool:
+        if as_json:
+            print(json.dumps(row), flush=True)
+        else:
+            listed.print_ended(row, zone)
+        return True
 
-    system.on_signal(INTERRUPT_SIGNAL, end)
-    try:
-        for row in islice(follow(open_ledger(), wanted, ended.is_set), limit):
-            cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
-            line = _LINE.format(*cell, plain_seconds(row["duration"]), row["error"] or "")
-            # A row is one line, whatever its error says.
-            print(json.dumps(row) if as_json else visible(" ".join(line.splitlines())).rstrip(), flush=True)
-    except KeyboardInterrupt:
-        # How it is meant to end.
-        return
-
-
-@commands.command()
-def show(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show everything about a run: its attempts, who asked for it, what it logged."""
-    from everytick.ledger import open_ledger
-    from everytick.read.run_details import run_details
-    from everytick.settings import settings
-
-    from . import one_run
-
-    found = run_details(open_ledger(), run_id)
-    remark_on_ledger()
-    if as_json:
-        print_json(found)
-    else:
-        one_run.print_run(found, settings().zone)
+    until_ctrl_c(lambda is_over: islice(follow(open_ledger(), wanted, is_over), limit), tell)
 
 
 @commands.command()
 def audit(
-    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many to show.")] = 20,
+    limit: Limit = None,
     job: OfJob = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    """Show who asked for what, newest first.
+
+    Pauses, runs by hand, retries, cancellations, added and removed jobs.
+    """
     from everytick.ledger import open_ledger
     from everytick.read.audit import audit_rows
     from everytick.settings import settings
     from everytick.text.instants import local
 
-    rows = audit_rows(open_ledger(), limit, job)
+    rows = audit_rows(open_ledger(), limit or 20, job)
     remark_on_ledger()
     if as_json:
         print_json(rows)
@@ -228,7 +171,14 @@ def audit(
     zone = settings().zone
     print_table(
         f"{len(rows)} request(s), newest first, times in {zone}",
-        ["when", "who", "what", Column("job", is_id=True), "run", "note"],
+        [
+            Column("when", is_whole=True, style=TIME),
+            "who",
+            "what",
+            Column("job", is_id=True),
+            Column("run", is_whole=True, style=ID),
+            "note",
+        ],
         [
             [
                 local(row["at"], zone),

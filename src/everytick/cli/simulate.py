@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import AsJson, declared, parse, print_json
+from .arguments import AsJson, instant
+from .output import declared, print_json
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -19,17 +20,24 @@ commands = typer.Typer()
 
 @commands.command()
 def simulate(
-    days: Annotated[int, typer.Option(min=1, max=36_600, help="For how many days.")] = 365,
-    begin: Annotated[str | None, typer.Option("--from", help="First date or time (default now).")] = None,
-    outage: Annotated[list[str] | None, typer.Option(help="FROM/TO: nothing is up (repeatable).")] = None,
+    days: Annotated[int, typer.Option(min=1, max=36_600, metavar="N", help="For how many days.")] = 365,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="First time: 2h (from now), 18:00, tomorrow, a date (now)."
+        ),
+    ] = None,
+    outage: Annotated[
+        list[str] | None, typer.Option(metavar="FROM/TO", help="Nothing is up (repeatable).")
+    ] = None,
     duration: Annotated[
-        list[str] | None, typer.Option(help="JOB=SECONDS: how long a run takes (repeatable).")
+        list[str] | None, typer.Option(metavar="JOB=SECONDS", help="How long a run takes (repeatable).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try the schedule out over a span of time, with outages. Nothing is run and nothing is written.
+    """Try the schedule out over a span of time, with outages.
 
-    Times without an offset are in the scheduler's zone.
+    Nothing is run and nothing is written. Times without an offset are in the scheduler's zone.
     """
     from everytick.api.loading import load_schedule_for_command
     from everytick.dryrun import simulation
@@ -41,7 +49,9 @@ def simulate(
 
     scheduler = load_schedule_for_command()
     zone = scheduler.timezone
-    first = parse("--from", begin, zone) if begin else ticks.now() // ticks.SECOND * ticks.SECOND
+    first = (
+        instant("--from", begin, zone, ahead=True) if begin else ticks.now() // ticks.SECOND * ticks.SECOND
+    )
     last = simulation.days_later(first, days, zone)
     outages = [_outage(text, zone) for text in outage or ()]
     in_code = declared(scheduler)
@@ -65,7 +75,7 @@ def _outage(text: str, zone: tzinfo) -> tuple[int, int]:
     begin, slash, end = text.partition("/")
     if not slash:
         raise ConfigurationError(f"--outage {text!r} is not FROM/TO such as 2026-12-24T18:00/2026-12-25")
-    down, up = parse("--outage", begin, zone), parse("--outage", end, zone)
+    down, up = (instant("--outage", time, zone, ahead=True) for time in (begin, end))
     if up <= down:
         raise ConfigurationError(f"--outage {text!r} must end later than it begins")
     return down, up

@@ -3,90 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import tzinfo
 
-from everytick.dryrun.simulation import JobResult, Simulation
+from everytick.dryrun.simulation import Simulation
 from everytick.text.durations import duration
 from everytick.text.instants import dated
 
+from .colours import TIME
 from .output import print_aside
-from .table import Column, print_table
+from .table import Column, print_sentence, print_table
 
 
 def print_simulation(found: Simulation, days: int) -> None:
     """Print how each job's ticks ended, and those of them that fell into outages."""
     zone = found.zone
-    print_table(
-        f"{days} day(s) from {dated(found.begin, zone)}, times in {zone}",
-        [
-            Column("job", is_id=True),
-            "ticks",
-            "ran",
-            "skipped",
-            "lost",
-            "first run",
-            "last run",
-            "longest without a run",
-        ],
-        [_row(result, zone) for result in found.jobs.values()],
-    )
-    if found.outages:
-        print_table(
-            f"{len(found.outages)} outage(s): what fell into them, and what became of it",
-            [
-                "from",
-                "to",
-                Column("job", is_id=True),
-                "ticks",
-                "caught up",
-                "until",
-                "skipped",
-                "cut off",
-                "begun again",
-            ],
-            [
-                [
-                    dated(cost.begin, zone),
-                    dated(cost.end, zone),
-                    result.job.id,
-                    f"{cost.due:,}",
-                    f"{cost.caught_up:,}",
-                    dated(cost.caught_up_at, zone),
-                    _reasons(cost.skipped),
-                    str(cost.cut),
-                    str(cost.begun_again),
-                ]
-                for number in range(len(found.outages))
-                for result in found.jobs.values()
-                for cost in [result.outages[number]]
-                if cost.due or cost.cut
-            ],
-        )
+    _print_jobs(found, days)
+    for number, outage in enumerate(found.outages):
+        _print_outage(found, number, outage)
+    job_ids = [result.job.id for result in found.jobs.values()]
     for change in found.clock_changes:
-        print(f"{dated(change.tick, zone)} {zone} {change.job_id}: {change.note}")
+        print_sentence(f"{dated(change.tick, zone)} {zone} {change.job_id}: {change.note}", job_ids, indent=2)
     for result in found.jobs.values():
         for note in result.notes:
-            print(f"{result.job.id}: {note}")
+            print_sentence(f"{result.job.id}: {note}", job_ids, indent=2)
     problems = found.problems()
     for problem in problems:
         print_aside(f"error: {problem}")
     if not problems:
         total = sum(result.expected for result in found.jobs.values())
-        print(f"The account balances: {total:,} tick(s), each with one outcome.")
+        print_sentence(f"The account balances: {total:,} tick(s), each with one outcome.")
 
 
-def _row(result: JobResult, zone: tzinfo) -> list[str]:
-    at_starts = f" + {result.at_starts} at starts" if result.at_starts else ""
-    return [
-        result.job.id,
-        f"{result.expected:,}",
-        f"{result.ran:,}{at_starts}",
-        _reasons(result.skipped),
-        f"{result.lost:,}",
-        dated(result.first, zone),
-        dated(result.last, zone),
-        f"{duration(result.longest)} from {dated(result.longest_from, zone)}",
-    ]
+def _print_jobs(found: Simulation, days: int) -> None:
+    zone = found.zone
+    print_table(
+        f"{days} day(s) from {dated(found.begin, zone)}, times in {zone}",
+        [
+            Column("job", is_id=True),
+            Column("ticks", is_whole=True),
+            Column("ran", is_whole=True),
+            # Where there is nothing to say the column is not there.
+            Column("at starts", is_whole=True, left_out=1),
+            Column("skipped"),
+            Column("lost", is_whole=True, left_out=2),
+            Column("longest gap", is_whole=True),
+            Column("gap from", is_whole=True, left_out=3, style=TIME),
+            Column("first run", is_whole=True, left_out=4, style=TIME),
+            Column("last run", is_whole=True, left_out=5, style=TIME),
+        ],
+        [
+            [
+                result.job.id,
+                f"{result.expected:,}",
+                f"{result.ran:,}",
+                _some(result.at_starts),
+                _reasons(result.skipped),
+                _some(result.lost),
+                duration(result.longest),
+                dated(result.longest_from, zone),
+                dated(result.first, zone),
+                dated(result.last, zone),
+            ]
+            for result in found.jobs.values()
+        ],
+    )
+
+
+def _print_outage(found: Simulation, number: int, outage: tuple[int, int]) -> None:
+    """Print what fell into one outage, and what became of it."""
+    zone = found.zone
+    costs = [(result.job.id, result.outages[number]) for result in found.jobs.values()]
+    begin, end = outage
+    print_table(
+        f"outage from {dated(begin, zone)} to {dated(end, zone)}",
+        [
+            Column("job", is_id=True),
+            Column("ticks", is_whole=True),
+            Column("caught up", is_whole=True),
+            Column("until", is_whole=True, style=TIME),
+            Column("skipped"),
+            Column("cut off", is_whole=True, left_out=1),
+            Column("begun again", is_whole=True, left_out=1),
+        ],
+        [
+            [
+                job_id,
+                f"{cost.due:,}",
+                f"{cost.caught_up:,}",
+                dated(cost.caught_up_at, zone),
+                _reasons(cost.skipped),
+                _some(cost.cut),
+                _some(cost.begun_again),
+            ]
+            for job_id, cost in costs
+            if cost.due or cost.cut
+        ],
+    )
+
+
+def _some(number: int) -> str:
+    return f"{number:,}" if number else ""
 
 
 def _reasons(skipped: Mapping[str, int]) -> str:

@@ -8,12 +8,12 @@ import typer
 from everytick import app as which
 from everytick.errors import ConfigurationError
 
+from .groups import Group
 from .program import app as commands
 from .program import check_engine, is_for_help
 
-everytick = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+everytick = typer.Typer(cls=Group, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 everytick.registered_commands = commands.registered_commands
-everytick.registered_groups = commands.registered_groups
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .colours import ID, coloured
 from .output import can_show, console, visible
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Column:
     is_id: nor are these; and the column need not be as wide as the longest of them.
     least: its cells are shortened at their end, to no fewer columns of the terminal than this.
     left_out: not 0 if it can be left out, as it is when it is empty; the highest number goes first.
+    style: the colour of its cells; ids have their own.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Column:
     is_id: bool = False
     least: int | None = None
     left_out: int = 0
+    style: str = ""
 
 
 @dataclass
@@ -59,19 +62,25 @@ def print_table(
     rows: Iterable[Sequence[str | Text]],
     *,
     wide: bool = False,
+    aside: bool = False,
 ) -> None:
     """Print rows for people; a cell that is `Text` keeps its colours.
 
-    `wide`: each row is one line with all that there is, however long that gets.
+    Args:
+        title: a sentence above them.
+        columns: the columns; one that is no `Column` is bent between its words.
+        rows: the cells.
+        wide: each row is one line with all that there is, however long that gets.
+        aside: print to standard error, as a remark beside the answer.
     """
     from rich.text import Text
 
-    terminal = console()
+    terminal = console(aside=aside)
     # Not bent where the terminal ends: it is one sentence.
     terminal.print(Text(title, style="italic"), soft_wrap=True)
     named = [Column(column) if isinstance(column, str) else column for column in columns]
     cells = [
-        [_text(cell, in_one_line=wide or _is_one_line(it)) for it, cell in zip(named, row, strict=True)]
+        [_text(cell, it, in_one_line=wide or _is_one_line(it)) for it, cell in zip(named, row, strict=True)]
         for row in rows
     ]
     laid = [_Laid(column, [row[place] for row in cells]) for place, column in enumerate(named)]
@@ -98,29 +107,56 @@ def _head(columns: Sequence[_Laid], *, wide: bool) -> list[list[Text]]:
     ]
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
     """Print sentences, each indented, and bent between its words where the terminal ends."""
     from rich.text import Text
 
     terminal = console()
     for line in lines:
-        first, *rest = Text(visible(line)).wrap(terminal, terminal.width - 4) or [Text()]
+        first, *rest = coloured(visible(line), job_ids).wrap(terminal, terminal.width - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
             terminal.print(Text(indent) + part, soft_wrap=True)
+
+
+def print_sentence(
+    sentence: str, job_ids: Iterable[str] = (), *, label: int = 0, style: str = "", indent: int = 0
+) -> None:
+    """Print a sentence, at a terminal bent between its words where that ends; elsewhere it is one line.
+
+    Args:
+        sentence: the sentence.
+        job_ids: the ids that have their colour in it.
+        label: how many characters at its beginning are no part of it, and have the colour `style`.
+        style: that colour.
+        indent: of the lines that follow the first.
+    """
+    from rich.text import Text
+
+    terminal = console()
+    text = coloured(visible(sentence), job_ids)
+    text.stylize(style, 0, label)
+    if not terminal.is_terminal:
+        terminal.print(text, soft_wrap=True)
+        return
+    head, rest = text[:label], text[label:]
+    for number, part in enumerate(rest.wrap(terminal, max(_READABLE, terminal.width - indent)) or [rest]):
+        part.rstrip()
+        terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
 
 
 def _is_one_line(column: Column) -> bool:
     return column.is_whole or column.is_id or column.least is not None
 
 
-def _text(cell: str | Text, *, in_one_line: bool) -> Text:
+def _text(cell: str | Text, column: Column, *, in_one_line: bool) -> Text:
     # As text, never as markup: a name or an error may hold square brackets.
     from rich.text import Text
 
     if not isinstance(cell, str):
         return cell
-    return Text(visible(" ".join(cell.splitlines()) if in_one_line else cell))
+    shown = visible(" ".join(cell.splitlines()) if in_one_line else cell)
+    return Text.assemble((shown, ID if column.is_id else column.style))
 
 
 # --- widths
@@ -206,7 +242,7 @@ def _lines(row: Sequence[Text], columns: Sequence[_Laid], terminal: Console, roo
 def _parts(cell: Text, it: _Laid, terminal: Console) -> list[Text]:
     """Return the lines of a cell."""
     if it.column.least is not None:
-        return [_shortened(cell, it.width)]
+        return [shortened(cell, it.width)]
     if it.column.is_whole or it.column.is_id:
         return [cell]
     return list(cell.wrap(terminal, it.width))
@@ -227,8 +263,8 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
     return found
 
 
-def _shortened(cell: Text, width: int) -> Text:
-    """Return a cell cut at its end where it is too long: between words, or else within a name of several."""
+def shortened(cell: Text, width: int) -> Text:
+    """Return text cut at its end where it is too long: between words, or else within a name of several."""
     from rich.cells import set_cell_size
     from rich.text import Text
 

@@ -1,9 +1,13 @@
-"""The actions of the buttons on pages. Each answers with a sentence; then the page reloads itself."""
+"""The actions of the buttons on pages. Each answers with a sentence; then the page reloads itself.
+
+Without JavaScript the answer is a page with that sentence and the way back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from typing import TypeVar
 
 from everytick.model import ticks
 from everytick.text.instants import iso
@@ -11,49 +15,114 @@ from everytick.text.wording import not_a_run
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from .addresses import below_root, own_address, root_of, url
 from .authentication import LONGEST_NAME, SESSION_SECONDS
-from .control import Actions
+from .control import Actions, Did, Done
+from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
 from .problems import Problem
-from .rendering import page
+from .rendering import is_by_script, page
 from .schemas import LARGEST
+
+_Chosen = TypeVar("_Chosen", str, int)
 
 router = APIRouter(include_in_schema=False)
 
 
+# How many of those for which an action was refused are named.
+_NAMED = 3
+
+
 @router.post("/do/{action}")
 async def act(request: Request, action: str) -> Response:
-    """Do what a button says."""
-    form = await _form(request)
+    """Do what a button says, for one job or run or for several of them."""
+    form = read_form(await request.body())
     actions = Actions(request.state.visitor, request.app.state.ledger)
-    sentence = await run_in_threadpool(_do, actions, action, form)
-    request.app.state.answers.note_action()
+    try:
+        with below_root(request):
+            sentence = await run_in_threadpool(_do, actions, action, form)
+    finally:
+        request.app.state.answers.note_action()
     answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(sentence)
-    return HTMLResponse(answer)
+    return HTMLResponse(answer) if is_by_script(request) else page(request, "done.html", said=answer)
 
 
-def _do(actions: Actions, action: str, form: dict[str, str]) -> str:
+def _do(actions: Actions, action: str, form: Form) -> Markup:
     note = form.get("note")
+    if action == "run-now" and form.get("run_id"):
+        return _for_each(_runs(form), lambda run_id: actions.run_skipped(run_id, note))
     if action == "run-now":
-        return actions.run_now(_job(form), form.get("tick"), note)[1]
+        return _for_each(_jobs(form), lambda job_id: actions.run_now(job_id, form.get("tick"), note))
     if action == "pause":
-        return actions.pause(_job(form), note, _end_of_pause(form))[1]
+        end = _end_of_pause(form)
+        return _for_each(_jobs(form), lambda job_id: actions.pause(job_id, note, end))
     if action == "resume":
-        return actions.resume(_job(form))[1]
+        return _for_each(_jobs(form), actions.resume)
     if action == "cancel":
-        return actions.cancel(_run(form), note)[1]
+        return _for_each(_runs(form), lambda run_id: actions.cancel(run_id, note))
     if action == "retry":
-        return actions.retry(_run(form), note)
+        return _for_each(_runs(form), lambda run_id: actions.retry(run_id, note))
     raise Problem(404, f"there is no action {action!r}")
 
 
-def _end_of_pause(form: dict[str, str]) -> str | None:
+def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> Markup:
+    """Do an action for all that were chosen; return what to tell of it.
+
+    Raises:
+        Problem: it was refused for all of them.
+    """
+    done: dict[Did, list[Done]] = {}
+    refused: list[tuple[_Chosen, Problem]] = []
+    for one in chosen:
+        try:
+            found = act(one)
+        except Problem as problem:
+            refused.append((one, problem))
+        else:
+            done.setdefault(found.did, []).append(found)
+    if not done:
+        first = refused[0][1]
+        raise first if len(refused) == 1 else Problem(first.status, _refusals(refused))
+    told: list[Markup] = [
+        _told(alike) for alike in sorted(done.values(), key=lambda alike: not alike[0].changed)
+    ]
+    if refused:
+        told.append(escape(_refusals(refused)))
+    return Markup(" ").join(told)
+
+
+def _told(alike: list[Done]) -> Markup:
+    """Return the sentence about those of whom the same is said, with links to their runs."""
+    first, runs = alike[0], [done.run_id for done in alike if done.run_id is not None]
+    if len(alike) == 1:
+        if first.run_id is None:
+            return escape(first.sentence)
+        # The subject begins with the run.
+        name = f"Run {first.run_id}"
+        return _link(first.run_id, name) + first.sentence.removeprefix(name)
+    if not runs:
+        return escape(f"{len(alike)} jobs {first.did.many}.")
+    links = Markup(", ").join(_link(run_id, str(run_id)) for run_id in runs)
+    return escape(f"{len(alike)} runs {first.did.many}: ") + links + "."
+
+
+def _link(run_id: int, name: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(url(f"/run/{run_id}"), name)
+
+
+def _refusals(refused: Sequence[tuple[object, Problem]]) -> str:
+    shown = "; ".join(f"{one}: {problem.sentence}" for one, problem in refused[:_NAMED])
+    rest = len(refused) - _NAMED
+    return f"Refused for {len(refused)}: {shown}{f'; and {rest} more' if rest > 0 else ''}."
+
+
+def _end_of_pause(form: Form) -> str | None:
     """Return when a pause ends: at a time that is given, or after some hours."""
     if form.get("until"):
-        return form["until"]
-    hours = form.get("hours", "")
+        return form.get("until")
+    hours = form.get("hours")
     if not hours:
         return None
     if not hours.isascii() or not hours.isdigit() or not 0 < int(hours[:6]) <= 10_000:
@@ -62,42 +131,40 @@ def _end_of_pause(form: dict[str, str]) -> str | None:
     return iso(now + int(timedelta(hours=int(hours[:6])).total_seconds()) * ticks.SECOND)
 
 
-def _job(form: dict[str, str]) -> str:
-    if "job_id" not in form:
-        raise Problem(422, "job_id: which job is meant?")
-    return form["job_id"]
+def _jobs(form: Form) -> list[str]:
+    chosen = form.all("job_id")
+    if not chosen:
+        raise Problem(422, "job_id: which job is meant? Select at least one")
+    return chosen
 
 
-def _run(form: dict[str, str]) -> int:
-    given = form.get("run_id", "")
+def _runs(form: Form) -> list[int]:
+    chosen = form.all("run_id")
+    if not chosen:
+        raise Problem(422, "run_id: which run is meant? Select at least one")
+    return [_run(given) for given in chosen]
+
+
+def _run(given: str) -> int:
     if not given.isascii() or not given.isdigit() or not 0 < int(given[:20]) <= LARGEST:
         raise Problem(422, not_a_run(given))
     return int(given)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form. A field that is there twice counts once."""
-    try:
-        given = parse_qs((await request.body()).decode(), max_num_fields=20, keep_blank_values=True)
-    except ValueError:
-        raise Problem(422, "the form cannot be read") from None
-    return {name: values[-1] for name, values in given.items()}
-
-
 @router.get(LOGIN)
-async def show_login(request: Request, token: str = "", next: str = "/") -> Response:
+async def show_login(request: Request, token: str = "", next: str = "") -> Response:
     """Ask for the token, or take the one in the link."""
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
         return await _sign_in(request, token, "", next)
-    return page(request, "login.html", next=next, wrong="", longest=LONGEST_NAME)
+    return page(request, "login.html", next=own_address(request, next), wrong="", longest=LONGEST_NAME)
 
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
     """Exchange the token for a cookie."""
-    form = await _form(request)
-    return await _sign_in(request, form.get("token", "").strip(), form.get("name", ""), form.get("next", "/"))
+    form = read_form(await request.body())
+    return await _sign_in(request, form.get("token").strip(), form.get("name"), form.get("next"))
 
 
 @router.post(LOGOUT)
@@ -105,34 +172,34 @@ async def sign_out(request: Request) -> Response:
     """End the session, for every process that serves the dashboard."""
     guard: Guard = request.app.state.guard()
     await guard.ended.end(request.state.visitor.session)
-    answer = Response(status_code=204, headers={"HX-Redirect": LOGIN})
-    answer.delete_cookie(request.app.state.cookie, httponly=True, samesite="strict")
+    answer: Response
+    login = f"{root_of(request)}{LOGIN}"
+    if is_by_script(request):
+        answer = Response(status_code=204, headers={"HX-Redirect": login})
+    else:
+        answer = RedirectResponse(login, status_code=303)
+    where = f"{root_of(request)}/"
+    answer.delete_cookie(request.app.state.cookie, where, httponly=True, samesite="strict")
     return answer
 
 
 async def _sign_in(request: Request, token: str, name: str, onward: str) -> Response:
     guard: Guard = request.app.state.guard()
+    onward = own_address(request, onward)
     try:
         role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
         wrong = problem.sentence
-        return page(
-            request, "login.html", problem.status, next=_own(onward), wrong=wrong, longest=LONGEST_NAME
-        )
-    answer = RedirectResponse(_own(onward), status_code=303)
+        return page(request, "login.html", problem.status, next=onward, wrong=wrong, longest=LONGEST_NAME)
+    answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
         request.app.state.authenticator.session(role, name),
         max_age=SESSION_SECONDS,
+        # Not for the application around, nor for another dashboard in it.
+        path=f"{root_of(request)}/",
         httponly=True,
         samesite="strict",
         secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",
     )
     return answer
-
-
-def _own(onward: str) -> str:
-    """Return an address to go on to, if it is one of ours, else the first page."""
-    parts = urlsplit(onward)
-    ours = onward.startswith("/") and not parts.netloc and not onward.startswith(("//", "/\\"))
-    return onward if ours and onward.isprintable() and onward.isascii() else "/"

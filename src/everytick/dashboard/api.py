@@ -6,19 +6,22 @@ from itertools import islice
 from typing import Annotated, Any
 
 from everytick.model import ticks
-from everytick.read import known_job, run_pages
+from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
 from everytick.read.coming import next_ticks, ticks_between
-from everytick.read.known_job import jobs_due, search_jobs
+from everytick.read.job_ids import check_job
+from everytick.read.job_options import declared_job, job_options
+from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
+from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
-from everytick.read.schemas import Why
+from everytick.read.schemas import Overview, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from . import explain, jobs, runs, schemas
+from . import explain, jobs, overview, runs, schemas
 from .answers import ReadingRoute
 from .control import Actions, instant
 from .problems import Problem
@@ -49,21 +52,37 @@ Before = Annotated[
     int | None, Query(ge=1, le=schemas.LARGEST, description="only what is older than this number")
 ]
 Moment = Annotated[
-    str | None, Query(max_length=60, description="ISO 8601; without an offset the scheduler's zone")
+    str | None,
+    Query(
+        max_length=60,
+        description="ISO 8601, `2h`, `yesterday 02:30`; without an offset the scheduler's zone",
+    ),
 ]
+
+
+@router.get("/overview")
+def read_overview(request: Request) -> Overview:
+    """Return whether all is well: what fails, is late, paused or runs long, slots, queues, the last day."""
+    with reading(request.app.state.ledger) as connection:
+        return overview.current(request.app.state, connection).as_json()
 
 
 @router.get("/jobs")
 def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
+    state: Annotated[str, Query(max_length=20, description="failing, late, running or paused")] = "",
+    sort: Annotated[
+        str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
+    ] = "id",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> schemas.Jobs:
-    """List the jobs of the schedule, in the order of their ids."""
+    """List the jobs of the schedule, by default in the order of their ids: `sync_2` before `sync_10`."""
+    wanted, declared = jobs.job_filter(q, state, sort), request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
-        found = search_jobs(connection, q, limit, offset)
-        shown = [jobs.job_fields(connection, job) for job in found.rows]
+        found, _due = job_list.list_jobs(connection, wanted, limit, offset)
+        shown = [jobs.job_fields(connection, job, declared) for job in found.rows]
     return {"jobs": shown, "total": found.total}
 
 
@@ -84,12 +103,14 @@ def read_why(
 @router.get("/jobs/{job_id:path}", responses=_NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
+    declared = request.app.state.declared()
     with reading(request.app.state.ledger) as connection:
         job = known_job.read_job(connection, job_id)
-        shown = jobs.job_fields(connection, job)
-    preview = preview_of(job)
+        shown = jobs.job_fields(connection, job, declared)
+    preview, found = preview_of(job), declared_job(job, declared)
     return {
         **shown,
+        "options": None if found is None else job_options(found),
         "next_fires": [tick.as_json() for tick in next_ticks(job, 10)],
         "resume_preview": None
         if preview is None
@@ -101,18 +122,34 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
 def list_runs(
     request: Request,
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
-    state: Annotated[str | None, Query(max_length=20, description="only those in this state")] = None,
+    q: Annotated[str, Query(max_length=500, description="part of the job's id")] = "",
+    state: Annotated[list[str] | None, Query(description="only those in one of these states")] = None,
+    failed: Annotated[
+        bool, Query(description="only failed, timed_out, lost and interrupted ones, beside `state`")
+    ] = False,
+    since: Annotated[Moment, Query(description="only those that ended then or later, or have not")] = None,
+    until: Annotated[Moment, Query(description="only those that ended before")] = None,
+    error: Annotated[str, Query(max_length=500, description="text that is in the error")] = "",
     before: Before = None,
     limit: Limit = 100,
 ) -> schemas.Runs:
     """List what ran and what was skipped, newest first.
 
-    A search for a state looks at 50,000 runs at a time: it may give fewer than `limit`, and more further on.
+    Within `since` and `until` that is by their ends, what has not ended first. What no index finds (a state,
+    part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
+    `limit`, and more further on.
     """
-    wanted = runs.check_state(state)
+    wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
     with reading(request.app.state.ledger) as connection:
-        found, more = run_pages.list_runs(connection, job, limit, before, wanted)
-    return {"runs": [runs.listed_fields(row) for row in found], "next_before": more}
+        if job is not None:
+            check_job(connection, job)
+        found, more = run_pages.list_runs(connection, wanted, limit, before)
+        counts = count_states(connection, wanted)
+    return {
+        "runs": [runs.listed_fields(row) for row in found],
+        "next_before": more,
+        "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
+    }
 
 
 @router.get("/runs/{run_id}", responses=_NO_SUCH)
@@ -132,8 +169,8 @@ def read_plan(
     limit: Limit = 100,
 ) -> schemas.Plan:
     """List what is due from one time to another, by default in the coming day."""
-    first = ticks.now() if not begin else instant("from", begin)
-    last = first + ticks.DAY if not end else instant("to", end)
+    first = ticks.now() if not begin else instant("from", begin, ahead=True)
+    last = first + ticks.DAY if not end else instant("to", end, ahead=True)
     if last <= first:
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:
@@ -162,36 +199,38 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    run_id, sentence = _actions(request).run_now(job_id, given.tick, given.note)
-    return {"run_id": run_id, "said": sentence}
+    done = _actions(request).run_now(job_id, given.tick, given.note)
+    assert done.run_id is not None
+    return {"run_id": done.run_id, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    changed, sentence = _actions(request).pause(job_id, given.note, given.until)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).pause(job_id, given.note, given.until)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
-    changed, sentence = _actions(request).resume(job_id)
-    return {"changed": changed, "said": sentence}
+    done = _actions(request).resume(job_id)
+    return {"changed": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/cancel", responses=_ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Cancelled:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    over, sentence = _actions(request).cancel(run_id, body.note if body else None)
-    return {"over": over, "said": sentence}
+    done = _actions(request).cancel(run_id, body.note if body else None)
+    return {"over": done.changed, "said": done.sentence}
 
 
 @router.post("/runs/{run_id}/retry", responses=_ACTS, status_code=202)
 def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Begun:
     """Give a run that failed, or was cut off, one more attempt."""
-    return {"run_id": run_id, "said": _actions(request).retry(run_id, body.note if body else None)}
+    done = _actions(request).retry(run_id, body.note if body else None)
+    return {"run_id": run_id, "said": done.sentence}
 
 
 def _actions(request: Request) -> Actions:

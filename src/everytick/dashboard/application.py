@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from everytick import app as which
 from everytick.api.loading import own_routers
 from everytick.log_rate import RateLimitedLog
+from everytick.read.hourly import HourlyRuns
+from everytick.read.known_job import Declared, undeclared
+from everytick.settings import settings
 from everytick.store.database import Ledger
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,12 +20,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, live, pages, probes
+from . import actions, answers, api, live, pages, probes, run_pages
+from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
+from .own_sign_in import SignIn
 from .problems import Problem, sentence_of
-from .rendering import STATIC, problem_response
+from .rendering import problem_response
 from .sessions import EndedSessions
 
 _ABOUT = (
@@ -31,16 +37,29 @@ _ABOUT = (
 )
 
 
-def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[str], port: int) -> FastAPI:
+def create_app(
+    ledger: Ledger,
+    authenticator: Authenticator,
+    names: frozenset[str],
+    mark: int | str,
+    declared: Callable[[], Declared] | None = None,
+    *,
+    sign_in: SignIn | None = None,
+    stream_seconds: float | None = None,
+) -> FastAPI:
     """Return the dashboard as an ASGI application.
 
-    `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two
-    dashboards of one machine do not share their cookies.
+    Args:
+        names: those under which it may be asked for, empty for any.
+        mark: its port, or what else tells it from others of its machine, which must not share its cookies.
+        declared: the jobs of the user's code, where that is loaded: it knows options that the ledger lacks.
+        sign_in: says who asks, instead of tokens.
+        stream_seconds: how long a stream of events may last; None for ever.
     """
     application = which.current()
     name, version = application.name, application.version
     # Browsers do not tell cookies apart by port.
-    cookie = f"scheduler_{port}"
+    cookie = f"scheduler_{mark}"
     app = FastAPI(
         title=f"{name}: the schedule",
         version=version,
@@ -52,7 +71,8 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     guards: list[Guard] = []
 
     def guard(inner: Any) -> Guard:
-        guards.append(Guard(inner, authenticator, names, cookie, EndedSessions(ledger), connections))
+        ended = EndedSessions(ledger)
+        guards.append(Guard(inner, authenticator, names, cookie, ended, connections, sign_in))
         return guards[-1]
 
     app.user_middleware.append(Middleware(guard))
@@ -61,11 +81,21 @@ def create_app(ledger: Ledger, authenticator: Authenticator, names: frozenset[st
     app.state.connections = connections
     app.state.answers = answers.Answers()
     # The other connections are for requests.
-    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2)
+    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2, stream_seconds)
+    app.state.declared = declared or (lambda: undeclared(settings()))
+    app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]
     # The guard decides who may ask them.
     watched = (probes.health, probes.metrics)
-    for router in (pages.router, actions.router, live.router, api.router, *watched, *own_routers()):
+    for router in (
+        pages.router,
+        run_pages.router,
+        actions.router,
+        live.router,
+        api.router,
+        *watched,
+        *own_routers(),
+    ):
         app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     _describe_the_token(app)

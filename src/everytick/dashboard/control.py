@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
@@ -14,7 +16,8 @@ from everytick.read.resuming import paused_job_of
 from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
-from everytick.text.instants import parse_in_reach
+from everytick.text.instants import iso
+from everytick.text.time_input import read_time
 from everytick.text.wording import one_line
 
 from .authentication import Visitor
@@ -22,6 +25,39 @@ from .problems import Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
+
+
+class Did(NamedTuple):
+    """What an action did, as said of one and of several; equal for all of whom the same is said."""
+
+    one: str
+    many: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """An action that was done.
+
+    changed: whether that changed anything. subject: the job or run, as a sentence begins.
+    run_id: the run that it is about, of actions on runs and of those that begin one.
+    """
+
+    changed: bool
+    subject: str
+    did: Did
+    run_id: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for a user."""
+        return f"{self.subject} {self.did.one}."
+
+
+_BEGINS = Did("begins", "begin")
+_PAUSED, _PAUSED_ALREADY = Did("is paused", "are paused"), Did("was paused already", "were paused already")
+_RESUMED, _NOT_PAUSED = Did("is resumed", "are resumed"), Did("was not paused", "were not paused")
+_CANCELLED, _ASKED = Did("is cancelled", "are cancelled"), Did("was asked to end", "were asked to end")
+_RETRIED = Did("begins one more attempt", "begin one more attempt each")
 
 
 class Actions:
@@ -35,49 +71,58 @@ class Actions:
         self._client = SchedulerClient(who=visitor.who)
         self._ledger = ledger
 
-    def run_now(self, job_id: str, tick: str | None, note: str | None) -> tuple[int, str]:
-        """Ask for a run, which may stand in for a tick; return its number and a sentence for the user."""
+    def run_now(self, job_id: str, tick: str | None, note: str | None) -> Done:
+        """Ask for a run, which may stand in for a tick."""
         instant = None if not tick else moment("tick", tick)
         with _sentences(422):
             run_id = self._client.run_job_now(job_id, tick=instant, note=_note(note))
-        return run_id, f"Run {run_id} of {job_id} begins."
+        return Done(True, f"Run {run_id} of {job_id}", _BEGINS, run_id)
 
-    def pause(self, job_id: str, note: str | None, until: str | None) -> tuple[bool, str]:
-        """Pause a job; return whether that changed anything, and a sentence for the user."""
-        end = None if not until else moment("until", until)
+    def run_skipped(self, run_id: int, note: str | None) -> Done:
+        """Ask for a run that stands in for a tick that was skipped."""
+        row = self._check_run(run_id)
+        if row.state != "skipped" or row.tick_us is None or row.last_tick_us is not None:
+            raise Problem(409, f"run {run_id} is no tick that was skipped")
+        return self.run_now(row.job_id, iso(row.tick_us), note)
+
+    def pause(self, job_id: str, note: str | None, until: str | None) -> Done:
+        """Pause a job."""
+        end = None if not until else moment("until", until, ahead=True)
         if end is not None and ticks.instant(end) <= ticks.now():
             raise Problem(422, f"until: {until} is over already: give a time to come")
         with _sentences(422):
             changed = self._client.pause_job(job_id, note=_note(note), until=end)
-        return changed, f"{job_id} is paused." if changed else f"{job_id} was paused already."
+        return Done(changed, job_id, _PAUSED if changed else _PAUSED_ALREADY)
 
-    def resume(self, job_id: str) -> tuple[bool, str]:
-        """Resume a job; return whether that changed anything, and a sentence for the user."""
+    def resume(self, job_id: str) -> Done:
+        """Resume a job."""
         with _sentences(422):
             changed = self._client.resume_job(job_id)
-        return changed, f"{job_id} is resumed." if changed else f"{job_id} was not paused."
+        return Done(changed, job_id, _RESUMED if changed else _NOT_PAUSED)
 
-    def cancel(self, run_id: int, note: str | None) -> tuple[bool, str]:
-        """Cancel a run; return whether it is over already, and a sentence for the user."""
+    def cancel(self, run_id: int, note: str | None) -> Done:
+        """Cancel a run. `changed` is whether it is over already, and not only asked to end."""
         self._check_run(run_id)
         with _sentences(409):
-            done = self._client.cancel_run(run_id, note=_note(note))
-        return done, f"Run {run_id} is cancelled." if done else f"Run {run_id} was asked to end."
+            over = self._client.cancel_run(run_id, note=_note(note))
+        return Done(over, f"Run {run_id}", _CANCELLED if over else _ASKED, run_id)
 
-    def retry(self, run_id: int, note: str | None) -> str:
-        """Give a run one more attempt; return a sentence for the user."""
+    def retry(self, run_id: int, note: str | None) -> Done:
+        """Give a run one more attempt."""
         self._check_run(run_id)
         with _sentences(409):
             self._client.retry_run(run_id, note=_note(note))
         with reading(self._ledger) as connection:
             paused = paused_job_of(connection, run_id)
+        did = _RETRIED
         if paused is not None:
-            return f"Run {run_id} waits until the job {paused} is resumed."
-        return f"Run {run_id} begins one more attempt."
+            until = f"until the job {paused} is resumed"
+            did = Did(f"waits {until}", f"wait {until}")
+        return Done(True, f"Run {run_id}", did, run_id)
 
-    def _check_run(self, run_id: int) -> None:
+    def _check_run(self, run_id: int) -> Any:
         with reading(self._ledger) as connection:
-            read_run(connection, run_id)
+            return read_run(connection, run_id)
 
 
 @contextmanager
@@ -92,22 +137,25 @@ def _sentences(status: int) -> Iterator[None]:
         raise Problem(503, str(problem)) from None
 
 
-def moment(name: str, text: str) -> datetime:
+def moment(name: str, text: str, *, ahead: bool = False) -> datetime:
     """Return the time that a text names, in UTC; without an offset it is in the scheduler's zone.
+
+    `ahead`: whether `2h` and `05:39` are times to come; see `read_time`.
 
     Raises:
         Problem: it names none.
     """
+    zone = settings().zone
     try:
-        found = parse_in_reach(text)
+        found = read_time(text, zone, ticks.now(), ahead=ahead)
     except ValueError as problem:
         raise Problem(422, f"{name}: {problem}") from None
-    return ticks.moment(ticks.instant_in(found, settings().zone), UTC)
+    return ticks.moment(ticks.instant_in(found, zone), UTC)
 
 
-def instant(name: str, text: str) -> int:
+def instant(name: str, text: str, *, ahead: bool = False) -> int:
     """Return the same in microseconds UTC."""
-    return ticks.instant(moment(name, text))
+    return ticks.instant(moment(name, text, ahead=ahead))
 
 
 def _note(note: str | None) -> str | None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
+from everytick.model import ticks
+from everytick.read.hourly import Hour
 from everytick.text.durations import duration
+from everytick.text.instants import time_of_day
 
 from . import coming, runs
 
 _CELL = 7
-CHART_WIDTH, CHART_HEIGHT = 720, 120
+CHART_WIDTH, CHART_HEIGHT = 540, 120
 DAY_WIDTH = 1000
+HOUR_WIDTH, HOURS_HEIGHT = 40, 120
 
 # Which look a state has: good, bad, stopped (by a person), left (not run), busy.
 LOOKS = {
@@ -67,7 +72,7 @@ def _cell(kind: str, x: int) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """One run in the chart."""
+    """One run in a chart."""
 
     run_id: int
     x: float
@@ -80,22 +85,41 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Durations of runs, the oldest on the left; `top` is the longest one, in microseconds."""
+    """A length of time of each run, the oldest on the left; `top` is the longest one, in microseconds."""
 
     bars: list[Bar]
     top: int
     words: str
 
 
-def chart(newest_first: Sequence[Any]) -> Chart:
-    """Return the durations and outcomes of a job's newest runs."""
+def durations(newest_first: Sequence[Any]) -> Chart:
+    """Return how long a job's newest runs took, and how they ended."""
+    return _chart(newest_first, runs.took, "the longest took {}", "took {}")
+
+
+def lateness(newest_first: Sequence[Any]) -> Chart:
+    """Return how long after they were due a job's newest runs began."""
+    # Less than a second is nothing to look at.
+    return _chart(
+        newest_first, runs.lateness, "the latest began {} after it was due", "began {} late", ticks.SECOND
+    )
+
+
+def _chart(
+    newest_first: Sequence[Any],
+    length: Callable[[Any], int | None],
+    longest: str,
+    of_one: str,
+    least: int = 0,
+) -> Chart:
     rows = list(reversed(newest_first))
-    lengths = [runs.took(row) or 0 for row in rows]
-    top = max(lengths, default=0)
+    lengths = [length(row) for row in rows]
+    top = max((it for it in lengths if it is not None), default=0)
+    full = max(top, least)
     step = CHART_WIDTH / max(len(rows), 30)
     bars = []
-    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        height = max(3.0, (CHART_HEIGHT - 8) * length / top) if top else 3.0
+    for number, (row, its) in enumerate(zip(rows, lengths, strict=True)):
+        height = max(3.0, (CHART_HEIGHT - 8) * (its or 0) / full) if full else 3.0
         bars.append(
             Bar(
                 row.run_id,
@@ -105,12 +129,66 @@ def chart(newest_first: Sequence[Any]) -> Chart:
                 round(step - min(2.0, step / 4), 1),
                 look(row.state),
                 f"run {row.run_id}: {row.state.replace('_', ' ')}"
-                + (f", {duration(length)}" if row.started_us and row.finished_us else ""),
+                + ("" if its is None else f", {of_one.format(duration(its))}"),
             )
         )
     runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"
-    longest = f", the longest took {duration(top)}" if top else ""
-    return Chart(bars, top, runs_of_it + longest)
+    return Chart(bars, top, runs_of_it + (f", {longest.format(duration(top))}" if top else ""))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One hour in the chart of the day: the path of the runs that did not fail, and of those that did."""
+
+    begin: int
+    words: str
+    good: str
+    bad: str
+
+
+@dataclass(frozen=True)
+class DayChart:
+    """Runs by hour, the oldest on the left; `top` is the most that ended in one hour."""
+
+    columns: list[Column]
+    top: int
+    runs: int
+    failed: int
+    words: str
+    complete: bool
+
+
+def day_chart(hours: Sequence[Hour], zone: tzinfo) -> DayChart:
+    """Return how many runs ended in each hour of the last day, and how many failed."""
+    top = max((hour.runs or 0 for hour in hours), default=0)
+    runs, failed = sum(hour.runs or 0 for hour in hours), sum(hour.failed or 0 for hour in hours)
+    columns = []
+    for number, hour in enumerate(hours):
+        x = number * HOUR_WIDTH + 2
+        # What failed stands on what did not, and is to be seen however little it is.
+        bad = _share(hour.failed or 0, top)
+        good = min(_share((hour.runs or 0) - (hour.failed or 0), top), HOURS_HEIGHT - bad)
+        clock = time_of_day(hour.begin, zone)
+        told = "not counted yet" if hour.runs is None else f"{hour.runs:,} runs, {hour.failed:,} failed"
+        columns.append(
+            Column(
+                hour.begin,
+                f"from {clock}: {told}",
+                _box(x, HOURS_HEIGHT - good, good),
+                _box(x, HOURS_HEIGHT - good - bad, bad),
+            )
+        )
+    words = f"{runs:,} run{'' if runs == 1 else 's'} in the last day, {failed:,} failed"
+    return DayChart(columns, top, runs, failed, words, all(hour.runs is not None for hour in hours))
+
+
+def _share(number: int, top: int) -> float:
+    return max(3.0, round((HOURS_HEIGHT - 4) * number / top, 1)) if number > 0 else 0.0
+
+
+def _box(x: int, y: float, height: float) -> str:
+    width = HOUR_WIDTH - 4
+    return f"M{x} {y:g}h{width}v{height:g}h-{width}z" if height else ""
 
 
 def marks(lane: coming.Lane, begin: int, end: int) -> str:

@@ -11,20 +11,23 @@ from email.utils import formatdate
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .addresses import STATIC, address_of, path_of, root_of
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
+from .forms import CSRF_FIELD, CSRF_HEADER, read_form
+from .own_sign_in import SignIn, known_visitor
 from .problems import Problem
-from .rendering import STATIC, address_of, is_for_programs, problem_response
+from .rendering import is_for_programs, problem_response
 from .sessions import EndedSessions
 
 MOST_BODY_BYTES = 65_536
 LOGIN = "/login"
 LOGOUT = "/logout"
-CSRF_HEADER = "x-csrf-token"
 NAME_HEADER = "x-scheduler-who"
 
 # The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
@@ -62,7 +65,10 @@ class Guard:
         cookie: str,
         ended: EndedSessions,
         connections: Connections,
+        sign_in: SignIn | None = None,
     ) -> None:
+        """Check requests; `sign_in` says who asks, instead of tokens and cookies."""
+        self._sign_in = sign_in
         self._app, self._authenticator, self._names, self._cookie = app, authenticator, names, cookie
         self.ended, self.failures, self._log = ended, Failures(), connections.log
         # How many tokens wait for their turn, from all addresses: each has a connection.
@@ -87,11 +93,16 @@ class Guard:
         try:
             request = Request(scope, receive)
             self._check_host(request.headers)
+            body = b""
             if request.method not in _SAFE:
-                receive = await _whole_body(request, receive)
-            refusal = await self._let_in(request)
+                body = await _whole_body(request)
+                receive = _receiving(body, receive)
+            refusal = await self._let_in(request, body)
         except Problem as problem:
             refusal = problem_response(request, problem)
+        except HTTPException as found:
+            # Of a sign-in that leads to its own page.
+            refusal = Response(status_code=found.status_code, headers=found.headers)
         except ClientDisconnect:
             # The body was broken off: nobody waits for an answer.
             return
@@ -110,7 +121,7 @@ class Guard:
         except Exception as failure:
             # Of each kind of error once: a page that fails does so for all who have it open.
             kind = f"failed with {type(failure).__name__}"
-            self._log.error(kind, failure, "dashboard: {} {} failed", request.method, request.scope["path"])
+            self._log.error(kind, failure, "dashboard: {} {} failed", request.method, path_of(request))
             if not begun:
                 problem = Problem(500, "the dashboard failed: the log says why")
                 await problem_response(request, problem)(request.scope, receive, send)
@@ -120,21 +131,27 @@ class Guard:
         if self._names and _host(headers.get("host", "")) not in self._names:
             raise Problem(421, "this address is not one of the dashboard's: see SCHEDULER_DASHBOARD_NAMES")
 
-    async def _let_in(self, request: Request) -> Response | None:
+    async def _let_in(self, request: Request, body: bytes) -> Response | None:
         visitor = await self._visitor(request)
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
             _check_origin(request.headers)
-        if _is_open(request.scope["path"]):
+        if self._sign_in is not None and path_of(request) in (LOGIN, LOGOUT):
+            raise Problem(404, "there is no such page")
+        if path_of(request) in _OPEN:
             return None
+        if visitor is None and self._sign_in is not None:
+            raise Problem(403, "the application that this is a part of does not let you in: sign in there")
         if visitor is None:
             return _ask_to_sign_in(request)
         if request.method not in _SAFE:
-            self._check_act(request, visitor)
+            self._check_act(request, visitor, body)
         return None
 
     async def _visitor(self, request: Request) -> Visitor | None:
         address = request.client.host if request.client else "unknown"
+        if self._sign_in is not None:
+            return await known_visitor(self._sign_in, request, address)
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
             visitor = self._authenticator.visitor(request.cookies.get(self._cookie, ""), address)
@@ -171,11 +188,12 @@ class Guard:
         finally:
             self._waiting -= 1
 
-    def _check_act(self, request: Request, visitor: Visitor) -> None:
-        if visitor.session and not self._authenticator.proves(visitor, request.headers.get(CSRF_HEADER, "")):
+    def _check_act(self, request: Request, visitor: Visitor, body: bytes) -> None:
+        if visitor.session and not self._authenticator.proves(visitor, _csrf_token(request, body)):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
-        if not visitor.may_act and request.scope["path"] != LOGOUT:
-            raise Problem(403, "you may look but not act: that takes the other token")
+        if not visitor.may_act and path_of(request) != LOGOUT:
+            how = "that takes another role" if visitor.is_known else "that takes the other token"
+            raise Problem(403, f"you may look but not act: {how}")
 
 
 def _check_origin(headers: Headers) -> None:
@@ -195,26 +213,37 @@ def _host(value: str) -> str:
     return value.partition(":")[0]
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN
-
-
 def _ask_to_sign_in(request: Request) -> Response:
     if is_for_programs(request) or "x-live" in request.headers:
         raise Problem(401, "a token is needed: send `Authorization: Bearer ...`")
+    root = root_of(request)
+    login = f"{root}{LOGIN}"
     if "hx-request" in request.headers:
-        return Response(status_code=401, headers={"HX-Redirect": LOGIN})
+        return Response(status_code=401, headers={"HX-Redirect": login})
     there = address_of(request)
-    return RedirectResponse(f"{LOGIN}?next={quote(there)}" if there != "/" else LOGIN, status_code=303)
+    return RedirectResponse(f"{login}?next={quote(there)}" if there != f"{root}/" else login, status_code=303)
 
 
-async def _whole_body(request: Request, receive: Receive) -> Receive:
-    """Read the body, up to the limit; return a `receive` that gives it to the application."""
+def _csrf_token(request: Request, body: bytes) -> str:
+    """Return the CSRF token that came along: in a header from a script, else in a field of a form."""
+    if CSRF_HEADER in request.headers:
+        return request.headers[CSRF_HEADER]
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return read_form(body).get(CSRF_FIELD) if kind == "application/x-www-form-urlencoded" else ""
+
+
+async def _whole_body(request: Request) -> bytes:
+    """Return the body of a request, which has a limit."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BODY_BYTES:
             raise Problem(413, f"that is too much: at most {MOST_BODY_BYTES} bytes are taken")
+    return body
+
+
+def _receiving(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body, which was read already, to the application."""
     given = False
 
     async def again() -> Message:

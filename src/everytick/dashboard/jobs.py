@@ -6,18 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everytick.read.job_list import SORTS, STANDINGS, JobFilter
 from everytick.read.jobs import job_row
-from everytick.read.known_job import KnownJob, jobs_named, undeclared
+from everytick.read.known_job import Declared, KnownJob, jobs_named
 from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import overdue
 from everytick.read.run_pages import runs_of_job
-from everytick.settings import settings
 from everytick.text.instants import iso
 from sqlalchemy import Connection
 
 from . import schemas
+from .problems import Problem
 
 _STRIP = 24
+
+
+def job_filter(text: str, standing: str, sort: str) -> JobFilter:
+    """Return which jobs are wanted.
+
+    Raises:
+        Problem: there is no such state, or nothing such to sort by.
+    """
+    for name, given, known in (
+        ("state", standing, ("", *STANDINGS)),
+        ("sort", sort.removeprefix("-"), SORTS),
+    ):
+        if given not in known:
+            raise Problem(422, f"{name}: {given!r} is none of {', '.join(filter(None, known))}")
+    return JobFilter(text.strip(), standing, sort)
 
 
 @dataclass(frozen=True)
@@ -57,12 +73,12 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
     return found
 
 
-def job_fields(connection: Connection, job: KnownJob) -> schemas.Job:
+def job_fields(connection: Connection, job: KnownJob, declared: Declared) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs_of_job(connection, job.id, _STRIP)
     late = overdue(job)
     return {
-        **job_row(connection, job, undeclared(settings())),
+        **job_row(connection, job, declared),
         "added_while_running": job.was_added,
         "removed": job.gone,
         "unclaimed": None if late is None else {"ticks": late.number, "since": iso(late.since)},

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlsplit
 
 import jinja2
 from everytick import app
@@ -15,15 +14,16 @@ from everytick.model import ticks
 from everytick.read.signs import SIGNS
 from everytick.settings import settings
 from everytick.text.durations import duration, duration_of_seconds
-from everytick.text.instants import dated, from_now, iso, on_weekday, short
+from everytick.text.instants import dated, from_now, iso, on_weekday, short, time_of_day
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from .addresses import address_of, below_root, own_address, path_of, static, url
+from .forms import CSRF_HEADER
 from .problems import Problem
 
 _HERE = Path(__file__).parent
-STATIC = _HERE / "static"
 
 REASONS = {
     "missed": "its time had passed when a scheduler was free to start it",
@@ -51,10 +51,11 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         if visitor and visitor.session
         else "",
         "here": address_of(request),
-        "path": request.scope["path"],
+        "back": way_back(request),
+        "path": path_of(request),
         "now": ticks.now(),
     }
-    return HTMLResponse(_environment().get_template(name).render(**shared, **values), status)
+    return HTMLResponse(_rendered(request, name, **shared, **values), status)
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
@@ -62,44 +63,34 @@ def problem_response(request: Request, problem: Problem) -> Response:
     extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
     if problem.status == 429:
         extra["Retry-After"] = "60"
-    if request.scope["path"].startswith("/api"):
+    if path_of(request).startswith("/api"):
         return JSONResponse({"error": problem.sentence}, problem.status, headers=extra)
     if is_for_programs(request):
         return PlainTextResponse(f"{problem.sentence}\n", problem.status, headers=extra)
     if "hx-request" in request.headers or "x-live" in request.headers:
         message = Markup('<p class="said bad">{}</p>').format(problem.sentence)
         return HTMLResponse(message, problem.status, headers=extra)
-    text = (
-        _environment()
-        .get_template("problem.html")
-        .render(
-            application=app.current().name, problem=problem, visitor=None, csrf_token="", path="", here="/"
-        )
-    )
+    alone = {"visitor": None, "csrf_token": "", "path": "", "here": "/", "back": way_back(request)}
+    text = _rendered(request, "problem.html", application=app.current().name, problem=problem, **alone)
     return HTMLResponse(text, problem.status, headers=extra)
 
 
 def is_for_programs(request: Request) -> bool:
     """Return whether a program asks, not a browser: the answer is no page, and redirects to none."""
-    path = str(request.scope["path"])
+    path = path_of(request)
     return path == "/live" or path.startswith(("/api", "/metrics"))
 
 
-def address_of(request: Request) -> str:
-    """Return the path and query that were asked for."""
-    query = request.scope["query_string"].decode("latin-1")
-    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+def is_by_script(request: Request) -> bool:
+    """Return whether a script sent a request and takes a part of a page; else a browser shows the answer."""
+    return "hx-request" in request.headers or CSRF_HEADER in request.headers
 
 
-def url(path: str, **query: object) -> str:
-    """Return an address with those parts of the query that are given."""
-    given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def static(name: str) -> str:
-    """Return the address of a file of ours; another content has another address."""
-    return f"/static/{name}?v={_digest(name)}"
+def way_back(request: Request) -> str:
+    """Return the page from which a form was sent, the first page if that is not known."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    known = parts.netloc == request.headers.get("host")
+    return own_address(request, parts.path + (f"?{parts.query}" if parts.query else "") if known else "")
 
 
 def when(instant: int | None, zone: tzinfo | None = None, *, exact: bool = False) -> Markup:
@@ -119,6 +110,12 @@ def relative(instant: int | None) -> Markup:
         return Markup("")
     away = from_now(instant, ticks.now())
     return Markup('<span class="rel" data-rel="{}">{}</span>').format(instant // 1000, away)
+
+
+def since(instant: int) -> Markup:
+    """Return how long ago an instant is; the page counts on by itself."""
+    shown = duration(max(0, ticks.now() - instant) // ticks.SECOND * ticks.SECOND)
+    return Markup('<span class="rel" data-since="{}">{}</span>').format(instant // 1000, shown)
 
 
 def lasted(length: int | None) -> str:
@@ -144,9 +141,9 @@ def state_mark(state: str) -> Markup:
     )
 
 
-@cache
-def _digest(name: str) -> str:
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+def _rendered(request: Request, name: str, **values: Any) -> str:
+    with below_root(request):
+        return _environment().get_template(name).render(**values)
 
 
 @cache
@@ -167,10 +164,12 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "relative": relative,
+        "since": since,
         "duration": lasted,
         "seconds": seconds,
         "cut": cut,
         "state": state_mark,
         "iso": iso,
+        "time_of_day": lambda instant: time_of_day(instant, settings().zone),
     }
     return made

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from everytick.read.runs import STATES, outlined
+from everytick.model import ticks
+from everytick.read.runs import FAILED, STATES, RunFilter, outlined
 from everytick.text.instants import iso
 
 from . import schemas
+from .control import instant
 from .problems import Problem
+
+# The most characters of an error in a list.
+_ERROR_LENGTH = 400
 
 
 def took(row: Any) -> int | None:
@@ -18,11 +24,42 @@ def took(row: Any) -> int | None:
     return int(row.finished_us - row.started_us)
 
 
-def check_state(state: str | None) -> str | None:
-    """Return a state to look for; refuse one that there is not."""
-    if state and state not in STATES:
-        raise Problem(422, f"state: {state!r} is none of {', '.join(STATES)}")
-    return state or None
+def lateness(row: Any) -> int | None:
+    """Return how long after it was due a run began or, if it waits, has not begun; in microseconds.
+
+    None for ticks that were skipped, and for runs that are not due yet. A further attempt is due when its
+    pause is over.
+    """
+    if row.state == "skipped" or (row.started_us is None and row.finished_us is not None):
+        return None
+    begun = ticks.now() if row.started_us is None else row.started_us
+    return int(begun - row.due_us) if begun >= row.due_us else None
+
+
+def asked_for(
+    job: str | None,
+    id_part: str,
+    states: Sequence[str],
+    since: str | None,
+    until: str | None,
+    error: str,
+    *,
+    failed: bool,
+) -> RunFilter:
+    """Return the filter that a query asks for; `failed` stands for all states that are failures.
+
+    Raises:
+        Problem: there is no such state, or a time is none.
+    """
+    begin = instant("since", since) if since else None
+    end = instant("until", until) if until else None
+    if begin is not None and end is not None and end <= begin:
+        raise Problem(422, "until: must be later than since")
+    wanted = tuple(dict.fromkeys([*filter(None, states), *(FAILED if failed else ())]))
+    for state in wanted:
+        if state not in STATES:
+            raise Problem(422, f"state: {state!r} is none of {', '.join(STATES)}")
+    return RunFilter(job or None, wanted, (), begin, end, id_part.strip(), error.strip())
 
 
 def listed_fields(row: Any) -> schemas.Run:
@@ -31,7 +68,9 @@ def listed_fields(row: Any) -> schemas.Run:
         "last_tick": None,
         "count": None,
         **outlined(row),
+        "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
+        "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,
         "process_id": row.process_id,
         "cancel_asked_at": iso(row.cancel_us),
     }

@@ -10,9 +10,11 @@ from typing import Annotated
 from everytick.read.schemas import (
     Entry,
     Fire,
+    JobOptions,
     JobRow,
     RunDetails,
     RunOutline,
+    Seconds,
     Time,
 )
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,8 +67,11 @@ class ResumePreview(TypedDict):
 
 
 class JobDetail(Job):
-    """A job with its coming ticks."""
+    """A job with its options and its coming ticks."""
 
+    options: Annotated[
+        JobOptions | None, Field(description="null where its code is not loaded, or if it cannot run here")
+    ]
     next_fires: list[Fire]
     resume_preview: Annotated[ResumePreview | None, Field(description="null unless it is paused")]
 
@@ -78,10 +83,19 @@ class Jobs(TypedDict):
     total: int
 
 
+Late = Annotated[
+    Seconds | None, Field(description="from when it was due to its start or, while it waits, to now")
+]
+
+
 class Run(RunOutline):
     """A run, or a tick or a range of ticks that was skipped."""
 
     due_at: Time | None
+    late: Annotated[
+        Seconds | None,
+        Field(description="from when it was due to its start or, while it waits, to now; seconds"),
+    ]
     process_id: str | None
     cancel_asked_at: Time | None
 
@@ -90,6 +104,16 @@ class RunDetail(RunDetails):
     """A run with its job, who asked for what about it, and all attempts that began, the first one first."""
 
     process_id: str | None
+    late: Late
+
+
+class StateCounts(TypedDict):
+    """How many runs are in each state, whatever `state` asks for."""
+
+    by_state: dict[str, int]
+    complete: Annotated[
+        bool, Field(description="false when only the newest 10,000 of those that ended were looked at")
+    ]
 
 
 class Runs(TypedDict):
@@ -97,6 +121,7 @@ class Runs(TypedDict):
 
     runs: list[Run]
     next_before: int | None
+    counts: StateCounts
 
 
 class Plan(TypedDict):

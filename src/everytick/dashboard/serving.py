@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everytick.app import typed
 from everytick.errors import (
@@ -23,18 +26,25 @@ from loguru import logger
 from .authentication import open_authenticator, token_file
 from .settings import DashboardSettings, dashboard_settings
 
+if TYPE_CHECKING:
+    from everytick.read.known_job import Declared
+
 _STOP_SECONDS = 3.0
+# How many ports are tried where no setting names one.
+_PORTS = 20
 
 
 class Dashboard:
     """A server that listens but does not answer yet.
+
+    declared: what the user's code says, for what the ledger does not know of its jobs.
 
     Raises:
         ConfigurationError: what it needs is not installed.
         LedgerError: the address is in use or not ours, or the token cannot be kept.
     """
 
-    def __init__(self, chosen: DashboardSettings) -> None:
+    def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared] | None = None) -> None:
         try:
             from .application import create_app
             from .server import make_server
@@ -43,7 +53,7 @@ class Dashboard:
             raise ConfigurationError(what) from None
         ledger = open_ledger()
         self._chosen = chosen
-        self._socket = _listen(chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port)
+        self._socket = _listen_as(chosen)
         try:
             authenticator, self._token, self._is_new = open_authenticator(chosen, ledger.folder)
         except BaseException:
@@ -51,8 +61,11 @@ class Dashboard:
             raise
         self._token_file = token_file(ledger.folder)
         self.port = int(self._socket.getsockname()[1])
-        self.app = create_app(ledger, authenticator, chosen.names, self.port)
+        self.app = create_app(ledger, authenticator, chosen.names, self.port, declared)
         self._server = make_server(self.app)
+        self._port_file = _port_file(ledger.folder)
+        if self.port != chosen.scheduler_dashboard_port:
+            _keep_port(self._port_file, self.port)
 
     def announce(self) -> None:
         """Say where it is, and where its token is; a link with a token made just now, on a terminal alone."""
@@ -62,7 +75,10 @@ class Dashboard:
             print(f"dashboard: {address}/login?token={self._token} (shown once)", file=sys.stderr)
         if self._is_new:
             logger.info("dashboard: its new token is in {}", self._token_file)
-        logger.info("dashboard: {} ({} prints it with the token)", address, typed("dashboard --link"))
+        wanted = self._chosen.scheduler_dashboard_port
+        taken = f", since port {wanted} is in use" if wanted not in (0, self.port) else ""
+        command = typed("dashboard --link")
+        logger.info("dashboard: {}{} ({} prints it with the token)", address, taken, command)
 
     def serve(self) -> None:
         """Answer until `stop` is called or, on the main thread, until SIGTERM or SIGINT."""
@@ -71,6 +87,8 @@ class Dashboard:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+            if _kept_port(self._port_file) == self.port:
+                self._port_file.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Let it end, from any thread: streams first."""
@@ -78,8 +96,8 @@ class Dashboard:
 
 
 @contextmanager
-def beside() -> Iterator[None]:
-    """Serve the dashboard while the block runs, if SCHEDULER_DASHBOARD says so.
+def beside(declared: Callable[[], Declared]) -> Iterator[None]:
+    """Serve the dashboard while the block runs, if SCHEDULER_DASHBOARD says so; `declared`: see `Dashboard`.
 
     Whatever goes wrong with it is one warning: the schedule is kept without it.
 
@@ -90,7 +108,7 @@ def beside() -> Iterator[None]:
     if not chosen.scheduler_dashboard:
         yield
         return
-    beside_it = _Beside(chosen)
+    beside_it = _Beside(chosen, declared)
     try:
         yield
     finally:
@@ -100,15 +118,15 @@ def beside() -> Iterator[None]:
 class _Beside:
     """The dashboard on a thread of its own, which imports it too: neither holds up the schedule."""
 
-    def __init__(self, chosen: DashboardSettings) -> None:
-        self._chosen = chosen
+    def __init__(self, chosen: DashboardSettings, declared: Callable[[], Declared]) -> None:
+        self._chosen, self._declared = chosen, declared
         self._dashboard: Dashboard | None = None
         self._unwanted = False
         self._thread = system.start_thread(self._serve, name="dashboard")
 
     def _serve(self) -> None:
         try:
-            self._dashboard = Dashboard(self._chosen)
+            self._dashboard = Dashboard(self._chosen, self._declared)
             if not self._unwanted:
                 self._dashboard.announce()
                 self._dashboard.serve()
@@ -134,8 +152,41 @@ def sign_in_link(chosen: DashboardSettings) -> str:
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
-    _authenticator, token, _made = open_authenticator(chosen, open_ledger().folder)
-    return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
+    folder = open_ledger().folder
+    _authenticator, token, _made = open_authenticator(chosen, folder)
+    port, kept = chosen.scheduler_dashboard_port, _kept_port(_port_file(folder))
+    if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
+        port = kept
+    return f"{_address(chosen, port)}/login?token={token}"
+
+
+def _port_file(folder: Path) -> Path:
+    """Return where a port is kept that is not the one of the settings, for other processes."""
+    return folder / "dashboard.port"
+
+
+def _keep_port(path: Path, port: int) -> None:
+    try:
+        path.write_text(f"{port}\n", encoding="utf-8")
+    except OSError as problem:
+        logger.warning("dashboard: its port cannot be kept in {}: {}", path, problem.strerror)
+
+
+def _kept_port(path: Path) -> int | None:
+    """Return the port that a dashboard of this ledger kept; None if there is none."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_listened_on(host: str, port: int) -> bool:
+    """Return whether something listens there: a process that was killed leaves its port in the file."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _address(chosen: DashboardSettings, port: int) -> str:
@@ -145,8 +196,34 @@ def _address(chosen: DashboardSettings, port: int) -> str:
     return f"http://{host}:{port}"
 
 
+class _InUse(LedgerError):
+    """Another program listens there."""
+
+
+def _listen_as(chosen: DashboardSettings) -> socket.socket:
+    """Return a socket that listens where the settings say; on the next free port if they name none.
+
+    Raises:
+        LedgerError: nothing can listen there.
+    """
+    host, first = chosen.scheduler_dashboard_host, chosen.scheduler_dashboard_port
+    try:
+        return _listen(host, first)
+    except _InUse:
+        if chosen.has_port:
+            raise
+        for port in range(first + 1, first + _PORTS):
+            with suppress(_InUse):
+                return _listen(host, port)
+        raise
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there."""
+    """Return a socket that listens there.
+
+    Raises:
+        LedgerError: nothing can listen there.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         # Named as TCP: only then asyncio sends small answers at once.
@@ -164,5 +241,6 @@ def _listen(host: str, port: int) -> socket.socket:
         # The latter of a name that no host can have.
         reason = getattr(problem, "strerror", None) or problem
         instead = "give this process another SCHEDULER_DASHBOARD_PORT, or SCHEDULER_DASHBOARD_HOST"
-        raise LedgerError(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
+        kind = _InUse if getattr(problem, "errno", None) == errno.EADDRINUSE else LedgerError
+        raise kind(f"{host}:{port} cannot be listened on: {reason} ({instead})") from None
     return listening

@@ -27,7 +27,10 @@ class DashboardSettings(SchedulerSettings):
     scheduler_dashboard: bool = Field(default=True, description="whether `run` serves the dashboard")
     scheduler_dashboard_host: str = Field(default="127.0.0.1", description="address on which it listens")
     scheduler_dashboard_port: int = Field(
-        default=8787, ge=0, le=65_535, description="port on which it listens; 0 for any that is free"
+        default=8787,
+        ge=0,
+        le=65_535,
+        description="port on which it listens; 0 for any that is free; unset: the next one that is free",
     )
     scheduler_dashboard_token: SecretStr = Field(
         default=SecretStr(""),
@@ -78,6 +81,11 @@ class DashboardSettings(SchedulerSettings):
         return self
 
     @property
+    def has_port(self) -> bool:
+        """Whether a setting names the port: then no other one is taken."""
+        return "scheduler_dashboard_port" in self.model_fields_set
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         host = self.scheduler_dashboard_host
@@ -89,10 +97,14 @@ class DashboardSettings(SchedulerSettings):
     @property
     def names(self) -> frozenset[str]:
         """The names under which it may be asked for; empty: any."""
-        own = {name.strip().lower() for name in self.scheduler_dashboard_names.split(",") if name.strip()}
-        if self.is_local:
-            own |= {"localhost", "127.0.0.1", "[::1]", self.scheduler_dashboard_host.lower()}
-        return frozenset(own)
+        own = {"localhost", "127.0.0.1", "[::1]", self.scheduler_dashboard_host.lower()}
+        return self.given_names | own if self.is_local else self.given_names
+
+    @property
+    def given_names(self) -> frozenset[str]:
+        """Those of SCHEDULER_DASHBOARD_NAMES alone."""
+        names = (name.strip().lower() for name in self.scheduler_dashboard_names.split(","))
+        return frozenset(filter(None, names))
 
 
 @cache

@@ -28,7 +28,7 @@ from .history import examine_history
 from .liveness import examine_clock, examine_processes, examine_runs
 from .pitfalls import examine_schedule
 from .server import examine_server
-from .storage import examine_file, examine_writing
+from .storage import examine_file, examine_rows, examine_writing
 
 
 def examine(load: Callable[[], Declared]) -> list[Finding]:
@@ -96,6 +96,7 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
     try:
         found += _not_to_be_used(ledger)
         with connect(ledger) as connection:
+            found += examine_rows(connection, ledger.place)
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
             found += examine_runs(connection, now, zone)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVELS = ("ok", "note", "warning", "error")
@@ -12,7 +14,8 @@ class Finding:
     """One thing that is in order, or is not.
 
     level: one of `LEVELS`. check: a stable word for what was looked at. what: a sentence. where: file and
-    line of the declaration, a variable, a file or a job. right: what would be right.
+    line of the declaration, a variable, a file or a job. right: what would be right. job_id: the job that it
+    is about, where it is about one.
     """
 
     level: str
@@ -20,11 +23,29 @@ class Finding:
     what: str
     where: str | None = None
     right: str | None = None
+    job_id: str | None = None
 
 
 def ok(check: str, what: str, where: str | None = None) -> Finding:
     """Return that something is in order."""
     return Finding("ok", check, what, where)
+
+
+def alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Return findings with those together that say the same of different jobs, each where the first stood.
+
+    Numbers do not count: three failures of one job and five of another, with one error, are of one kind.
+    """
+    kinds: dict[tuple[str, ...], list[Finding]] = {}
+    for place, finding in enumerate(findings):
+        kind = (str(place),) if finding.job_id is None else _kind(finding, finding.job_id)
+        kinds.setdefault(kind, []).append(finding)
+    return list(kinds.values())
+
+
+def _kind(finding: Finding, job_id: str) -> tuple[str, ...]:
+    what = re.sub(rf"(?<!\w){re.escape(job_id)}(?!\w)", "JOB", finding.what)
+    return finding.level, finding.check, re.sub(r"\d+", "0", what)
 
 
 def worst(findings: list[Finding]) -> str:

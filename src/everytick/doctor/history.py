@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from everytick.app import typed
@@ -32,17 +33,19 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
     in_code = {job.id: job for job in declared.jobs}
     held = held_runs(connection)
     for known in jobs_in_force(connection):
+        of_job: list[Finding] = []
         job = in_code.get(known.id)
         where = job.where if job is not None else f"job {known.id}"
         if known.was_added:
             job, problem = known.load(declared)
             if problem is not None:
-                found.append(_cannot_run(known, problem, where))
-            found += _zone(known, where)
-        found += _pause(known, now, zone, where)
-        found += _failures(connection, known.id, where)
-        found += _durations(connection, job, now, where)
-        found += _past_timeouts([run for run in held if run.job_id == known.id], job, now, where)
+                of_job.append(_cannot_run(known, problem, where))
+            of_job += _zone(known, where)
+        of_job += _pause(known, now, zone, where)
+        of_job += _failures(connection, known.id, where)
+        of_job += _durations(connection, job, now, where)
+        of_job += _past_timeouts([run for run in held if run.job_id == known.id], job, now, where)
+        found += [replace(finding, job_id=known.id) for finding in of_job]
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from everytick import liveness
 from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
@@ -74,9 +75,15 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     `is_held`: another program holds the ledger, so that no process can write its heartbeat.
     """
     processes = read_processes(connection, now)
+    refused = [
+        Finding("warning", "processes", refusal, None, liveness.WHAT_TO_DO)
+        for refusal in [liveness.why_refused()]
+        if refusal is not None
+    ]
     if not processes:
-        return [Finding("note", "processes", "no scheduler is up", None, typed("run"))]
+        return [*refused, Finding("note", "processes", "no scheduler is up", None, typed("run"))]
     found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
+    found += refused
     found += _unserved(connection, processes)
     machines = {process.machine for process in processes}
     if len(machines) > 1 and not _is_on_server(connection):

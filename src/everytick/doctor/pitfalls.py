@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from everytick import app
@@ -30,7 +31,9 @@ _NEAR_A_SHIFT = 4 * _HOUR
 
 def examine_schedule(jobs: Sequence[Job], workers: int, now: int) -> list[Finding]:
     """Return findings about the jobs' declarations; `workers` is SCHEDULER_MAX_WORKERS, `now` the present."""
-    found = [finding for job in jobs for check in _OF_ONE for finding in check(job, now)]
+    found = [
+        replace(finding, job_id=job.id) for job in jobs for check in _OF_ONE for finding in check(job, now)
+    ]
     found += _twins(jobs)
     found += _crowds(jobs, workers, now)
     return found or [ok("pitfalls", "nothing odd about the declarations")]

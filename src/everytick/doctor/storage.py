@@ -13,11 +13,13 @@ from pathlib import Path
 
 from everytick.app import typed
 from everytick.errors import LedgerError
+from everytick.store import unreadable
 from everytick.store.database import REVISION
 from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 from everytick.text.sizes import GIGABYTE, MEGABYTE, size
+from sqlalchemy import Connection
 
 from .finding import Finding, ok
 
@@ -28,6 +30,8 @@ _NO_SPACE = 10 * MEGABYTE
 # The whole file is looked through for as long as this.
 _CHECK_SECONDS = 20.0
 _CHECK_STEPS = 100_000
+# At most this number of rows of a table is named.
+_MOST_ROWS = 5
 # A scheduler holds the ledger for a few milliseconds at a time.
 _WRITE_SECONDS = 2.0
 _REMOTE = re.compile(
@@ -93,6 +97,12 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
             "error", "ledger", ledger.unusable(problem), str(ledger.path), "the end of what holds it"
         )
     return None
+
+
+def examine_rows(connection: Connection, place: str) -> list[Finding]:
+    """Return the rows that cannot be read, which no list shows."""
+    found = unreadable.find(connection, _MOST_ROWS)
+    return [Finding("error", "row", str(row), place, unreadable.HOW_TO_MEND) for row in found]
 
 
 def _look_through(ledger: SqliteLedger) -> str | None:

@@ -2,5 +2,6 @@
 
 - `start`: a dry run of the next start, in memory
 - `diff`: the differences between the schedule in the working tree and the one in force
+- `renames`: which of the removed jobs goes on under another id, probably
 - `simulation`: a span of time, with outages
 """

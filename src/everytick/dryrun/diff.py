@@ -13,6 +13,7 @@ from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 
+from .renames import perhaps_renamed
 from .start import DryRun, dry_run
 
 # How many coming ticks are shown of each schedule.
@@ -34,8 +35,9 @@ class Side:
 class JobChange:
     """The difference for one job.
 
-    what: `added`, `changed` (its ticks are others), `removed`, or `altered` (its ticks stay). details: other
-    things that change, each with the old and the new value. declared_at: the line of the declaration.
+    what: `added`, `renamed`, `changed` (its ticks are others), `removed`, or `altered` (its ticks stay).
+    details: other things that change, each with the old and the new value. declared_at: the line of the
+    declaration. perhaps_renamed_from: the removed job that an added one looks like.
     """
 
     job_id: str
@@ -45,6 +47,7 @@ class JobChange:
     paused: bool = False
     details: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     declared_at: str | None = None
+    perhaps_renamed_from: str | None = None
 
 
 @dataclass
@@ -100,38 +103,46 @@ def difference(ledger: Ledger, declared: Declared) -> Difference:
 
 
 def _changes(found: DryRun, declared: Mapping[str, Job], now: int) -> list[JobChange]:
+    registration = found.registration
+    what = {
+        job_id: kind for kind in ("added", "changed", "removed") for job_id in getattr(registration, kind)
+    }
+    what |= dict.fromkeys(registration.renamed, "renamed")
+    what |= {id: "altered" for id in declared.keys() - what.keys() if _details(found, id)}
+    before = perhaps_renamed(found)
     changes = [
         JobChange(
             job_id,
-            what,
-            _old(found.before.get(job_id), now) if what != "added" else None,
+            kind,
+            _old(_row_before(found, job_id), now) if kind != "added" else None,
             _new(declared[job_id].schedule, found.after[job_id], now) if job_id in declared else None,
-            paused=job_id in found.registration.paused,
-            details=_details(found, job_id) if what == "changed" else {},
+            paused=job_id in registration.paused,
+            details=_details(found, job_id) if kind not in ("added", "removed") else {},
             declared_at=declared[job_id].where if job_id in declared else None,
+            perhaps_renamed_from=before.get(job_id),
         )
-        for what in ("added", "changed", "removed")
-        for job_id in getattr(found.registration, what)
+        for job_id, kind in what.items()
     ]
-    told = {change.job_id for change in changes}
-    for job_id in declared.keys() - told:
-        details = _details(found, job_id)
-        if details:
-            job = declared[job_id]
-            side = _new(job.schedule, found.after[job_id], now)
-            paused = job_id in found.registration.paused
-            changes.append(JobChange(job_id, "altered", side, side, paused, details, job.where))
-    order = ("added", "changed", "altered", "removed")
+    order = ("added", "renamed", "changed", "altered", "removed")
     return sorted(changes, key=lambda change: (order.index(change.what), change.job_id))
 
 
+def _row_before(found: DryRun, job_id: str) -> Mapping[str, Any] | None:
+    row: Mapping[str, Any] | None = found.before.get(found.registration.renamed.get(job_id, job_id))
+    return row
+
+
 def _details(found: DryRun, job_id: str) -> dict[str, tuple[Any, Any]]:
-    old, new = found.before[job_id], found.after[job_id]
+    old, new = _row_before(found, job_id), found.after[job_id]
+    if old is None:
+        return {}
     details = {
         "misfire_grace_time" if name == "grace_us" else name: (_value(name, old), _value(name, new))
         for name in _KEPT
         if old[name] != new[name]
     }
+    if job_id in found.registration.renamed:
+        details = {"id": (old["job_id"], job_id), **details}
     if old["call_data"] is not None and new["call_data"] is None:
         details["declared"] = ("added while running", "in the code")
     return details

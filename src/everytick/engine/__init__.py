@@ -9,6 +9,7 @@
 - `executor`: its function, on the event loop or on a thread
 - `context`: the run that a task belongs to
 - `capture`: the error and the log lines of a run
+- `live_logs`: writes down what runs log while they go on
 - `safe_errors`: errors of jobs, whose text is code of the job, made safe to be shown
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger

@@ -50,6 +50,8 @@ class Lines:
         self._lines: deque[str] = deque()
         self._length = 0
         self._dropped = 0
+        # How many lines were ever added.
+        self.number = 0
 
     def add(self, line: str) -> None:
         """Add a line; the oldest make room for it."""
@@ -61,6 +63,7 @@ class Lines:
         while self._length > _LOG_LENGTH:
             self._length -= len(self._lines.popleft())
             self._dropped += 1
+        self.number += 1
 
     def text(self) -> str | None:
         """Return the lines; None if there are none."""

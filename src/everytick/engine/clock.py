@@ -87,6 +87,13 @@ class Clock:
             self._wait_for_next(job)
             self._arm()
 
+    def declare(self, job: Job, watermark: int) -> None:
+        """Take in a job of the code that was not there yet at the start, as `start` would have."""
+        if not self._stopped:
+            self._seen[job.id] = watermark
+            self._claim(self._decide(job, ticks.now(), "outage"))
+            self._arm()
+
     def drop(self, job_id: str) -> None:
         """Let go of a job that was removed, or has no tick left."""
         self._entry.pop(job_id, None)

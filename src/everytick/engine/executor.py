@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -74,6 +73,10 @@ class Calls:
             task.cut()
         return True
 
+    def lines(self, run_id: int) -> capture.Lines | None:
+        """Return what a run has logged so far; None if it was not called yet. Also for other threads."""
+        return self._lines.get(run_id)
+
     def forget(self, run_id: int) -> str | None:
         """Forget a run that is over; return what it logged."""
         self._on_threads.pop(run_id, None)
@@ -134,21 +137,8 @@ class _ending_in_a_child:
     """
 
     def __enter__(self) -> None:
-        self._forks = _forks
+        self._pid = system.pid()
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if _forks != self._forks:
+        if system.pid() != self._pid:
             end_child(problem)
-
-
-# How often this process, or one that it comes from, was made by a fork.
-_forks = 0
-
-
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)

@@ -67,6 +67,11 @@ class Heartbeats:
         self._start_number = registration.start_number
         self._joined = True
 
+    @property
+    def sees_others(self) -> bool:
+        """Whether there are other processes, as of the last heartbeat."""
+        return bool(self._watched)
+
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
         if not self._joined:
@@ -144,6 +149,7 @@ class Heartbeats:
             self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
+        workers.report(connection, self._me, self._registry.cannot_run())
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
-from everytick.errors import FORKED, LedgerError, LedgerUnavailable
+from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -26,6 +27,7 @@ from .clock import Clock
 from .context import current_run
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .runner import Runner
@@ -43,6 +45,9 @@ _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
+# How long code that starts first and declares after may take for that, in seconds; what it declares later is
+# new again by then.
+DECLARED_WITHIN = 30.0
 
 
 class Process:
@@ -77,6 +82,7 @@ class Process:
             self._room_to_take,
             self._answers,
         )
+        self._live_logs = LiveLogs()
         self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
             self.jobs,
@@ -94,8 +100,10 @@ class Process:
         self._loading = False
         self._stopped_listening = system.event()
 
-    def open(self) -> Registration:
+    def open(self, *, is_whole: bool = True) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
+
+        `is_whole`: the code declares nothing after that; else see `declare`.
 
         Raises:
             LedgerError: the ledger cannot be used; nothing was started.
@@ -109,7 +117,7 @@ class Process:
             raise LedgerError(self.ledger.unusable(problem)) from None
         workers.ALIVE_HERE.add(self._me.process_id)
         try:
-            self._registration = self._register()
+            self._registration = self._register(is_whole)
         except BaseException as problem:
             self._close_ledger()
             if isinstance(problem, LedgerUnavailable):
@@ -122,12 +130,12 @@ class Process:
         self._keep_options(self._registration.jobs_added)
         return self._registration
 
-    def _register(self) -> Registration:
+    def _register(self, is_whole: bool) -> Registration:
         give_up = system.monotonic() + _START_PATIENCE
         while True:
             registering = self.writer.submit(
                 lambda connection: joining.register(
-                    connection, self._me, self._declared, self.ledger.application
+                    connection, self._me, self._declared, self.ledger.application, is_whole=is_whole
                 )
             )
             try:
@@ -158,6 +166,8 @@ class Process:
             system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
+        if self._registration.awaited:
+            self._loop.call_later(DECLARED_WITHIN, self._settle, self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
@@ -189,19 +199,31 @@ class Process:
         self._beacon.end()
         return cut
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that opened it, and not a child that was forked from that one."""
+        return system.pid() == self._me.pid
+
+    async def until_none_is_left(self) -> None:
+        """Wait until the functions have ended that still run after a drain."""
+        while self._runner.left:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether other processes use the ledger, as of the last heartbeat."""
+        return self._heartbeats.sees_others
+
     def execute(self, operation: Operation) -> Any:
         """Return what an operation returns, after its commit; from any thread.
 
         On the event loop this waits for as long as a blocked ledger may delay the schedule, no longer.
 
         Raises:
-            LedgerError: the ledger did not answer, or this is a child that a job forked; nothing was done.
+            LedgerError: the ledger did not answer; nothing was done.
         """
-        if system.pid() != self._me.pid:
-            # The thread that writes is not here: a fork takes only the thread that asked for it along.
-            raise LedgerError(FORKED)
         doing = self.writer.submit(operation)
-        on_loop = _running_loop() is self._loop
+        on_loop = running_loop() is self._loop
         try:
             return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
         except LedgerUnavailable as problem:
@@ -218,6 +240,38 @@ class Process:
             why = "it does not answer; it is not known whether anything was changed"
             raise LedgerError(self.ledger.unusable(why)) from None
 
+    def declare(self, job: Job) -> Registration:
+        """Take in a job that the code declares after the start, as if it had been there; from any thread.
+
+        Raises:
+            LedgerError: as by `execute`.
+        """
+        start, found = self._registration, Registration(0, set(), lost=0)
+        assert start is not None, "begin() comes first"
+        if self._me.role.claims:
+            found = self.execute(lambda connection: joining.declare(connection, self._me, job, start))
+        self._registry.declare(job)
+        self.call_soon(functools.partial(self._declared_now, job, found))
+        return found
+
+    def _declared_now(self, job: Job, found: Registration) -> None:
+        if job.id in found.watermarks:
+            self._clock.declare(job, found.watermarks[job.id])
+        self._take_over_now(found.claims)
+        self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+
+    def take_back(self, job_id: str) -> None:
+        """Let go of a job that the code declared, and no longer does; from any thread."""
+        self._registry.take_back(job_id)
+        self.call_soon(functools.partial(self._clock.drop, job_id))
+
+    def _settle(self, awaited: list[str]) -> None:
+        """Remove the jobs of the ledger that the code could have declared by now."""
+        left = [job_id for job_id in awaited if not self._registry.is_declared(job_id)]
+        if left and self._heartbeats.taking:
+            removing = self.writer.submit(lambda connection: joining.settle(connection, self._me, left))
+            removing.add_done_callback(_tell_removed)
+
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
         taken = [change for change in changes if self._registry.take(change)]
@@ -225,7 +279,7 @@ class Process:
             self._loop.call_soon_threadsafe(self._take_in_now, taken)
 
     def _take_in_now(self, changes: list[Change]) -> None:
-        for job_id, job, watermark, _serial in changes:
+        for job_id, job, watermark, _serial, _problem in changes:
             if job is not None and self.jobs.get(job_id) is job:
                 if self._me.role.claims:
                     self._clock.adopt(job, watermark)
@@ -260,6 +314,7 @@ class Process:
             if self._watchdog.stalled:
                 self._runner.admission.requeue_overdue()
         self._heartbeats.pulse(connection)
+        self._live_logs.write(connection, self._runner.logging())
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
@@ -324,7 +379,14 @@ class Process:
             self._runner.admission.dispatch(of_a_slot)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def _tell_removed(removing: Future[list[str]]) -> None:
+    """Say which jobs the code declares no more, once that is written down; else the next start does it."""
+    if not removing.cancelled() and removing.exception() is None and removing.result():
+        logger.info("removed from the schedule: {}", ", ".join(removing.result()))
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs on this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -103,6 +103,13 @@ class Runner:
         """How many runs have not ended: after a drain, functions that still are on their threads."""
         return len(self._under_way)
 
+    def logging(self) -> list[tuple[Claim, capture.Lines]]:
+        """Return the runs under way with what they have logged so far. Called on the ledger's thread."""
+        held = [
+            (claim, self._calls.lines(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
+        ]
+        return [(claim, lines) for claim, lines in held if lines is not None]
+
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
         for claim, _job, started in list(self._under_way.values()):

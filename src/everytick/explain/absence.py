@@ -62,8 +62,10 @@ def _removed(account: Account, tick: int) -> bool:
     if tick < removed and facts.is_tick(tick) is False:
         return False
     account.verdict = "removed"
-    by = account.who("remove")
+    by, renaming = account.who("remove"), facts.asked("rename")
     how = f"it was removed{by}" if by else "it was no longer in the schedule's code at a start"
+    if renaming is not None and renaming.at_us >= removed:
+        how = f"it was renamed, {renaming.note}, which has its history"
     order = "after that instant, with no run of it" if tick < removed else "before that instant"
     order = "at that very instant" if tick == removed else order
     account.say(f"the job was removed at {at(removed, facts.zone)}, {order}: {how}")

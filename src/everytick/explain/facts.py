@@ -18,6 +18,7 @@ from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
 from everytick.read.under_way import HeldCounts, count_held, held_runs
 from everytick.settings import SchedulerSettings
+from everytick.store import unreadable
 from sqlalchemy import Connection
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
@@ -133,6 +134,11 @@ class Facts:
     def at(self, tick: int) -> Any:
         """Return the row that accounts for a tick: its own, or the range in which it lies."""
         return runs_of_job.run_at(self.connection, self.job_id, tick)
+
+    def unreadable_at(self, tick: int) -> str | None:
+        """Return what makes the row of a tick unreadable, if it is there and cannot be read."""
+        found = unreadable.find(self.connection, 1, "scheduler_runs", job_id=self.job_id, tick_us=tick)
+        return str(found[0]) if found else None
 
     def newest_until(self, instant: int) -> Any:
         """Return the row of the newest tick up to an instant."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, tzinfo
+from typing import Any, TypeAlias
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -14,6 +15,7 @@ from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
 from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
+from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
 from everytick.text.instants import at, iso
@@ -24,6 +26,9 @@ from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
 from .outcomes import describe
+
+# A time, or what returns it for the zone of the job: `yesterday` is another day in each.
+When: TypeAlias = datetime | Callable[[tzinfo], datetime]
 
 VERDICTS = (
     # The tick has a run: the state of that run.
@@ -67,7 +72,7 @@ class Explanation:
 def why(
     ledger: Ledger,
     job_id: str,
-    when: datetime | None,
+    when: When | None,
     run_id: int | None,
     declared: dict[str, Job] | None,
     problem: str | None,
@@ -76,7 +81,7 @@ def why(
     """Explain a job at an instant, one of its runs, or, without either, its latest tick.
 
     Args:
-        when: the instant; without an offset it is in the job's zone.
+        when: the instant; without an offset it is in the job's zone, for which a function may ask.
         declared: the jobs of the working tree's schedule, None if it is not to be looked at; `problem`: why
             that does not load.
 
@@ -89,6 +94,7 @@ def why(
     with connect_checked(ledger) as connection:
         known = find_job(connection, job_id)
         if known is None:
+            unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
             return _never_started(job_id, declared, problem, list_job_ids(connection))
         job = None if declared is None else declared.get(job_id)
         facts = Facts(connection, known, job, problem, settings, declared is not None)
@@ -116,7 +122,7 @@ def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> li
     facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
-    return account.sentences
+    return account.sentences + [str(lost) for lost in unreadable.of_run(connection, row.run_id)]
 
 
 def _never_started(
@@ -137,19 +143,22 @@ def _never_started(
     return Explanation(job_id, None, "not_registered", [sentence], [], [])
 
 
-def _explain(account: Account, when: datetime | None, run_id: int | None) -> int | None:
+def _explain(account: Account, when: When | None, run_id: int | None) -> int | None:
     facts = account.facts
     if run_id is not None:
         row = facts.run(run_id)
+        if row is None:
+            unreadable.refuse(facts.connection, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
         if row is None or row.job_id != facts.job_id:
             raise NotFoundError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
         _of_row(account, row)
         return None if row.tick_us is None else int(row.tick_us)
     if when is None:
         return _latest(account)
-    tick = ticks.instant_in(when, facts.zone)
-    if when.tzinfo is None:
-        wall_clock_note(account, when)
+    asked = when(facts.zone) if callable(when) else when
+    tick = ticks.instant_in(asked, facts.zone)
+    if asked.tzinfo is None:
+        wall_clock_note(account, asked)
     _about(account, tick)
     return tick
 
@@ -161,7 +170,10 @@ def _about(account: Account, tick: int) -> None:
     inside = row is not None and tick not in (row.tick_us, row.last_tick_us)
     if inside and row.tick_us > facts.row.changed_us and facts.is_tick(tick) is False:
         row = None
-    if row is None:
+    if row is None and (unread := facts.unreadable_at(tick)):
+        account.verdict = "unreadable"
+        account.say(unread)
+    elif row is None:
         describe_absence(account, tick)
         _standing_in(account, tick)
     else:

@@ -106,6 +106,7 @@ class Job:
 
     given: the options that the declaration names; the others are the application's defaults.
     added: the job was added while running and is kept in the ledger, not declared in the code.
+    renamed_from: the id that it had before, whose history, pause and watermark it takes over.
     owner: what `remove()`, `modify()` and their like are asked of.
     """
 
@@ -121,6 +122,7 @@ class Job:
     startup_delay: int | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     added: bool = False
+    renamed_from: str | None = None
     owner: Any = field(default=None, repr=False, compare=False)
 
     @functools.cached_property

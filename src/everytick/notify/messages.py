@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from everytick.engine.capture import without_secrets
 from everytick.store.notices import Item
@@ -17,6 +18,8 @@ from everytick.text.wording import one_line
 _TITLE_LENGTH = 120
 _LINE_LENGTH = 400
 _BODY_LENGTH = 1_600
+# How much of the end of a log is told: lines, characters of a line, and characters in all.
+_LOG_LINES, _LOG_LINE_LENGTH, _LOG_LENGTH = 10, 160, 1_200
 
 
 class _Words(NamedTuple):
@@ -46,25 +49,62 @@ class Message:
     tone: str
 
 
-def trial_message(application: str) -> Message:
+@dataclass(frozen=True)
+class Page:
+    """Where people reach the dashboard; an empty `address`: nobody said."""
+
+    address: str
+
+    def of(self, item: Item) -> str:
+        """Return the address of the run that an incident is about, or of its job; empty if there is none."""
+        if not self.address or item.over_us is not None:
+            return ""
+        rest = f"run/{item.run_id}" if item.run_id is not None else f"job?{urlencode({'id': item.job_id})}"
+        return f"{self.address}/{rest}"
+
+
+def trial_message(application: str, page: Page) -> Message:
     """Return the message by which a channel is tried."""
-    body = f"This is a test. Alerts of {application} arrive here.\n\n{_from(application)}"
+    where = f"\nThey link to {page.address}\n" if page.address else ""
+    body = f"This is a test. Alerts of {application} arrive here.\n{where}\n{_from(application)}"
     return Message(_title(application, "a test of the alerts"), body, "success")
 
 
-def message(items: Sequence[Item], application: str, zone: tzinfo) -> Message:
-    """Return the one message that tells of all these incidents. Times are shown in the zone."""
+def message(items: Sequence[Item], application: str, zone: tzinfo, page: Page, log: str | None) -> Message:
+    """Return the one message that tells of all these incidents. Times are shown in the zone.
+
+    `log`: what the run logged, where one incident is told that is about one.
+    """
     ends = [item for item in items if item.over_us is not None]
     going = [item for item in items if item.over_us is None]
-    lines = [_line(item, zone) for item in [*going, *ends]]
+    lines = ["\n".join(filter(None, [_line(item, zone), page.of(item)])) for item in [*going, *ends]]
     if len(items) == 1:
         subject = _headline(items[0])
     else:
         parts = [f"{len(going)} went wrong" if going else "", f"{len(ends)} over" if ends else ""]
         subject = ", ".join(part for part in parts if part)
     tone = "success" if not going else "failure" if not ends else "warning"
-    body = f"{_fitting(lines)}\n\n{_from(application)}"
+    told = _end_of(log) if len(items) == 1 and going else ""
+    body = f"{_fitting(lines)}\n\n{told}{_from(application)}"
     return Message(_title(application, subject), body, tone)
+
+
+def _end_of(log: str | None) -> str:
+    """Return the end of a log, as it is told; nothing if there is none."""
+    # Masked as a whole: a secret may have several lines.
+    lines = [line for line in without_secrets(log or "").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    shown = [_cut(_printable(line), _LOG_LINE_LENGTH) for line in lines[-_LOG_LINES:]]
+    while sum(map(len, shown)) > _LOG_LENGTH:
+        del shown[0]
+    return "\n".join(["The end of its log:", *shown, "", ""])
+
+
+def _printable(line: str) -> str:
+    """Return a line of a log without what would steer a display; its indentation stays."""
+    clean = one_line(line)
+    return f"{' ' * (len(line) - len(line.lstrip(' ')))}{clean}"
 
 
 def _headline(item: Item) -> str:
@@ -82,7 +122,7 @@ def _times(item: Item) -> str:
 def _line(item: Item, zone: tzinfo) -> str:
     words, first = _WORDS[item.kind], at(item.first_us, zone)
     if item.over_us is None:
-        since = "" if item.count == 1 else f" since {first}"
+        since = "" if item.count == 1 else f" since {first}; the last"
         text = f"{item.job_id} {_times(item)}{since}: {item.detail}"
     else:
         number = "once" if item.count == 1 else f"{item.count:,} times since {first}"

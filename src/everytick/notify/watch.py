@@ -26,7 +26,7 @@ from loguru import logger
 from . import sender
 from .channels import Channel
 from .lateness import Lateness
-from .messages import message
+from .messages import Page, message
 
 _LOOK_SECONDS = 1.0
 _SEEN_SECONDS = 60.0
@@ -50,6 +50,7 @@ class Watch:
     ) -> None:
         self._channels, self._application, self._zone = channels, application, settings.zone
         self._jobs = jobs
+        self._page = Page(settings.scheduler_dashboard_url)
         self._window = int(settings.scheduler_alert_window * ticks.SECOND)
         self._kinds = settings.alert_kinds
         self._history = int(settings.scheduler_history_days * ticks.DAY)
@@ -164,16 +165,16 @@ class Watch:
             lambda inside: notices.take(inside, self._process_id, channel.key, self._window, sender.ALERTS)
         )
         if items:
-            name = "scheduler-alert"
-            thread = system.start_thread(self._send, name=name, args=(channel, items))
+            name, log = "scheduler-alert", notices.log_of(connection, items)
+            thread = system.start_thread(self._send, name=name, args=(channel, items, log))
             self._under_way[channel.key] = (thread, system.monotonic())
 
-    def _send(self, channel: Channel, items: list[notices.Item]) -> None:
+    def _send(self, channel: Channel, items: list[notices.Item], log: str | None) -> None:
         report = sender.Report(
             f"an alert by {channel.name} was not taken", f"alerts by {channel.name} are taken again"
         )
         try:
-            reason = channel.send(message(items, self._application, self._zone))
+            reason = channel.send(message(items, self._application, self._zone, self._page, log))
             if reason is None:
                 tries = self._do(lambda inside: notices.told(inside, self._process_id, channel.key, items))
                 report.taken(tries)

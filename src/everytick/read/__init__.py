@@ -4,15 +4,19 @@ Works while a scheduler runs, or none does. The user's schedule is never loaded:
 and defaults are handed in.
 
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
+- `job_list`, `job_options`: a list of jobs, filtered and sorted; the options that a job was declared with
+- `overview`, `endings`, `late`, `hourly`: what fails, is late, paused or long, and the last day by hours
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed
+- `chosen`: the jobs and runs that an action on several is about
 - `resuming`: what the end of a pause would do, and what waits for it
-- `runs`, `run_pages`: what became of each tick, by filters, and part by part as a list that goes on
+- `runs`, `run_pages`, `run_counts`: what became of each tick, by filters: as a list, part by part, by states
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end
+- `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what

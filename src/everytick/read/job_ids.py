@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from everytick.errors import NotFoundError
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.text.wording import no_job
@@ -19,9 +20,10 @@ def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
 
 
 def check_job(connection: Connection, job_id: str) -> None:
-    """Raise NotFoundError if the ledger never heard of a job."""
+    """Raise NotFoundError if the ledger never heard of a job, or its row cannot be read."""
     known = list_job_ids(connection)
     if job_id not in known:
+        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, known)
 
 
@@ -41,6 +43,12 @@ def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
             raise no_such_job(pattern, job_ids)
         found |= meant
     return found
+
+
+def natural(job_id: str) -> list[tuple[bool, int, str]]:
+    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
+    parts = re.findall(r"\d+|\D+", job_id)
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def list_job_ids(connection: Connection) -> list[str]:

@@ -6,7 +6,6 @@ has loaded the code hands them in as declared jobs; this module never loads it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
 
+from .job_ids import natural
 from .known_job import Declared, KnownJob, read_jobs
 from .last_runs import Recent, recent
 from .runs import FAILED
@@ -111,23 +111,24 @@ def _by_next_run(row: JobRow) -> tuple[bool, str]:
     return row["next_run"] is None, row["next_run"] or ""
 
 
-def _by_id(row: JobRow) -> list[tuple[int, str]]:
-    """Return what sorts ids as people do: `sync_2` before `sync_10`."""
-    parts = re.findall(r"\d+|\D+", row["id"])
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
 # state: those that cannot run first, then those whose last run failed, then the paused ones.
-ORDERS: dict[str, Callable[[JobRow], Any]] = {"state": _by_state, "next": _by_next_run, "id": _by_id}
+ORDERS: dict[str, Callable[[JobRow], Any]] = {
+    "state": _by_state,
+    "next": _by_next_run,
+    "id": lambda row: natural(row["id"]),
+}
 
 
 def job_row(connection: Connection, job: KnownJob, declared: Declared) -> JobRow:
-    """Return a job as `job_rows` does, from the ledger alone.
+    """Return a job as `job_rows` does, as the ledger has it.
 
-    `max_instances` and `declared_at` are null for the code's jobs: the ledger does not know them. `declared`:
-    see `KnownJob`.
+    `max_instances` and `declared_at` of the code's jobs, which the ledger does not know, are those of
+    `declared`; null if that lacks them.
     """
-    return {**_ledger_row(job, declared), **_outcomes(recent(connection, [job.id])[job.id])}
+    definition = _ledger_row(job, declared)
+    if (in_code := declared.in_code.get(job.id)) is not None:
+        definition["max_instances"], definition["declared_at"] = in_code.options.max_instances, in_code.where
+    return {**definition, **_outcomes(recent(connection, [job.id])[job.id])}
 
 
 def added_jobs(ledger: Ledger, declared: Declared, begin: int, end: int) -> list[Job]:

@@ -6,10 +6,10 @@ hold the options of a job that is declared in the user's code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from everytick.engine.registry import load
 from everytick.model import ticks
@@ -18,18 +18,19 @@ from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.settings import SchedulerSettings
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.querying import added_row
 from everytick.store.records import is_paused
 from everytick.text.schedules import in_words
 from everytick.text.wording import one_line
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from .job_ids import list_job_ids, no_such_job
-from .paging import Page
+from .processes import reports
 
 _jobs = schema.jobs.c
-_IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
+# The conditions for jobs that may still have ticks.
+IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
 _ORDER = (_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
 # Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not set.
 _DUE = (
@@ -42,14 +43,16 @@ _DUE = (
         _jobs.removed_us,
         _jobs.exhausted_us,
         _jobs.schedule_data,
+        _jobs.queue,
         _jobs.call_data.is_not(None).label("was_added"),
     )
-    .where(*_IN_FORCE)
+    .where(*IN_FORCE)
     .order_by(*_ORDER)
 )
 
 
-class Declared(NamedTuple):
+@dataclass(frozen=True)
+class Declared:
     """The declarations of the user's schedule.
 
     jobs: those that stand in the code.
@@ -60,6 +63,11 @@ class Declared(NamedTuple):
     jobs: Sequence[Job]
     defaults: Mapping[str, Any]
     allowed: AllowedFunctions
+
+    @cached_property
+    def in_code(self) -> dict[str, Job]:
+        """The jobs that stand in the code, by their ids: a schedule that runs has added ones, too."""
+        return {job.id: job for job in self.jobs if not job.added}
 
 
 def undeclared(settings: SchedulerSettings) -> Declared:
@@ -116,11 +124,16 @@ class DueJob:
         return self.schedule.next_tick(max(self.now, self.row.watermark_us))
 
 
+@dataclass(frozen=True)
 class KnownJob(DueJob):
     """A job in the ledger with all that is known of it.
 
+    reported: why a process that is up cannot run it, as that process says.
+
     `declared` of its methods: what the user's code says, or `undeclared` where nobody looks at it.
     """
+
+    reported: str | None = None
 
     @property
     def zone_name(self) -> str:
@@ -159,13 +172,14 @@ class KnownJob(DueJob):
     def load(self, declared: Declared) -> tuple[Job | None, str | None]:
         """Return it as it would run, or why it cannot run here. Nothing is imported for it.
 
-        Both are None of a job in the code.
+        Both, if only the process that runs can tell why it cannot. Both are None of a job in the code.
         """
         if not self.was_added:
             return None, None
         try:
-            filled_in = _filled_in(read_call(self.row.call_data), declared)
-            return load(added_row(self.row), filled_in, declared.allowed.look_up), None
+            call = read_call(self.row.call_data)
+            job = load(added_row(self.row), call, _filled_in(call, declared), declared.allowed.look_up)
+            return job, self.reported
         except Exception as problem:
             # Not only ValueError: whatever a row holds, it is that row's trouble alone (R8).
             return None, one_line(str(problem)) or type(problem).__name__
@@ -189,17 +203,18 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 def find_job(connection: Connection, job_id: str) -> KnownJob | None:
     """Return a job, also one that is gone; None if the ledger never heard of it."""
     row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
-    return None if row is None else KnownJob(row, ticks.now())
+    return None if row is None else _with_reports(connection, [row])[0]
 
 
 def read_job(connection: Connection, job_id: str) -> KnownJob:
     """Return a job, also one that is gone.
 
     Raises:
-        NotFoundError: the ledger never heard of it.
+        NotFoundError: the ledger never heard of it, or its row cannot be read.
     """
     found = find_job(connection, job_id)
     if found is None:
+        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, list_job_ids(connection))
     return found
 
@@ -208,8 +223,7 @@ def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     """Return all jobs, also those that are gone; those of the code first, then as they were registered."""
     # The whole table: it has one row for each job.
     query = select(schema.jobs).where(*conditions).order_by(*_ORDER)
-    now = ticks.now()
-    return [KnownJob(row, now) for row in connection.execute(query)]
+    return _with_reports(connection, connection.execute(query))
 
 
 def jobs_due(connection: Connection) -> list[DueJob]:
@@ -220,7 +234,7 @@ def jobs_due(connection: Connection) -> list[DueJob]:
 
 def jobs_in_force(connection: Connection) -> list[KnownJob]:
     """Return the jobs that may still have ticks, in the order of `read_jobs`."""
-    return read_jobs(connection, *_IN_FORCE)
+    return read_jobs(connection, *IN_FORCE)
 
 
 def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]:
@@ -229,21 +243,7 @@ def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]
     return {job.id: job for job in found}
 
 
-def search_jobs(connection: Connection, text: str, size: int, offset: int) -> Page[KnownJob]:
-    """Return a part of the jobs in force with a text in id or name, in the order of their ids.
-
-    Whether in small letters or large ones: SQLite knows these of English alone, PostgreSQL those of its
-    locale, so they are compared here.
-    """
-    query = select(schema.jobs).where(*_IN_FORCE).order_by(_jobs.job_id)
-    if text:
-        wanted = text.casefold()
-        named = connection.execute(query.with_only_columns(_jobs.job_id, _jobs.name))
-        found = [job_id for job_id, name in named if wanted in job_id.casefold() or wanted in name.casefold()]
-        total = len(found)
-        query = query.where(_jobs.job_id.in_(found[offset : offset + size]))
-    else:
-        total = connection.scalar(select(func.count()).select_from(schema.jobs).where(*_IN_FORCE)) or 0
-        query = query.limit(size).offset(offset)
-    now = ticks.now()
-    return Page([KnownJob(row, now) for row in connection.execute(query)], total, size, offset)
+def _with_reports(connection: Connection, rows: Iterable[Any]) -> list[KnownJob]:
+    """Return the jobs of these rows, with what the processes that are up say of them."""
+    now, reported = ticks.now(), reports(connection)
+    return [KnownJob(row, now, reported.get(row.job_id)) for row in rows]

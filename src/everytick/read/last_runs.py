@@ -23,9 +23,11 @@ MEASURED = 100
 # The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
 _RAN = ("succeeded", "failed", "timed_out")
 # The outcomes of a run that did not succeed, and that no person stopped.
-_BAD = ("failed", "timed_out", "lost")
+FAILURES = ("failed", "timed_out", "lost")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200
+# The most runs that are counted as failed one after another.
+MOST_IN_A_ROW = 200
 # Rows are looked through no further back than this, where most were skipped.
 _DEPTH = 5_000
 
@@ -92,7 +94,7 @@ def failed_in_a_row(connection: Connection, job_id: str) -> list[Any]:
     Newest first, at most two hundred, with run_id, state and error.
     """
     found = connection.execute(_OF_TICKS, {"job_id": job_id})
-    return list(itertools.takewhile(lambda row: row.state in _BAD, found))
+    return list(itertools.takewhile(lambda row: row.state in FAILURES, found))
 
 
 def last_success(connection: Connection, job_id: str, depth: int) -> int | None:
@@ -148,7 +150,7 @@ def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[An
 def _of_ticks() -> Select[Any]:
     columns = (_runs.run_id, STATE, type_coerce(_runs.error, Masked).label("error"), _runs.finished_us)
     walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
-    return _first(walk.subquery(), _USUAL, [lambda c: c.state != "skipped"])
+    return _first(walk.subquery(), MOST_IN_A_ROW, [lambda c: c.state != "skipped"])
 
 
 _OF_TICKS = _of_ticks()

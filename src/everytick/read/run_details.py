@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
 
+from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
@@ -20,7 +21,7 @@ from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
 from .run_columns import without_secrets
-from .runs import read_run, shown
+from .runs import RUN_STATES, RunFilter, read_run, run_rows, shown
 
 T = TypeVar("T")
 
@@ -37,6 +38,19 @@ def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
     """
     with connect_checked(ledger) as connection:
         return details_of(connection, read_run(connection, run_id))
+
+
+def newest_details(ledger: Ledger, job_id: str, limit: int) -> list[schemas.RunDetails]:
+    """Return the newest runs of a job, ticks that were skipped left aside, oldest first.
+
+    Raises:
+        NotFoundError: the ledger never heard of the job, or it has no run.
+        LedgerError: the ledger cannot be read.
+    """
+    rows = run_rows(ledger, limit, RunFilter(job_id, RUN_STATES))
+    if not rows:
+        raise NotFoundError(f"the job {job_id!r} has no run yet")
+    return [run_details(ledger, row["run_id"]) for row in reversed(rows)]
 
 
 def details_of(connection: Connection, row: Any) -> schemas.RunDetails:

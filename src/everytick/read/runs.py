@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from everytick.errors import ConfigurationError, NotFoundError, nearest
 from everytick.model import ticks
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
 from everytick.text.durations import seconds_between
@@ -26,6 +26,8 @@ STATES = (
     *UNDER_WAY,
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
 )
+# Those of runs, not of ticks that were skipped.
+RUN_STATES = STATES[:-1]
 # Outcomes that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
@@ -43,6 +45,7 @@ class RunFilter:
 
     since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
     yet: it is later than any `since`, and than an `until` that has passed.
+    id_part, error: text that the id of its job, and its error, has in it; capitals do not count.
     """
 
     job_id: str | None = None
@@ -50,6 +53,8 @@ class RunFilter:
     reasons: Sequence[str] = ()
     since: int | None = None
     until: int | None = None
+    id_part: str = ""
+    error: str = ""
 
     def check(self) -> None:
         """Raise ConfigurationError for a state or a reason that does not exist."""
@@ -71,6 +76,10 @@ class RunFilter:
             found.append(STATE.in_(self.states))
         if self.reasons:
             found.append(_runs.reason.in_(self.reasons))
+        if self.id_part:
+            found.append(_runs.job_id.icontains(self.id_part, autoescape=True))
+        if self.error:
+            found.append(_runs.error.icontains(self.error, autoescape=True))
         return found
 
     def matches(self, row: Any) -> bool:
@@ -79,7 +88,22 @@ class RunFilter:
             (self.job_id is None or row.job_id == self.job_id)
             and (not self.states or row.state in self.states)
             and (not self.reasons or row.reason in self.reasons)
+            and self.id_part.lower() in row.job_id.lower()
+            and self.has_error(row.error)
         )
+
+    def has_error(self, error: str | None) -> bool:
+        """Return whether an error, as people may see it, has the text in it.
+
+        The ledger looks at errors as they were written. Without this, a search would tell whether a secret
+        that is masked since begins with some letters.
+        """
+        return not self.error or self.error.lower() in (error or "").lower()
+
+    def ended_before(self, until: int) -> ColumnElement[bool]:
+        """Return the condition that a run ended before an instant, or is under way if that is wanted."""
+        ended = _runs.finished_us < until
+        return or_(ended, _runs.finished_us.is_(None)) if self.wants_under_way() else ended
 
     def is_by_time(self) -> bool:
         """Return whether to look through runs by their time, rather than by their job."""
@@ -91,37 +115,25 @@ class RunFilter:
         return states and (self.until is None or self.until > ticks.now())
 
 
-def run_rows(
-    ledger: Ledger,
-    limit: int,
-    job_id: str | None = None,
-    state: str | Sequence[str] | None = None,
-    *,
-    reasons: Sequence[str] = (),
-    since: int | None = None,
-    until: int | None = None,
-) -> list[RunRow]:
-    """Return runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
+def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
+    """Return wanted runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
     `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
     has also `last_tick` and `count` (null while it is not known).
-
-    `since`, `until`: see `RunFilter`.
 
     Raises:
         ConfigurationError: there is no such state or reason.
         NotFoundError: the ledger never heard of the job.
         LedgerError: the ledger cannot be read.
     """
-    states = (state,) if isinstance(state, str) else tuple(state or ())
-    wanted = RunFilter(job_id, states, tuple(reasons), since, until)
     wanted.check()
     if not ledger.exists():
         return []
     with connect_checked(ledger) as connection:
-        found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
-        if not found and job_id is not None:
-            check_job(connection, job_id)
+        rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+        found = [row for row in rows if wanted.has_error(row.error)]
+        if not found and wanted.job_id is not None:
+            check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
     # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
@@ -140,9 +152,10 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
 
 
 def read_run(connection: Connection, run_id: int) -> Any:
-    """Return the row of a run; raise NotFoundError if there is none."""
+    """Return the row of a run; raise NotFoundError if there is none, or it cannot be read."""
     row = find_run(connection, run_id)
     if row is None:
+        unreadable.refuse(connection, "scheduler_runs", run_id=run_id)
         raise NotFoundError(no_run(run_id))
     return row
 
@@ -167,41 +180,49 @@ def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
     conditions = wanted.conditions()
     every = select(*RUN).limit(limit)
     if wanted.is_by_time():
-        return [*_under_way(wanted), _ended(wanted).limit(limit)]
+        ended = ended_walk(wanted, *RUN).where(*conditions_beside_index(wanted))
+        return [*under_way_queries(wanted, *RUN), ended.limit(limit)]
     if wanted.job_id is not None:
         if wanted.until is not None:
-            ended = _runs.finished_us < wanted.until
-            conditions.append(or_(ended, _runs.finished_us.is_(None)) if wanted.wants_under_way() else ended)
+            conditions.append(wanted.ended_before(wanted.until))
         walks = (with_tick(wanted.job_id), without_tick(wanted.job_id))
         return [walk.where(*conditions).limit(limit) for walk in walks]
     if wanted.states and all(state in UNDER_WAY for state in wanted.states):
-        return _under_way(wanted)
+        return under_way_queries(wanted, *RUN)
     # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.
     return [every.where(*conditions).order_by(_runs.run_id.desc())]
 
 
-def _under_way(wanted: RunFilter) -> list[Select[Any]]:
-    """By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows, in no order.
+def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[Select[Any]]:
+    """Return the queries for wanted runs that have not ended.
 
-    Asked for an order, the planner would walk the primary key instead.
+    By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows, in no order. Asked for an
+    order, the planner would walk the primary key instead.
     """
     if not wanted.wants_under_way():
         return []
-    query = select(*RUN).where(*wanted.conditions())
+    query = select(*columns).where(*conditions_beside_index(wanted))
     return [query.where(text(HELD)), query.where(text(WAITING))]
 
 
-def _ended(wanted: RunFilter) -> Select[Any]:
-    """By the index scheduler_runs_finished."""
-    # As an expression, since the planner would take the index that begins with the job, and sort.
-    job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
-    others = RunFilter(states=wanted.states, reasons=wanted.reasons).conditions()
-    query = select(*RUN).where(_runs.finished_us.is_not(None), *job, *others)
+def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Return the query for all runs that ended in the wanted time, the last end first.
+
+    By the index scheduler_runs_finished; which of them are wanted say `conditions_beside_index`.
+    """
+    query = select(*columns).where(_runs.finished_us.is_not(None))
     if wanted.since is not None:
         query = query.where(_runs.finished_us >= wanted.since)
     if wanted.until is not None:
         query = query.where(_runs.finished_us < wanted.until)
     return query.order_by(_runs.finished_us.desc(), _runs.run_id.desc())
+
+
+def conditions_beside_index(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions on runs that are found by an index which does not begin with the job."""
+    # As an expression: the planner would take the one that does, and sort, or read all runs of the job.
+    job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
+    return [*job, *replace(wanted, job_id=None).conditions()]
 
 
 def _newest_end(row: Any) -> tuple[int, int]:

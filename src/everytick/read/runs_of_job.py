@@ -11,7 +11,7 @@ from typing import Any
 from everytick.store import schema
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, select
 
-from .run_columns import RUN
+from .run_columns import RUN, STATE
 
 _runs = schema.runs.c
 
@@ -39,6 +39,17 @@ def run_at(connection: Connection, job_id: str, tick: int) -> Any:
 def newest_until(connection: Connection, job_id: str, instant: int) -> Any:
     """Return the row of the newest tick up to an instant, or None."""
     return connection.execute(with_tick(job_id).where(_runs.tick_us <= instant).limit(1)).first()
+
+
+def beside(connection: Connection, row: Any) -> tuple[Any, Any]:
+    """Return the runs before and after a run of a job, or None: by ticks, or among those without a tick."""
+    if row.tick_us is None:
+        walk, key, here = without_tick(row.job_id), _runs.run_id, row.run_id
+    else:
+        walk, key, here = with_tick(row.job_id), _runs.tick_us, row.tick_us
+    walk = walk.with_only_columns(_runs.run_id, STATE).limit(1)
+    later = walk.where(key > here).order_by(None).order_by(key)
+    return connection.execute(walk.where(key < here)).first(), connection.execute(later).first()
 
 
 def newest_without_tick(connection: Connection, job_id: str) -> Any:

@@ -47,10 +47,31 @@ class JobDefinition(JobPause):
     next_run: Annotated[Time | None, Field(description="null while it is paused or when it has no tick left")]
     runs_at_each_start: bool
     max_instances: Annotated[
-        int | None, Field(description="only of a job that was added while running and can run")
+        int | None, Field(description="null of a job whose code is not loaded here, or that cannot run")
     ]
-    declared_at: Annotated[str | None, Field(description="null: the ledger does not know it")]
+    declared_at: Annotated[
+        str | None,
+        Field(description="file and line; null where the code is not loaded, or it was added later"),
+    ]
     problem: Annotated[str | None, Field(description="why a job that was added while running cannot run")]
+
+
+class JobOptions(TypedDict):
+    """What was declared of a job beside its trigger. Lengths are seconds."""
+
+    arguments: Annotated[list[str], Field(description="as the call in the code has them, without secrets")]
+    misfire_grace_time: Annotated[float | None, Field(description="null: without limit")]
+    coalesce: bool
+    max_instances: int
+    max_catch_up: int
+    timeout: float | None
+    retries: int
+    retry_delay: float
+    on_crash: Annotated[str, Field(description="rerun or skip")]
+    queue: str
+    alert: bool
+    ping: Annotated[bool, Field(description="whether an address is called; which one is a secret")]
+    jitter: float
 
 
 class JobRow(JobDefinition, JobOutcomes):
@@ -137,6 +158,86 @@ class RunDetails(RunRow):
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
     attempts: list[Attempt]
+
+
+class FailingJob(TypedDict):
+    """A job whose newest run failed."""
+
+    job_id: str
+    since: Annotated[Time, Field(description="when the first of the runs that failed in a row ended")]
+    in_a_row: int
+    at_least: Annotated[bool, Field(description="true where more may have failed than were counted")]
+    run_id: Annotated[int, Field(description="the newest run, like `state`, `error` and `ended_at`")]
+    state: str
+    error: str | None
+    ended_at: Time
+
+
+class LateJob(TypedDict):
+    """A job of which something is due and has not begun."""
+
+    job_id: str
+    since: Time
+    ticks: Annotated[
+        int | None, Field(description="not claimed; 0: a run that was claimed waits; null: too many to count")
+    ]
+
+
+class PausedJob(TypedDict):
+    """A paused job."""
+
+    job_id: str
+    since: Time
+    until: Time | None
+    note: str | None
+
+
+class LongRun(TypedDict):
+    """A run that goes on for longer than most of its job, or for most of its timeout."""
+
+    run_id: int
+    job_id: str
+    started_at: Time
+    usual: Annotated[Seconds | None, Field(description="95 of 100 runs took no longer; seconds")]
+    timeout: Annotated[
+        Seconds | None, Field(description="seconds; null where there is none or it is not known")
+    ]
+
+
+class Queue(TypedDict):
+    """A queue in which runs are due and wait for a slot."""
+
+    name: str
+    waiting: int
+    oldest_due_at: Time
+
+
+class Hour(TypedDict):
+    """The runs that ended in an hour; skipped ticks are no runs."""
+
+    begin: Time
+    runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
+    failed: int | None
+
+
+class Overview(TypedDict):
+    """Whether all is well. Of each list at most twenty; `counts` has how many there are."""
+
+    well: Annotated[bool, Field(description="a scheduler is up, no job fails, and none is late")]
+    sentence: str
+    jobs: int
+    counts: Annotated[dict[str, int], Field(description="failing, late, paused, long")]
+    failing: list[FailingJob]
+    late: list[LateJob]
+    paused: list[PausedJob]
+    long: list[LongRun]
+    running: Annotated[int, Field(description="runs that go on now")]
+    slots: Annotated[
+        int, Field(description="runs that could go on at once, if all processes have the setting of this one")
+    ]
+    next_tick: Time | None
+    queues: list[Queue]
+    hours: Annotated[list[Hour], Field(description="the last 24, the oldest first")]
 
 
 class Fire(TypedDict):

@@ -8,6 +8,7 @@ Where it is:
 - `postgres`, `postgres_connection`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `querying`: reading it by SQLAlchemy
+- `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
 
 Its operations, each inside of a transaction:
@@ -15,7 +16,7 @@ Its operations, each inside of a transaction:
 - `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
-- `definitions`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `definitions`, `renaming`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

@@ -10,7 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses
+from . import gaps, pauses, renaming
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -20,8 +20,15 @@ from .records import AddedRow, JobState, Registration, settled_until
 _PIECE = 1_000
 
 
-def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
-    """Bring the definitions up to date with the code (R8); the differences go into `found`."""
+def define(
+    connection: Connection, jobs: Sequence[Job], now: int, found: Registration, *, is_whole: bool = True
+) -> None:
+    """Bring the definitions up to date with the code (R8); the differences go into `found`.
+
+    `is_whole`: these are all jobs of the code. Else further ones may follow (`define_late`), and those that
+    have not come by then are to be removed (`remove_undeclared`).
+    """
+    renaming.carry_over(connection, jobs, now, found)
     known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
     for job in jobs:
@@ -38,9 +45,32 @@ def define(connection: Connection, jobs: Sequence[Job], now: int, found: Registr
             continue
         if state.call_data is not None:
             pauses.end_if_over(connection, state)
+        elif not is_whole:
+            found.awaited.append(state.job_id)
         else:
             remove(connection, state, now)
             found.removed.append(state.job_id)
+
+
+def define_late(connection: Connection, job: Job, now: int, found: Registration) -> None:
+    """Bring one definition up to date with code that declares it after the start."""
+    renaming.carry_over(connection, [job], now, found)
+    state = pauses.read(connection, job.id)
+    if state is None:
+        _insert(connection, [job], now, now)
+        found.added.append(job.id)
+        found.watermarks[job.id] = now
+    else:
+        _update(connection, job, state, now, found)
+
+
+def remove_undeclared(connection: Connection, job_ids: Iterable[str], now: int) -> list[str]:
+    """Remove those of these jobs that stand as jobs of the code in the ledger; return them."""
+    states = [pauses.read(connection, job_id) for job_id in job_ids]
+    left = [it for it in states if it and it.removed is None and it.call_data is None]
+    for state in left:
+        remove(connection, state, now)
+    return [state.job_id for state in left]
 
 
 def find_added(connection: Connection, now: int, found: Registration) -> None:
@@ -152,7 +182,13 @@ def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: in
 
 
 def _update(
-    connection: Connection, job: Job, known: JobState, now: int, found: Registration, *, is_kept: bool
+    connection: Connection,
+    job: Job,
+    known: JobState,
+    now: int,
+    found: Registration,
+    *,
+    is_kept: bool = False,
 ) -> None:
     if pauses.end_if_over(connection, known, job.schedule):
         known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))

@@ -105,6 +105,27 @@ SET removed_us = :now, serial = CASE WHEN serial IS NULL THEN NULL
 WHERE job_id = :job_id AND removed_us IS NULL
 """
 
+# A job that is in force under a former id goes on under another one.
+FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"
+
+_COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
+       watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us"""
+COPY_JOB = f"""
+INSERT INTO scheduler_jobs (job_id, {_COLUMNS})
+SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former
+"""
+
+# A tick, and the run of a start, has one outcome: what both ids have on record stays where it is.
+_MOVE_RUNS = """
+UPDATE scheduler_runs SET job_id = :job_id WHERE job_id = :former AND NOT EXISTS (
+    SELECT 1 FROM scheduler_runs AS kept WHERE kept.job_id = :job_id
+    AND (kept.tick_us = scheduler_runs.tick_us OR kept.start_number = scheduler_runs.start_number))
+"""
+MOVE_HISTORY = [
+    _MOVE_RUNS,
+    "UPDATE scheduler_incidents SET job_id = :job_id WHERE job_id = :former",
+]
+
 PAUSE_JOB = """
 UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until
 WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL

@@ -14,12 +14,18 @@ from .records import Identity, Registration
 
 
 def register(
-    connection: Connection, me: Identity, jobs: Sequence[Job], application: str | None
+    connection: Connection,
+    me: Identity,
+    jobs: Sequence[Job],
+    application: str | None,
+    *,
+    is_whole: bool = True,
 ) -> Registration:
     """Join: clear away provably dead processes, bring the definitions up to date, claim startup runs.
 
     Startup runs belong to a start of the *schedule*: a process that finds another one alive joins its start.
-    A worker takes the schedule as it is in force, and its starts as they are counted.
+    A worker takes the schedule as it is in force, and its starts as they are counted. `is_whole`: these are
+    all jobs of the code, see `definitions.define`.
 
     Raises:
         LedgerError: the ledger was moved away, is not complete, or is another application's.
@@ -34,12 +40,31 @@ def register(
         found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
     workers.enter(connection, me, found.start_number)
     if me.role.claims:
-        definitions.define(connection, jobs, now, found)
+        definitions.define(connection, jobs, now, found, is_whole=is_whole)
     definitions.find_added(connection, now, found)
     definitions.find_paused(connection, now, found)
     if me.role.claims and not found.peers:
         found.claims = claims.claim_startup(connection, me, jobs, found.start_number)
     return found
+
+
+def declare(connection: Connection, me: Identity, job: Job, start: Registration) -> Registration:
+    """Take in a job that the code declares after this process has joined, as if it had been there then."""
+    found = Registration(start.start_number, start.peers, lost=0)
+    definitions.define_late(connection, job, ticks.now(), found)
+    if not start.peers:
+        found.claims = claims.claim_startup(connection, me, [job], start.start_number)
+    return found
+
+
+def settle(connection: Connection, me: Identity, awaited: Sequence[str]) -> list[str]:
+    """Remove jobs that the code was awaited to declare, but did not; return them.
+
+    None where another process came later: the newest decides what the code is.
+    """
+    if connection.execute(sql.CAME_LATER, {"process_id": me.process_id}).fetchone():
+        return []
+    return definitions.remove_undeclared(connection, awaited, ticks.now())
 
 
 def _clear_dead(connection: Connection, me: Identity) -> Registration:

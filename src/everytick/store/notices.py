@@ -28,7 +28,7 @@ _STALE = 7 * ticks.DAY
 # By scheduler_incidents_changed, then by primary key.
 _LIST = """
 SELECT incidents.incident_id, job_id, kind, first_us, last_us, count, detail, over_us, told_count, told_us,
-       told_over_us
+       told_over_us, run_id
 FROM scheduler_incidents AS incidents LEFT JOIN scheduler_notices AS notices
     ON notices.incident_id = incidents.incident_id AND notices.channel = :channel
 WHERE changed_us >= :since
@@ -40,6 +40,13 @@ ORDER BY incidents.incident_id
 _PACE = """
 SELECT count(DISTINCT told_us), max(told_us) FROM scheduler_notices
 WHERE channel = :channel AND told_us > :after AND told_us <= :now
+"""
+
+# By primary key. The log of the attempt that was told: the next one may have begun.
+_READ_LOG = """
+SELECT text FROM scheduler_logs WHERE run_id = :run_id
+  AND attempt <= (SELECT told_attempt FROM scheduler_runs WHERE run_id = :run_id)
+ORDER BY attempt DESC LIMIT 1
 """
 
 _READ_CHANNEL = """
@@ -73,6 +80,7 @@ class Item:
     """An incident, as one channel is to be told of it. Instants are microseconds UTC.
 
     `told_count`, `told_us`, `told_over_us`: what it was told last; None for nothing.
+    run_id: the last run that it is about; None for a tick that is late.
     """
 
     incident_id: int
@@ -86,6 +94,7 @@ class Item:
     told_count: int | None
     told_us: int | None
     told_over_us: int | None
+    run_id: int | None
 
 
 def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
@@ -122,6 +131,14 @@ def take(connection: Connection, process_id: str, channel: str, window: int, bac
         values = {"process_id": process_id, "channel": channel, "until": ticks.now() + _HOLD}
         connection.execute(_HOLD_CHANNEL, values)
     return items
+
+
+def log_of(connection: Connection, items: Sequence[Item]) -> str | None:
+    """Return what the run of an incident logged that goes on; None for several incidents, or for no log."""
+    if len(items) != 1 or items[0].over_us is not None:
+        return None
+    row = connection.execute(_READ_LOG, {"run_id": items[0].run_id}).fetchone()
+    return None if row is None else str(row[0])
 
 
 def told(connection: Connection, process_id: str, channel: str, items: Sequence[Item]) -> int:

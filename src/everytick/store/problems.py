@@ -64,15 +64,17 @@ def of_late(job_id: str, due: int, zone: tzinfo) -> Problem:
 def _detail(row: dict[str, Any], now: int, zone: tzinfo) -> str:
     if row["state"] == "skipped":
         return f"{_which(row, zone)}: {_WHY_SKIPPED[row['reason']]}"
-    detail = row["error"] or row["state"].replace("_", " ")
+    error = row["error"] or row["state"].replace("_", " ")
+    # First the parts that are sure to be short: the end of a long line is cut.
+    attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
+    detail = f"run {row['run_id']}, {_which(row, zone)}{attempt}: {error}"
     if row["state"] == "lost" and row["again"]:
         detail += "; it began again"
     elif row["state"] == "lost" and (row["rerun_until_us"] or 0) >= now:
         detail += "; it is to begin again"
     elif row["state"] == "lost" and row["crashes"] >= MOST_CRASHES:
         detail += f"; given up after {row['crashes'] + 1} attempts that were cut off"
-    attempt = f", attempt {row['attempt']}" if row["attempt"] > 1 else ""
-    return f"{detail} (run {row['run_id']}, {_which(row, zone)}{attempt})"
+    return detail
 
 
 def _which(row: dict[str, Any], zone: tzinfo) -> str:

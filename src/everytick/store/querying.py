@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
+from everytick.app import typed
 from everytick.errors import LedgerError, LedgerUnavailable
 
-from . import migration_fence, owner
+from . import migration_fence, owner, unreadable
 from .connections import one_line
 from .database import Ledger
 from .records import AddedRow
@@ -57,15 +58,20 @@ def why_unused(connection: sqlalchemy.Connection, application: str | None) -> st
 
 
 def remark(ledger: Ledger) -> str | None:
-    """Return the sentence that says why a ledger does not show the application's present, if so.
+    """Return the sentence that says why a ledger does not show the application's present, or not all of it.
 
     Raises nothing: who reads the ledger itself finds out what else is wrong with it.
     """
     try:
         with connect_checked(ledger) as connection:
-            return why_unused(connection, ledger.application)
+            return why_unused(connection, ledger.application) or _unreadable_jobs(connection)
     except LedgerError:
         return None
+
+
+def _unreadable_jobs(connection: sqlalchemy.Connection) -> str | None:
+    found = unreadable.find(connection, 1, "scheduler_jobs")
+    return f"{found[0]}; `{typed('doctor')}` lists all such rows, which are left out here" if found else None
 
 
 class _Plain:

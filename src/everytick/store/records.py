@@ -178,6 +178,10 @@ class Registration:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    # The former id of each job that was renamed.
+    renamed: dict[str, str] = field(default_factory=dict)
+    # Of a schedule that is not whole yet: jobs of an earlier start that may still be declared.
+    awaited: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
 

@@ -104,6 +104,13 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
     return True
 
 
+def keep_logs(connection: Connection, found: Iterable[tuple[Claim, str]]) -> None:
+    """Record what attempts have logged so far."""
+    for held, text in found:
+        values = {"run_id": held.run_id, "attempt": held.attempt, "text": text}
+        connection.execute(sql.INSERT_LOG, values)
+
+
 def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Record outcomes that are `plain`; return those of which the lease was lost in the meantime."""
     rows = [

@@ -14,6 +14,7 @@ from weakref import WeakSet
 from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError
 from everytick.system import system
 
+from . import unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
 from .connections import Connection
 from .database import VARIABLE, Ledger
@@ -107,6 +108,7 @@ class SqliteLedger(Ledger):
         )
         _open.add(connection)
         connection.leads_to = self.file_identity()
+        connection.text_factory = unreadable.as_text
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         else:
@@ -124,10 +126,24 @@ class SqliteLedger(Ledger):
     def engine(self, *, read_only: bool = True) -> sqlalchemy.Engine:
         import sqlalchemy
 
-        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: self.connect(read_only=read_only))
+        connect = self._connect_to_show if read_only else self.connect
+        engine = sqlalchemy.create_engine("sqlite://", creator=connect)
         if not read_only:
             sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
+
+    def _connect_to_show(self) -> sqlite3.Connection:
+        """Open a connection that only reads, and sees no row that cannot be read."""
+        connection = self.connect(read_only=True)
+        try:
+            # Its views are in memory, and the ledger is not touched.
+            connection.execute("PRAGMA query_only=OFF")
+            unreadable.hide(connection)
+            connection.execute("PRAGMA query_only=ON")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def file_identity(self) -> tuple[int, int] | None:
         return _identity(self.path)

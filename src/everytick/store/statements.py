@@ -7,6 +7,12 @@ INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_u
 VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
 """
 
+# Not a worker, which declares nothing.
+CAME_LATER = """
+SELECT 1 FROM scheduler_processes AS other JOIN scheduler_processes AS mine ON mine.process_id = :process_id
+WHERE other.started_us > mine.started_us AND COALESCE(other.role, '') <> 'worker'
+"""
+
 LIST_PROCESSES = """
 SELECT process_id, host, pid, beat, beat_us, start_number, role FROM scheduler_processes
 """
@@ -15,6 +21,8 @@ BEAT = """
 UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
 WHERE process_id = :process_id
 """
+
+REPORT = "UPDATE scheduler_processes SET cannot_run = :cannot_run WHERE process_id = :process_id"
 
 # Works on a ledger of any version.
 LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"

@@ -17,7 +17,7 @@ from everytick.masking import masked
 from everytick.system import system
 from sqlalchemy import select
 
-from . import copying, migration_fence, owner, querying, requests, schema, workers
+from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
 from . import statements as sql
 from .connections import UNAVAILABLE, Connection, transaction
 from .database import REVISION, VARIABLE, Ledger
@@ -108,6 +108,9 @@ def _check_source(source: Ledger) -> None:
         owner.refuse_another(connection, source.application)
     if mark is not None and mark.closed is not None and mark.action != LEAVING:
         raise LedgerError(mark.closed)
+    with querying.connect(source) as reading:
+        for row in unreadable.find(reading, 1):
+            raise LedgerError(f"nothing was moved: {row}; {unreadable.HOW_TO_MEND}")
 
 
 def _check_target(source: Ledger, target: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -32,6 +33,11 @@ def counted(number: float, unit: str) -> str:
     # Not by `:g`, which would make a million of it `1e+06`.
     shown = f"{number:.6f}".rstrip("0").rstrip(".")
     return f"{shown} {unit}{'' if shown == '1' else 's'}"
+
+
+def of_each(outcomes: Iterable[str], unit: str) -> str:
+    """Return what became of each of many, with their numbers: `paused: 3 jobs; refused: 1 job`."""
+    return "; ".join(f"{outcome}: {counted(number, unit)}" for outcome, number in Counter(outcomes).items())
 
 
 def is_run(values: Sequence[int], step: int = 1) -> bool:

@@ -6,18 +6,28 @@ new one is written into `build/at_80_columns`, to be looked at and put into its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, ConfigurationError
+from everytick import app as which
+from everytick.api import client, loading
+from everytick.cli import program
+from everytick.doctor import examination
 from everytick.model import ticks
+from everytick.store.database import Ledger
 from everytick.system import use
+from typer.testing import CliRunner
 
 from app_session import ROOT
-from histories import SECOND, ask, prepared, run, write
-from sample_ledger import fill, schedule_body, task
+from histories import SECOND, prepared, run, write
+from ledgers import changing
+from sample_ledger import DAY, fill, schedule_body, task
 
 PICTURES = Path(__file__).with_name("at_80_columns")
 NOW = int(datetime(2026, 11, 20, 12, 30, tzinfo=UTC).timestamp()) * SECOND
@@ -27,30 +37,125 @@ ERROR = (
     "For more information check: https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/503"
 )
 LONG_ID = "reconciliation_of_the_accounts_of_all_customers_of_the_northern_branch"
-COMMANDS = ["plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"]
+REFUSED = "ConnectionError: the bank's server refused the connection"
+TRACE = """Traceback (most recent call last):
+  File "/srv/shop/app/services/invoices.py", line 41, in send_invoices
+    bank.connect(timeout=10)
+  File "/srv/shop/app/services/bank.py", line 17, in connect
+    raise ConnectionError("the bank's server refused the connection")
+ConnectionError: the bank's server refused the connection
+"""
+LOG = """{0:%Y-%m-%d %H:%M:%S}.105+0000 INFO     12 invoices are to be sent
+{0:%Y-%m-%d %H:%M:%S}.240+0000 WARNING  the bank's server refused the connection
+"""
+COMMANDS = [
+    *("--help", "plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"),
+    *("runs --follow --since 2026-11-17 -n 14", "runs --follow --failed --since today -n 5"),
+    *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
+    *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
+    *("simulate --days 30", "simulate --days 2 --outage 20h/25h"),
+    *("pause sync_*", "pause sync_* --yes --until 2h", "resume * --yes", "retry --failed --since 3h"),
+    *("cancel sync_*", "cancel sync_* --yes", "cancel --state queued"),
+]
+
+
+def synchronise(shop: int) -> None:
+    """The body of ten jobs that are alike."""
 
 
 @pytest.fixture
 def troubled(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Iterator[AsyncIOScheduler]:
     """A schedule and its ledger, both full of troubles, at an instant at which the clock stands still."""
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(which.current(), "command", "python -m app")
+    # The findings of the doctor about this machine are other ones on each.
+    for name in ("examine_zone_data", "examine_template", "examine_packages", "examine_clock"):
+        monkeypatch.setattr(examination, name, lambda *_of_this_machine: [])
+    monkeypatch.setattr(examination, "examine_file", lambda _ledger: (True, []))
+    monkeypatch.setattr(client, "person", lambda: "you@here")
     with use(time_ns=lambda: NOW * 1_000):
         found = fill(scheduler.ledger)
         body = schedule_body(ticks.moment(found.tick).hour, "removed")
         exec(body, {"scheduler": scheduler, "task": task})
         scheduler.add_job(task, "interval", seconds=10, id="water_the_plants", name="Every plant")
         scheduler.add_job(task, "cron", hour=9, timezone="Asia/Tokyo", id=LONG_ID)
+        scheduler.add_job(task, "cron", hour=11, timezone="UTC", id="invoices", retries=2)
+        at_night: Any = {"trigger": "cron", "hour": 4, "timezone": "UTC", "misfire_grace_time": 30}
+        for number in range(1, 11):
+            scheduler.add_job(synchronise, args=[number], id=f"sync_{number}", **at_night)
         prepared(scheduler)
         write(
             scheduler.ledger, "scheduler_runs", [run("water_the_plants", found.tick, "failed", error=ERROR)]
         )
+        _fails_three_times(scheduler.ledger, found.tick)
+        _troubles_of_many(scheduler.ledger, found.tick)
         yield scheduler
+
+
+def _troubles_of_many(ledger: Ledger, tick: int) -> None:
+    """Write three failures of some jobs that are of one kind, and runs of others that wait."""
+    failures = [
+        run(f"sync_{number}", tick - day * DAY, "failed", error=REFUSED)
+        for number in (3, 4, 5)
+        for day in (3, 2, 1)
+    ]
+    waiting: dict[str, Any] = {"started_us": None, "finished_us": None, "process_id": None}
+    failures += [
+        run("sync_1", tick, "queued", attempt=1, **waiting),
+        run("sync_2", tick, "retrying", attempt=2, **waiting | {"error": REFUSED}),
+    ]
+    write(ledger, "scheduler_runs", failures)
+
+
+def _fails_three_times(ledger: Ledger, tick: int) -> None:
+    """Write a run of three attempts that ended with the same error, each with its log."""
+    ends = [tick + number * 10 * SECOND for number in (1, 2, 3)]
+    its_end = {"error": REFUSED, "traceback": TRACE, "started_us": ends[2] - SECOND, "finished_us": ends[2]}
+    write(ledger, "scheduler_runs", [run("invoices", tick, "failed", attempt=3, **its_end)])
+    with changing(ledger) as hand:
+        run_id = hand.execute("SELECT max(run_id) FROM scheduler_runs").fetchone()[0]
+    attempts = [
+        {
+            "run_id": run_id,
+            "attempt": number,
+            "state": "failed",
+            "process_id": "somebody",
+            "started_us": end - SECOND,
+            "finished_us": end,
+            "error": REFUSED,
+            "traceback": TRACE,
+        }
+        for number, end in enumerate(ends[:2], start=1)
+    ]
+    write(ledger, "scheduler_attempts", attempts)
+    logs = [
+        {"run_id": run_id, "attempt": number, "text": LOG.format(ticks.moment(end))}
+        for number, end in enumerate(ends, start=1)
+    ]
+    write(ledger, "scheduler_logs", logs)
+
+
+def seen(scheduler: AsyncIOScheduler, command: str, width: int) -> str:
+    """Return what a command writes on a terminal of this width, without colours, with its exit code."""
+    environment = {"COLUMNS": str(width), "NO_COLOR": "1"}
+    if command != "--help":
+        # What tells Rich that this is a terminal. Typer would draw its help in bold then.
+        environment["FORCE_COLOR"] = "1"
+    with patch.object(loading, "load_schedule_for_command", lambda: scheduler):
+        done = CliRunner().invoke(program.app, command.split(), env=environment, prog_name="python -m app")
+    # Where the jobs are declared in this file is no part of a picture.
+    output = re.sub(r"(columns\.py):\d+", r"\1:99", done.output)
+    problem = done.exception
+    if isinstance(problem, ConfigurationError):
+        return f"{output}error: {problem}\nexit code 2\n"
+    assert problem is None or isinstance(problem, SystemExit), problem
+    return output + (f"exit code {done.exit_code}\n" if done.exit_code else "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_looks_as_its_picture(troubled: AsyncIOScheduler, command: str) -> None:
-    shown = ask(troubled, *command.split(), COLUMNS="80")
-    name = f"{command.replace(' --', '_').replace(' ', '_')}.txt"
+    shown = seen(troubled, command, 80)
+    name = f"{re.sub('[^a-z0-9]+', '_', command.lower().replace('*', 'all')).strip('_')}.txt"
     picture = PICTURES / name
     if not picture.exists() or picture.read_text(encoding="utf-8") != shown:
         new = ROOT / "build" / PICTURES.name / name
@@ -64,5 +169,44 @@ def test_a_command_looks_as_its_picture(troubled: AsyncIOScheduler, command: str
 def test_no_line_is_longer_than_the_terminal_is_wide(
     troubled: AsyncIOScheduler, command: str, width: int
 ) -> None:
-    for line in ask(troubled, *command.split(), COLUMNS=str(width)).splitlines():
-        assert len(line) <= width, line
+    for line in seen(troubled, command, width).splitlines():
+        # A sentence of an error is not bent: programs read it too.
+        assert len(line) <= width or line.startswith("error: "), line
+
+
+# The commands that show something, and one of the states, times and ids that are in it.
+READING = {
+    "jobs": ("✗", "in 22 h 30 min", "sync_3"),
+    "plan": (None, "2026-11-21 04:00:00", "sync_3"),
+    "runs": ("failed", "2026-11-19 11:00:00", "sync_3"),
+    "show invoices": ("failed", "2026-11-20 11:00:29", "invoices"),
+    "logs invoices": ("failed", "2026-11-20 11:00:00", "invoices"),
+    "audit": (None, "2026-11-20 11:10:00", "manual"),
+    "why invoices": ("failed", "2026-11-20 11:00:29 UTC", None),
+    "doctor": (None, "2027-03-28", "sync_3"),
+    "diff": (None, "2026-11-20 12:30:00 UTC", "sync_2"),
+    "simulate --days 30": (None, None, "sync_3"),
+}
+
+
+def coloured(scheduler: AsyncIOScheduler, command: str, **environment: str) -> str:
+    with patch.object(loading, "load_schedule_for_command", lambda: scheduler):
+        invoke = CliRunner().invoke
+        return invoke(program.app, command.split(), env={"COLUMNS": "200", **environment}, color=True).output
+
+
+@pytest.mark.parametrize("command", READING)
+def test_states_times_and_ids_are_in_colour_at_a_terminal(troubled: AsyncIOScheduler, command: str) -> None:
+    found = coloured(troubled, command, FORCE_COLOR="1")
+    state, time, job_id = READING[command]
+    for text, colour in ((state, "3[13]"), (time, "35"), (job_id, "36")):
+        if text is not None:
+            assert re.search(rf"\x1b\[{colour}m{re.escape(text)}", found), (text, found)
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}])
+@pytest.mark.parametrize("command", READING)
+def test_there_is_no_colour_in_a_pipe_or_where_nobody_wants_it(
+    troubled: AsyncIOScheduler, command: str, environment: dict[str, str]
+) -> None:
+    assert "\x1b" not in coloured(troubled, command, **environment)

@@ -13,7 +13,8 @@ from unittest.mock import patch
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.cli import cells
-from everytick.cli.output import declared, job_ids
+from everytick.cli.completion import job_ids
+from everytick.cli.output import declared
 from everytick.read.jobs import job_rows
 from everytick.read.last_runs import percentile
 from everytick.store.sqlite import SqliteLedger

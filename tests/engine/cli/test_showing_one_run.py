@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, SchedulerClient, current_run
 from everytick.model import ticks
+from everytick.read import following_logs
+from everytick.read.following_logs import LogPart
+from everytick.read.run_details import newest_details
 from loguru import logger
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
@@ -113,8 +117,8 @@ def test_an_error_is_told_once_in_a_narrow_terminal_too(history: AsyncIOSchedule
     assert f"error     {error}" in printed
     assert printed.count("ExceptionGroup") == 1
     assert re.search(r"^1 +failed .* as above *$", printed, re.M), printed
-    # A date is not broken.
-    assert re.search(r" 2026-03-01 +2026-03-01 ", printed), printed
+    # A time is not broken.
+    assert re.search(r"^1 +failed +2026-03-01 01:00:00 ", printed, re.M), printed
 
 
 def test_a_run_that_may_begin_anew_for_ever_is_shown(history: AsyncIOScheduler) -> None:
@@ -156,3 +160,100 @@ def test_before_the_first_start_nothing_happened(scheduler: AsyncIOScheduler) ->
     assert (ask_json(scheduler, "audit"), ask_json(scheduler, "runs", "--failed")) == ([], [])
     with pytest.raises(LedgerError, match=r"there is no ledger at .* yet"):
         ask(scheduler, "show", "1")
+
+
+# --- the newest run of a job, and what runs logged
+
+
+@pytest.fixture
+def logged(history: AsyncIOScheduler) -> AsyncIOScheduler:
+    """Two runs of the first job, each with its log, and a tick that was skipped since."""
+    write(
+        history.ledger,
+        "scheduler_runs",
+        [
+            run("a", BEGIN + MINUTE, "failed"),
+            run("a", BEGIN + 2 * MINUTE, "skipped", reason="missed"),
+        ],
+    )
+    write(
+        history.ledger,
+        "scheduler_logs",
+        [{"run_id": number, "attempt": 1, "text": f"it is run [{number}]\n"} for number in (1, 2)],
+    )
+    return history
+
+
+def test_a_job_stands_for_its_newest_run(logged: AsyncIOScheduler) -> None:
+    assert ask_json(logged, "show", "a") == ask_json(logged, "show", "2")
+    with pytest.raises(ConfigurationError, match=r"^the job 'b' has no run yet$"):
+        ask(logged, "show", "b")
+    with pytest.raises(ConfigurationError, match=r"^there is no job 'c'"):
+        ask(logged, "show", "c")
+
+
+def test_what_the_newest_runs_of_a_job_logged_is_shown(logged: AsyncIOScheduler) -> None:
+    last = "run 2 of a, tick 2026-03-01 00:01:00: failed\nit is run [2]\n"
+    assert ask(logged, "logs", "a") == ask(logged, "logs", "2") == last
+    first = "run 1 of a, tick 2026-03-01 00:00:00: succeeded\nit is run [1]\n"
+    assert ask(logged, "logs", "a", "-n", "9") == first + last
+    [shown] = ask_json(logged, "logs", "a")
+    assert (shown["run_id"], shown["job_id"], shown["state"]) == (2, "a", "failed")
+    assert shown["attempts"] == [{"attempt": 1, "state": "failed", "log": "it is run [2]\n"}]
+
+
+def test_the_logs_of_a_job_are_followed_until_enough_have_ended(
+    logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [found] = newest_details(logged.ledger, "a", 1)
+
+    def parts(_ledger: object, job_id: str, _over: object) -> Any:
+        assert job_id == "a"
+        yield LogPart(found, 1, "it begins\n")
+        yield LogPart(found, 1, "it goes on\n")
+        yield LogPart(found, 1, "", has_ended=True)
+        pytest.fail("one was asked for")
+
+    monkeypatch.setattr(following_logs, "follow_logs", parts)
+    assert ask(logged, "logs", "a", "-f", "-n", "1") == (
+        "run 2 of a, tick 2026-03-01 00:01:00:\nit begins\nit goes on\nrun 2 failed\n"
+    )
+    assert json.loads(ask(logged, "logs", "a", "-f", "-n", "1", "--json")) == ask_json(logged, "logs", "a")[0]
+
+
+def test_the_logs_of_a_job_that_there_is_not_are_not_waited_for(logged: AsyncIOScheduler) -> None:
+    with pytest.raises(ConfigurationError, match=r"^there is no job 'c'"):
+        ask(logged, "logs", "c", "-f")
+
+
+def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOScheduler) -> None:
+    trace = (
+        "Traceback (most recent call last):\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nE: no\n"
+    )
+    many = {"error": "E: no", "traceback": trace}
+    write(history.ledger, "scheduler_runs", [run("a", BEGIN + 60 * MINUTE, "failed", attempt=3, **many)])
+    earlier = {
+        "run_id": 2,
+        "state": "failed",
+        "process_id": "gone",
+        "started_us": BEGIN,
+        "finished_us": BEGIN,
+    }
+    write(history.ledger, "scheduler_attempts", [earlier | many | {"attempt": number} for number in (1, 2)])
+    lines = [f"2026-03-01 01:00:00.{n:03}+0000 INFO     line {n % 50}\n" for n in range(150)]
+    logs = ["".join(lines[n * 50 : n * 50 + 50]) for n in range(3)]
+    write(
+        history.ledger,
+        "scheduler_logs",
+        [{"run_id": 2, "attempt": number, "text": text} for number, text in enumerate(logs, start=1)],
+    )
+    printed = ask(history, "show", "2", COLUMNS="80")
+    assert len(printed.splitlines()) < 60
+    assert printed.count("E: no") == 2
+    assert "traceback of attempts 1 to 3:\nTraceback" in printed
+    assert "... 26 lines: " in printed
+    assert "log of attempts 1 to 3 (times of attempt 3):\n... 34 lines: " in printed
+    assert "00.149+0000 INFO     line 49" in printed
+    wide = ask(history, "show", "2", "--wide")
+    assert (wide.count("line 7\n"), wide.count("frame 17\n")) == (3, 1)
+    assert "lines: " not in wide

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.dashboard import application
+from everytick.dashboard.addresses import STATIC
 from everytick.dashboard.authentication import Authenticator
-from everytick.dashboard.rendering import STATIC
-from fastapi import APIRouter
+from everytick.store.database import Ledger
+from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from dashboards import api, look
 
@@ -46,7 +50,7 @@ async def test_routes_of_the_user_are_open_nowhere(
     for path in closed:
         mine.get(path)(lambda: "mine")
     monkeypatch.setattr(application, "own_routers", lambda: [mine])
-    app = application.create_app(scheduler.ledger, Authenticator(TOKEN), frozenset(), 0)
+    app = new_dashboard(scheduler.ledger)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as anybody:
         for path in closed:
             assert (await anybody.get(path)).status_code in (303, 401), path
@@ -54,3 +58,60 @@ async def test_routes_of_the_user_are_open_nowhere(
             assert signed_in.json() == "mine"
         for path in ("/health/live", "/health/ready", "/login", *OURS):
             assert (await anybody.get(path)).status_code in (200, 503), path
+
+
+async def test_below_a_path_of_another_application_every_address_is_below_it(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    app = Starlette(routes=[Mount("/admin/jobs", new_dashboard(scheduler.ledger))])
+    async with (
+        scheduler,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as she,
+    ):
+        asked = await she.get("/admin/jobs/job?id=hourly")
+        assert asked.status_code == 303
+        assert asked.headers["location"] == "/admin/jobs/login?next=/admin/jobs/job%3Fid%3Dhourly"
+        form = await she.get(asked.headers["location"])
+        given = {"token": TOKEN, "next": "/admin/jobs/job?id=hourly"}
+        signed_in = await she.post("/admin/jobs/login", data=given)
+        assert signed_in.headers["location"] == "/admin/jobs/job?id=hourly"
+        assert "Path=/admin/jobs/;" in signed_in.headers["set-cookie"]
+        paths = ("/", "/job?id=hourly", "/runs", "/running", "/coming", "/audit", "/nowhere")
+        pages = [form.text, *[(await she.get(f"/admin/jobs{path}")).text for path in paths]]
+        for text in pages:
+            # What a browser asks for by itself, or when somebody clicks.
+            found = re.findall(r'(?:href|src|action|hx-[a-z]+)="(/[^"]*)"', text)
+            assert found
+            assert [it for it in found if not it.startswith("/admin/jobs/")] == []
+            assert 'data-root="/admin/jobs"' in text
+        styles = re.findall(r'href="(/[^"]*style\.css[^"]*)"', pages[0])
+        assert (await she.get(styles[0])).headers["content-type"].startswith("text/css")
+        assert (await she.get("/admin/jobs/api/v1/jobs")).json()["jobs"][0]["id"] == "hourly"
+        csrf = re.findall(r'"X-CSRF-Token": "([^"]+)"', pages[1])[0]
+        out = await she.post("/admin/jobs/logout", headers={"X-CSRF-Token": csrf})
+        assert (out.status_code, out.headers["hx-redirect"]) == (204, "/admin/jobs/login")
+        assert "Path=/admin/jobs/;" in out.headers["set-cookie"]
+        assert (await she.get("/admin/jobs/")).status_code == 303
+
+
+@pytest.mark.parametrize("onward", ["/", "//evil.example/", "https://evil.example/", "/admin/jobsevil", "x"])
+async def test_a_sign_in_leads_on_to_pages_of_the_dashboard_alone(
+    scheduler: AsyncIOScheduler, onward: str
+) -> None:
+    app = Starlette(routes=[Mount("/admin/jobs", new_dashboard(scheduler.ledger))])
+    async with (
+        scheduler,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as she,
+    ):
+        signed_in = await she.post("/admin/jobs/login", data={"token": TOKEN, "next": onward})
+        assert signed_in.headers["location"] == "/admin/jobs/"
+
+
+def new_dashboard(ledger: Ledger) -> FastAPI:
+    return application.create_app(ledger, Authenticator(TOKEN), frozenset(), 0)
+
+
+def browser_of_a_mounted(dashboard: FastAPI) -> httpx.AsyncClient:
+    around = Starlette(routes=[Mount("/admin/jobs", dashboard)])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(around), base_url="http://here")

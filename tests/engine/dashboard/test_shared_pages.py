@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.dashboard import answers as room
-from everytick.dashboard import pages, probes
+from everytick.dashboard import pages, probes, run_pages
 from everytick.dashboard.answers import Answers
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
@@ -86,7 +86,9 @@ def browser(app: FastAPI, token: str = TOKEN, **headers: str) -> httpx.AsyncClie
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", headers=given)
 
 
-@pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/", "/coming", "/running", "/api/v1/plan"])
+@pytest.mark.parametrize(
+    "path", ["/health/ready", "/metrics", "/", "/jobs", "/coming", "/running", "/api/v1/plan"]
+)
 async def test_no_page_and_no_probe_reads_the_arguments_of_all_jobs(
     ledger: Ledger, statements: list[str], path: str
 ) -> None:
@@ -135,10 +137,10 @@ async def test_an_answer_is_kept_only_while_somebody_will_tell_of_a_change(
 ) -> None:
     app = create_app(ledger, Authenticator(TOKEN), frozenset(), 0)
     async with browser(app, **{"X-Live": "1"}) as open_pages:
-        before = (await open_pages.get("/")).text
+        before = (await open_pages.get("/jobs")).text
         change(ledger, "UPDATE scheduler_jobs SET name = 'another name' WHERE job_id = 'added-1'")
         assert "another name" not in before
-        assert "another name" in (await open_pages.get("/")).text
+        assert "another name" in (await open_pages.get("/jobs")).text
 
 
 async def test_who_acts_sees_what_came_of_it_and_is_told_of_more_soon(ledger: Ledger) -> None:
@@ -164,13 +166,13 @@ async def test_what_is_shared_has_nothing_of_one_visitor_and_no_button_for_those
     session = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0], "X-Live": "1"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=session) as carla:
-        hers = (await carla.get("/")).text
+        hers = (await carla.get("/jobs")).text
     assert re.search('"X-CSRF-Token": ""', hers)
     assert "Run now" in hers
     async with browser(app, READ_TOKEN, **{"X-Live": "1"}) as reader:
-        assert "Run now" not in (await reader.get("/")).text
+        assert "Run now" not in (await reader.get("/jobs")).text
     async with browser(app, **{"X-Live": "1"}) as other:
-        assert (await other.get("/")).text == hers
+        assert (await other.get("/jobs")).text == hers
 
 
 async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
@@ -188,7 +190,7 @@ async def test_two_pages_are_made_at_a_time_and_probes_do_not_wait_for_them(
             inside[0] -= 1
         return schedule_state(connection)
 
-    monkeypatch.setattr(pages, "schedule_state", slow)
+    monkeypatch.setattr(run_pages, "schedule_state", slow)
     app = dashboard(ledger)
     async with browser(app) as client:
         asked = [asyncio.create_task(client.get("/runs")) for _ in range(50)]

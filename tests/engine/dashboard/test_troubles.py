@@ -92,18 +92,18 @@ def test_a_trouble_is_named_where_somebody_looks_for_it(
     of_the_job: str,
     of_the_run: str,
 ) -> None:
-    assert re.search(rf"{among_jobs} .* ago", text(troubled, f"/?q={job_id}"))
+    assert re.search(rf"{among_jobs} .* ago", text(troubled, f"/jobs?q={job_id}"))
     assert re.search(of_the_job, text(troubled, f"/job?id={job_id}"))
     assert re.search(of_the_run, text(troubled, f"/run/{troubled.run_ids[job_id]}"))
 
 
 def test_the_reason_why_a_job_cannot_run_at_all_is_named(troubled: SampleLedger) -> None:
-    assert "No scheduler is up" in page(troubled.ledger, "/")
-    for path in ("/?q=gone", "/job?id=gone"):
+    assert "No scheduler is up" in page(troubled.ledger, "/jobs")
+    for path in ("/jobs?q=gone", "/job?id=gone"):
         found = text(troubled, path)
         assert "cannot run" in found
         assert "No module named 'app.services.gone'" in found
-    assert re.search("paused the disk is full", text(troubled, "/?q=paused"))
+    assert re.search("paused the disk is full", text(troubled, "/jobs?q=paused"))
     assert re.search(r"Paused since .*: the disk is full", text(troubled, "/job?id=paused"))
     assert "This job was removed" in text(troubled, "/job?id=removed")
     coming = text(troubled, "/coming")
@@ -112,7 +112,7 @@ def test_the_reason_why_a_job_cannot_run_at_all_is_named(troubled: SampleLedger)
 
 
 def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: SampleLedger) -> None:
-    said = text(troubled, "/?q=gone")
+    said = text(troubled, "/jobs?q=gone")
     assert re.search(r"1 tick due and not claimed since", said)
     assert re.search(r"jobs have ticks that are due and not claimed, the first since .* gone", said)
     assert re.search(r"1 tick due and not claimed since .* ago", text(troubled, "/job?id=gone"))
@@ -126,7 +126,7 @@ def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: Sample
     trace = api(troubled.ledger, "processes")["last_trace_at"]
     assert trace == ticks.moment(troubled.tick + 20 * 60 * ticks.SECOND).isoformat()
     assert re.search(
-        r"No scheduler is up: its last trace is of", re.sub("<[^>]+>", "", page(troubled.ledger, "/"))
+        r"No scheduler is up: its last trace is of", re.sub("<[^>]+>", "", page(troubled.ledger, "/jobs"))
     )
 
 
@@ -183,7 +183,7 @@ def test_claimed_and_running_runs_are_shown_apart(troubled: SampleLedger) -> Non
     change(troubled.ledger, statement, "claimed", None, None, number)
     try:
         assert "Running now 0 claimed, not begun: 1" in text(troubled, "/running")
-        assert "1 claimed" in text(troubled, "/?q=timeout")
+        assert "1 claimed" in text(troubled, "/jobs?q=timeout")
         assert "Attempt 1" not in text(troubled, f"/run/{number}")
         assert ask_json(AsyncIOScheduler(), "show", str(number))["attempts"] == []
     finally:
@@ -193,7 +193,7 @@ def test_claimed_and_running_runs_are_shown_apart(troubled: SampleLedger) -> Non
 def test_signs_are_the_same_on_pages_as_at_the_terminal(troubled: SampleLedger) -> None:
     for job_id in ("lost", "cancelled", "interrupted", "timeout"):
         state = api(troubled.ledger, f"jobs/{job_id}")["last_state"]
-        assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(troubled, f"/?q={job_id}")
+        assert f"{SIGNS[state][0]} {state.replace('_', ' ')}" in text(troubled, f"/jobs?q={job_id}")
 
 
 def test_a_run_that_never_started_has_no_attempt(troubled: SampleLedger) -> None:

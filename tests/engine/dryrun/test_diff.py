@@ -16,6 +16,7 @@ from everytick.store import joining, schema
 from everytick.store.connections import transaction
 from everytick.store.records import Identity
 
+from histories import ask
 from inside import Clock, rows, until
 from ledgers import changing, found_in
 
@@ -240,3 +241,58 @@ def test_a_silent_process_elsewhere_is_given_up_and_its_runs_follow(scheduler: A
     found = of(scheduler)
     assert found.stale == [f"process {NOBODY} on elsewhere"]
     assert {(run.job_id, run.why) for run in found.runs} == {("job", "lost"), ("at-start", "startup")}
+
+
+def report() -> None:
+    """Another body."""
+
+
+def test_a_renamed_job_is_told_with_what_else_changes(scheduler: AsyncIOScheduler) -> None:
+    start_once(("report", DAILY), ("other", DAILY))
+    scheduler.add_job(task, "cron", hour=4, id="daily-report", renamed_from="report", name="The report")
+    scheduler.add_job(task, id="other", **DAILY)
+    [change] = of(scheduler).jobs
+    assert (change.job_id, change.what, change.perhaps_renamed_from) == ("daily-report", "renamed", None)
+    assert change.details == {"id": ("report", "daily-report"), "name": ("task", "The report")}
+    assert change.old is not None
+    assert (change.old.trigger, change.declared_at is None) == ("cron[hour='3']", False)
+    said = ask(scheduler, "diff")
+    assert "renamed  daily-report\n" in said
+    assert "id: report -> daily-report" in said
+
+
+@pytest.mark.parametrize(
+    ("now", "guess"),
+    [
+        # The same function at the same times, whatever it is called now.
+        (("zz", task, DAILY), "nightly_export"),
+        # The same function, and an id that is alike.
+        (("nightly_exports", task, {"trigger": "cron", "hour": 4}), "nightly_export"),
+        # The same times, and an id that is alike: the function was renamed with the job.
+        (("export_nightly", report, DAILY), "nightly_export"),
+        (("zz", report, DAILY), None),
+        (("zz", task, {"trigger": "cron", "hour": 4}), None),
+    ],
+)
+def test_a_new_job_that_looks_like_a_removed_one_is_asked_about(
+    scheduler: AsyncIOScheduler, now: tuple[str, Any, dict[str, Any]], guess: str | None
+) -> None:
+    start_once(("nightly_export", DAILY), ("another", {"trigger": "interval", "hours": 7}))
+    job_id, function, trigger = now
+    scheduler.add_job(function, id=job_id, **trigger)
+    found = named(of(scheduler))
+    assert (found[job_id].what, found[job_id].perhaps_renamed_from) == ("added", guess)
+    question = f"is this {guess}? Then add renamed_from={guess!r}"
+    assert (question in ask(scheduler, "diff")) == (guess is not None)
+
+
+def test_each_removed_job_is_guessed_for_one_new_job_only(scheduler: AsyncIOScheduler) -> None:
+    start_once(("sync_north", DAILY), ("sync_south", DAILY))
+    for job_id in ("sync_northern", "sync_southern", "sync_western"):
+        scheduler.add_job(task, id=job_id, **DAILY)
+    found = named(of(scheduler))
+    assert {job_id: it.perhaps_renamed_from for job_id, it in found.items() if it.what == "added"} == {
+        "sync_northern": "sync_north",
+        "sync_southern": "sync_south",
+        "sync_western": None,
+    }

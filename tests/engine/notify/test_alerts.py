@@ -73,7 +73,7 @@ async def test_what_is_tried_again_is_told_after_the_last_attempt(tmp_path: Path
             await until(settled(scheduler))
     assert (saved.calls, broken.calls) == (2, 2)
     assert sink.titles == ["[app] broken failed"]
-    assert ", attempt 2)" in sink.bodies[0]
+    assert ", attempt 2: RuntimeError" in sink.bodies[0]
 
 
 @pytest.mark.full
@@ -86,7 +86,7 @@ async def test_a_timeout_is_a_failure(tmp_path: Path, sink: HttpSink) -> None:
         async with scheduler:
             await run_now("hang")
             await until(lambda: sink.requests)
-    assert "hang failed: it took longer than its timeout of 0.1 seconds" in sink.bodies[0]
+    assert re.match(r"hang failed: run \d+, manual: it took longer than its timeout of 0.1 s", sink.bodies[0])
 
 
 @pytest.mark.full
@@ -142,7 +142,8 @@ async def test_of_a_storm_there_is_the_first_message_and_then_one_with_the_numbe
             await until(lambda: len(sink.requests) == 3)
     assert sink.titles == ["[app] storm failed", "[app] storm failed 13 times", "[app] storm succeeded again"]
     assert re.match(
-        r"storm failed 13 times since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: Runtime", sink.bodies[1]
+        r"storm failed 13 times since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; the last: run \d+, manual: Runtime",
+        sink.bodies[1],
     )
     assert "after it had failed 13 times since" in sink.bodies[2]
 
@@ -332,7 +333,7 @@ async def test_a_lost_run_that_ran_again_before_the_next_look_is_alerted(
             await until(settled(scheduler))
     assert sink.titles == ["[app] job succeeded again"]
     assert (
-        "after it had been cut off once; the last: the process that ran it died; it began again"
+        "after it had been cut off once; the last: run 7, manual: the process that ran it died; it began"
         in sink.bodies[0]
     )
 

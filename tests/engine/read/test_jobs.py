@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+import httpx
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.dashboard.application import create_app
+from everytick.dashboard.authentication import Authenticator
 from everytick.doctor import history
 from everytick.model import ticks
-from everytick.read.known_job import search_jobs, undeclared
+from everytick.read.job_list import JobFilter, list_jobs
+from everytick.read.known_job import Declared, undeclared
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
 import added_tasks
-from dashboards import api
+from dashboards import api, page
 from histories import MINUTE, ask, ask_json, prepared, run, write
 from inside import until
 from ledgers import change, found_in
@@ -181,6 +187,75 @@ async def test_a_search_for_jobs_ignores_case_in_every_alphabet(scheduler: Async
     first, rest = (api(scheduler.ledger, "jobs", q="", limit=2, offset=offset) for offset in (0, 2))
     assert [len(part["jobs"]) for part in (first, rest)] == [2, 2]
     with connect(scheduler.ledger) as connection:
-        page = search_jobs(connection, "l", 1, 1)
+        page, _due = list_jobs(connection, JobFilter("l"), 1, 1)
     # Of ΔΕΛΤΑ no letter is an l.
     assert ([job.id for job in page.rows], page.total) == (["e"], 2)
+
+
+async def takes_all(text: str, thing: object, limit: int, api_token: str) -> None:
+    """Do nothing with them."""
+
+
+class Unprintable:
+    """An argument of a class of the user, which cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+async def test_all_that_was_declared_of_a_job_is_shown_where_its_code_is_loaded(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    secret = "hunter2-hunter2"
+    scheduler.add_job(
+        takes_all,
+        "interval",
+        hours=1,
+        jitter=30,
+        id="job",
+        args=["a" * 1_000, Unprintable()],
+        kwargs={"limit": 3, "api_token": secret},
+        timeout=90,
+        retries=2,
+        max_instances=4,
+        coalesce=False,
+        max_catch_up=7,
+        queue="reports",
+        misfire_grace_time=45,
+    )
+    async with scheduler:
+        pass
+    declared = partial(
+        Declared, scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions
+    )
+    loaded = create_app(scheduler.ledger, Authenticator("t" * 20), frozenset(), 0, declared)
+    transport, headers = httpx.ASGITransport(loaded), {"Authorization": f"Bearer {'t' * 20}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+        found = (await client.get("/api/v1/jobs/job")).json()
+        shown = (await client.get("/job?id=job")).text
+        listed = (await client.get("/api/v1/jobs")).json()["jobs"][0]
+    options = found["options"]
+    assert (options["timeout"], options["retries"], options["max_instances"]) == (90, 2, 4)
+    assert (options["coalesce"], options["max_catch_up"], options["queue"]) == (False, 7, "reports")
+    assert (options["misfire_grace_time"], options["jitter"], options["on_crash"]) == (45, 30, "rerun")
+    first, second, *named = options["arguments"]
+    assert first.startswith("'aaaa")
+    assert len(first) < 200
+    assert second.startswith("<Unprintable instance")
+    assert named == ["limit=3", "api_token='***'"]
+    for row in (found, listed):
+        assert row["max_instances"] == 4
+        assert re.search(r"test_jobs\.py:\d+$", row["declared_at"])
+    assert secret not in shown
+    for told in (
+        "limit=3",
+        "1 min 30 s",
+        "up to 7 missed ticks run",
+        "reports",
+        "up to 30 s",
+        "test_jobs.py:",
+    ):
+        assert told in shown
+    # Where the code is not loaded, the page says so and shows what the ledger has.
+    assert api(scheduler.ledger, "jobs/job")["options"] is None
+    assert "stand in the code, which is not loaded here" in page(scheduler.ledger, "/job", id="job")

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC
 from pathlib import Path
 
 import httpx
 import pytest
 from everytick import AsyncIOScheduler, liveness
 from everytick.dashboard import probes
+from everytick.doctor.liveness import examine_processes
 from everytick.engine import heartbeats
 from everytick.engine.clock import Clock as SchedulersClock
 from everytick.model import ticks
 from everytick.read import processes
 from everytick.store import sqlite
 from everytick.store.database import Ledger
+from everytick.store.querying import connect
 from everytick.system import use
 from everytick.telemetry import health
 from everytick.telemetry.health import Health
 from fastapi import FastAPI
+from loguru import logger
 
 import added_tasks
 from inside import Clock, rows, until
@@ -192,6 +198,60 @@ async def test_without_files_of_the_processes_the_ledger_tells_of_them(
         write(scheduler, "DELETE FROM scheduler_processes WHERE host <> 'moon'")
         assert health.check(scheduler.ledger).ready
         assert said(health.check_here(scheduler.ledger)) == "no process of this machine is up"
+
+
+def of_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(mode=0o700)
+    me = folder.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    folder.rename(folder.with_name(f"everytick-{me + 1}"))
+
+
+def leading_elsewhere(folder: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+
+
+def for_all(folder: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (of_another, "belongs to user"),
+        (leading_elsewhere, "is no folder"),
+        (for_all, "others may write to it"),
+    ],
+)
+async def test_a_folder_of_signs_that_others_have_made_is_not_used_and_told_of(
+    scheduler: AsyncIOScheduler,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[[Path, pytest.MonkeyPatch], None],
+    why: str,
+) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    made(place / f"everytick-{os.getuid()}", monkeypatch)
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    async with scheduler:
+        planted = next(place.glob("everytick-*")) / f"{liveness._digest(scheduler.ledger.full_place)}.1"
+        planted.touch()
+        assert liveness.find(scheduler.ledger.full_place) == []
+        assert health.check_here(scheduler.ledger).ready
+        with connect(scheduler.ledger) as connection:
+            found = examine_processes(connection, ticks.now(), UTC)
+    logger.remove(sink)
+    told = [finding for finding in found if finding.level == "warning"]
+    assert [f"{place}/everytick-" in finding.what and why in finding.what for finding in told] == [True]
+    assert told[0].right is not None
+    assert "TMPDIR" in told[0].right
+    assert len([line for line in lines if told[0].what in line and "TMPDIR" in line]) == 1
 
 
 async def test_a_problem_that_a_restart_does_not_mend_is_no_reason_for_one(

@@ -49,6 +49,10 @@
       const text = away >= 0 ? `in ${duration(away)}` : `${duration(-away)} ago`;
       if (shown.textContent !== text) shown.textContent = text;
     }
+    for (const shown of document.querySelectorAll("[data-since]")) {
+      const text = duration(Math.floor(Math.max(0, now - Number(shown.dataset.since)) / 1000));
+      if (shown.textContent !== text) shown.textContent = text;
+    }
   }
 
   // --- live regions
@@ -61,30 +65,41 @@
 
   function bare(region) {
     const copy = region.cloneNode(true);
-    for (const shown of copy.querySelectorAll("[data-rel]")) shown.textContent = "";
+    for (const shown of copy.querySelectorAll("[data-rel], [data-since]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
+    // What is shared by all who have a page open has no token; scripts send theirs in a header.
+    for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
     return copy.innerHTML;
   }
 
   function inUse(region) {
     // Nothing is taken from under the hands of somebody who is writing.
     const focus = document.activeElement;
-    return region.contains(focus) && focus.matches("input:not([type=hidden]), select, textarea");
+    return region.contains(focus) && focus.matches("input:not([type=hidden], [type=checkbox]), select, textarea");
+  }
+
+  // How to find again what has the focus: by its id, or by where it leads.
+  function pathOf(focus) {
+    if (focus.id) return `#${CSS.escape(focus.id)}`;
+    return focus.matches("a[href]") ? `a[href="${CSS.escape(focus.getAttribute("href"))}"]` : "";
   }
 
   function replace(region, fresh) {
     const focus = document.activeElement;
-    const key = region.contains(focus) ? focus.id : "";
+    const key = region.contains(focus) ? pathOf(focus) : "";
     const open = new Map([...region.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+    const chosen = new Set([...region.querySelectorAll("[form=selected]:checked")].map((one) => one.value));
     const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
     region.replaceWith(fresh);
     for (const [id, is] of open) {
       const one = document.getElementById(id);
       if (one) one.open = is;
     }
+    for (const one of fresh.querySelectorAll("[form=selected]")) one.checked = chosen.has(one.value);
     fresh.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = scrolled[at] || 0; });
-    if (key) document.getElementById(key)?.focus({ preventScroll: true });
+    if (key) fresh.parentNode.querySelector(key)?.focus({ preventScroll: true });
     htmx.process(fresh);
+    countSelected();
   }
 
   async function refresh() {
@@ -92,7 +107,7 @@
     fetching = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (answer.status === 401) { location.assign("/login"); return; }
+      if (answer.status === 401) { location.assign(`${root.dataset.root}/login`); return; }
       if (!answer.ok) return;
       const date = Date.parse(answer.headers.get("date") || "");
       if (date) ahead = Math.abs(Date.now() - date) > 5000 ? Date.now() - date : 0;
@@ -106,7 +121,9 @@
         const content = bare(fresh);
         if (content === sent.get(fresh.id)) continue;
         sent.set(fresh.id, content);
+        const places = placesInLogs(region);
         replace(region, document.adoptNode(fresh));
+        goTo(places);
       }
       const acts = document.querySelector(".acts");
       const freshActs = page.querySelector(".acts");
@@ -122,9 +139,68 @@
     }
   }
 
+  // --- rows that are selected
+
+  function countSelected() {
+    const form = document.querySelector("form[data-select]");
+    if (!form) return;
+    const boxes = [...document.querySelectorAll("[form=selected]")];
+    const number = boxes.filter((one) => one.checked).length;
+    document.getElementById("how-many").textContent = `${number} selected`;
+    for (const button of form.querySelectorAll("button")) button.disabled = !number;
+    const all = document.getElementById("all");
+    if (!all) return;
+    all.hidden = false;
+    all.checked = number > 0 && number === boxes.length;
+    all.indeterminate = number > 0 && number < boxes.length;
+  }
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "all") {
+      for (const one of document.querySelectorAll("[form=selected]")) one.checked = event.target.checked;
+    }
+    countSelected();
+  });
+  // The form is reset after this event.
+  document.addEventListener("reset", () => setTimeout(countSelected));
+
+  // --- a list that is filtered as one types
+
+  let typed = 0;
+
+  function filter(form) {
+    const query = new URLSearchParams(new FormData(form));
+    for (const [name, value] of [...query]) if (!value) query.delete(name);
+    history.replaceState(null, "", `${form.getAttribute("action")}${query.size ? `?${query}` : ""}`);
+    refresh();
+  }
+
+  for (const form of document.querySelectorAll("form[data-as-typed]")) {
+    form.addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(() => filter(form), 150); });
+    form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(typed); filter(form); });
+  }
+
+  // --- logs that grow
+
+  // How far down each log is scrolled; one that shows its end goes on to show it.
+  function placesInLogs(region) {
+    return [...region.querySelectorAll("pre[id]")].map((log) => {
+      const shows = log.scrollTop + log.clientHeight;
+      return [log.id, shows >= log.scrollHeight - 4 ? Infinity : log.scrollTop];
+    });
+  }
+
+  function goTo(places) {
+    for (const [id, place] of places) {
+      const log = document.getElementById(id);
+      if (log) log.scrollTop = Math.min(place, log.scrollHeight);
+    }
+  }
+
   // --- the stream
 
   let stream = null;
+  let gone = 0;
 
   function say(live) {
     const shown = document.getElementById("live");
@@ -134,15 +210,17 @@
   function listen() {
     // A hidden page does not listen: a browser grants few connections to one server.
     if (stream || document.hidden) return;
-    stream = new EventSource("/live");
-    stream.addEventListener("here", () => { say(true); refresh(); });
+    stream = new EventSource(`${root.dataset.root}/live`);
+    stream.addEventListener("here", () => { clearTimeout(gone); say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
-    stream.onerror = () => say(false);
+    // One that ends in order is opened anew at once.
+    stream.onerror = () => { clearTimeout(gone); gone = setTimeout(() => say(false), 1000); };
   }
 
   function stopListening() {
     stream?.close();
     stream = null;
+    clearTimeout(gone);
     say(false);
   }
 
@@ -155,7 +233,7 @@
   let clearing = 0;
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    const form = event.detail.elt;
+    const form = event.detail.elt.form || event.detail.elt;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
     if (event.detail.xhr.status === 0) {
       document.getElementById("said").textContent = "The dashboard does not answer.";
@@ -166,6 +244,8 @@
   });
 
   for (const region of document.querySelectorAll("[data-live]")) sent.set(region.id, bare(region));
+  countSelected();
+  goTo([...document.querySelectorAll("pre[data-follow]")].map((log) => [log.id, Infinity]));
   showTheme();
   document.getElementById("theme").addEventListener("click", nextTheme);
   setInterval(countOn, 1000);

@@ -30,12 +30,12 @@ def create_scheduler() -> AsyncIOScheduler:
         name="Temporary Files Cleanup",
     )
 
-    # Weekly database backup on Sundays at 2 AM
+    # Weekly database backup on Sundays at 4 AM: clocks are changed before that hour
     scheduler.add_job(
         backup_database,
         trigger="cron",
         day_of_week="sun",
-        hour=2,
+        hour=4,
         minute=0,
         id="weekly_backup",
         name="Weekly Database Backup",

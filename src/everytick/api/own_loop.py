@@ -1,0 +1,297 @@
+"""Schedulers that bring an event loop of their own: on a thread beside the program, or in its place.
+
+They differ from `AsyncIOScheduler` only in that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+from apscheduler.schedulers.base import STATE_STOPPED
+from apscheduler.util import asbool
+from everytick.app import typed
+from everytick.call_site import call_site, fail
+from everytick.engine.context import current_run
+from everytick.engine.process import Process, running_loop
+from everytick.system import (
+    HANGUP_SIGNAL,
+    STOP_SIGNALS,
+    at_end_of_program,
+    check_handles_of_a_loop,
+    hearing,
+    system,
+)
+from loguru import logger
+
+from .ending import Guard
+from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
+from .service import run_to_the_end, start_line
+
+# How long behind the grace time the end of a program waits for runs to be cut and outcomes to be written.
+_CLEAN_UP = 10.0
+_LOOK_SECONDS = 0.25
+# The function of werkzeug (Flask) and of Django in which the main thread waits for the other process, and how
+# long after the start, in seconds, it is there at the latest.
+_WATCHES, _WATCHERS_SHOW_WITHIN = "restart_with_reloader", 60.0
+
+
+class _OwnLoop(AsyncIOScheduler):
+    """What both have in common: their loop lives from `start()` until all that was begun has ended."""
+
+    # Set by `shutdown()`, on the loop; None where the loop is somebody else's, as in `async with`.
+    _asked: asyncio.Event | None = None
+    _hurry: asyncio.Event
+    _loop: asyncio.AbstractEventLoop
+    # Set when nothing runs any more but functions that cannot be cut.
+    _ended: threading.Event | None = None
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop: nothing more begins, and runs get SCHEDULER_SHUTDOWN_GRACE_TIME seconds; the rest is cut.
+
+        Args:
+            wait: return when that is done; else at once, and runs get a moment only. A job that calls this
+                does not wait for its own end.
+
+        Raises:
+            SchedulerNotRunningError: it was not started, or was shut down already.
+        """
+        waits = wait and self._asked is not None and current_run() is None and not self._is_on_loop()
+        super().shutdown(wait)
+        self.state = STATE_STOPPED
+        if waits:
+            self._wait_for_the_end()
+
+    def _shutdown(self, wait: bool) -> None:
+        if self._asked is None:
+            super()._shutdown(wait)
+            return
+        self._asked.set()
+        if not wait:
+            self._loop.call_later(MOMENT, self._hurry.set)
+
+    def _is_on_loop(self) -> bool:
+        return running_loop() is self._loop
+
+    def _wait_for_the_end(self) -> None:
+        ended = self._ended
+        assert ended is not None, "start() comes first"
+        # No longer, or a coroutine that blocks the loop would keep the program for ever.
+        patience = self.settings.scheduler_shutdown_grace_time + _CLEAN_UP
+        try:
+            ended.wait(patience)
+        except KeyboardInterrupt:
+            # Asked to stop once more while it stops.
+            self._loop.call_soon_threadsafe(self._hurry.set)
+            ended.wait(_CLEAN_UP)
+        if not ended.is_set():
+            logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
+
+    def _prepare(self) -> Process:
+        if self._ended is not None:
+            # After a shutdown that did not wait.
+            self._wait_for_the_end()
+        check_handles_of_a_loop()
+        process = self._open()
+        self._ended = system.event()
+        self._asked, self._hurry = asyncio.Event(), asyncio.Event()
+        return process
+
+    async def _live(self, process: Process) -> int:
+        """Keep the schedule until somebody asks for its end; return how many runs were cut."""
+        ended = self._ended
+        assert ended is not None, "_prepare() comes first"
+        self._begin(process)
+        self._has_begun()
+        await in_spite_of_jobs(self._until_asked)
+        cut = await in_spite_of_jobs(lambda: self.drain(self._hurry))
+        self._asked = None
+        ended.set()
+        # A function on a thread cannot be cut, and its outcome comes by way of this loop.
+        await process.until_none_is_left()
+        return cut
+
+    def _has_begun(self) -> None:
+        """Called on the loop when the schedule has begun."""
+
+    async def _until_asked(self) -> None:
+        assert self._asked is not None
+        await self._asked.wait()
+
+
+class BackgroundScheduler(_OwnLoop):
+    """A schedule that a thread of its own keeps, for programs without an event loop: Flask, Django, a script.
+
+    Its event loop is on that thread; jobs may be coroutines all the same. All methods may be called from any
+    thread. When the program ends, what runs then gets SCHEDULER_SHUTDOWN_GRACE_TIME seconds, as by
+    `shutdown()`.
+
+    Args:
+        gconfig, options: as of `AsyncIOScheduler`.
+
+    Raises:
+        ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import BackgroundScheduler
+        from shop.tasks import remind
+
+        scheduler = BackgroundScheduler(timezone="Europe/Berlin")
+        scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder")
+
+        def begin() -> None:
+            scheduler.start()
+    """
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        if not asbool(config.pop("daemon", True)):
+            instead = f"a BlockingScheduler keeps the program alive, and so does `{typed('run')}`"
+            raise fail(call_site(), None, f"daemon=False cannot be: {instead}")
+        super()._configure(config)
+
+    def start(self, paused: bool = False) -> None:
+        """Start the thread, and return when the schedule is kept.
+
+        Raises:
+            SchedulerAlreadyRunningError: it runs already.
+            LedgerError: the ledger cannot be used; nothing was started.
+        """
+        self._check_start(paused)
+        process = self._prepare()
+        self._begun: Future[None] = Future()
+        system.start_thread(copy_context().run, args=(self._work, process), name="scheduler")
+        self._begun.result()
+        _running.add(self)
+
+    def _work(self, process: Process) -> None:
+        ended = self._ended
+        assert ended is not None, "_prepare() comes first"
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                run_to_the_end(self._loop, self._live(process))
+        except BaseException as problem:
+            if self._begun.done():
+                logger.exception("the scheduler's thread has failed")
+            else:
+                process.give_up()
+                self._begun.set_exception(problem)
+        finally:
+            # Also if it failed. Another start may have come meanwhile, while a function was waited for.
+            ended.set()
+
+    def _has_begun(self) -> None:
+        self._begun.set_result(None)
+
+    async def _live(self, process: Process) -> int:
+        cut = await super()._live(process)
+        if self._is_watcher:
+            self._become_client()
+        return cut
+
+    async def _until_asked(self) -> None:
+        """Wait until somebody asks, or until this process turns out to watch files for another one alone.
+
+        That is the parent of a development server that reloads changed code: it would go on with the code of
+        its start for ever. It stays until the other is there, whose start is no new one of the schedule then.
+        """
+        self._is_watcher = False
+        look_until = system.monotonic() + _WATCHERS_SHOW_WITHIN
+        while self._is_watcher or system.monotonic() < look_until:
+            self._is_watcher = _main_thread_is_in(_WATCHES)
+            if self._is_watcher and self._process is not None and self._process.sees_others:
+                logger.info("this process watches files for the development server, which runs the schedule")
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(super()._until_asked(), _LOOK_SECONDS)
+                return
+        await super()._until_asked()
+
+    def _end_with_program(self) -> None:
+        if self._runs_here():
+            if self.running:
+                self.shutdown()
+            self._wait_for_the_end()
+            # What the program does yet, as a function of `atexit` that shuts down, goes on as it can.
+            self._become_client()
+
+
+def _main_thread_is_in(function: str) -> bool:
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_code.co_name != function:
+        frame = frame.f_back
+    return frame is not None
+
+
+_running: WeakSet[BackgroundScheduler] = WeakSet()
+
+
+@at_end_of_program
+def _end_all() -> None:
+    for scheduler in list(_running):
+        scheduler._end_with_program()
+
+
+class BlockingScheduler(_OwnLoop):
+    """A schedule that is all that a program does: `start()` returns when it has ended.
+
+    It ends by `shutdown()`, from a job or a thread, and by SIGINT (Ctrl+C) or SIGTERM; a second one cuts the
+    time short that runs get.
+
+    Args:
+        gconfig, options: as of `AsyncIOScheduler`.
+
+    Raises:
+        ScheduleError: something declared is wrong; the sentence begins with its file and line.
+
+    Example:
+        from everytick import BlockingScheduler
+        from shop.tasks import remind
+
+        scheduler = BlockingScheduler(timezone="Europe/Berlin")
+        scheduler.add_job(remind, "cron", hour=9, args=["you"], id="reminder")
+
+        def keep_the_schedule() -> None:
+            scheduler.start()
+    """
+
+    def start(self, paused: bool = False) -> None:
+        """Keep the schedule until it is shut down, or the process is asked to stop.
+
+        Raises:
+            SchedulerAlreadyRunningError: it runs already.
+            LedgerError: the ledger cannot be used; nothing was started.
+            SystemExit: the process was asked to stop, and runs had to be cut (exit code 1).
+        """
+        self._check_start(paused)
+        if running_loop() is not None:
+            instead = "use AsyncIOScheduler, with `async with`"
+            raise fail(
+                call_site(), None, f"a BlockingScheduler cannot start on an event loop that runs: {instead}"
+            )
+        process = self._prepare()
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
+            with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
+                cut = run_to_the_end(self._loop, self._live(process))
+                guard.over()
+        logger.info("stopped")
+        if cut and guard.is_asked:
+            raise SystemExit(1)
+
+    def _has_begun(self) -> None:
+        logger.info("{}", start_line(self))
+
+    def _asked_by_signal(self, guard: Guard, number: int) -> None:
+        again = guard.is_asked and number != HANGUP_SIGNAL
+        guard.asked(again=again)
+        if self._asked is not None:
+            self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)

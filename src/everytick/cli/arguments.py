@@ -1,0 +1,101 @@
+"""Arguments and options that several commands have: how they are read, explained and completed."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Annotated
+
+import typer
+
+from . import completion
+
+# A longer number would not fit into the ledger.
+_MOST_DIGITS = 18
+MOST = 1_000_000
+
+
+def run_number(text: str) -> int:
+    """Return the number of a run.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from everytick.errors import ConfigurationError
+    from everytick.text.wording import not_a_run
+
+    if not is_run_number(text) or len(text) > _MOST_DIGITS:
+        raise ConfigurationError(not_a_run(text))
+    return int(text)
+
+
+def is_run_number(text: str) -> bool:
+    """Return whether a text stands for a run, rather than for a job: it has digits only."""
+    return text.isascii() and text.isdigit()
+
+
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, with nothing shortened; long lines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JobId = Annotated[
+    str, typer.Argument(help="The id of the job.", autocompletion=completion.job_ids, metavar="JOB")
+]
+Note = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for others.")]
+OfJob = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        metavar="JOB",
+        help="Only those of the job with this id.",
+        autocompletion=completion.job_ids,
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only those that ended then or later: 2h (ago), 05:39, yesterday."),
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those that ended before.")]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Show those to come, as they end, until Ctrl+C.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", "-n", min=1, max=MOST, metavar="N", help="How many to show (default 20)."),
+]
+
+
+def instant(option: str, text: str, zone: tzinfo, *, ahead: bool = False) -> int:
+    """Return the instant that an option names, in microseconds UTC; see `moment`."""
+    from everytick.model import ticks
+
+    return ticks.instant_in(moment(option, text, zone, ahead=ahead), zone)
+
+
+def moment(option: str, text: str, zone: tzinfo, *, ahead: bool = False) -> datetime:
+    """Return the time that an option names, as `read_time` does.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from everytick.errors import ConfigurationError
+    from everytick.model import ticks
+    from everytick.text.time_input import read_time
+
+    try:
+        return read_time(text, zone, ticks.now(), ahead=ahead)
+    except ValueError as problem:
+        raise ConfigurationError(f"{option} {problem}") from None
+
+
+def span(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None, int | None]:
+    """Return the instants that --since and --until name, as far as they are given.
+
+    Raises:
+        ConfigurationError: they are none, or no time lies between them.
+    """
+    from everytick.errors import ConfigurationError
+
+    begin = None if since is None else instant("--since", since, zone)
+    end = None if until is None else instant("--until", until, zone)
+    if begin is not None and end is not None and end <= begin:
+        raise ConfigurationError("--until must be later than --since")
+    return begin, end

@@ -1,0 +1,250 @@
+"""Actions on several jobs or runs at once: a preview, a question, and then one request for each of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from . import cells
+from .colours import ID, TIME
+from .output import print_aside, print_json, print_text
+from .table import Column, print_table
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from everytick.api.client import SchedulerClient
+    from everytick.read.schemas import RunRow
+    from rich.text import Text
+
+# A preview fits on a screen.
+_MOST_SHOWN = 15
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class _One:
+    """One of the jobs or runs that are acted on.
+
+    name: how a refusal names it. keys: what names it in JSON. act: asks for it; returns what became of it.
+    """
+
+    name: str
+    keys: dict[str, Any]
+    act: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class How:
+    """How a person wants it: with which note, asked or not, told in text or in JSON."""
+
+    note: str | None
+    yes: bool
+    as_json: bool
+
+
+def pause_jobs(client: SchedulerClient, patterns: Sequence[str], until: datetime | None, how: How) -> None:
+    """Pause the jobs that patterns mean; those that are paused already if they get a note or an end."""
+    from everytick.model import ticks
+    from everytick.read.chosen import chosen_jobs
+    from everytick.text.instants import from_now
+
+    now = ticks.now()
+    jobs = chosen_jobs(client.ledger, patterns)
+    others = jobs if until or how.note else [job for job in jobs if not job.paused]
+
+    def act(job_id: str) -> str:
+        changed = client.pause_job(job_id, note=how.note, until=until)
+        return "paused" if changed else "paused already"
+
+    _preview(
+        [
+            Column("job", is_id=True),
+            Column("next run", is_whole=True, style=TIME),
+            Column("schedule", least=20),
+        ],
+        [
+            [
+                job.id,
+                "paused" if job.paused else "-" if job.next_tick is None else from_now(job.next_tick, now),
+                job.words,
+            ]
+            for job in others
+        ],
+        "job",
+        "to be paused",
+    )
+    _of_jobs("Pause", others, "paused already", act, how)
+
+
+def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> None:
+    """Resume those of the jobs that patterns mean which are paused."""
+    from everytick.read.chosen import chosen_jobs
+    from everytick.read.resuming import preview_of
+    from everytick.text.instants import dated
+
+    zone = client.timezone
+    paused = [job for job in chosen_jobs(client.ledger, patterns) if job.paused]
+    shown = [(job, preview_of(job)) for job in paused]
+
+    def act(job_id: str) -> str:
+        return "resumed" if client.resume_job(job_id, note=how.note) else "not paused any more"
+
+    _preview(
+        [
+            Column("job", is_id=True),
+            Column("paused since", is_whole=True, style=TIME),
+            Column("ticks to skip", is_whole=True),
+            Column("next tick", is_whole=True, style=TIME),
+            Column("note", least=10),
+        ],
+        [
+            [
+                job.id,
+                dated(job.row.paused_us, zone),
+                "-" if found is None else "many" if found.ticks is None else f"{found.ticks:,}",
+                "-" if found is None else dated(found.next_tick, zone),
+                job.row.pause_note or "",
+            ]
+            for job, found in shown
+        ],
+        "job",
+        f"to be resumed, times in {zone}",
+    )
+    _of_jobs("Resume", paused, "not paused", act, how)
+
+
+def retry_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> None:
+    """Give each of some runs one more attempt."""
+
+    def act(run_id: int) -> str:
+        client.retry_run(run_id, note=how.note)
+        return "to be tried again"
+
+    _preview_runs(rows, client.timezone, "to be tried again")
+    _of_runs("Try", rows, " again", act, how)
+
+
+def cancel_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> None:
+    """Cancel each of some runs."""
+
+    def act(run_id: int) -> str:
+        return "cancelled" if client.cancel_run(run_id, note=how.note) else "asked to end"
+
+    _preview_runs(rows, client.timezone, "to be cancelled")
+    _of_runs("Cancel", rows, "", act, how)
+
+
+def _of_jobs(verb: str, jobs: Sequence[Any], idle: str, act: Callable[[str], str], how: How) -> None:
+    items = [_One(job.id, {"job_id": job.id}, partial(act, job.id)) for job in jobs]
+    _carry_out(items, verb, "job", "", f"nothing to do: all of these jobs are {idle}", how)
+
+
+def _of_runs(verb: str, rows: Sequence[RunRow], ending: str, act: Callable[[int], str], how: How) -> None:
+    items = [
+        _One(
+            f"run {row['run_id']} of {row['job_id']}",
+            {"run_id": row["run_id"], "job_id": row["job_id"]},
+            partial(act, row["run_id"]),
+        )
+        for row in rows
+    ]
+    _carry_out(items, verb, "run", ending, "nothing to do: there is no such run", how)
+
+
+# --- what will be done
+
+
+def _preview_runs(rows: Sequence[RunRow], zone: tzinfo, what: str) -> None:
+    _preview(
+        [
+            Column("run", is_whole=True, style=ID),
+            Column("job", is_id=True),
+            Column("tick", is_whole=True, style=TIME),
+            Column("outcome", is_whole=True),
+            Column("error", least=10),
+        ],
+        [
+            [
+                str(row["run_id"]),
+                row["job_id"],
+                cells.tick(row, zone),
+                cells.coloured_outcome(row),
+                row["error"] or "",
+            ]
+            for row in rows
+        ],
+        "run",
+        f"{what}, times in {zone}",
+    )
+
+
+def _preview(columns: list[Column], rows: list[list[str | Text]], unit: str, what: str) -> None:
+    """Print what will be done to standard error: the answer is what became of it."""
+    from everytick.text.wording import counted
+
+    if rows:
+        print_table(f"{counted(len(rows), unit)} {what}", columns, rows[:_MOST_SHOWN], aside=True)
+    if len(rows) > _MOST_SHOWN:
+        print_aside(f"and {len(rows) - _MOST_SHOWN:,} more\n")
+
+
+def is_at_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _confirm(question: str, yes: bool) -> None:
+    """Ask at a terminal.
+
+    Raises:
+        ConfigurationError: there is none, and nobody said --yes.
+        Exit: the answer is no, with exit code 1.
+    """
+    from everytick.errors import ConfigurationError
+
+    if yes:
+        return
+    if not is_at_terminal():
+        raise ConfigurationError(f"{question} There is no terminal to answer at: add --yes")
+    if not typer.confirm(question, err=True):
+        print_text("nothing was changed")
+        raise typer.Exit(1)
+
+
+# --- doing it
+
+
+def _carry_out(items: Sequence[_One], verb: str, unit: str, ending: str, idle: str, how: How) -> None:
+    """Ask, act on one after another, and say what became of them; exit with 1 if one was refused."""
+    from everytick.text.wording import counted, of_each
+
+    if items:
+        _confirm(f"{verb} {counted(len(items), unit)}{ending}?", how.yes)
+    answers = [(one, *_answer(one)) for one in items]
+    if how.as_json:
+        print_json([{**one.keys, "became": became, "refused": refused} for one, became, refused in answers])
+    else:
+        print_text(of_each([became or "refused" for _one, became, _refused in answers], unit) or idle)
+    for one, _became, refused in answers:
+        if refused is not None:
+            print_aside(f"error: {one.name}: {refused}")
+    if any(refused is not None for _one, _became, refused in answers):
+        raise typer.Exit(1)
+
+
+def _answer(one: _One) -> tuple[str | None, str | None]:
+    """Return what became of one, or why it was refused."""
+    from everytick.errors import ConfigurationError, LedgerError
+
+    try:
+        return one.act(), None
+    except (ConfigurationError, LedgerError) as problem:
+        # The others do not depend on it.
+        return None, str(problem)

@@ -1,0 +1,97 @@
+"""What the shell completes: ids of jobs, numbers of runs, and the words that options take.
+
+A completion that fails must not write into the line that is being typed: it has no answer then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+Answers = list[tuple[str, str]]
+
+# More are not read by anybody.
+_MOST_RUNS = 50
+
+
+def job_ids(incomplete: str) -> list[str]:
+    """Return the ids of jobs that begin so."""
+    from everytick.ledger import open_ledger
+    from everytick.read.job_ids import known_job_ids
+
+    return _or_nothing(lambda: _beginning(incomplete, known_job_ids(open_ledger())))
+
+
+def runs_or_jobs(incomplete: str) -> Answers:
+    """Return the newest runs whose numbers begin so, and the ids of jobs."""
+    return _runs(incomplete) + [(job_id, "a job") for job_id in job_ids(incomplete)]
+
+
+def runs(incomplete: str) -> Answers:
+    """Return the newest runs whose numbers begin so."""
+    return _runs(incomplete)
+
+
+def ended_runs(incomplete: str) -> Answers:
+    """Return the newest runs that can be tried again."""
+    from everytick.store.requests import ENDED
+
+    return _runs(incomplete, ENDED)
+
+
+def runs_under_way_or_jobs(incomplete: str) -> Answers:
+    """Return the runs that can be cancelled, and the ids of jobs."""
+    from everytick.read.runs import UNDER_WAY
+
+    return _runs(incomplete, UNDER_WAY) + [(job_id, "a job") for job_id in job_ids(incomplete)]
+
+
+def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
+    from everytick.ledger import open_ledger
+    from everytick.read.runs import RunFilter, run_rows
+
+    if incomplete and not incomplete.isdigit():
+        return []
+    rows = _or_nothing(lambda: run_rows(open_ledger(), _MOST_RUNS, RunFilter(states=tuple(states))))
+    found = [(str(row["run_id"]), f"{row['job_id']}, {row['state']}") for row in rows]
+    return [answer for answer in found if answer[0].startswith(incomplete)]
+
+
+def states(incomplete: str) -> list[str]:
+    """Return the states of runs that begin so."""
+    from everytick.read.runs import STATES
+
+    return _beginning(incomplete, STATES)
+
+
+def states_under_way(incomplete: str) -> list[str]:
+    """Return those of them in which a run can be cancelled."""
+    from everytick.read.runs import UNDER_WAY
+
+    return _beginning(incomplete, UNDER_WAY)
+
+
+def reasons(incomplete: str) -> list[str]:
+    """Return the reasons for which ticks are skipped that begin so."""
+    from everytick.read.runs import REASONS
+
+    return _beginning(incomplete, REASONS)
+
+
+def orders(incomplete: str) -> list[str]:
+    """Return the orders of jobs that begin so."""
+    from everytick.read.jobs import ORDERS
+
+    return _beginning(incomplete, ORDERS)
+
+
+def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def _or_nothing(look_up: Callable[[], list[T]]) -> list[T]:
+    try:
+        return look_up()
+    except Exception:
+        return []

@@ -1,0 +1,73 @@
+"""How the help lists the commands, by what they are for, and their options, in words that people know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+from typer.models import CommandInfo
+
+# In the order of the help.
+GROUPS = {
+    "Run": ("run", "dashboard"),
+    "Look": ("jobs", "runs", "show", "logs", "plan", "audit"),
+    "Ask": ("why", "doctor", "diff", "simulate"),
+    "Act": ("run-now", "retry", "cancel", "pause", "resume", "remove"),
+    "Operate": ("health", "metrics", "alert-test", "migrate", "migrate-ledger", "outdated", "update"),
+}
+
+
+class Group(TyperGroup):
+    """All commands; the help names no types of Python."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options."""
+        return _without_types(super().get_params(ctx))
+
+
+class Command(TyperCommand):
+    """One command; the help names no types of Python."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the arguments and options."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """Let Typer name what an option takes (`TIME`), where it would add `<bool>`, `<str>`, `1<=x<=1000000`.
+
+    Versions of Typer that do not ask for these texts here are not disturbed.
+    """
+    for parameter in parameters:
+        is_option = parameter.param_type_name == "option"
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        named = parameter.metavar if is_option else ""
+        if named is not None:
+            parameter.display_type_rich = partial(_text, named)
+            parameter._get_number_range_help_str = partial(_text, "")
+    return parameters
+
+
+def _text(text: str, ctx: Any = None) -> str:
+    return text
+
+
+def grouped(commands: Iterable[CommandInfo]) -> list[CommandInfo]:
+    """Return commands in the order of the help, each with its group."""
+    by_name = {_name(command): command for command in commands}
+    found = []
+    for group, names in GROUPS.items():
+        for name in names:
+            command = by_name.pop(name)
+            command.cls, command.rich_help_panel = Command, group
+            found.append(command)
+    assert not by_name, f"each command is in a group: {', '.join(by_name)}"
+    return found
+
+
+def _name(command: CommandInfo) -> str:
+    assert command.callback is not None
+    return command.name or command.callback.__name__.replace("_", "-")

@@ -1,0 +1,274 @@
+"""Commands about runs: each leaves a request in the ledger, which running schedulers obey in a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from everytick.app import typed
+
+from . import completion
+from .arguments import AsJson, JobId, Note, Since, Until, Yes, is_run_number, moment, run_number, span
+from .output import print_aside, print_json, print_text, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everytick.api.client import SchedulerClient
+    from everytick.read.schemas import RunRow
+    from everytick.store.database import Ledger
+
+commands = typer.Typer()
+
+OfJobs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--job",
+        metavar="JOB",
+        help="Only those of this job, or of those like 'sync_*' (repeatable).",
+        autocompletion=completion.job_ids,
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")]
+
+_POLL_SECONDS = 0.2
+# A scheduler that is restarted while a command waits is back by then.
+_GIVE_UP_SECONDS = 15.0
+
+
+@commands.command()
+def run_now(
+    job_id: JobId,
+    tick: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="The past tick that the run stands in for: 05:39, yesterday 02:30, or a date.",
+        ),
+    ] = None,
+    note: Note = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job now, beside its schedule.
+
+    The run is on record like any other.
+    """
+    from everytick.api.client import SchedulerClient
+
+    client = SchedulerClient()
+    for_tick = None if tick is None else moment("--tick", tick, client.timezone)
+    run_id = client.run_job_now(job_id, tick=for_tick, note=note)
+    sentence = f"run {run_id} of {job_id} begins"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+
+
+@commands.command()
+def retry(
+    run_id: Annotated[
+        int | None,
+        typer.Argument(
+            help="The number of the run.",
+            parser=run_number,
+            metavar="RUN",
+            autocompletion=completion.ended_runs,
+        ),
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Instead: all that failed, timed_out, were lost or interrupted.")
+    ] = False,
+    job: OfJobs = None,
+    since: Since = None,
+    until: Until = None,
+    note: Note = None,
+    wait: Wait = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try a run again that failed, or with --failed many.
+
+    Each gets one more attempt, now. Of many a preview is shown first.
+    """
+    from everytick.api.client import SchedulerClient
+    from everytick.errors import ConfigurationError
+    from everytick.read.chosen import failed_runs
+
+    from . import bulk
+
+    client = SchedulerClient()
+    if run_id is None:
+        if not failed:
+            raise ConfigurationError("say which run: its number, or --failed for all that failed")
+        _check_no_wait(wait)
+        begin, end = span(since, until, client.timezone)
+        rows = failed_runs(client.ledger, bulk.MOST, job or (), begin, end)
+        bulk.retry_runs(client, rows, bulk.How(note, yes, as_json))
+        return
+    if failed or job or since or until:
+        raise ConfigurationError("give the number of a run, or --failed with what else narrows it, not both")
+    client.retry_run(run_id, note=note)
+    sentence = f"run {run_id} begins one more attempt"
+    _asked(run_id, sentence, sentence, wait=wait, as_json=as_json)
+
+
+@commands.command()
+def cancel(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="The number of the run; or a job, or a pattern such as 'sync_*': all its runs under way.",
+            metavar="RUN|JOB",
+            autocompletion=completion.runs_under_way_or_jobs,
+        ),
+    ] = None,
+    job: OfJobs = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATE", help="Only those in this state.", autocompletion=completion.states_under_way
+        ),
+    ] = None,
+    note: Note = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it was cancelled.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a run, or many.
+
+    A plain function cannot be stopped: it is told, and may end by itself. Of many a preview is shown first.
+    """
+    from everytick.api.client import SchedulerClient
+    from everytick.errors import ConfigurationError
+
+    from . import bulk
+
+    client = SchedulerClient()
+    if run is None and not job and not state:
+        raise ConfigurationError("say which run: its number, a job, or --state")
+    if run is None or not is_run_number(run):
+        _check_no_wait(wait)
+        rows = _under_way(client, [*([run] if run else []), *(job or ())], state or ())
+        bulk.cancel_runs(client, rows, bulk.How(note, yes, as_json))
+        return
+    if job or state:
+        raise ConfigurationError("give the number of a run, or jobs and states, not both")
+    run_id = run_number(run)
+    if client.cancel_run(run_id, note=note):
+        _over(run_id, f"run {run_id} is cancelled", as_json)
+    else:
+        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
+        _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
+
+
+def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[str]) -> list[RunRow]:
+    """Return the runs that can be cancelled.
+
+    Raises:
+        ConfigurationError: a state is none in which a run can be, or a pattern means no job.
+    """
+    from everytick.errors import ConfigurationError, nearest
+    from everytick.read.chosen import runs_under_way
+    from everytick.read.runs import UNDER_WAY
+
+    from . import bulk
+
+    for state in states:
+        if state not in UNDER_WAY:
+            hint = nearest(state, UNDER_WAY)
+            raise ConfigurationError(f"--state {state}: use one of {', '.join(UNDER_WAY)}{hint}")
+    return runs_under_way(client.ledger, bulk.MOST, patterns, states)
+
+
+def _check_no_wait(wait: bool) -> None:
+    from everytick.errors import ConfigurationError
+
+    if wait:
+        raise ConfigurationError("--wait is for one run: leave it out")
+
+
+def _over(run_id: int, sentence: str, as_json: bool) -> None:
+    """Say what became of a run that is over already."""
+    from everytick.read.runs import run_row
+
+    if as_json:
+        print_json(run_row(_ledger(), run_id))
+    else:
+        print(sentence)
+
+
+def _asked(
+    run_id: int,
+    sentence: str,
+    later: str,
+    *,
+    wait: bool,
+    as_json: bool,
+    wanted: str = "succeeded",
+) -> None:
+    """Say what a running scheduler does now, or one that is started `later`; wait for the end of the run.
+
+    Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
+    """
+    from everytick.read.processes import someone_is_up
+    from everytick.read.resuming import paused_job
+    from everytick.read.runs import run_row
+
+    ledger = _ledger()
+    is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
+    if not as_json and paused is not None:
+        print_text(f"run {run_id} waits until the job {paused} is resumed")
+    elif not as_json:
+        print_text(sentence if is_up else f"{later} when a scheduler is started: none is up")
+    row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
+    if as_json:
+        print_json(row)
+    elif wait and _is_over(row):
+        print_text(f"run {run_id} {row['state']}" + (f": {row['error']}" if row["error"] else ""))
+    if wait and not _is_over(row):
+        print_aside(visible(_why_not_waited_for(ledger, run_id)))
+    if wait and row["state"] != wanted:
+        raise typer.Exit(1)
+
+
+def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
+    import shlex
+
+    from everytick.read.resuming import paused_job
+
+    not_waited = f"so run {run_id} is not waited for: the request stays on record until"
+    paused = paused_job(ledger, run_id)
+    if paused is None:
+        return f"error: no scheduler is up, {not_waited} one is started ({typed('run')})"
+    resuming = f"{typed('resume')} {shlex.quote(paused)}"
+    return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
+
+
+def _ended(ledger: Ledger, run_id: int) -> RunRow:
+    """Return a run's row as soon as it is over, or cannot end: no process is up, or its job is paused."""
+    from everytick.read.processes import someone_is_up
+    from everytick.read.resuming import paused_job
+    from everytick.read.runs import run_row
+    from everytick.system import system
+
+    seen = system.monotonic()
+    while True:
+        row = run_row(ledger, run_id)
+        if _is_over(row) or paused_job(ledger, run_id) is not None:
+            return row
+        if someone_is_up(ledger):
+            seen = system.monotonic()
+        elif system.monotonic() - seen > _GIVE_UP_SECONDS:
+            return row
+        system.sleep(_POLL_SECONDS)
+
+
+def _is_over(row: RunRow) -> bool:
+    return row["finished_at"] is not None and row["state"] != "retrying"
+
+
+def _ledger() -> Ledger:
+    from everytick.ledger import open_ledger
+
+    return open_ledger()

@@ -1,0 +1,168 @@
+"""The pages about runs: the list with its filters, one run, and what runs now. See `pages`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from everytick.explain import why_run
+from everytick.read.audit import requests_about
+from everytick.read.processes import Process
+from everytick.read.run_counts import COUNTED, StateCounts, count_states
+from everytick.read.run_details import Attempt, alike, attempts_of
+from everytick.read.run_pages import SEARCHED, list_runs
+from everytick.read.runs import FAILED, STATES, read_run
+from everytick.read.runs_of_job import beside
+from everytick.read.under_way import held_runs, waiting_runs
+from everytick.settings import settings
+from everytick.store.requests import ENDED
+from everytick.text.wording import of_attempts
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse
+
+from . import jobs, runs
+from .answers import ReadingRoute
+from .problems import Problem
+from .processes import ScheduleState, reading, schedule_state
+from .rendering import page
+from .schemas import LARGEST
+
+router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
+
+_RUNS = 25
+# The most that a page shows of tracebacks and logs; the rest is in the text file.
+_TEXT = 12_000
+
+RunId = Annotated[int, Path(ge=1, le=LARGEST)]
+Before = Annotated[int | None, Query(ge=1, le=LARGEST)]
+Text = Annotated[str, Query(max_length=500)]
+
+
+@router.get("/runs")
+def show_runs(
+    request: Request,
+    q: Text = "",
+    job: Text = "",
+    state: Annotated[list[str] | None, Query(max_length=20)] = None,
+    failed: bool = False,
+    since: Text = "",
+    until: Text = "",
+    error: Text = "",
+    before: Before = None,
+) -> HTMLResponse:
+    """Runs and skipped ticks, newest first. A filter that means nothing is a sentence and an empty list."""
+    found: list[Any] = []
+    more, wrong = None, ""
+    counts = StateCounts({}, complete=True)
+    with reading(request.app.state.ledger) as connection:
+        try:
+            wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
+        except Problem as problem:
+            wrong = problem.sentence
+        else:
+            found, more = list_runs(connection, wanted, _RUNS, before)
+            counts = count_states(connection, wanted)
+        notes = jobs.odd_times(connection, found)
+        head = schedule_state(connection)
+    asked = {"q": q, "job": job, "since": since, "until": until, "error": error}
+    return page(
+        request,
+        "runs.html",
+        asked=asked,
+        is_filtered=any([*asked.values(), state, failed, before]),
+        chosen=list(state or ()),
+        failed=failed,
+        wrong=wrong,
+        counts=counts,
+        counted=COUNTED,
+        number_failed=sum(counts.by_state.get(one, 0) for one in FAILED),
+        notes=notes,
+        history=found,
+        more=more,
+        before=before,
+        states=STATES,
+        ENDED=ENDED,
+        took=runs.took,
+        lateness=runs.lateness,
+        searched=SEARCHED,
+        state_of_schedule=head,
+        title="Runs",
+    )
+
+
+@router.get("/run/{run_id}")
+def show_run(request: Request, run_id: RunId) -> HTMLResponse:
+    """One run: its attempts, its error, and what it logged."""
+    with reading(request.app.state.ledger) as connection:
+        row = read_run(connection, run_id)
+        attempts = attempts_of(connection, row)
+        asked = requests_about(connection, run_id)
+        sentences = why_run(connection, row, settings())
+        older, newer = beside(connection, row)
+        head = schedule_state(connection)
+    return page(
+        request,
+        "run.html",
+        run=row,
+        attempts=attempts,
+        groups=_alike(attempts),
+        of_attempts=of_attempts,
+        asked=asked,
+        older=older,
+        newer=newer,
+        owner=_owners(head).get(row.process_id),
+        lateness=runs.lateness,
+        sentences=sentences,
+        tail=_TEXT // max(1, len(attempts)),
+        ENDED=ENDED,
+        took=runs.took,
+        state_of_schedule=head,
+        title=f"Run {run_id}",
+    )
+
+
+@router.get("/run/{run_id}/text")
+def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
+    """All that a run logged, and its tracebacks."""
+    with reading(request.app.state.ledger) as connection:
+        row = read_run(connection, run_id)
+        parts = [_as_text(group) for group in _alike(attempts_of(connection, row))]
+    return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
+
+
+def _alike(attempts: list[Attempt]) -> list[list[Attempt]]:
+    """Return attempts with those together that ended in the same way."""
+    return alike(attempts, lambda attempt: (attempt.state, attempt.error, attempt.traceback))
+
+
+def _as_text(group: list[Attempt]) -> str:
+    first, which = group[0], of_attempts(group[0].attempt, group[-1].attempt)
+    logs: list[str | None] = [
+        f"--- log of attempt {attempt.attempt}\n{attempt.log}"
+        for attempt in group
+        if attempt.log and len(group) > 1
+    ]
+    parts = [first.error, first.traceback, *(logs or [first.log])]
+    return "\n".join([f"--- {which}: {first.state}", *filter(None, parts), ""])
+
+
+@router.get("/running")
+def show_running(request: Request) -> HTMLResponse:
+    """Runs that are going on, claimed, or waiting."""
+    with reading(request.app.state.ledger) as connection:
+        held, waiting = held_runs(connection, 1_000), waiting_runs(connection, 100)
+        head = schedule_state(connection)
+    return page(
+        request,
+        "running.html",
+        held=held,
+        waiting=waiting,
+        owners=_owners(head),
+        lateness=runs.lateness,
+        state_of_schedule=head,
+        title="Running now",
+    )
+
+
+def _owners(head: ScheduleState) -> dict[str | None, Process]:
+    """Return the processes that may hold runs, by their ids."""
+    return {process.process_id: process for process in head.processes.found}

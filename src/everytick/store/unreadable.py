@@ -1,0 +1,142 @@
+"""Rows that cannot be read: a number that is none, or bytes in the place of text.
+
+SQLite keeps any value in any column, so somebody who writes to the file by hand can leave text where a number
+belongs. Such a row is kept as it is. Who reads by SQLAlchemy (`querying`) sees each table through a view that
+leaves it out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
+
+Whole numbers are read whatever they are: an instant beyond the calendar is shown as its end (`ticks.moment`).
+A server has types for its columns, and refuses such a value.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from everytick.errors import NotFoundError
+from everytick.masking import masked
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+# A session that was signed out stays so, whatever else its row holds. The version has a sentence of its own.
+_SEEN_AS_THEY_ARE = ("scheduler_ledger_version", "scheduler_sign_outs")
+_COLUMNS = """
+SELECT tables.name, columns.name, columns.type, columns.pk
+FROM main.sqlite_schema AS tables JOIN pragma_table_info(tables.name, 'main') AS columns
+WHERE tables.type = 'table' AND tables.name GLOB 'scheduler_*'
+ORDER BY tables.name, columns.cid
+"""
+HOW_TO_MEND = "stop the application, and correct the value or delete the row with sqlite3"
+_FEW = 10
+# So much is told of a value.
+_SHOWN = 60
+
+
+class UnreadableRow(NamedTuple):
+    """A row that cannot be read: its table, its key, and the column with the value that is wrong."""
+
+    table: str
+    key: str
+    column: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"the row {self.key} of {self.table} cannot be read: its {self.column} is {self.value}"
+
+
+class _Column(NamedTuple):
+    name: str
+    kind: str
+    is_key: bool
+
+    @property
+    def quoted(self) -> str:
+        return _quoted(self.name)
+
+    @property
+    def is_right(self) -> str:
+        """The condition, true or false and never null. No index fits it, which would be a slower way."""
+        if self.kind not in ("INTEGER", "BIGINT"):
+            return f"typeof({self.quoted}) <> 'blob'"
+        return f"typeof({self.quoted}) IN ('integer', 'null')"
+
+
+# Text that is no UTF-8 is shown with a sign in the place of each byte that is none.
+as_text = partial(str, encoding="utf-8", errors="replace")
+
+
+def hide(connection: sqlite3.Connection) -> None:
+    """Let a connection see the tables without the rows that cannot be read."""
+    views = []
+    for table, columns in _tables(connection).items():
+        if table not in _SEEN_AS_THEY_ARE:
+            name, right = _quoted(table), " AND ".join(column.is_right for column in columns)
+            # A name without a schema means the temporary one first.
+            views.append(f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {right};")
+    connection.executescript("".join(views))
+
+
+def find(connection: sqlalchemy.Connection, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:
+    """Return rows that cannot be read, at most `limit` of each table.
+
+    tables: those to look at; all by default. where: the values of columns, to look at some rows alone.
+    """
+    plain: object = connection.connection.dbapi_connection
+    if not isinstance(plain, sqlite3.Connection):
+        return []
+    found = []
+    for table, columns in _tables(plain).items():
+        if not tables or table in tables:
+            found += [UnreadableRow(table, *row) for row in _rows(plain, table, columns, where, limit)]
+    return found
+
+
+def of_run(connection: sqlalchemy.Connection, run_id: int) -> list[UnreadableRow]:
+    """Return the rows of a run's earlier attempts, and of what they logged, that cannot be read."""
+    return find(connection, _FEW, "scheduler_attempts", "scheduler_logs", run_id=run_id)
+
+
+def refuse(connection: sqlalchemy.Connection, table: str, **where: object) -> None:
+    """Raise NotFoundError, which names the value, if there is such a row and it cannot be read."""
+    for row in find(connection, 1, table, **where):
+        raise NotFoundError(f"{row}; {HOW_TO_MEND}")
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: list[_Column],
+    where: Mapping[str, object],
+    limit: int,
+) -> list[Any]:
+    keys = " || ', ' || ".join(f"'{it.name}=' || quote({it.quoted})" for it in columns if it.is_key)
+    keys = keys or "'rowid=' || rowid"
+    wrong = [(it, f"NOT ({it.is_right})") for it in columns]
+    name = " ".join(f"WHEN {is_wrong} THEN '{it.name}'" for it, is_wrong in wrong)
+    value = " ".join(f"WHEN {is_wrong} THEN quote({it.quoted})" for it, is_wrong in wrong)
+    any_wrong = " OR ".join(is_wrong for _it, is_wrong in wrong)
+    some = "".join(f" AND {_quoted(column)} = :{column}" for column in where)
+    found = connection.execute(
+        f"SELECT {keys}, CASE {name} END, CASE {value} END FROM main.{_quoted(table)}"
+        f" WHERE ({any_wrong}){some} LIMIT {limit}",
+        dict(where),
+    )
+    return [(masked(key), column, _short(masked(text))) for key, column, text in found]
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, list[_Column]]:
+    found: dict[str, list[_Column]] = {}
+    for table, name, kind, place in connection.execute(_COLUMNS):
+        found.setdefault(table, []).append(_Column(name, kind.upper(), place > 0))
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,0 +1,251 @@
+"""Code that calls `start()` first and declares its jobs below: they are jobs of the code all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError
+from everytick.api.control import NoSuchJobError
+from everytick.engine import process
+from everytick.read.known_job import read_jobs
+from everytick.store.querying import connect
+from loguru import logger
+
+from added_tasks import note
+from inside import rows_of, until
+from waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+@pytest.fixture
+def new(scheduler: Any) -> Iterator[Callable[[], BackgroundScheduler]]:
+    made: list[BackgroundScheduler] = []
+
+    def make() -> BackgroundScheduler:
+        made.append(BackgroundScheduler(timezone="UTC"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.running:
+            one.shutdown()
+
+
+class Service:
+    """As an application has them: a constructor that adds what the service does regularly."""
+
+    def __init__(self, scheduler: AsyncIOScheduler, calls: list[str]) -> None:
+        self.calls = calls
+        scheduler.add_job(self.refresh, "interval", seconds=0.2, id="refresh")
+
+    def refresh(self) -> None:
+        self.calls.append("refresh")
+
+
+def by_a_framework(handler: Callable[[], Any]) -> Any:
+    """Call a function as a web server calls a handler: with code of somebody else between."""
+
+    async def call() -> Any:
+        return handler()
+
+    return asyncio.run(call())
+
+
+def names(scheduler: AsyncIOScheduler) -> set[str]:
+    with connect(scheduler.ledger) as connection:
+        return {job.id for job in read_jobs(connection) if job.row.removed_us is None}
+
+
+def test_what_stands_below_the_start_may_be_any_function(new: Callable[[], BackgroundScheduler]) -> None:
+    scheduler, calls = new(), list[str]()
+    scheduler.start()
+
+    @scheduler.scheduled_job("interval", seconds=0.2, id="decorated")
+    def decorated() -> None:
+        calls.append("decorated")
+
+    scheduler.add_job(lambda: calls.append("lambda"), "interval", seconds=0.2, id="lambda")
+    Service(scheduler, calls)
+    wait_for(lambda: set(calls) == {"decorated", "lambda", "refresh"}, "all three")
+    assert [job.added for job in scheduler.get_jobs()] == [False] * 3
+    with pytest.raises(ScheduleError, match="the id 'lambda' is taken by the job declared at"):
+        scheduler.add_job(print, "interval", hours=1, id="lambda")
+    scheduler.add_job(print, "interval", hours=1, id="lambda", replace_existing=True)
+    job = scheduler.get_job("lambda")
+    assert job is not None
+    assert (job.name, job.where.partition(":")[0]) == ("print", "tests/engine/api/test_late_declarations.py")
+
+
+def test_the_same_code_declares_the_same_jobs_at_each_start(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+
+    def start() -> BackgroundScheduler:
+        scheduler = new()
+        scheduler.start()
+        scheduler.add_job(print, "interval", seconds=0.2, args=["."], id="often")
+        return scheduler
+
+    first = start()
+    wait_for(lambda: rows_of(first, "often"), "a run")
+    first.shutdown()
+    last = rows_of(first, "often")[-1]["run_id"]
+    time.sleep(1.0)  # nothing is up, which is what the next start finds
+    second = start()
+    wait_for(lambda: rows_of(second, "often")[-1]["run_id"] > last + 4, "it goes on")
+    second.shutdown()
+    # As for a job that is declared before the start: each tick that was missed has its outcome.
+    found = [(row["tick_us"], row["last_tick_us"] or row["tick_us"]) for row in rows_of(second, "often")]
+    found.sort()
+    gaps = [after[0] - before[1] for before, after in itertools.pairwise(found)]
+    assert set(gaps) == {200_000}
+    assert any(row["reason"] == "coalesced" for row in rows_of(second, "often"))
+    assert names(second) == {"often"}
+
+
+def test_a_job_that_the_code_no_longer_declares_is_removed_and_told_of(
+    new: Callable[[], BackgroundScheduler],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    said: list[str] = []
+    number = logger.add(lambda line: said.append(str(line)))
+    request.addfinalizer(lambda: logger.remove(number))
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="stays")
+    first.add_job(print, "interval", hours=2, id="goes")
+    by_a_framework(lambda: first.add_job(note, "interval", hours=3, id="asked for by a user"))
+    first.shutdown()
+
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+    second = new()
+    second.start()
+    second.add_job(print, "interval", hours=1, id="stays")
+    wait_for(lambda: "goes" not in names(second), "its removal")
+    assert names(second) == {"stays", "asked for by a user"}
+    wait_for(lambda: "removed from the schedule: goes" in "".join(said), "the log line")
+
+
+def test_the_newest_process_decides_what_is_no_longer_declared(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="of the new code")
+    first.shutdown()
+
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    old_code = new()
+    old_code.start()
+    new_code = new()
+    new_code.start()
+    new_code.add_job(print, "interval", hours=1, id="of the new code")
+    time.sleep(1.2)  # both have looked by then
+    assert names(new_code) == {"of the new code"}
+
+
+def test_a_request_adds_data_and_code_that_sets_up_declares(new: Callable[[], BackgroundScheduler]) -> None:
+    scheduler = new()
+    scheduler.start()
+    scheduler.add_job(print, "interval", hours=1, id="declared")
+
+    def handler() -> None:
+        scheduler.add_job(note, "interval", hours=1, id="added")
+
+    by_a_framework(handler)
+    assert {job.id: job.added for job in scheduler.get_jobs()} == {"declared": False, "added": True}
+    with pytest.raises(ScheduleError, match=r"lambda|inside"):
+        by_a_framework(lambda: scheduler.add_job(lambda: None, "interval", hours=1, id="x"))
+    with pytest.raises(ScheduleError, match="'declared' stands in the schedule's code: delete it there"):
+        by_a_framework(lambda: scheduler.remove_job("declared"))
+    by_a_framework(lambda: scheduler.remove_job("added"))
+
+
+def test_code_that_sets_up_may_remove_what_an_earlier_start_had_and_take_back_its_own(
+    new: Callable[[], BackgroundScheduler],
+) -> None:
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="job")
+    first.shutdown()
+
+    second = new()
+    second.start()
+    # As much code does, so that it can be run again.
+    with pytest.raises(NoSuchJobError):
+        second.remove_job("job")
+    second.add_job(print, "interval", hours=1, id="job")
+    second.remove_job("job")
+    assert second.get_jobs() == []
+    second.add_job(print, "interval", hours=2, id="job")
+    assert [job.id for job in second.get_jobs()] == ["job"]
+
+
+def test_modules_that_are_imported_after_the_start_declare(
+    new: Callable[[], BackgroundScheduler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late_jobs.py").write_text(
+        "import builtins\n"
+        "@builtins.late_scheduler.scheduled_job('interval', hours=1, id='late')\n"
+        "def late(): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scheduler = new()
+    monkeypatch.setattr("builtins.late_scheduler", scheduler, raising=False)
+    scheduler.start()
+
+    def handler() -> None:
+        import late_jobs  # type: ignore[import-not-found]
+
+        assert late_jobs
+
+    by_a_framework(handler)
+    sys.modules.pop("late_jobs")
+    assert [job.added for job in scheduler.get_jobs()] == [False]
+
+
+def test_a_startup_job_below_the_start_runs_once_for_all_that_start_together(
+    new: Callable[[], BackgroundScheduler],
+) -> None:
+    calls: list[int] = []
+    schedulers = [new() for _ in range(3)]
+    for number, one in enumerate(schedulers):
+        one.start()
+        one.add_job(calls.append, args=[number], id="at each start")
+    wait_for(lambda: calls, "its run")
+    assert len(rows_of(schedulers[0], "at each start")) == 1
+    assert calls == [0]
+
+
+async def test_on_an_event_loop_of_the_application_it_is_the_same(scheduler: AsyncIOScheduler) -> None:
+    calls: list[int] = []
+    scheduler.start()
+    scheduler.add_job(lambda: calls.append(1), id="below")
+    await until(lambda: calls)
+    assert [job.added for job in scheduler.get_jobs()] == [False]
+    await scheduler.drain()
+
+
+async def test_in_the_block_of_async_with_jobs_are_added_and_those_of_each_start_are_told_of(
+    scheduler: AsyncIOScheduler, request: pytest.FixtureRequest
+) -> None:
+    said: list[str] = []
+    number = logger.add(lambda line: said.append(str(line)))
+    request.addfinalizer(lambda: logger.remove(number))
+    async with scheduler:
+        assert scheduler.add_job(note, "interval", hours=1, id="at-each-start").added
+        scheduler.add_job(note, "date", run_date="2099-01-01", id="once")
+        await asyncio.to_thread(scheduler.add_job, note, "interval", hours=2, id="of-a-request")
+    told = [line for line in said if "goes on when that code is gone: declare it before the start" in line]
+    assert len(told) == 1
+    assert "job at-each-start is added by code that runs at each start" in told[0]

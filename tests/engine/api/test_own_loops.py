@@ -1,0 +1,225 @@
+"""The classes that bring an event loop of their own: what APScheduler's users know of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from everytick import BackgroundScheduler, BlockingScheduler, ScheduleError, current_run
+
+from added_tasks import note
+from inside import rows, until
+from waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
+
+
+@pytest.fixture
+def background(scheduler: Any) -> Iterator[BackgroundScheduler]:
+    made = BackgroundScheduler(timezone="UTC")
+    yield made
+    if made.running:
+        made.shutdown()
+
+
+def test_a_thread_of_its_own_runs_plain_functions_and_coroutines(background: BackgroundScheduler) -> None:
+    threads: dict[str, str] = {}
+
+    def plain() -> None:
+        threads["plain"] = threading.current_thread().name
+
+    async def coroutine() -> None:
+        await asyncio.sleep(0)
+        threads["coroutine"] = threading.current_thread().name
+
+    background.add_job(plain, id="plain")
+    background.add_job(coroutine, id="coroutine")
+    background.start()
+    assert background.running
+    wait_for(lambda: len(threads) == 2, "both jobs")
+    assert threads["coroutine"] == "scheduler"
+    assert threads["plain"].startswith("scheduler-task")
+    background.shutdown()
+    assert [row["state"] for row in rows(background)] == ["succeeded", "succeeded"]
+
+
+def test_a_shutdown_waits_for_what_runs_and_one_that_does_not_wait_returns_at_once(
+    background: BackgroundScheduler,
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        released.wait(20)
+
+    background.add_job(slow, id="slow")
+    background.start()
+    assert begun.wait(20)
+    stopping = threading.Thread(target=background.shutdown)
+    stopping.start()
+    assert not released.is_set()
+    assert stopping.is_alive()
+    released.set()
+    stopping.join(20)
+    assert [row["state"] for row in rows(background)] == ["succeeded"]
+
+    # Once more, in the same process.
+    begun.clear()
+    released.clear()
+    background.start()
+    assert begun.wait(20)
+    background.shutdown(wait=False)
+    released.set()
+    wait_for(lambda: rows(background)[-1]["finished_us"], "the end of the run")
+
+
+def test_a_start_waits_for_the_end_of_a_shutdown_that_did_not_wait(background: BackgroundScheduler) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        released.wait(0.3)
+
+    background.add_job(slow, id="slow")
+    for _ in range(3):
+        begun.clear()
+        background.start()
+        assert begun.wait(20)
+        background.shutdown(wait=False)
+        assert not background.running
+    background.start()
+    background.shutdown()
+    states = [row["state"] for row in rows(background)]
+    assert states[:3] == ["succeeded"] * 3
+    assert not background.running
+
+
+def test_a_job_may_shut_its_scheduler_down(background: BackgroundScheduler) -> None:
+    background.add_job(background.shutdown, id="ends")
+    background.start()
+    wait_for(lambda: not background.running, "the end")
+    wait_for(lambda: [row["state"] for row in rows(background)] == ["succeeded"], "its outcome")
+
+
+def test_starts_and_stops_that_do_not_fit_are_errors_as_in_apscheduler(
+    background: BackgroundScheduler,
+) -> None:
+    with pytest.raises(SchedulerNotRunningError):
+        background.shutdown()
+    with pytest.raises(ScheduleError, match=r"start\(paused=True\)"):
+        background.start(paused=True)
+    background.start()
+    with pytest.raises(SchedulerAlreadyRunningError):
+        background.start()
+    background.shutdown()
+    with pytest.raises(SchedulerNotRunningError):
+        background.shutdown()
+    with pytest.raises(ScheduleError, match="daemon=False cannot be: a BlockingScheduler keeps"):
+        BackgroundScheduler(daemon=False)
+    with pytest.raises(ScheduleError, match="BackgroundScheduler takes no zone="):
+        BackgroundScheduler(zone="UTC")
+
+
+def test_any_thread_may_add_and_remove_jobs(background: BackgroundScheduler) -> None:
+    background.start()
+    problems: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for each in range(5):
+                background.add_job(note, "interval", hours=1, args=["x"], id=f"{number}-{each}")
+                background.pause_job(f"{number}-{each}")
+            background.remove_job(f"{number}-0")
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+    left = {f"{number}-{each}" for number in range(8) for each in range(1, 5)}
+    assert {job.id for job in background.get_jobs()} == left
+    assert background.paused_jobs() >= left
+
+
+def test_a_ledger_that_cannot_be_used_is_an_error_of_start(
+    background: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_loop() -> None:
+        raise OSError("no file handle is left")
+
+    monkeypatch.setattr("everytick.api.own_loop.check_handles_of_a_loop", no_loop)
+    with pytest.raises(OSError, match="no file handle"):
+        background.start()
+    assert not background.running
+
+
+def test_a_job_that_stops_the_loop_or_raises_system_exit_ends_nothing(
+    background: BackgroundScheduler,
+) -> None:
+    calls: list[int] = []
+
+    async def hostile() -> None:
+        asyncio.get_running_loop().stop()
+        raise SystemExit
+
+    background.add_job(hostile, id="hostile")
+    background.add_job(lambda: calls.append(1), "interval", seconds=0.2, id="beside")
+    background.start()
+    wait_for(lambda: {row["job_id"] for row in rows(background, "failed", "succeeded")} >= {"hostile"}, "it")
+    seen = len(calls)
+    wait_for(lambda: len(calls) > seen + 1, "other jobs")
+    assert background.running
+
+
+async def test_inside_of_async_with_it_runs_on_the_loop_around(background: BackgroundScheduler) -> None:
+    # As `python -m app run` does with what `create_scheduler()` returns.
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def look() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    background.add_job(look, id="look")
+    async with background:
+        await until(lambda: loops)
+        assert loops == [asyncio.get_running_loop()]
+        background.shutdown()
+        await until(lambda: not background.running)
+
+
+def ends(scheduler: BlockingScheduler) -> Callable[[], None]:
+    def end() -> None:
+        assert current_run() is not None
+        scheduler.shutdown()
+
+    return end
+
+
+def test_a_blocking_start_returns_when_a_job_has_shut_it_down(scheduler: Any) -> None:
+    blocking = BlockingScheduler(timezone="UTC")
+    blocking.add_job(ends(blocking), id="ends")
+    for number in (1, 2):
+        blocking.start()
+        assert not blocking.running
+        assert [row["state"] for row in rows(blocking)] == ["succeeded"] * number
+
+
+async def test_a_blocking_scheduler_cannot_start_on_a_loop_that_runs(scheduler: Any) -> None:
+    with pytest.raises(ScheduleError, match="cannot start on an event loop that runs: use AsyncIOScheduler"):
+        BlockingScheduler().start()
+
+
+def test_a_blocking_scheduler_may_run_on_any_thread(scheduler: Any) -> None:
+    blocking = BlockingScheduler(timezone="UTC")
+    thread = threading.Thread(target=blocking.start)
+    thread.start()
+    wait_for(lambda: blocking.running, "the start")
+    blocking.shutdown()
+    thread.join(20)
+    assert not thread.is_alive()

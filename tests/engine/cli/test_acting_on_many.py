@@ -1,0 +1,200 @@
+"""`retry --failed`, and `pause`, `resume` and `cancel` by pattern: a preview, a question, many requests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
+from everytick.api import loading
+from everytick.cli import bulk, program
+from everytick.errors import LedgerError
+from typer.testing import CliRunner, Result
+
+from histories import MINUTE, SECOND, ask_json, prepared, run, write
+
+NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()) * SECOND
+HOUR = 60 * MINUTE
+
+
+def nothing() -> None:
+    """The body of all jobs."""
+
+
+@pytest.fixture
+def jobs(scheduler: AsyncIOScheduler, clock: Any) -> AsyncIOScheduler:
+    """A scheduler that ran some jobs, whose runs failed or wait."""
+    clock.set(NOW)
+    for job_id in ("sync_1", "sync_2", "sync_10", "report", "odd[1]"):
+        scheduler.add_job(nothing, "cron", hour=3, id=job_id)
+    waiting = {"started_us": None, "finished_us": None, "process_id": None}
+    rows = [
+        run("sync_1", NOW - 5 * HOUR, "failed"),
+        run("sync_1", NOW - HOUR, "lost"),
+        run("sync_2", NOW - HOUR, "timed_out"),
+        run("report", NOW - HOUR, "failed"),
+        run("report", NOW - 2 * HOUR, "succeeded"),
+        run("sync_2", NOW, "queued", **waiting),
+        run("report", NOW, "queued", **waiting),
+    ]
+    write(prepared(scheduler), "scheduler_runs", rows)
+    return scheduler
+
+
+def call(scheduler: AsyncIOScheduler, *arguments: str, answer: str | None = None) -> Result:
+    """Call a command; with an `answer` as a person at a terminal, on which the answer is seen too."""
+    with (
+        patch.object(loading, "load_schedule_for_command", lambda: scheduler),
+        patch.object(bulk, "is_at_terminal", lambda: answer is not None),
+    ):
+        return CliRunner().invoke(program.app, arguments, input=answer, env={"COLUMNS": "80"})
+
+
+def paused(scheduler: AsyncIOScheduler) -> list[str]:
+    return [row["id"] for row in ask_json(scheduler, "jobs") if row["paused"]]
+
+
+def states(scheduler: AsyncIOScheduler) -> dict[int, str]:
+    return {row["run_id"]: row["state"] for row in ask_json(scheduler, "runs")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "question"),
+    [
+        (["pause", "sync_*"], "Pause 3 jobs?"),
+        (["pause", "report", "sync_2"], "Pause 2 jobs?"),
+        (["retry", "--failed"], "Try 4 runs again?"),
+        (["retry", "--failed", "--since", "2h"], "Try 3 runs again?"),
+        (["retry", "--failed", "--job", "sync_*", "--until", "10:00"], "Try 1 run again?"),
+        (["cancel", "sync_*"], "Cancel 1 run?"),
+        (["cancel", "--state", "queued"], "Cancel 2 runs?"),
+    ],
+)
+def test_a_script_without_yes_is_refused_and_nothing_happens(
+    jobs: AsyncIOScheduler, arguments: list[str], question: str
+) -> None:
+    before = states(jobs), paused(jobs)
+    done = call(jobs, *arguments)
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(done.exception) == f"{question} There is no terminal to answer at: add --yes"
+    assert done.stdout == ""
+    assert (states(jobs), paused(jobs)) == before
+
+
+def test_jobs_are_paused_and_resumed_by_pattern(jobs: AsyncIOScheduler) -> None:
+    done = call(jobs, "pause", "sync_*", "--note", "the shop is closed", answer="y\n")
+    assert (done.exit_code, done.stdout) == (0, " y\npaused: 3 jobs\n")
+    # In the order in which people count.
+    shown = [line.split()[0] for line in done.stderr.splitlines() if line.startswith("sync")]
+    assert shown == ["sync_1", "sync_2", "sync_10"]
+    assert "3 jobs to be paused\n" in done.stderr
+    assert "Pause 3 jobs? [y/N]" in done.stderr
+    assert paused(jobs) == ["sync_1", "sync_2", "sync_10"]
+
+    done = call(jobs, "resume", "*", "--yes")
+    assert (done.exit_code, done.stdout) == (0, "resumed: 3 jobs\n")
+    assert "the shop is…" in done.stderr
+    assert paused(jobs) == []
+    trail = ask_json(jobs, "audit", "--job", "sync_1")
+    assert [(row["action"], row["note"]) for row in trail] == [
+        ("resume", None),
+        ("pause", "the shop is closed"),
+    ]
+
+
+def test_a_no_changes_nothing(jobs: AsyncIOScheduler) -> None:
+    done = call(jobs, "pause", "sync_*", answer="n\n")
+    assert (done.exit_code, done.stdout) == (1, " n\nnothing was changed\n")
+    assert paused(jobs) == []
+
+
+def test_a_pause_of_many_may_end_by_itself(jobs: AsyncIOScheduler) -> None:
+    assert call(jobs, "pause", "sync_*", "--until", "2h", "--yes").exit_code == 0
+    row = next(row for row in ask_json(jobs, "jobs") if row["id"] == "sync_1")
+    assert row["paused_until"] == "2026-03-02T14:00:00+00:00"
+
+
+def test_jobs_that_are_paused_already_are_left_alone_unless_they_get_a_note(jobs: AsyncIOScheduler) -> None:
+    SchedulerClient().pause_job("sync_1", note="first")
+    assert call(jobs, "pause", "sync_*", "--yes").stdout == "paused: 2 jobs\n"
+    assert (
+        call(jobs, "pause", "sync_*", "--yes").stdout
+        == "nothing to do: all of these jobs are paused already\n"
+    )
+    assert "sync_1" in call(jobs, "pause", "sync_*", "--note", "second", "--yes").stderr
+    notes = {row["pause_note"] for row in ask_json(jobs, "jobs") if row["paused"]}
+    assert notes == {"second"}
+
+
+def test_failed_runs_are_tried_again_by_time_and_job(jobs: AsyncIOScheduler) -> None:
+    done = call(jobs, "retry", "--failed", "--since", "2h", "--job", "sync_*", "--yes")
+    assert (done.exit_code, done.stdout) == (0, "to be tried again: 2 runs\n")
+    found = states(jobs)
+    assert [found[number] for number in range(1, 6)] == [
+        *("failed", "queued", "queued"),
+        *("failed", "succeeded"),
+    ]
+
+
+def test_runs_under_way_are_cancelled_by_job_and_state(jobs: AsyncIOScheduler) -> None:
+    done = call(jobs, "cancel", "sync_2", "--state", "queued", answer="y\n")
+    assert (done.exit_code, done.stdout) == (0, " y\ncancelled: 1 run\n")
+    assert states(jobs)[6] == "cancelled"
+    assert states(jobs)[7] == "queued"
+    assert call(jobs, "cancel", "sync_2", "--yes").stdout == "nothing to do: there is no such run\n"
+
+
+def test_of_many_some_may_be_refused(jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    retry = SchedulerClient.retry_run
+
+    def refuse_one(client: SchedulerClient, run_id: int, **more: Any) -> None:
+        if run_id == 2:
+            raise LedgerError("the ledger is held by another program")
+        retry(client, run_id, **more)
+
+    monkeypatch.setattr(SchedulerClient, "retry_run", refuse_one)
+    done = call(jobs, "retry", "--failed", "--since", "2h", "--yes")
+    assert (done.exit_code, done.stdout) == (1, "to be tried again: 2 runs; refused: 1 run\n")
+    assert done.stderr.endswith("error: run 2 of sync_1: the ledger is held by another program\n")
+    assert [states(jobs)[number] for number in (2, 3, 4)] == ["lost", "queued", "queued"]
+
+
+def test_scripts_get_what_became_of_each(jobs: AsyncIOScheduler) -> None:
+    done = call(jobs, "cancel", "--state", "queued", "--yes", "--json")
+    assert json.loads(done.stdout) == [
+        {"run_id": 7, "job_id": "report", "became": "cancelled", "refused": None},
+        {"run_id": 6, "job_id": "sync_2", "became": "cancelled", "refused": None},
+    ]
+    done = call(jobs, "pause", "sync_1", "sync_2", "--yes", "--json")
+    assert json.loads(done.stdout) == [
+        {"job_id": job_id, "became": "paused", "refused": None} for job_id in ("sync_1", "sync_2")
+    ]
+
+
+def test_a_preview_is_no_longer_than_a_screen(jobs: AsyncIOScheduler) -> None:
+    write(
+        jobs.ledger,
+        "scheduler_runs",
+        [run("report", NOW - HOUR - number * SECOND, "failed") for number in range(1, 90)],
+    )
+    done = call(jobs, "retry", "--failed", "--since", "2h", "--job", "report", "--yes")
+    assert done.stdout == "to be tried again: 90 runs\n"
+    assert len(done.stderr.splitlines()) < 24
+    assert "and 75 more" in done.stderr
+
+
+def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None:
+    assert call(jobs, "pause", "report").stdout == "report is paused\n"
+    # Also where its id looks like a pattern.
+    assert call(jobs, "pause", "odd[1]").stdout == "odd[1] is paused\n"
+    assert call(jobs, "resume", "report").stdout == "report is resumed\n"
+    assert call(jobs, "cancel", "6").stdout == "run 6 is cancelled\n"
+    assert ask_json(jobs, "runs", "--job", "sync_2")[0]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+def test_a_pattern_that_means_no_job_is_refused(jobs: AsyncIOScheduler, command: str) -> None:
+    assert str(call(jobs, command, "x*", "--yes").exception) == "no job has an id like 'x*'"

@@ -1,0 +1,331 @@
+"""Whether all is well, told from the ledger: what fails, is late, paused or long, and the last day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from html import unescape
+from typing import Any
+
+import pytest
+import sqlalchemy
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.model import ticks
+from everytick.read.hourly import HourlyRuns
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+from everytick.system import system, use
+
+from dashboards import api, look, page
+from inside import scheduler_settings
+from ledgers import change
+
+SECOND, MINUTE, HOUR = (ticks.SECOND * size for size in (1, 60, 3_600))
+ADD_RUN = (
+    "INSERT INTO scheduler_runs (job_id, kind, tick_us, state, reason, attempt, crashes, due_us, started_us,"
+    " finished_us, error, process_id) VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?)"
+)
+
+
+async def quick() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+async def ledger(scheduler: AsyncIOScheduler) -> Ledger:
+    """A ledger with four jobs of which nothing is due; a scheduler is up."""
+    for job_id in ("sync_1", "sync_2", "sync_10", "report"):
+        scheduler.add_job(quick, "interval", days=300, id=job_id, name=f"{job_id} by name")
+    async with scheduler:
+        pass
+    beats(scheduler.ledger)
+    return scheduler.ledger
+
+
+def beats(ledger: Ledger, beat: int = 0) -> None:
+    """Let a process of another machine have sent a heartbeat so many microseconds ago."""
+    now = ticks.now()
+    change(ledger, "DELETE FROM scheduler_processes")
+    change(
+        ledger,
+        "INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number,"
+        " pass_us) VALUES ('p', 'shop/x/y', 4711, ?, 1, ?, 1, ?)",
+        *(now - HOUR, now - beat, now - beat),
+    )
+
+
+def run(ledger: Ledger, job_id: str, state: str, ago: int, **columns: Any) -> None:
+    """Write a run that was due so many microseconds ago, and took a second if it is over."""
+    begun = ticks.now() - ago
+    over = state not in ("running", "claimed", "queued", "retrying")
+    values = {
+        "tick": begun,
+        "reason": None,
+        "started": begun,
+        "finished": begun + SECOND if over else None,
+        "error": "ValueError: no such customer" if state == "failed" else None,
+        "process": None if state == "queued" else "p",
+        **columns,
+    }
+    kind = "manual" if values["tick"] is None else "scheduled"
+    change(
+        ledger,
+        ADD_RUN,
+        *(job_id, kind, values["tick"], state, values["reason"], begun, values["started"]),
+        *(values["finished"], values["error"], values["process"]),
+    )
+
+
+def sentence(ledger: Ledger) -> str:
+    """Return the one sentence, which the page has too."""
+    told = str(api(ledger, "overview")["sentence"])
+    headline = re.search(r"<h1[^>]*>(.*?)</h1>", page(ledger, "/"), re.DOTALL)
+    assert headline
+    assert unescape(re.sub(r"<[^>]+>", "", headline[1])).strip()[2:] == told
+    return told
+
+
+async def test_one_sentence_says_that_all_is_well_or_what_is_not(ledger: Ledger) -> None:
+    assert sentence(ledger) == "All is well: 4 jobs."
+    run(ledger, "sync_1", "running", 5 * SECOND)
+    SchedulerClient().pause_job("sync_2", note="on holiday")
+    assert sentence(ledger) == "All is well: 4 jobs, 1 running, 1 paused."
+    run(ledger, "report", "failed", MINUTE)
+    assert sentence(ledger) == "1 job fails."
+    run(ledger, "sync_10", "failed", MINUTE)
+    run(ledger, "sync_1", "queued", MINUTE, started=None)
+    assert sentence(ledger) == "2 jobs fail, 1 is late."
+    beats(ledger, HOUR)
+    assert sentence(ledger) == "No scheduler is up, so nothing runs."
+    assert api(ledger, "overview")["well"] is False
+
+
+async def test_what_fails_is_told_with_since_when_and_how_often_in_a_row(ledger: Ledger) -> None:
+    run(ledger, "report", "failed", 5 * HOUR)
+    run(ledger, "report", "succeeded", 4 * HOUR)
+    for hours in (3, 2, 1):
+        run(ledger, "report", "timed_out" if hours == 2 else "failed", hours * HOUR)
+    run(ledger, "report", "skipped", MINUTE, reason="overlap")
+    run(ledger, "report", "running", SECOND)
+    run(ledger, "sync_1", "failed", HOUR)
+    run(ledger, "sync_1", "succeeded", MINUTE, tick=None)
+    run(ledger, "sync_2", "cancelled", MINUTE)
+    [failing] = api(ledger, "overview")["failing"]
+    assert (failing["job_id"], failing["in_a_row"], failing["state"]) == ("report", 3, "failed")
+    assert failing["error"] == "ValueError: no such customer"
+    since = ticks.instant(datetime.fromisoformat(failing["since"]))
+    assert ticks.now() - 3 * HOUR <= since <= ticks.now() - 3 * HOUR + MINUTE
+    shown = page(ledger, "/")
+    assert "ValueError: no such customer" in shown
+    assert 'href="/job?id=report"' in shown
+    assert "sync_1" not in shown
+
+
+async def test_a_run_by_hand_that_fails_counts_like_a_tick(ledger: Ledger) -> None:
+    run(ledger, "report", "failed", HOUR)
+    run(ledger, "report", "failed", MINUTE, tick=None)
+    [failing] = api(ledger, "overview")["failing"]
+    assert failing["in_a_row"] == 2
+
+
+async def test_what_waits_is_told_by_queue_and_late_after_a_moment(ledger: Ledger) -> None:
+    change(ledger, "UPDATE scheduler_jobs SET queue = 'reports' WHERE job_id = 'report'")
+    run(ledger, "report", "queued", 2 * SECOND, started=None)
+    run(ledger, "report", "retrying", MINUTE, started=None)
+    run(ledger, "sync_1", "claimed", SECOND, started=None)
+    run(ledger, "sync_2", "queued", -HOUR, started=None)
+    run(ledger, "sync_10", "queued", HOUR, started=None)
+    SchedulerClient().pause_job("sync_10")
+    found = api(ledger, "overview")
+    assert [(queue["name"], queue["waiting"]) for queue in found["queues"]] == [
+        ("default", 1),
+        ("reports", 2),
+    ]
+    assert [late["job_id"] for late in found["late"]] == ["report"]
+    assert [one["id"] for one in api(ledger, "jobs", state="late")["jobs"]] == ["report"]
+
+
+async def test_a_run_is_long_by_what_its_job_takes_or_by_its_timeout(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(quick, "interval", days=300, id="usual")
+    scheduler.add_job(quick, "interval", days=300, id="new")
+    async with scheduler:
+        pass
+    with_timeout = SchedulerClient()
+    with_timeout.add_job(quick, "interval", days=300, id="limited", timeout=100)
+    ledger = scheduler.ledger
+    beats(ledger)
+    for number in range(10):
+        run(ledger, "usual", "succeeded", HOUR + number * MINUTE, finished=ticks.now() - HOUR + 20 * SECOND)
+    run(ledger, "usual", "running", 15 * MINUTE, tick=None)
+    run(ledger, "new", "running", HOUR)
+    run(ledger, "limited", "running", 85 * SECOND)
+    found = {one["job_id"]: one for one in api(ledger, "overview")["long"]}
+    assert set(found) == {"limited"}
+    assert found["limited"]["timeout"] == 100
+    run(ledger, "usual", "running", HOUR, tick=None)
+    found = {one["job_id"]: one for one in api(ledger, "overview")["long"]}
+    assert set(found) == {"limited", "usual"}
+    assert found["usual"]["timeout"] is None
+    assert "Running long" in page(ledger, "/")
+
+
+async def test_slots_are_those_of_the_processes_that_are_up_and_run_something(ledger: Ledger) -> None:
+    run(ledger, "sync_1", "running", SECOND)
+    found = api(ledger, "overview")
+    assert (found["running"], found["slots"]) == (1, 4)
+    change(ledger, "UPDATE scheduler_processes SET role = 'scheduler'")
+    assert api(ledger, "overview")["slots"] == 0
+    shown = page(ledger, "/")
+    assert "pid 4711" in shown
+    assert "on shop" in shown
+
+
+async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Ledger) -> None:
+    begin = ticks.now() // HOUR * HOUR
+    for hours, state in ((2, "succeeded"), (2, "failed"), (5, "lost"), (5, "skipped"), (30, "failed")):
+        at = begin - hours * HOUR + MINUTE
+        # Two ticks of a job are never the same.
+        run(ledger, "report", state, ticks.now() - at, finished=at, tick=at + len(state) * SECOND)
+    hours = api(ledger, "overview")["hours"]
+    assert len(hours) == 24
+    assert [(hour["runs"], hour["failed"]) for hour in hours if hour["runs"]] == [(1, 1), (2, 1)]
+    shown = page(ledger, "/")
+    assert "3 runs in the last day, 2 failed" in shown
+    assert len(re.findall(r"<title>from \d\d:00: ", shown)) == 24
+    assert re.search(r'<td class="n">2</td><td class="n">1</td>', shown)
+
+
+async def test_settled_hours_are_counted_once_and_the_newest_minutes_each_time(ledger: Ledger) -> None:
+    now = ticks.now() // HOUR * HOUR + 30 * MINUTE
+    hourly = HourlyRuns()
+
+    def counted() -> list[int | None]:
+        with connect(ledger) as connection:
+            return [hour.runs for hour in hourly.read(connection, now)]
+
+    for at in (now - 3 * HOUR, now - 20 * MINUTE, now - SECOND):
+        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
+    before = counted()
+    assert (before[-4], before[-1]) == (1, 2)
+    for at in (now - 3 * HOUR - SECOND, now - 20 * MINUTE - SECOND, now - 2 * SECOND):
+        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
+    after = counted()
+    assert (after[-4], after[-1]) == (1, 3)
+    # After a while all is counted anew: a retry moves the end of a run, and old runs are removed.
+    present = system.monotonic()
+    with use(monotonic=lambda: present + 3_600):
+        anew = counted()
+    assert (anew[-4], anew[-1]) == (2, 4)
+
+
+async def test_a_day_that_takes_long_to_count_is_counted_bit_by_bit(ledger: Ledger) -> None:
+    now, hourly = ticks.now(), HourlyRuns()
+    present = [0.0]
+
+    def later() -> float:
+        present[0] += 1.0
+        return present[0]
+
+    with connect(ledger) as connection, use(monotonic=later):
+        first = hourly.read(connection, now, 5.0)
+        missing = sum(hour.runs is None for hour in first)
+        assert 0 < missing < 24
+        assert first[-1].runs is not None
+        for _ in range(40):
+            last = hourly.read(connection, now, 5.0)
+        assert all(hour.runs is not None for hour in last)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """The statements with which SQLAlchemy asks a ledger, and their values."""
+    found: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_others: Any) -> None:
+        found.append((statement, values))
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    yield found
+    sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+
+
+# What SQLite and PostgreSQL call a walk through a whole table; partial indexes have few rows.
+WHOLE_WALK = "SCAN scheduler_runs|Seq Scan on scheduler_runs"
+FEW = "scheduler_runs_(held|waiting|uncounted|cut|cancel|untold)"
+
+
+def plan(ledger: Ledger, statement: str, values: Any) -> list[str]:
+    """Return the steps in which a database would carry out a statement."""
+    with connect(ledger) as connection:
+        if connection.dialect.name == "sqlite":
+            return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+        # With few rows it would rather read them all.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/jobs?state=failing", "/jobs?sort=state", "/jobs?state=late", "/job?id=report"]
+)
+async def test_no_page_walks_through_all_runs(
+    ledger: Ledger, statements: list[tuple[str, Any]], path: str
+) -> None:
+    run(ledger, "report", "failed", HOUR)
+    run(ledger, "sync_1", "running", HOUR)
+    statements.clear()
+    assert look(ledger, path).status_code == 200
+    of_runs = [one for one in statements if "scheduler_runs" in one[0]]
+    assert of_runs
+    for statement, values in of_runs:
+        walks = [step for step in plan(ledger, statement, values) if re.search(WHOLE_WALK, step)]
+        assert [walk for walk in walks if not re.search(FEW, walk)] == [], statement
+
+
+async def test_jobs_are_sorted_and_filtered_in_the_api_and_on_the_page(ledger: Ledger) -> None:
+    run(ledger, "sync_10", "failed", HOUR)
+    SchedulerClient().pause_job("sync_2")
+
+    def listed(**query: Any) -> list[str]:
+        found = [one["id"] for one in api(ledger, "jobs", **query)["jobs"]]
+        shown = look(ledger, "/jobs", **query)
+        ids = re.findall(
+            r'<th scope="row" class="job"><a class="id" id="job-\d+" href="/job\?id=(\w+)"', shown.text
+        )
+        assert ids == found
+        return found
+
+    assert listed() == ["report", "sync_1", "sync_2", "sync_10"]
+    assert listed(sort="-id") == ["sync_10", "sync_2", "sync_1", "report"]
+    assert listed(sort="state") == ["sync_10", "sync_2", "report", "sync_1"]
+    assert listed(sort="next")[-1] == "sync_2"
+    assert listed(state="paused") == ["sync_2"]
+    assert listed(state="failing") == ["sync_10"]
+    assert listed(state="running") == []
+    assert listed(q="SYNC", state="paused") == ["sync_2"]
+    assert listed(q="by name", sort="-id") == ["sync_10", "sync_2", "sync_1", "report"]
+    for wrong in ({"state": "good"}, {"sort": "name"}):
+        assert look(ledger, "/jobs", **wrong).status_code == 422
+        assert look(ledger, "/api/v1/jobs", **wrong).status_code == 422
+
+
+async def test_the_headers_sort_by_links_and_keep_the_filter(ledger: Ledger) -> None:
+    shown = unescape(look(ledger, "/jobs", q="sync", sort="id").text)
+    assert 'href="/jobs?q=sync&sort=-id"' in shown
+    assert 'href="/jobs?q=sync&sort=next"' in shown
+    assert 'aria-sort="ascending"' in shown
+    assert 'aria-sort="descending"' in look(ledger, "/jobs", sort="-next").text
+
+
+async def test_links_to_the_list_of_jobs_where_it_was_lead_to_it(ledger: Ledger) -> None:
+    for old, new in (("/?q=sync", "/jobs?q=sync"), ("/?number=2", "/jobs?number=2")):
+        answer = look(ledger, old)
+        assert (answer.status_code, answer.headers["location"]) == (307, new)
+
+
+def test_without_any_job_the_overview_says_so(tmp_path: Any) -> None:
+    with scheduler_settings(tmp_path):
+        ledger = AsyncIOScheduler().ledger
+        ledger.prepare()
+        beats(ledger)
+        assert sentence(ledger) == "There are no jobs yet."

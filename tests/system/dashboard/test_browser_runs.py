@@ -1,0 +1,172 @@
+"""The pages about runs in a real browser: filters, several at once, and a log that grows while one looks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboard.test_browser import browser as browser
+from dashboard.test_browser import tab_to, visit
+from dashboard.world import READ_TOKEN, Site
+
+pytestmark = pytest.mark.full
+
+TASKS = """
+import asyncio
+from pathlib import Path
+
+from loguru import logger
+
+
+async def grows():
+    for number in range(400):
+        logger.info("line {} of a log that grows", number)
+    while not Path("go").exists():
+        await asyncio.sleep(0.05)
+    logger.info("the line that came later")
+    await asyncio.sleep(600)
+
+
+async def bad():
+    raise ValueError("no such customer " + "x" * 300)
+
+
+async def quick():
+    logger.info("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site on which some runs have failed."""
+    made = Site.made_in(tmp_path_factory.mktemp("runs"))
+    made.app.tasks(TASKS)
+    made.app.schedule(
+        "\n".join(
+            f'scheduler.add_job({name}, trigger="interval", days=300, id="{job_id}", max_instances=20)'
+            for name, job_id in (
+                ("grows", "grows"),
+                ("bad", "sync_shop"),
+                ("bad", "sync_stock"),
+                ("quick", "report"),
+            )
+        ),
+        "from app.services.my_tasks import bad, grows, quick\n",
+    )
+    with made.running():
+        with made.client() as client:
+            for job_id, state in (("sync_shop", "failed"), ("sync_stock", "failed"), ("report", "succeeded")):
+                run = client.post(f"/api/v1/jobs/{job_id}/run-now").json()["run_id"]
+                made.becomes(run, state)
+        yield made
+
+
+def run_of(site: Site, job_id: str) -> int:
+    """Return the newest run of a job."""
+    rows = site.rows("SELECT max(run_id) AS newest FROM scheduler_runs WHERE job_id = ?", job_id)
+    return int(rows[0]["newest"])
+
+
+def rows_of(page: Page) -> list[str]:
+    """Return the jobs of the runs that are listed."""
+    return page.locator("table.runs tbody td.job").all_inner_texts()
+
+
+def test_runs_are_found_by_part_of_an_id_and_text_of_the_error(browser: Browser, site: Site) -> None:
+    with visit(browser, site) as page:
+        page.goto("/runs")
+        page.get_by_label("Job", exact=True).fill("SYNC")
+        page.get_by_label("Job", exact=True).press("Enter")
+        expect(page.locator("table.runs tbody tr")).to_have_count(2)
+        page.get_by_label("Error").fill("no such customer")
+        page.get_by_label("Since").fill("1h")
+        page.get_by_role("button", name="Show").click()
+        assert sorted(rows_of(page)) == ["sync_shop", "sync_stock"]
+        expect(page.locator(".tabs")).to_contain_text("Gone wrong 2")
+        page.get_by_label("Error").fill("nothing like that")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#runs")).to_contain_text("No run is like that")
+        page.get_by_role("link", name="Clear").click()
+        assert len(rows_of(page)) > 2
+        page.locator(".tabs").get_by_role("link", name="succeeded").click()
+        assert set(rows_of(page)) == {"report"}
+
+
+def test_several_runs_are_retried_at_once(browser: Browser, site: Site) -> None:
+    before = len(site.audit())
+    with visit(browser, site) as page:
+        page.goto("/runs?failed=true")
+        boxes = page.locator("input[name=run_id]")
+        for box in (boxes.nth(0), boxes.nth(1)):
+            box.check()
+        page.get_by_role("button", name="Retry").click()
+        expect(page.locator("#said")).to_contain_text("2 runs begin one more attempt each")
+        expect(page.locator("#said a")).to_have_count(2)
+    assert [entry["action"] for entry in site.audit()[before:]] == ["retry", "retry"]
+    for job_id in ("sync_shop", "sync_stock"):
+        site.becomes(run_of(site, job_id), "failed")
+
+
+def test_several_runs_are_retried_with_the_keyboard_and_without_a_script(
+    browser: Browser, site: Site
+) -> None:
+    before = len(site.audit())
+    with visit(browser, site, java_script_enabled=False) as page:
+        page.goto("/runs?failed=true&q=shop")
+        tab_to(page, lambda: page.locator("input[name=run_id]:focus").count())
+        page.keyboard.press("Space")
+        expect(page.locator("input[name=run_id]")).to_be_checked()
+        page.get_by_role("button", name="Retry").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("begins one more attempt")).to_be_visible()
+        page.get_by_role("link", name="Back").click()
+        expect(page).to_have_url(re.compile(r"/runs\?failed=true&q=shop$"))
+    assert [entry["action"] for entry in site.audit()[before:]] == ["retry"]
+    site.becomes(run_of(site, "sync_shop"), "failed")
+
+
+def test_the_log_of_a_run_grows_while_one_looks_and_the_message_leads_to_the_run(
+    browser: Browser, site: Site
+) -> None:
+    with visit(browser, site) as page:
+        page.goto("/job?id=grows")
+        page.get_by_role("button", name="Run now").click()
+        page.locator("#said a").click()
+        expect(page.locator("h1")).to_contain_text("running", timeout=15_000)
+        log = page.locator("pre[data-follow]")
+        expect(log).to_contain_text("line 399 of a log that grows", timeout=15_000)
+        expect(page.locator(".steps")).to_contain_text("pid ")
+        at_end = "log => log.scrollTop + log.clientHeight >= log.scrollHeight - 4"
+        log.evaluate("log => { log.scrollTop = log.scrollHeight; }")
+        page.evaluate("window.same = true")
+        (site.app.folder / "go").touch()
+        expect(log).to_contain_text("the line that came later", timeout=15_000)
+        assert page.evaluate("window.same")
+        assert log.evaluate(at_end)
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("h1")).to_contain_text("cancelled", timeout=15_000)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_a_run_takes_a_few_lines_and_a_traceback_scrolls_in_its_own_box(
+    browser: Browser, site: Site, width: int
+) -> None:
+    with visit(browser, site, viewport={"width": width, "height": 800}) as page:
+        page.goto("/runs?state=succeeded")
+        row = page.locator("table.runs tbody tr").first.bounding_box()
+        assert row is not None
+        assert row["height"] < 75
+        page.goto(f"/run/{run_of(site, 'sync_shop')}")
+        trace = page.locator("pre.trace")
+        assert trace.evaluate("it => it.scrollWidth > it.clientWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_who_may_only_read_sees_runs_without_boxes(browser: Browser, site: Site) -> None:
+    with visit(browser, site, READ_TOKEN) as page:
+        page.goto("/runs")
+        assert len(rows_of(page)) > 2
+        expect(page.locator("main input[type=checkbox]")).to_have_count(0)
