@@ -39,7 +39,7 @@ def transcript() -> list[tuple[str, str]]:
         shown = [
             ("python -m app run", "\n".join(log)),
             ("python -m app jobs", app.ask("jobs")),
-            ("python -m app runs --limit 6", app.ask("runs", "--limit", "6")),
+            ("python -m app runs -n 6", app.ask("runs", "-n", "6")),
         ]
         # Pictures must not show where this machine keeps its temporary files.
         home = str(folder)

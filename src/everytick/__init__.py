@@ -84,6 +84,8 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for, so that reading the settings does not load APScheduler.
     from importlib import import_module
 
+    if name == "dashboard":
+        return import_module(".dashboard", __name__)
     if name not in _ROOM:
         from .former_names import present_name
 

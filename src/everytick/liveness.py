@@ -22,9 +22,7 @@ from loguru import logger
 
 from .system import system
 
-WHAT_TO_DO = (
-    "remove it, or set TMPDIR to a folder of this user's, for the application and for its checks alike"
-)
+WHAT_TO_DO = "remove it, or set TMPDIR to a folder of this user, for the application and its checks alike"
 # How often the event loop tells that it answers, in seconds.
 _EVERY = 2.0
 

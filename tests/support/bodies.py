@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from application import Application, Running
 from waiting import wait_for
 
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
+# The first lines of tasks that leave something behind, most often a child that was forked.
+FORKING = """\
+import asyncio, atexit, concurrent.futures, logging, multiprocessing, os, signal, sys, threading, time
+from datetime import timedelta
+from loguru import logger
+
+forking = multiprocessing.get_context("fork")
+kept = []
+"""
 TASKS = """\
 import asyncio, os, signal, time
 from datetime import UTC, datetime, timedelta

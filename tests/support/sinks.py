@@ -42,6 +42,8 @@ class HttpSink:
         # that arrived and those that it refused.
         self.code = 200
         self.arrived = self.refused = 0
+        # Where it sends its callers, with a code of 3xx.
+        self.location = ""
         # Cleared, it does not answer.
         self.answering = threading.Event()
         self.answering.set()
@@ -89,6 +91,8 @@ class HttpSink:
                     sink.refused += 1
                 self.send_response(sink.code)
                 self.send_header("Content-Length", "0")
+                if sink.location:
+                    self.send_header("Location", sink.location)
                 self.end_headers()
 
             do_GET = do_POST = do_HEAD = answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,21 +11,14 @@ from typing import Any
 import pytest
 
 from application import Application
+from bodies import FORKING, needs_fork
 from waiting import wait_for
 
-pytestmark = [
-    pytest.mark.full,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork"),
-]
+pytestmark = [pytest.mark.full, needs_fork]
 
-TASKS = """
-import asyncio, logging, multiprocessing, os, signal, sys, time
-from datetime import timedelta
-from loguru import logger
-
-forking = multiprocessing.get_context("fork")
-kept = []
-
+TASKS = (
+    FORKING
+    + """
 def leaves_a_pool():
     pool = forking.Pool(2)
     kept.append(pool)
@@ -182,6 +174,7 @@ def add():
     from everytick import SchedulerClient
     SchedulerClient().add_job(logs, "interval", hours=1, id="added by a child")
 """
+)
 # As a web server does it: the one signal by the event loop, the other by a handler.
 AROUND = """
 import asyncio, signal

@@ -13,20 +13,15 @@ from typing import Any
 import pytest
 
 from application import Application
+from bodies import FORKING, needs_fork
 from sinks import free_port
 from waiting import wait_for
 
-pytestmark = [
-    pytest.mark.full,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork"),
-]
+pytestmark = [pytest.mark.full, needs_fork]
 
-TASKS = """
-import asyncio, atexit, concurrent.futures, multiprocessing, os, signal, threading, time
-
-forking = multiprocessing.get_context("fork")
-kept = []
-
+TASKS = (
+    FORKING
+    + """
 def nap(seconds=600):
     with open("pids.txt", "a") as file:
         file.write(f"{os.getpid()}\\n")
@@ -85,6 +80,7 @@ async def a_task_that_swallows_its_cancellation():
 def a_thread_that_ends_soon():
     threading.Thread(target=nap, args=(3,), name="exporter").start()
 """
+)
 SAID = {
     "a_process": "the process exporter",
     "a_pool_of_processes": "the process ForkProcess-1",

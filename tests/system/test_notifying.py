@@ -8,6 +8,7 @@ import pytest
 
 from application import Application
 from bodies import AFTER_THE_START, deploy, doomed, entered, kill, let
+from ledgers import found_in
 from sinks import HttpSink, MailSink, free_port
 from waiting import wait_for
 
@@ -88,6 +89,35 @@ def test_a_run_that_was_lost_is_told_by_whoever_finds_it_and_that_it_went_well_a
         wait_for(lambda: len(sink.requests) == 2, "the end")
     assert "the process that ran it died; it " in sink.bodies[0]
     assert sink.titles[1] == "[story-app] long succeeded again"
+
+
+LOGGING = """
+import asyncio
+
+from loguru import logger
+
+
+async def long():
+    logger.info("half of the work is done")
+    await asyncio.sleep(600)
+"""
+
+
+@pytest.mark.full
+def test_what_a_killed_process_had_logged_is_kept_and_told(app: Application, sink: HttpSink) -> None:
+    app.tasks(LOGGING)
+    calls = "scheduler.add_job(long, 'interval', seconds=1, id='long', on_crash='skip')"
+    app.schedule(calls, "from app.services.my_tasks import long\n")
+    with doomed(app) as process:
+        query = "SELECT run_id FROM scheduler_logs"
+        wait_for(lambda: found_in(app.ledger, query), "the log of a run that goes on")
+        kill(process)
+    run = found_in(app.ledger, query)[0]["run_id"]
+    with doomed(app):
+        wait_for(lambda: sink.requests, "the alert")
+    assert "The end of its log:" in sink.bodies[0]
+    assert "half of the work is done" in sink.bodies[0]
+    assert "half of the work is done" in app.command("show", str(run)).stdout
 
 
 @pytest.mark.full

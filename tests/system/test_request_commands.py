@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,7 +16,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.cli import control, program
+from everytick.cli import program, requests
 from everytick.read import processes
 from everytick.store.opening import ledger_at
 from typer.testing import CliRunner
@@ -173,6 +177,31 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
     )
 
 
+@pytest.mark.full
+def test_a_person_at_a_terminal_is_asked_about_many(app: Application, up: Running) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "pause", "l*", "w*"],
+        cwd=app.folder,
+        env=app.variables(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as asking:
+        os.close(theirs)
+        shown = b""
+        while b"Pause 2 jobs? [y/N]" not in shown:
+            shown += os.read(ours, 4096)
+        assert not any(job["paused"] for job in app.json("jobs"))
+        os.write(ours, b"y\n")
+        asking.wait(30)
+    shown += os.read(ours, 4096)
+    os.close(ours)
+    assert b"2 jobs to be paused" in shown
+    assert b"paused: 2 jobs" in shown
+    assert app.command("resume", "l*", "w*", "--yes").stdout == "resumed: 2 jobs\n"
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -265,7 +294,7 @@ def test_no_command_waits_for_ever_after_the_last_scheduler_is_gone(
     prepared(scheduler)
     is_up = iter([True, True])
     monkeypatch.setattr(processes, "someone_is_up", lambda _ledger: next(is_up, False))
-    monkeypatch.setattr(control, "_GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr(requests, "_GIVE_UP_SECONDS", 0.1)
     done = CliRunner().invoke(program.app, ["run-now", "job", "--wait"])
     assert (done.exit_code, done.stdout) == (1, "run 1 of job begins\n")
     assert done.stderr.startswith("error: no scheduler is up, so run 1 is not waited for")

@@ -41,7 +41,7 @@ def test_the_command_refuses_what_it_cannot_know(app: tuple[Application, SampleL
     story, _troubled = app
     for arguments, sentence in (
         (("overlapp",), "did you mean 'overlap'?"),
-        (("overlap", "noon"), "TICK 'noon' is not a date or time"),
+        (("overlap", "noon"), "TIME 'noon' is not a date or time"),
         (("overlap", "2026-01-01", "--run", "3"), "give a time or --run, not both"),
     ):
         done = story.command("why", *arguments)

@@ -159,6 +159,8 @@ def expected_files(combination: dict[str, Any]) -> set[str]:
     for ci, name in CI_FILES.items():
         if combination["ci"] != ci:
             found.remove(name)
+    if combination["ci"] == "none":
+        found.remove("renovate.json")
     if combination["licence"] == "none":
         found.remove("LICENSE")
     if not combination["dashboard"]:

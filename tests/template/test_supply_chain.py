@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -69,6 +70,16 @@ def test_actions_are_pinned_by_their_commit(file: str) -> None:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", action), action
     assert used
     assert yaml.safe_load(text)
+
+
+def test_base_images_are_pinned_by_the_first_run_of_renovate() -> None:
+    found = json.loads((rendered() / "renovate.json").read_text("utf-8"))
+    # By digest; and the version of uv, which a comment in the Dockerfile tells it.
+    assert {"docker:pinDigests", "customManagers:dockerfileVersions"} <= set(found["extends"])
+    page = (ROOT / "docs/how-to/keep-up-with-renovate.md").read_text("utf-8")
+    assert found == json.loads(page.partition("```json\n")[2].partition("```")[0])
+    used = re.findall(r"^FROM (\S+)", (rendered() / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert all(re.fullmatch(r"python:3\.\d+-slim", image) for image in used)
 
 
 def test_the_image_is_built_with_one_version_of_uv_and_by_the_lock() -> None:

@@ -70,7 +70,10 @@ class SchedulerClient(JobControl):
         rows = self._execute(lambda connection: definitions.added_since(connection, 0))
         find, found = self.settings.allowed_functions.look_up, []
         for row in rows:
-            if row.removed is None and row.call_data and (job := loaded_or_told(row, self.defaults, find)):
+            if row.removed is not None or not row.call_data:
+                continue
+            job, _problem = loaded_or_told(row, self.defaults, find)
+            if job is not None:
                 job.owner = self
                 found.append(job)
         return found

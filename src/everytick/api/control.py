@@ -20,6 +20,7 @@ from everytick.engine.registry import Change
 from everytick.errors import LedgerError, ScheduleError, nearest
 from everytick.model import functions, ticks
 from everytick.model.job import OPTION_NAMES, Job
+from everytick.model.kept_data import read_call
 from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
 from everytick.store.connections import UNAVAILABLE, Connection
@@ -281,7 +282,8 @@ class JobControl(RunRequests, JobDeclarations):
         while True:
             row = self._execute(lambda connection: _added(connection, job_id))
             try:
-                job = registry.load(row, self.defaults, self.settings.allowed_functions.load)
+                call = read_call(row.call_data)
+                job = registry.load(row, call, self.defaults, self.settings.allowed_functions.load)
             except ValueError:
                 raise ScheduleError(
                     f"job {job_id!r} cannot run here, so it cannot be changed ({typed('jobs')} says why):"

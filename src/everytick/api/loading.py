@@ -14,6 +14,7 @@ from everytick.references import referred
 from .refusals import explained
 
 if TYPE_CHECKING:
+    from everytick.read.known_job import Declared
     from everytick.settings import SchedulerSettings
 
     from .scheduler import AsyncIOScheduler
@@ -79,6 +80,13 @@ def load_schedule_for_command() -> AsyncIOScheduler:
     return load_schedule()
 
 
+def declared(scheduler: AsyncIOScheduler) -> Declared:
+    """Return a schedule's declarations, for modules that must not load the schedule themselves."""
+    from everytick.read.known_job import Declared
+
+    return Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
+
+
 def _made(application: app.Application) -> AsyncIOScheduler:
     from .scheduler import AsyncIOScheduler
 
@@ -102,7 +110,7 @@ def _made(application: app.Application) -> AsyncIOScheduler:
     if not isinstance(scheduler, AsyncIOScheduler):
         raise ScheduleError(
             f"{where}: {name}() returned {_kind(scheduler)}, which keeps no ledger:"
-            " import AsyncIOScheduler from everytick and return that"
+            f" import {_ours(scheduler)} from everytick and return that"
         )
     return scheduler
 
@@ -117,6 +125,12 @@ def _takes(function: Any, *arguments: object) -> bool:
         # One that is not written in Python may not say.
         return True
     return True
+
+
+def _ours(scheduler: object) -> str:
+    """Return the name of our class for one of APScheduler's."""
+    name = type(scheduler).__name__
+    return name if name in ("BackgroundScheduler", "BlockingScheduler") else "AsyncIOScheduler"
 
 
 def _kind(value: object) -> str:

@@ -115,6 +115,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
 
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         if job.added:
+            self._tell_if_at_each_start(job)
             return self._keep(job, named=named, replace_existing=replace_existing)
         if current_run() is not None:
             raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
@@ -204,14 +205,14 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self._forget_start_elsewhere()
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._started_by = frames_above()
+        self._started_by, self._declares_late = frames_above(), True
         if paused:
             refuse(call_site(), "start(paused=True)", "pause single jobs: a pause must last over restarts")
 
     async def __aenter__(self) -> Self:
         if self.running:
             raise SchedulerAlreadyRunningError
-        self._started_by = None
+        self._started_by, self._declares_late = frames_above(), False
         opening = _Opening(self._open)
         try:
             self._begin(await system.in_thread(opening.run))
@@ -243,7 +244,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
             return await in_spite_of_jobs(lambda: process.drain(hurry, ending=True))
         finally:
             # Until here jobs that are ending may still add others, which are kept for the next start.
-            self._own_process = self._draining = self._started_by = None
+            self._own_process = self._draining = None
+            self._started_by = ()
             self._has_ended = True
 
     def shutdown(self, wait: bool = True) -> None:
@@ -274,7 +276,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
             Notifier(self.settings),
             spans.opener(),
         )
-        self.registration = found = process.open(is_whole=self._started_by is None)
+        self.registration = found = process.open(is_whole=not self._declares_late)
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
         added = set(found.added)

@@ -6,6 +6,7 @@ ledger to one that runs elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -41,8 +42,9 @@ class Standing(JobControl):
     _own_process: Process | None = None
     # Acts through the ledger where the schedule runs in another process.
     _client: SchedulerClient | None = None
-    # The calls that led to `start()`. None: it was started in another way, with all that the code declares.
-    _started_by: list[FrameType] | None = None
+    # The calls that led to the start, and whether what they do after it is still a declaration.
+    _started_by: Sequence[FrameType] = ()
+    _declares_late = False
 
     @property
     def ledger(self) -> Ledger:
@@ -84,14 +86,26 @@ class Standing(JobControl):
         return None if self._is_started() else self._declared
 
     def _is_declaring(self) -> bool:
-        """Return whether this call comes from code that sets up the application, after `start()`.
+        """Return whether this call declares a job after `start()`, as code does that starts first."""
+        return self._declares_late and self._process is not None and self._is_setting_up()
 
-        That is the top level of a module, and the functions that had called `start()`, with all that the
+    def _is_setting_up(self) -> bool:
+        """Return whether this call comes from code that sets up the application.
+
+        That is the top level of a module, and the functions that led to the start, with all that the
         application itself calls from there.
         """
-        if self._started_by is None or self._process is None:
-            return False
         return any(it.f_code.co_name == "<module>" or it in self._started_by for it in frames_above())
+
+    def _tell_if_at_each_start(self, job: Job) -> None:
+        """Say of a job that code adds at each start that it goes on when that code is gone."""
+        if job.only_tick is None and job.startup_delay is None and self._is_setting_up():
+            logger.info(
+                "{}: job {} is added by code that runs at each start, and goes on when that code is gone:"
+                " declare it before the start",
+                job.where,
+                job.id,
+            )
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the jobs in the order of their declaration; while running, also those added since."""

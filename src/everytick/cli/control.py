@@ -37,7 +37,10 @@ def pause(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pause jobs until they are resumed, over restarts too. A running scheduler obeys at the next tick."""
+    """Pause jobs until they are resumed, over restarts too.
+
+    A running scheduler obeys at the next tick. Of several jobs a preview is shown first.
+    """
     from everytick.api.client import SchedulerClient
 
     from . import bulk
@@ -54,7 +57,10 @@ def pause(
 
 @commands.command()
 def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Resume paused jobs. Their ticks during the pause are recorded as skipped, and do not run later."""
+    """Resume paused jobs.
+
+    Their ticks during the pause are recorded as skipped, and do not run later.
+    """
     from everytick.api.client import SchedulerClient
 
     from . import bulk
@@ -76,7 +82,10 @@ def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = Fa
 
 @commands.command()
 def remove(job_id: JobId, note: Note = None, as_json: AsJson = False) -> None:
-    """Remove a job that was added while running. What is in the schedule's code is removed there."""
+    """Remove a job that was added while running.
+
+    What is in the schedule's code is removed there.
+    """
     from everytick.api.client import SchedulerClient
 
     SchedulerClient().remove_job(job_id, note=note)

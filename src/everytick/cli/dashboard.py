@@ -20,7 +20,10 @@ def dashboard(
         bool, typer.Option("--link", help="Print the address with the token, and serve nothing.")
     ] = False,
 ) -> None:
-    """Serve the dashboard alone, until it is stopped. It shows the ledger, also while no scheduler is up."""
+    """Serve the dashboard alone, until it is stopped.
+
+    It shows the ledger, also while no scheduler is up.
+    """
     from everytick.api.loading import configure_logging
     from everytick.app import current
     from everytick.errors import ConfigurationError
@@ -51,11 +54,9 @@ def dashboard(
 
 def _declared() -> Callable[[], Declared] | None:
     """Return what tells the declarations of the code's jobs; None if the code cannot be loaded here."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import declared, load_schedule
     from everytick.errors import ConfigurationError, ScheduleError
     from loguru import logger
-
-    from .output import declared
 
     try:
         return partial(declared, load_schedule())

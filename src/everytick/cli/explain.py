@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .arguments import AsJson, JobId, moment, run_number
-from .output import declared, print_json, remark_on_ledger
+from .output import print_json, remark_on_ledger
 from .table import print_sentence
 
 commands = typer.Typer()
@@ -20,11 +20,11 @@ DIFFERENT = 3
 def why(
     job_id: JobId,
     tick: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
             help="The time in question: 2h (ago), 05:39, yesterday 02:30, or a date, in the job's zone"
             " (default its latest tick).",
-            metavar="TICK",
+            metavar="TIME",
         ),
     ] = None,
     run: Annotated[
@@ -41,9 +41,10 @@ def why(
     from everytick.ledger import open_ledger
     from everytick.settings import settings
 
-    if tick is not None and run is not None:
+    if tick and run is not None:
         raise ConfigurationError("give a time or --run, not both")
-    asked = None if tick is None else partial(moment, "TICK", tick)
+    # Of several words (`yesterday 02:30`), which need no quotes.
+    asked = partial(moment, "TIME", " ".join(tick)) if tick else None
     if asked is not None:
         # A text that names no time is refused before anything else.
         asked(settings().zone)
@@ -69,8 +70,11 @@ def diff(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a start with the schedule of the working tree would change, and run at once."""
-    from everytick.api.loading import load_schedule_for_command
+    """Show what a start would change, and run at once.
+
+    The schedule of the working tree is compared with the one in force.
+    """
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.dryrun.diff import difference
 
     from . import differences
@@ -96,7 +100,10 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine settings, ledger, processes and schedule; exit with 1 if there is an error."""
+    """Say what is not in order, and what would be right.
+
+    Examines settings, ledger, processes and schedule; exits with 1 if there is an error.
+    """
     from dataclasses import asdict
 
     from everytick.api import loading
@@ -104,7 +111,7 @@ def doctor(
 
     from . import findings as findings_for_people
 
-    findings = examine(lambda: declared(loading.load_schedule_for_command()))
+    findings = examine(lambda: loading.declared(loading.load_schedule_for_command()))
     level = worst(findings)
     if as_json:
         print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from everytick.read.runs import RunFilter
-    from everytick.read.schemas import RunRow
+T = TypeVar("T")
 
 
-def follow_runs(wanted: RunFilter, limit: int | None, show: Callable[[RunRow], None]) -> None:
-    """Show runs as they end, until Ctrl+C, which is how it is meant to end, or until `limit` were shown.
+def until_ctrl_c(follow: Callable[[Callable[[], bool]], Iterable[T]], show: Callable[[T], bool]) -> None:
+    """Show what `follow` yields, until Ctrl+C or until `show` returns False.
+
+    Ctrl+C is how it is meant to end. `follow` is called with a function that says when it is over.
 
     Raises:
         LedgerError: the ledger cannot be read, or is not the same any more.
     """
-    from itertools import islice
-
-    from everytick.ledger import open_ledger
-    from everytick.read.following import follow
     from everytick.system import INTERRUPT_SIGNAL, system
 
     ended = system.event()
@@ -31,7 +27,8 @@ def follow_runs(wanted: RunFilter, limit: int | None, show: Callable[[RunRow], N
 
     system.on_signal(INTERRUPT_SIGNAL, end)
     try:
-        for row in islice(follow(open_ledger(), wanted, ended.is_set), limit):
-            show(row)
+        for found in follow(ended.is_set):
+            if not show(found):
+                return
     except KeyboardInterrupt:
         return

@@ -12,7 +12,7 @@ from .arguments import MOST, AsJson, Wide, is_run_number, run_number
 from .output import print_json, remark_on_ledger
 
 if TYPE_CHECKING:
-    from everytick.read.schemas import RunDetails, RunRow
+    from everytick.read.schemas import RunDetails
 
 commands = typer.Typer()
 
@@ -28,7 +28,9 @@ RunOrJob = Annotated[
 
 @commands.command()
 def show(run: RunOrJob, wide: Wide = False, as_json: AsJson = False) -> None:
-    """Show everything about a run: its attempts, who asked for it, what it logged.
+    """Show everything about a run, or the newest run of a job.
+
+    Its attempts, who asked for it, what it logged.
 
     Long tracebacks and logs are shortened, and what attempts have in common is shown once, without --wide.
     """
@@ -59,11 +61,14 @@ def logs(
         ),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Of the job's runs to come, as they end, until Ctrl+C.")
+        bool, typer.Option("--follow", "-f", help="Of the job's runs as they go on, until Ctrl+C.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run logged, or the newest run of a job. A log is kept when an attempt ends."""
+    """Show what a run logged, or the newest run of a job.
+
+    That of a run under way as far as it is written, which is every few seconds.
+    """
     from everytick.errors import ConfigurationError
     from everytick.settings import settings
 
@@ -100,24 +105,28 @@ def _details(run: str, limit: int) -> list[RunDetails]:
 
 
 def _follow(job_id: str, limit: int | None, as_json: bool) -> None:
+    """Print what the runs of a job log, until Ctrl+C or until `limit` of them have ended."""
     from everytick.ledger import open_ledger
-    from everytick.read.run_details import run_details
-    from everytick.read.runs import RUN_STATES, RunFilter
+    from everytick.read.following_logs import LogPart, follow_logs
     from everytick.settings import settings
 
     from . import one_run
-    from .following import follow_runs
+    from .following import until_ctrl_c
 
-    ledger, zone = open_ledger(), settings().zone
+    zone, number = settings().zone, 0
+    shown: tuple[int, int] | None = None
 
-    def tell(row: RunRow) -> None:
-        found = run_details(ledger, row["run_id"])
-        if as_json:
-            print(json.dumps(_logged(found)), flush=True)
-        else:
-            one_run.print_log(found, zone)
+    def tell(part: LogPart) -> bool:
+        nonlocal number, shown
+        number += part.has_ended
+        if not as_json:
+            one_run.print_part(part, zone, is_other=shown != (part.run["run_id"], part.attempt))
+            shown = part.run["run_id"], part.attempt
+        elif part.has_ended:
+            print(json.dumps(_logged(part.run)), flush=True)
+        return limit is None or number < limit
 
-    follow_runs(RunFilter(job_id, RUN_STATES), limit, tell)
+    until_ctrl_c(lambda is_over: follow_logs(open_ledger(), job_id, is_over), tell)
 
 
 def _logged(run: RunDetails) -> dict[str, object]:

@@ -24,7 +24,10 @@ def migrate(
         bool, typer.Option("--adopt", help="Take over a ledger, after the application was renamed.")
     ] = False,
 ) -> None:
-    """Upgrade the ledger to this version. A start does it too; this is for deploys and updates."""
+    """Upgrade the ledger to this version.
+
+    A start does it too; this is for deploys and updates.
+    """
     from everytick.api.requests import person
     from everytick.ledger import open_ledger
     from everytick.store import upgrading
@@ -44,7 +47,9 @@ def migrate_ledger(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move the ledger to an empty place: from SQLite to PostgreSQL, or back. Stop the application before.
+    """Move the ledger to an empty place.
+
+    From SQLite to PostgreSQL, or back. Stop the application before.
 
     If it is interrupted, the same command goes on with it.
     """

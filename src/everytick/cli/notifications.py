@@ -17,7 +17,10 @@ _PATIENCE_SECONDS = 60.0
 
 @commands.command()
 def alert_test() -> None:
-    """Send a test message to every address of SCHEDULER_ALERT_URLS; 1 if one did not take it."""
+    """Send a test message to all addresses of alerts.
+
+    Those of SCHEDULER_ALERT_URLS; the exit code is 1 if one did not take it.
+    """
     from everytick import app
     from everytick.errors import ConfigurationError
     from everytick.notify.channels import load

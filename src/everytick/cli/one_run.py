@@ -19,6 +19,7 @@ from .output import print_text, visible
 from .table import Column, print_table
 
 if TYPE_CHECKING:
+    from everytick.read.following_logs import LogPart
     from rich.text import Text
 
 # The lines that are shown of a longer traceback or log: a run with both is about one screen.
@@ -54,12 +55,29 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
 
 def print_log(run: RunDetails, zone: Any) -> None:
     """Print what the attempts of a run logged, below a line that names it."""
-    tick = f", tick {cells.tick(run, zone)}" if run["tick"] else ""
-    print_text(f"run {run['run_id']} of {run['job_id']}{tick}: {cells.outcome(run)}", [run["job_id"]])
+    print_text(f"{_named(run, zone)}: {cells.outcome(run)}", [run["job_id"]])
     for attempt in run["attempts"]:
         if len(run["attempts"]) > 1:
             print_text(f"attempt {attempt['attempt']}: {attempt['state']}")
-        print_text((attempt["log"] or "it logged nothing").rstrip())
+        _print_plain((attempt["log"] or "it logged nothing").rstrip())
+
+
+def print_part(part: LogPart, zone: Any, *, is_other: bool) -> None:
+    """Print what a run logged since the last part, below a line that names it if that was about another."""
+    run = part.run
+    if part.has_ended:
+        error = f": {run['error']}" if run["error"] else ""
+        print_text(f"run {run['run_id']} {cells.outcome(run)}{error}")
+        return
+    if is_other:
+        attempt = f", attempt {part.attempt}" if part.attempt > 1 else ""
+        print_text(f"{_named(run, zone)}{attempt}:", [run["job_id"]])
+    _print_plain(part.text.rstrip())
+
+
+def _named(run: RunDetails, zone: Any) -> str:
+    tick = f", tick {cells.tick(run, zone)}" if run["tick"] else ""
+    return f"run {run['run_id']} of {run['job_id']}{tick}"
 
 
 def _names(group: Sequence[Attempt]) -> str:
@@ -78,7 +96,14 @@ def _print_block(title: str, text: str, whole: str | None) -> None:
         begin = 5 if lines[0].startswith("Traceback") else 0
         lines[begin : begin + left_out] = [f"... {left_out} lines: {whole}"]
     print_text(f"{title}:")
-    print_text("\n".join([*lines, ""]))
+    _print_plain("\n".join([*lines, ""]))
+
+
+def _print_plain(text: str) -> None:
+    """Print what a job wrote: words in it that look like states are none."""
+    from rich.text import Text
+
+    print_text(Text(visible(text)))
 
 
 def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:

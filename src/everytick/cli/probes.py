@@ -23,7 +23,10 @@ def health(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether the schedule is alive; the exit code is 1 if it is not."""
+    """Say whether the schedule is alive.
+
+    The exit code is 1 if it is not.
+    """
     from everytick.ledger import open_ledger
     from everytick.telemetry.health import check, check_here
     from everytick.text.durations import duration_of_seconds
@@ -52,7 +55,10 @@ def metrics(
         str | None, typer.Option(metavar="FILE", help="A file to put in place at once, for node_exporter.")
     ] = None,
 ) -> None:
-    """Print the metrics for Prometheus, once. Counters are what the ledger holds."""
+    """Print the metrics for Prometheus, once.
+
+    Counters are what the ledger holds.
+    """
     from everytick.errors import ConfigurationError, LedgerError
     from everytick.ledger import open_ledger
     from everytick.telemetry.metrics import Metrics

@@ -93,7 +93,10 @@ def run(
         typer.Option(metavar="NAME,...", help="Only take runs of these queues (SCHEDULER_QUEUES)."),
     ] = None,
 ) -> None:
-    """Run the scheduler until it is stopped (Ctrl-C, SIGTERM or SIGHUP)."""
+    """Run the scheduler until it is stopped.
+
+    Ctrl-C, SIGTERM or SIGHUP stop it.
+    """
     from everytick.api.loading import configure_logging, load_schedule
     from everytick.errors import ConfigurationError, nearest
     from everytick.model.roles import ROLES
@@ -125,10 +128,9 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
 
     if not current().has_dashboard:
         return nullcontext
+    from everytick.api.loading import declared
     from everytick.dashboard import serving
     from everytick.dashboard.settings import dashboard_settings
-
-    from .output import declared
 
     # A setting that is wrong is told before anything starts.
     dashboard_settings()

@@ -50,7 +50,10 @@ def run_now(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a job now, beside its schedule. The run is on record like any other."""
+    """Run a job now, beside its schedule.
+
+    The run is on record like any other.
+    """
     from everytick.api.client import SchedulerClient
 
     client = SchedulerClient()
@@ -82,7 +85,10 @@ def retry(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a run that failed, or was cut off, one more attempt; with --failed many of them."""
+    """Try a run again that failed, or with --failed many.
+
+    Each gets one more attempt, now. Of many a preview is shown first.
+    """
     from everytick.api.client import SchedulerClient
     from everytick.errors import ConfigurationError
     from everytick.read.chosen import failed_runs
@@ -129,7 +135,10 @@ def cancel(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel a run, or many. A plain function cannot be stopped: it is told, and may end by itself."""
+    """Cancel a run, or many.
+
+    A plain function cannot be stopped: it is told, and may end by itself. Of many a preview is shown first.
+    """
     from everytick.api.client import SchedulerClient
     from everytick.errors import ConfigurationError
 

@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
 from .colours import ID, TIME
-from .output import declared, print_json, print_text, remark_on_ledger
+from .output import print_json, print_text, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def jobs(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the jobs of the schedule, when they run next, and how their last runs ended."""
-    from everytick.api.loading import load_schedule_for_command
+    """Show the jobs: when they run next, and how they went."""
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
     from everytick.read.jobs import ORDERS, job_rows, sorted_rows
@@ -90,9 +90,9 @@ def runs(
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ran and what was skipped, newest first. --state and --reason can be given several times.
+    """Show what ran and what was skipped, newest first.
 
-    Times without an offset are in the scheduler's zone.
+    --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
@@ -123,28 +123,33 @@ def runs(
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     """Print runs as they end, a line for each, until Ctrl+C or until `limit` were printed."""
+    from itertools import islice
+
+    from everytick.ledger import open_ledger
+    from everytick.read.following import follow
     from everytick.settings import settings
     from everytick.text.durations import plain_seconds
     from everytick.text.instants import local
 
     from . import cells
-    from .following import follow_runs
+    from .following import until_ctrl_c
 
     zone = settings().zone
     if not as_json:
         print_text(f"runs as they end, times in {zone}")
         print_text(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"))
 
-    def tell(row: RunRow) -> None:
+    def tell(row: RunRow) -> bool:
         if as_json:
             print(json.dumps(row), flush=True)
-            return
+            return True
         cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
         line = _LINE.format(*cell, plain_seconds(row["duration"]), row["error"] or "")
         # A row is one line, whatever its error says.
         print_text(" ".join(line.splitlines()).rstrip(), job_ids=[row["job_id"]])
+        return True
 
-    follow_runs(wanted, limit, tell)
+    until_ctrl_c(lambda is_over: islice(follow(open_ledger(), wanted, is_over), limit), tell)
 
 
 @commands.command()
@@ -153,7 +158,10 @@ def audit(
     job: OfJob = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who asked for what, newest first: pauses, runs by hand, cancellations, added and removed jobs."""
+    """Show who asked for what, newest first.
+
+    Pauses, runs by hand, retries, cancellations, added and removed jobs.
+    """
     from everytick.ledger import open_ledger
     from everytick.read.audit import audit_rows
     from everytick.settings import settings

@@ -33,7 +33,10 @@ def update(
         bool, typer.Option("--finish", help="Only install, upgrade the ledger, check and test.")
     ] = False,
 ) -> None:
-    """Take the newest version of the template: merge, install, check, and say what changed."""
+    """Take the newest version of the template.
+
+    Merge it, install, check, and say what changed.
+    """
     from everytick.errors import ConfigurationError
 
     if sum([ref is not None, source is not None, finish]) > 1:
@@ -53,7 +56,10 @@ def update(
 
 @commands.command()
 def outdated() -> None:
-    """Say whether the template has a newer version; if so the exit code is 3."""
+    """Say whether the template has a newer version.
+
+    If so, the exit code is 3.
+    """
 
     def act(project: Project) -> int:
         from everytick.installed import left_behind

@@ -52,7 +52,11 @@ Before = Annotated[
     int | None, Query(ge=1, le=schemas.LARGEST, description="only what is older than this number")
 ]
 Moment = Annotated[
-    str | None, Query(max_length=60, description="ISO 8601; without an offset the scheduler's zone")
+    str | None,
+    Query(
+        max_length=60,
+        description="ISO 8601, `2h`, `yesterday 02:30`; without an offset the scheduler's zone",
+    ),
 ]
 
 
@@ -165,8 +169,8 @@ def read_plan(
     limit: Limit = 100,
 ) -> schemas.Plan:
     """List what is due from one time to another, by default in the coming day."""
-    first = ticks.now() if not begin else instant("from", begin)
-    last = first + ticks.DAY if not end else instant("to", end)
+    first = ticks.now() if not begin else instant("from", begin, ahead=True)
+    last = first + ticks.DAY if not end else instant("to", end, ahead=True)
     if last <= first:
         raise Problem(422, "to: must be later than from")
     with reading(request.app.state.ledger) as connection:

@@ -25,6 +25,7 @@ from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
 from .guard import Guard
+from .own_sign_in import SignIn
 from .problems import Problem, sentence_of
 from .rendering import problem_response
 from .sessions import EndedSessions
@@ -40,19 +41,25 @@ def create_app(
     ledger: Ledger,
     authenticator: Authenticator,
     names: frozenset[str],
-    port: int,
+    mark: int | str,
     declared: Callable[[], Declared] | None = None,
+    *,
+    sign_in: SignIn | None = None,
+    stream_seconds: float | None = None,
 ) -> FastAPI:
     """Return the dashboard as an ASGI application.
 
-    `names`: those under which it may be asked for, empty for any; `port`: where it listens, so that two
-    dashboards of one machine do not share their cookies; `declared`: what the user's code says, where that is
-    loaded, for what the ledger does not know of its jobs.
+    Args:
+        names: those under which it may be asked for, empty for any.
+        mark: its port, or what else tells it from others of its machine, which must not share its cookies.
+        declared: what the user's code says, where it is loaded: the ledger does not know all of it.
+        sign_in: says who asks, instead of tokens.
+        stream_seconds: how long a stream of events may last; None for ever.
     """
     application = which.current()
     name, version = application.name, application.version
     # Browsers do not tell cookies apart by port.
-    cookie = f"scheduler_{port}"
+    cookie = f"scheduler_{mark}"
     app = FastAPI(
         title=f"{name}: the schedule",
         version=version,
@@ -64,7 +71,8 @@ def create_app(
     guards: list[Guard] = []
 
     def guard(inner: Any) -> Guard:
-        guards.append(Guard(inner, authenticator, names, cookie, EndedSessions(ledger), connections))
+        ended = EndedSessions(ledger)
+        guards.append(Guard(inner, authenticator, names, cookie, ended, connections, sign_in))
         return guards[-1]
 
     app.user_middleware.append(Middleware(guard))
@@ -73,7 +81,7 @@ def create_app(
     app.state.connections = connections
     app.state.answers = answers.Answers()
     # The other connections are for requests.
-    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2)
+    app.state.live = live.Live(ledger, app.state.answers, connections.most // 2, stream_seconds)
     app.state.declared = declared or (lambda: undeclared(settings()))
     app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]

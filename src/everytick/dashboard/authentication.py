@@ -37,17 +37,26 @@ _LONGEST_WAIT = 2.0
 class Visitor:
     """Who asks: `who` as the audit trail shows it; `session` is the cookie, empty with a bearer token.
 
-    The name stands in quotes, since nobody vouches for it: a visitor gives any.
+    The name stands in quotes where nobody vouches for it: with a token, a visitor gives any. `is_known`: the
+    application around has said who it is; then `session` stands for that.
     """
 
     name: str
     address: str
     may_act: bool
     session: str = ""
+    is_known: bool = False
+
+    @property
+    def cookie(self) -> str:
+        """The session that can be ended by signing out, empty if there is none."""
+        return "" if self.is_known else self.session
 
     @property
     def who(self) -> str:
         way = "dashboard" if self.session else "api"
+        if self.is_known:
+            return f"{way}: {self.name} ({self.address})"
         name = '"' + self.name.replace('"', "'") + '"' if self.name else "no name given"
         return f"{way}: {name} ({self.address})"
 
@@ -88,7 +97,9 @@ class Authenticator:
 
     def csrf_token(self, visitor: Visitor) -> str:
         """Return what a page of this visitor must send along to act."""
-        return self._sign("all" if visitor.may_act else "read", "csrf_token", visitor.session)
+        # Who is known has no token: the key is the one that is always there.
+        role = "all" if visitor.may_act or visitor.is_known else "read"
+        return self._sign(role, "csrf_token", visitor.session)
 
     def proves(self, visitor: Visitor, given: str) -> bool:
         """Return whether `given` is the CSRF token of the visitor."""

@@ -16,7 +16,8 @@ from everytick.read.resuming import paused_job_of
 from everytick.read.runs import read_run
 from everytick.settings import settings
 from everytick.store.database import Ledger
-from everytick.text.instants import iso, parse_in_reach
+from everytick.text.instants import iso
+from everytick.text.time_input import read_time
 from everytick.text.wording import one_line
 
 from .authentication import Visitor
@@ -86,7 +87,7 @@ class Actions:
 
     def pause(self, job_id: str, note: str | None, until: str | None) -> Done:
         """Pause a job."""
-        end = None if not until else moment("until", until)
+        end = None if not until else moment("until", until, ahead=True)
         if end is not None and ticks.instant(end) <= ticks.now():
             raise Problem(422, f"until: {until} is over already: give a time to come")
         with _sentences(422):
@@ -136,22 +137,25 @@ def _sentences(status: int) -> Iterator[None]:
         raise Problem(503, str(problem)) from None
 
 
-def moment(name: str, text: str) -> datetime:
+def moment(name: str, text: str, *, ahead: bool = False) -> datetime:
     """Return the time that a text names, in UTC; without an offset it is in the scheduler's zone.
+
+    `ahead`: whether `2h` and `05:39` are times to come; see `read_time`.
 
     Raises:
         Problem: it names none.
     """
+    zone = settings().zone
     try:
-        found = parse_in_reach(text)
+        found = read_time(text, zone, ticks.now(), ahead=ahead)
     except ValueError as problem:
         raise Problem(422, f"{name}: {problem}") from None
-    return ticks.moment(ticks.instant_in(found, settings().zone), UTC)
+    return ticks.moment(ticks.instant_in(found, zone), UTC)
 
 
-def instant(name: str, text: str) -> int:
+def instant(name: str, text: str, *, ahead: bool = False) -> int:
     """Return the same in microseconds UTC."""
-    return ticks.instant(moment(name, text))
+    return ticks.instant(moment(name, text, ahead=ahead))
 
 
 def _note(note: str | None) -> str | None:

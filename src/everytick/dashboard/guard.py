@@ -11,6 +11,7 @@ from email.utils import formatdate
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,7 @@ from .addresses import STATIC, address_of, path_of, root_of
 from .authentication import Authenticator, Failures, Visitor, visible_name
 from .connections import Connections
 from .forms import CSRF_FIELD, CSRF_HEADER, read_form
+from .own_sign_in import SignIn, known_visitor
 from .problems import Problem
 from .rendering import is_for_programs, problem_response
 from .sessions import EndedSessions
@@ -63,7 +65,10 @@ class Guard:
         cookie: str,
         ended: EndedSessions,
         connections: Connections,
+        sign_in: SignIn | None = None,
     ) -> None:
+        """Check requests; `sign_in` says who asks, instead of tokens and cookies."""
+        self._sign_in = sign_in
         self._app, self._authenticator, self._names, self._cookie = app, authenticator, names, cookie
         self.ended, self.failures, self._log = ended, Failures(), connections.log
         # How many tokens wait for their turn, from all addresses: each has a connection.
@@ -95,6 +100,9 @@ class Guard:
             refusal = await self._let_in(request, body)
         except Problem as problem:
             refusal = problem_response(request, problem)
+        except HTTPException as found:
+            # Of a sign-in that leads to its own page.
+            refusal = Response(status_code=found.status_code, headers=found.headers)
         except ClientDisconnect:
             # The body was broken off: nobody waits for an answer.
             return
@@ -128,8 +136,12 @@ class Guard:
         request.scope.setdefault("state", {})["visitor"] = visitor
         if request.method not in _SAFE:
             _check_origin(request.headers)
+        if self._sign_in is not None and path_of(request) in (LOGIN, LOGOUT):
+            raise Problem(404, "there is no such page")
         if path_of(request) in _OPEN:
             return None
+        if visitor is None and self._sign_in is not None:
+            raise Problem(403, "the application that this is a part of does not let you in: sign in there")
         if visitor is None:
             return _ask_to_sign_in(request)
         if request.method not in _SAFE:
@@ -138,6 +150,8 @@ class Guard:
 
     async def _visitor(self, request: Request) -> Visitor | None:
         address = request.client.host if request.client else "unknown"
+        if self._sign_in is not None:
+            return await known_visitor(self._sign_in, request, address)
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
             visitor = self._authenticator.visitor(request.cookies.get(self._cookie, ""), address)
@@ -178,7 +192,8 @@ class Guard:
         if visitor.session and not self._authenticator.proves(visitor, _csrf_token(request, body)):
             raise Problem(403, "this did not come from a page of the dashboard: load the page again")
         if not visitor.may_act and path_of(request) != LOGOUT:
-            raise Problem(403, "you may look but not act: that takes the other token")
+            how = "that takes another role" if visitor.is_known else "that takes the other token"
+            raise Problem(403, f"you may look but not act: {how}")
 
 
 def _check_origin(headers: Headers) -> None:

@@ -30,10 +30,14 @@ router = APIRouter(include_in_schema=False)
 
 
 class Live:
-    """The listeners, `most` of them at once, and the one who looks for them."""
+    """The listeners, `most` of them at once, and the one who looks for them.
 
-    def __init__(self, ledger: Ledger, answers: Answers, most: int) -> None:
+    `seconds`: how long each may listen before it has to come again; None for ever.
+    """
+
+    def __init__(self, ledger: Ledger, answers: Answers, most: int, seconds: float | None = None) -> None:
         self._ledger, self._answers, self._most = ledger, answers, most
+        self._seconds = seconds
         self._listeners: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
@@ -53,10 +57,12 @@ class Live:
         if self._looking is None or self._looking.done() or self._looking.cancelling():
             self._looking = asyncio.get_running_loop().create_task(self._look())
         try:
-            yield b"retry: 3000\nevent: here\ndata: 1\n\n"
-            while not self._closed:
+            again = 3_000 if self._seconds is None else 50
+            yield b"retry: %d\nevent: here\ndata: 1\n\n" % again
+            ends = None if self._seconds is None else system.monotonic() + self._seconds
+            while not self._closed and (ends is None or system.monotonic() < ends):
                 try:
-                    await asyncio.wait_for(changed.wait(), _STILL_HERE_SECONDS)
+                    await asyncio.wait_for(changed.wait(), self._seconds or _STILL_HERE_SECONDS)
                 except TimeoutError:
                     yield b": still here\n\n"
                     continue
@@ -151,14 +157,14 @@ async def live(request: Request) -> Response:
     # Begun here, so that others who come at the same time count it.
     first = await anext(events)
     guard: Guard = request.app.state.guard()
-    told = _while_signed_in(first, events, guard.ended, request.state.visitor.session)
+    told = _while_signed_in(first, events, guard.ended, request.state.visitor.cookie)
     return StreamingResponse(told, media_type="text/event-stream")
 
 
 async def _while_signed_in(
     first: bytes, events: AsyncGenerator[bytes, None], ended: EndedSessions, session: str
 ) -> AsyncIterator[bytes]:
-    """Pass events on until the session is ended; `session` is empty for a token, which has none."""
+    """Pass events on until the session is ended; `session` is empty where there is none to be ended."""
     async with aclosing(events):
         yield first
         async for event in events:

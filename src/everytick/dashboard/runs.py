@@ -13,6 +13,9 @@ from . import schemas
 from .control import instant
 from .problems import Problem
 
+# The most characters of an error in a list.
+_ERROR_LENGTH = 400
+
 
 def took(row: Any) -> int | None:
     """Return how long the latest attempt took, in microseconds; None if it did not begin, or goes on."""
@@ -65,6 +68,7 @@ def listed_fields(row: Any) -> schemas.Run:
         "last_tick": None,
         "count": None,
         **outlined(row),
+        "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,
         "process_id": row.process_id,

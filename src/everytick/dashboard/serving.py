@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from everytick.app import typed
@@ -36,7 +37,7 @@ _PORTS = 20
 class Dashboard:
     """A server that listens but does not answer yet.
 
-    declared: what the user's code says, for what the ledger does not know of its jobs.
+    declared: what the user's code says: the ledger does not know all of it.
 
     Raises:
         ConfigurationError: what it needs is not installed.
@@ -62,6 +63,9 @@ class Dashboard:
         self.port = int(self._socket.getsockname()[1])
         self.app = create_app(ledger, authenticator, chosen.names, self.port, declared)
         self._server = make_server(self.app)
+        self._port_file = _port_file(ledger.folder)
+        if self.port != chosen.scheduler_dashboard_port:
+            _keep_port(self._port_file, self.port)
 
     def announce(self) -> None:
         """Say where it is, and where its token is; a link with a token made just now, on a terminal alone."""
@@ -71,12 +75,9 @@ class Dashboard:
             print(f"dashboard: {address}/login?token={self._token} (shown once)", file=sys.stderr)
         if self._is_new:
             logger.info("dashboard: its new token is in {}", self._token_file)
-        command, taken = typed("dashboard --link"), ""
         wanted = self._chosen.scheduler_dashboard_port
-        if self.port != wanted:
-            # The command is another process, which sees only the settings.
-            command = f"SCHEDULER_DASHBOARD_PORT={self.port} {command}"
-            taken = f", since port {wanted} is in use" if wanted else ""
+        taken = f", since port {wanted} is in use" if wanted not in (0, self.port) else ""
+        command = typed("dashboard --link")
         logger.info("dashboard: {}{} ({} prints it with the token)", address, taken, command)
 
     def serve(self) -> None:
@@ -86,6 +87,8 @@ class Dashboard:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+            if _kept_port(self._port_file) == self.port:
+                self._port_file.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Let it end, from any thread: streams first."""
@@ -149,8 +152,41 @@ def sign_in_link(chosen: DashboardSettings) -> str:
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
-    _authenticator, token, _made = open_authenticator(chosen, open_ledger().folder)
-    return f"{_address(chosen, chosen.scheduler_dashboard_port)}/login?token={token}"
+    folder = open_ledger().folder
+    _authenticator, token, _made = open_authenticator(chosen, folder)
+    port, kept = chosen.scheduler_dashboard_port, _kept_port(_port_file(folder))
+    if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
+        port = kept
+    return f"{_address(chosen, port)}/login?token={token}"
+
+
+def _port_file(folder: Path) -> Path:
+    """Return where a port is kept that is not the one of the settings, for other processes."""
+    return folder / "dashboard.port"
+
+
+def _keep_port(path: Path, port: int) -> None:
+    try:
+        path.write_text(f"{port}\n", encoding="utf-8")
+    except OSError as problem:
+        logger.warning("dashboard: its port cannot be kept in {}: {}", path, problem.strerror)
+
+
+def _kept_port(path: Path) -> int | None:
+    """Return the port that a dashboard of this ledger kept; None if there is none."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_listened_on(host: str, port: int) -> bool:
+    """Return whether something listens there: a process that was killed leaves its port in the file."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _address(chosen: DashboardSettings, port: int) -> str:

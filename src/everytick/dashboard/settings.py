@@ -97,10 +97,14 @@ class DashboardSettings(SchedulerSettings):
     @property
     def names(self) -> frozenset[str]:
         """The names under which it may be asked for; empty: any."""
-        own = {name.strip().lower() for name in self.scheduler_dashboard_names.split(",") if name.strip()}
-        if self.is_local:
-            own |= {"localhost", "127.0.0.1", "[::1]", self.scheduler_dashboard_host.lower()}
-        return frozenset(own)
+        own = {"localhost", "127.0.0.1", "[::1]", self.scheduler_dashboard_host.lower()}
+        return self.given_names | own if self.is_local else self.given_names
+
+    @property
+    def given_names(self) -> frozenset[str]:
+        """Those of SCHEDULER_DASHBOARD_NAMES alone."""
+        names = (name.strip().lower() for name in self.scheduler_dashboard_names.split(","))
+        return frozenset(filter(None, names))
 
 
 @cache

@@ -82,9 +82,8 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     ]
     if not processes:
         return [*refused, Finding("note", "processes", "no scheduler is up", None, typed("run"))]
-    found = refused + [
-        finding for process in processes for finding in _process(connection, process, zone, is_held)
-    ]
+    found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
+    found += refused
     found += _unserved(connection, processes)
     machines = {process.machine for process in processes}
     if len(machines) > 1 and not _is_on_server(connection):

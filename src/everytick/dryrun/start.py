@@ -17,6 +17,7 @@ from everytick.engine.registry import load
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.model.kept_data import read_call
 from everytick.model.misfire import Decision, decide, look_ahead
 from everytick.read.known_job import Declared
 from everytick.read.processes import judged
@@ -121,7 +122,9 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
         watermarks = dict(registration.watermarks)
         for row in registration.jobs_added:
             try:
-                jobs[row.job_id] = load(row, declared.defaults, declared.allowed.look_up)
+                jobs[row.job_id] = load(
+                    row, read_call(row.call_data), declared.defaults, declared.allowed.look_up
+                )
                 watermarks[row.job_id] = row.watermark
             except ValueError as problem:
                 found.broken[row.job_id] = str(problem)

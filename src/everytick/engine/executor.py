@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -138,21 +137,8 @@ class _ending_in_a_child:
     """
 
     def __enter__(self) -> None:
-        self._forks = _forks
+        self._pid = system.pid()
 
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if _forks != self._forks:
+        if system.pid() != self._pid:
             end_child(problem)
-
-
-# How often this process, or one that it comes from, was made by a fork.
-_forks = 0
-
-
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)

@@ -149,6 +149,7 @@ class Heartbeats:
             self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
+        workers.report(connection, self._me, self._registry.cannot_run())
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):

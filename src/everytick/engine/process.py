@@ -279,7 +279,7 @@ class Process:
             self._loop.call_soon_threadsafe(self._take_in_now, taken)
 
     def _take_in_now(self, changes: list[Change]) -> None:
-        for job_id, job, watermark, _serial in changes:
+        for job_id, job, watermark, _serial, _problem in changes:
             if job is not None and self.jobs.get(job_id) is job:
                 if self._me.role.claims:
                     self._clock.adopt(job, watermark)

@@ -6,14 +6,17 @@ application that has the function goes on with it (R8).
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
+from everytick.masking import masked
 from everytick.model import functions, ticks
 from everytick.model.allowed_functions import AllowedFunctions, NotImported
 from everytick.model.job import Job, Options
-from everytick.model.kept_data import read_call
+from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import from_text
 from everytick.store import definitions
 from everytick.store import job_statements as job_sql
@@ -24,18 +27,21 @@ from loguru import logger
 
 # How many single runs that are over are looked at in one go.
 _PIECE = 5_000
+# Of how many jobs others are told why they cannot run, and in how many characters each.
+_MOST_TOLD, _MOST_SAID = 100, 300
 
 
 class Change(NamedTuple):
     """A job that is new, or other than it was; `job` None: it is not there any more.
 
-    Of two changes of a job the one with the higher serial number holds.
+    Of two changes of a job the one with the higher serial number holds. `problem`: why it cannot run here.
     """
 
     job_id: str
     job: Job | None
     watermark: int
     serial: int
+    problem: str | None = None
 
 
 class Registry:
@@ -49,6 +55,8 @@ class Registry:
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
         self._serial = 0
+        # Why jobs cannot run that are in the ledger.
+        self._problems: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def joined(self, registration: Registration) -> dict[str, int]:
@@ -68,10 +76,10 @@ class Registry:
         """Return the changes that the ledger's rows describe. May import modules of the application."""
         changes = []
         for row in rows:
-            job = None
+            job = problem = None
             if row.removed is None and row.call_data is not None:
-                job = loaded_or_told(row, self._defaults, self._allowed.load)
-            changes.append(Change(row.job_id, job, row.watermark, row.serial))
+                job, problem = loaded_or_told(row, self._defaults, self._allowed.load)
+            changes.append(Change(row.job_id, job, row.watermark, row.serial, problem))
         return changes
 
     def with_other_options(self, rows: Iterable[AddedRow]) -> list[tuple[AddedRow, Job]]:
@@ -85,7 +93,7 @@ class Registry:
 
     def take(self, change: Change) -> bool:
         """Take in a change; False if it is old news. May be called from any thread."""
-        job_id, job, _watermark, serial = change
+        job_id, job, _watermark, serial, problem = change
         with self._lock:
             if serial <= self._serials.get(job_id, 0) or job_id in self._declared:
                 return False
@@ -94,13 +102,27 @@ class Registry:
                 self.jobs[job_id] = job
             else:
                 self.jobs.pop(job_id, None)
+            if problem is not None:
+                self._problems[job_id] = problem
+            else:
+                self._problems.pop(job_id, None)
         return True
+
+    def cannot_run(self) -> str | None:
+        """Return which jobs cannot run here, and why, as JSON for others to read; None if all can.
+
+        Not more than a hundred: the log has them all.
+        """
+        with self._lock:
+            some = dict(islice(self._problems.items(), _MOST_TOLD))
+        return json.dumps(some) if some else None
 
     def declare(self, job: Job) -> None:
         """Take in a job of the code, in the place of one that was added while running."""
         with self._lock:
             self._declared.add(job.id)
             self.jobs[job.id] = job
+            self._problems.pop(job.id, None)
 
     def take_back(self, job_id: str) -> None:
         """Let go of a job that the code no longer declares."""
@@ -125,21 +147,24 @@ class Registry:
 
 def loaded_or_told(
     row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Callable[..., Any]]
-) -> Job | None:
-    """Return the job that the ledger keeps, as `load` does; None, and a line in the log, if it cannot run."""
+) -> tuple[Job | None, str | None]:
+    """Return the job that the ledger keeps, as `load` does, or why it cannot run, which is logged too."""
     try:
-        return load(row, defaults, find)
+        return load(row, read_call(row.call_data), defaults, find), None
     except Exception as problem:
         # Not only ValueError: whatever a row holds, it is that row's trouble alone (R8).
-        shown = one_line(row.job_id)
-        logger.bind(job=shown).error("job {} is kept, but cannot run: {}", shown, one_line(str(problem)))
-        return None
+        shown, said = one_line(row.job_id), one_line(str(problem))
+        logger.bind(job=shown).error("job {} is kept, but cannot run: {}", shown, said)
+        return None, masked(said)[:_MOST_SAID] or type(problem).__name__
 
 
-def load(row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Callable[..., Any]]) -> Job:
+def load(
+    row: AddedRow, call: KeptCall, defaults: Mapping[str, Any], find: Callable[[str], Callable[..., Any]]
+) -> Job:
     """Return the job that the ledger keeps.
 
     Args:
+        call: the row's call, as `read_call` gives it.
         defaults: the options that it did not name.
         find: returns the function of a reference: to run it, or only to show it (see `AllowedFunctions`).
 
@@ -148,7 +173,6 @@ def load(row: AddedRow, defaults: Mapping[str, Any], find: Callable[[str], Calla
     """
     if not isinstance(row.name, str):
         raise ValueError("its name is no text")
-    call = read_call(row.call_data)
     function = find(row.function)
     if not isinstance(function, NotImported):
         functions.check_arguments(function, call.args, call.kwargs)

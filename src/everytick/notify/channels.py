@@ -42,7 +42,12 @@ class Channel:
         self.name = f"{scheme} (address {number} of {of})"
         self._apprise = apprise
         asset = apprise.AppriseAsset(
-            app_id=application, app_desc=application, async_mode=False, storage_mode="memory"
+            app_id=application,
+            app_desc=application,
+            async_mode=False,
+            storage_mode="memory",
+            # To another host it would send the message, and the secret of the address with it.
+            http_redirects=False,
         )
         self._to = apprise.Apprise(asset=asset)
         self._parts = sorted({unquote(part) for part in _PART.findall(address)}, key=len, reverse=True)

@@ -18,8 +18,8 @@ from everytick.text.wording import one_line
 _TITLE_LENGTH = 120
 _LINE_LENGTH = 400
 _BODY_LENGTH = 1_600
-# How much of the end of a log is told: lines, and characters of a line.
-_LOG_LINES, _LOG_LINE_LENGTH = 10, 160
+# How much of the end of a log is told: lines, characters of a line, and characters in all.
+_LOG_LINES, _LOG_LINE_LENGTH, _LOG_LENGTH = 10, 160, 1_200
 
 
 class _Words(NamedTuple):
@@ -96,6 +96,8 @@ def _end_of(log: str | None) -> str:
     if not lines:
         return ""
     shown = [_cut(_printable(line), _LOG_LINE_LENGTH) for line in lines[-_LOG_LINES:]]
+    while sum(map(len, shown)) > _LOG_LENGTH:
+        del shown[0]
     return "\n".join(["The end of its log:", *shown, "", ""])
 
 

@@ -14,6 +14,7 @@ and defaults are handed in.
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end
+- `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any, TypeVar
 
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.store import schema
@@ -17,6 +18,8 @@ from sqlalchemy import Connection
 from .completions import CompletionFeed
 from .runs import RunFilter, shown
 from .schemas import RunRow
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.5
 _MAKING_SECONDS = 10.0
@@ -34,15 +37,28 @@ def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda:
     Raises:
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
+    feed = CompletionFeed(wanted.since, list(schema.runs.columns))
+    for rows in looks(ledger, lambda connection: ended_since(ledger, feed, connection, wanted), over):
+        yield from map(shown, rows)
+
+
+def looks(ledger: Ledger, look: Callable[[Connection], T], over: Callable[[], bool]) -> Iterator[T]:
+    """Yield what `look(connection)` returns, now and whenever something was written; see `follow`.
+
+    One look reads one state of the ledger; rows that are written meanwhile are in the next look.
+
+    Raises:
+        LedgerError: the ledger cannot be read, or is not the same file any more.
+    """
     _await(ledger, over)
-    file, feed = ledger.file_identity(), CompletionFeed(wanted.since, list(schema.runs.columns))
-    give_up = 0.0
+    file, give_up = ledger.file_identity(), 0.0
     while not over():
         try:
             with closing(ledger.connect(read_only=True)) as mark, connect(ledger) as connection:
-                for found in _looks(ledger, mark, connection, feed, wanted, over):
+                for is_written in _polls(ledger, mark, over):
+                    if is_written:
+                        yield _at_one_moment(connection, look)
                     give_up = 0.0
-                    yield from found
                     if ledger.file_identity() != file:
                         raise LedgerError(f"{ledger} was removed or replaced")
         except (LedgerUnavailable, *UNAVAILABLE) as problem:
@@ -52,23 +68,24 @@ def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda:
             system.sleep(POLL_SECONDS)
 
 
-def _looks(
-    ledger: Ledger,
-    mark: LedgerConnection,
-    connection: Connection,
-    feed: CompletionFeed,
-    wanted: RunFilter,
-    over: Callable[[], bool],
-) -> Iterator[list[RunRow]]:
-    """Yield the runs that ended since the last look, again and again; none if nothing was written."""
+def _at_one_moment(connection: Connection, look: Callable[[Connection], T]) -> T:
+    connection.exec_driver_sql("BEGIN")
+    try:
+        return look(connection)
+    finally:
+        connection.rollback()
+
+
+def _polls(ledger: Ledger, mark: LedgerConnection, over: Callable[[], bool]) -> Iterator[bool]:
+    """Yield twice a second whether something was written since, at first True."""
     written: object = None
     while not over():
         now_written = ledger.change_mark(mark)
         if now_written != written or written is None:
             written = now_written
-            yield _ended(ledger, feed, connection, wanted)
+            yield True
         else:
-            yield []
+            yield False
         system.sleep(POLL_SECONDS)
 
 
@@ -89,14 +106,9 @@ def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
         system.sleep(POLL_SECONDS)
 
 
-def _ended(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[RunRow]:
-    """Return the runs that ended since the last look, in the order of their ends."""
-    # One look reads one state of the ledger; rows that are written from now on are in the next look.
-    connection.exec_driver_sql("BEGIN")
-    try:
-        told = list(feed.look(connection, ledger.file_identity()))
-    finally:
-        connection.rollback()
+def ended_since(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[Any]:
+    """Return the rows of the runs that ended since the last look of a feed, in the order of their ends."""
+    told = list(feed.look(connection, ledger.file_identity()))
     rows = [completion.row for completion in told if not completion.followed]
     rows.sort(key=lambda row: (row.finished_us, row.run_id))
-    return [shown(row) for row in rows if wanted.matches(row)]
+    return [row for row in rows if wanted.matches(row)]

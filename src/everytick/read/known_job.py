@@ -6,7 +6,7 @@ hold the options of a job that is declared in the user's code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ from everytick.text.wording import one_line
 from sqlalchemy import ColumnElement, Connection, select
 
 from .job_ids import list_job_ids, no_such_job
+from .processes import reports
 
 _jobs = schema.jobs.c
 # The conditions for jobs that may still have ticks.
@@ -123,11 +124,16 @@ class DueJob:
         return self.schedule.next_tick(max(self.now, self.row.watermark_us))
 
 
+@dataclass(frozen=True)
 class KnownJob(DueJob):
     """A job in the ledger with all that is known of it.
 
+    reported: why a process that is up cannot run it, as that process says.
+
     `declared` of its methods: what the user's code says, or `undeclared` where nobody looks at it.
     """
+
+    reported: str | None = None
 
     @property
     def zone_name(self) -> str:
@@ -166,13 +172,14 @@ class KnownJob(DueJob):
     def load(self, declared: Declared) -> tuple[Job | None, str | None]:
         """Return it as it would run, or why it cannot run here. Nothing is imported for it.
 
-        Both are None of a job in the code.
+        Both, if only the process that runs can tell why it cannot. Both are None of a job in the code.
         """
         if not self.was_added:
             return None, None
         try:
-            filled_in = _filled_in(read_call(self.row.call_data), declared)
-            return load(added_row(self.row), filled_in, declared.allowed.look_up), None
+            call = read_call(self.row.call_data)
+            job = load(added_row(self.row), call, _filled_in(call, declared), declared.allowed.look_up)
+            return job, self.reported
         except Exception as problem:
             # Not only ValueError: whatever a row holds, it is that row's trouble alone (R8).
             return None, one_line(str(problem)) or type(problem).__name__
@@ -196,7 +203,7 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 def find_job(connection: Connection, job_id: str) -> KnownJob | None:
     """Return a job, also one that is gone; None if the ledger never heard of it."""
     row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
-    return None if row is None else KnownJob(row, ticks.now())
+    return None if row is None else _with_reports(connection, [row])[0]
 
 
 def read_job(connection: Connection, job_id: str) -> KnownJob:
@@ -216,8 +223,7 @@ def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     """Return all jobs, also those that are gone; those of the code first, then as they were registered."""
     # The whole table: it has one row for each job.
     query = select(schema.jobs).where(*conditions).order_by(*_ORDER)
-    now = ticks.now()
-    return [KnownJob(row, now) for row in connection.execute(query)]
+    return _with_reports(connection, connection.execute(query))
 
 
 def jobs_due(connection: Connection) -> list[DueJob]:
@@ -235,3 +241,9 @@ def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]
     """Return those of some jobs that the ledger knows, also if they are gone, by their ids."""
     found = read_jobs(connection, _jobs.job_id.in_(job_ids)) if job_ids else []
     return {job.id: job for job in found}
+
+
+def _with_reports(connection: Connection, rows: Iterable[Any]) -> list[KnownJob]:
+    """Return the jobs of these rows, with what the processes that are up say of them."""
+    now, reported = ticks.now(), reports(connection)
+    return [KnownJob(row, now, reported.get(row.job_id)) for row in rows]

@@ -7,19 +7,24 @@ longer than a lease, and *stuck* when its event loop had not answered for a leas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from everytick.engine.heartbeats import LEASE_SECONDS
+from everytick.masking import masked
 from everytick.model import ticks
 from everytick.model.roles import Role
 from everytick.store import schema, workers
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import Identity
+from everytick.text.wording import one_line
 from sqlalchemy import Connection, func, select
 
+# Rows that somebody wrote by hand cost no more than this.
+_MOST_REPORTS, _LONGEST_REPORT = 20, 200_000
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
@@ -143,6 +148,29 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
         for row in rows
     ]
     return tuple(sorted(found, key=lambda process: -process.beat))
+
+
+def reports(connection: Connection) -> dict[str, str]:
+    """Return why processes that are up cannot run jobs that were added, by the ids of the jobs."""
+    columns = schema.processes.c
+    found: dict[str, str] = {}
+    query = select(schema.processes).where(columns.cannot_run.is_not(None)).limit(_MOST_REPORTS)
+    rows = {row["process_id"]: row for row in connection.execute(query).mappings()}
+    for process in judged(rows.values(), ticks.now()):
+        if process.is_up:
+            for job_id, why in _reported(rows[process.process_id]["cannot_run"]).items():
+                found.setdefault(job_id, f"{one_line(masked(why))} (as {process.name} says)")
+    return found
+
+
+def _reported(text: str) -> dict[str, str]:
+    """Return what a process wrote down, as far as it is what `Registry.cannot_run` writes."""
+    try:
+        found = json.loads(text) if len(text) <= _LONGEST_REPORT else None
+    except (ValueError, RecursionError):
+        return {}
+    said = found.items() if isinstance(found, dict) else ()
+    return {job_id: why for job_id, why in said if isinstance(why, str)}
 
 
 def find_processes(connection: Connection) -> Processes:

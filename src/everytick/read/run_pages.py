@@ -12,10 +12,9 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.store import schema
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from .paging import first_of
-from .run_columns import Masked
 from .runs import UNDER_WAY, RunFilter, conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
 from .under_way import LISTED
@@ -24,8 +23,6 @@ SEARCHED = 50_000
 ANY = RunFilter()
 
 _runs = schema.runs.c
-# Lists show the beginning of an error; a search for text looks at all of it.
-WHOLE_ERROR = type_coerce(_runs.error, Masked).label("whole_error")
 
 Found = tuple[list[Any], int | None]
 
@@ -68,7 +65,7 @@ def runs_of_job(
     if wanted.until is not None:
         conditions.append(wanted.ended_before(wanted.until))
     tick, number = (None, None) if before is None else _place(connection, job_id, before, conditions)
-    ticked, others = with_tick(job_id, *_columns(wanted)), without_tick(job_id, *_columns(wanted))
+    ticked, others = with_tick(job_id, *LISTED), without_tick(job_id, *LISTED)
     if tick is not None:
         ticked = ticked.where(_runs.tick_us < tick)
     if number is not None:
@@ -87,7 +84,7 @@ def _by_number(connection: Connection, wanted: RunFilter, limit: int, before: in
     newest_id = connection.scalar(select(func.max(_runs.run_id))) or 0
     top = newest_id if before is None else min(before - 1, newest_id)
     conditions = wanted.conditions()
-    query = select(*_columns(wanted)).where(_runs.run_id <= top).order_by(_runs.run_id.desc())
+    query = select(*LISTED).where(_runs.run_id <= top).order_by(_runs.run_id.desc())
     floor = max(top - SEARCHED, 0) if conditions else 0
     query = query.where(_runs.run_id > floor, *conditions)
     found, more = first_of(list(connection.execute(query.limit(limit + 1))), limit, _number)
@@ -113,7 +110,7 @@ def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int |
             walk = _ended_between(wanted, last, None, _runs.run_id, _runs.finished_us)
             cut = _row_at(connection, walk)
             lowest = None if cut is None else cut.run_id
-        walk = _ended_between(wanted, last, cut, *_columns(wanted)).where(*conditions)
+        walk = _ended_between(wanted, last, cut, *LISTED).where(*conditions)
         rows += connection.execute(walk.limit(limit + 1 - len(rows))).all()
     found, more = first_of(rows, limit, _number)
     return _checked(wanted, found), lowest if more is None else more
@@ -148,16 +145,12 @@ def _under_way(connection: Connection, wanted: RunFilter, limit: int, before: in
         ),
         reverse=True,
     )
-    query = select(*_columns(wanted)).where(_runs.run_id.in_(numbers[:limit]))
+    query = select(*LISTED).where(_runs.run_id.in_(numbers[:limit]))
     return list(connection.execute(query.order_by(_runs.run_id.desc()))) if numbers else []
 
 
-def _columns(wanted: RunFilter) -> list[Any]:
-    return [*LISTED, WHOLE_ERROR] if wanted.error else LISTED
-
-
 def _checked(wanted: RunFilter, found: Sequence[Any]) -> list[Any]:
-    return [row for row in found if not wanted.error or wanted.has_error(row.whole_error)]
+    return [row for row in found if wanted.has_error(row.error)]
 
 
 def _cut_of_job(connection: Connection, ticked: Select[Any], others: Select[Any]) -> tuple[int, int] | None:

@@ -149,6 +149,8 @@ processes = Table(
     # `scheduler` or `worker`; null does both. The queues that it serves, with commas; null for all.
     Column("role", Text),
     Column("queues", Text),
+    # The jobs that were added and that it cannot run, as JSON: by their ids the reasons. Null: none.
+    Column("cannot_run", Text),
 )
 
 # The newest log lines of the attempts of a run.

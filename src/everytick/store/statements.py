@@ -22,6 +22,8 @@ UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALES
 WHERE process_id = :process_id
 """
 
+REPORT = "UPDATE scheduler_processes SET cannot_run = :cannot_run WHERE process_id = :process_id"
+
 # Works on a ledger of any version.
 LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"
 

@@ -66,6 +66,11 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     return False
 
 
+def report(connection: Connection, me: Identity, cannot_run: str | None) -> None:
+    """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them."""
+    connection.execute(sql.REPORT, {"process_id": me.process_id, "cannot_run": cannot_run})
+
+
 def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
     """Declare a process dead unless it moved on (then None); return how many runs it had started."""
     gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})

@@ -236,7 +236,16 @@ async def test_on_an_event_loop_of_the_application_it_is_the_same(scheduler: Asy
     await scheduler.drain()
 
 
-async def test_in_the_block_of_async_with_jobs_are_added(scheduler: AsyncIOScheduler) -> None:
+async def test_in_the_block_of_async_with_jobs_are_added_and_those_of_each_start_are_told_of(
+    scheduler: AsyncIOScheduler, request: pytest.FixtureRequest
+) -> None:
+    said: list[str] = []
+    number = logger.add(lambda line: said.append(str(line)))
+    request.addfinalizer(lambda: logger.remove(number))
     async with scheduler:
-        job = scheduler.add_job(note, "interval", hours=1, id="inside")
-        assert job.added
+        assert scheduler.add_job(note, "interval", hours=1, id="at-each-start").added
+        scheduler.add_job(note, "date", run_date="2099-01-01", id="once")
+        await asyncio.to_thread(scheduler.add_job, note, "interval", hours=2, id="of-a-request")
+    told = [line for line in said if "goes on when that code is gone: declare it before the start" in line]
+    assert len(told) == 1
+    assert "job at-each-start is added by code that runs at each start" in told[0]

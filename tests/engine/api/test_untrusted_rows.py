@@ -6,14 +6,23 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ScheduleError, SchedulerClient, logs
+from everytick.doctor.history import examine_history
+from everytick.engine import heartbeats
+from everytick.masking import hide
+from everytick.model import ticks
 from everytick.model.allowed_functions import AllowedFunctions
+from everytick.read.known_job import undeclared
+from everytick.store.querying import connect
 from loguru import logger
 
 import added_tasks
@@ -297,6 +306,50 @@ async def test_to_read_nothing_is_imported(
     assert [it for it in (*traces, *(tmp_path / "boxes").glob("*.trace")) if it.exists()] == []
 
 
+async def test_a_job_that_only_the_running_process_knows_not_to_run_is_seen_everywhere(
+    scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+    hide("not-to-be-told")
+    scheduler.settings.scheduler_allowed_packages += " failing"
+    text = "raise OSError('no\\nnot-to-be-told ' + 'x' * 10_000)\n\ndef work(): ...\n"
+    module(tmp_path, "failing", text, monkeypatch)
+    await with_rows(scheduler, {"row": {"function": "failing:work"}})
+    assert problems(scheduler) == {"row": "None"}, "to read nothing is imported"
+
+    again = AsyncIOScheduler()
+    again.settings.scheduler_allowed_packages += " failing"
+    async with again:
+        said = await until(lambda: problems(scheduler)["row"].replace("None", ""))
+        assert re.fullmatch(r".*OSError: no \*+ x+ \(as process \d+ on .+ says\)", said)
+        assert len(said) < 500
+        assert api(scheduler.ledger, "jobs/row")["problem"] == said
+        assert said in unescape(look(scheduler.ledger, "/job", id="row").text)
+        assert said in " ".join(ask_json(scheduler, "why", "row")["sentences"])
+        with connect(scheduler.ledger) as connection:
+            found = examine_history(connection, undeclared(scheduler.settings), ticks.now(), UTC)
+        assert f"job row cannot run: {said}" in {finding.what for finding in found}
+        assert api(scheduler.ledger, "jobs/other")["problem"] is None
+        # Mended while it runs: what a process says is what is so now.
+        row: dict[str, Any] = {"trigger": "interval", "hours": 1, "id": "row", "args": ["row"]}
+        SchedulerClient().add_job(added_tasks.note, replace_existing=True, **row)
+        await until(lambda: problems(scheduler) == {"row": "None"})
+        change(scheduler.ledger, "UPDATE scheduler_jobs SET function = 'failing:work' WHERE job_id = 'row'")
+    async with AsyncIOScheduler() as again:
+        await until(lambda: problems(scheduler)["row"] != "None")
+    assert problems(scheduler) == {"row": "None"}, "who said so is gone"
+
+
+async def test_what_a_process_is_made_to_say_by_hand_hurts_nobody(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="row", args=["row"])
+        odd = ("no JSON", "[]", '{"row": 3}', '{"row": {}}', "[" * 100_000, "9" * 300_000)
+        for text in (*odd, '{"row": "\\u001b[31m"}'):
+            change(scheduler.ledger, "UPDATE scheduler_processes SET cannot_run = ?", text)
+            assert look(scheduler.ledger, "/").status_code == 200
+            assert problems(scheduler)["row"].isprintable()
+
+
 def schedule(**changes: Any) -> str:
     """Return the data of an interval, with changes; None takes a value away."""
     plain = {"trigger": "interval", "step": 200_000, "anchor": 0, "start": None, "end": None, "zone": "UTC"}
@@ -381,3 +434,16 @@ async def test_names_in_rows_steer_no_terminal(scheduler: AsyncIOScheduler) -> N
     assert any("owned" in line for line in lines)
     assert all(line.isprintable() for line in lines)
     assert "\x1b]0" not in stream.getvalue()
+
+
+async def test_a_job_whose_id_is_no_text_stops_no_other(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+    await with_rows(scheduler, {"row": {"function": "os:system"}})
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET job_id = ? WHERE job_id = 'row'", b"\xff\x00")
+    async with AsyncIOScheduler() as again:
+        beats = found_in(again.ledger, "SELECT beat FROM scheduler_processes")
+        await until(lambda: found_in(again.ledger, "SELECT beat FROM scheduler_processes") != beats)
+        added_tasks.calls.clear()
+        await until(lambda: ("other",) in added_tasks.calls)

@@ -51,7 +51,7 @@ LOG = """{0:%Y-%m-%d %H:%M:%S}.105+0000 INFO     12 invoices are to be sent
 COMMANDS = [
     *("--help", "plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"),
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
-    *("why lost", "why outage 2026-11-18T08:30", "why night yesterday", "doctor", "diff", "health"),
+    *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
     *("simulate --days 30", "simulate --days 2 --outage 20h/25h"),
     *("pause sync_*", "pause sync_* --yes --until 2h", "resume * --yes", "retry --failed --since 3h"),
     *("cancel sync_*", "cancel sync_* --yes", "cancel --state queued"),

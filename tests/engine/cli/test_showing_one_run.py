@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, SchedulerClient, current_run
 from everytick.model import ticks
+from everytick.read import following_logs
+from everytick.read.following_logs import LogPart
+from everytick.read.run_details import newest_details
 from loguru import logger
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
@@ -198,15 +202,28 @@ def test_what_the_newest_runs_of_a_job_logged_is_shown(logged: AsyncIOScheduler)
     assert shown["attempts"] == [{"attempt": 1, "state": "failed", "log": "it is run [2]\n"}]
 
 
-def test_the_logs_of_a_job_are_followed(logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_that_ends(_ledger: object, wanted: Any, _over: object) -> Any:
-        assert (wanted.job_id, "skipped" in wanted.states) == ("a", False)
-        yield from ask_json(logged, "runs", "--state", "failed")
+def test_the_logs_of_a_job_are_followed_until_enough_have_ended(
+    logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [found] = newest_details(logged.ledger, "a", 1)
+
+    def parts(_ledger: object, job_id: str, _over: object) -> Any:
+        assert job_id == "a"
+        yield LogPart(found, 1, "it begins\n")
+        yield LogPart(found, 1, "it goes on\n")
+        yield LogPart(found, 1, "", has_ended=True)
         pytest.fail("one was asked for")
 
-    monkeypatch.setattr("everytick.read.following.follow", one_that_ends)
-    last = "run 2 of a, tick 2026-03-01 00:01:00: failed\nit is run [2]\n"
-    assert ask(logged, "logs", "a", "-f", "-n", "1") == last
+    monkeypatch.setattr(following_logs, "follow_logs", parts)
+    assert ask(logged, "logs", "a", "-f", "-n", "1") == (
+        "run 2 of a, tick 2026-03-01 00:01:00:\nit begins\nit goes on\nrun 2 failed\n"
+    )
+    assert json.loads(ask(logged, "logs", "a", "-f", "-n", "1", "--json")) == ask_json(logged, "logs", "a")[0]
+
+
+def test_the_logs_of_a_job_that_there_is_not_are_not_waited_for(logged: AsyncIOScheduler) -> None:
+    with pytest.raises(ConfigurationError, match=r"^there is no job 'c'"):
+        ask(logged, "logs", "c", "-f")
 
 
 def test_what_equal_attempts_have_in_common_is_shown_once(history: AsyncIOScheduler) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from everytick import AsyncIOScheduler
 from everytick.dashboard import serving
-from everytick.dashboard.serving import _listen, _listen_as
+from everytick.dashboard.serving import Dashboard, _listen, _listen_as, sign_in_link
 from everytick.dashboard.settings import DashboardSettings
 from everytick.errors import LedgerError
 
@@ -49,3 +51,25 @@ def test_where_all_are_taken_it_is_the_first_that_is_named(
     monkeypatch.setattr(serving, "_PORTS", 1)
     with pytest.raises(LedgerError, match=rf"127.0.0.1:{taken} cannot be listened on: .+"):
         _listen_as(DashboardSettings())
+
+
+def test_a_link_leads_to_the_port_that_was_taken_instead(taken: int, scheduler: AsyncIOScheduler) -> None:
+    scheduler.ledger.prepare()
+    settings = DashboardSettings()
+    served = Dashboard(settings)
+    try:
+        assert served.port != taken
+        assert f":{served.port}/login?token=" in sign_in_link(settings)
+    finally:
+        ending = threading.Timer(0.5, served.stop)
+        ending.start()
+        served.serve()
+    assert f":{taken}/login?token=" in sign_in_link(settings)
+
+
+def test_a_port_that_a_killed_process_left_is_not_linked_to(taken: int, scheduler: AsyncIOScheduler) -> None:
+    scheduler.ledger.prepare()
+    with closing(socket.create_server(("127.0.0.1", 0))) as gone:
+        port = gone.getsockname()[1]
+    (scheduler.ledger.folder / "dashboard.port").write_text(f"{port}\n")
+    assert f":{taken}/login?token=" in sign_in_link(DashboardSettings())

@@ -11,6 +11,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
+from everytick.masking import hide
 from everytick.model import ticks
 from everytick.read import run_counts
 from everytick.store.database import Ledger
@@ -76,12 +77,33 @@ async def listed(ledger: Ledger, **query: Any) -> dict[str, Any]:
         ({"failed": "true", "q": "rep"}, [3]),
         ({"error": "no answer"}, [1]),
         ({"q": "nothing"}, []),
+        ({"since": "1h"}, [6, 5]),
+        ({"until": "24h"}, [4, 3, 2, 1]),
+        ({"since": "72h", "until": "24h", "failed": "true"}, [3, 1]),
     ],
 )
 async def test_the_api_lists_runs_by_job_state_and_error(
     ledger: Ledger, query: dict[str, Any], expected: list[int]
 ) -> None:
     assert (await listed(ledger, **query))["runs"] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"since": "soon"}, "since: 'soon' is not a date or time such as"),
+        ({"since": "1h", "until": "2h"}, "until: must be later than since"),
+        ({"state": "good"}, "state: 'good' is none of queued"),
+        ({"job": "nowhere"}, "there is no job 'nowhere'"),
+    ],
+)
+async def test_the_api_refuses_a_filter_that_means_nothing(
+    ledger: Ledger, query: dict[str, str], sentence: str
+) -> None:
+    async with client(ledger) as asked:
+        answer = await asked.get("/api/v1/runs", params=query)
+    assert answer.status_code == (404 if "job" in query else 422)
+    assert answer.json()["error"].startswith(sentence)
 
 
 async def test_the_api_counts_by_state_what_its_other_filters_want(ledger: Ledger) -> None:
@@ -129,6 +151,7 @@ def tabs_on(text: str) -> dict[str, str]:
         ("?job=report&state=succeeded", [5]),
         ("?failed=true", [3, 1]),
         ("?error=NO+answer", [1]),
+        ("?since=3d&until=1d&q=rep", [4, 3]),
     ],
 )
 async def test_the_page_lists_runs_by_the_same_filters(
@@ -276,3 +299,19 @@ async def test_pages_about_runs_name_processes_as_people_know_them(ledger: Ledge
         text = (await asked.get(address)).text
     main = re.sub(r"<[^>]+>", " ", text[text.index("<main") :])
     assert not re.search(r"\b[Ll]ease\b|somebody", main), main
+
+
+async def test_a_secret_at_the_place_where_a_list_cuts_an_error_is_masked_as_a_whole(ledger: Ledger) -> None:
+    secret = "sesame-open-the-door"
+    hide(secret)
+    rows = [
+        run("report", None, "failed", due_us=1, error=f"{'x' * (400 - length)}{secret}")
+        for length in (3, 9, 20)
+    ]
+    write(ledger, "scheduler_runs", rows)
+    async with client(ledger) as asked:
+        answer = await asked.get("/api/v1/runs", params={"limit": 3})
+        text = answer.text + await page(ledger, "/runs")
+    assert "sesam" not in text
+    assert "xses" not in text
+    assert {len(found["error"]) for found in answer.json()["runs"]} == {385, 396, 400}

@@ -72,9 +72,12 @@ async def test_nothing_is_written_for_a_run_that_logs_nothing_more(
     go_on = asyncio.Event()
     written: list[Any] = []
     keep = kept_runs.keep_logs
-    monkeypatch.setattr(
-        kept_runs, "keep_logs", lambda connection, found: (written.append(found), keep(connection, found))
-    )
+
+    def noted(connection: Any, found: Any) -> None:
+        written.append(found)
+        keep(connection, found)
+
+    monkeypatch.setattr(kept_runs, "keep_logs", noted)
     looks: list[int] = []
     look = live_logs.LiveLogs.write
 
@@ -105,11 +108,12 @@ async def test_very_long_logs_take_turns(
     go_on = asyncio.Event()
     written: list[int] = []
     keep = kept_runs.keep_logs
-    monkeypatch.setattr(
-        kept_runs,
-        "keep_logs",
-        lambda connection, found: (written.append(len(found)), keep(connection, found)),
-    )
+
+    def noted(connection: Any, found: Any) -> None:
+        written.append(len(found))
+        keep(connection, found)
+
+    monkeypatch.setattr(kept_runs, "keep_logs", noted)
 
     async def long() -> None:
         logger.info("x" * 900)

@@ -101,18 +101,47 @@ async def test_a_ledger_that_is_held_delays_alerts_and_loses_none(
 ) -> None:
     with alerting(tmp_path, sink) as scheduler:
         never_due(scheduler, "one", Moody())
-        never_due(scheduler, "two", Moody())
+        begun, held = threading.Event(), threading.Event()
+
+        def fails_while_it_is_held() -> None:
+            begun.set()
+            assert held.wait(60)
+            raise RuntimeError("the disk is full")
+
+        never_due(scheduler, "two", fails_while_it_is_held)
         async with scheduler:
             await run_now("one")
             await until(lambda: sink.requests)
+            await until(settled(scheduler))
             await run_now("two")
-            with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None)) as other:
+            await until(begun.is_set)
+            with closing(sqlite3.connect(scheduler.ledger.path, isolation_level=None, timeout=60)) as other:
                 other.execute("BEGIN IMMEDIATE")
+                held.set()
                 await until(lambda: any("the ledger does not answer" in line for line in log))
                 assert len(sink.requests) == 1
                 other.execute("ROLLBACK")
             await until(lambda: len(sink.requests) == 2)
     assert sink.titles == ["[app] one failed", "[app] two failed"]
+
+
+@pytest.mark.full
+async def test_a_channel_that_sends_elsewhere_is_not_followed(
+    tmp_path: Path, sink: HttpSink, log: list[str]
+) -> None:
+    elsewhere = HttpSink()
+    elsewhere.up()
+    sink.code, sink.location = 307, f"http://localhost:{elsewhere.port}/stolen"
+    with alerting(tmp_path, sink) as scheduler:
+        never_due(scheduler, "job", Moody())
+        async with scheduler:
+            await run_now("job")
+            await until(lambda: any("was not taken" in line for line in log))
+            assert elsewhere.arrived == 0
+            sink.code = 200
+            await until(lambda: sink.requests)
+    assert elsewhere.arrived == 0
+    elsewhere.down()
 
 
 # --- text that somebody else wrote
@@ -160,14 +189,14 @@ async def test_no_secret_of_the_settings_is_sent_or_logged(
 
 
 def test_a_message_is_short_whatever_it_tells_of() -> None:
-    item = notices.Item(1, "j" * 500, "failed", 0, 0, 10**12, "d" * 5_000, None, None, None, None, None)
-    page = messages.Page("https://scheduler.example.org/" + "p" * 200)
-    made = messages.message([item] * 500, "a" * 90, configured_zone(), page, "line\n" * 500)
+    item = notices.Item(1, "j" * 500, "failed", 0, 0, 10**12, "d" * 5_000, None, None, None, None, 7)
+    page, log = messages.Page("https://jobs.example.org/" + "p" * 200), ("x" * 3_000 + "\n") * 50
+    made = messages.message([item] * 500, "a" * 90, configured_zone(), page, None)
     assert len(made.title) <= 120
     assert len(made.body) < 2_100
-    alone = messages.message([item], "app", configured_zone(), page, "l" * 100_000)
+    alone = messages.message([item], "app", configured_zone(), page, log)
     assert len(alone.title) <= 120
-    assert len(alone.body) < 4_100
+    assert len(alone.body) < 2_000
 
 
 # --- what is asked for

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from application import Running
+from bodies import needs_fork
 from dashboard.world import Site
 from waiting import wait_for
 
@@ -117,7 +118,7 @@ def test_what_is_no_request_and_what_is_broken_off_cannot_fill_the_log(own_site:
         assert len(said.splitlines()) <= 6, said
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
+@needs_fork
 def test_a_forked_child_keeps_neither_the_port_nor_the_open_pages(own_site: Site) -> None:
     own_site.app.tasks(
         "import os, time\nfrom pathlib import Path\n\n\ndef forks():\n"

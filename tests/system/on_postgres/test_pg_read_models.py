@@ -25,5 +25,14 @@ from test_one_answer import (  # noqa: F401
     test_the_audit_trail_has_one_order_also_after_the_clock_was_set_back,
     test_what_fell_into_a_pause_that_is_over_is_late_for_nobody,
 )
+from test_run_pages import (  # noqa: F401
+    begin,
+    history,
+    test_a_search_for_text_tells_nothing_of_a_secret_that_was_masked_since,
+    test_a_span_of_time_lists_what_has_not_ended_first_and_then_the_last_end,
+    test_counts_beyond_a_bound_say_that_they_are_of_the_newest_runs,
+    test_each_wanted_run_is_listed_once_and_no_other,
+    test_the_counts_by_state_are_those_of_the_list_without_its_states,
+)
 
 pytestmark = pytest.mark.full

@@ -200,6 +200,7 @@
   // --- the stream
 
   let stream = null;
+  let gone = 0;
 
   function say(live) {
     const shown = document.getElementById("live");
@@ -210,14 +211,16 @@
     // A hidden page does not listen: a browser grants few connections to one server.
     if (stream || document.hidden) return;
     stream = new EventSource(`${root.dataset.root}/live`);
-    stream.addEventListener("here", () => { say(true); refresh(); });
+    stream.addEventListener("here", () => { clearTimeout(gone); say(true); refresh(); });
     stream.addEventListener("ledger", refresh);
-    stream.onerror = () => say(false);
+    // One that ends in order is opened anew at once.
+    stream.onerror = () => { clearTimeout(gone); gone = setTimeout(() => say(false), 1000); };
   }
 
   function stopListening() {
     stream?.close();
     stream = null;
+    clearTimeout(gone);
     say(false);
   }
 

@@ -1,0 +1,40 @@
+"""The sign-in of an application that the dashboard is a part of: it says who asks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from everytick.errors import ConfigurationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from .authentication import Visitor, visible_name
+
+# `("Ann", "all")` may act, `("Bob", "read")` may look, None is let in nowhere.
+Known = tuple[str, str] | None
+SignIn = Callable[[Request], Known] | Callable[[Request], Awaitable[Known]]
+
+
+async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visitor | None:
+    """Return who asks, as the application says; None if it does not know.
+
+    Raises:
+        ConfigurationError: its answer is none that is possible.
+    """
+    if inspect.iscoroutinefunction(sign_in):
+        found = await sign_in(request)
+    else:
+        found = await run_in_threadpool(sign_in, request)
+        if inspect.isawaitable(found):
+            found = await found
+    if found is None:
+        return None
+    if not isinstance(found, tuple) or len(found) != 2 or found[1] not in ("all", "read"):
+        right = "a name and 'all' or 'read', such as ('Ann', 'all'), or None"
+        raise ConfigurationError(f"sign_in returned {found!r:.200}: it must return {right}")
+    name = visible_name(str(found[0]))
+    # No browser sends that by itself, for the page of another site: it needs no CSRF token.
+    is_program = request.headers.get("authorization", "").lower().startswith("bearer ")
+    session = "" if is_program else f"{found[1]}:{name}"
+    return Visitor(name, address, found[1] == "all", session, is_known=True)

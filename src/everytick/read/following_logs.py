@@ -1,0 +1,82 @@
+"""What the runs of a job log, while they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from everytick.store import schema
+from everytick.store.database import Ledger
+from sqlalchemy import Connection, select, text
+
+from .completions import CompletionFeed
+from .following import ended_since, looks
+from .job_ids import check_job
+from .run_columns import RUN
+from .run_details import details_of
+from .runs import HELD, RUN_STATES, WAITING, RunFilter
+from .schemas import RunDetails
+
+_runs = schema.runs.c
+
+
+@dataclass(frozen=True)
+class LogPart:
+    """What an attempt of a run logged since the part before; or, with an empty text, the end of the run."""
+
+    run: RunDetails
+    attempt: int
+    text: str
+    has_ended: bool = False
+
+
+def follow_logs(ledger: Ledger, job_id: str, over: Callable[[], bool] = lambda: False) -> Iterator[LogPart]:
+    """Yield what the runs of a job log, those first that are under way; and the end of each.
+
+    Logs of a run under way are written every few seconds. Waits, and ends, as `follow` does.
+
+    Raises:
+        NotFoundError: the ledger never heard of the job.
+        LedgerError: the ledger cannot be read, or is not the same file any more.
+    """
+    wanted = RunFilter(job_id, RUN_STATES)
+    feed = CompletionFeed(None, list(schema.runs.columns))
+
+    def look(connection: Connection) -> list[tuple[RunDetails, bool]]:
+        check_job(connection, job_id)
+        ended = ended_since(ledger, feed, connection, wanted)
+        over_now = {row.run_id for row in ended}
+        under_way = [row for row in _under_way(connection, job_id) if row.run_id not in over_now]
+        return [
+            *((details_of(connection, row), True) for row in ended),
+            *((details_of(connection, row), False) for row in under_way),
+        ]
+
+    told: dict[int, dict[int, str]] = {}
+    for runs in looks(ledger, look, over):
+        for run, has_ended in runs:
+            before = told.setdefault(run["run_id"], {})
+            for attempt in run["attempts"]:
+                number, log = attempt["attempt"], attempt["log"] or ""
+                if new := _added(before.get(number, ""), log):
+                    yield LogPart(run, number, new)
+                before[number] = log
+            if has_ended:
+                del told[run["run_id"]]
+                yield LogPart(run, run["attempt"], "", has_ended=True)
+
+
+def _under_way(connection: Connection, job_id: str) -> list[Any]:
+    # By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows.
+    queries = (select(*RUN).where(text(where), _runs.job_id == job_id) for where in (HELD, WAITING))
+    return sorted((row for query in queries for row in connection.execute(query)), key=lambda row: row.run_id)
+
+
+def _added(before: str, now: str) -> str:
+    """Return what a log has more than before; of a long one the oldest lines may be gone by now."""
+    if now.startswith(before):
+        return now[len(before) :]
+    last = before.splitlines(keepends=True)[-1]
+    _old, found, new = now.rpartition(last)
+    return new if found else now

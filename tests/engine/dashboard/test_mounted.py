@@ -1,0 +1,191 @@
+"""The dashboard inside of somebody's web application: `everytick.dashboard.asgi`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import everytick
+import httpx
+import pytest
+from everytick import AsyncIOScheduler, SchedulerClient
+from everytick.dashboard import mounted
+from everytick.dashboard.authentication import open_authenticator
+from everytick.dashboard.settings import DashboardSettings
+from fastapi import FastAPI, HTTPException
+from starlette.requests import Request
+
+from ledgers import found_in
+
+SAME_ORIGIN = {"Origin": "http://shop.example"}
+
+
+def shop(scheduler: Any, sign_in: Any = None) -> FastAPI:
+    app = FastAPI()
+    app.mount("/scheduler", everytick.dashboard.asgi(scheduler, sign_in=sign_in))
+    return app
+
+
+def browser(app: Any, **headers: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url="http://shop.example", headers=headers)
+
+
+def by_header(request: Request) -> tuple[str, str] | None:
+    name = request.headers.get("x-user")
+    return None if name is None else (name, "all" if name == "Ann" else "read")
+
+
+async def by_header_later(request: Request) -> tuple[str, str] | None:
+    return by_header(request)
+
+
+def csrf_in(page: str) -> str:
+    return str(re.findall(r'"X-CSRF-Token": "([^"]+)"', page)[0])
+
+
+async def test_without_a_sign_in_of_the_application_tokens_are_asked_for(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    _authenticator, token, _new = open_authenticator(DashboardSettings(), scheduler.ledger.folder)
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    async with scheduler, browser(shop(scheduler)) as she:
+        assert (await she.get("/scheduler/")).headers["location"] == "/scheduler/login"
+        assert (await she.get("/scheduler/health/live")).status_code == 200
+        answer = await she.post("/scheduler/login", data={"token": token})
+        assert answer.headers["location"] == "/scheduler/"
+        assert "hourly" in (await she.get("/scheduler/")).text + (await she.get("/scheduler/jobs")).text
+
+
+async def test_two_on_one_host_do_not_share_their_cookies(scheduler: AsyncIOScheduler) -> None:
+    _authenticator, token, _new = open_authenticator(DashboardSettings(), scheduler.ledger.folder)
+    app = shop(scheduler)
+    app.mount("/other", everytick.dashboard.asgi(scheduler))
+    async with scheduler, browser(app) as she:
+        await she.post("/scheduler/login", data={"token": token})
+        assert (await she.get("/scheduler/")).status_code == 200
+        assert (await she.get("/other/")).status_code == 303
+
+
+@pytest.mark.parametrize("sign_in", [by_header, by_header_later], ids=["plain", "coroutine"])
+async def test_the_application_says_who_asks_and_what_they_may(
+    scheduler: AsyncIOScheduler, sign_in: Callable[[Request], Any]
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    app = shop(scheduler, sign_in)
+    async with scheduler:
+        async with browser(app) as stranger:
+            refused = await stranger.get("/scheduler/")
+            assert (refused.status_code, "sign in there" in refused.text) == (403, True)
+            assert (await stranger.get("/scheduler/api/v1/jobs")).status_code == 403
+            assert (await stranger.post("/scheduler/api/v1/jobs/hourly/pause")).status_code == 403
+            for path in ("/login", "/logout", "/login?token=anything"):
+                assert (await stranger.get(f"/scheduler{path}")).status_code == 404
+        async with browser(app, **{"X-User": "Bob"}) as reader:
+            page = (await reader.get("/scheduler/job?id=hourly")).text
+            assert "read only" in page
+            assert "Sign out" not in page
+            headers = {"X-CSRF-Token": csrf_in(page)}
+            answer = await reader.post("/scheduler/api/v1/jobs/hourly/pause", json={}, headers=headers)
+            assert (answer.status_code, answer.json()["error"]) == (
+                403,
+                "you may look but not act: that takes another role",
+            )
+        async with browser(app, **{"X-User": "Ann"}) as ann:
+            page = (await ann.get("/scheduler/job?id=hourly")).text
+            assert "Sign out" not in page
+            headers = {"X-CSRF-Token": csrf_in(page), **SAME_ORIGIN}
+            answer = await ann.post("/scheduler/do/pause", data={"job_id": "hourly"}, headers=headers)
+            assert answer.status_code == 200, answer.text
+        [entry] = found_in(scheduler.ledger, "SELECT who, action FROM scheduler_audit")
+        assert (entry["who"], entry["action"]) == ("dashboard: Ann (127.0.0.1)", "pause")
+
+
+async def test_what_comes_from_elsewhere_does_nothing_though_the_application_knows_who_asks(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        csrf = csrf_in((await ann.get("/scheduler/job?id=hourly")).text)
+        for headers in (
+            {},
+            {"X-CSRF-Token": "x" * 64},
+            {"X-CSRF-Token": csrf, "Origin": "http://evil.example"},
+            {"X-CSRF-Token": csrf, "Sec-Fetch-Site": "cross-site"},
+        ):
+            answer = await ann.post("/scheduler/do/pause", data={"job_id": "hourly"}, headers=headers)
+            assert answer.status_code == 403, headers
+        assert (await ann.get("/scheduler/", headers={"Authorization": "Bearer wrong"})).status_code == 200
+    async with browser(shop(scheduler, by_header), **{"X-User": "Bob"}) as bob:
+        # Who may look cannot use the token of who may act.
+        headers = {"X-CSRF-Token": csrf, **SAME_ORIGIN}
+        answer = await bob.post("/scheduler/do/pause", data={"job_id": "hourly"}, headers=headers)
+        assert answer.status_code == 403
+    assert scheduler.paused_jobs() == set()
+
+
+async def test_a_program_that_the_application_knows_by_a_token_needs_no_page(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    program = browser(shop(scheduler, by_header), **{"X-User": "Ann", "Authorization": "Bearer of the shop"})
+    async with scheduler, program:
+        assert (await program.post("/scheduler/api/v1/jobs/hourly/pause", json={})).status_code == 200
+    [entry] = found_in(scheduler.ledger, "SELECT who FROM scheduler_audit")
+    assert entry["who"] == "api: Ann (127.0.0.1)"
+
+
+async def test_a_sign_in_may_lead_to_the_page_of_the_application(scheduler: AsyncIOScheduler) -> None:
+    def sign_in(request: Request) -> None:
+        raise HTTPException(303, headers={"Location": "/sign-in"})
+
+    async with scheduler, browser(shop(scheduler, sign_in)) as she:
+        answer = await she.get("/scheduler/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize("answer", ["Ann", ("Ann", "admin"), ("Ann",), 1])
+async def test_an_answer_that_means_nothing_is_an_error_and_lets_nobody_in(
+    scheduler: AsyncIOScheduler, answer: Any
+) -> None:
+    async with scheduler, browser(shop(scheduler, lambda request: answer)) as she:
+        with pytest.raises(everytick.ConfigurationError, match="it must return a name and 'all' or 'read'"):
+            await she.get("/scheduler/")
+
+
+async def test_names_that_are_set_are_the_only_ones(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = DashboardSettings(scheduler_dashboard_names="admin.example")
+    monkeypatch.setattr(mounted, "dashboard_settings", lambda: chosen)
+    async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        assert (await ann.get("/scheduler/")).status_code == 421
+        assert (await ann.get("/scheduler/", headers={"Host": "admin.example:8000"})).status_code == 200
+
+
+async def test_a_stream_of_events_ends_soon_so_that_the_server_can_stop(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounted, "_STREAM_SECONDS", 0.2)
+    async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        # The transport of httpx returns when the stream has ended.
+        answer = await ann.get("/scheduler/live")
+        assert answer.text.startswith("retry: 50\nevent: here\n")
+
+
+async def test_a_client_of_a_schedule_elsewhere_will_do(scheduler: AsyncIOScheduler) -> None:
+    async with scheduler, browser(shop(SchedulerClient(), by_header), **{"X-User": "Ann"}) as ann:
+        assert (await ann.get("/scheduler/api/v1/jobs")).json()["jobs"] == []
+
+
+async def test_a_ledger_that_cannot_be_used_is_one_sentence(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise everytick.LedgerError("the dashboard's token cannot be read or made")
+
+    monkeypatch.setattr(mounted, "open_authenticator", fail)
+    async with browser(shop(scheduler)) as she:
+        answer = await she.get("/scheduler/")
+        assert (answer.status_code, answer.text) == (503, "the dashboard's token cannot be read or made\n")
