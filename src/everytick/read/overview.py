@@ -16,7 +16,7 @@ from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.text.instants import iso
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, type_coerce
 
 from . import schemas
 from .endings import newest_endings
@@ -26,6 +26,7 @@ from .last_runs import FAILURES, MOST_IN_A_ROW, durations, failed_in_a_row, perc
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
 from .processes import Processes, find_processes
+from .run_columns import Masked
 from .under_way import count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
@@ -243,6 +244,8 @@ def _first(found: Sequence[Any], make: Any) -> Page[Any]:
 def _failing(connection: Connection) -> Page[Failing]:
     """Return the jobs that fail, those first that failed last."""
     failed = [row for row in newest_endings(connection).values() if row.state in FAILURES]
+    failed.sort(key=lambda row: -row.finished_us)
+    errors = _errors(connection, [row.run_id for row in failed[:_LISTED]])
 
     def failing(newest: Any) -> Failing:
         row = failed_in_a_row(connection, newest.job_id)
@@ -256,17 +259,18 @@ def _failing(connection: Connection) -> Page[Failing]:
             len(row) >= MOST_IN_A_ROW,
             newest.run_id,
             newest.state,
-            _error(connection, newest.run_id),
+            errors.get(newest.run_id),
             newest.finished_us,
         )
 
-    return _first(sorted(failed, key=lambda row: -row.finished_us), failing)
+    return _first(failed, failing)
 
 
-def _error(connection: Connection, run_id: int) -> str | None:
-    """Return the beginning of a run's error."""
-    found = connection.scalar(select(func.substr(_runs.error, 1, 400)).where(_runs.run_id == run_id))
-    return None if found is None else masked(found)
+def _errors(connection: Connection, run_ids: list[int]) -> dict[int, str]:
+    """Return the beginnings of the errors of runs, by their numbers."""
+    beginning = type_coerce(func.substr(_runs.error, 1, 400), Masked)
+    query = select(_runs.run_id, beginning).where(_runs.run_id.in_(run_ids), _runs.error.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _paused(connection: Connection, due: Iterable[DueJob]) -> Page[Paused]:
