@@ -95,9 +95,10 @@ class JobDeclarations:
     ) -> Job:
         """Declare a job, with APScheduler's own arguments and a few more.
 
-        Before the start this is a part of the schedule in the code. While running the job is written to the
-        ledger before this returns, and from then on survives restarts and is known to all processes; its
-        function must stand in a module, and its arguments be plain data.
+        Before the start this is a part of the schedule in the code, and so it is in code that calls `start()`
+        and declares below. While running the job is written to the ledger before this returns, and from then
+        on survives restarts and is known to all processes; its function must stand in a module, and its
+        arguments be plain data.
 
         Args:
             func: a function, a coroutine function, or text `package.module:name`.

@@ -184,6 +184,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
     def start(self, paused: bool = False) -> None:
         """Start on the running event loop. Blocks for the moment that opening the ledger takes.
 
+        What the code that calls this declares below is a part of the schedule as well.
+
         Prefer `async with`, which also drains and stops.
 
         Raises:

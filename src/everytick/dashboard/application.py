@@ -52,7 +52,7 @@ def create_app(
     Args:
         names: those under which it may be asked for, empty for any.
         mark: its port, or what else tells it from others of its machine, which must not share its cookies.
-        declared: what the user's code says, where it is loaded: the ledger does not know all of it.
+        declared: the jobs of the user's code, where that is loaded: it knows options that the ledger lacks.
         sign_in: says who asks, instead of tokens.
         stream_seconds: how long a stream of events may last; None for ever.
     """

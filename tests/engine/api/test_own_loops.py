@@ -12,7 +12,7 @@ from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRun
 from everytick import BackgroundScheduler, BlockingScheduler, ScheduleError, current_run
 
 from added_tasks import note
-from inside import rows
+from inside import rows, until
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_behind")
@@ -75,6 +75,27 @@ def test_a_shutdown_waits_for_what_runs_and_one_that_does_not_wait_returns_at_on
     background.shutdown(wait=False)
     released.set()
     wait_for(lambda: rows(background)[-1]["finished_us"], "the end of the run")
+
+
+def test_a_start_waits_for_the_end_of_a_shutdown_that_did_not_wait(background: BackgroundScheduler) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        released.wait(0.3)
+
+    background.add_job(slow, id="slow")
+    for _ in range(3):
+        begun.clear()
+        background.start()
+        assert begun.wait(20)
+        background.shutdown(wait=False)
+        assert not background.running
+    background.start()
+    background.shutdown()
+    states = [row["state"] for row in rows(background)]
+    assert states[:3] == ["succeeded"] * 3
+    assert not background.running
 
 
 def test_a_job_may_shut_its_scheduler_down(background: BackgroundScheduler) -> None:
@@ -157,6 +178,21 @@ def test_a_job_that_stops_the_loop_or_raises_system_exit_ends_nothing(
     assert background.running
 
 
+async def test_inside_of_async_with_it_runs_on_the_loop_around(background: BackgroundScheduler) -> None:
+    # As `python -m app run` does with what `create_scheduler()` returns.
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def look() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    background.add_job(look, id="look")
+    async with background:
+        await until(lambda: loops)
+        assert loops == [asyncio.get_running_loop()]
+        background.shutdown()
+        await until(lambda: not background.running)
+
+
 def ends(scheduler: BlockingScheduler) -> Callable[[], None]:
     def end() -> None:
         assert current_run() is not None
@@ -172,6 +208,11 @@ def test_a_blocking_start_returns_when_a_job_has_shut_it_down(scheduler: Any) ->
         blocking.start()
         assert not blocking.running
         assert [row["state"] for row in rows(blocking)] == ["succeeded"] * number
+
+
+async def test_a_blocking_scheduler_cannot_start_on_a_loop_that_runs(scheduler: Any) -> None:
+    with pytest.raises(ScheduleError, match="cannot start on an event loop that runs: use AsyncIOScheduler"):
+        BlockingScheduler().start()
 
 
 def test_a_blocking_scheduler_may_run_on_any_thread(scheduler: Any) -> None:

@@ -77,16 +77,13 @@ def test_below_a_path_of_the_application_all_pages_and_actions_work_and_the_serv
         # It is shown without a reload, also after the stream was opened anew.
         expect(page.locator("#history")).to_contain_text("succeeded", timeout=20_000)
         streams = sum(url.endswith("/live") for url in asked)
-        wait_for(
-            lambda: page.wait_for_timeout(100) or sum(it.endswith("/live") for it in asked) > streams, "it"
-        )
+        page.wait_for_event("request", lambda request: request.url.endswith("/live"))
+        assert sum(url.endswith("/live") for url in asked) > streams
         expect(page.get_by_text("● Live.")).to_be_visible()
         page.locator("#history").get_by_role("link", name="1", exact=True).first.click()
         expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
-        foreign = [
-            url for url in asked if not url.startswith((below, below.replace("admin/schedule/", "enter/")))
-        ]
-        assert foreign == []
+        sign_in = below.replace("admin/schedule/", "enter/")
+        assert [url for url in asked if not url.startswith((below, sign_in))] == []
         assert complaints == []
         # With the page open, whose stream the server waits for.
         server.terminate()
