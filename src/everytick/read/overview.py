@@ -25,7 +25,7 @@ from .known_job import Declared, DueJob, jobs_due, jobs_named
 from .last_runs import FAILURES, MOST_IN_A_ROW, durations, failed_in_a_row, percentile
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
-from .processes import Processes, find_processes
+from .processes import Processes, find_processes, reports
 from .run_columns import Masked
 from .under_way import count_held, held_runs
 
@@ -58,6 +58,14 @@ class Failing:
     state: str
     error: str | None
     ended: int
+
+
+@dataclass(frozen=True)
+class CannotRun:
+    """A job that was added and that a process which is up cannot load; `why` is what that process says."""
+
+    job_id: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class Overview:
 
     now: int
     jobs: int
+    cannot_run: Page[CannotRun]
     failing: Page[Failing]
     late: Page[Late]
     paused: Page[Paused]
@@ -123,7 +132,11 @@ class Overview:
             return "no scheduler is up, so nothing runs"
         if self.processes.state == "stalled":
             return "the scheduler is stalled: its event loop does not answer"
-        kinds = [(self.failing.total, "fails", "fail"), (self.late.total, "is late", "are late")]
+        kinds = [
+            (self.failing.total, "fails", "fail"),
+            (self.cannot_run.total, "cannot run", "cannot run"),
+            (self.late.total, "is late", "are late"),
+        ]
         found = [(number, one if number == 1 else many) for number, one, many in kinds if number]
         clauses = [f"{number} {what}" for number, what in found]
         if found:
@@ -153,12 +166,19 @@ class Overview:
 
     def as_json(self) -> schemas.Overview:
         """Return it for programs."""
-        lists = (("failing", self.failing), ("late", self.late), ("paused", self.paused), ("long", self.long))
+        lists = (
+            ("cannot_run", self.cannot_run),
+            ("failing", self.failing),
+            ("late", self.late),
+            ("paused", self.paused),
+            ("long", self.long),
+        )
         return {
             "well": self.is_well,
             "sentence": self.sentence,
             "jobs": self.jobs,
             "counts": {name: found.total for name, found in lists},
+            "cannot_run": [{"job_id": one.job_id, "why": one.why} for one in self.cannot_run.rows],
             "failing": [
                 {
                     "job_id": one.job_id,
@@ -219,10 +239,12 @@ def read_overview(
     due, held = jobs_due(connection), count_held(connection)
     processes = find_processes(connection)
     at_work = [process for process in processes.up if process.role.runs]
+    told = reports(connection)
     not_begun = runs_not_begun(connection, due, now)
     return Overview(
         now,
         len(due),
+        _first([job.id for job in due if job.id in told], lambda job_id: CannotRun(job_id, told[job_id])),
         _failing(connection),
         _first(late_jobs(due, not_begun, now), lambda one: one),
         _paused(connection, due),
