@@ -212,7 +212,8 @@ def hearing(numbers: Iterable[int], asked: Callable[[int], object]) -> Iterator[
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: not set by Python, so that it cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
             _heard.pop(number, None)
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
+from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
 from everytick.app import typed
 from everytick.call_site import call_site, fail
@@ -50,7 +51,7 @@ class _OwnLoop(AsyncIOScheduler):
     _hurry: asyncio.Event
     _loop: asyncio.AbstractEventLoop
     # Set when nothing runs any more but functions that cannot be cut.
-    _ended: threading.Event
+    _ended: threading.Event | None = None
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop: nothing more begins, and runs get SCHEDULER_SHUTDOWN_GRACE_TIME seconds; the rest is cut.
@@ -64,6 +65,7 @@ class _OwnLoop(AsyncIOScheduler):
         """
         waits = wait and self._asked is not None and current_run() is None and not self._is_on_loop()
         super().shutdown(wait)
+        self.state = STATE_STOPPED
         if waits:
             self._wait_for_the_end()
 
@@ -79,18 +81,23 @@ class _OwnLoop(AsyncIOScheduler):
         return running_loop() is self._loop
 
     def _wait_for_the_end(self) -> None:
+        ended = self._ended
+        assert ended is not None, "start() comes first"
         # No longer, or a coroutine that blocks the loop would keep the program for ever.
         patience = self.settings.scheduler_shutdown_grace_time + _CLEAN_UP
         try:
-            self._ended.wait(patience)
+            ended.wait(patience)
         except KeyboardInterrupt:
             # Asked to stop once more while it stops.
             self._loop.call_soon_threadsafe(self._hurry.set)
-            self._ended.wait(_CLEAN_UP)
-        if not self._ended.is_set():
+            ended.wait(_CLEAN_UP)
+        if not ended.is_set():
             logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
 
     def _prepare(self) -> Process:
+        if self._ended is not None:
+            # After a shutdown that did not wait.
+            self._wait_for_the_end()
         check_handles_of_a_loop()
         process = self._open()
         self._ended = system.event()
@@ -99,12 +106,14 @@ class _OwnLoop(AsyncIOScheduler):
 
     async def _live(self, process: Process) -> int:
         """Keep the schedule until somebody asks for its end; return how many runs were cut."""
+        ended = self._ended
+        assert ended is not None, "_prepare() comes first"
         self._begin(process)
         self._has_begun()
         await in_spite_of_jobs(self._until_asked)
         cut = await in_spite_of_jobs(lambda: self.drain(self._hurry))
         self._asked = None
-        self._ended.set()
+        ended.set()
         # A function on a thread cannot be cut, and its outcome comes by way of this loop.
         await process.until_none_is_left()
         return cut
@@ -162,6 +171,8 @@ class BackgroundScheduler(_OwnLoop):
         _running.add(self)
 
     def _work(self, process: Process) -> None:
+        ended = self._ended
+        assert ended is not None, "_prepare() comes first"
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
@@ -173,7 +184,8 @@ class BackgroundScheduler(_OwnLoop):
                 process.give_up()
                 self._begun.set_exception(problem)
         finally:
-            self._ended.set()
+            # Also if it failed. Another start may have come meanwhile, while a function was waited for.
+            ended.set()
 
     def _has_begun(self) -> None:
         self._begun.set_result(None)
@@ -259,6 +271,11 @@ class BlockingScheduler(_OwnLoop):
             SystemExit: the process was asked to stop, and runs had to be cut (exit code 1).
         """
         self._check_start(paused)
+        if running_loop() is not None:
+            instead = "use AsyncIOScheduler, with `async with`"
+            raise fail(
+                call_site(), None, f"a BlockingScheduler cannot start on an event loop that runs: {instead}"
+            )
         process = self._prepare()
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()

@@ -77,6 +77,27 @@ def test_a_shutdown_waits_for_what_runs_and_one_that_does_not_wait_returns_at_on
     wait_for(lambda: rows(background)[-1]["finished_us"], "the end of the run")
 
 
+def test_a_start_waits_for_the_end_of_a_shutdown_that_did_not_wait(background: BackgroundScheduler) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        released.wait(0.3)
+
+    background.add_job(slow, id="slow")
+    for _ in range(3):
+        begun.clear()
+        background.start()
+        assert begun.wait(20)
+        background.shutdown(wait=False)
+        assert not background.running
+    background.start()
+    background.shutdown()
+    states = [row["state"] for row in rows(background)]
+    assert states[:3] == ["succeeded"] * 3
+    assert not background.running
+
+
 def test_a_job_may_shut_its_scheduler_down(background: BackgroundScheduler) -> None:
     background.add_job(background.shutdown, id="ends")
     background.start()
@@ -187,6 +208,11 @@ def test_a_blocking_start_returns_when_a_job_has_shut_it_down(scheduler: Any) ->
         blocking.start()
         assert not blocking.running
         assert [row["state"] for row in rows(blocking)] == ["succeeded"] * number
+
+
+async def test_a_blocking_scheduler_cannot_start_on_a_loop_that_runs(scheduler: Any) -> None:
+    with pytest.raises(ScheduleError, match="cannot start on an event loop that runs: use AsyncIOScheduler"):
+        BlockingScheduler().start()
 
 
 def test_a_blocking_scheduler_may_run_on_any_thread(scheduler: Any) -> None:
