@@ -46,6 +46,7 @@ from pythons import found_pythons  # noqa: E402
 from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
 from servers import postgres_url as postgres_url  # noqa: E402
 from servers import server as server  # noqa: E402
+from shares import in_shares  # noqa: E402
 from sinks import mails as mails  # noqa: E402
 from sinks import sink as sink  # noqa: E402
 
@@ -104,6 +105,18 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with what takes longest, and end with what is quick."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = in_shares(items, workers, _kind)
+
+
+def _kind(test: pytest.Item) -> int:
+    return 0 if test.get_closest_marker("long") else 1 if test.get_closest_marker("full") else 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,10 +18,12 @@ class Renamed(NamedTuple):
 
 FORMER_NAMES: dict[str, Renamed] = {}
 
-# APScheduler has these classes; this package has one class for all of them.
+# APScheduler's classes for other kinds of programs, and what does their work here.
 _OF_APSCHEDULER = {
-    "BlockingScheduler": "and let `everytick --app package.module:create_scheduler run` run what it returns",
-    "BackgroundScheduler": "and run it on a thread with an event loop, or as a process with `everytick run`",
+    "TornadoScheduler": "take AsyncIOScheduler, since Tornado runs on the event loop of asyncio",
+    "TwistedScheduler": "take BackgroundScheduler, whose event loop is on a thread of its own",
+    "QtScheduler": "take BackgroundScheduler, whose event loop is on a thread of its own",
+    "GeventScheduler": "take AsyncIOScheduler, and run it as a process of its own with `everytick run`",
 }
 
 
@@ -35,7 +37,7 @@ def present_name(module: str, name: str) -> str:
     if name in _OF_APSCHEDULER:
         # `from everytick import ...` shows the sentence of an ImportError, not that of an AttributeError.
         instead = _OF_APSCHEDULER[name]
-        raise ImportError(f"{module} has no {name}: take AsyncIOScheduler, {instead}", name=name)
+        raise ImportError(f"{module} has no {name}: {instead}", name=name)
     if name not in FORMER_NAMES:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     now = FORMER_NAMES[name]

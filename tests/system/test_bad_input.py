@@ -360,6 +360,7 @@ def test_a_start_without_file_handles_is_a_sentence(app: Application, number: in
 
 
 @pytest.mark.full
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="counts file handles as Linux does")
 def test_a_dashboard_without_file_handles_is_a_sentence(app: Application) -> None:
     app.environment |= {"SCHEDULER_DASHBOARD": "true", "SCHEDULER_DASHBOARD_PORT": str(free_port())}

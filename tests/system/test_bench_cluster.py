@@ -83,6 +83,7 @@ def test_numbers_have_the_digits_that_count() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_the_small_form_measures_the_application(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     parts = ("tests/support", "tests/system", "scripts", "template", ".")

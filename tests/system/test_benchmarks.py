@@ -89,6 +89,7 @@ def test_more_instructions_than_the_tolerance_are_a_regression() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_a_run_costs_no_more_calls_than_before() -> None:
     code, said = instructions.judged(instructions.calls_quotient(), instructions.kept("calls"))
 

@@ -122,6 +122,7 @@ def test_a_run_that_kills_its_process_is_given_up_after_three_more(app: Applicat
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_a_stopped_process_finds_its_lease_gone_and_its_outcome_void(app: Application) -> None:
     app.tasks(ENDLESS)
     once_soon(app, "long")

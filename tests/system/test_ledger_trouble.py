@@ -82,6 +82,7 @@ def full(_app: Application, processes: list[Running]) -> Iterator[None]:
 
 
 @pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", [locked, full])
 def test_twice_a_lease_without_the_ledger_loses_nothing_and_kills_nobody(
     app: Application, trouble: Any

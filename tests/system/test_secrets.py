@@ -80,6 +80,7 @@ PARTS = ("hunter2", "blanks", "MIIEvQ", "MzEfYy")
 
 
 @pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_no_secret_of_the_settings_is_shown_or_kept(tmp_path: Path, log_format: str) -> None:
     app = Application(tmp_path)

@@ -300,6 +300,7 @@ def test_a_violation_is_told_with_what_lies_near_it() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     history = torture(tmp_path, 25, seed=36, quiet=15)
     found = list(violations(history))

@@ -94,6 +94,7 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(_report, "cron", hour=2, id="nightly_export")
     ledger = prepared(scheduler)
     steer = page.take("console", "$ python -m app run-now daily_report")
+    many = page.take("console", "$ python -m app pause 'sync_*'")
     reason = page.take("text", "$ python -m app why nightly_export")
     simulate = page.take("console", "$ python -m app simulate")
     page.ends()
@@ -124,6 +125,12 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     assert "run 4698" in _called(scheduler, retry)
     assert "run 4699" in _called(scheduler, cancel.replace("4712", "4699"))
     assert [row["state"] for row in rows_in(ledger) if row["run_id"] == 4698] == ["queued"]
+
+    typed = [one.partition("#")[0].replace("sync_", "*ly_") for one in commands_in(many)]
+    assert [_called(scheduler, f"{one} --yes") for one in typed] == [
+        *("paused: 2 jobs\n", "resumed: 2 jobs\n"),
+        *("nothing to do: there is no such run\n", "cancelled: 1 run\n"),
+    ]
 
 
 def _report(*_: Any, **__: Any) -> None:

@@ -192,17 +192,15 @@ def python(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("name", "instead"),
     [
-        (
-            "BlockingScheduler",
-            "let `everytick --app package.module:create_scheduler run` run what it returns",
-        ),
-        ("BackgroundScheduler", "on a thread with an event loop, or as a process with `everytick run`"),
+        ("TornadoScheduler", "AsyncIOScheduler"),
+        ("TwistedScheduler", "BackgroundScheduler"),
+        ("QtScheduler", "BackgroundScheduler"),
+        ("GeventScheduler", "AsyncIOScheduler"),
     ],
 )
 def test_the_other_classes_are_answered_with_what_to_do(tmp_path: Path, name: str, instead: str) -> None:
     said = python(tmp_path, f"from everytick import {name}\n")
-    assert said.startswith(f"ImportError: everytick has no {name}: take AsyncIOScheduler, and ")
-    assert said.endswith(instead)
+    assert said.startswith(f"ImportError: everytick has no {name}: take {instead}, ")
 
 
 def test_a_start_without_an_event_loop_is_a_sentence(tmp_path: Path) -> None:

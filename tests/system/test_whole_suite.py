@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shares import in_shares
+
 SCRIPT = Path(__file__).parents[2] / "scripts/whole_suite.py"
 
 STUMBLES = """
@@ -62,3 +64,20 @@ def test_a_suite_that_cannot_be_read_is_not_tried_again(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "once more" not in done.stdout
+
+
+def test_every_worker_begins_with_the_longest_tests_and_ends_with_quick_ones() -> None:
+    # `l` is long, `f` full, `q` quick; the shares are those that xdist hands out.
+    tests = "".join(in_shares("qqfqqlqfqflqqfqqqflqqfq", 3, "lfq".index))
+    assert [tests[:7], tests[7:15], tests[15:]] == ["lffqqqq", "lffqqqqq", "lffqqqqq"]
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8, 30])
+def test_tests_of_one_kind_keep_their_order_and_none_is_lost(workers: int) -> None:
+    ordered = in_shares(range(23), workers, lambda number: number % 3)
+
+    assert sorted(ordered) == list(range(23))
+    for kind in range(3):
+        assert [it for it in ordered if it % 3 == kind] == list(range(kind, 23, 3))
+    assert in_shares(range(23), workers, lambda _: 2) == list(range(23))
+    assert in_shares([], workers, lambda _: 2) == []

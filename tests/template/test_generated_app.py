@@ -105,6 +105,7 @@ def test_make_installs_with_uv_and_the_checks_pass_whatever_was_answered() -> No
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_make_installs_with_pip_alone() -> None:
     version, python = next(iter(found_pythons().items()))
     folder = own_copy(version)

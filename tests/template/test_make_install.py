@@ -150,6 +150,7 @@ def test_without_a_network_uv_leaves_what_works(project: Project, nowhere: str) 
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_pip_brings_another_commit_of_one_version_and_leaves_what_works(
     history: TemplateHistory, nowhere: str
 ) -> None:

@@ -138,6 +138,7 @@ def test_turning_a_part_off_keeps_the_users_files(history: TemplateHistory, proj
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_parts_that_are_turned_off_and_on_leave_a_project_whose_checks_pass() -> None:
     history = TemplateHistory(engine=True)
     history.release("1.0.0")

@@ -28,6 +28,11 @@ def runs_or_jobs(incomplete: str) -> Answers:
     return _runs(incomplete) + [(job_id, "a job") for job_id in job_ids(incomplete)]
 
 
+def runs(incomplete: str) -> Answers:
+    """Return the newest runs whose numbers begin so."""
+    return _runs(incomplete)
+
+
 def ended_runs(incomplete: str) -> Answers:
     """Return the newest runs that can be tried again."""
     from everytick.store.requests import ENDED
@@ -44,11 +49,11 @@ def runs_under_way_or_jobs(incomplete: str) -> Answers:
 
 def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
     from everytick.ledger import open_ledger
-    from everytick.read.runs import run_rows
+    from everytick.read.runs import RunFilter, run_rows
 
     if incomplete and not incomplete.isdigit():
         return []
-    rows = _or_nothing(lambda: run_rows(open_ledger(), _MOST_RUNS, state=states))
+    rows = _or_nothing(lambda: run_rows(open_ledger(), _MOST_RUNS, RunFilter(states=tuple(states))))
     found = [(str(row["run_id"]), f"{row['job_id']}, {row['state']}") for row in rows]
     return [answer for answer in found if answer[0].startswith(incomplete)]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .arguments import AsJson, JobId, moment, run_number
 from .output import declared, print_json, remark_on_ledger
 from .table import print_sentence
@@ -28,7 +29,13 @@ def why(
         ),
     ] = None,
     run: Annotated[
-        int | None, typer.Option(help="The number of the run in question.", parser=run_number, metavar="RUN")
+        int | None,
+        typer.Option(
+            help="The number of the run in question.",
+            parser=run_number,
+            metavar="RUN",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

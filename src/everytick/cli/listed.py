@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 
 from everytick.model import ticks
-from everytick.read.schemas import JobRow, RunOutline
+from everytick.read.schemas import JobRow, RunOutline, RunRow
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 
 from . import cells
-from .colours import ID, TIME
-from .output import console, print_text
-from .table import Column, print_table
+from .colours import ID, STATES, TIME
+from .output import console, print_text, visible
+from .table import Column, print_table, shortened
+
+# How wide the columns are of runs that are printed as they end, but for the error; 0: not there.
+_WIDE = (8, 19, 24, 23, 9)
+_NARROW = (6, 19, 20, 11, 0)
+# The error gets this in a terminal that is wide enough for all of them.
+_READABLE = 24
 
 
 def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
@@ -54,6 +60,45 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
     seen = {state for row in rows for state in row["last_outcomes"]}
     for line in cells.legend(seen, console().width):
         print_text(line)
+
+
+def print_ended_head(zone: tzinfo) -> None:
+    """Print what stands above runs that are printed as they end."""
+    print_text(f"runs as they end, times in {zone}")
+    _print_ended([*(("run", ""), ("ended", ""), ("job", ""), ("outcome", ""), ("seconds", ""))], "error")
+
+
+def print_ended(row: RunRow, zone: tzinfo) -> None:
+    """Print a run that has ended, in one line; at a terminal no longer than that is wide."""
+    _print_ended(
+        [
+            (str(row["run_id"]), ID),
+            (local(row["finished_at"], zone), TIME),
+            (row["job_id"], ID),
+            (cells.outcome(row), STATES.get(row["state"], "")),
+            (plain_seconds(row["duration"]), ""),
+        ],
+        row["error"] or "",
+    )
+
+
+def _print_ended(values: Sequence[tuple[str, str]], error: str) -> None:
+    from rich.text import Text
+
+    widths = _NARROW if _is_narrow() else _WIDE
+    line = Text()
+    for (value, style), width in zip(values, widths, strict=True):
+        if width:
+            line.append(visible(f"{value:<{width}}  "), style)
+    text = Text(" ".join(visible(error).splitlines()))
+    if console().is_terminal:
+        text = shortened(text, max(0, console().width - line.cell_len))
+    line.append(text).rstrip()
+    print_text(line)
+
+
+def _is_narrow() -> bool:
+    return console().is_terminal and console().width < sum(_WIDE) + _READABLE
 
 
 def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,11 @@ import typer
 
 from .arguments import AsJson
 from .output import print_json
+from .table import print_sentence
 
 commands = typer.Typer()
+
+_STYLES = {"ready": "green", "not ready": "red", "remark": "yellow"}
 
 
 @commands.command()
@@ -37,16 +41,24 @@ def health(
     else:
         age = None if health.heartbeat_age is None else duration_of_seconds(round(health.heartbeat_age))
         if health.ready and age is None:
-            print("ready, as far as can be told without the ledger")
+            _say("ready", ", as far as can be told without the ledger")
         elif health.ready and here:
-            print(f"ready: this machine's newest heartbeat was {age} ago")
+            _say("ready", f": this machine's newest heartbeat was {age} ago")
         elif health.ready:
-            print(f"ready: {health.schedulers} scheduler(s) up, heartbeat {age} ago")
+            _say("ready", f": {health.schedulers} scheduler(s) up, heartbeat {age} ago")
         for problem in health.problems:
-            print(f"not ready: {problem.sentence}")
+            _say("not ready", f": {problem.sentence}")
         for remark in health.remarks:
-            print(f"remark: {remark.sentence}")
+            _say("remark", f": {remark.sentence}")
     raise typer.Exit(0 if health.ready else 1)
+
+
+def _say(word: str, rest: str) -> None:
+    if sys.stdout.isatty():
+        print_sentence(word + rest, label=len(word), style=_STYLES[word], indent=2)
+    else:
+        # A probe is called every few seconds: it is not to load Rich for a line without colours.
+        print(word + rest)
 
 
 @commands.command()

@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
 from .colours import ID, TIME
-from .output import declared, print_json, print_text, remark_on_ledger
+from .output import declared, print_json, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from everytick.read.schemas import RunRow
 
 commands = typer.Typer()
-
-_LINE = "{:>8}  {:<19}  {:<24}  {:<23}  {:>9}  {}"
 
 
 @commands.command()
@@ -86,6 +84,9 @@ def runs(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
+    error: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only those with this text in their error.")
+    ] = "",
     follow: Follow = False,
     wide: Wide = False,
     as_json: AsJson = False,
@@ -105,15 +106,16 @@ def runs(
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
     begin, end = span(since, until, zone)
+    wanted = RunFilter(job, states, tuple(reason or ()), begin, end, error=error)
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
-        _follow(RunFilter(job, states, tuple(reason or ()), begin), limit, as_json)
+        _follow(wanted, limit, as_json)
         return
     # Not by way of the schedule: what happened can be read while that is broken.
     ledger = open_ledger()
     with Progress("looking through the ledger"):
-        rows = run_rows(ledger, limit or 20, job, states, reasons=reason or (), since=begin, until=end)
+        rows = run_rows(ledger, limit or 20, wanted)
     remark_on_ledger()
     if as_json:
         print_json(rows)
@@ -128,25 +130,19 @@ def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:
     from everytick.ledger import open_ledger
     from everytick.read.following import follow
     from everytick.settings import settings
-    from everytick.text.durations import plain_seconds
-    from everytick.text.instants import local
 
-    from . import cells
+    from . import listed
     from .following import until_ctrl_c
 
     zone = settings().zone
     if not as_json:
-        print_text(f"runs as they end, times in {zone}")
-        print_text(_LINE.format("run", "ended", "job", "outcome", "seconds", "error"))
+        listed.print_ended_head(zone)
 
     def tell(row: RunRow) -> bool:
         if as_json:
             print(json.dumps(row), flush=True)
-            return True
-        cell = (row["run_id"], local(row["finished_at"], zone), row["job_id"], cells.outcome(row))
-        line = _LINE.format(*cell, plain_seconds(row["duration"]), row["error"] or "")
-        # A row is one line, whatever its error says.
-        print_text(" ".join(line.splitlines()).rstrip(), job_ids=[row["job_id"]])
+        else:
+            listed.print_ended(row, zone)
         return True
 
     until_ctrl_c(lambda is_over: islice(follow(open_ledger(), wanted, is_over), limit), tell)

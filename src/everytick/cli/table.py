@@ -242,7 +242,7 @@ def _lines(row: Sequence[Text], columns: Sequence[_Laid], terminal: Console, roo
 def _parts(cell: Text, it: _Laid, terminal: Console) -> list[Text]:
     """Return the lines of a cell."""
     if it.column.least is not None:
-        return [_shortened(cell, it.width)]
+        return [shortened(cell, it.width)]
     if it.column.is_whole or it.column.is_id:
         return [cell]
     return list(cell.wrap(terminal, it.width))
@@ -263,8 +263,8 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
     return found
 
 
-def _shortened(cell: Text, width: int) -> Text:
-    """Return a cell cut at its end where it is too long: between words, or else within a name of several."""
+def shortened(cell: Text, width: int) -> Text:
+    """Return text cut at its end where it is too long: between words, or else within a name of several."""
     from rich.cells import set_cell_size
     from rich.text import Text
 

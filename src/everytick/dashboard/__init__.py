@@ -19,7 +19,7 @@ The rooms, in the order in which a request passes through them:
 - `actions`, `forms`, `rendering`, `static`: their buttons, how they are made, and their styles and scripts
 - `api`, `schemas`: the same for programs
 - `control`, `explain`: actions and explanations, used by both
-- `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
+- `overview`, `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
 - `drawing`: pictures of it, as lines and boxes
 - `live`: tells open pages that the ledger changed
 - `answers`: few pages are made at a time, and the same one once for all who have it open

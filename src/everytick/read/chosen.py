@@ -9,7 +9,7 @@ from everytick.store.querying import connect_checked
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
-from .runs import FAILED, UNDER_WAY, run_rows
+from .runs import FAILED, UNDER_WAY, RunFilter, run_rows
 from .schemas import RunRow
 
 
@@ -54,7 +54,7 @@ def failed_runs(
         NotFoundError: one of the patterns means no job that the ledger ever heard of.
         LedgerError: the ledger cannot be read.
     """
-    return _of(ledger, patterns, run_rows(ledger, limit, state=FAILED, since=since, until=until))
+    return _of(ledger, patterns, run_rows(ledger, limit, RunFilter(states=FAILED, since=since, until=until)))
 
 
 def runs_under_way(
@@ -68,7 +68,7 @@ def runs_under_way(
         NotFoundError: one of the patterns means no job that the ledger ever heard of.
         LedgerError: the ledger cannot be read.
     """
-    return _of(ledger, patterns, run_rows(ledger, limit, state=states or UNDER_WAY))
+    return _of(ledger, patterns, run_rows(ledger, limit, RunFilter(states=states or UNDER_WAY)))
 
 
 def _of(ledger: Ledger, patterns: Sequence[str], rows: list[RunRow]) -> list[RunRow]:

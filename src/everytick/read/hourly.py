@@ -19,7 +19,7 @@ from .last_runs import FAILURES
 
 _HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
-# An outcome may be written a moment after it happened. What is older than this is counted once.
+# An outcome may be written a moment after it happened. Older ones are counted once.
 _SETTLED = 2 * _MINUTE
 # A retry moves the end of a run, and old runs are removed: after this many seconds all is counted anew.
 _HOLDS_SECONDS = 900.0

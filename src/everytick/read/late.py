@@ -1,4 +1,4 @@
-"""What is due and has not begun: ticks that no process has claimed, and runs that wait."""
+"""Runs that are due and have not begun: ticks that no process has claimed, and runs that wait."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from .under_way import count_held, held_runs
 _LISTED = 20
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200
-# A run is long when it takes this many times as long as most, provided that so many were measured, or when
+# A run is long when it takes this many times as long as most, provided that enough were measured, or when
 # this share of its timeout is over.
 _TIMES, _ENOUGH, _SHARE = 2, 5, 0.8
 # No run is long within so short a time.

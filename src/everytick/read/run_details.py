@@ -21,7 +21,7 @@ from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
 from .run_columns import without_secrets
-from .runs import RUN_STATES, read_run, run_rows, shown
+from .runs import RUN_STATES, RunFilter, read_run, run_rows, shown
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def newest_details(ledger: Ledger, job_id: str, limit: int) -> list[schemas.RunD
         NotFoundError: the ledger never heard of the job, or it has no run.
         LedgerError: the ledger cannot be read.
     """
-    rows = run_rows(ledger, limit, job_id, RUN_STATES)
+    rows = run_rows(ledger, limit, RunFilter(job_id, RUN_STATES))
     if not rows:
         raise NotFoundError(f"the job {job_id!r} has no run yet")
     return [run_details(ledger, row["run_id"]) for row in reversed(rows)]

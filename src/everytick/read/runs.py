@@ -115,37 +115,25 @@ class RunFilter:
         return states and (self.until is None or self.until > ticks.now())
 
 
-def run_rows(
-    ledger: Ledger,
-    limit: int,
-    job_id: str | None = None,
-    state: str | Sequence[str] | None = None,
-    *,
-    reasons: Sequence[str] = (),
-    since: int | None = None,
-    until: int | None = None,
-) -> list[RunRow]:
-    """Return runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
+def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
+    """Return wanted runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
     `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
     has also `last_tick` and `count` (null while it is not known).
-
-    `since`, `until`: see `RunFilter`.
 
     Raises:
         ConfigurationError: there is no such state or reason.
         NotFoundError: the ledger never heard of the job.
         LedgerError: the ledger cannot be read.
     """
-    states = (state,) if isinstance(state, str) else tuple(state or ())
-    wanted = RunFilter(job_id, states, tuple(reasons), since, until)
     wanted.check()
     if not ledger.exists():
         return []
     with connect_checked(ledger) as connection:
-        found = [row for query in queries(wanted, limit) for row in connection.execute(query)]
-        if not found and job_id is not None:
-            check_job(connection, job_id)
+        rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+        found = [row for row in rows if wanted.has_error(row.error)]
+        if not found and wanted.job_id is not None:
+            check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
     # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)

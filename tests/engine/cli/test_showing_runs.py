@@ -247,6 +247,13 @@ def test_followed_runs_come_when_they_end_each_once(history: AsyncIOScheduler) -
     assert (again["run_id"], again["attempt"], follower.seen.empty()) == (11, 2, True)
 
 
+def test_runs_are_found_by_the_text_of_their_error(history: AsyncIOScheduler) -> None:
+    assert found(history, "--error", "VALUEERROR: n") == [2]
+    assert found(history, "--error", "n_") == []
+    assert found(history, "--error", "value", "--job", "a") == []
+    assert found(history, "--error", "value", "--since", "2026-03-01") == [2]
+
+
 def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler) -> None:
     follower = Follower(history.ledger, RunFilter(job_id="b", states=("failed",), since=BEGIN))
     assert follower.next()["run_id"] == 2
@@ -302,7 +309,7 @@ def test_the_audit_trail_of_a_job_that_is_none_is_refused_with_the_one_that_is_n
     assert audit_rows(scheduler.ledger, 5, "hello") == []
     for wanted in (
         partial(audit_rows, scheduler.ledger, 5, "helo"),
-        partial(run_rows, scheduler.ledger, 5, "helo"),
+        partial(run_rows, scheduler.ledger, 5, RunFilter("helo")),
     ):
         with pytest.raises(ConfigurationError, match=r"^there is no job 'helo'; did you mean 'hello'\?$"):
             wanted()

@@ -68,7 +68,8 @@ COMMANDS = (
 PAGES = (
     *(
         "/",
-        "/?q=o",
+        "/jobs",
+        "/jobs?q=o",
         f"/job?id={OF_THE_CODE}",
         f"/job?id={OF_THE_CODE}&ask=true",
         "/runs",
@@ -76,7 +77,7 @@ PAGES = (
     ),
     *(f"/runs?job={OF_THE_CODE}", "/run/2", "/run/2/text", "/running", "/coming", "/audit", "/login"),
     *("/health/live", "/health/ready", "/metrics"),
-    *(f"/api/v1/{path}" for path in ("jobs", "runs", "plan", "processes", "audit", "runs/2")),
+    *(f"/api/v1/{path}" for path in ("overview", "jobs", "runs", "plan", "processes", "audit", "runs/2")),
     *(f"/api/v1/jobs/{OF_THE_CODE}", f"/api/v1/jobs/{OF_THE_CODE}/why"),
 )
 # An answer without an end.

@@ -185,7 +185,7 @@ WRONG = [
     ("GET", "runs?state=good", {}, 422, "state: 'good' is none of queued"),
     ("GET", "runs?job=no-such", {}, 404, "there is no job"),
     ("GET", "runs?before=-1", {}, 422, "before: input should be"),
-    ("GET", "plan?from=tomorrow", {}, 422, "from: 'tomorrow' is not a date or time such as"),
+    ("GET", "plan?from=someday", {}, 422, "from: 'someday' is not a date or time such as"),
     ("GET", "plan?from=2026-01-02&to=2026-01-01", {}, 422, "to: must be later than from"),
     ("GET", "plan?from=9999-12-31T23:59-14:00", {}, 422, "must lie between the years"),
     ("GET", "no-such", {}, 404, "there is no such page"),

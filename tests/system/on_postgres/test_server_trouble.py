@@ -151,6 +151,7 @@ def test_a_wire_that_swallows_everything_is_given_up_and_opened_anew(
 # --- stopped in the middle
 
 
+@pytest.mark.long
 def test_a_process_that_is_stopped_in_a_transaction_holds_up_nobody_for_long(
     app: Application, server: Server, wire: Proxy, postgres_url: str
 ) -> None:

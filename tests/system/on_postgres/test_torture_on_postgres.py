@@ -13,6 +13,7 @@ from torture.report import explained, summary
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_a_tormented_cluster_breaks_no_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A server of its own: it is stopped and crashed.
     monkeypatch.delenv("LEDGER")
