@@ -44,7 +44,7 @@ async def test_a_failure_is_told_once_to_each_channel_and_so_is_its_end(
     assert first.json["message"].startswith("backup failed: run 1, manual: RuntimeError: the disk is full\n")
     assert first.json["type"] == "failure"
     assert last.json["title"] == "[app] backup succeeded again"
-    assert last.json["message"].startswith("backup succeeded again, after it had failed once; the last: run 1")
+    assert last.json["message"].startswith("backup succeeded again, after it had failed once; the last: run")
     assert last.json["type"] == "success"
     assert [mail["Subject"] for mail in mails.mails] == sink.titles
     assert mails.mails[0]["To"] == "ops@example.org"
