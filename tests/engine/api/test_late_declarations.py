@@ -218,6 +218,30 @@ def test_modules_that_are_imported_after_the_start_declare(
     assert [job.added for job in scheduler.get_jobs()] == [False]
 
 
+def test_an_application_that_is_an_installed_package_declares_as_well(
+    new: Callable[[], BackgroundScheduler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "site-packages"
+    (packages / "installed_shop").mkdir(parents=True)
+    (packages / "installed_shop/__init__.py").write_text(
+        "from .jobs import declare\n"
+        "def create_app(scheduler):\n"
+        "    scheduler.start()\n"
+        "    declare(scheduler)\n"
+    )
+    (packages / "installed_shop/jobs.py").write_text(
+        "def declare(scheduler):\n    scheduler.add_job(lambda: None, 'interval', hours=1, id='declared')\n"
+    )
+    monkeypatch.syspath_prepend(str(packages))
+    import installed_shop  # type: ignore[import-not-found]
+
+    scheduler = new()
+    installed_shop.create_app(scheduler)
+    assert [job.added for job in scheduler.get_jobs()] == [False]
+    with pytest.raises(ScheduleError, match="lambda"):
+        by_a_framework(lambda: installed_shop.declare(scheduler))
+
+
 def test_a_startup_job_below_the_start_runs_once_for_all_that_start_together(
     new: Callable[[], BackgroundScheduler],
 ) -> None:
