@@ -121,7 +121,8 @@ def _take(target: Path, base: str, failed: int) -> list[Path]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=of_the_system(), args=["--no-sandbox"])
         shots: list[tuple[str, str, str, dict[str, Any]]] = [
-            ("dashboard-jobs", "/", "light", WIDE),
+            ("dashboard-overview", "/", "light", WIDE),
+            ("dashboard-jobs", "/jobs", "light", WIDE),
             ("dashboard-job", "/job?id=import_invoices", "light", HIGH),
             ("dashboard-coming", "/coming", "dark", WIDE),
             ("dashboard-runs", "/runs?failed=true&since=30d", "light", WIDE),

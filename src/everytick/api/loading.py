@@ -14,6 +14,7 @@ from everytick.references import referred
 from .refusals import explained
 
 if TYPE_CHECKING:
+    from everytick.read.known_job import Declared
     from everytick.settings import SchedulerSettings
 
     from .scheduler import AsyncIOScheduler
@@ -77,6 +78,13 @@ def load_schedule_for_command() -> AsyncIOScheduler:
     chosen = settings()
     log_to_stderr(chosen.log_level, chosen.log_format)
     return load_schedule()
+
+
+def declared(scheduler: AsyncIOScheduler) -> Declared:
+    """Return a schedule's declarations, for modules that must not load the schedule themselves."""
+    from everytick.read.known_job import Declared
+
+    return Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
 
 
 def _made(application: app.Application) -> AsyncIOScheduler:

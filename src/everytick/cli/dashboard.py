@@ -54,11 +54,9 @@ def dashboard(
 
 def _declared() -> Callable[[], Declared] | None:
     """Return what tells the declarations of the code's jobs; None if the code cannot be loaded here."""
-    from everytick.api.loading import load_schedule
+    from everytick.api.loading import declared, load_schedule
     from everytick.errors import ConfigurationError, ScheduleError
     from loguru import logger
-
-    from .output import declared
 
     try:
         return partial(declared, load_schedule())

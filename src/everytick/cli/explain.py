@@ -8,7 +8,7 @@ import typer
 
 from . import completion
 from .arguments import AsJson, JobId, moment, run_number
-from .output import declared, print_json, remark_on_ledger
+from .output import print_json, remark_on_ledger
 from .table import print_sentence
 
 commands = typer.Typer()
@@ -81,7 +81,7 @@ def diff(
 
     The schedule of the working tree is compared with the one in force.
     """
-    from everytick.api.loading import load_schedule_for_command
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.dryrun.diff import difference
 
     from . import differences
@@ -118,7 +118,7 @@ def doctor(
 
     from . import findings as findings_for_people
 
-    findings = examine(lambda: declared(loading.load_schedule_for_command()))
+    findings = examine(lambda: loading.declared(loading.load_schedule_for_command()))
     level = worst(findings)
     if as_json:
         print_json({"worst": level, "findings": [asdict(finding) for finding in findings]})

@@ -14,8 +14,6 @@ from .colours import coloured
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from everytick.api.scheduler import AsyncIOScheduler
-    from everytick.read.known_job import Declared
     from rich.console import Console
     from rich.text import Text
 
@@ -27,13 +25,6 @@ def remark_on_ledger() -> None:
 
     if (sentence := remark(open_ledger())) is not None:
         print_aside(f"remark: {sentence}")
-
-
-def declared(scheduler: AsyncIOScheduler) -> Declared:
-    """Return a schedule's declarations, for modules that must not load the schedule themselves."""
-    from everytick.read.known_job import Declared
-
-    return Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
 
 
 def print_json(rows: Any) -> None:

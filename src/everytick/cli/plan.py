@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .arguments import MOST, AsJson, OfJob, instant
-from .output import declared, print_aside, print_json
+from .output import print_aside, print_json
 
 commands = typer.Typer()
 
@@ -53,7 +53,7 @@ def plan(
 
     Jobs that are due very often have one line, the ticks of the others one each, unless --limit is given.
     """
-    from everytick.api.loading import load_schedule_for_command
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.read.coming import coming
 
     from . import planned

@@ -128,10 +128,9 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
 
     if not current().has_dashboard:
         return nullcontext
+    from everytick.api.loading import declared
     from everytick.dashboard import serving
     from everytick.dashboard.settings import dashboard_settings
-
-    from .output import declared
 
     # A setting that is wrong is told before anything starts.
     dashboard_settings()

@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
 from .colours import ID, TIME
-from .output import declared, print_json, remark_on_ledger
+from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """Show the jobs: when they run next, and how they went."""
-    from everytick.api.loading import load_schedule_for_command
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
     from everytick.read.jobs import ORDERS, job_rows, sorted_rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .arguments import AsJson, instant
-from .output import declared, print_json
+from .output import print_json
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -39,7 +39,7 @@ def simulate(
 
     Nothing is run and nothing is written. Times without an offset are in the scheduler's zone.
     """
-    from everytick.api.loading import load_schedule_for_command
+    from everytick.api.loading import declared, load_schedule_for_command
     from everytick.dryrun import simulation
     from everytick.model import ticks
     from everytick.read.jobs import added_jobs

@@ -71,7 +71,9 @@ def read_overview(request: Request) -> Overview:
 def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
-    state: Annotated[str, Query(max_length=20, description="failing, late, running or paused")] = "",
+    state: Annotated[
+        str, Query(max_length=20, description="cannot run, failing, late, running or paused")
+    ] = "",
     sort: Annotated[
         str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
     ] = "id",

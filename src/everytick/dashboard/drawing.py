@@ -15,7 +15,7 @@ from everytick.text.instants import time_of_day
 
 from . import coming, runs
 
-_CELL = 7
+CELL = 7
 CHART_WIDTH, CHART_HEIGHT = 540, 120
 DAY_WIDTH = 1000
 HOUR_WIDTH, HOURS_HEIGHT = 40, 120
@@ -52,10 +52,10 @@ def strip(newest_first: Sequence[Any]) -> Picture:
     rows = list(reversed(newest_first))
     for number, row in enumerate(rows):
         kind = look(row.state)
-        paths[kind] = paths.get(kind, "") + _cell(kind, number * _CELL)
+        paths[kind] = paths.get(kind, "") + _cell(kind, number * CELL)
     counts = Counter(row.state.replace("_", " ") for row in rows)
     words = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-    return Picture(paths, f"last {len(rows)}: {words}" if rows else "no runs yet", max(1, len(rows)) * _CELL)
+    return Picture(paths, f"last {len(rows)}: {words}" if rows else "no runs yet", max(1, len(rows)) * CELL)
 
 
 def _cell(kind: str, x: int) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
+from everytick.api.loading import declared
 from everytick.api.scheduler import AsyncIOScheduler
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.read.known_job import Declared
@@ -57,10 +60,9 @@ class Mounted:
                 self._app, self._place = self._make(ledger), ledger.full_place
             return self._app
 
-    def _declared(self) -> Declared:
-        assert isinstance(self._scheduler, AsyncIOScheduler)
-        of = self._scheduler
-        return Declared(of.get_jobs(), of.defaults, of.settings.allowed_functions)
+    def _declared(self) -> Callable[[], Declared] | None:
+        # A client knows no job that stands in the code.
+        return partial(declared, self._scheduler) if isinstance(self._scheduler, AsyncIOScheduler) else None
 
     def _make(self, ledger: Ledger) -> ASGIApp:
         chosen = dashboard_settings()
@@ -72,7 +74,7 @@ class Mounted:
             authenticator,
             chosen.given_names,
             mark,
-            self._declared if isinstance(self._scheduler, AsyncIOScheduler) else None,
+            self._declared(),
             sign_in=self._sign_in,
             stream_seconds=_STREAM_SECONDS,
         )

@@ -81,6 +81,7 @@ def show_jobs(
         found=found,
         wanted=wanted,
         standings=STANDINGS,
+        strip=_STRIP * drawing.CELL,
         number=number,
         state_of_schedule=head,
         title="Jobs",

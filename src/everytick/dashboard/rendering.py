@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 from functools import cache
 from pathlib import Path
@@ -134,6 +135,11 @@ def cut(text: str | None, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}\u2026"
 
 
+def breakable(text: str) -> Markup:
+    """Return a reference or a call, which may be long, with places at which a line may end."""
+    return Markup(re.sub(r"([:/,]|(?<=.)(?=\())", r"\1<wbr>", str(escape(text))))
+
+
 def state_mark(state: str) -> Markup:
     """Return a state with its sign."""
     return Markup('<span class="state s-{0}"><b aria-hidden="true">{1}</b> {2}</span>').format(
@@ -168,6 +174,7 @@ def _environment() -> jinja2.Environment:
         "duration": lasted,
         "seconds": seconds,
         "cut": cut,
+        "breakable": breakable,
         "state": state_mark,
         "iso": iso,
         "time_of_day": lambda instant: time_of_day(instant, settings().zone),

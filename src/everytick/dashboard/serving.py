@@ -37,7 +37,7 @@ _PORTS = 20
 class Dashboard:
     """A server that listens but does not answer yet.
 
-    declared: what the user's code says, for what the ledger does not know of its jobs.
+    declared: what the user's code says: the ledger does not know all of it.
 
     Raises:
         ConfigurationError: what it needs is not installed.

@@ -20,10 +20,11 @@ from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
 from .last_runs import FAILURES
 from .late import late_jobs, runs_not_begun
 from .paging import Page
+from .processes import reports
 from .under_way import count_held
 
 # How a job may stand, what needs a look first; a job may stand in several ways.
-STANDINGS = ("failing", "late", "running", "paused")
+STANDINGS = ("cannot run", "failing", "late", "running", "paused")
 # What a list may be sorted by; with a minus before it the other way round.
 SORTS = ("id", "next", "state")
 
@@ -77,6 +78,7 @@ def _named(connection: Connection, text: str) -> set[str]:
 def _standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
     endings, now = newest_endings(connection), ticks.now()
     return {
+        "cannot run": set(reports(connection)),
         "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILURES},
         "late": {late.job_id for late in late_jobs(due, runs_not_begun(connection, due, now), now)},
         "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},

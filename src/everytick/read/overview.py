@@ -16,7 +16,7 @@ from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.text.instants import iso
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, type_coerce
 
 from . import schemas
 from .endings import newest_endings
@@ -25,7 +25,8 @@ from .known_job import Declared, DueJob, jobs_due, jobs_named
 from .last_runs import FAILURES, MOST_IN_A_ROW, durations, failed_in_a_row, percentile
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
-from .processes import Processes, find_processes
+from .processes import Processes, find_processes, reports
+from .run_columns import Masked
 from .under_way import count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
@@ -57,6 +58,14 @@ class Failing:
     state: str
     error: str | None
     ended: int
+
+
+@dataclass(frozen=True)
+class CannotRun:
+    """A job that was added and that a process which is up cannot load; `why` is what that process says."""
+
+    job_id: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ class Overview:
 
     now: int
     jobs: int
+    cannot_run: Page[CannotRun]
     failing: Page[Failing]
     late: Page[Late]
     paused: Page[Paused]
@@ -122,7 +132,11 @@ class Overview:
             return "no scheduler is up, so nothing runs"
         if self.processes.state == "stalled":
             return "the scheduler is stalled: its event loop does not answer"
-        kinds = [(self.failing.total, "fails", "fail"), (self.late.total, "is late", "are late")]
+        kinds = [
+            (self.failing.total, "fails", "fail"),
+            (self.cannot_run.total, "cannot run", "cannot run"),
+            (self.late.total, "is late", "are late"),
+        ]
         found = [(number, one if number == 1 else many) for number, one, many in kinds if number]
         clauses = [f"{number} {what}" for number, what in found]
         if found:
@@ -152,12 +166,19 @@ class Overview:
 
     def as_json(self) -> schemas.Overview:
         """Return it for programs."""
-        lists = (("failing", self.failing), ("late", self.late), ("paused", self.paused), ("long", self.long))
+        lists = (
+            ("cannot_run", self.cannot_run),
+            ("failing", self.failing),
+            ("late", self.late),
+            ("paused", self.paused),
+            ("long", self.long),
+        )
         return {
             "well": self.is_well,
             "sentence": self.sentence,
             "jobs": self.jobs,
             "counts": {name: found.total for name, found in lists},
+            "cannot_run": [{"job_id": one.job_id, "why": one.why} for one in self.cannot_run.rows],
             "failing": [
                 {
                     "job_id": one.job_id,
@@ -218,10 +239,12 @@ def read_overview(
     due, held = jobs_due(connection), count_held(connection)
     processes = find_processes(connection)
     at_work = [process for process in processes.up if process.role.runs]
+    told = reports(connection)
     not_begun = runs_not_begun(connection, due, now)
     return Overview(
         now,
         len(due),
+        _first([job.id for job in due if job.id in told], lambda job_id: CannotRun(job_id, told[job_id])),
         _failing(connection),
         _first(late_jobs(due, not_begun, now), lambda one: one),
         _paused(connection, due),
@@ -243,6 +266,8 @@ def _first(found: Sequence[Any], make: Any) -> Page[Any]:
 def _failing(connection: Connection) -> Page[Failing]:
     """Return the jobs that fail, those first that failed last."""
     failed = [row for row in newest_endings(connection).values() if row.state in FAILURES]
+    failed.sort(key=lambda row: -row.finished_us)
+    errors = _errors(connection, [row.run_id for row in failed[:_LISTED]])
 
     def failing(newest: Any) -> Failing:
         row = failed_in_a_row(connection, newest.job_id)
@@ -256,17 +281,18 @@ def _failing(connection: Connection) -> Page[Failing]:
             len(row) >= MOST_IN_A_ROW,
             newest.run_id,
             newest.state,
-            _error(connection, newest.run_id),
+            errors.get(newest.run_id),
             newest.finished_us,
         )
 
-    return _first(sorted(failed, key=lambda row: -row.finished_us), failing)
+    return _first(failed, failing)
 
 
-def _error(connection: Connection, run_id: int) -> str | None:
-    """Return the beginning of a run's error."""
-    found = connection.scalar(select(func.substr(_runs.error, 1, 400)).where(_runs.run_id == run_id))
-    return None if found is None else masked(found)
+def _errors(connection: Connection, run_ids: list[int]) -> dict[int, str]:
+    """Return the beginnings of the errors of runs, by their numbers."""
+    beginning = type_coerce(func.substr(_runs.error, 1, 400), Masked)
+    query = select(_runs.run_id, beginning).where(_runs.run_id.in_(run_ids), _runs.error.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _paused(connection: Connection, due: Iterable[DueJob]) -> Page[Paused]:

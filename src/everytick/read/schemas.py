@@ -173,6 +173,13 @@ class FailingJob(TypedDict):
     ended_at: Time
 
 
+class CannotRun(TypedDict):
+    """A job that was added and that a process which is up cannot load."""
+
+    job_id: str
+    why: str
+
+
 class LateJob(TypedDict):
     """A job of which something is due and has not begun."""
 
@@ -226,7 +233,8 @@ class Overview(TypedDict):
     well: Annotated[bool, Field(description="a scheduler is up, no job fails, and none is late")]
     sentence: str
     jobs: int
-    counts: Annotated[dict[str, int], Field(description="failing, late, paused, long")]
+    counts: Annotated[dict[str, int], Field(description="cannot_run, failing, late, paused, long")]
+    cannot_run: list[CannotRun]
     failing: list[FailingJob]
     late: list[LateJob]
     paused: list[PausedJob]

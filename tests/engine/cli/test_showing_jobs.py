@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
+from everytick.api.loading import declared
 from everytick.cli import cells
 from everytick.cli.completion import job_ids
-from everytick.cli.output import declared
 from everytick.read.jobs import job_rows
 from everytick.read.last_runs import percentile
 from everytick.store.sqlite import SqliteLedger

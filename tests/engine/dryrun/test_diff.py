@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
-from everytick.cli.output import declared
+from everytick.api.loading import declared
 from everytick.dryrun.diff import Difference, JobChange, difference
 from everytick.model import ticks
 from everytick.store import joining, schema

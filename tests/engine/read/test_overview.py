@@ -122,6 +122,15 @@ async def test_what_fails_is_told_with_since_when_and_how_often_in_a_row(ledger:
     assert "sync_1" not in shown
 
 
+async def test_a_job_that_a_process_cannot_load_is_trouble(ledger: Ledger) -> None:
+    change(ledger, "UPDATE scheduler_processes SET cannot_run = ?", '{"sync_2": "no module named shop"}')
+    assert sentence(ledger) == "1 job cannot run."
+    [found] = api(ledger, "overview")["cannot_run"]
+    assert (found["job_id"], "no module named shop" in found["why"]) == ("sync_2", True)
+    assert "no module named shop" in page(ledger, "/")
+    assert [one["id"] for one in api(ledger, "jobs", state="cannot run")["jobs"]] == ["sync_2"]
+
+
 async def test_a_run_by_hand_that_fails_counts_like_a_tick(ledger: Ledger) -> None:
     run(ledger, "report", "failed", HOUR)
     run(ledger, "report", "failed", MINUTE, tick=None)

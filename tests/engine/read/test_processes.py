@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.cli.output import declared
+from everytick.api.loading import declared
 from everytick.doctor import liveness
 from everytick.dryrun.diff import difference
 from everytick.model import ticks

@@ -84,14 +84,17 @@ def test_runs_are_found_by_part_of_an_id_and_text_of_the_error(browser: Browser,
         page.get_by_label("Error").fill("no such customer")
         page.get_by_label("Since").fill("1h")
         page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**/runs?*error=no*")
         assert sorted(rows_of(page)) == ["sync_shop", "sync_stock"]
         expect(page.locator(".tabs")).to_contain_text("Gone wrong 2")
         page.get_by_label("Error").fill("nothing like that")
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#runs")).to_contain_text("No run is like that")
         page.get_by_role("link", name="Clear").click()
+        page.wait_for_url("**/runs")
         assert len(rows_of(page)) > 2
         page.locator(".tabs").get_by_role("link", name="succeeded").click()
+        page.wait_for_url("**/runs?state=succeeded")
         assert set(rows_of(page)) == {"report"}
 
 
