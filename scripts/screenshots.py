@@ -125,6 +125,7 @@ def _take(target: Path, base: str, failed: int) -> list[Path]:
             ("dashboard-jobs", "/jobs", "light", WIDE),
             ("dashboard-job", "/job?id=import_invoices", "light", HIGH),
             ("dashboard-coming", "/coming", "dark", WIDE),
+            ("dashboard-runs", "/runs?failed=true&since=30d", "light", WIDE),
             ("dashboard-run", f"/run/{failed}", "light", PHONE),
         ]
         return [

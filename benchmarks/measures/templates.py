@@ -1,7 +1,7 @@
 """How long `copier copy` and `copier update` take, of this template and of others, from clones on this disk.
 
 The update is from the release before the newest to the newest. This template's two releases are the working
-tree, and the working tree with a line changed.
+tree, and the working tree with a line changed, in a clone of the whole repository, as Copier gets it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app_session import copy_source
-from benchmarks.environments import CACHE, environment
+from benchmarks.environments import CACHE, ROOT, environment
 
 _FOLDER = CACHE / "templates"
 _IDENTITY = {
@@ -102,14 +101,19 @@ def times(source: Source, template: Path) -> Times:
 
 
 def _own_releases(place: Path) -> Path:
-    place.mkdir(parents=True)
-    copy_source(place)
-    _commit(place)
-    _git(place, "tag", "1.0.0")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _git(place.parent, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(place))
+    # Also what is not committed yet.
+    _git(place, "--git-dir=.git", f"--work-tree={ROOT}", "add", "--all")
+    _git(place, "commit", "--quiet", "--allow-empty", "--message", "The working tree")
+    _git(place, "reset", "--quiet", "--hard")
+    _git(place, "tag", "1000.0.0")
     with (place / "template/Makefile").open("a") as file:
         file.write("# One line more.\n")
     _git(place, "commit", "--quiet", "--all", "--message", "One line more")
-    _git(place, "tag", "1.1.0")
+    _git(place, "tag", "1000.1.0")
+    # As from a forge, in one pack: that Copier hard-links thousands of objects is no work of the template.
+    _git(place, "gc", "--quiet")
     return place
 
 

@@ -305,14 +305,19 @@ class JobControl(RunRequests, JobDeclarations):
         if job.only_tick is not None and job.only_tick < oldest:
             raise ValueError("its date is older than SCHEDULER_HISTORY_DAYS: leave it out to run now")
 
-    def _keep(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
+    def _keep(self, job: Job, *, named: bool, replace_existing: bool, note: str | None = None) -> Job:
         def may(connection: Connection) -> str | None:
             return _may_take(connection, job, named, replace_existing)
 
-        return self._write(job, may) or self.get_job(job.id) or job
+        return self._write(job, may, note) or self.get_job(job.id) or job
 
-    def _write(self, job: Job, may: Callable[[Connection], str | None]) -> Job | None:
-        """Record a job if `may`, in the same transaction, returns `add` or `change`; else return None."""
+    def _write(
+        self, job: Job, may: Callable[[Connection], str | None], note: str | None = None
+    ) -> Job | None:
+        """Record a job if `may`, in the same transaction, returns `add` or `change`; else return None.
+
+        `note`: for the audit trail, also where the very same job is there already.
+        """
         functions.stable_reference(job.func)
         self.settings.allowed_functions.check(job.func)
         functions.check_plain(list(job.args), "args")
@@ -326,11 +331,9 @@ class JobControl(RunRequests, JobDeclarations):
 
         def write(connection: Connection) -> AddedRow | None:
             action = may(connection)
-            if action is None:
-                return None
-            kept = definitions.keep(connection, job, first_at)
-            requests.note_down(connection, self.who, action, job.id)
-            return kept
+            if action is not None or note is not None:
+                requests.note_down(connection, self.who, action or "add", job.id, note=note)
+            return None if action is None else definitions.keep(connection, job, first_at)
 
         row = self._execute(write, creating=True)
         if row is None:

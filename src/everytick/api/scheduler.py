@@ -115,8 +115,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
 
     def _accept(self, job: Job, *, named: bool, replace_existing: bool) -> Job:
         if job.added:
-            self._tell_if_at_each_start(job)
-            return self._keep(job, named=named, replace_existing=replace_existing)
+            note = self._told_as_of_each_start(job)
+            return self._keep(job, named=named, replace_existing=replace_existing, note=note)
         if current_run() is not None:
             raise LedgerError(f"{job.where}: the scheduler has stopped, so the job {job.id!r} was not added")
         if self._has_ended:

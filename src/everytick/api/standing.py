@@ -18,6 +18,7 @@ from everytick.ledger import ledger_of
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
+from everytick.store.requests import AT_EACH_START
 from everytick.store.writer import Operation
 from loguru import logger
 
@@ -97,15 +98,20 @@ class Standing(JobControl):
         """
         return any(it.f_code.co_name == "<module>" or it in self._started_by for it in frames_above())
 
-    def _tell_if_at_each_start(self, job: Job) -> None:
-        """Say of a job that code adds at each start that it goes on when that code is gone."""
-        if job.only_tick is None and job.startup_delay is None and self._is_setting_up():
-            logger.info(
-                "{}: job {} is added by code that runs at each start, and goes on when that code is gone:"
-                " declare it before the start",
-                job.where,
-                job.id,
-            )
+    def _told_as_of_each_start(self, job: Job) -> str | None:
+        """Say of a job that code adds at each start that it goes on when that code is gone.
+
+        Return the note by which `doctor` finds that it is gone; None for another job.
+        """
+        if job.only_tick is not None or job.startup_delay is not None or not self._is_setting_up():
+            return None
+        logger.info(
+            "{}: job {} is added by code that runs at each start, and goes on when that code is gone:"
+            " declare it before the start",
+            job.where,
+            job.id,
+        )
+        return f"{AT_EACH_START}{job.where}"
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """Return the jobs in the order of their declaration; while running, also those added since."""

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from everytick.api.client import SchedulerClient
-    from everytick.read.schemas import RunRow
+    from everytick.read.schemas import RunOutline
     from rich.text import Text
 
 # A preview fits on a screen.
 _MOST_SHOWN = 15
+# More at once are most likely not meant.
 MOST = 10_000
 
 
@@ -120,8 +121,9 @@ def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> N
     _of_jobs("Resume", paused, "not paused", act, how)
 
 
-def retry_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> None:
+def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
     """Give each of some runs one more attempt."""
+    rows = _at_most(rows)
 
     def act(run_id: int) -> str:
         client.retry_run(run_id, note=how.note)
@@ -131,8 +133,9 @@ def retry_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> Non
     _of_runs("Try", rows, " again", act, how)
 
 
-def cancel_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> None:
+def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
     """Cancel each of some runs."""
+    rows = _at_most(rows)
 
     def act(run_id: int) -> str:
         return "cancelled" if client.cancel_run(run_id, note=how.note) else "asked to end"
@@ -141,12 +144,18 @@ def cancel_runs(client: SchedulerClient, rows: Sequence[RunRow], how: How) -> No
     _of_runs("Cancel", rows, "", act, how)
 
 
+def _at_most(rows: Sequence[RunOutline]) -> Sequence[RunOutline]:
+    if len(rows) > MOST:
+        print_aside(f"only the first {MOST:,} are meant: narrow the rest by --since, --job or --state")
+    return rows[:MOST]
+
+
 def _of_jobs(verb: str, jobs: Sequence[Any], idle: str, act: Callable[[str], str], how: How) -> None:
     items = [_One(job.id, {"job_id": job.id}, partial(act, job.id)) for job in jobs]
     _carry_out(items, verb, "job", "", f"nothing to do: all of these jobs are {idle}", how)
 
 
-def _of_runs(verb: str, rows: Sequence[RunRow], ending: str, act: Callable[[int], str], how: How) -> None:
+def _of_runs(verb: str, rows: Sequence[RunOutline], ending: str, act: Callable[[int], str], how: How) -> None:
     items = [
         _One(
             f"run {row['run_id']} of {row['job_id']}",
@@ -161,7 +170,7 @@ def _of_runs(verb: str, rows: Sequence[RunRow], ending: str, act: Callable[[int]
 # --- what will be done
 
 
-def _preview_runs(rows: Sequence[RunRow], zone: tzinfo, what: str) -> None:
+def _preview_runs(rows: Sequence[RunOutline], zone: tzinfo, what: str) -> None:
     _preview(
         [
             Column("run", is_whole=True, style=ID),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.text.instants import local, local_from_now
 
-from .colours import STATES
-from .output import can_show
+from .colours import STATES, TIME
+from .output import can_show, visible
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -79,6 +79,14 @@ def coming(row: JobRow, zone: tzinfo, now: int) -> str:
     if row["next_run"]:
         return local_from_now(row["next_run"], now)
     return "at each start" if row["runs_at_each_start"] else "never again"
+
+
+def coloured_coming(row: JobRow, zone: tzinfo, now: int) -> Text:
+    """Return the same as `coming`, with what keeps a job from running in the colour of that."""
+    from rich.text import Text
+
+    style = "red" if row["problem"] else "yellow" if row["paused"] else TIME
+    return Text(visible(" ".join(coming(row, zone, now).splitlines())), style)
 
 
 def tick(row: RunOutline, zone: tzinfo) -> str:

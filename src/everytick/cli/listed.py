@@ -27,7 +27,7 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
     now = ticks.now()
     columns = [
         Column("job", is_id=True),
-        Column("next run", least=15, style=TIME),
+        Column("next run", least=15),
         Column("due", is_whole=True, left_out=1, style=TIME),
         Column("due in UTC", is_whole=True, left_out=4, style=TIME),
         Column("outcomes", is_whole=True),
@@ -43,7 +43,7 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
         [
             [
                 row["id"],
-                cells.coming(row, zone, now),
+                cells.coloured_coming(row, zone, now),
                 cells.due(row, zone),
                 cells.due(row, UTC, own_zone=False),
                 cells.outcomes(row["last_outcomes"]),

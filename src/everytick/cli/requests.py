@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from everytick.api.client import SchedulerClient
-    from everytick.read.schemas import RunRow
+    from everytick.read.schemas import RunOutline, RunRow
     from everytick.store.database import Ledger
 
 commands = typer.Typer()
@@ -101,7 +101,7 @@ def retry(
             raise ConfigurationError("say which run: its number, or --failed for all that failed")
         _check_no_wait(wait)
         begin, end = span(since, until, client.timezone)
-        rows = failed_runs(client.ledger, bulk.MOST, job or (), begin, end)
+        rows = failed_runs(client.ledger, bulk.MOST + 1, job or (), begin, end)
         bulk.retry_runs(client, rows, bulk.How(note, yes, as_json))
         return
     if failed or job or since or until:
@@ -162,7 +162,7 @@ def cancel(
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
 
 
-def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[str]) -> list[RunRow]:
+def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[str]) -> list[RunOutline]:
     """Return the runs that can be cancelled.
 
     Raises:
@@ -178,7 +178,7 @@ def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[st
         if state not in UNDER_WAY:
             hint = nearest(state, UNDER_WAY)
             raise ConfigurationError(f"--state {state}: use one of {', '.join(UNDER_WAY)}{hint}")
-    return runs_under_way(client.ledger, bulk.MOST, patterns, states)
+    return runs_under_way(client.ledger, bulk.MOST + 1, patterns, states)
 
 
 def _check_no_wait(wait: bool) -> None:

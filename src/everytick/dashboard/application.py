@@ -98,7 +98,8 @@ def create_app(
     ):
         app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
-    _describe_the_token(app)
+    if sign_in is None:
+        _describe_the_token(app)
     _answer_in_sentences(app)
     return app
 

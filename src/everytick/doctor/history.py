@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,12 @@ from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.zone_names import doubtful_zones
+from everytick.read.audit import last_added
 from everytick.read.known_job import Declared, KnownJob, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
+from everytick.read.processes import read_processes
 from everytick.read.under_way import held_runs, past_timeout
+from everytick.store.requests import AT_EACH_START
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
 from sqlalchemy import Connection
@@ -25,6 +28,8 @@ from .pitfalls import distance
 _ENOUGH = 5
 _FAILURES = 3
 _LONG_PAUSE = 7 * ticks.DAY
+# By when after its start a process has added what it adds at each start.
+_ADDED_WITHIN = 60 * ticks.SECOND
 
 
 def examine_history(connection: Connection, declared: Declared, now: int, zone: Any) -> list[Finding]:
@@ -32,6 +37,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
     found: list[Finding] = []
     in_code = {job.id: job for job in declared.jobs}
     held = held_runs(connection)
+    starts = [it.started for it in read_processes(connection, now) if it.is_up and it.role.claims]
     for known in jobs_in_force(connection):
         of_job: list[Finding] = []
         job = in_code.get(known.id)
@@ -41,6 +47,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
             if problem is not None:
                 of_job.append(_cannot_run(known, problem, where))
             of_job += _zone(known, where)
+            of_job += _no_longer_added(connection, known.id, starts, now, zone)
         of_job += _pause(known, now, zone, where)
         of_job += _failures(connection, known.id, where)
         of_job += _durations(connection, job, now, where)
@@ -54,6 +61,22 @@ def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:
     if job.schedule is None:
         return Finding("error", "zone", what, where, "the job added anew, or its removal")
     return Finding("error", "function", what, where, "the function in its place, or its removal")
+
+
+def _no_longer_added(
+    connection: Connection, job_id: str, starts: Sequence[int], now: int, zone: Any
+) -> Iterator[Finding]:
+    """Tell of a job that code added at each start, until the processes came that are up now."""
+    row = last_added(connection, job_id)
+    if row is None or not (row.note or "").startswith(AT_EACH_START) or not starts:
+        return
+    if min(starts) > row.at_us and max(starts) < now - _ADDED_WITHIN:
+        code = row.note.removeprefix(AT_EACH_START)
+        what = (
+            f"job {job_id} was added at each start by {code}, last at {at(row.at_us, zone)}, and by none of"
+            " the processes that are up: its code is gone, and the job goes on"
+        )
+        yield Finding("warning", "no longer added", what, code, typed(f"remove {shlex.quote(job_id)}"))
 
 
 def _zone(job: KnownJob, where: str) -> Iterator[Finding]:

@@ -49,6 +49,17 @@ def audit_entries(
     return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
 
 
+def last_added(connection: Connection, job_id: str) -> Any | None:
+    """Return the newest row about a job that was added, or changed, while running; None if it was pruned."""
+    query = (
+        select(*without_secrets(schema.audit))
+        .where(_audit.job_id == job_id, _audit.action.in_(("add", "change")))
+        .order_by(_audit.audit_id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).first()
+
+
 def requests_about(connection: Connection, run_id: int) -> list[Any]:
     """Return the rows of what people and programs asked for about a run, oldest first."""
     query = select(*without_secrets(schema.audit)).where(_audit.run_id == run_id).order_by(_audit.audit_id)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
 
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
+from sqlalchemy import Select
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
-from .runs import FAILED, UNDER_WAY, RunFilter, run_rows
-from .schemas import RunRow
+from .runs import (
+    FAILED,
+    UNDER_WAY,
+    RunFilter,
+    conditions_beside_index,
+    ended_walk,
+    outlined,
+    under_way_queries,
+)
+from .schemas import RunOutline
+from .under_way import LISTED
 
 
 def is_exact(ledger: Ledger, job_id: str) -> bool:
@@ -41,12 +53,12 @@ def chosen_jobs(ledger: Ledger, patterns: Sequence[str]) -> list[KnownJob]:
 
 def failed_runs(
     ledger: Ledger, limit: int, patterns: Sequence[str], since: int | None, until: int | None
-) -> list[RunRow]:
-    """Return runs that failed, timed out, were lost or interrupted, newest first.
+) -> list[RunOutline]:
+    """Return runs that failed, timed out, were lost or interrupted, those first that ended last.
 
     Args:
         ledger: the ledger.
-        limit: how many failed runs are looked at.
+        limit: how many are returned at most.
         patterns: of which jobs; without any of all.
         since, until: when they ended, in microseconds UTC; `until` is not included.
 
@@ -54,26 +66,36 @@ def failed_runs(
         NotFoundError: one of the patterns means no job that the ledger ever heard of.
         LedgerError: the ledger cannot be read.
     """
-    return _of(ledger, patterns, run_rows(ledger, limit, RunFilter(states=FAILED, since=since, until=until)))
+    wanted = RunFilter(states=FAILED, since=since, until=until)
+    query = ended_walk(wanted, *LISTED).where(*conditions_beside_index(wanted))
+    return _of(ledger, patterns, [query], limit)
 
 
 def runs_under_way(
     ledger: Ledger, limit: int, patterns: Sequence[str], states: Sequence[str]
-) -> list[RunRow]:
-    """Return runs that wait or run, newest first.
+) -> list[RunOutline]:
+    """Return runs that wait or run.
 
-    `patterns`, `states`: of which jobs, and in which of the states `UNDER_WAY`; without any in all.
+    Args:
+        ledger: the ledger.
+        limit: how many are returned at most.
+        patterns: of which jobs; without any of all.
+        states: those of `UNDER_WAY` in which they are; without any all of these.
 
     Raises:
         NotFoundError: one of the patterns means no job that the ledger ever heard of.
         LedgerError: the ledger cannot be read.
     """
-    return _of(ledger, patterns, run_rows(ledger, limit, RunFilter(states=states or UNDER_WAY)))
+    wanted = RunFilter(states=states or UNDER_WAY)
+    found = _of(ledger, patterns, under_way_queries(wanted, *LISTED), limit)
+    return sorted(found, key=lambda row: row["run_id"])
 
 
-def _of(ledger: Ledger, patterns: Sequence[str], rows: list[RunRow]) -> list[RunRow]:
-    if not patterns:
-        return rows
+def _of(
+    ledger: Ledger, patterns: Sequence[str], queries: Iterable[Select[Any]], limit: int
+) -> list[RunOutline]:
     with connect_checked(ledger) as connection:
-        meant = matching(patterns, list_job_ids(connection))
-    return [row for row in rows if row["job_id"] in meant]
+        known = list_job_ids(connection)
+        meant = matching(patterns, known) if patterns else set(known)
+        found = (row for query in queries for row in connection.execute(query) if row.job_id in meant)
+        return [outlined(row) for row in islice(found, limit)]

@@ -53,6 +53,10 @@ def to_cancel(connection: Connection, me: Identity) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+# How the note begins of a job that code adds at each start; behind it stands where that code is.
+AT_EACH_START = "at each start: "
+
+
 def note_down(
     connection: Connection,
     who: str,

@@ -7,14 +7,18 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError
 from everytick.api.control import NoSuchJobError
+from everytick.doctor import history
 from everytick.engine import process
-from everytick.read.known_job import read_jobs
+from everytick.model import ticks
+from everytick.read.known_job import read_jobs, undeclared
+from everytick.settings import settings
 from everytick.store.querying import connect
 from loguru import logger
 
@@ -214,6 +218,30 @@ def test_modules_that_are_imported_after_the_start_declare(
     assert [job.added for job in scheduler.get_jobs()] == [False]
 
 
+def test_an_application_that_is_an_installed_package_declares_as_well(
+    new: Callable[[], BackgroundScheduler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "site-packages"
+    (packages / "installed_shop").mkdir(parents=True)
+    (packages / "installed_shop/__init__.py").write_text(
+        "from .jobs import declare\n"
+        "def create_app(scheduler):\n"
+        "    scheduler.start()\n"
+        "    declare(scheduler)\n"
+    )
+    (packages / "installed_shop/jobs.py").write_text(
+        "def declare(scheduler):\n    scheduler.add_job(lambda: None, 'interval', hours=1, id='declared')\n"
+    )
+    monkeypatch.syspath_prepend(str(packages))
+    import installed_shop  # type: ignore[import-not-found]
+
+    scheduler = new()
+    installed_shop.create_app(scheduler)
+    assert [job.added for job in scheduler.get_jobs()] == [False]
+    with pytest.raises(ScheduleError, match="lambda"):
+        by_a_framework(lambda: installed_shop.declare(scheduler))
+
+
 def test_a_startup_job_below_the_start_runs_once_for_all_that_start_together(
     new: Callable[[], BackgroundScheduler],
 ) -> None:
@@ -249,3 +277,26 @@ async def test_in_the_block_of_async_with_jobs_are_added_and_those_of_each_start
     told = [line for line in said if "goes on when that code is gone: declare it before the start" in line]
     assert len(told) == 1
     assert "job at-each-start is added by code that runs at each start" in told[0]
+
+
+async def test_doctor_tells_of_a_job_that_code_added_at_each_start_and_does_no_more(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_ADDED_WITHIN", -60 * ticks.SECOND)
+
+    def told() -> list[str]:
+        with connect(scheduler.ledger) as connection:
+            found = history.examine_history(connection, undeclared(settings()), ticks.now(), UTC)
+        return [finding.what for finding in found if finding.check == "no longer added"]
+
+    for number in range(2):
+        async with scheduler:
+            # Without an id: the same call adds nothing the second time.
+            ours = scheduler.add_job(note, "interval", hours=1)
+            await asyncio.to_thread(scheduler.add_job, note, "interval", hours=2, id=f"request-{number}")
+            assert told() == []
+    async with scheduler:
+        [sentence] = told()
+        assert f"job {ours.id} was added at each start by tests/engine/api/test_late_dec" in sentence
+        scheduler.remove_job(ours.id)
+        assert told() == []

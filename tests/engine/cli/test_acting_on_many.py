@@ -165,8 +165,8 @@ def test_of_many_some_may_be_refused(jobs: AsyncIOScheduler, monkeypatch: pytest
 def test_scripts_get_what_became_of_each(jobs: AsyncIOScheduler) -> None:
     done = call(jobs, "cancel", "--state", "queued", "--yes", "--json")
     assert json.loads(done.stdout) == [
-        {"run_id": 7, "job_id": "report", "became": "cancelled", "refused": None},
         {"run_id": 6, "job_id": "sync_2", "became": "cancelled", "refused": None},
+        {"run_id": 7, "job_id": "report", "became": "cancelled", "refused": None},
     ]
     done = call(jobs, "pause", "sync_1", "sync_2", "--yes", "--json")
     assert json.loads(done.stdout) == [
@@ -184,6 +184,15 @@ def test_a_preview_is_no_longer_than_a_screen(jobs: AsyncIOScheduler) -> None:
     assert done.stdout == "to be tried again: 90 runs\n"
     assert len(done.stderr.splitlines()) < 24
     assert "and 75 more" in done.stderr
+
+
+def test_more_than_anybody_means_are_not_touched(
+    jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MOST", 2)
+    done = call(jobs, "retry", "--failed", "--yes")
+    assert done.stderr.startswith("only the first 2 are meant: ")
+    assert done.stdout == "to be tried again: 2 runs\n"
 
 
 def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -189,3 +190,9 @@ async def test_a_ledger_that_cannot_be_used_is_one_sentence(
     async with browser(shop(scheduler)) as she:
         answer = await she.get("/scheduler/")
         assert (answer.status_code, answer.text) == (503, "the dashboard's token cannot be read or made\n")
+
+
+def test_without_the_dashboard_installed_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "everytick.dashboard.mounted", None)
+    with pytest.raises(everytick.ConfigurationError, match=r"install everytick\[dashboard\]"):
+        everytick.dashboard.asgi(SchedulerClient())

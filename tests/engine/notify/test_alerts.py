@@ -41,10 +41,10 @@ async def test_a_failure_is_told_once_to_each_channel_and_so_is_its_end(
             await until(lambda: len(sink.requests) == 2 and len(mails.mails) == 2)
     first, last = sink.requests
     assert first.json["title"] == "[app] backup failed"
-    assert first.json["message"].startswith("backup failed: RuntimeError: the disk is full (run 1, manual)")
+    assert first.json["message"].startswith("backup failed: run 1, manual: RuntimeError: the disk is full\n")
     assert first.json["type"] == "failure"
     assert last.json["title"] == "[app] backup succeeded again"
-    assert last.json["message"].startswith("backup succeeded again, after it had failed once; the last: Runt")
+    assert last.json["message"].startswith("backup succeeded again, after it had failed once; the last: run")
     assert last.json["type"] == "success"
     assert [mail["Subject"] for mail in mails.mails] == sink.titles
     assert mails.mails[0]["To"] == "ops@example.org"
