@@ -30,7 +30,7 @@ from .schemas import LARGEST
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 # How many of each a page shows.
-_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 14, 25, 25, 40, 40, 50
+_JOBS, _STRIP, _RUNS, _LANES, _AUDIT, _UPCOMING, _CHART = 20, 12, 25, 25, 40, 40, 50
 # How many ticks of each job are listed among those that are due next.
 _FEW = 3
 
