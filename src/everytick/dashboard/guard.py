@@ -33,8 +33,8 @@ NAME_HEADER = "x-scheduler-who"
 # The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
 _FILES = (file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
 _OPEN = frozenset([LOGIN, *(f"/static/{name}" for name in _FILES)])
-# A supervisor asks them by any address, such as that of a pod, and without a Host header. They tell of nothing
-# but health, so nothing is checked before them: neither the name nor who asks.
+# A supervisor asks them by any address, such as that of a pod, and without a Host header. They tell of
+# nothing but health, so nothing is checked before them: neither the name nor who asks.
 _PROBES = frozenset(["/health/live", "/health/ready"])
 _SAFE = ("GET", "HEAD", "OPTIONS")
 

@@ -42,8 +42,8 @@ async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visi
 def _is_program(request: Request) -> bool:
     """Return whether a request to the API has credentials that no browser adds by itself, and no others.
 
-    It needs no CSRF token then. The header alone shows nothing: beside a cookie, it may be the cookie by which
-    the application knows who asks.
+    It needs no CSRF token then. The header alone shows nothing: beside a cookie, it may be the cookie by
+    which the application knows who asks.
     """
     has_token = request.headers.get("authorization", "").lower().startswith("bearer ")
     return has_token and "cookie" not in request.headers and path_of(request).startswith("/api/")
