@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def _shown(text: str) -> str:
     Names of jobs and errors come from elsewhere: they must not steer a terminal, and none of their lines may
     look like a line of the log.
     """
-    return without_control(text.replace("\r\n", "\n")).replace("\n", f"\n{_INDENT}")
+    return re.sub(r"\n(?=[^\n])", f"\n{_INDENT}", without_control(text.replace("\r\n", "\n")))
 
 
 def _as_json(message: Message) -> str:
