@@ -66,6 +66,7 @@ async def test_a_function_on_a_thread_shows_its_log_too(scheduler: AsyncIOSchedu
         go_on.set()
 
 
+@pytest.mark.full
 async def test_nothing_is_written_for_a_run_that_logs_nothing_more(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ async def test_nothing_is_written_for_a_run_that_logs_nothing_more(
         go_on.set()
 
 
+@pytest.mark.full
 async def test_very_long_logs_take_turns(
     scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
