@@ -103,6 +103,26 @@ async def test_the_application_says_who_asks_and_what_they_may(
         assert (entry["who"], entry["action"]) == ("dashboard: Ann (127.0.0.1)", "pause")
 
 
+async def test_each_page_leads_to_places_below_its_own_path_alone(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly", args=["an argument"], max_instances=7)
+    async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        for path in ("/", "/jobs", "/job?id=hourly", "/runs", "/running", "/coming", "/audit"):
+            page = (await ann.get(f"/scheduler{path}")).text
+            found = re.findall(r'(?:href|src|action|formaction|hx-post)="([^"]*)"', page)
+            assert len(found) > 8
+            assert [it for it in found if not it.startswith(("/scheduler/", "#"))] == [], path
+        old = await ann.get("/scheduler/?q=hour")
+        assert old.headers["location"] == "/scheduler/jobs?q=hour"
+        # The process that serves it has loaded the code.
+        job = (await ann.get("/scheduler/job?id=hourly")).text
+        assert "an argument" in job
+        assert (await ann.get("/scheduler/api/v1/jobs/hourly")).json()["options"]["max_instances"] == 7
+        # Without JavaScript the proof is in the form.
+        form = {"job_id": "hourly", "csrf_token": csrf_in(job)}
+        answer = await ann.post("/scheduler/do/pause", data=form, headers={"Referer": "http://shop/"})
+        assert (answer.status_code, "hourly is paused." in answer.text) == (200, True), answer.text
+
+
 async def test_what_comes_from_elsewhere_does_nothing_though_the_application_knows_who_asks(
     scheduler: AsyncIOScheduler,
 ) -> None:
