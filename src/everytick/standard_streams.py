@@ -13,6 +13,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from loguru import logger
@@ -29,13 +30,17 @@ class _Queue(io.RawIOBase):
     """Takes the bytes of one stream and passes them on to its file descriptor, on a thread."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream, self._number, self._name = stream, stream.fileno(), name
+        self._name, self._given_number = name, stream.fileno()
+        # A number of its own: if a job closes that of the stream, the next file that is opened gets that.
+        self._number = _copied(self._given_number)
         self._waiting: deque[bytes] = deque()
         # How much waits, in bytes and in lines.
         self._size = self._lines = 0
         # Lines that were left out and not yet told of; whether that is so for want of room.
         self._left_out = 0
         self._is_full = False
+        # Whether what comes next goes on with a line that was begun, or with one that is left out.
+        self._is_amid_line = self._is_amid_left_out = False
         # Of a lock that the same thread may take twice: a signal's handler may write while it is held.
         self._changed = system.condition()
         self._is_threaded = False
@@ -45,34 +50,61 @@ class _Queue(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        return self._number
+        return self._given_number
 
     def isatty(self) -> bool:
-        return self._stream.isatty()
+        return os.isatty(self._number)
+
+    def close(self) -> None:
+        """Stay open: all code of this process writes here, and a job that closes it means only its own."""
+        if not sys.is_finalizing():
+            # Also called when an object around this one is forgotten, at any place of the program.
+            with suppress(Exception):
+                logger.error("something wanted to close {} of all jobs; it stays open", self._name)
 
     def write(self, given: bytes) -> int:  # type: ignore[override]
         """Take bytes; never blocks."""
         chunk = bytes(given)
-        lines = chunk.count(b"\n")
         if self._is_direct or not self._has_thread():
             self._pass_on(chunk)
             return len(chunk)
         with self._changed:
-            self._is_full = self._is_full or self._size + len(chunk) > _MOST_WAITING
+            # One piece may be longer than what may wait. Where nothing waits, it is never too long.
+            self._is_full = self._is_full or self._size >= _MOST_WAITING
             if self._is_full:
-                self._left_out += lines
+                self._leave_out(chunk)
+            elif self._is_amid_left_out:
+                # The rest of a line whose beginning was left out.
+                rest = chunk.find(b"\n") + 1 or len(chunk)
+                self._leave_out(chunk[:rest])
+                self._let_wait(chunk[rest:])
             else:
-                self._waiting.append(chunk)
-                self._size += len(chunk)
-                self._lines += lines
-                self._changed.notify_all()
+                self._let_wait(chunk)
         return len(chunk)
+
+    def _let_wait(self, chunk: bytes) -> None:
+        if chunk:
+            self._waiting.append(chunk)
+            self._size += len(chunk)
+            self._lines += chunk.count(b"\n")
+            self._is_amid_line = not chunk.endswith(b"\n")
+            self._changed.notify_all()
+
+    def _leave_out(self, chunk: bytes) -> None:
+        """Count the lines of a piece, also one that only begins in it. What waits of a line ends here."""
+        if self._is_amid_line:
+            self._let_wait(b"\n")
+            chunk = chunk.removeprefix(b"\n")
+        if chunk:
+            is_amid = not chunk.endswith(b"\n")
+            self._left_out += chunk.count(b"\n") + is_amid - self._is_amid_left_out
+            self._is_amid_left_out = is_amid
 
     def finish(self, patience: float) -> None:
         """Wait some seconds at most until all is passed on; count the lines that remain as left out."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._size, patience):
-                self._left_out += self._lines
+                self._left_out += max(1, self._lines)
 
     def log_left_out(self) -> None:
         """Log how many lines were left out since the last time, if any."""
@@ -84,6 +116,8 @@ class _Queue(io.RawIOBase):
     def be_direct(self) -> None:
         """Go on in a child that was forked, where the thread is not: there is nobody else to hold up."""
         self._is_direct = True
+        # A child may put something else there, by this number.
+        self._number = self._given_number
         self._waiting.clear()
         self._changed = system.condition()
 
@@ -99,20 +133,23 @@ class _Queue(io.RawIOBase):
 
     def _work(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
-                chunk = b"".join(self._waiting)
-                self._waiting.clear()
-            is_done, lines = self._pass_on(chunk), chunk.count(b"\n")
-            with self._changed:
-                self._size -= len(chunk)
-                self._lines -= lines
-                self._left_out += 0 if is_done else lines
-                is_empty = not self._size
-                self._is_full = self._is_full and not is_empty
-                self._changed.notify_all()
-            if is_done and is_empty:
-                self.log_left_out()
+            self._step()
+
+    def _step(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            chunk = b"".join(self._waiting)
+            self._waiting.clear()
+        is_done, lines = self._pass_on(chunk), chunk.count(b"\n")
+        with self._changed:
+            self._size -= len(chunk)
+            self._lines -= lines
+            self._left_out += 0 if is_done else lines
+            is_empty = not self._size
+            self._is_full = self._is_full and not is_empty
+            self._changed.notify_all()
+        if is_done and is_empty:
+            self.log_left_out()
 
     def _pass_on(self, chunk: bytes) -> bool:
         rest = memoryview(chunk)
@@ -127,6 +164,28 @@ class _Queue(io.RawIOBase):
         return True
 
 
+def _copied(number: int) -> int:
+    """Return a new number of a file that is open; the same where no more files can be opened."""
+    os.fstat(number)
+    try:
+        return os.dup(number)
+    except OSError:
+        return number
+
+
+class _Text(io.TextIOWrapper):
+    """The text of a stream for all code of this process. No job can close it, nor take its bytes away."""
+
+    def close(self) -> None:
+        self.buffer.close()
+
+    def detach(self) -> Any:
+        """Return the stream of bytes, which goes on to be that of this text too."""
+        return self.buffer
+
+
+# What `unblock` put into the place of the standard streams, by its name in the module `sys`.
+_own: dict[str, Any] = {}
 _queues: dict[TextIO, tuple[_Queue, TextIO]] = {}
 
 
@@ -150,8 +209,8 @@ def unblocked(stream: Any) -> Any:
             atexit.register(finish)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_be_direct)
-        text = io.TextIOWrapper(
-            queue,  # type: ignore[type-var]
+        text = _Text(
+            queue,  # type: ignore[arg-type]
             encoding=stream.encoding,
             errors="backslashreplace",
             newline=None if os.name == "nt" else "",
@@ -163,11 +222,39 @@ def unblocked(stream: Any) -> Any:
 
 def unblock() -> None:
     """Let all that this process writes to its standard output and standard error block nobody from now on."""
-    sys.stdout, sys.stderr = unblocked(sys.stdout), unblocked(sys.stderr)
+    for name in ("stdout", "stderr"):
+        stream = unblocked(getattr(sys, name))
+        setattr(sys, name, stream)
+        if stream is not None:
+            _own[name] = stream
+
+
+def put_back(*needed: str) -> list[str]:
+    """Undo that a job has put something that cannot be written to in the place of what `unblock` put there.
+
+    What can be written to stays, such as by `contextlib.redirect_stdout`, if it has the methods `needed`
+    besides. Returns what was put back.
+    """
+    done = []
+    for name, own in _own.items():
+        if getattr(sys, name, None) is not own and not _has(getattr(sys, name, None), "write", *needed):
+            setattr(sys, name, own)
+            done.append(f"sys.{name}")
+    return done
+
+
+def _has(stream: Any, *methods: str) -> bool:
+    try:
+        return all(callable(getattr(stream, it)) for it in methods) and not getattr(stream, "closed", False)
+    except Exception:
+        # There is no such thing, or it is code of a job.
+        return False
 
 
 def finish(patience: float = _PATIENCE) -> None:
     """Wait at the end of the process until all is written, for some seconds at most."""
+    # Python itself calls this at its end.
+    put_back("flush")
     # The last one to be waited for is standard error, to which the number of lines left out is logged.
     for queue, _text in _in_order(_queues.values()):
         queue.finish(patience)

@@ -52,6 +52,7 @@ scheduler.add_job(shouts, "interval", seconds=0.5, id="shouts")
 scheduler.add_job(counts, "interval", seconds=0.2, id="counts")
 """
 IMPORTS = "from app.services.my_tasks import counts, shouts, talks\n"
+IMPORTS_OF_ONE = "from app.services.my_tasks import shouts\n"
 
 
 @pytest.fixture
@@ -185,3 +186,16 @@ def test_a_command_whose_remark_cannot_be_written_answers_all_the_same(
     done = app.shell(f"app plan --limit 1 --json {redirection}")
     assert done.returncode == 0
     assert len(json.loads(done.stdout)) == 1
+
+
+@pytest.mark.parametrize("say", ["logger.info(text)", "print(text)", "print(text, file=sys.stderr)"])
+def test_a_line_longer_than_what_may_wait_silences_nothing(app: Application, say: str) -> None:
+    app.tasks(
+        f"import sys\nfrom loguru import logger\n\ndef shouts():\n    text = 'y' * 1_200_000\n    {say}\n"
+    )
+    app.schedule('scheduler.add_job(shouts, "interval", seconds=0.5, id="shouts")', IMPORTS_OF_ONE)
+    with app.running() as process:
+        app.records(3, "succeeded")
+        process.says("y" * 1_200_000)
+    assert process.log().splitlines()[-1].endswith(" stopped")
+    assert "stopping" in process.log()

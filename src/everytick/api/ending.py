@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from everytick import standard_streams
@@ -22,8 +23,11 @@ def end(code: int) -> None:
     """End the process at once, and the processes that jobs have begun by `multiprocessing`."""
     end_of_children(_children())
     logger.complete()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    standard_streams.put_back("flush")
+    for stream in (sys.stdout, sys.stderr):
+        # A job may have put there whatever it likes.
+        with suppress(Exception):
+            stream.flush()
     standard_streams.finish()
     system.end_process(code)
 

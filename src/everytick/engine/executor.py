@@ -17,7 +17,7 @@ from everytick.model.functions import check_that_it_ran, is_awaitable
 from everytick.model.job import Job
 from everytick.system import end_child, system
 
-from . import capture
+from . import capture, repair
 from .tasks import RunTask
 
 
@@ -52,6 +52,7 @@ class Calls:
         assert isinstance(task, RunTask)
         self._tasks[run_id] = task
         on_thread = functools.partial(self._on_thread, run_id)
+        repair.put_back("before this run")
         try:
             if limit is None:
                 return await call_function(job, on_thread)
@@ -59,6 +60,7 @@ class Calls:
                 return await call_function(job, on_thread)
         finally:
             del self._tasks[run_id]
+            repair.put_back("by the end of this run")
             capture.end(token)
 
     def thread(self, run_id: int) -> Future[Any] | None:

@@ -30,6 +30,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
+from .repair import let_no_log_line_raise
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -156,6 +157,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
+        let_no_log_line_raise()
         free_children_of_jobs(current_run)
         self._runner.admission.begin()
         self._take_over_now(self._registration.claims)

@@ -1,0 +1,48 @@
+"""Puts back what all code of the process shares where a job has made it unusable (R12)."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+from everytick import standard_streams
+from loguru import logger
+from loguru._error_interceptor import ErrorInterceptor
+
+
+def put_back(when: str) -> None:
+    """Put back what is unusable, and log it; `when` says since when it may be so.
+
+    That is whose run it was most often, and certainly if no other run was under way.
+    """
+    for name in [*standard_streams.put_back(), *_hooks()]:
+        logger.error("{} was put back: {} a job had made it unusable for all code of the process", name, when)
+
+
+def _hooks() -> Iterator[str]:
+    # Without them Python starts no more threads.
+    for module, usual in ((sys, sys.__excepthook__), (threading, threading.__excepthook__)):
+        if getattr(module, "excepthook", None) is None:
+            module.excepthook = usual  # type: ignore[attr-defined]
+            yield f"{module.__name__}.excepthook"
+
+
+def let_no_log_line_raise() -> None:
+    """Let a line of the log that cannot be written be no error of who logs it.
+
+    Loguru tells of it on standard error, and raises where a job has closed or replaced that.
+    """
+    usual: Callable[..., None] = ErrorInterceptor.print
+    if hasattr(usual, "__wrapped__"):
+        return
+
+    @wraps(usual)
+    def tell(*about: Any, **more: Any) -> None:
+        with suppress(Exception):
+            usual(*about, **more)
+
+    ErrorInterceptor.print = tell  # type: ignore[method-assign]
