@@ -259,6 +259,7 @@ class Process:
     def _declared_now(self, job: Job, found: Registration) -> None:
         if job.id in found.watermarks:
             self._clock.declare(job, found.watermarks[job.id])
+        self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
         self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
 
