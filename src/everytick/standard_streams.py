@@ -65,6 +65,8 @@ class _Queue(io.RawIOBase):
     def write(self, given: bytes) -> int:  # type: ignore[override]
         """Take bytes; never blocks."""
         chunk = bytes(given)
+        if not chunk:
+            return 0
         if self._is_direct or not self._has_thread():
             self._pass_on(chunk)
             return len(chunk)
