@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 # Each record of the standard library's logging has these attributes; the others came with `extra=`. The last
 # is of uvicorn: its message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
+
+# Before each line that goes on with a message, and before those of a traceback.
+_INDENT = "    "
 
 
 def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
@@ -85,9 +89,6 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
 
 def _line(record: Record) -> str:
     capture.prepare(record)
-    if (record["name"] or "").startswith("everytick."):
-        # Names of jobs and errors come from elsewhere, and must not steer a terminal.
-        record["message"] = without_control(record["message"])
     for name in ("job", "tick"):
         if isinstance(record["extra"].get(name), str):
             record["extra"][name] = one_line(record["extra"][name])
@@ -102,10 +103,23 @@ def _line(record: Record) -> str:
             run += " <yellow>attempt {extra[attempt]}</yellow>"
     # Loguru's colour of INFO is bold: where nearly all lines are, nothing stands out.
     begin, end = ("", "") if record["level"].name == "INFO" else ("<level>", "</level>")
+    # A message that is shown as it was written keeps the colours that its writer gave it.
+    said = _shown(record["message"])
+    message = "{message}" if said == record["message"] else capture.in_template(said)
+    trace = _shown(f"\n{capture.trace_of(record)}".rstrip())
     return (
         f"<dim>{capture.TIME_OF_LINE}</dim> {begin}{{level: <8}}{end}"
-        f"{run} {begin}{{message}}{end}\n{capture.in_template(capture.trace_of(record))}"
+        f"{run} {begin}{message}{end}{capture.in_template(trace)}\n"
     )
+
+
+def _shown(text: str) -> str:
+    """Return a message or a traceback as people get it.
+
+    Names of jobs and errors come from elsewhere: they must not steer a terminal, and none of their lines may
+    look like a line of the log.
+    """
+    return re.sub(r"\n(?=[^\n])", f"\n{_INDENT}", without_control(text.replace("\r\n", "\n")))
 
 
 def _as_json(message: Message) -> str:

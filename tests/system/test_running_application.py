@@ -206,6 +206,10 @@ def test_commands_work_before_the_first_run(app: Application) -> None:
 @pytest.mark.full
 def test_plan_lists_what_is_due_in_the_schedulers_zone(app: Application) -> None:
     app.environment["SCHEDULER_TIMEZONE"] = "Europe/Berlin"
+    app.schedule(
+        'scheduler.add_job(print, "cron", hour=9, id="daily_report")\n'
+        'scheduler.add_job(print, "cron", day_of_week="sun", hour=2, id="weekly_backup")',
+    )
     rows = app.json("plan", "--from", "2026-03-29", "--to", "2026-03-30")
     assert {"job_id": "daily_report", "tick": "2026-03-29T07:00:00+00:00", "note": ""} in rows
     [backup] = [row for row in rows if row["job_id"] == "weekly_backup"]

@@ -21,7 +21,8 @@ UNTIL = 178
 AWAY = "error: the ledger data/ledger.db cannot be used: database is locked"
 CUT = "stopped; 1 run(s) had to be cut, or could not be recorded"
 PLANNED = (
-    "09:00 ERROR flaky failed\nTraceback (most recent call last):\nRuntimeError: as planned\n2026-11-23 x"
+    "09:00 ERROR flaky failed\n    Traceback (most recent call last):\n    RuntimeError: as planned\n"
+    "2026-11-23 x"
 )
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from everytick.model import ticks
@@ -186,8 +187,8 @@ def test_tracebacks_begin_with_the_user_s_own_frames(app: Application) -> None:
     for run in app.runs("--failed"):
         assert f'File "{app.tasks_file}"' in run["traceback"]
         assert begins_elsewhere(run["traceback"], app) == []
-        # The run's own page and the log have the very same.
-        assert run["traceback"].rstrip("\n") in log
+        # The run's own page and the log have the very same, in the log indented.
+        assert indent(run["traceback"].rstrip("\n"), "    ") in log
     assert begins_elsewhere(log, app) == []
     assert "everytick/engine" not in log.partition("Traceback")[2]
 
@@ -224,7 +225,7 @@ def test_a_log_call_that_is_wrong_is_told_and_fails_no_run(app: Application, log
     place = re.escape(str(app.tasks_file))
     for number, why in ((6, "%d format: a real number is required, not str"), (7, "no text")):
         assert re.search(rf"a log message cannot be shown: {why} \({place}:{number}\)", log), log
-    assert re.search(r"here(\n|\\n)Stack \(most recent call last\):", log), log
+    assert re.search(r"here(\n    |\\n)Stack \(most recent call last\):", log), log
 
 
 # --- JSON

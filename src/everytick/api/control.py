@@ -27,7 +27,7 @@ from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
-from everytick.text.wording import is_storable, no_job
+from everytick.text.wording import is_storable, no_job, not_for_requests
 from loguru import logger
 
 from .changes import CHANGEABLE, instead
@@ -385,8 +385,10 @@ def _added(connection: Connection, job_id: str) -> AddedRow:
 
 
 def _existing(connection: Connection, job_id: Any) -> JobState:
-    if not isinstance(job_id, str) or not is_storable(job_id):
+    if not isinstance(job_id, str):
         raise NoSuchJobError(no_job(job_id, ()))
+    if not is_storable(job_id):
+        raise NoSuchJobError(not_for_requests(job_id))
     state = pauses.read(connection, job_id)
     if state is None or state.removed is not None:
         known = pauses.read_every(connection)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from everytick.api.client import SchedulerClient
+    from everytick.read.known_job import KnownJob
     from everytick.read.schemas import RunOutline
     from rich.text import Text
 
@@ -53,11 +54,10 @@ class How:
 def pause_jobs(client: SchedulerClient, patterns: Sequence[str], until: datetime | None, how: How) -> None:
     """Pause the jobs that patterns mean; those that are paused already if they get a note or an end."""
     from everytick.model import ticks
-    from everytick.read.chosen import chosen_jobs
     from everytick.text.instants import from_now
 
     now = ticks.now()
-    jobs = chosen_jobs(client.ledger, patterns)
+    jobs = _chosen_jobs(client, patterns)
     others = jobs if until or how.note else [job for job in jobs if not job.paused]
 
     def act(job_id: str) -> str:
@@ -86,12 +86,11 @@ def pause_jobs(client: SchedulerClient, patterns: Sequence[str], until: datetime
 
 def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> None:
     """Resume those of the jobs that patterns mean which are paused."""
-    from everytick.read.chosen import chosen_jobs
     from everytick.read.resuming import preview_of
     from everytick.text.instants import dated
 
     zone = client.timezone
-    paused = [job for job in chosen_jobs(client.ledger, patterns) if job.paused]
+    paused = [job for job in _chosen_jobs(client, patterns) if job.paused]
     shown = [(job, preview_of(job)) for job in paused]
 
     def act(job_id: str) -> str:
@@ -142,6 +141,18 @@ def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -
 
     _preview_runs(rows, client.timezone, "to be cancelled")
     _of_runs("Cancel", rows, "", act, how)
+
+
+def _chosen_jobs(client: SchedulerClient, patterns: Sequence[str]) -> list[KnownJob]:
+    """Return the jobs that patterns mean, without those of which nothing can be asked: these are told of."""
+    from everytick.read.chosen import chosen_jobs
+    from everytick.text.wording import is_storable, not_for_requests
+
+    jobs = chosen_jobs(client.ledger, patterns)
+    for job in jobs:
+        if not is_storable(job.id):
+            print_aside(f"left out: {not_for_requests(job.id)}")
+    return [job for job in jobs if is_storable(job.id)]
 
 
 def _at_most(rows: Sequence[RunOutline]) -> Sequence[RunOutline]:

@@ -25,6 +25,10 @@ _READABLE = 24
 # and before more than every fifth id has a line of its own, or one that is no longer than this.
 _USUAL = 20
 
+# The longest id that a job can be given. A longer one was written into the ledger by hand, and would make
+# each row as wide. JSON has it whole.
+_WIDEST = 500
+
 
 @dataclass(frozen=True)
 class Column:
@@ -70,7 +74,8 @@ def print_table(
         title: a sentence above them.
         columns: the columns; one that is no `Column` is bent between its words.
         rows: the cells.
-        wide: each row is one line with all that there is, however long that gets.
+        wide: each row is one line with all that there is, however long that gets; but for the last column
+            no cell is longer than 500 characters.
         aside: print to standard error, as a remark beside the answer.
     """
     from rich.text import Text
@@ -84,6 +89,9 @@ def print_table(
         for row in rows
     ]
     laid = [_Laid(column, [row[place] for row in cells]) for place, column in enumerate(named)]
+    for it in laid:
+        if _is_whole(it.column) or (wide and it is not laid[-1]):
+            _bound(it.cells)
     room = None if wide else terminal.width
     kept = _measured(laid, room)
     for row in [*_head(kept, wide=wide), *zip(*(it.cells for it in kept), strict=True)]:
@@ -145,8 +153,20 @@ def print_sentence(
         terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
 
 
+def _is_whole(column: Column) -> bool:
+    return column.is_whole or column.is_id
+
+
 def _is_one_line(column: Column) -> bool:
-    return column.is_whole or column.is_id or column.least is not None
+    return _is_whole(column) or column.least is not None
+
+
+def _bound(cells: list[Text]) -> None:
+    end = "…" if can_show("…") else "..."
+    for cell in cells:
+        if len(cell.plain) > _WIDEST:
+            cell.right_crop(len(cell.plain) - _WIDEST + len(end))
+            cell.append(end)
 
 
 def _text(cell: str | Text, column: Column, *, in_one_line: bool) -> Text:
@@ -243,7 +263,7 @@ def _parts(cell: Text, it: _Laid, terminal: Console) -> list[Text]:
     """Return the lines of a cell."""
     if it.column.least is not None:
         return [shortened(cell, it.width)]
-    if it.column.is_whole or it.column.is_id:
+    if _is_whole(it.column):
         return [cell]
     return list(cell.wrap(terminal, it.width))
 

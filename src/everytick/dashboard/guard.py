@@ -32,7 +32,10 @@ NAME_HEADER = "x-scheduler-who"
 
 # The dashboard's own, one by one: a route of the user's below `/health/` or `/static/` is none of them.
 _FILES = (file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
-_OPEN = frozenset([LOGIN, "/health/live", "/health/ready", *(f"/static/{name}" for name in _FILES)])
+_OPEN = frozenset([LOGIN, *(f"/static/{name}" for name in _FILES)])
+# A supervisor asks them by any address, such as that of a pod, and without a Host header. They tell of
+# nothing but health, so nothing is checked before them: neither the name nor who asks.
+_PROBES = frozenset(["/health/live", "/health/ready"])
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 # Scripts, styles and pictures are files of ours: what a job's name or error says is never one of them.
@@ -92,6 +95,9 @@ class Guard:
 
         try:
             request = Request(scope, receive)
+            if path_of(request) in _PROBES and request.method in _SAFE:
+                await self._answer(self._app, request, receive, send_safely)
+                return
             self._check_host(request.headers)
             body = b""
             if request.method not in _SAFE:
@@ -190,7 +196,10 @@ class Guard:
 
     def _check_act(self, request: Request, visitor: Visitor, body: bytes) -> None:
         if visitor.session and not self._authenticator.proves(visitor, _csrf_token(request, body)):
-            raise Problem(403, "this did not come from a page of the dashboard: load the page again")
+            how = "load the page again"
+            if visitor.is_known and is_for_programs(request):
+                how = "a program sends `Authorization: Bearer ...` and no cookie"
+            raise Problem(403, f"this did not come from a page of the dashboard: {how}")
         if not visitor.may_act and path_of(request) != LOGOUT:
             how = "that takes another role" if visitor.is_known else "that takes the other token"
             raise Problem(403, f"you may look but not act: {how}")

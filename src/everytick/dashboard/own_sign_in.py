@@ -9,6 +9,7 @@ from everytick.errors import ConfigurationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from .addresses import path_of
 from .authentication import Visitor, visible_name
 
 # `("Ann", "all")` may act, `("Bob", "read")` may look, None is let in nowhere.
@@ -34,7 +35,15 @@ async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visi
         right = "a name and 'all' or 'read', such as ('Ann', 'all'), or None"
         raise ConfigurationError(f"sign_in returned {found!r:.200}: it must return {right}")
     name = visible_name(str(found[0]))
-    # No browser sends that by itself, for the page of another site: it needs no CSRF token.
-    is_program = request.headers.get("authorization", "").lower().startswith("bearer ")
-    session = "" if is_program else f"{found[1]}:{name}"
+    session = "" if _is_program(request) else f"{found[1]}:{name}"
     return Visitor(name, address, found[1] == "all", session, is_known=True)
+
+
+def _is_program(request: Request) -> bool:
+    """Return whether a request to the API has credentials that no browser adds by itself, and no others.
+
+    It needs no CSRF token then. The header alone shows nothing: beside a cookie, it may be the cookie by
+    which the application knows who asks.
+    """
+    has_token = request.headers.get("authorization", "").lower().startswith("bearer ")
+    return has_token and "cookie" not in request.headers and path_of(request).startswith("/api/")

@@ -120,7 +120,8 @@ class Job:
     where: str
     paused_at_first: bool = False
     startup_delay: int | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
+    # It may hold the address of `ping`, which is not shown; `options` has all else of it.
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     added: bool = False
     renamed_from: str | None = None
     owner: Any = field(default=None, repr=False, compare=False)

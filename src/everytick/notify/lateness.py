@@ -17,13 +17,14 @@ from everytick.store.connections import Connection
 from everytick.store.records import JobState, settled_until
 from everytick.system import system
 
-# By scheduler_runs_waiting and scheduler_runs_held.
+# By scheduler_runs_waiting and scheduler_runs_held. To group by the column itself, SQLite would rather walk
+# through all runs in the order of their jobs.
 _LIST_NOT_BEGUN = """
-SELECT job_id, min(due_us) FROM scheduler_runs
-WHERE state IN ('queued', 'retrying') AND due_us <= :now GROUP BY job_id
+SELECT min(job_id), min(due_us) FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND due_us <= :now GROUP BY job_id || ''
 UNION ALL
-SELECT job_id, min(due_us) FROM scheduler_runs
-WHERE state IN ('claimed', 'running') AND state = 'claimed' AND due_us <= :now GROUP BY job_id
+SELECT min(job_id), min(due_us) FROM scheduler_runs
+WHERE state IN ('claimed', 'running') AND state = 'claimed' AND due_us <= :now GROUP BY job_id || ''
 """
 
 # Whether a run of a job has begun since an instant at which one was due. By the unique index of job and tick.

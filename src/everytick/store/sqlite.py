@@ -205,16 +205,15 @@ class SqliteLedger(Ledger):
         return "is held by another program"
 
     def _make_place(self) -> None:
+        what = f"the ledger's folder {self.folder} cannot be made"
         try:
             # For this user alone: who writes the ledger decides what runs. SQLite gives the files beside it
             # the same rights. A folder and a file that are there keep theirs.
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            what = f"the ledger {self.path} {'is not writable' if self.path.exists() else 'cannot be made'}"
             self.path.touch(mode=0o600)
         except OSError as problem:
-            raise LedgerError(
-                f"the ledger's folder {self.folder} cannot be made: {problem.strerror}"
-                f" (set {VARIABLE} to another place)"
-            ) from None
+            raise LedgerError(f"{what}: {problem.strerror} (set {VARIABLE} to another place)") from None
 
     def _inspect(self) -> str | None:
         with closing(self.connect(read_only=True)) as connection:

@@ -74,7 +74,10 @@ class Metrics(Collector):
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format. A ledger that cannot be read is a metric, too."""
-        return generate_latest(self._registry)
+        text = generate_latest(self._registry).decode()
+        # A file takes any text as an id, and people look at metrics at a terminal. Few lines are odd.
+        lines = [line if line.isprintable() else _written_out(line) for line in text.split("\n")]
+        return "\n".join(lines).encode()
 
     def describe(self) -> Iterable[Metric]:
         """Tell nothing in advance: registering must not read the ledger."""
@@ -180,6 +183,11 @@ class Metrics(Collector):
             for label, instant in sorted(newest.items()):
                 gauge.add_metric([label], instant / ticks.SECOND)
         yield from (ended, followed, lateness, duration, success, lost)
+
+
+def _written_out(line: str) -> str:
+    """Return a line without what would steer a terminal; Prometheus reads two backslashes as one."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1].replace("\\", "\\\\") for c in line)
 
 
 def _of_health(found: health.Health, *, readable: bool) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -59,7 +60,12 @@ def without_control(text: str) -> str:
     """Return text, perhaps of several lines, in which what would steer a terminal is written out."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or _is_harmless(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_harmless(c: str) -> bool:
+    # Blanks of all widths, and what joins signs to one, as in Persian or in an emoji of a family.
+    return c in "\n\t\u200c\u200d" or unicodedata.category(c) == "Zs"
 
 
 def cut_in_the_middle(text: str, length: int) -> str:
@@ -92,6 +98,11 @@ def not_a_run(text: str) -> str:
 def no_run(run_id: int) -> str:
     """Return the sentence for the number of a run that there is not."""
     return f"there is no run {run_id}: the command runs lists those that are kept"
+
+
+def not_for_requests(job_id: str) -> str:
+    """Return the sentence for an id that is not storable: a row may have it that was written by hand."""
+    return f"nothing can be asked of a job with the id {job_id!r}: it has NUL or half a character in it"
 
 
 def no_job(job_id: object, known: Iterable[str], where: str = "") -> str:

@@ -54,6 +54,16 @@ async def test_an_id_that_is_taken_is_refused_unless_it_is_to_be_replaced(
         assert (job.args, job.trigger) == ((5,), "interval[2:00:00]")
 
 
+async def test_a_job_does_not_show_the_address_of_its_ping(scheduler: AsyncIOScheduler) -> None:
+    address = "https://hc.example/secret"
+    scheduler.add_job(added_tasks.note, "interval", hours=1, id="code", ping=address)
+    async with scheduler:
+        scheduler.add_job(added_tasks.note, "interval", hours=1, id="mine", ping=address, retries=2)
+        for job in scheduler.get_jobs():
+            assert "secret" not in f"{job!r} {job} {job.options}"
+        assert "retries=2" in repr(scheduler.get_job("mine"))
+
+
 async def test_a_removed_job_never_runs_again_and_its_history_stays(scheduler: AsyncIOScheduler) -> None:
     async with scheduler:
         job = scheduler.add_job(added_tasks.note, "interval", seconds=0.1, id="job")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
@@ -103,6 +105,18 @@ def test_jobs_are_paused_and_resumed_by_pattern(jobs: AsyncIOScheduler) -> None:
         ("resume", None),
         ("pause", "the shop is closed"),
     ]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_row_whose_id_nobody_can_ask_for_is_left_out_and_named(jobs: AsyncIOScheduler, verb: str) -> None:
+    if verb == "resume":
+        call(jobs, "pause", "*", "--yes")
+    with closing(sqlite3.connect(jobs.ledger.path)) as connection, connection:
+        connection.execute("UPDATE scheduler_jobs SET job_id = ? WHERE job_id = 'report'", ["a\0b"])
+    done = call(jobs, verb, "*", "--yes")
+    assert (done.exit_code, done.stdout) == (0, f"{verb.removesuffix('e')}ed: 4 jobs\n")
+    assert "left out: nothing can be asked of a job with the id 'a\\x00b': it has NUL" in done.stderr
+    assert f"4 jobs to be {verb.removesuffix('e')}ed" in done.stderr
 
 
 def test_a_no_changes_nothing(jobs: AsyncIOScheduler) -> None:

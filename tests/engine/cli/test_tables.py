@@ -63,6 +63,24 @@ def test_a_wide_table_has_all_of_it_in_one_line_a_row(
     ]
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_one_huge_id_leaves_the_other_rows_readable(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch, wide: bool
+) -> None:
+    huge, *_, usual = printed(capsys, columns, 60, ["x" * 200_000, "1.5", "E"], ["a", "2", ERROR], wide=wide)
+    assert huge.startswith("x" * 499 + "…")
+    assert len(huge) < 600
+    assert usual.split()[0] == "a"
+    assert len(usual) < 700
+
+
+def test_the_longest_id_that_there_can_be_is_whole(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    [line] = printed(capsys, columns, 60, ["x" * 500, "1.5", ERROR], wide=True)
+    assert line == f"{'x' * 500}  1.5      {ERROR}"
+
+
 def test_what_would_steer_the_terminal_is_written_out_and_a_terminal_without_signs_gets_dots(
     capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
 ) -> None:

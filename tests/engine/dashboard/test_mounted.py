@@ -103,6 +103,26 @@ async def test_the_application_says_who_asks_and_what_they_may(
         assert (entry["who"], entry["action"]) == ("dashboard: Ann (127.0.0.1)", "pause")
 
 
+async def test_each_page_leads_to_places_below_its_own_path_alone(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly", args=["an argument"], max_instances=7)
+    async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        for path in ("/", "/jobs", "/job?id=hourly", "/runs", "/running", "/coming", "/audit"):
+            page = (await ann.get(f"/scheduler{path}")).text
+            found = re.findall(r'(?:href|src|action|formaction|hx-post)="([^"]*)"', page)
+            assert len(found) > 8
+            assert [it for it in found if not it.startswith(("/scheduler/", "#"))] == [], path
+        old = await ann.get("/scheduler/?q=hour")
+        assert old.headers["location"] == "/scheduler/jobs?q=hour"
+        # The process that serves it has loaded the code.
+        job = (await ann.get("/scheduler/job?id=hourly")).text
+        assert "an argument" in job
+        assert (await ann.get("/scheduler/api/v1/jobs/hourly")).json()["options"]["max_instances"] == 7
+        # Without JavaScript the proof is in the form.
+        form = {"job_id": "hourly", "csrf_token": csrf_in(job)}
+        answer = await ann.post("/scheduler/do/pause", data=form, headers={"Referer": "http://shop/"})
+        assert (answer.status_code, "hourly is paused." in answer.text) == (200, True), answer.text
+
+
 async def test_what_comes_from_elsewhere_does_nothing_though_the_application_knows_who_asks(
     scheduler: AsyncIOScheduler,
 ) -> None:
@@ -137,6 +157,43 @@ async def test_a_program_that_the_application_knows_by_a_token_needs_no_page(
     assert entry["who"] == "api: Ann (127.0.0.1)"
 
 
+def by_cookie_or_token(request: Request) -> tuple[str, str] | None:
+    is_known = request.cookies.get("user") or request.headers.get("authorization") == "Bearer of the shop"
+    return ("Ann", "all") if is_known else None
+
+
+@pytest.mark.parametrize("authorization", ["Bearer junk", "bearer junk", "Bearer of the shop", "Basic eDp5"])
+async def test_a_header_beside_the_cookie_does_not_stand_in_for_the_proof(
+    scheduler: AsyncIOScheduler, authorization: str
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    cookie = {"Cookie": "user=ann", "Authorization": authorization}
+    async with scheduler, browser(shop(scheduler, by_cookie_or_token), **cookie) as ann:
+        for headers in ({}, SAME_ORIGIN, {"X-Scheduler-Who": "Ann"}):
+            answer = await ann.post("/scheduler/api/v1/jobs/hourly/pause", json={}, headers=headers)
+            assert (answer.status_code, "no cookie" in answer.json()["error"]) == (403, True)
+            answer = await ann.post("/scheduler/do/pause", data={"job_id": "hourly"}, headers=headers)
+            assert answer.status_code == 403
+        assert scheduler.paused_jobs() == set()
+        proof = {"X-CSRF-Token": csrf_in((await ann.get("/scheduler/job?id=hourly")).text)}
+        answer = await ann.post("/scheduler/api/v1/jobs/hourly/pause", json={}, headers=proof)
+        assert answer.status_code == 200
+
+
+async def test_a_form_needs_its_proof_from_a_program_too(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    program = browser(shop(scheduler, by_cookie_or_token), Authorization="Bearer of the shop")
+    async with scheduler, program:
+        answer = await program.post("/scheduler/do/pause", data={"job_id": "hourly"})
+        assert answer.status_code == 403
+        assert scheduler.paused_jobs() == set()
+        headers = {"Origin": "http://evil.example"}
+        answer = await program.post("/scheduler/api/v1/jobs/hourly/pause", json={}, headers=headers)
+        assert answer.status_code == 403
+        answer = await program.post("/scheduler/api/v1/jobs/hourly/pause", json={}, headers=SAME_ORIGIN)
+        assert answer.status_code == 200
+
+
 async def test_a_sign_in_may_lead_to_the_page_of_the_application(scheduler: AsyncIOScheduler) -> None:
     def sign_in(request: Request) -> None:
         raise HTTPException(303, headers={"Location": "/sign-in"})
@@ -163,6 +220,30 @@ async def test_names_that_are_set_are_the_only_ones(
     async with scheduler, browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
         assert (await ann.get("/scheduler/")).status_code == 421
         assert (await ann.get("/scheduler/", headers={"Host": "admin.example:8000"})).status_code == 200
+
+
+@pytest.mark.parametrize("probe", ["/health/live", "/health/ready"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8787", "10.42.0.7:8787", "", "evil.example"])
+async def test_probes_are_answered_by_any_address_where_names_are_set(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch, probe: str, host: str
+) -> None:
+    chosen = DashboardSettings(scheduler_dashboard_names="admin.example", scheduler_dashboard_host="0.0.0.0")
+    monkeypatch.setattr(mounted, "dashboard_settings", lambda: chosen)
+    async with scheduler, browser(shop(scheduler, by_header), Host=host) as supervisor:
+        for method in ("GET", "HEAD"):
+            assert (await supervisor.request(method, f"/scheduler{probe}")).status_code in (200, 503), method
+        # All else is refused as ever.
+        assert (await supervisor.post(f"/scheduler{probe}")).status_code == 421
+        for path in ("/", "/metrics", "/login", "/health/", "/health/live/more", "/api/v1/jobs"):
+            assert (await supervisor.get(f"/scheduler{path}")).status_code == 421, path
+
+
+async def test_probes_do_not_ask_the_sign_in_of_the_application(scheduler: AsyncIOScheduler) -> None:
+    def sign_in(request: Request) -> None:
+        raise HTTPException(303, headers={"Location": "/sign-in"})
+
+    async with scheduler, browser(shop(scheduler, sign_in)) as supervisor:
+        assert (await supervisor.get("/scheduler/health/live")).json() == {"live": True}
 
 
 async def test_a_stream_of_events_ends_soon_so_that_the_server_can_stop(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
+from everytick import LedgerError
 from everytick.doctor.storage import examine_file
 from everytick.store.opening import ledger_at
 from everytick.store.sqlite import SqliteLedger
@@ -32,6 +34,24 @@ def test_a_new_ledger_is_its_users_alone(tmp_path: Path) -> None:
             assert {rights(tmp_path / "data" / name) for name in files} == {"0o600"}
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_ledger_that_cannot_be_written_is_named_and_not_its_folder_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    path = tmp_path / "ledger.db"
+    if is_there:
+        path.touch()
+    # As on a file system that is mounted read-only.
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(LedgerError) as refused:
+        ledger_at(f"sqlite:///{path}").prepare()
+    what = "is not writable" if is_there else "cannot be made"
+    assert str(refused.value).startswith(f"the ledger {path} {what}: Read-only file system (set ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")

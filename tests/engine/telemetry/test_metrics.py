@@ -37,6 +37,17 @@ async def quiet(scheduler: AsyncIOScheduler) -> AsyncIOScheduler:
     return scheduler
 
 
+async def test_ids_that_would_steer_a_terminal_are_written_out(quiet: AsyncIOScheduler) -> None:
+    with closing(sqlite3.connect(quiet.ledger.path)) as connection, connection:
+        job_id = "a\x1b[2J\x07\r\x00\u202e\x85b\\"
+        connection.execute("UPDATE scheduler_jobs SET job_id = ?", [job_id])
+    text = Metrics(quiet.ledger).exposition().decode()
+    assert all(line.isprintable() for line in text.split("\n"))
+    # Prometheus reads two backslashes as one.
+    named = {label[0] for name, label in samples(text) if name == "scheduler_job_paused"}
+    assert named == {"a\\x1b[2J\\x07\\r\\x00\\u202e\\x85b\\"}
+
+
 @pytest.mark.full
 async def test_what_runs_fails_and_waits_is_counted_as_it_is(scheduler: AsyncIOScheduler) -> None:
     gate = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 
 import httpx
 import pytest
@@ -152,6 +153,16 @@ def test_a_foreign_name_that_points_here_is_refused(site: Site) -> None:
             assert answer.status_code in (400, 421), (host, path)
     for host in (f"localhost:{site.port}", f"127.0.0.1:{site.port}", "LOCALHOST", f"[::1]:{site.port}"):
         assert httpx.get(f"{site.base}/login", headers={"Host": host}).status_code == 200
+
+
+def test_probes_are_answered_under_any_name_and_without_one(site: Site) -> None:
+    for path in ("/health/live", "/health/ready"):
+        for host in ("10.42.0.7:8787", "evil.example", ""):
+            answer = httpx.get(site.base + path, headers={"Host": host}, timeout=10)
+            assert answer.status_code in (200, 503), (host, path)
+        with socket.create_connection(("127.0.0.1", site.port), timeout=10) as raw:
+            raw.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            assert raw.recv(100).split()[1] in (b"200", b"503"), path
 
 
 def test_every_answer_has_the_headers_that_keep_a_browser_safe(site: Site) -> None:

@@ -62,7 +62,7 @@ def errors(history: History, harm: Harm) -> Iterator[Violation]:
     for life in history.lives:
         lines = life.log.splitlines()
         for number, line in enumerate(lines):
-            if line.startswith("Traceback ") and not _planned(lines, number):
+            if line.lstrip().startswith("Traceback ") and not _planned(lines, number):
                 shown = " / ".join(lines[max(0, number - 1) : number + 1])
                 yield Violation(
                     f"process {life.pid} logs an error that nobody planned: {shown}", pid=life.pid
@@ -73,9 +73,12 @@ def errors(history: History, harm: Harm) -> Iterator[Violation]:
 def _planned(lines: list[str], number: int) -> bool:
     """Return whether a traceback is that of a failure that the body meant; a killed one may lack its end."""
     rest = lines[number + 1 :]
+    # Lines of a traceback are indented in the log, others begin with their time.
     length = next((n for n, line in enumerate(rest) if re.match(r"\d{4}-\d\d-\d\d ", line)), None)
     announced = number > 0 and "flaky failed" in lines[number - 1]
-    return announced and (length is None or "RuntimeError: as planned" in rest[:length])
+    return announced and (
+        length is None or "RuntimeError: as planned" in [line.strip() for line in rest[:length]]
+    )
 
 
 def given_up_too_soon(history: History, harm: Harm) -> Iterator[Violation]:
