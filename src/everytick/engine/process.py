@@ -30,7 +30,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
-from .repair import let_no_log_line_raise
+from .repair import aside, let_no_log_line_raise
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -197,7 +197,7 @@ class Process:
             # Not a daemon: the interpreter waits for it.
             system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
-            cut += await system.in_thread(self._close)
+            cut += await aside(self._close)
         self._beacon.end()
         return cut
 
@@ -326,7 +326,11 @@ class Process:
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
-                system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                try:
+                    system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                except RuntimeError:
+                    # No thread can be had. The next pulse tries it again.
+                    self._loading = False
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:
