@@ -186,6 +186,8 @@ class Registration:
     awaited: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
+    # When the process joined, in microseconds UTC.
+    joined: int = 0
 
 
 def is_paused(since: int | None, until: int | None, now: int) -> bool:
