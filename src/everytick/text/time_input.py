@@ -38,8 +38,8 @@ def read_time(text: str, zone: tzinfo, now: int, *, ahead: bool) -> datetime:
     - `now`, to the second
     - `2h`, `1h30m`, `90 s`, `3 days`, `1w`: so long ago, or so long from now if `ahead`. These are lengths: a
       day has 24 hours, whatever the clock does. `2h ago` and `in 2h` are the same wherever they stand.
-    - `05:39`, `05:39:30`: the last time that a clock showed that, or the next time if `ahead`; where the clock
-      is set back it shows some times twice, and the nearer one is meant.
+    - `05:39`, `05:39:30`: the last time that a clock showed that, or the next time if `ahead`; of a time that
+      it shows twice, as in the night in which it is set back, the nearer one.
     - `today`, `yesterday`, `tomorrow`: the beginning of that day; or a time of it: `yesterday 02:30`.
     - `monday`, `mon`, `monday 09:00`: the last one, or the next one if `ahead`.
     - a date with or without a time, see `instants.parse`.

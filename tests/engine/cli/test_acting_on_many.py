@@ -10,10 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import bulk, program
 from everytick.errors import LedgerError
+from everytick.read import chosen
 from typer.testing import CliRunner, Result
 
 from histories import MINUTE, SECOND, ask_json, prepared, run, write
@@ -207,6 +209,36 @@ def test_more_than_anybody_means_are_not_touched(
     done = call(jobs, "retry", "--failed", "--yes")
     assert done.stderr.startswith("only the first 2 are meant: ")
     assert done.stdout == "to be tried again: 2 runs\n"
+
+
+def test_of_more_than_are_meant_the_newest_are_taken_whatever_their_job(
+    jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MOST", 2)
+    # As with more jobs than one question may name.
+    monkeypatch.setattr(chosen, "MOST_IDS", 1)
+    done = call(jobs, "retry", "--failed", "--job", "sync_*", "--json", "--yes")
+    assert [row["run_id"] for row in json.loads(done.stdout)] == [3, 2]
+
+
+def test_the_ledger_is_asked_for_no_more_runs_than_are_meant(jobs: AsyncIOScheduler) -> None:
+    """A server sends all rows of an answer at once, and a ledger may hold millions of failed runs."""
+    asked: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "scheduler_runs.error" in statement:
+            asked.append(statement)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        call(jobs, "retry", "--failed")
+        call(jobs, "retry", "--failed", "--job", "sync_*")
+        call(jobs, "cancel", "sync_*")
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    assert len(asked) == 4
+    assert all("LIMIT" in statement for statement in asked)
+    assert all("job_id || " in statement for statement in asked[1:])
 
 
 def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None:
