@@ -53,7 +53,7 @@ async def act(request: Request, action: str) -> Response:
 
 @dataclass(frozen=True)
 class _Said:
-    """What is told of an action; left: for whom it was refused or not tried, and who stays selected."""
+    """The answer to an action; left: for whom it was refused or not tried, and who stays selected."""
 
     sentence: Markup
     left: Sequence[str | int]
