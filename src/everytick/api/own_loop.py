@@ -19,8 +19,8 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
 from everytick.app import typed
 from everytick.call_site import call_site, fail
-from everytick.engine.context import current_run
-from everytick.engine.process import Process, running_loop
+from everytick.engine.context import current_run, running_loop
+from everytick.engine.process import Process
 from everytick.system import (
     HANGUP_SIGNAL,
     STOP_SIGNALS,
