@@ -30,7 +30,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
-from .repair import let_no_log_line_raise
+from .repair import aside, let_no_log_line_raise
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -196,7 +196,7 @@ class Process:
             # Not a daemon: the interpreter waits for it.
             system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
-            cut += await system.in_thread(self._close)
+            cut += await aside(self._close)
         self._beacon.end()
         return cut
 
@@ -256,6 +256,7 @@ class Process:
     def _declared_now(self, job: Job, found: Registration) -> None:
         if job.id in found.watermarks:
             self._clock.declare(job, found.watermarks[job.id])
+        self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
         self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
 
@@ -337,7 +338,11 @@ class Process:
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
-                system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                try:
+                    system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                except RuntimeError:
+                    # No thread can be had. The next pulse tries it again.
+                    self._loading = False
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:
