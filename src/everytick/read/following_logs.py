@@ -81,7 +81,7 @@ def _added(before: str, now: str) -> str:
     if now.startswith(before):
         return now[len(before) :]
     (dropped, old), (dropped_now, new) = _lines(before), _lines(now)
-    # At least so many of the old lines made room: more, if what was logged at once has several lines.
+    # The numbers are of log records. Each has one line or more, so that as many lines or more made room.
     first = min(dropped_now - dropped, len(old))
     # A line may come again, so that one alone does not tell where the new ones begin.
     for begin in range(max(0, first, len(old) - len(new)), len(old)):
