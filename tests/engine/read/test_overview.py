@@ -210,6 +210,7 @@ async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Le
     assert [(hour["runs"], hour["failed"]) for hour in hours if hour["runs"]] == [(1, 1), (2, 1)]
     shown = page(ledger, "/")
     assert "3 runs in the last day, 2 failed" in shown
+    assert re.findall(r": (\d+ runs?, 1 failed)</title>", shown) == ["1 run, 1 failed", "2 runs, 1 failed"]
     assert len(re.findall(r"<title>from \d\d:00: ", shown)) == 24
     assert re.search(r'<td class="n">2</td><td class="n">1</td>', shown)
 
