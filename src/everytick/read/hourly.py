@@ -68,7 +68,7 @@ class HourlyRuns:
         return found[::-1]
 
     def _forget(self, oldest: int, now: int, present: float) -> None:
-        """Drop hours that are too old, and those that have not ended: they were counted while the clock was ahead."""
+        """Drop hours that are too old, and those to come: they were counted while the clock was ahead."""
         for (begin, end), (_, _, until) in list(self._kept.items()):
             if begin < oldest or end > now or until < present:
                 del self._kept[begin, end]
