@@ -218,7 +218,8 @@ class BackgroundScheduler(_OwnLoop):
         look_until = system.monotonic() + _WATCHERS_SHOW_WITHIN
         while self._is_watcher or system.monotonic() < look_until:
             self._is_watcher = _main_thread_is_in(_WATCHES)
-            if self._is_watcher and self._process is not None and self._process.sees_others:
+            process = self._process
+            if self._is_watcher and process is not None and process.sees_others:
                 logger.info("this process watches files for the development server, which runs the schedule")
                 return
             with suppress(TimeoutError):
