@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -126,6 +127,10 @@ def test_starts_and_stops_that_do_not_fit_are_errors_as_in_apscheduler(
         BackgroundScheduler(zone="UTC")
 
 
+def _first_of(left: list[Any], _scheduler: object) -> Any:
+    return left.pop() if left else None
+
+
 @pytest.mark.parametrize("ask", ["ledger", "get_jobs", "add_job", "remove_job", "shutdown"])
 def test_a_shutdown_on_another_thread_in_the_middle_of_a_call_is_no_internal_error(
     background: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch, ask: str
@@ -141,9 +146,9 @@ def test_a_shutdown_on_another_thread_in_the_middle_of_a_call_is_no_internal_err
     }
     # Whichever look at the process is the first that finds none, the call has an answer or an error in words.
     for looks in range(8):
-        found = iter([background._own_process] * looks)
+        found = [background._own_process] * looks
         with monkeypatch.context() as patch:
-            patch.setattr(Standing, "_process", property(lambda _self, left=found: next(left, None)))
+            patch.setattr(Standing, "_process", property(partial(_first_of, found)))
             with suppress(SchedulerNotRunningError, ScheduleError, LedgerError):
                 calls[ask]()
 
