@@ -53,7 +53,10 @@ async def act(request: Request, action: str) -> Response:
 
 @dataclass(frozen=True)
 class _Said:
-    """What is told of an action; left: for whom it was refused or not tried, and who stays selected."""
+    """The answer to an action.
+
+    left: the jobs or runs for which it was refused or not tried. They stay selected.
+    """
 
     sentence: Markup
     left: Sequence[str | int]
@@ -88,7 +91,7 @@ def _do(actions: Actions, action: str, form: Form) -> _Said:
 
 
 def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> _Said:
-    """Do an action for all that were chosen, until the ledger does not answer; return what to tell of it.
+    """Do an action for all that were chosen, until the ledger does not answer; return the answer.
 
     Raises:
         Problem: it was done for none of them.

@@ -130,14 +130,19 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     if not ledger.exists():
         return []
     with connect_checked(ledger) as connection:
-        rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
-        found = [row for row in rows if wanted.has_error(row.error)]
-        if not found and wanted.job_id is not None:
-            check_job(connection, wanted.job_id)
+        return [shown(row) for row in newest_runs(connection, limit, wanted)]
+
+
+def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
+    """Return the rows of the same, newest first; raise NotFoundError if there never was the job."""
+    rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+    found = [row for row in rows if wanted.has_error(row.error)]
+    if not found and wanted.job_id is not None:
+        check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
     # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
-    return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
+    return sorted(found[:limit], key=_number, reverse=True)
 
 
 def run_row(ledger: Ledger, run_id: int) -> RunRow:
@@ -171,8 +176,10 @@ def count_ended(connection: Connection, state: str, since: int) -> dict[str, int
     By the index scheduler_runs_finished.
     """
     query = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == state)
-    found = connection.execute(query.group_by(_runs.job_id).order_by(_runs.job_id)).all()
-    return {row[0]: row[1] for row in found}
+    query = query.group_by(_runs.job_id).order_by(_runs.job_id)
+    found = connection.execute(query, execution_options=unreadable.unchecked(connection)).all()
+    # An id may be bytes, in a row that cannot be read.
+    return {job_id: number for job_id, number in found if isinstance(job_id, str)}
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
