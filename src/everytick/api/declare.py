@@ -96,9 +96,12 @@ class JobDeclarations:
         """Declare a job, with APScheduler's own arguments and a few more.
 
         Before the start this is a part of the schedule in the code, and so it is in code that calls `start()`
-        and declares below. While running the job is written to the ledger before this returns, and from then
-        on survives restarts and is known to all processes; its function must stand in a module, and its
-        arguments be plain data.
+        and declares below, also much later in that code, such as in the main loop of a program: a job that
+        the next start does not declare again is removed. To add jobs as data there, use a `SchedulerClient`.
+
+        Any other call while running adds data, as in a request, a job or a thread: the job is written to the
+        ledger before this returns, and from then on survives restarts and is known to all processes; its
+        function must stand in a module, and its arguments be plain data.
 
         Args:
             func: a function, a coroutine function, or text `package.module:name`.

@@ -84,7 +84,9 @@ def declared(scheduler: AsyncIOScheduler) -> Declared:
     """Return a schedule's declarations, for modules that must not load the schedule themselves."""
     from everytick.read.known_job import Declared
 
-    return Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
+    # Without those that were added, which a child that was forked would ask the ledger for.
+    jobs = list(scheduler._declared.values())
+    return Declared(jobs, scheduler.defaults, scheduler.settings.allowed_functions)
 
 
 def _made(application: app.Application) -> AsyncIOScheduler:

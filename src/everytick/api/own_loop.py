@@ -212,13 +212,15 @@ class BackgroundScheduler(_OwnLoop):
         """Wait until somebody asks, or until this process turns out to watch files for another one alone.
 
         That is the parent of a development server that reloads changed code: it would go on with the code of
-        its start for ever. It stays until the other is there, whose start is no new one of the schedule then.
+        its start for ever. It leaves when the other has joined: if nobody were there when the other starts,
+        that would count as a new start of the schedule, and startup jobs would run again.
         """
         self._is_watcher = False
         look_until = system.monotonic() + _WATCHERS_SHOW_WITHIN
         while self._is_watcher or system.monotonic() < look_until:
             self._is_watcher = _main_thread_is_in(_WATCHES)
-            if self._is_watcher and self._process is not None and self._process.sees_others:
+            process = self._process
+            if self._is_watcher and process is not None and process.sees_others:
                 logger.info("this process watches files for the development server, which runs the schedule")
                 return
             with suppress(TimeoutError):
@@ -231,7 +233,8 @@ class BackgroundScheduler(_OwnLoop):
             if self.running:
                 self.shutdown()
             self._wait_for_the_end()
-            # What the program does yet, as a function of `atexit` that shuts down, goes on as it can.
+            # Functions of `atexit` that are called later may still use the scheduler: shutdown() does nothing
+            # then, and other calls go through the ledger.
             self._become_client()
 
 

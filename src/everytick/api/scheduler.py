@@ -130,8 +130,9 @@ class AsyncIOScheduler(Standing, DurableOnly):
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
         refuse_former_id_in_use(job, self._declared, self._renamed)
-        if self._process is not None:
-            self._tell_of(job, is_new=job.id in self._process.declare(job).added)
+        process = self._process
+        if process is not None:
+            self._tell_of(job, is_new=job.id in process.declare(job).added)
         self._declared[job.id] = job
         if job.renamed_from is not None:
             self._renamed[job.renamed_from] = job
@@ -148,17 +149,17 @@ class AsyncIOScheduler(Standing, DurableOnly):
         Raises:
             ScheduleError: there is no such job, or it stands in the code of a schedule that runs.
         """
-        if not self._is_declaring():
+        process = self._process
+        if process is None or not self._is_declaring():
             super().remove_job(job_id, jobstore, note=note)
             return
-        assert self._process is not None, "only while running"
         job = self.get_job(job_id)
         if job is not None and job.added:
             super().remove_job(job_id, jobstore, note=note)
             return
         # A job that only an earlier start has declared cannot be taken back: there is no such job yet.
         del self._declared[declared_job(self._declared, job_id).id]
-        self._process.take_back(job_id)
+        process.take_back(job_id)
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
         """Call `callback(event)` for events of `mask`, on a thread that serves nothing else."""
@@ -232,11 +233,12 @@ class AsyncIOScheduler(Standing, DurableOnly):
         `hurry` cuts the grace time short when it is set. Returns the number of runs that were cut. A second
         call waits for the end of the first.
         """
-        if self._process is None:
+        process = self._process
+        if process is None:
             return 0
         self.state = STATE_STOPPED
         if self._draining is None:
-            self._draining = asyncio.ensure_future(self._drain(self._process, hurry, ending))
+            self._draining = asyncio.ensure_future(self._drain(process, hurry, ending))
         return await asyncio.shield(self._draining)
 
     async def _drain(self, process: Process, hurry: asyncio.Event | None, ending: bool) -> int:
@@ -255,10 +257,11 @@ class AsyncIOScheduler(Standing, DurableOnly):
         if self._forget_start_elsewhere():
             # What shuts it down was written for the process that it runs in, as a function of `atexit`.
             return
-        if not self.running or self._process is None:
+        process = self._process
+        if not self.running or process is None:
             raise SchedulerNotRunningError
         # Also from a job's own thread.
-        self._process.call_soon(functools.partial(self.on_shutdown or self._shutdown, wait))
+        process.call_soon(functools.partial(self.on_shutdown or self._shutdown, wait))
 
     def _shutdown(self, wait: bool) -> None:
         hurry = asyncio.Event()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_RUNNING, STATE_STOPPED
 from everytick.call_site import frames_above
 from everytick.engine.process import Process
@@ -25,13 +26,14 @@ from loguru import logger
 from .client import SchedulerClient
 from .control import JobControl
 
-# Says once what a process can do that was forked after the start.
+# Logged once in a process that was forked after the start: what it can do.
 _FORKED = (
     "the schedule runs in the process from which this one was forked; this one adds and changes jobs through"
     " the ledger alone. To run the schedule here, start it after the fork: in gunicorn in post_fork, or"
     " without --preload"
 )
-# Of processes of the engine that a fork has copied. To close a connection of theirs would disturb the parent.
+# Copies, after a fork, of objects that the parent uses. They are kept so that Python does not close the
+# parent's connections, as it would when it frees them.
 _LEFT_ALONE: list[object] = []
 
 
@@ -50,17 +52,25 @@ class Standing(JobControl):
     @property
     def ledger(self) -> Ledger:
         """Where this schedule's ledger is."""
-        return ledger_of(self.settings) if self._process is None else self._process.ledger
+        process = self._process
+        return ledger_of(self.settings) if process is None else process.ledger
 
     @property
     def _process(self) -> Process | None:
-        if self._own_process is not None and not self._own_process.is_here:
+        """The process that runs the schedule here, or None.
+
+        Look once in a method: another thread may shut it down between two looks.
+        """
+        process = self._own_process
+        if process is not None and not process.is_here:
             self._become_client()
             logger.warning("{}", _FORKED)
-        return self._own_process
+            return None
+        return process
 
     def _runs_here(self) -> bool:
-        return self._own_process is not None and self._own_process.is_here
+        process = self._own_process
+        return process is not None and process.is_here
 
     def _become_client(self) -> None:
         """Go on in a process that does not run the schedule, although it was started."""
@@ -70,9 +80,10 @@ class Standing(JobControl):
 
     def _forget_start_elsewhere(self) -> bool:
         """Be as before the start if that was in another process; return whether it was."""
-        if self._client is None and (self._own_process is None or self._own_process.is_here):
+        process = self._own_process
+        if self._client is None and (process is None or process.is_here):
             return False
-        _LEFT_ALONE.append(self._own_process)
+        _LEFT_ALONE.append(process)
         self._own_process = self._client = None
         self.state = STATE_STOPPED
         return True
@@ -126,21 +137,25 @@ class Standing(JobControl):
 
     @property
     def _jobs(self) -> dict[str, Job]:
-        if self._process is not None:
-            return self._process.jobs
-        added = [] if self._client is None else self._client.get_jobs()
+        process, client = self._process, self._client
+        if process is not None:
+            return process.jobs
+        added = [] if client is None else client.get_jobs()
         return self._declared | {job.id: job for job in added}
 
     def _execute(self, operation: Operation, *, creating: bool = False) -> Any:
         runs = self._process or self._client
-        assert runs is not None, "only while running"
+        if runs is None:
+            # Shut down by another thread since it was asked for.
+            raise SchedulerNotRunningError
         if isinstance(runs, Process):
             return runs.execute(operation)
         return runs._execute(operation, creating=creating)
 
     def _changed(self, change: Change) -> None:
-        if self._process is not None:
-            self._process.take_in([change])
+        process = self._process
+        if process is not None:
+            process.take_in([change])
 
     def _owned(self, job: Job) -> Job:
         # One that another process added came from the ledger.

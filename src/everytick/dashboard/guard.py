@@ -43,7 +43,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -88,33 +88,35 @@ class Guard:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Date", formatdate(usegmt=True))
             await send(message)
 
+        await self._answer(Request(scope, receive), receive, send_safely)
+
+    async def _checked(self, request: Request, receive: Receive, send: Send) -> None:
+        """Let the application answer a request, or refuse it."""
+        refusal: Response | None = None
         try:
-            request = Request(scope, receive)
-            if path_of(request) in _PROBES and request.method in _SAFE:
-                await self._answer(self._app, request, receive, send_safely)
-                return
-            self._check_host(request.headers)
-            body = b""
-            if request.method not in _SAFE:
-                body = await _whole_body(request)
-                receive = _receiving(body, receive)
-            refusal = await self._let_in(request, body)
+            if path_of(request) not in _PROBES or request.method not in _SAFE:
+                self._check_host(request.headers)
+                body = b""
+                if request.method not in _SAFE:
+                    body = await _whole_body(request)
+                    receive = _receiving(body, receive)
+                refusal = await self._let_in(request, body)
         except Problem as problem:
             refusal = problem_response(request, problem)
         except HTTPException as found:
-            # Of a sign-in that leads to its own page.
-            refusal = Response(status_code=found.status_code, headers=found.headers)
+            refusal = _of_the_sign_in(request, found)
         except ClientDisconnect:
             # The body was broken off: nobody waits for an answer.
             return
-        await self._answer(refusal or self._app, request, receive, send_safely)
+        await (refusal or self._app)(request.scope, receive, send)
 
-    async def _answer(self, app: ASGIApp, request: Request, receive: Receive, send: Send) -> None:
+    async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
+        """Answer a request, also if the application fails, or the sign-in that it brings."""
         begun = False
 
         async def note_the_beginning(message: Message) -> None:
@@ -123,7 +125,7 @@ class Guard:
             await send(message)
 
         try:
-            await app(request.scope, receive, note_the_beginning)
+            await self._checked(request, receive, note_the_beginning)
         except Exception as failure:
             # Of each kind of error once: a page that fails does so for all who have it open.
             kind = f"failed with {type(failure).__name__}"
@@ -231,6 +233,18 @@ def _ask_to_sign_in(request: Request) -> Response:
         return Response(status_code=401, headers={"HX-Redirect": login})
     there = address_of(request)
     return RedirectResponse(f"{login}?next={quote(there)}" if there != f"{root}/" else login, status_code=303)
+
+
+def _of_the_sign_in(request: Request, found: HTTPException) -> Response:
+    """Return the answer that the application's own sign-in asks for: it leads to its page, or refuses."""
+    if found.status_code < 400:
+        return Response(status_code=found.status_code, headers=found.headers)
+    # FastAPI takes any value as the detail.
+    detail: object = found.detail
+    sentence = detail if isinstance(detail, str) else "the application does not let you in"
+    answer = problem_response(request, Problem(found.status_code, sentence))
+    answer.headers.update(found.headers or {})
+    return answer
 
 
 def _csrf_token(request: Request, body: bytes) -> str:

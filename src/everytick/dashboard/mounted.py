@@ -11,6 +11,7 @@ from typing import Protocol
 from everytick.api.loading import declared
 from everytick.api.scheduler import AsyncIOScheduler
 from everytick.errors import ConfigurationError, LedgerError
+from everytick.log_rate import RateLimitedLog
 from everytick.read.known_job import Declared
 from everytick.store.database import Ledger
 from starlette.responses import PlainTextResponse
@@ -18,12 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .application import create_app
 from .authentication import open_authenticator
+from .guard import SECURITY_HEADERS
 from .own_sign_in import SignIn
 from .settings import dashboard_settings
 
 # A server that is asked to stop waits for open streams, and these do not learn of it. So each ends after that
 # many seconds, and its page opens the next one.
 _STREAM_SECONDS = 5.0
+_UNUSABLE = "the dashboard cannot be used now: the log of the application says why\n"
 
 
 class HasLedger(Protocol):
@@ -35,13 +38,14 @@ class HasLedger(Protocol):
 
 
 class Mounted:
-    """The application, which is put together at the first request: until then nobody knows the ledger."""
+    """The dashboard, made at the first request: when the module is imported, settings may not be complete."""
 
     def __init__(self, scheduler: HasLedger, sign_in: SignIn | None) -> None:
         self._scheduler, self._sign_in = scheduler, sign_in
         self._lock = threading.Lock()
         self._app: ASGIApp | None = None
         self._place = ""
+        self._log = RateLimitedLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -49,7 +53,9 @@ class Mounted:
         try:
             app = self._made()
         except (ConfigurationError, LedgerError) as problem:
-            app = PlainTextResponse(f"{problem}\n", 503)
+            # Nobody has signed in yet, and the sentence may name a file or a server.
+            self._log.warning("unusable", "dashboard: {}", problem)
+            app = PlainTextResponse(_UNUSABLE, 503, headers=SECURITY_HEADERS)
         await app(scope, receive, send)
 
     def _made(self) -> ASGIApp:

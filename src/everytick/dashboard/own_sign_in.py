@@ -21,7 +21,7 @@ async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visi
     """Return who asks, as the application says; None if it does not know.
 
     Raises:
-        ConfigurationError: its answer is none that is possible.
+        ConfigurationError: it returned neither None nor a name with 'all' or 'read'.
     """
     if inspect.iscoroutinefunction(sign_in):
         found = await sign_in(request)
@@ -40,10 +40,10 @@ async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visi
 
 
 def _is_program(request: Request) -> bool:
-    """Return whether a request to the API has credentials that no browser adds by itself, and no others.
+    """Return whether a program asks the API, with a bearer token and no cookie; it needs no CSRF token.
 
-    It needs no CSRF token then. The header alone shows nothing: beside a cookie, it may be the cookie by
-    which the application knows who asks.
+    A page of another site can make a browser send the cookie, but not this header. If both come, the
+    application may know who asks by the cookie, so the CSRF token is needed.
     """
     has_token = request.headers.get("authorization", "").lower().startswith("bearer ")
     return has_token and "cookie" not in request.headers and path_of(request).startswith("/api/")

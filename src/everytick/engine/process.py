@@ -97,7 +97,6 @@ class Process:
         )
         admission = self._runner.admission
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
-        self._registration: Registration | None = None
         self._loading = False
         self._stopped_listening = system.event()
 
@@ -152,7 +151,6 @@ class Process:
 
     def begin(self) -> None:
         """Let the clock run on the running event loop."""
-        assert self._registration is not None, "open() comes first"
         self._loop = asyncio.get_running_loop()
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
@@ -246,7 +244,6 @@ class Process:
             LedgerError: as by `execute`.
         """
         start, found = self._registration, Registration(0, set(), lost=0)
-        assert start is not None, "begin() comes first"
         with self._registry.declaring(job):
             if self._me.role.claims:
                 found = self.execute(lambda connection: joining.declare(connection, self._me, job, start))
@@ -276,13 +273,11 @@ class Process:
 
     def _settle(self, awaited: list[str]) -> None:
         """Remove the jobs of the ledger that the code could have declared by now."""
-        start, is_declared = self._registration, self._registry.is_declared
-        assert start is not None, "open() comes first"
 
         def remove(connection: Connection) -> list[str]:
             # Asked here, on the ledger's thread: a declaration may have waited for the ledger until now.
-            left = [job_id for job_id in awaited if not is_declared(job_id)]
-            return joining.settle(connection, self._me, start, left)
+            left = [job_id for job_id in awaited if not self._registry.is_declared(job_id)]
+            return joining.settle(connection, self._me, self._registration, left)
 
         if self._heartbeats.taking:
             self.writer.submit(remove).add_done_callback(_tell_removed)

@@ -67,6 +67,12 @@ def by_a_framework(handler: Callable[[], Any]) -> Any:
     return asyncio.run(call())
 
 
+def an_earlier_start_declared(job_id: str, first: BackgroundScheduler) -> None:
+    first.start()
+    first.add_job(print, "interval", hours=1, id=job_id)
+    first.shutdown()
+
+
 def names(scheduler: AsyncIOScheduler) -> set[str]:
     with connect(scheduler.ledger) as connection:
         return {job.id for job in read_jobs(connection) if job.row.removed_us is None}
@@ -147,10 +153,7 @@ def test_a_job_that_the_code_no_longer_declares_is_removed_and_told_of(
 def test_the_newest_process_decides_what_is_no_longer_declared(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = new()
-    first.start()
-    first.add_job(print, "interval", hours=1, id="of the new code")
-    first.shutdown()
+    an_earlier_start_declared("of the new code", new())
 
     monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
     old_code = new()
@@ -165,10 +168,7 @@ def test_the_newest_process_decides_what_is_no_longer_declared(
 def test_a_declaration_that_waits_for_the_ledger_when_the_time_is_over_is_not_removed(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = new()
-    first.start()
-    first.add_job(print, "interval", hours=1, id="slow")
-    first.shutdown()
+    an_earlier_start_declared("slow", new())
 
     settled = threading.Event()
 
@@ -193,10 +193,7 @@ def test_a_declaration_that_waits_for_the_ledger_when_the_time_is_over_is_not_re
 def test_a_declaration_that_fails_leaves_the_job_to_be_removed(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = new()
-    first.start()
-    first.add_job(print, "interval", hours=1, id="fails")
-    first.shutdown()
+    an_earlier_start_declared("fails", new())
 
     def declare(*_: Any) -> None:
         raise everytick.LedgerError("it is full")
@@ -216,10 +213,7 @@ def test_a_declaration_that_fails_leaves_the_job_to_be_removed(
 def test_an_old_process_that_others_had_declared_dead_removes_nothing(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch, beats: bool
 ) -> None:
-    first = new()
-    first.start()
-    first.add_job(print, "interval", hours=1, id="of the new code")
-    first.shutdown()
+    an_earlier_start_declared("of the new code", new())
 
     asked = list[list[str]]()
 
@@ -266,10 +260,7 @@ def test_a_request_adds_data_and_code_that_sets_up_declares(new: Callable[[], Ba
 def test_code_that_sets_up_may_remove_what_an_earlier_start_had_and_take_back_its_own(
     new: Callable[[], BackgroundScheduler],
 ) -> None:
-    first = new()
-    first.start()
-    first.add_job(print, "interval", hours=1, id="job")
-    first.shutdown()
+    an_earlier_start_declared("job", new())
 
     second = new()
     second.start()

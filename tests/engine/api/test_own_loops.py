@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
-from everytick import BackgroundScheduler, BlockingScheduler, ScheduleError, current_run
+from everytick import BackgroundScheduler, BlockingScheduler, LedgerError, ScheduleError, current_run
+from everytick.api.standing import Standing
 
 from added_tasks import note
 from inside import rows, until
@@ -122,6 +125,32 @@ def test_starts_and_stops_that_do_not_fit_are_errors_as_in_apscheduler(
         BackgroundScheduler(daemon=False)
     with pytest.raises(ScheduleError, match="BackgroundScheduler takes no zone="):
         BackgroundScheduler(zone="UTC")
+
+
+def _first_of(left: list[Any], _scheduler: object) -> Any:
+    return left.pop() if left else None
+
+
+@pytest.mark.parametrize("ask", ["ledger", "get_jobs", "add_job", "remove_job", "shutdown"])
+def test_a_shutdown_on_another_thread_in_the_middle_of_a_call_is_no_internal_error(
+    background: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    background.start()
+    background.add_job(print, "interval", hours=1, id="declared")
+    calls: dict[str, Callable[[], object]] = {
+        "ledger": lambda: background.ledger,
+        "get_jobs": background.get_jobs,
+        "add_job": lambda: background.add_job(print, "interval", hours=1, id="job"),
+        "remove_job": lambda: background.remove_job("declared"),
+        "shutdown": background.shutdown,
+    }
+    # Whichever look at the process is the first that finds none, the call has an answer or an error in words.
+    for looks in range(8):
+        found = [background._own_process] * looks
+        with monkeypatch.context() as patch:
+            patch.setattr(Standing, "_process", property(partial(_first_of, found)))
+            with suppress(SchedulerNotRunningError, ScheduleError, LedgerError):
+                calls[ask]()
 
 
 def test_any_thread_may_add_and_remove_jobs(background: BackgroundScheduler) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import everytick
@@ -15,6 +15,7 @@ from everytick.dashboard import mounted
 from everytick.dashboard.authentication import open_authenticator
 from everytick.dashboard.settings import DashboardSettings
 from fastapi import FastAPI, HTTPException
+from loguru import logger
 from starlette.requests import Request
 
 from ledgers import found_in
@@ -40,6 +41,15 @@ def by_header(request: Request) -> tuple[str, str] | None:
 
 async def by_header_later(request: Request) -> tuple[str, str] | None:
     return by_header(request)
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """All that is logged."""
+    lines: list[str] = []
+    number = logger.add(lambda line: lines.append(str(line)))
+    yield lines
+    logger.remove(number)
 
 
 def csrf_in(page: str) -> str:
@@ -203,13 +213,42 @@ async def test_a_sign_in_may_lead_to_the_page_of_the_application(scheduler: Asyn
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
-@pytest.mark.parametrize("answer", ["Ann", ("Ann", "admin"), ("Ann",), 1])
+async def test_a_refusal_of_the_application_is_told_in_its_own_words(scheduler: AsyncIOScheduler) -> None:
+    def sign_in(request: Request) -> None:
+        raise HTTPException(403, "<b>your account</b> is locked", headers={"X-Reason": "locked"})
+
+    async with scheduler, browser(shop(scheduler, sign_in)) as she:
+        page = await she.get("/scheduler/")
+        assert (page.status_code, page.headers["x-reason"]) == (403, "locked")
+        assert "&lt;b&gt;your account&lt;/b&gt; is locked" in page.text
+        assert page.headers["x-frame-options"] == "DENY"
+        answer = await she.get("/scheduler/api/v1/jobs")
+        assert answer.json() == {"error": "<b>your account</b> is locked"}
+
+
+async def test_a_sign_in_that_fails_lets_nobody_in_and_is_logged(
+    scheduler: AsyncIOScheduler, said: list[str]
+) -> None:
+    def sign_in(request: Request) -> None:
+        raise RuntimeError("the user database is away")
+
+    async with scheduler, browser(shop(scheduler, sign_in)) as she:
+        for path in ("/scheduler/", "/scheduler/api/v1/jobs", "/scheduler/static/page.css"):
+            answer = await she.get(path)
+            assert (answer.status_code, "user database" in answer.text) == (500, False)
+            assert answer.headers["x-frame-options"] == "DENY"
+    assert "".join(said).count("RuntimeError: the user database is away") == 1
+
+
+@pytest.mark.parametrize("answer", ["Ann", ("Ann", "admin"), ("Ann",), ["Ann", "all"], 1])
 async def test_an_answer_that_means_nothing_is_an_error_and_lets_nobody_in(
-    scheduler: AsyncIOScheduler, answer: Any
+    scheduler: AsyncIOScheduler, said: list[str], answer: Any
 ) -> None:
     async with scheduler, browser(shop(scheduler, lambda request: answer)) as she:
-        with pytest.raises(everytick.ConfigurationError, match="it must return a name and 'all' or 'read'"):
-            await she.get("/scheduler/")
+        refused = await she.get("/scheduler/")
+    assert (refused.status_code, "the log says why" in refused.text) == (500, True)
+    assert refused.headers["x-frame-options"] == "DENY"
+    assert "it must return a name and 'all' or 'read'" in "".join(said)
 
 
 async def test_names_that_are_set_are_the_only_ones(
@@ -261,16 +300,34 @@ async def test_a_client_of_a_schedule_elsewhere_will_do(scheduler: AsyncIOSchedu
         assert (await ann.get("/scheduler/api/v1/jobs")).json()["jobs"] == []
 
 
-async def test_a_ledger_that_cannot_be_used_is_one_sentence(
-    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+async def test_a_ledger_that_cannot_be_used_is_a_sentence_that_tells_strangers_nothing(
+    scheduler: AsyncIOScheduler, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise everytick.LedgerError("the dashboard's token cannot be read or made")
 
     monkeypatch.setattr(mounted, "open_authenticator", fail)
     async with browser(shop(scheduler)) as she:
-        answer = await she.get("/scheduler/")
-        assert (answer.status_code, answer.text) == (503, "the dashboard's token cannot be read or made\n")
+        for _ in range(3):
+            answer = await she.get("/scheduler/")
+            assert (answer.status_code, answer.headers["x-frame-options"]) == (503, "DENY")
+            assert answer.text == "the dashboard cannot be used now: the log of the application says why\n"
+    assert "".join(said).count("the dashboard's token cannot be read or made") == 1
+
+
+async def test_a_page_of_a_child_that_was_forked_asks_for_the_declared_jobs_alone(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler.add_job(print, "interval", hours=1, id="hourly")
+    async with scheduler:
+        pass
+    # As a child is, of a process that had started the schedule: it asks the ledger for all other jobs.
+    scheduler._become_client()
+    monkeypatch.setattr(SchedulerClient, "get_jobs", lambda *_: pytest.fail("writes into the ledger"))
+    async with browser(shop(scheduler, by_header), **{"X-User": "Ann"}) as ann:
+        assert "hourly" in (await ann.get("/scheduler/jobs")).text
+        assert (await ann.get("/scheduler/api/v1/jobs/hourly")).status_code == 200
+    scheduler._forget_start_elsewhere()
 
 
 def test_without_the_dashboard_installed_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
