@@ -16,7 +16,7 @@ from everytick.store.unreadable import unchecked
 from everytick.system import system
 from sqlalchemy import Connection, case, func, select
 
-from .last_runs import FAILURES
+from .runs import FAILED
 
 _HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
@@ -120,7 +120,7 @@ class _Counting:
 
 def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
     """Return how many runs ended in [begin, end), and how many of them failed."""
-    failed = func.coalesce(func.sum(case((_runs.state.in_(FAILURES), 1), else_=0)), 0)
+    failed = func.coalesce(func.sum(case((_runs.state.in_(FAILED), 1), else_=0)), 0)
     query = select(func.count(), failed).where(
         _runs.finished_us >= begin, _runs.finished_us < end, _runs.state != "skipped"
     )
