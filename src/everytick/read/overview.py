@@ -332,8 +332,7 @@ def _limits(
     for job_id, job in jobs_named(connection, job_ids).items():
         lengths = durations(connection, job_id)
         usual = percentile(lengths, 0.95) if len(lengths) >= _ENOUGH else None
-        in_code = declared.in_code.get(job_id)
-        options = in_code.options if in_code else job.options(declared)
+        options = job.options(declared)
         timeout = None if options is None else options.timeout
         found[job_id] = (_microseconds(usual), _microseconds(timeout))
     return found
