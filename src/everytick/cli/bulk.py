@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 15
 # More at once are most likely not meant.
 MOST = 10_000
+_NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True)
@@ -242,29 +243,50 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 def _carry_out(items: Sequence[_One], verb: str, unit: str, ending: str, idle: str, how: How) -> None:
-    """Ask, act on one after another, and say what became of them; exit with 1 if one was refused."""
+    """Ask, act on one after another, and say what became of them; exit with 1 if not all was done."""
     from everytick.text.wording import counted, of_each
 
     if items:
         _confirm(f"{verb} {counted(len(items), unit)}{ending}?", how.yes)
-    answers = [(one, *_answer(one)) for one in items]
+    answers = _act_on(items)
+    rest = items[len(answers) :]
     if how.as_json:
-        print_json([{**one.keys, "became": became, "refused": refused} for one, became, refused in answers])
+        told = [*answers, *(_Answer(one, None, _NOT_TRIED) for one in rest)]
+        print_json([{**it.one.keys, "became": it.became, "refused": it.refused} for it in told])
     else:
-        print_text(of_each([became or "refused" for _one, became, _refused in answers], unit) or idle)
-    for one, _became, refused in answers:
-        if refused is not None:
-            print_aside(f"error: {one.name}: {refused}")
-    if any(refused is not None for _one, _became, refused in answers):
+        outcomes = [it.became or "refused" for it in answers]
+        print_text(of_each([*outcomes, *(_NOT_TRIED for _one in rest)], unit) or idle)
+    refused = [it for it in answers if it.refused is not None]
+    for it in refused:
+        print_aside(f"error: {it.one.name}: {it.refused}")
+    if rest:
+        print_aside(f"error: {_NOT_TRIED}: {counted(len(rest), unit)}, for the ledger cannot be used now")
+    if refused:
         raise typer.Exit(1)
 
 
-def _answer(one: _One) -> tuple[str | None, str | None]:
-    """Return what became of one, or why it was refused."""
+@dataclass(frozen=True)
+class _Answer:
+    """What became of one, or the sentence that says why it was refused."""
+
+    one: _One
+    became: str | None
+    refused: str | None
+
+
+def _act_on(items: Sequence[_One]) -> list[_Answer]:
+    """Return the answers, up to the first that the ledger cannot be used."""
     from everytick.errors import ConfigurationError, LedgerError
 
-    try:
-        return one.act(), None
-    except (ConfigurationError, LedgerError) as problem:
-        # The others do not depend on it.
-        return None, str(problem)
+    answers: list[_Answer] = []
+    for one in items:
+        try:
+            answers.append(_Answer(one, one.act(), None))
+        except ConfigurationError as problem:
+            # The others do not depend on it.
+            answers.append(_Answer(one, None, str(problem)))
+        except LedgerError as problem:
+            # The others would get the same answer, each after seconds of waiting.
+            answers.append(_Answer(one, None, str(problem)))
+            break
+    return answers

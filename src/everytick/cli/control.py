@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import completion
 from .arguments import AsJson, JobId, Note, Yes, moment
 from .output import print_aside, print_json, print_text
-
-if TYPE_CHECKING:
-    from everytick.store.database import Ledger
 
 commands = typer.Typer()
 
@@ -94,9 +91,10 @@ def remove(job_id: JobId, note: Note = None, as_json: AsJson = False) -> None:
 
 def _is_one(jobs: list[str]) -> bool:
     """Return whether one job was named exactly, about which nobody needs to be asked."""
+    from everytick.ledger import open_ledger
     from everytick.read.chosen import is_exact
 
-    return len(jobs) == 1 and is_exact(_ledger(), jobs[0])
+    return len(jobs) == 1 and is_exact(open_ledger(), jobs[0])
 
 
 def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
@@ -107,18 +105,13 @@ def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
         print_text(sentence)
 
 
-def _ledger() -> Ledger:
-    from everytick.ledger import open_ledger
-
-    return open_ledger()
-
-
 def _preview_of_resuming(job_id: str) -> str:
+    from everytick.ledger import open_ledger
     from everytick.read.resuming import preview
     from everytick.settings import settings
     from everytick.text.instants import at, when
 
-    found = preview(_ledger(), job_id)
+    found = preview(open_ledger(), job_id)
     if found is None:
         return ""
     zone = settings().zone

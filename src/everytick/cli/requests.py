@@ -190,10 +190,11 @@ def _check_no_wait(wait: bool) -> None:
 
 def _over(run_id: int, sentence: str, as_json: bool) -> None:
     """Say what became of a run that is over already."""
+    from everytick.ledger import open_ledger
     from everytick.read.runs import run_row
 
     if as_json:
-        print_json(run_row(_ledger(), run_id))
+        print_json(run_row(open_ledger(), run_id))
     else:
         print(sentence)
 
@@ -211,11 +212,12 @@ def _asked(
 
     Exits with 1 if it was to be waited for, and the run did not end in the state that is `wanted`.
     """
+    from everytick.ledger import open_ledger
     from everytick.read.processes import someone_is_up
     from everytick.read.resuming import paused_job
     from everytick.read.runs import run_row
 
-    ledger = _ledger()
+    ledger = open_ledger()
     is_up, paused = someone_is_up(ledger), paused_job(ledger, run_id)
     if not as_json and paused is not None:
         print_text(f"run {run_id} waits until the job {paused} is resumed")
@@ -266,9 +268,3 @@ def _ended(ledger: Ledger, run_id: int) -> RunRow:
 
 def _is_over(row: RunRow) -> bool:
     return row["finished_at"] is not None and row["state"] != "retrying"
-
-
-def _ledger() -> Ledger:
-    from everytick.ledger import open_ledger
-
-    return open_ledger()

@@ -5,7 +5,9 @@ Without JavaScript the answer is a page with that sentence and the way back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -22,7 +24,7 @@ from .authentication import LONGEST_NAME, SESSION_SECONDS
 from .control import Actions, Did, Done
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
-from .problems import Problem
+from .problems import UNAVAILABLE, Problem
 from .rendering import is_by_script, page
 from .schemas import LARGEST
 
@@ -42,14 +44,35 @@ async def act(request: Request, action: str) -> Response:
     actions = Actions(request.state.visitor, request.app.state.ledger)
     try:
         with below_root(request):
-            sentence = await run_in_threadpool(_do, actions, action, form)
+            said = await run_in_threadpool(_do, actions, action, form)
     finally:
         request.app.state.answers.note_action()
-    answer = Markup('<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>').format(sentence)
+    answer = said.paragraph()
     return HTMLResponse(answer) if is_by_script(request) else page(request, "done.html", said=answer)
 
 
-def _do(actions: Actions, action: str, form: Form) -> Markup:
+@dataclass(frozen=True)
+class _Said:
+    """The answer to an action.
+
+    left: the jobs or runs for which it was refused or not tried. They stay selected.
+    """
+
+    sentence: Markup
+    left: Sequence[str | int]
+
+    def paragraph(self) -> Markup:
+        """Return it as pages show it: with a tick if it was done for all."""
+        if not self.left:
+            whole = '<p class="said good"><b aria-hidden="true">\u2713</b> {}</p>'
+            return Markup(whole).format(self.sentence)
+        # As the values of check boxes, with which `page.js` compares them.
+        left = json.dumps([str(one) for one in self.left])
+        part = '<p class="said partly" data-left="{}"><b aria-hidden="true">\u25b2</b> {}</p>'
+        return Markup(part).format(left, self.sentence)
+
+
+def _do(actions: Actions, action: str, form: Form) -> _Said:
     note = form.get("note")
     if action == "run-now" and form.get("run_id"):
         return _for_each(_runs(form), lambda run_id: actions.run_skipped(run_id, note))
@@ -67,30 +90,36 @@ def _do(actions: Actions, action: str, form: Form) -> Markup:
     raise Problem(404, f"there is no action {action!r}")
 
 
-def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> Markup:
-    """Do an action for all that were chosen; return what to tell of it.
+def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> _Said:
+    """Do an action for all that were chosen, until the ledger does not answer; return the answer.
 
     Raises:
-        Problem: it was refused for all of them.
+        Problem: it was done for none of them.
     """
     done: dict[Did, list[Done]] = {}
     refused: list[tuple[_Chosen, Problem]] = []
-    for one in chosen:
+    rest: Sequence[_Chosen] = ()
+    for number, one in enumerate(chosen, 1):
         try:
             found = act(one)
         except Problem as problem:
             refused.append((one, problem))
+            if problem.status == UNAVAILABLE:
+                # The others would get the same answer, each after seconds of waiting.
+                rest = chosen[number:]
+                break
         else:
             done.setdefault(found.did, []).append(found)
     if not done:
-        first = refused[0][1]
-        raise first if len(refused) == 1 else Problem(first.status, _refusals(refused))
+        # The last one says that the ledger does not answer, if it does not.
+        last = refused[-1][1]
+        raise last if len(chosen) == 1 else Problem(last.status, _refusals(refused, len(rest)))
     told: list[Markup] = [
         _told(alike) for alike in sorted(done.values(), key=lambda alike: not alike[0].changed)
     ]
     if refused:
-        told.append(escape(_refusals(refused)))
-    return Markup(" ").join(told)
+        told.append(escape(_refusals(refused, len(rest))))
+    return _Said(Markup(" ").join(told), [*(one for one, _problem in refused), *rest])
 
 
 def _told(alike: list[Done]) -> Markup:
@@ -112,10 +141,11 @@ def _link(run_id: int, name: str) -> Markup:
     return Markup('<a href="{}">{}</a>').format(url(f"/run/{run_id}"), name)
 
 
-def _refusals(refused: Sequence[tuple[object, Problem]]) -> str:
+def _refusals(refused: Sequence[tuple[object, Problem]], not_tried: int) -> str:
     shown = "; ".join(f"{one}: {problem.sentence}" for one, problem in refused[:_NAMED])
     rest = len(refused) - _NAMED
-    return f"Refused for {len(refused)}: {shown}{f'; and {rest} more' if rest > 0 else ''}."
+    said = f"Refused for {len(refused)}: {shown}{f'; and {rest} more' if rest > 0 else ''}."
+    return f"{said} Not tried: {not_tried}." if not_tried else said
 
 
 def _end_of_pause(form: Form) -> str | None:

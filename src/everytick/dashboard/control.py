@@ -21,7 +21,7 @@ from everytick.text.time_input import read_time
 from everytick.text.wording import one_line
 
 from .authentication import Visitor
-from .problems import Problem
+from .problems import UNAVAILABLE, Problem
 from .processes import reading
 
 LONGEST_NOTE = 500
@@ -134,7 +134,7 @@ def _sentences(status: int) -> Iterator[None]:
     except ScheduleError as problem:
         raise Problem(status, str(problem)) from None
     except LedgerError as problem:
-        raise Problem(503, str(problem)) from None
+        raise Problem(UNAVAILABLE, str(problem)) from None
 
 
 def moment(name: str, text: str, *, ahead: bool = False) -> datetime:

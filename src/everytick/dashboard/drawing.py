@@ -12,6 +12,7 @@ from everytick.model import ticks
 from everytick.read.hourly import Hour
 from everytick.text.durations import duration
 from everytick.text.instants import time_of_day
+from everytick.text.wording import counted
 
 from . import coming, runs
 
@@ -169,7 +170,9 @@ def day_chart(hours: Sequence[Hour], zone: tzinfo) -> DayChart:
         bad = _share(hour.failed or 0, top)
         good = min(_share((hour.runs or 0) - (hour.failed or 0), top), HOURS_HEIGHT - bad)
         clock = time_of_day(hour.begin, zone)
-        told = "not counted yet" if hour.runs is None else f"{hour.runs:,} runs, {hour.failed:,} failed"
+        told = "not counted yet"
+        if hour.runs is not None:
+            told = f"{counted(hour.runs, 'run')}, {hour.failed:,} failed"
         columns.append(
             Column(
                 hour.begin,
@@ -178,7 +181,7 @@ def day_chart(hours: Sequence[Hour], zone: tzinfo) -> DayChart:
                 _box(x, HOURS_HEIGHT - good - bad, bad),
             )
         )
-    words = f"{runs:,} run{'' if runs == 1 else 's'} in the last day, {failed:,} failed"
+    words = f"{counted(runs, 'run')} in the last day, {failed:,} failed"
     return DayChart(columns, top, runs, failed, words, all(hour.runs is not None for hour in hours))
 
 

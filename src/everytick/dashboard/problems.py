@@ -5,6 +5,9 @@ from __future__ import annotations
 from everytick.masking import masked
 from everytick.text.wording import not_a_run
 
+# The status that says that the ledger cannot be used.
+UNAVAILABLE = 503
+
 
 class Problem(Exception):
     """A request that cannot be fulfilled. `status` is the HTTP status."""

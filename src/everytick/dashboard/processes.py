@@ -17,7 +17,7 @@ from everytick.text.instants import iso
 from sqlalchemy import Connection
 
 from . import schemas
-from .problems import Problem
+from .problems import UNAVAILABLE, Problem
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
     except NotFoundError as problem:
         raise Problem(404, str(problem)) from None
     except LedgerError as problem:
-        raise Problem(503, str(problem)) from None
+        raise Problem(UNAVAILABLE, str(problem)) from None
 
 
 def schedule_state(connection: Connection) -> ScheduleState:

@@ -84,7 +84,7 @@ class Jobs(TypedDict):
 
 
 Late = Annotated[
-    Seconds | None, Field(description="from when it was due to its start or, while it waits, to now")
+    Seconds | None, Field(description="from when it was due to its start or, while it waits, to now; seconds")
 ]
 
 
@@ -92,10 +92,7 @@ class Run(RunOutline):
     """A run, or a tick or a range of ticks that was skipped."""
 
     due_at: Time | None
-    late: Annotated[
-        Seconds | None,
-        Field(description="from when it was due to its start or, while it waits, to now; seconds"),
-    ]
+    late: Late
     process_id: str | None
     cancel_asked_at: Time | None
 

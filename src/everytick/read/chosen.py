@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
+from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Connection, Select, true
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
@@ -23,6 +23,9 @@ from .runs import (
 )
 from .schemas import RunOutline
 from .under_way import LISTED
+
+# SQLite limits the number of parameters in a statement.
+MOST_IDS = 5_000
 
 
 def is_exact(ledger: Ledger, job_id: str) -> bool:
@@ -68,7 +71,9 @@ def failed_runs(
     """
     wanted = RunFilter(states=FAILED, since=since, until=until)
     query = ended_walk(wanted, *LISTED).where(*conditions_beside_index(wanted))
-    return _of(ledger, patterns, [query], limit)
+    found = _of(ledger, patterns, [query], limit)
+    found.sort(key=lambda row: (row.finished_us, row.run_id), reverse=True)
+    return [outlined(row) for row in found[:limit]]
 
 
 def runs_under_way(
@@ -88,14 +93,26 @@ def runs_under_way(
     """
     wanted = RunFilter(states=states or UNDER_WAY)
     found = _of(ledger, patterns, under_way_queries(wanted, *LISTED), limit)
-    return sorted(found, key=lambda row: row["run_id"])
+    found.sort(key=lambda row: row.run_id)
+    return [outlined(row) for row in found[:limit]]
 
 
-def _of(
-    ledger: Ledger, patterns: Sequence[str], queries: Iterable[Select[Any]], limit: int
-) -> list[RunOutline]:
+def _of(ledger: Ledger, patterns: Sequence[str], queries: Sequence[Select[Any]], limit: int) -> list[Any]:
+    """Return rows of the runs of some jobs, those among them that each query finds first, in no order."""
     with connect_checked(ledger) as connection:
-        known = list_job_ids(connection)
-        meant = matching(patterns, known) if patterns else set(known)
-        found = (row for query in queries for row in connection.execute(query) if row.job_id in meant)
-        return [outlined(row) for row in islice(found, limit)]
+        asked = [
+            query.where(condition).limit(limit)
+            for condition in _conditions_on_job(connection, patterns)
+            for query in queries
+        ]
+        return [row for query in asked for row in connection.execute(query)]
+
+
+def _conditions_on_job(connection: Connection, patterns: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Return conditions of which a run of a job that patterns mean meets one; without patterns each run."""
+    if not patterns:
+        return [true()]
+    meant = sorted(matching(patterns, list_job_ids(connection)))
+    # As an expression, see `conditions_beside_index`.
+    job = schema.runs.c.job_id.concat("")
+    return [job.in_(meant[begin : begin + MOST_IDS]) for begin in range(0, len(meant), MOST_IDS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from .runs import HELD, RUN_STATES, WAITING, RunFilter
 from .schemas import RunDetails
 
 _runs = schema.runs.c
+# As `engine.capture` begins a log whose oldest lines made room.
+_LEFT_OUT = re.compile(r"\((\d+) older line\(s\) left out\)\n")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,19 @@ def _added(before: str, now: str) -> str:
     """Return what a log has more than before; of a long one the oldest lines may be gone by now."""
     if now.startswith(before):
         return now[len(before) :]
-    last = before.splitlines(keepends=True)[-1]
-    _old, found, new = now.rpartition(last)
-    return new if found else now
+    (dropped, old), (dropped_now, new) = _lines(before), _lines(now)
+    # The numbers are of log records. Each has one line or more, so that as many lines or more made room.
+    first = min(dropped_now - dropped, len(old))
+    # A line may come again, so that one alone does not tell where the new ones begin.
+    for begin in range(max(0, first, len(old) - len(new)), len(old)):
+        if old[begin] == new[0] and old[begin:] == new[: len(old) - begin]:
+            return "".join(new[len(old) - begin :])
+    return now
+
+
+def _lines(log: str) -> tuple[int, list[str]]:
+    """Return how many older ones made room, and the lines of a log."""
+    left_out = _LEFT_OUT.match(log)
+    if left_out is None:
+        return 0, log.splitlines(keepends=True)
+    return int(left_out[1]), log[left_out.end() :].splitlines(keepends=True)

@@ -68,7 +68,7 @@ class HourlyRuns:
         return found[::-1]
 
     def _forget(self, oldest: int, now: int, present: float) -> None:
-        """Drop what is too old, and what has not ended: it was counted while the clock was ahead."""
+        """Drop hours that are too old, and those that the clock, when it was ahead, took for ended."""
         for (begin, end), (_, _, until) in list(self._kept.items()):
             if begin < oldest or end > now or until < present:
                 del self._kept[begin, end]

@@ -21,7 +21,7 @@ from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
 from .run_columns import without_secrets
-from .runs import RUN_STATES, RunFilter, read_run, run_rows, shown
+from .runs import RUN_STATES, RunFilter, newest_runs, read_run, shown
 
 T = TypeVar("T")
 
@@ -47,10 +47,12 @@ def newest_details(ledger: Ledger, job_id: str, limit: int) -> list[schemas.RunD
         NotFoundError: the ledger never heard of the job, or it has no run.
         LedgerError: the ledger cannot be read.
     """
-    rows = run_rows(ledger, limit, RunFilter(job_id, RUN_STATES))
-    if not rows:
-        raise NotFoundError(f"the job {job_id!r} has no run yet")
-    return [run_details(ledger, row["run_id"]) for row in reversed(rows)]
+    if ledger.exists():
+        with connect_checked(ledger) as connection:
+            rows = newest_runs(connection, limit, RunFilter(job_id, RUN_STATES))
+            if rows:
+                return [details_of(connection, row) for row in reversed(rows)]
+    raise NotFoundError(f"the job {job_id!r} has no run yet")
 
 
 def details_of(connection: Connection, row: Any) -> schemas.RunDetails:

@@ -133,14 +133,19 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     if not ledger.exists():
         return []
     with connect_checked(ledger) as connection:
-        rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
-        found = [row for row in rows if wanted.has_error(row.error)]
-        if not found and wanted.job_id is not None:
-            check_job(connection, wanted.job_id)
+        return [shown(row) for row in newest_runs(connection, limit, wanted)]
+
+
+def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
+    """Return the rows of the same, newest first; raise NotFoundError if there never was the job."""
+    rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+    found = [row for row in rows if wanted.has_error(row.error)]
+    if not found and wanted.job_id is not None:
+        check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
     # numbers.
     found.sort(key=_newest_end if wanted.is_by_time() else _number, reverse=True)
-    return [shown(row) for row in sorted(found[:limit], key=_number, reverse=True)]
+    return sorted(found[:limit], key=_number, reverse=True)
 
 
 def run_row(ledger: Ledger, run_id: int) -> RunRow:

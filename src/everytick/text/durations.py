@@ -46,7 +46,7 @@ def exact(length: int) -> str:
     """Return a length that was declared, in the largest unit that it is a whole number of, up to hours."""
     for unit, size in _EXACT_UNITS:
         if length % size == 0 and length:
-            return counted(length // size, unit)
+            return counted(length / size, unit)
     return counted(length / ticks.SECOND, "second")
 
 

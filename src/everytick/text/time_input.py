@@ -7,10 +7,10 @@ past means the past, one about a plan the future. `2h ago` and `in 2h` say it th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from everytick.model import ticks
+from everytick.model.ticks.zones import occurrences
 
 from .instants import in_reach, parse
 from .wording import WEEKDAYS
@@ -33,12 +33,13 @@ _DAY_AND_TIME = re.compile(
 
 
 def read_time(text: str, zone: tzinfo, now: int, *, ahead: bool) -> datetime:
-    """Return the time that a person means; one that a clock in `zone` shows has no zone itself.
+    """Return the time that a person means; without a zone of its own it is what a clock in `zone` shows.
 
     - `now`, to the second
     - `2h`, `1h30m`, `90 s`, `3 days`, `1w`: so long ago, or so long from now if `ahead`. These are lengths: a
       day has 24 hours, whatever the clock does. `2h ago` and `in 2h` are the same wherever they stand.
-    - `05:39`, `05:39:30`: the last time that a clock showed that, or the next time if `ahead`.
+    - `05:39`, `05:39:30`: the last time that a clock showed that, or the next time if `ahead`; of a time that
+      it shows twice, as in the night in which it is set back, the nearer one.
     - `today`, `yesterday`, `tomorrow`: the beginning of that day; or a time of it: `yesterday 02:30`.
     - `monday`, `mon`, `monday 09:00`: the last one, or the next one if `ahead`.
     - a date with or without a time, see `instants.parse`.
@@ -77,23 +78,27 @@ def _length(parts: str) -> int:
 
 
 def _on_a_day(found: re.Match[str], zone: tzinfo, now: int, *, ahead: bool) -> datetime:
-    """Return a day, a time of day, or both, as a wall-clock time."""
+    """Return the time that a day, a time of day, or both name."""
     day, today = found["day"], ticks.moment(now, zone).date()
     hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
     clock = time(hour, minute, second)
     if day in _DAYS:
         return datetime.combine(today + timedelta(days=_DAYS[day]), clock)
-    for candidate in _days(today, ahead=ahead):
-        wall = datetime.combine(candidate, clock)
-        if day is not None and wall.weekday() != _WEEKDAYS[day]:
-            continue
-        if ticks.instant_in(wall, zone) > now if ahead else ticks.instant_in(wall, zone) <= now:
-            return wall
-    raise AssertionError("each time of day comes within a week and a day")
+    walls = (datetime.combine(one, clock) for one in _days_around(today))
+    meant = [wall for wall in walls if day is None or wall.weekday() == _WEEKDAYS[day]]
+    # A day begins once; a time of it may come twice where the clock is set back.
+    shown = [one for wall in meant for one in _instants(wall, zone)[: None if found["hour"] else 1]]
+    return ticks.moment(
+        min(one for one in shown if one > now) if ahead else max(one for one in shown if one <= now), zone
+    )
 
 
-def _days(today: date, *, ahead: bool) -> Iterator[date]:
-    """Yield today, and the days after or before it."""
-    # A day that a zone left out (as Samoa did) costs one more.
-    for number in range(16):
-        yield today + timedelta(days=number if ahead else -number)
+def _instants(wall: datetime, zone: tzinfo) -> list[int]:
+    """Return the instants at which a clock shows this; the end of the gap if it jumps over it."""
+    return occurrences(wall, zone) or [ticks.instant_of_wall(wall, zone)]
+
+
+def _days_around(today: date) -> list[date]:
+    """Return the days among which the last and the next one of each day of the week are."""
+    # Two weeks: a zone may leave out a day (as Samoa did), or set its clock back to the day before.
+    return [today + timedelta(days=number) for number in range(-14, 15)]

@@ -30,9 +30,9 @@ def ordinal(number: int) -> str:
 
 
 def counted(number: float, unit: str) -> str:
-    """Return `1 hour`, `4 hours`, `0.25 seconds`."""
+    """Return `1 hour`, `4 hours`, `0.25 seconds`; of things rather than lengths, an int, `12,000 runs`."""
     # Not by `:g`, which would make a million of it `1e+06`.
-    shown = f"{number:.6f}".rstrip("0").rstrip(".")
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
     return f"{shown} {unit}{'' if shown == '1' else 's'}"
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import bulk, program
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, ScheduleError
+from everytick.read import chosen
 from typer.testing import CliRunner, Result
 
 from histories import MINUTE, SECOND, ask_json, prepared, run, write
@@ -161,19 +163,52 @@ def test_runs_under_way_are_cancelled_by_job_and_state(jobs: AsyncIOScheduler) -
     assert call(jobs, "cancel", "sync_2", "--yes").stdout == "nothing to do: there is no such run\n"
 
 
-def test_of_many_some_may_be_refused(jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    retry = SchedulerClient.retry_run
+def let_retries_fail(monkeypatch: pytest.MonkeyPatch, which: int, problem: Exception) -> list[int]:
+    """Let the request about one run fail; return the list of runs about which requests are made."""
+    retry, asked = SchedulerClient.retry_run, list[int]()
 
     def refuse_one(client: SchedulerClient, run_id: int, **more: Any) -> None:
-        if run_id == 2:
-            raise LedgerError("the ledger is held by another program")
+        asked.append(run_id)
+        if run_id == which:
+            raise problem
         retry(client, run_id, **more)
 
     monkeypatch.setattr(SchedulerClient, "retry_run", refuse_one)
+    return asked
+
+
+def test_of_many_some_may_be_refused(jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_retries_fail(monkeypatch, 2, ScheduleError("run 2 is under way again"))
     done = call(jobs, "retry", "--failed", "--since", "2h", "--yes")
     assert (done.exit_code, done.stdout) == (1, "to be tried again: 2 runs; refused: 1 run\n")
-    assert done.stderr.endswith("error: run 2 of sync_1: the ledger is held by another program\n")
+    assert done.stderr.endswith("error: run 2 of sync_1: run 2 is under way again\n")
     assert [states(jobs)[number] for number in (2, 3, 4)] == ["lost", "queued", "queued"]
+
+
+def test_nothing_more_is_tried_when_the_ledger_does_not_answer(
+    jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = LedgerError("the ledger is held by another program")
+    asked = let_retries_fail(monkeypatch, 3, away)
+    done = call(jobs, "retry", "--failed", "--yes")
+    assert asked == [4, 3]
+    assert (done.exit_code, done.stdout) == (
+        1,
+        "to be tried again: 1 run; refused: 1 run; not tried: 2 runs\n",
+    )
+    assert done.stderr.endswith(
+        "error: run 3 of sync_2: the ledger is held by another program\n"
+        "error: not tried: 2 runs, for the ledger cannot be used now\n"
+    )
+    asked.clear()
+    done = call(jobs, "retry", "--failed", "--yes", "--json")
+    assert asked == [3]
+    assert done.exit_code == 1
+    assert [(row["run_id"], row["became"], row["refused"]) for row in json.loads(done.stdout)] == [
+        (3, None, "the ledger is held by another program"),
+        (2, None, "not tried"),
+        (1, None, "not tried"),
+    ]
 
 
 def test_scripts_get_what_became_of_each(jobs: AsyncIOScheduler) -> None:
@@ -207,6 +242,36 @@ def test_more_than_anybody_means_are_not_touched(
     done = call(jobs, "retry", "--failed", "--yes")
     assert done.stderr.startswith("only the first 2 are meant: ")
     assert done.stdout == "to be tried again: 2 runs\n"
+
+
+def test_of_more_than_are_meant_the_newest_are_taken_whatever_their_job(
+    jobs: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MOST", 2)
+    # As with more jobs than one question may name.
+    monkeypatch.setattr(chosen, "MOST_IDS", 1)
+    done = call(jobs, "retry", "--failed", "--job", "sync_*", "--json", "--yes")
+    assert [row["run_id"] for row in json.loads(done.stdout)] == [3, 2]
+
+
+def test_the_ledger_is_asked_for_no_more_runs_than_are_meant(jobs: AsyncIOScheduler) -> None:
+    """A server sends all rows of an answer at once, and a ledger may hold millions of failed runs."""
+    asked: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "scheduler_runs.error" in statement:
+            asked.append(statement)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        call(jobs, "retry", "--failed")
+        call(jobs, "retry", "--failed", "--job", "sync_*")
+        call(jobs, "cancel", "sync_*")
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    assert len(asked) == 4
+    assert all("LIMIT" in statement for statement in asked)
+    assert all("job_id || " in statement for statement in asked[1:])
 
 
 def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None:

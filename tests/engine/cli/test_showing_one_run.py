@@ -202,6 +202,22 @@ def test_what_the_newest_runs_of_a_job_logged_is_shown(logged: AsyncIOScheduler)
     assert shown["attempts"] == [{"attempt": 1, "state": "failed", "log": "it is run [2]\n"}]
 
 
+def test_many_runs_are_read_over_one_connection(
+    logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a server each is a new process there, with a handshake before it."""
+    ledger, opened = logged.ledger, list[object]()
+    reading = type(ledger).reading
+
+    def count(self: Any) -> Any:
+        opened.append(self)
+        return reading(self)
+
+    monkeypatch.setattr(type(ledger), "reading", count)
+    assert [found["run_id"] for found in newest_details(ledger, "a", 9)] == [1, 2]
+    assert len(opened) == 1
+
+
 def test_the_logs_of_a_job_are_followed_until_enough_have_ended(
     logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

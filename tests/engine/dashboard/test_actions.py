@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
-from everytick import AsyncIOScheduler
+from everytick import AsyncIOScheduler, LedgerError, SchedulerClient
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 
@@ -63,6 +65,13 @@ def paused(scheduler: AsyncIOScheduler) -> set[str]:
     return {row["job_id"] for row in found}
 
 
+def left(answer: httpx.Response) -> list[str]:
+    """Return those that a script keeps selected."""
+    found = re.search(r"data-left='([^']*)'|data-left=\"([^\"]*)\"", answer.text)
+    assert found
+    return [str(one) for one in json.loads(unescape(found[1] or found[2]))]
+
+
 async def test_several_jobs_are_acted_on_at_once_and_one_sentence_sums_up(
     scheduler: AsyncIOScheduler, browser: Browser
 ) -> None:
@@ -71,11 +80,14 @@ async def test_several_jobs_are_acted_on_at_once_and_one_sentence_sums_up(
         browser, "pause", job_id=["sync_2", "sync_1", "sync_10", "sync_2", "gone"], headers=BY_SCRIPT
     )
     assert said.status_code == 200
-    assert said.text.startswith('<p class="said good">')
+    # A part was refused: no tick, and the page does not take the message away by itself.
+    assert said.text.startswith('<p class="said partly" data-left=')
+    assert left(said) == ["gone"]
     assert "2 jobs are paused. sync_1 was paused already. Refused for 1: gone: " in text_of(said)
     assert paused(scheduler) == {"sync_1", "sync_2", "sync_10"}
     said = await press(browser, "resume", job_id=["sync_1", "sync_2", "sync_10"], headers=BY_SCRIPT)
     assert "3 jobs are resumed." in text_of(said)
+    assert said.text.startswith('<p class="said good">')
     assert paused(scheduler) == set()
 
 
@@ -126,6 +138,30 @@ async def test_what_is_refused_for_all_is_an_error_that_names_a_few(browser: Bro
         said = await press(browser, action, headers=BY_SCRIPT)
         assert said.status_code == 422
         assert f"{name}: which " in said.text
+
+
+async def test_nothing_more_is_tried_when_the_ledger_does_not_answer(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    pause = SchedulerClient.pause_job
+
+    def pause_some(client: SchedulerClient, job_id: str, **more: Any) -> bool:
+        asked.append(job_id)
+        if job_id == "sync_2":
+            raise LedgerError("the ledger is away")
+        return pause(client, job_id, **more)
+
+    monkeypatch.setattr(SchedulerClient, "pause_job", pause_some)
+    said = await press(browser, "pause", job_id=["sync_1", "sync_2", "sync_10"], headers=BY_SCRIPT)
+    assert asked == ["sync_1", "sync_2"]
+    assert said.status_code == 200
+    assert "sync_1 is paused. Refused for 1: sync_2: the ledger is away. Not tried: 1." in text_of(said)
+    assert left(said) == ["sync_2", "sync_10"]
+    said = await press(browser, "pause", job_id=["sync_2", "sync_1", "sync_10"], headers=BY_SCRIPT)
+    assert asked[2:] == ["sync_2"]
+    assert said.status_code == 503
+    assert "Refused for 1: sync_2: the ledger is away. Not tried: 2." in text_of(said)
 
 
 async def test_without_javascript_the_answer_is_a_page_that_leads_back(browser: Browser) -> None:

@@ -75,6 +75,23 @@ def test_lines_are_told_once_as_they_are_written(scheduler: AsyncIOScheduler, pa
     assert told(parts) == (3, 1, "", True)
 
 
+def test_lines_that_come_again_hide_nothing_of_a_long_log(
+    scheduler: AsyncIOScheduler, parts: Queue[LogPart]
+) -> None:
+    assert told(parts) == (3, 1, "one\n", False)
+    log(scheduler, 3, 1, "one", "Traceback:", "ValueError")
+    assert told(parts) == (3, 1, "Traceback:\nValueError\n", False)
+    log(scheduler, 3, 1, "(1 older line(s) left out)", "Traceback:", "ValueError", "Traceback:", "ValueError")
+    assert told(parts) == (3, 1, "Traceback:\nValueError\n", False)
+    log(scheduler, 3, 1, "(4 older line(s) left out)", "ValueError", "two", "ValueError")
+    assert told(parts) == (3, 1, "two\nValueError\n", False)
+    # Nothing but the number of those that made room tells how many of the same lines are new.
+    log(scheduler, 3, 1, "(7 older line(s) left out)", "same", "same", "same")
+    assert told(parts) == (3, 1, "(7 older line(s) left out)\nsame\nsame\nsame\n", False)
+    log(scheduler, 3, 1, "(9 older line(s) left out)", "same", "same", "same")
+    assert told(parts) == (3, 1, "same\nsame\n", False)
+
+
 def test_each_attempt_has_its_own_lines(scheduler: AsyncIOScheduler, parts: Queue[LogPart]) -> None:
     assert told(parts) == (3, 1, "one\n", False)
     with changing(scheduler.ledger) as hand:

@@ -14,6 +14,7 @@ import everytick
 import pytest
 from everytick.model import ticks
 from everytick.text import durations, instants, sizes
+from everytick.text.wording import counted
 
 ROOT = Path(everytick.__file__).parent
 # What is no text for people: the data of a schedule and the text of a declaration, with which another start
@@ -133,6 +134,11 @@ def test_a_length_that_was_measured_and_one_that_was_declared(
 ) -> None:
     assert durations.duration_of_seconds(seconds) == shown
     assert durations.exact_seconds(seconds) == exactly
+
+
+def test_things_are_counted_with_separators_and_lengths_as_they_can_be_typed() -> None:
+    shown = [counted(number, unit) for number, unit in ((1, "run"), (12_000, "run"), (12_000.0, "second"))]
+    assert shown == ["1 run", "12,000 runs", "12000 seconds"]
 
 
 def test_seconds_in_a_column() -> None:

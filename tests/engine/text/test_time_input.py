@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from everytick.model import ticks
+from everytick.model.ticks import zones
 from everytick.text.durations import duration
 from everytick.text.time_input import read_time
 from hypothesis import example, given
@@ -22,6 +23,8 @@ ZONES = [
     # Where the clock jumps at midnight, and where a whole day was left out.
     *("Africa/Cairo", "America/Havana", *LEFT_OUT_A_DAY),
 ]
+# Where the clock is set back over midnight, so that a part of the day before comes again.
+AT_MIDNIGHT = ("America/Havana", "America/St_Johns", "Africa/Cairo")
 INSTANTS = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)).map(
     lambda naive: ticks.instant(naive.replace(tzinfo=UTC))
 )
@@ -101,11 +104,53 @@ def test_a_day_of_24_hours_is_a_length_and_yesterday_is_a_day_of_the_calendar() 
     assert read("02:30", now=after) == datetime(2026, 3, 29, 3)
 
 
-def test_a_time_that_a_clock_shows_twice_is_the_first_of_both() -> None:
-    after = datetime(2026, 10, 25, 10, tzinfo=UTC)
-    assert ticks.instant_in(
-        read_time("02:30", BERLIN, ticks.instant(after), ahead=False), BERLIN
-    ) == ticks.instant(datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
+# In the night of 25 October Berlin's clocks show 02:00 to 03:00 twice, from 00:00 and from 01:00 UTC.
+@pytest.mark.parametrize(
+    ("now", "text", "ahead", "meant"),
+    [
+        ("00:50", "02:30", False, "00:30"),
+        ("00:50", "02:30", True, "01:30"),
+        ("00:50", "sunday 02:30", True, "01:30"),
+        ("01:20", "02:30", False, "00:30"),
+        ("01:50", "02:30", False, "01:30"),
+        ("10:00", "02:30", False, "01:30"),
+        # A day is named: the first of both, as with a date.
+        ("10:00", "today 02:30", False, "00:30"),
+        ("00:10", "2026-10-25T02:30", True, "00:30"),
+    ],
+)
+def test_a_time_of_day_that_a_clock_shows_twice_is_the_nearer_one_on_its_side(
+    now: str, text: str, ahead: bool, meant: str
+) -> None:
+    then, expected = (datetime.fromisoformat(f"2026-10-25T{clock}Z") for clock in (now, meant))
+    found = read_time(text, BERLIN, ticks.instant(then), ahead=ahead)
+    assert ticks.instant_in(found, BERLIN) == ticks.instant(expected)
+
+
+@st.composite
+def near_shifts(draw: st.DrawFn) -> tuple[ZoneInfo, int]:
+    """An instant within two hours of a shift of a zone's clock."""
+    zone = ZoneInfo(draw(st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", *AT_MIDNIGHT])))
+    begin = ticks.instant(datetime(draw(st.integers(1988, 2010)), 1, 1, tzinfo=UTC))
+    shifts = [shift for shift, _end in zones.spans(begin, begin + 365 * ticks.DAY, zone)][1:]
+    shift = draw(st.sampled_from(shifts)) if shifts else begin
+    return zone, shift + draw(st.integers(-7_200, 7_200)) * ticks.SECOND
+
+
+@given(near_shifts(), st.integers(-180, 180), st.booleans())
+def test_no_nearer_time_of_day_lies_on_the_side_that_is_meant(
+    place: tuple[ZoneInfo, int], minutes: int, ahead: bool
+) -> None:
+    zone, now = place
+    shown = zones.wall_clock(now + minutes * 60 * ticks.SECOND, zone)
+    found = ticks.instant_in(read_time(f"{shown:%H:%M:%S}", zone, now, ahead=ahead), zone)
+    # Each instant near by at which a clock shows the same, found without any knowledge of shifts.
+    quarter = 900 * ticks.SECOND
+    first = now // quarter * quarter + ticks.instant(shown.replace(tzinfo=UTC)) % quarter
+    near = (first + number * quarter for number in range(-120, 121))
+    alike = [one for one in near if zones.wall_clock(one, zone).time() == shown.time().replace(microsecond=0)]
+    assert (found > now) is ahead
+    assert not [one for one in alike if (now < one < found if ahead else found < one <= now)]
 
 
 @given(INSTANTS, st.sampled_from(ZONES), st.times(), st.booleans())

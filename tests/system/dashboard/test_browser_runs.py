@@ -113,6 +113,33 @@ def test_several_runs_are_retried_at_once(browser: Browser, site: Site) -> None:
         site.becomes(run_of(site, job_id), "failed")
 
 
+def test_those_for_whom_an_action_is_refused_stay_selected_and_the_message_stays(
+    browser: Browser, site: Site
+) -> None:
+    shop = run_of(site, "sync_shop")
+    with site.client() as client, visit(browser, site) as page:
+        under_way = client.post("/api/v1/jobs/grows/run-now").json()["run_id"]
+        site.becomes(under_way, "running")
+        page.clock.install()
+        page.goto("/runs")
+        for run_id in (shop, under_way):
+            page.locator(f"#pick-{run_id}").check()
+        page.locator("#selected").get_by_role("button", name="Retry").click()
+        expect(page.locator("#said .partly")).to_contain_text(f"Refused for 1: {under_way}: ")
+        expect(page.locator("#how-many")).to_have_text("1 selected")
+        expect(page.locator(f"#pick-{under_way}")).to_be_checked()
+        # A message that all was done is gone after some seconds.
+        page.clock.fast_forward(60_000)
+        expect(page.locator("#said .partly")).to_be_visible()
+        page.locator("#selected").get_by_role("button", name="Cancel").click()
+        expect(page.locator("#said .good")).to_be_visible()
+        expect(page.locator("#how-many")).to_have_text("0 selected")
+        page.clock.fast_forward(60_000)
+        expect(page.locator("#said")).to_be_empty()
+    site.becomes(under_way, "cancelled")
+    site.becomes(shop, "failed")
+
+
 def test_several_runs_are_retried_with_the_keyboard_and_without_a_script(
     browser: Browser, site: Site
 ) -> None:

@@ -68,7 +68,7 @@
     for (const shown of copy.querySelectorAll("[data-rel], [data-since]")) shown.textContent = "";
     for (const opened of copy.querySelectorAll("details")) opened.removeAttribute("open");
     // What is shared by all who have a page open has no token; scripts send theirs in a header.
-    for (const proof of copy.querySelectorAll("[name=csrf_token]")) proof.remove();
+    for (const field of copy.querySelectorAll("[name=csrf_token]")) field.remove();
     return copy.innerHTML;
   }
 
@@ -234,12 +234,19 @@
 
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt.form || event.detail.elt;
+    // Of an action on several that was not done for all, those for whom it was not stay selected.
+    const partly = event.detail.successful ? document.querySelector("#said .partly") : null;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
+    if (partly && form.id === "selected") {
+      const left = new Set(JSON.parse(partly.dataset.left));
+      for (const one of document.querySelectorAll("[form=selected]")) one.checked = left.has(one.value);
+    }
     if (event.detail.xhr.status === 0) {
       document.getElementById("said").textContent = "The dashboard does not answer.";
     }
     clearTimeout(clearing);
-    if (event.detail.successful) clearing = setTimeout(() => { document.getElementById("said").textContent = ""; }, 8000);
+    // What needs a person stays until the next action.
+    if (event.detail.successful && !partly) clearing = setTimeout(() => { document.getElementById("said").textContent = ""; }, 8000);
     refresh();
   });
 
