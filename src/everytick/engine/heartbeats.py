@@ -50,6 +50,8 @@ class Heartbeats:
         self._watched: dict[str, tuple[int, float]] = {}
         # Those found at the start, as long as none of them has sent a heartbeat.
         self._doubtful: set[str] = set()
+        # The jobs that cannot run here, as the ledger was told last.
+        self._reported: str | None = None
         self._start_number = 0
         self._joined = False
         # Jobs whose runs are left to others, and why.
@@ -141,6 +143,7 @@ class Heartbeats:
             # The transaction was undone, and so is what it changed here. And while we cannot write, the
             # others cannot beat either: a heartbeat that we missed proves nothing (R12).
             self._doubtful = doubtful
+            self._reported = None
             self._watched.clear()
             raise
         if found:
@@ -154,7 +157,9 @@ class Heartbeats:
             self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
-        workers.report(connection, self._me, self._registry.cannot_run())
+        cannot_run = self._registry.cannot_run()
+        workers.report(connection, self._me, cannot_run, self._reported)
+        self._reported = cannot_run
         rows = connection.execute(sql.LIST_PROCESSES).fetchall()
         for process_id, host, pid, beat, beat_us, _number, _role in rows:
             if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):

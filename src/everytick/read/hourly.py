@@ -16,7 +16,7 @@ from everytick.store.unreadable import unchecked
 from everytick.system import system
 from sqlalchemy import Connection, case, func, select
 
-from .last_runs import FAILURES
+from .runs import FAILED
 
 _HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
@@ -68,7 +68,7 @@ class HourlyRuns:
         return found[::-1]
 
     def _forget(self, oldest: int, now: int, present: float) -> None:
-        """Drop hours that are too old, and those to come: they were counted while the clock was ahead."""
+        """Drop hours that are too old, and those that the clock, when it was ahead, took for ended."""
         for (begin, end), (_, _, until) in list(self._kept.items()):
             if begin < oldest or end > now or until < present:
                 del self._kept[begin, end]
@@ -120,7 +120,7 @@ class _Counting:
 
 def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
     """Return how many runs ended in [begin, end), and how many of them failed."""
-    failed = func.coalesce(func.sum(case((_runs.state.in_(FAILURES), 1), else_=0)), 0)
+    failed = func.coalesce(func.sum(case((_runs.state.in_(FAILED), 1), else_=0)), 0)
     query = select(func.count(), failed).where(
         _runs.finished_us >= begin, _runs.finished_us < end, _runs.state != "skipped"
     )

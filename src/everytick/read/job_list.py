@@ -17,10 +17,10 @@ from sqlalchemy import Connection, select
 from .endings import newest_endings
 from .job_ids import natural
 from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
-from .last_runs import FAILURES
 from .late import late_jobs, runs_not_begun
 from .paging import Page
 from .processes import reports
+from .runs import FAILING
 from .under_way import count_held
 
 # How a job may stand, what needs a look first; a job may stand in several ways.
@@ -79,7 +79,7 @@ def _standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[s
     endings, now = newest_endings(connection), ticks.now()
     return {
         "cannot run": set(reports(connection)),
-        "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILURES},
+        "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
         "late": {late.job_id for late in late_jobs(due, runs_not_begun(connection, due, now), now)},
         "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
         "paused": {job.id for job in due if job.paused},

@@ -159,8 +159,10 @@ class KnownJob(DueJob):
     def options(self, declared: Declared) -> Options | None:
         """Return its options, as the process has them that runs it.
 
-        None if it stands in the code, or if they cannot be read here; `load` says why.
+        None if it stands in code that is not loaded here, or if they cannot be read; `load` says why.
         """
+        if (in_code := declared.in_code.get(self.id)) is not None:
+            return in_code.options
         if not self.was_added:
             return None
         try:

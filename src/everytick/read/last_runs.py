@@ -16,14 +16,13 @@ from everytick.store.querying import connect_checked
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, type_coerce
 
 from .run_columns import STARTED, STATE, Masked
+from .runs import FAILING
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
 MEASURED = 100
 # The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
 _RAN = ("succeeded", "failed", "timed_out")
-# The outcomes of a run that did not succeed, and that no person stopped.
-FAILURES = ("failed", "timed_out", "lost")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200
 # The most runs that are counted as failed one after another.
@@ -94,7 +93,7 @@ def failed_in_a_row(connection: Connection, job_id: str) -> list[Any]:
     Newest first, at most two hundred, with run_id, state and error.
     """
     found = connection.execute(_OF_TICKS, {"job_id": job_id})
-    return list(itertools.takewhile(lambda row: row.state in FAILURES, found))
+    return list(itertools.takewhile(lambda row: row.state in FAILING, found))
 
 
 def last_success(connection: Connection, job_id: str, depth: int) -> int | None:

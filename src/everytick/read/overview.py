@@ -22,10 +22,11 @@ from . import schemas
 from .endings import newest_endings
 from .hourly import Hour, HourlyRuns
 from .known_job import Declared, DueJob, jobs_due, jobs_named
-from .last_runs import FAILURES, MOST_IN_A_ROW, durations, failed_in_a_row, percentile
+from .last_runs import MOST_IN_A_ROW, durations, failed_in_a_row, percentile
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
 from .processes import Processes, find_processes, reports
+from .runs import FAILING
 from .under_way import LISTED, count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
@@ -266,7 +267,7 @@ def _first(found: Sequence[Any], make: Any) -> Page[Any]:
 
 def _failing(connection: Connection) -> Page[Failing]:
     """Return the jobs that fail, those first that failed last."""
-    failed = [row for row in newest_endings(connection).values() if row.state in FAILURES]
+    failed = [row for row in newest_endings(connection).values() if row.state in FAILING]
     failed.sort(key=lambda row: -row.finished_us)
     errors = _errors(connection, [row.run_id for row in failed[:_LISTED]])
 
@@ -331,8 +332,7 @@ def _limits(
     for job_id, job in jobs_named(connection, job_ids).items():
         lengths = durations(connection, job_id)
         usual = percentile(lengths, 0.95) if len(lengths) >= _ENOUGH else None
-        in_code = declared.in_code.get(job_id)
-        options = in_code.options if in_code else job.options(declared)
+        options = job.options(declared)
         timeout = None if options is None else options.timeout
         found[job_id] = (_microseconds(usual), _microseconds(timeout))
     return found

@@ -23,8 +23,8 @@ from everytick.store.records import Identity
 from everytick.text.wording import one_line
 from sqlalchemy import Connection, func, select
 
-# Rows that somebody wrote by hand cost no more than this.
-_MOST_REPORTS, _LONGEST_REPORT = 20, 200_000
+# The most processes whose reports are read, and the longest report: more is only there if somebody wrote it.
+_MOST_REPORTS, _LONGEST_REPORT = 200, 200_000
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
@@ -153,13 +153,23 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
 def reports(connection: Connection) -> dict[str, str]:
     """Return why processes that are up cannot run jobs that were added, by the ids of the jobs."""
     columns = schema.processes.c
+    small = [column for column in schema.processes.columns if column is not columns.cannot_run]
+    with_report = select(*small).where(columns.cannot_run.is_not(None))
+    known = judged(connection.execute(with_report).mappings(), ticks.now())
+    up = {process.process_id: process for process in known if process.is_up}
+    wanted = columns.process_id.in_(list(up)[:_MOST_REPORTS])
+    query = select(columns.process_id, columns.cannot_run).where(wanted, columns.cannot_run.is_not(None))
+    texts = {row.process_id: row.cannot_run for row in connection.execute(query)}
     found: dict[str, str] = {}
-    query = select(schema.processes).where(columns.cannot_run.is_not(None)).limit(_MOST_REPORTS)
-    rows = {row["process_id"]: row for row in connection.execute(query).mappings()}
-    for process in judged(rows.values(), ticks.now()):
-        if process.is_up:
-            for job_id, why in _reported(rows[process.process_id]["cannot_run"]).items():
-                found.setdefault(job_id, f"{one_line(masked(why))} (as {process.name} says)")
+    # Most processes have the same code, and say the same.
+    read = set[str]()
+    for process in up.values():
+        text = texts.get(process.process_id)
+        if text is None or text in read:
+            continue
+        read.add(text)
+        for job_id, why in _reported(text).items():
+            found.setdefault(job_id, f"{one_line(masked(why))} (as {process.name} says)")
     return found
 
 

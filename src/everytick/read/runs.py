@@ -28,8 +28,11 @@ STATES = (
 )
 # Those of runs, not of ticks that were skipped.
 RUN_STATES = STATES[:-1]
-# Outcomes that a person may have to look at.
+# Outcomes of runs that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
+# A job whose newest run ended so is failing. Where a run is interrupted a stop cut it, such as that of a new
+# version: that says nothing about the job.
+FAILING = tuple(state for state in FAILED if state != "interrupted")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
 
 # As the indexes for few rows have them, to the letter.

@@ -24,6 +24,7 @@ UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALES
 WHERE process_id = :process_id
 """
 
+HAS_REPORT = "SELECT 1 FROM scheduler_processes WHERE process_id = :process_id AND cannot_run IS NOT NULL"
 REPORT = "UPDATE scheduler_processes SET cannot_run = :cannot_run WHERE process_id = :process_id"
 
 # Works on a ledger of any version.

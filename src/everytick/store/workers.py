@@ -72,8 +72,15 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     return False
 
 
-def report(connection: Connection, me: Identity, cannot_run: str | None) -> None:
-    """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them."""
+def report(connection: Connection, me: Identity, cannot_run: str | None, before: str | None) -> None:
+    """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them.
+
+    `before`: what it wrote last. The same is only written again if it is not there: its row may be a new one.
+    """
+    if cannot_run == before:
+        is_there = connection.execute(sql.HAS_REPORT, {"process_id": me.process_id}).fetchone() is not None
+        if is_there == (cannot_run is not None):
+            return
     connection.execute(sql.REPORT, {"process_id": me.process_id, "cannot_run": cannot_run})
 
 

@@ -201,16 +201,28 @@ async def test_slots_are_those_of_the_processes_that_are_up_and_run_something(le
 
 async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Ledger) -> None:
     begin = ticks.now() // HOUR * HOUR
-    for hours, state in ((2, "succeeded"), (2, "failed"), (5, "lost"), (5, "skipped"), (30, "failed")):
+    for hours, state in (
+        (2, "succeeded"),
+        (2, "failed"),
+        (5, "lost"),
+        (5, "interrupted"),
+        (5, "skipped"),
+        (30, "failed"),
+    ):
         at = begin - hours * HOUR + MINUTE
         # Two ticks of a job are never the same.
         run(ledger, "report", state, ticks.now() - at, finished=at, tick=at + len(state) * SECOND)
     hours = api(ledger, "overview")["hours"]
     assert len(hours) == 24
-    assert [(hour["runs"], hour["failed"]) for hour in hours if hour["runs"]] == [(1, 1), (2, 1)]
+    assert [(hour["runs"], hour["failed"]) for hour in hours if hour["runs"]] == [(2, 2), (2, 1)]
+    # The list of runs calls the same ones failed.
+    assert len(api(ledger, "runs", failed="true", since="1d")["runs"]) == 3
     shown = page(ledger, "/")
-    assert "3 runs in the last day, 2 failed" in shown
-    assert re.findall(r": (\d+ runs?, 1 failed)</title>", shown) == ["1 run, 1 failed", "2 runs, 1 failed"]
+    assert "4 runs in the last day, 3 failed" in shown
+    assert re.findall(r": (\d+ runs?, [12] failed)</title>", shown) == [
+        "2 runs, 2 failed",
+        "2 runs, 1 failed",
+    ]
     assert len(re.findall(r"<title>from \d\d:00: ", shown)) == 24
     assert re.search(r'<td class="n">2</td><td class="n">1</td>', shown)
 

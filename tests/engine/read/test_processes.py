@@ -12,7 +12,7 @@ from everytick.api.loading import declared
 from everytick.doctor import liveness
 from everytick.dryrun.diff import difference
 from everytick.model import ticks
-from everytick.read.processes import someone_is_up
+from everytick.read.processes import reports, someone_is_up
 from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -52,6 +52,22 @@ def killed(ledger: Ledger) -> Iterator[None]:
     with up(ledger, silent=SECOND):
         change(ledger, "UPDATE scheduler_processes SET pid = ?", NOBODY)
         yield
+
+
+def test_what_processes_cannot_run_is_told_however_many_are_dead_or_up(ledger: Ledger) -> None:
+    now = ticks.now()
+    for number in range(60):
+        # Dead ones, and later ones that are up.
+        beat = now - (MINUTE if number < 30 else SECOND)
+        told = f'{{"job{number}": "no module named shop"}}'
+        change(
+            ledger,
+            "INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number,"
+            " cannot_run) VALUES (?, 'shop/x/y', 4711, ?, 1, ?, 1, ?)",
+            *(f"p{number}", beat, beat, told),
+        )
+    with connect(ledger) as connection:
+        assert set(reports(connection)) == {f"job{number}" for number in range(30, 60)}
 
 
 def of_doctor(scheduler: AsyncIOScheduler) -> str:

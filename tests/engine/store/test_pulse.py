@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.engine import heartbeats
+from everytick.engine.registry import Registry
 from everytick.store import statements
 from everytick.store.connections import Connection, transaction
 from everytick.store.opening import ledger_at
 from everytick.store.writer import Writer
 
 from inside import rows, until
+from ledgers import change, found_in
 from waiting import wait_for
 
 NOTE = {"now": 0, "who": "test", "action": "pause", "job_id": None, "run_id": None}
@@ -59,6 +61,40 @@ async def test_a_heartbeat_does_not_wake_the_disk_and_all_else_is_written_throug
             assert text.startswith("UPDATE scheduler_processes SET beat")
     assert sum(text == "PRAGMA synchronous=NORMAL" for text in said) > 0
     assert sum(text.startswith("INSERT INTO scheduler_runs") for text in said) > 0
+
+
+async def test_what_a_process_cannot_run_is_written_when_it_changes_or_its_row_is_new(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.02)
+    problems: list[str | None] = [None]
+    monkeypatch.setattr(Registry, "cannot_run", lambda _self: problems[-1])
+    said: list[str] = []
+
+    def kept() -> list[str | None]:
+        return [row["cannot_run"] for row in found_in(scheduler.ledger, "SELECT * FROM scheduler_processes")]
+
+    async def writes(text: str | None) -> int:
+        """Return how often it is written, within many heartbeats from when the ledger has it."""
+        problems.append(text)
+        await until(lambda: kept() == [text])
+        at = len(said)
+        await until(lambda: sum("SET beat" in one for one in said[at:]) > 5)
+        found = sum("SET cannot_run" in one for one in said)
+        said.clear()
+        return found
+
+    async with scheduler:
+        assert scheduler._process is not None
+        connection: Any = scheduler._process.writer._connection
+        connection.set_trace_callback(said.append)
+        assert await writes(None) == 0
+        assert await writes('{"job": "it is gone"}') == 1
+        assert await writes('{"job": "it is there, and fails"}') == 1
+        change(scheduler.ledger, "DELETE FROM scheduler_processes")
+        assert await writes('{"job": "it is there, and fails"}') == 1
+        assert await writes(None) == 1
+        connection.set_trace_callback(None)
 
 
 def task() -> None:
