@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -28,8 +29,10 @@ _SHORTEST = 4
 _SHORTEST_LINE, _SHORTEST_STEP = 8, 16
 # The pattern of a longer one would take long to be made: it is only looked for as it is, and line by line.
 _LONGEST = 8_000
-# How deep values are looked into.
-_DEEPEST = 10
+# How deep values are looked into, and how deep they are shown.
+_DEEPEST, _DEEPEST_SHOWN = 10, 4
+# So much of one text is looked at to show it: the patterns may take the square of that. JSON is read at once.
+_LONGEST_SHOWN, _LONGEST_JSON = 10_000, 1_000_000
 _NO_TEXT = (bool, int, float, Decimal, date, time, timedelta, Enum, NoneType)
 _NO_SECRETS = ("true", "false", "none", "null")
 
@@ -118,6 +121,20 @@ def masked(text: str) -> str:
     return text
 
 
+def without_secrets(value: object, name: str = "", most: int = 50) -> Any:
+    """Return a copy of a value, to be shown, with stars in the place of the secrets in it.
+
+    They are what has a secret's name, the passwords in addresses, and what is hidden. Call it before the text
+    is cut: half of a secret is not found.
+
+    Args:
+        name: what the value is called.
+        most: how many entries of each list and mapping are shown; one more is copied, so that the reader can
+            see that there are more.
+    """
+    return _without_secrets(value, is_secret_name(name), most, 0)
+
+
 def longest() -> int:
     """Return how many characters a secret takes at most in a text, whichever way it is written."""
     return max((len(secret) * 12 for secret in _known), default=0)
@@ -173,6 +190,86 @@ def _hide_secrets(value: Any, is_secret: bool, depth: int) -> None:
     elif hasattr(value, "get_secret_value"):
         secret = value.get_secret_value()
         _hide_secrets(secret if isinstance(secret, bytes) else str(secret), True, depth + 1)
+
+
+class _Shown:
+    """Stands for an object, with the text that shows it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _without_secrets(value: Any, is_secret: bool, most: int, depth: int) -> Any:
+    if is_secret:
+        return STARS
+    if depth > _DEEPEST_SHOWN:
+        return _Shown("...")
+    try:
+        return _copied(value, most, depth)
+    except Exception:
+        # Its class is the user's, and may fail in any way: then its type is all that is told.
+        return _Shown(f"<{type(value).__name__} instance>")
+
+
+def _copied(value: Any, most: int, depth: int) -> Any:
+    if isinstance(value, _NO_TEXT):
+        return value
+    if isinstance(value, str):
+        return _text_without_secrets(value, most, depth)
+    if isinstance(value, bytes | bytearray):
+        text = value.decode("utf-8", "replace")
+        shown = _text_without_secrets(text, most, depth)
+        return value if shown == text else shown.encode()
+    if isinstance(value, Mapping):
+        return _mapping_without_secrets(value, most, depth)
+    kind = type(value)
+    lists = (getattr(kind, name, None) for name in ("model_fields", "__dataclass_fields__", "_fields"))
+    if fields := next(filter(None, lists), None):
+        told = _mapping_without_secrets({name: getattr(value, name, None) for name in fields}, most, depth)
+        return _Shown(f"{kind.__name__}({', '.join(f'{name}={each!r}' for name, each in told.items())})")
+    for plain in (list, tuple, set, frozenset):
+        if isinstance(value, plain):
+            return plain(_without_secrets(each, False, most, depth + 1) for each in islice(value, most + 1))
+    return _Shown(_text_without_secrets(repr(value), most, depth))
+
+
+def _mapping_without_secrets(value: Mapping[Any, Any], most: int, depth: int) -> dict[Any, Any]:
+    return {
+        _without_secrets(name, False, most, depth + 1): _without_secrets(
+            each, is_secret_name(str(name)), most, depth + 1
+        )
+        for name, each in islice(value.items(), most + 1)
+    }
+
+
+def _text_without_secrets(text: str, most: int, depth: int) -> str:
+    found = _from_json(text) if len(text) <= _LONGEST_JSON else None
+    if isinstance(found, dict | list):
+        shown = _without_secrets(found, False, most, depth + 1)
+        if repr(shown) != repr(found):
+            return json.dumps(shown, default=repr)
+    text = masked(text[: _LONGEST_SHOWN + longest()])[:_LONGEST_SHOWN]
+    for pattern in (_LONGEST_PASSWORD, _PASSWORD, _ALONE):
+        text = pattern.sub(_starred, text)
+    return _PAIR.sub(_starred_pair, text)
+
+
+def _starred(found: re.Match[str]) -> str:
+    """Return an address with stars in the place of its password; one without is left as it is."""
+    if _PORT.match(found[1]):
+        return found[0]
+    begin, end = (place - found.start() for place in found.span(1))
+    return f"{found[0][:begin]}{STARS}{found[0][end:]}"
+
+
+def _starred_pair(found: re.Match[str]) -> str:
+    if not is_secret_name(found[1]):
+        return found[0]
+    quote = found[2][0] if found[2][0] in "'\"" else ""
+    return f"{found[1]}={quote}{STARS}{quote}"
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,8 @@ from .system import system
 _MOST_WAITING = 1_000_000
 # How long the end of the process waits for text that is not passed on yet, in seconds.
 _PATIENCE = 2.0
+# File handles that the start needs for what matters more.
+_SPARE = 16
 
 
 class _Queue(io.RawIOBase):
@@ -65,6 +67,8 @@ class _Queue(io.RawIOBase):
     def write(self, given: bytes) -> int:  # type: ignore[override]
         """Take bytes; never blocks."""
         chunk = bytes(given)
+        if not chunk:
+            return 0
         if self._is_direct or not self._has_thread():
             self._pass_on(chunk)
             return len(chunk)
@@ -165,12 +169,9 @@ class _Queue(io.RawIOBase):
 
 
 def _copied(number: int) -> int:
-    """Return a new number of a file that is open; the same where no more files can be opened."""
+    """Return a new number of a file that is open; the same where file handles are too few for the start."""
     os.fstat(number)
-    try:
-        return os.dup(number)
-    except OSError:
-        return number
+    return os.dup(number) if system.has_file_handles(_SPARE) else number
 
 
 class _Text(io.TextIOWrapper):

@@ -184,3 +184,66 @@ def test_masking_is_quick_on_long_texts_that_nearly_hold_a_secret() -> None:
     for text in ("\\" * 20_000, "a\\b " * 20_000, "x " * 50_000, "a" * 1_000_000):
         masked(text)
     assert time.monotonic() - begin < 5
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a task may be given."""
+
+    user: str
+    password: str
+
+
+class Plain:
+    """An object that shows what it holds."""
+
+    def __repr__(self) -> str:
+        return "Plain(user='me', password='hunter22')"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": "hunter22"},
+        [{"to": {"smtp_password": "hunter22"}}],
+        ({"api_keys": ["hunter22", {"of": "hunter22"}]},),
+        {"dsn": "postgresql://me:hunter22@db/shop"},
+        "postgresql://me:hunter22@db/shop",
+        "host=db password=hunter22 user=me",
+        "postgresql://me:" + "hunter22" * 500 + "@db/shop",
+        b"redis://:hunter22@cache",
+        json.dumps({"password": "hunter22"}),
+        Login("me", "hunter22"),
+        [Login("me", "hunter22")],
+        Plain(),
+        {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"password": "hunter22"}}}}}}}},
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_value_is_copied_without_the_secrets_in_it(value: Any) -> None:
+    assert "hunter22" not in repr(masking.without_secrets(value))
+
+
+def test_what_is_no_secret_is_copied_as_it_is() -> None:
+    for value in (
+        {"limit": 3, "to": ["a@b.example", ("x", None)], "ids": {1, 2}},
+        "https://shop.example:8080/a@b",
+        "https://shop.example/?page=2",
+        b"\x00\xff",
+        json.dumps({"a": 1}),
+        5,
+        None,
+    ):
+        assert masking.without_secrets(value) == value
+    assert repr(masking.without_secrets(Login("me", "hunter22"))) == "Login(user='me', password='*****')"
+    assert masking.without_secrets(1234, "pin_token") == masking.STARS
+
+
+def test_a_large_value_is_copied_as_far_as_it_is_shown() -> None:
+    endless: list[Any] = []
+    endless += [endless] * 50
+    began = time.monotonic()
+    repr(masking.without_secrets([*range(1_000_000)], most=8))
+    repr(masking.without_secrets({"a": endless}, most=8))
+    assert time.monotonic() - began < 2
+    assert masking.without_secrets([1, 2, 3], most=2) == [1, 2, 3]

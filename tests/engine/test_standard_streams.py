@@ -153,7 +153,7 @@ def test_a_stream_that_a_job_closes_goes_on(tmp_path: Path, harm: Callable[[Any]
     descriptor = os.open(tmp_path / "said", os.O_WRONLY | os.O_CREAT)
     file = os.fdopen(descriptor, "w", closefd=False)
     queue = _Queue(file, "standard output")
-    text = standard_streams._Text(queue, encoding="utf-8", write_through=True)
+    text = standard_streams._Text(queue, encoding="utf-8", write_through=True)  # type: ignore[arg-type]
     harm(text)
     text.write("and on\n")
     queue.finish(10)

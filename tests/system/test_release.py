@@ -59,7 +59,8 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     assert sorted(it.name for it in kept.iterdir()) == sorted(PARTS)
     assert (kept / "src/everytick/store/migrations").is_dir()
     project = fresh_folder("project")
-    copier.run_copy(str(repository), project, defaults=True, quiet=True)
+    named = {"project_name": "app"}
+    copier.run_copy(str(repository), project, defaults=True, quiet=True, data=named)
     assert "_commit: 0.1.0\n" in (project / ".copier-answers.yml").read_text(encoding="utf-8")
     # From an index an application takes this version or a newer one.
     copier.run_copy(
@@ -67,7 +68,7 @@ def test_a_release_is_a_changelog_a_kept_copy_and_a_tag(repository: Path) -> Non
     )
     assert 'everytick[alerts,dashboard,postgresql]>=0.1.0"' in (indexed / "pyproject.toml").read_text("utf-8")
     # The kept copy is the released template, to the byte.
-    copier.run_copy(str(kept), again := fresh_folder("again"), defaults=True, quiet=True)
+    copier.run_copy(str(kept), again := fresh_folder("again"), defaults=True, quiet=True, data=named)
     # All but what says where it was made from.
     apart = {".copier-answers.yml", "pyproject.toml", "README.md", "app/core/template.toml"}
     made = contents(again).keys() - apart

@@ -153,7 +153,12 @@ def test_parts_that_are_turned_off_and_on_leave_a_project_whose_checks_pass() ->
     assert conflicts(project) == []
     # Of what went only files stay that are the user's.
     fresh = set(contents(history.copy(**nothing, licence="none").folder))
-    assert set(contents(project.folder)) - fresh == {routes, "LICENSE", ".github/workflows/ci.yml"}
+    assert set(contents(project.folder)) - fresh == {
+        routes,
+        "LICENSE",
+        ".github/workflows/ci.yml",
+        "renovate.json",
+    }
     run_well(project.folder, *make, "install", "check", "test")
     python = project.folder / ".venv/bin/python"
     assert run(project.folder, python, "-c", "import fastapi").returncode != 0

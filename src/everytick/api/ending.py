@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +39,9 @@ class Guard:
     def __init__(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
         self._loop, self._grace = loop, grace
         self.is_asked = False
-        self._asked_again, self._over = system.event(), system.event()
+        self._asked, self._asked_again, self._over = system.event(), system.event(), system.event()
+        # Not when it is asked: by then a job may have left no memory for a thread.
+        _start_or_tell(self._watch, "scheduler-guard")
 
     def asked(self, *, again: bool) -> None:
         """Begin to watch, and hurry when it was asked `again`. Called by the handler of a signal."""
@@ -46,14 +49,16 @@ class Guard:
             self._asked_again.set()
         elif not self.is_asked:
             self.is_asked = True
-            system.start_thread(self._watch, name="scheduler-guard")
+            self._asked.set()
 
     def over(self) -> None:
         """Watch no more: all runs have ended or were cut."""
         self._over.set()
+        self._asked.set()
         self._asked_again.set()
 
     def _watch(self) -> None:
+        self._asked.wait()
         self._asked_again.wait(self._grace + _CLEAN_UP)
         while not self._over.is_set():
             answered = system.event()
@@ -96,7 +101,15 @@ def end_in_time(ends_at: float, in_a_hurry: bool) -> None:
         logger.error("ended, although a job had left behind what goes on: {}", ", ".join(left))
         end(1)
 
-    system.start_thread(end_soon, name="scheduler-end")
+    _start_or_tell(end_soon, "scheduler-end")
+
+
+def _start_or_tell(watch: Callable[[], None], name: str) -> None:
+    """Start a thread that watches the end of the process. Without it the end goes on all the same."""
+    try:
+        system.start_thread(watch, name=name)
+    except (RuntimeError, MemoryError) as problem:
+        logger.error("nothing watches that the process ends in time, whatever jobs hold up: {}", problem)
 
 
 def _children() -> list[Any]:

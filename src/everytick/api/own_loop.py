@@ -281,8 +281,10 @@ class BlockingScheduler(_OwnLoop):
             self._loop = runner.get_loop()
             guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
             with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
-                cut = run_to_the_end(self._loop, self._live(process))
-                guard.over()
+                try:
+                    cut = run_to_the_end(self._loop, self._live(process))
+                finally:
+                    guard.over()
         logger.info("stopped")
         if cut and guard.is_asked:
             raise SystemExit(1)
@@ -292,6 +294,6 @@ class BlockingScheduler(_OwnLoop):
 
     def _asked_by_signal(self, guard: Guard, number: int) -> None:
         again = guard.is_asked and number != HANGUP_SIGNAL
-        guard.asked(again=again)
         if self._asked is not None:
             self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)
+        guard.asked(again=again)

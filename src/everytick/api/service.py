@@ -186,8 +186,8 @@ def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None], guard: G
     loop = asyncio.get_running_loop()
 
     def hear(call: Callable[[], None]) -> None:
-        guard.asked(again=call is asked)
         loop.call_soon_threadsafe(call)
+        guard.asked(again=call is asked)
 
     for number in STOP_SIGNALS:
         system.on_signal(number, partial(hear, hung_up if number == HANGUP_SIGNAL else asked))

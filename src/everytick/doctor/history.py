@@ -19,6 +19,7 @@ from everytick.read.under_way import held_runs, past_timeout
 from everytick.store.requests import AT_EACH_START
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
+from everytick.text.wording import one_line
 from sqlalchemy import Connection
 
 from .finding import Finding, ok
@@ -26,7 +27,6 @@ from .pitfalls import distance
 
 # Fewer runs than this say nothing about how long a job takes.
 _ENOUGH = 5
-_FAILURES = 3
 _LONG_PAUSE = 7 * ticks.DAY
 # By when after its start a process has added what it adds at each start.
 _ADDED_WITHIN = 60 * ticks.SECOND
@@ -101,10 +101,13 @@ def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:
 
 def _failures(connection: Connection, job_id: str, where: str) -> Iterator[Finding]:
     failed = failed_in_a_row(connection, job_id)
-    if len(failed) < _FAILURES:
+    if not failed:
         return
-    error = f", at last with: {failed[0].error}" if failed[0].error else ""
-    what = f"the last {len(failed)} runs of job {job_id} did not succeed{error}"
+    error = one_line(failed[0].error) if failed[0].error else failed[0].state
+    if len(failed) == 1:
+        what = f"the last run of job {job_id} did not succeed: {error}"
+    else:
+        what = f"the last {len(failed)} runs of job {job_id} did not succeed, at last with: {error}"
     right = f"{typed('why')} {shlex.quote(job_id)} --run {failed[0].run_id}"
     yield Finding("warning", "failures", what, where, right)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from everytick.model import ticks
-from everytick.store import claims, pruning, queue, workers
+from everytick.store import claims, pruning, queue, renaming, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
 from everytick.store.records import Claim, Identity, Registration, Room
@@ -55,6 +55,8 @@ class Heartbeats:
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
+        # The former id of each job that was renamed, as long as a part of its history is to be moved.
+        self.moving: dict[str, str] = {}
         # Set while runs can be taken over: not before the start, not in a drain.
         self.taking = False
         # Whether more runs may wait than there was room for, and the jobs whose runs wait for another one.
@@ -65,6 +67,7 @@ class Heartbeats:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
         self._doubtful = set(registration.peers)
         self._start_number = registration.start_number
+        self.moving |= registration.moving
         self._joined = True
 
     @property
@@ -86,6 +89,8 @@ class Heartbeats:
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
+        if self.moving:
+            self._in_transaction(connection, self._move)
         self._counting.go_on(connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
@@ -188,6 +193,10 @@ class Heartbeats:
             return []
         number = self._start_number + 1
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
+
+    def _move(self, connection: Connection) -> list[Claim]:
+        renaming.move_history(connection, next(iter(self.moving)), self.moving)
+        return []
 
     def _prune(self, connection: Connection) -> list[Claim]:
         if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:

@@ -30,7 +30,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
-from .repair import let_no_log_line_raise
+from .repair import aside, let_no_log_line_raise
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -46,8 +46,8 @@ _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
-# How long code that starts first and declares after may take for that, in seconds; what it declares later is
-# new again by then.
+# How long code that starts first and declares after may take for that, in seconds. A job of the last start
+# that it declares later was removed by then, and begins anew: ticks that it missed are not made up for.
 DECLARED_WITHIN = 30.0
 
 
@@ -197,7 +197,7 @@ class Process:
             # Not a daemon: the interpreter waits for it.
             system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
         else:
-            cut += await system.in_thread(self._close)
+            cut += await aside(self._close)
         self._beacon.end()
         return cut
 
@@ -227,14 +227,12 @@ class Process:
         doing = self.writer.submit(operation)
         on_loop = running_loop() is self._loop
         try:
-            return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
-        except LedgerUnavailable as problem:
-            raise LedgerError(self.ledger.unusable(problem)) from None
-        except TimeoutError:
-            if doing.cancel():
-                raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
-        # The writer has begun the operation: only its commit is to be waited for.
-        try:
+            try:
+                return doing.result(_LOOP_PATIENCE if on_loop else _PATIENCE)
+            except TimeoutError:
+                if doing.cancel():
+                    raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
+            # The writer has begun the operation: only its commit is to be waited for.
             return doing.result(_JOIN_SECONDS)
         except LedgerUnavailable as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
@@ -250,15 +248,16 @@ class Process:
         """
         start, found = self._registration, Registration(0, set(), lost=0)
         assert start is not None, "begin() comes first"
-        if self._me.role.claims:
-            found = self.execute(lambda connection: joining.declare(connection, self._me, job, start))
-        self._registry.declare(job)
+        with self._registry.declaring(job):
+            if self._me.role.claims:
+                found = self.execute(lambda connection: joining.declare(connection, self._me, job, start))
         self.call_soon(functools.partial(self._declared_now, job, found))
         return found
 
     def _declared_now(self, job: Job, found: Registration) -> None:
         if job.id in found.watermarks:
             self._clock.declare(job, found.watermarks[job.id])
+        self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
         self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
 
@@ -269,10 +268,16 @@ class Process:
 
     def _settle(self, awaited: list[str]) -> None:
         """Remove the jobs of the ledger that the code could have declared by now."""
-        left = [job_id for job_id in awaited if not self._registry.is_declared(job_id)]
-        if left and self._heartbeats.taking:
-            removing = self.writer.submit(lambda connection: joining.settle(connection, self._me, left))
-            removing.add_done_callback(_tell_removed)
+        start, is_declared = self._registration, self._registry.is_declared
+        assert start is not None, "open() comes first"
+
+        def remove(connection: Connection) -> list[str]:
+            # Asked here, on the ledger's thread: a declaration may have waited for the ledger until now.
+            left = [job_id for job_id in awaited if not is_declared(job_id)]
+            return joining.settle(connection, self._me, start, left)
+
+        if self._heartbeats.taking:
+            self.writer.submit(remove).add_done_callback(_tell_removed)
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -325,7 +330,11 @@ class Process:
             if rows:
                 # On a thread of its own: a module may take long to be imported.
                 self._loading = True
-                system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                try:
+                    system.start_thread(self._load, args=(rows,), name="scheduler-load")
+                except RuntimeError:
+                    # No thread can be had. The next pulse tries it again.
+                    self._loading = False
 
     def _load(self, rows: list[AddedRow]) -> None:
         try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -117,10 +118,24 @@ class Registry:
             some = dict(islice(self._problems.items(), _MOST_TOLD))
         return json.dumps(some) if some else None
 
-    def declare(self, job: Job) -> None:
-        """Take in a job of the code, in the place of one that was added while running."""
+    @contextmanager
+    def declaring(self, job: Job) -> Iterator[None]:
+        """Take in a job of the code, in the place of one added while running, unless the block raises.
+
+        It counts as declared from the beginning of the block, in which it is written down: that may wait for
+        the ledger, and nothing may remove the job meanwhile.
+        """
         with self._lock:
+            is_new = job.id not in self._declared
             self._declared.add(job.id)
+        try:
+            yield
+        except BaseException:
+            if is_new:
+                with self._lock:
+                    self._declared.discard(job.id)
+            raise
+        with self._lock:
             self.jobs[job.id] = job
             self._problems.pop(job.id, None)
 

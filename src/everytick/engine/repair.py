@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from everytick import standard_streams
+from everytick.system import system
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
 
+T = TypeVar("T")
+
 
 def put_back(when: str) -> None:
-    """Put back what is unusable, and log it; `when` says since when it may be so.
+    """Put back the unusable, and log it in the name of the run that begins or ends here.
 
-    That is whose run it was most often, and certainly if no other run was under way.
+    At the end of a run that is most often the one which did it.
+
+    Args:
+        when: until when it was done, as in "by the end of this run".
     """
     for name in [*standard_streams.put_back(), *_hooks()]:
         logger.error("{} was put back: {} a job had made it unusable for all code of the process", name, when)
@@ -29,6 +35,15 @@ def _hooks() -> Iterator[str]:
         if getattr(module, "excepthook", None) is None:
             module.excepthook = usual  # type: ignore[attr-defined]
             yield f"{module.__name__}.excepthook"
+
+
+async def aside(function: Callable[[], T]) -> T:
+    """Call a function on a thread of its own; here where a job has left no room for threads."""
+    try:
+        calling: Awaitable[T] = system.in_thread(function)
+    except RuntimeError:
+        return function()
+    return await calling
 
 
 def let_no_log_line_raise() -> None:

@@ -49,7 +49,11 @@ async def safe(problem: BaseException) -> BaseException:
     """Return the exception, or a copy of it whose text is at hand. Does not block the event loop."""
     if _is_safe(problem):
         return problem
-    making = system.in_thread(partial(_copy, problem), daemon=True)
+    try:
+        making = system.in_thread(partial(_copy, problem), daemon=True)
+    except RuntimeError:
+        # No thread can be had.
+        return _late(problem, 0)
     try:
         return await asyncio.wait_for(asyncio.shield(making), _PATIENCE)
     except TimeoutError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 
-from everytick.masking import is_secret_name, masked
+from everytick.masking import masked, without_secrets
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.text.wording import one_line
@@ -15,7 +15,7 @@ from .schemas import JobOptions
 # Arguments may be large, and of classes of the user: their `repr` is made to a limit, and may fail.
 _reprs = reprlib.Repr()
 _reprs.maxstring = _reprs.maxother = _reprs.maxlong = 120
-_reprs.maxlist = _reprs.maxtuple = _reprs.maxdict = _reprs.maxset = 8
+_reprs.maxlist = _reprs.maxtuple = _reprs.maxdict = _reprs.maxset = _reprs.maxfrozenset = _MOST = 8
 
 
 def declared_job(job: KnownJob, declared: Declared) -> Job | None:
@@ -51,4 +51,4 @@ def job_options(job: Job) -> JobOptions:
 
 def _shown(value: object, name: str = "") -> str:
     """Return a value as code has it, on one line, shortened and without secrets."""
-    return "'***'" if is_secret_name(name) else masked(one_line(_reprs.repr(value)))
+    return masked(one_line(_reprs.repr(without_secrets(value, name, _MOST))))

@@ -16,7 +16,7 @@ from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.text.instants import iso
-from sqlalchemy import Connection, func, select, type_coerce
+from sqlalchemy import Connection, select
 
 from . import schemas
 from .endings import newest_endings
@@ -26,11 +26,12 @@ from .last_runs import FAILURES, MOST_IN_A_ROW, durations, failed_in_a_row, perc
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
 from .processes import Processes, find_processes, reports
-from .run_columns import Masked
-from .under_way import count_held, held_runs
+from .under_way import LISTED, count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
 _LISTED = 20
+# So many characters of an error are told.
+_ERROR_LENGTH = 400
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200
 # A run is long when it takes this many times as long as most, provided that enough were measured, or when
@@ -289,10 +290,9 @@ def _failing(connection: Connection) -> Page[Failing]:
 
 
 def _errors(connection: Connection, run_ids: list[int]) -> dict[int, str]:
-    """Return the beginnings of the errors of runs, by their numbers."""
-    beginning = type_coerce(func.substr(_runs.error, 1, 400), Masked)
-    query = select(_runs.run_id, beginning).where(_runs.run_id.in_(run_ids), _runs.error.is_not(None))
-    return {row[0]: row[1] for row in connection.execute(query)}
+    """Return the beginnings of the errors of a few runs, by their numbers."""
+    query = select(*LISTED).where(_runs.run_id.in_(run_ids), _runs.error.is_not(None))
+    return {row.run_id: row.error[:_ERROR_LENGTH] for row in connection.execute(query)}
 
 
 def _paused(connection: Connection, due: Iterable[DueJob]) -> Page[Paused]:

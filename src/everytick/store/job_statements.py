@@ -115,16 +115,26 @@ INSERT INTO scheduler_jobs (job_id, {_COLUMNS})
 SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former
 """
 
-# A tick, and the run of a start, has one outcome: what both ids have on record stays where it is.
-_MOVE_RUNS = """
-UPDATE scheduler_runs SET job_id = :job_id WHERE job_id = :former AND NOT EXISTS (
-    SELECT 1 FROM scheduler_runs AS kept WHERE kept.job_id = :job_id
-    AND (kept.tick_us = scheduler_runs.tick_us OR kept.start_number = scheduler_runs.start_number))
-"""
-MOVE_HISTORY = [
-    _MOVE_RUNS,
+# Runs that are not over go along at once, by the partial indexes of runs.
+_IS_OPEN = (
+    "state IN ('claimed', 'running')",
+    "state IN ('queued', 'retrying')",
+    "rerun_until_us IS NOT NULL",
+)
+MOVE_AT_ONCE = [
+    *(f"UPDATE scheduler_runs SET job_id = :job_id WHERE job_id = :former AND {it}" for it in _IS_OPEN),
     "UPDATE scheduler_incidents SET job_id = :job_id WHERE job_id = :former",
 ]
+
+# The rest follows piece by piece, the newest ticks first. A tick, and the run of a start, has one outcome:
+# runs for which both ids have one stay where they are.
+MOVE_HISTORY = """
+UPDATE scheduler_runs SET job_id = :job_id WHERE run_id IN (
+    SELECT run_id FROM scheduler_runs AS past WHERE past.job_id = :former AND NOT EXISTS (
+        SELECT 1 FROM scheduler_runs AS kept WHERE kept.job_id = :job_id
+        AND (kept.tick_us = past.tick_us OR kept.start_number = past.start_number))
+    ORDER BY past.tick_us DESC LIMIT :piece)
+"""
 
 PAUSE_JOB = """
 UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = :until

@@ -38,7 +38,7 @@ def register(
         row = connection.execute(sql.LAST_START_NUMBER).fetchone()
         # A file takes any type in any column.
         found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
-    workers.enter(connection, me, found.start_number)
+    found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
         definitions.define(connection, jobs, now, found, is_whole=is_whole)
     definitions.find_added(connection, now, found)
@@ -57,12 +57,14 @@ def declare(connection: Connection, me: Identity, job: Job, start: Registration)
     return found
 
 
-def settle(connection: Connection, me: Identity, awaited: Sequence[str]) -> list[str]:
+def settle(connection: Connection, me: Identity, start: Registration, awaited: Sequence[str]) -> list[str]:
     """Remove jobs that the code was awaited to declare, but did not; return them.
 
-    None where another process came later: the newest decides what the code is.
+    None where another process came later: the newest decides what the code is. None either if others have
+    declared this process dead, since it does not know then who came meanwhile.
     """
-    if connection.execute(sql.CAME_LATER, {"process_id": me.process_id}).fetchone():
+    values = {"process_id": me.process_id, "joined": start.joined}
+    if connection.execute(sql.IS_NEWEST, values).fetchone() is None:
         return []
     return definitions.remove_undeclared(connection, awaited, ticks.now())
 

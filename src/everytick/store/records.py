@@ -180,10 +180,14 @@ class Registration:
     removed: list[str] = field(default_factory=list)
     # The former id of each job that was renamed.
     renamed: dict[str, str] = field(default_factory=dict)
+    # The same of those of which a part of the history is still to be moved.
+    moving: dict[str, str] = field(default_factory=dict)
     # Of a schedule that is not whole yet: jobs of an earlier start that may still be declared.
     awaited: list[str] = field(default_factory=list)
     jobs_added: list[AddedRow] = field(default_factory=list)
     serial: int = 0
+    # When the process joined, in microseconds UTC.
+    joined: int = 0
 
 
 def is_paused(since: int | None, until: int | None, now: int) -> bool:

@@ -12,9 +12,12 @@ from .connections import Connection
 from .records import Registration
 from .requests import note_down
 
+# The most runs that change their job in one transaction: a claim waits for its end.
+_PIECE = 5_000
+
 
 def carry_over(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> None:
-    """Move the history of former ids to the ids of today; which jobs were renamed goes into `found`.
+    """Let jobs take over their former ids; which did, and whose history is not here yet, goes into `found`.
 
     A job whose former id is in force goes on where that stood, with its watermark and its pause. The row of
     the former id stays as that of a removed job: a process with older code sees what it sees at each removal.
@@ -22,13 +25,33 @@ def carry_over(connection: Connection, jobs: Sequence[Job], now: int, found: Reg
     declared = {job.id for job in jobs}
     for job in jobs:
         former = job.renamed_from
-        if former is not None and former not in declared and _carry_over(connection, former, job.id, now):
+        if former is None or former in declared:
+            continue
+        is_renamed, found.moving[job.id] = _carry_over(connection, former, job.id, now), former
+        number = move_history(connection, job.id, found.moving)
+        if is_renamed or number:
             note_down(connection, "the schedule", "rename", former, note=f"it is {job.id} now")
             found.renamed[job.id] = former
 
 
+def move_history(connection: Connection, job_id: str, moving: dict[str, str]) -> int:
+    """Move a piece of what a job did under its former id; return how many runs that were.
+
+    `moving`: the former id of each job whose history is not here yet; a job whose history is goes out of it.
+    """
+    former = moving[job_id]
+    before = pauses.read(connection, former)
+    number = 0
+    if before is not None and before.call_data is None:
+        values = {"job_id": job_id, "former": former, "piece": _PIECE}
+        number = connection.execute(job_sql.MOVE_HISTORY, values).rowcount
+    if number < _PIECE:
+        del moving[job_id]
+    return number
+
+
 def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> bool:
-    """Return whether there was anything to bring along."""
+    """Let a job be in force under its new id; return whether it was under the former one."""
     ids = {"former": former, "job_id": job_id}
     before, today = pauses.read(connection, former), pauses.read(connection, job_id)
     if before is None or before.call_data is not None:
@@ -40,5 +63,6 @@ def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> b
         connection.execute(job_sql.COPY_JOB, ids)
     if before.removed is None:
         connection.execute(job_sql.REMOVE_JOB, {"job_id": former, "now": now})
-    moved = [connection.execute(statement, ids).rowcount for statement in job_sql.MOVE_HISTORY]
-    return is_successor or any(moved)
+    for statement in job_sql.MOVE_AT_ONCE:
+        connection.execute(statement, ids)
+    return is_successor

@@ -7,10 +7,12 @@ INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_u
 VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
 """
 
-# Not a worker, which declares nothing.
-CAME_LATER = """
-SELECT 1 FROM scheduler_processes AS other JOIN scheduler_processes AS mine ON mine.process_id = :process_id
-WHERE other.started_us > mine.started_us AND COALESCE(other.role, '') <> 'worker'
+# `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do
+# not count, since they declare nothing.
+IS_NEWEST = """
+SELECT 1 FROM scheduler_processes WHERE process_id = :process_id AND NOT EXISTS (
+  SELECT 1 FROM scheduler_processes AS other WHERE other.process_id <> :process_id
+  AND other.started_us > :joined AND COALESCE(other.role, '') <> 'worker')
 """
 
 LIST_PROCESSES = """

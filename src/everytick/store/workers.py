@@ -31,20 +31,26 @@ def ensure(connection: Connection, me: Identity) -> None:
         enter(connection, me, start_number=0)
 
 
-def enter(connection: Connection, me: Identity, start_number: int) -> None:
-    """Write down that this process is there; never in a ledger that was moved away meanwhile."""
+def enter(connection: Connection, me: Identity, start_number: int) -> int:
+    """Write down that this process is there, and return since when, in microseconds UTC.
+
+    Raises:
+        Unavailable: the ledger was moved away meanwhile.
+    """
     if closed := migration_fence.why_closed(connection):
         raise Unavailable(closed)
+    now = ticks.now()
     values = {
         "process_id": me.process_id,
         "host": me.host,
         "pid": me.pid,
-        "now": ticks.now(),
+        "now": now,
         "start_number": start_number,
         "role": None if me.role.name == "all" else me.role.name,
         "queues": ",".join(me.role.queues) or None,
     }
     connection.execute(sql.REGISTER_PROCESS, values)
+    return now
 
 
 def leave(connection: Connection, me: Identity) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import everytick
 import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError
 from everytick.api.control import NoSuchJobError
 from everytick.doctor import history
-from everytick.engine import process
+from everytick.engine import heartbeats, process
 from everytick.model import ticks
 from everytick.read.known_job import read_jobs, undeclared
 from everytick.settings import settings
+from everytick.store import joining, workers
 from everytick.store.querying import connect
 from loguru import logger
 
@@ -155,6 +159,90 @@ def test_the_newest_process_decides_what_is_no_longer_declared(
     new_code.start()
     new_code.add_job(print, "interval", hours=1, id="of the new code")
     time.sleep(1.2)  # both have looked by then
+    assert names(new_code) == {"of the new code"}
+
+
+def test_a_declaration_that_waits_for_the_ledger_when_the_time_is_over_is_not_removed(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="slow")
+    first.shutdown()
+
+    settled = threading.Event()
+
+    def settle(*arguments: Any) -> list[str]:
+        removed = joining.settle(*arguments)
+        settled.set()
+        return removed
+
+    monkeypatch.setattr(process, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+    second = new()
+    second.start()
+    assert second._process is not None
+    until_later = threading.Event()
+    second._process.writer.submit(lambda _connection: until_later.wait(10))
+    threading.Timer(1.0, until_later.set).start()
+    second.add_job(print, "interval", hours=1, id="slow")
+    assert settled.wait(10)
+    assert names(second) == {"slow"}
+
+
+def test_a_declaration_that_fails_leaves_the_job_to_be_removed(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="fails")
+    first.shutdown()
+
+    def declare(*_: Any) -> None:
+        raise everytick.LedgerError("it is full")
+
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    second = new()
+    second.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(joining, "declare", declare)
+        with pytest.raises(everytick.LedgerError, match="it is full"):
+            second.add_job(print, "interval", hours=1, id="fails")
+    assert second.get_jobs() == []
+    wait_for(lambda: not names(second), "its removal")
+
+
+@pytest.mark.parametrize("beats", [False, True], ids=["reaped", "reaped and back"])
+def test_an_old_process_that_others_had_declared_dead_removes_nothing(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch, beats: bool
+) -> None:
+    first = new()
+    first.start()
+    first.add_job(print, "interval", hours=1, id="of the new code")
+    first.shutdown()
+
+    asked = list[list[str]]()
+
+    def settle(*arguments: Any) -> list[str]:
+        asked.append(joining.settle(*arguments))
+        return asked[-1]
+
+    monkeypatch.setattr(process, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 1.0)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 60.0)
+    old_code = new()
+    old_code.start()
+    assert old_code._process is not None
+    new_code = new()
+    new_code.start()
+    new_code.add_job(print, "interval", hours=1, id="of the new code")
+    # As it is after a suspend: the others have reaped it, and it comes back before it beats, or after.
+    me, registration = old_code._process._me, old_code.registration
+    old_code._process.execute(lambda connection: workers.reap(connection, me.process_id, 0, 0))
+    if beats:
+        old_code._process.execute(lambda connection: workers.beat(connection, me, registration.start_number))
+    wait_for(lambda: len(asked) == 2, "both to look")
+    assert asked == [[], []]
     assert names(new_code) == {"of the new code"}
 
 

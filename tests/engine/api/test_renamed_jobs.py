@@ -9,8 +9,9 @@ import pytest
 import time_machine
 from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError, SchedulerClient
 from everytick.read.audit import audit_rows
+from everytick.store import renaming
 
-from histories import ask, prepared
+from histories import MINUTE, ask, prepared, run, write
 from inside import rows, rows_of, until
 from ledgers import found_in
 
@@ -69,6 +70,23 @@ async def test_history_and_ticks_go_on_under_the_new_id(scheduler: AsyncIOSchedu
         "old",
         "it is new now",
     )
+
+
+async def test_a_long_history_follows_piece_by_piece_and_what_is_open_at_once(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start must not wait for it: a server cuts off a statement that takes half a minute."""
+    monkeypatch.setattr(renaming, "_PIECE", 2)
+    ledger = prepared(schedule(("old", None)))
+    begin = int(NOON.timestamp()) * 1_000_000
+    past = [run("old", begin + number * MINUTE) for number in range(7)]
+    write(ledger, "scheduler_runs", [*past, run("old", begin - MINUTE, "queued", finished_us=None)])
+    prepared(made := schedule(("new", "old")))
+    assert [row["state"] for row in rows_of(made, "new")].count("queued") == 1
+    assert len(rows_of(made, "old")) == 5
+    async with (again := schedule(("new", "old"))):
+        await until(lambda: not rows_of(again, "old"))
+    assert len(rows_of(again, "new")) >= 8
 
 
 def test_why_leads_from_the_former_id_to_the_new_one(scheduler: AsyncIOScheduler) -> None:

@@ -159,14 +159,19 @@ def book(troubled: SampleLedger, write: Callable[[Book], None]) -> None:
         write(Book(hand, troubled))
 
 
-def test_a_job_that_failed_several_times_in_a_row(troubled: SampleLedger) -> None:
+def test_a_job_that_failed_when_it_ran_last_and_several_times_in_a_row(troubled: SampleLedger) -> None:
     def fail(it: Book) -> None:
         for day in (1, 2):
             it.run("timeout", troubled.tick - day * DAY, "failed", error="ValueError: no")
 
-    assert not [it for it in history_of(troubled) if it.check == "failures"]
+    def of_the_job() -> Finding:
+        [found] = [it for it in history_of(troubled) if (it.check, it.job_id) == ("failures", "timeout")]
+        return found
+
+    assert of_the_job().what.startswith("the last run of job timeout did not succeed: it took longer")
     book(troubled, fail)
-    found = only(history_of(troubled), "failures", "warning")
+    found = of_the_job()
+    assert found.level == "warning"
     assert "the last 3 runs of job timeout did not succeed, at last with: it took longer" in found.what
     assert re.fullmatch(rf"{re.escape(python())} -m app why timeout --run \d+", found.right or "")
 

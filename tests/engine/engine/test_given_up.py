@@ -52,13 +52,13 @@ async def test_a_start_that_has_to_wait_for_the_ledger_is_entered_once(
     register = joining.register
     tried: list[int] = []
 
-    def held_at_first(*arguments: Any) -> Any:
+    def held_at_first(*arguments: Any, **named: Any) -> Any:
         if not tried:
             tried.append(1)
             # For so long that a heartbeat is due when it gives up.
             time.sleep(1.2)
             raise sqlite3.OperationalError("database is locked")
-        return register(*arguments)
+        return register(*arguments, **named)
 
     monkeypatch.setattr(joining, "register", held_at_first)
     scheduler.add_job(asyncio.sleep, "interval", args=[0], seconds=0.3, id="job")

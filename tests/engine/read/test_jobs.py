@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from everytick import AsyncIOScheduler, SchedulerClient
+from everytick import AsyncIOScheduler, SchedulerClient, masking
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 from everytick.doctor import history
@@ -242,7 +242,7 @@ async def test_all_that_was_declared_of_a_job_is_shown_where_its_code_is_loaded(
     assert first.startswith("'aaaa")
     assert len(first) < 200
     assert second.startswith("<Unprintable instance")
-    assert named == ["limit=3", "api_token='***'"]
+    assert named == ["limit=3", "api_token='*****'"]
     for row in (found, listed):
         assert row["max_instances"] == 4
         assert re.search(r"test_jobs\.py:\d+$", row["declared_at"])
@@ -259,3 +259,36 @@ async def test_all_that_was_declared_of_a_job_is_shown_where_its_code_is_loaded(
     # Where the code is not loaded, the page says so and shows what the ledger has.
     assert api(scheduler.ledger, "jobs/job")["options"] is None
     assert "stand in the code, which is not loaded here" in page(scheduler.ledger, "/job", id="job")
+
+
+async def test_no_secret_in_an_argument_is_shown_however_deep_it_is(scheduler: AsyncIOScheduler) -> None:
+    known = "sesame-open-4711"
+    masking.hide(known)
+    dsn = "postgresql://shop:hunter22@db.example/shop"
+    scheduler.add_job(
+        added_tasks.note,
+        "interval",
+        days=300,
+        id="job",
+        args=[{"password": "hunter22"}, "a" * 50 + known + "b" * 50],
+        kwargs={"to": [{"dsn": dsn}], "secret_key": 4711, "at": dsn},
+    )
+    ledger = prepared(scheduler)
+    declared = partial(
+        Declared, scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions
+    )
+    app = create_app(ledger, Authenticator("t" * 20), frozenset(), 0, declared)
+    transport, headers = httpx.ASGITransport(app), {"Authorization": f"Bearer {'t' * 20}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+        arguments = (await client.get("/api/v1/jobs/job")).json()["options"]["arguments"]
+        shown = (await client.get("/job?id=job")).text
+    assert arguments[0] == "{'password': '*****'}"
+    assert arguments[2:] == [
+        "to=[{'dsn': 'postgresql://shop:*****@db.example/shop'}]",
+        "secret_key='*****'",
+        "at='postgresql://shop:*****@db.example/shop'",
+    ]
+    for told in (shown, str(arguments)):
+        assert "hunter22" not in told
+        assert "sesame" not in told
+        assert "4711" not in told

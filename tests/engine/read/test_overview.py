@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from everytick import AsyncIOScheduler, SchedulerClient
+from everytick import AsyncIOScheduler, SchedulerClient, masking
 from everytick.model import ticks
 from everytick.read.hourly import HourlyRuns
 from everytick.store.database import Ledger
@@ -120,6 +120,15 @@ async def test_what_fails_is_told_with_since_when_and_how_often_in_a_row(ledger:
     assert "ValueError: no such customer" in shown
     assert 'href="/job?id=report"' in shown
     assert "sync_1" not in shown
+
+
+async def test_an_error_is_cut_behind_the_secret_in_it_is_masked(ledger: Ledger) -> None:
+    secret = "sesame-open-4711"
+    run(ledger, "report", "failed", MINUTE, error="x" * 395 + secret + "y" * 50_000)
+    masking.hide(secret)
+    [failing] = api(ledger, "overview")["failing"]
+    assert failing["error"] == "x" * 395 + masking.STARS
+    assert "sesam" not in page(ledger, "/")
 
 
 async def test_a_job_that_a_process_cannot_load_is_trouble(ledger: Ledger) -> None:
