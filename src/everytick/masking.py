@@ -124,7 +124,7 @@ def masked(text: str) -> str:
 def without_secrets(value: object, name: str = "", most: int = 50) -> Any:
     """Return a copy of a value, to be shown, with stars in the place of the secrets in it.
 
-    They are what has a secret's name, the passwords in addresses, and what is hidden. Call it before the text
+    They are values with the name of a secret, passwords in addresses, and hidden values. Call it before the text
     is cut: half of a secret is not found.
 
     Args:

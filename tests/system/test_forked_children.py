@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -282,3 +283,58 @@ def test_a_child_that_is_spawned_may_add_a_job(tmp_path: Path) -> None:
     app = with_job(tmp_path, "spawns")
     with app.running():
         wait_for(lambda: any(job["id"] == "added by a child" for job in app.json("jobs")), "the child's job")
+
+
+FORKED_AFTER_THE_START = """
+import os, time
+from everytick import BackgroundScheduler
+
+scheduler = BackgroundScheduler(timezone="UTC")
+scheduler.add_job(print, "interval", hours=1, id="job")
+scheduler.start()
+
+def in_a_child(function):
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        return
+    begun = time.monotonic()
+    try:
+        function()
+    except Exception as problem:
+        print(type(problem).__name__, flush=True)
+    print("slow" if time.monotonic() - begun > 5 else "quick", flush=True)
+    os._exit(0)
+
+def asks_and_starts():
+    scheduler.ledger
+    scheduler.start()
+
+def asks_and_shuts_down():
+    scheduler.ledger
+    scheduler.shutdown()
+
+for function in (scheduler.shutdown, scheduler.start, asks_and_shuts_down, asks_and_starts):
+    in_a_child(function)
+scheduler.shutdown()
+"""
+
+
+def test_a_child_forked_after_the_start_waits_for_no_end_of_its_parent(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "SCHEDULER_DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
+        "SCHEDULER_SHUTDOWN_GRACE_TIME": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED_AFTER_THE_START],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "blocks the event loop" not in done.stderr
+    # A ledger that was open before a fork is not used after it.
+    assert done.stdout.split() == ["quick", "LedgerError", "quick", "quick", "LedgerError", "quick"]

@@ -19,8 +19,8 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
 from everytick.app import typed
 from everytick.call_site import call_site, fail
-from everytick.engine.context import current_run
-from everytick.engine.process import Process, running_loop
+from everytick.engine.context import current_run, running_loop
+from everytick.engine.process import Process
 from everytick.system import (
     HANGUP_SIGNAL,
     STOP_SIGNALS,
@@ -80,9 +80,22 @@ class _OwnLoop(AsyncIOScheduler):
     def _is_on_loop(self) -> bool:
         return running_loop() is self._loop
 
+    def _become_client(self) -> None:
+        super()._become_client()
+        self._asked = self._ended = None
+
+    def _forget_start_elsewhere(self) -> bool:
+        forgotten = super()._forget_start_elsewhere()
+        if forgotten:
+            # Copies, after a fork: the thread that would set them is in the parent.
+            self._asked = self._ended = None
+        return forgotten
+
     def _wait_for_the_end(self) -> None:
         ended = self._ended
-        assert ended is not None, "start() comes first"
+        if ended is None:
+            # Whatever there was to wait for is over, or in the process from which this one was forked.
+            return
         # No longer, or a coroutine that blocks the loop would keep the program for ever.
         patience = self.settings.scheduler_shutdown_grace_time + _CLEAN_UP
         try:
@@ -95,9 +108,8 @@ class _OwnLoop(AsyncIOScheduler):
             logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
 
     def _prepare(self) -> Process:
-        if self._ended is not None:
-            # After a shutdown that did not wait.
-            self._wait_for_the_end()
+        # After a shutdown that did not wait.
+        self._wait_for_the_end()
         check_handles_of_a_loop()
         process = self._open()
         self._ended = system.event()

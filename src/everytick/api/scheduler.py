@@ -156,7 +156,7 @@ class AsyncIOScheduler(Standing, DurableOnly):
         if job is not None and job.added:
             super().remove_job(job_id, jobstore, note=note)
             return
-        # One of an earlier start is none as long as this one has not declared it.
+        # A job that only an earlier start has declared cannot be taken back: there is no such job yet.
         del self._declared[declared_job(self._declared, job_id).id]
         self._process.take_back(job_id)
 

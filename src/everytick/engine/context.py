@@ -1,7 +1,8 @@
-"""The run that a task belongs to, for tasks that ask for it; it is no parameter of the task."""
+"""Where code finds itself: in which run, which is no parameter of the task, and on which event loop."""
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -97,3 +98,11 @@ def current_run() -> Run | None:
             print("for", run and run.tick)
     """
     return _run.get(None)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs on this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

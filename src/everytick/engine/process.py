@@ -24,7 +24,7 @@ from loguru import logger
 
 from . import capture
 from .clock import Clock
-from .context import current_run
+from .context import current_run, running_loop
 from .heartbeats import Heartbeats
 from .listeners import Listeners
 from .live_logs import LiveLogs
@@ -168,8 +168,7 @@ class Process:
             system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        if self._registration.awaited:
-            self._loop.call_later(DECLARED_WITHIN, self._settle, self._registration.awaited)
+        self._await_declarations(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
@@ -262,9 +261,18 @@ class Process:
         self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
 
     def take_back(self, job_id: str) -> None:
-        """Let go of a job that the code declared, and no longer does; from any thread."""
+        """Let go of a job that the code declared, and no longer does; from any thread.
+
+        Like one that it never declared it is removed from the ledger, if it does not come again in time.
+        """
         self._registry.take_back(job_id)
         self.call_soon(functools.partial(self._clock.drop, job_id))
+        self.call_soon(functools.partial(self._await_declarations, [job_id]))
+
+    def _await_declarations(self, job_ids: list[str]) -> None:
+        # A worker takes the schedule as it is in force.
+        if job_ids and self._me.role.claims:
+            asyncio.get_running_loop().call_later(DECLARED_WITHIN, self._settle, job_ids)
 
     def _settle(self, awaited: list[str]) -> None:
         """Remove the jobs of the ledger that the code could have declared by now."""
@@ -394,11 +402,3 @@ def _tell_removed(removing: Future[list[str]]) -> None:
     """Say which jobs the code declares no more, once that is written down; else the next start does it."""
     if not removing.cancelled() and removing.exception() is None and removing.result():
         logger.info("removed from the schedule: {}", ", ".join(removing.result()))
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs on this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from everytick.model import ticks
 from everytick.store import schema
+from everytick.store.unreadable import unchecked
 from everytick.system import system
 from sqlalchemy import Connection, case, func, select
 
@@ -19,6 +20,8 @@ from .last_runs import FAILURES
 
 _HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
+# So much of an hour that is over is counted at once.
+_PIECE = 10 * _MINUTE
 # An outcome may be written a moment after it happened. Older ones are counted once.
 _SETTLED = 2 * _MINUTE
 # A retry moves the end of a run, and old runs are removed: after this many seconds all is counted anew.
@@ -44,57 +47,75 @@ class HourlyRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # By the begin of a minute or of an hour: how many runs, how many failed, and until when that holds.
-        self._minutes: dict[int, tuple[int, int, float]] = {}
-        self._hours: dict[int, tuple[int, int, float]] = {}
+        # By begin and end of an hour, or of a piece: how many runs, how many failed, until when that holds.
+        self._kept: dict[tuple[int, int], tuple[int, int, float]] = {}
 
     def read(self, connection: Connection, now: int, patience: float | None = None) -> list[Hour]:
         """Return the last 24 hours, the one that goes on now included, the oldest first.
 
         Args:
             now: the present, in microseconds UTC.
-            patience: seconds after which no further hour is counted; None for no limit. The newest hours are
+            patience: seconds after which nothing more is counted; None for no limit. The newest hours are
                 counted first, and the others when this is called again.
         """
         newest = now - now % _HOUR
         begins = [newest - _HOUR * back for back in range(_HOURS)]
         with self._lock:
-            self._forget(begins[-1])
-            give_up = None if patience is None else system.monotonic() + patience
-            found = [self._hour(connection, begin, now, give_up) for begin in begins]
+            present = system.monotonic()
+            self._forget(begins[-1], now, present)
+            counting = _Counting(connection, self._kept, now, present, patience)
+            found = [Hour(begin, *(counting.hour(begin) or (None, None))) for begin in begins]
         return found[::-1]
 
-    def _forget(self, oldest: int) -> None:
-        present = system.monotonic()
-        for kept in (self._minutes, self._hours):
-            for begin in [it for it, (_, _, until) in kept.items() if it < oldest or until < present]:
-                del kept[begin]
+    def _forget(self, oldest: int, now: int, present: float) -> None:
+        """Drop hours that are too old, and those that have not ended: they were counted while the clock was ahead."""
+        for (begin, end), (_, _, until) in list(self._kept.items()):
+            if begin < oldest or end > now or until < present:
+                del self._kept[begin, end]
 
-    def _hour(self, connection: Connection, begin: int, now: int, give_up: float | None) -> Hour:
-        if begin in self._hours:
-            return Hour(begin, *self._hours[begin][:2])
-        if give_up is not None and system.monotonic() >= give_up:
-            return Hour(begin, None, None)
-        if begin + _HOUR + _SETTLED <= now:
-            counted = _count(connection, begin, begin + _HOUR)
-            # Not all at the same time.
-            self._hours[begin] = (
-                *counted,
-                system.monotonic() + _HOLDS_SECONDS * (1 + begin // _HOUR % 24 / 24),
-            )
-            return Hour(begin, *counted)
-        return Hour(begin, *self._by_minutes(connection, begin, now))
 
-    def _by_minutes(self, connection: Connection, begin: int, now: int) -> tuple[int, int]:
-        """Count an hour that goes on, or has just ended."""
-        settled = min(begin + _HOUR, max(begin, now - now % _MINUTE - _SETTLED))
-        runs, failed = _count(connection, settled, begin + _HOUR)
-        for minute in range(begin, settled, _MINUTE):
-            if minute not in self._minutes:
-                until = system.monotonic() + _HOLDS_SECONDS
-                self._minutes[minute] = *_count(connection, minute, minute + _MINUTE), until
-            runs, failed = runs + self._minutes[minute][0], failed + self._minutes[minute][1]
+@dataclass(frozen=True)
+class _Counting:
+    """One reading of the last day, which began at `present` of the monotonic clock."""
+
+    connection: Connection
+    kept: dict[tuple[int, int], tuple[int, int, float]]
+    now: int
+    present: float
+    patience: float | None
+
+    def hour(self, begin: int) -> tuple[int, int] | None:
+        """Return how many runs ended in an hour and how many of them failed, or None if patience is over."""
+        end = begin + _HOUR
+        if (begin, end) in self.kept:
+            return self.kept[begin, end][:2]
+        settled = min(end, max(begin, self.now - self.now % _MINUTE - _SETTLED))
+        is_over = settled == end
+        length = _PIECE if is_over else _MINUTE
+        if not is_over and self._is_late():
+            return None
+        runs, failed = (0, 0) if is_over else _count(self.connection, settled, end)
+        for at in range(begin, settled, length):
+            piece = self._piece(at, at + length)
+            if piece is None:
+                return None
+            runs, failed = runs + piece[0], failed + piece[1]
+        if is_over:
+            # Not all hours are counted anew at the same time.
+            until = self.present + _HOLDS_SECONDS * (1 + begin // _HOUR % 24 / 24)
+            self.kept[begin, end] = (runs, failed, until)
         return runs, failed
+
+    def _piece(self, begin: int, end: int) -> tuple[int, int] | None:
+        if (begin, end) not in self.kept:
+            if self._is_late():
+                return None
+            counted = _count(self.connection, begin, end)
+            self.kept[begin, end] = (*counted, self.present + _HOLDS_SECONDS)
+        return self.kept[begin, end][:2]
+
+    def _is_late(self) -> bool:
+        return self.patience is not None and system.monotonic() >= self.present + self.patience
 
 
 def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
@@ -103,5 +124,5 @@ def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
     query = select(func.count(), failed).where(
         _runs.finished_us >= begin, _runs.finished_us < end, _runs.state != "skipped"
     )
-    row = connection.execute(query).one()
+    row = connection.execute(query, execution_options=unchecked(connection)).one()
     return int(row[0]), int(row[1])

@@ -30,7 +30,7 @@ from .under_way import LISTED, count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
 _LISTED = 20
-# So many characters of an error are told.
+# The most characters of an error that are told.
 _ERROR_LENGTH = 400
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200

@@ -12,6 +12,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.store import schema
+from everytick.store.unreadable import unchecked
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from .paging import first_of
@@ -96,8 +97,8 @@ def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int |
     last = None
     if before is not None:
         columns = (_runs.run_id, _runs.finished_us)
-        last = connection.execute(select(*columns).where(_runs.run_id == before)).first()
-        if last is None:
+        last = _place_of(connection, before, *columns)
+        if last is None or not _is_whole(last):
             return [], None
     rows: list[Any] = []
     if last is None or last.finished_us is None:
@@ -106,7 +107,7 @@ def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int |
     if len(rows) <= limit:
         conditions, cut = conditions_beside_index(wanted), None
         if conditions:
-            # SQLite's index has the numbers too: this reads no row.
+            # SQLite's index has the numbers too, so no row is read.
             walk = _ended_between(wanted, last, None, _runs.run_id, _runs.finished_us)
             cut = _row_at(connection, walk)
             lowest = None if cut is None else cut.run_id
@@ -163,7 +164,23 @@ def _cut_of_job(connection: Connection, ticked: Select[Any], others: Select[Any]
 
 def _row_at(connection: Connection, walk: Select[Any]) -> Any:
     """Return the row at which a walk along an index is cut, or None if it is not."""
-    return connection.execute(walk.offset(SEARCHED - 1).limit(1)).first()
+    cut = walk.offset(SEARCHED - 1).limit(1)
+    found = connection.execute(cut, execution_options=unchecked(connection)).first()
+    if found is None or _is_whole(found):
+        return found
+    # Very many rows have no number there: the walk has to leave them out, and takes longer.
+    return connection.execute(cut).first()
+
+
+def _place_of(connection: Connection, run_id: int, *columns: ColumnElement[Any]) -> Any:
+    """Return columns of a run from which a list goes on, or None; that row may be one that no list has."""
+    query = select(*columns).where(_runs.run_id == run_id)
+    return connection.execute(query, execution_options=unchecked(connection)).first()
+
+
+def _is_whole(values: Sequence[Any]) -> bool:
+    """Return whether all of these values are whole numbers or none, as in a row that can be read."""
+    return all(value is None or isinstance(value, int) for value in values)
 
 
 def _merged(ticked: list[Any], others: list[Any]) -> list[Any]:
@@ -187,8 +204,8 @@ def _place(
 ) -> tuple[int, int]:
     """Return where `_merged` goes on after a run: below which tick, and below which run without a tick."""
     columns = (_runs.run_id, _runs.tick_us, _runs.due_us)
-    row = connection.execute(select(*columns).where(_runs.run_id == run_id)).first()
-    if row is None:
+    row = _place_of(connection, run_id, *columns)
+    if row is None or not _is_whole([row.due_us if row.tick_us is None else row.tick_us]):
         return 0, 0
     others = without_tick(job_id, _runs.run_id, _runs.due_us).where(*conditions)
     if row.tick_us is not None:

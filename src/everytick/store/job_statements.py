@@ -116,15 +116,14 @@ SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former
 """
 
 # Runs that are not over go along at once, by the partial indexes of runs.
-_IS_OPEN = (
-    "state IN ('claimed', 'running')",
-    "state IN ('queued', 'retrying')",
-    "rerun_until_us IS NOT NULL",
-)
-MOVE_AT_ONCE = [
-    *(f"UPDATE scheduler_runs SET job_id = :job_id WHERE job_id = :former AND {it}" for it in _IS_OPEN),
-    "UPDATE scheduler_incidents SET job_id = :job_id WHERE job_id = :former",
-]
+MOVE_OPEN = """
+UPDATE scheduler_runs SET job_id = :job_id WHERE run_id IN (
+    SELECT run_id FROM scheduler_runs WHERE state IN ('claimed', 'running') AND job_id = :former
+    UNION ALL
+    SELECT run_id FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND job_id || '' = :former
+    UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :former)
+"""
+MOVE_INCIDENTS = "UPDATE scheduler_incidents SET job_id = :job_id WHERE job_id = :former"
 
 # The rest follows piece by piece, the newest ticks first. A tick, and the run of a start, has one outcome:
 # runs for which both ids have one stay where they are.

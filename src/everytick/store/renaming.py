@@ -63,6 +63,6 @@ def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> b
         connection.execute(job_sql.COPY_JOB, ids)
     if before.removed is None:
         connection.execute(job_sql.REMOVE_JOB, {"job_id": former, "now": now})
-    for statement in job_sql.MOVE_AT_ONCE:
-        connection.execute(statement, ids)
+    connection.execute(job_sql.MOVE_OPEN, ids)
+    connection.execute(job_sql.MOVE_INCIDENTS, ids)
     return is_successor

@@ -283,6 +283,23 @@ def test_code_that_sets_up_may_remove_what_an_earlier_start_had_and_take_back_it
     assert [job.id for job in second.get_jobs()] == ["job"]
 
 
+def test_a_declaration_that_was_taken_back_is_removed_from_the_ledger_unless_it_comes_again(
+    new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    scheduler = new()
+    scheduler.start()
+    for job_id in ("back", "gone"):
+        scheduler.add_job(print, "interval", hours=1, id=job_id)
+        scheduler.remove_job(job_id)
+    scheduler.add_job(print, "interval", hours=1, id="back")
+    wait_for(lambda: "gone" not in names(scheduler), "its removal")
+    # Also one that nobody awaits any more.
+    scheduler.add_job(print, "interval", hours=1, id="late")
+    scheduler.remove_job("late")
+    wait_for(lambda: names(scheduler) == {"back"}, "its removal")
+
+
 def test_modules_that_are_imported_after_the_start_declare(
     new: Callable[[], BackgroundScheduler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

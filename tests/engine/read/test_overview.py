@@ -247,13 +247,51 @@ async def test_a_day_that_takes_long_to_count_is_counted_bit_by_bit(ledger: Ledg
         return present[0]
 
     with connect(ledger) as connection, use(monotonic=later):
-        first = hourly.read(connection, now, 5.0)
+        first = hourly.read(connection, now, 100.0)
         missing = sum(hour.runs is None for hour in first)
         assert 0 < missing < 24
         assert first[-1].runs is not None
-        for _ in range(40):
-            last = hourly.read(connection, now, 5.0)
+        for _ in range(5):
+            last = hourly.read(connection, now, 100.0)
         assert all(hour.runs is not None for hour in last)
+
+
+async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
+    ledger: Ledger, statements: list[tuple[str, Any]]
+) -> None:
+    now, hourly = ticks.now() // HOUR * HOUR + 10 * MINUTE, HourlyRuns()
+    present = [0.0]
+
+    def later() -> float:
+        present[0] += 1.0
+        return present[0]
+
+    with connect(ledger) as connection, use(monotonic=later):
+        statements.clear()
+        # The hour that goes on takes more statements than there is patience for.
+        assert hourly.read(connection, now, 4.0)[-1].runs is None
+        assert 0 < len(statements) <= 4
+        for _ in range(3):
+            counted = hourly.read(connection, now, 4.0)
+        assert counted[-1].runs is not None
+
+
+async def test_what_was_counted_while_the_clock_was_ahead_is_not_kept(ledger: Ledger) -> None:
+    now, hourly = ticks.now() // HOUR * HOUR + 30 * MINUTE, HourlyRuns()
+
+    def newest() -> int | None:
+        with connect(ledger) as connection:
+            return hourly.read(connection, now + ahead, None)[-1].runs
+
+    ahead = 20 * MINUTE
+    assert newest() == 0
+    ahead = 0
+    newest()
+    for at in (now + 5 * MINUTE, now + 6 * MINUTE):
+        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
+    # Time goes on, and comes to the minutes that were counted when they were ahead.
+    ahead = 15 * MINUTE
+    assert newest() == 2
 
 
 @pytest.fixture

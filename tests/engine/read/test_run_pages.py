@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy
 from everytick import AsyncIOScheduler
 from everytick.masking import hide
 from everytick.model import ticks
@@ -116,6 +117,42 @@ def test_each_wanted_run_is_listed_once_and_no_other(
             found = numbers(history, wanted)
             assert len(found) == len(set(found)), wanted
             assert set(found) == by_hand(history, f"({condition}) AND {in_span}"), wanted
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["started_us = 'abc'", "finished_us = 'abc'", "due_us = x'00', tick_us = run_id + 0.5"]
+)
+def test_rows_that_cannot_be_read_end_no_list(
+    history: AsyncIOScheduler, begin: int, monkeypatch: pytest.MonkeyPatch, spoiled: str
+) -> None:
+    monkeypatch.setattr(run_pages, "SEARCHED", 9)
+    where = "run_id % 3 = 0 AND run_id <= 120" if "tick_us" not in spoiled else "run_id % 20 = 0"
+    with closing(sqlite3.connect(history.ledger.path, isolation_level=None)) as connection:
+        spoiled_rows = connection.execute(f"UPDATE scheduler_runs SET {spoiled} WHERE {where}").rowcount
+    assert spoiled_rows > 5
+    for fields, condition in CASES:
+        for since in (None, begin + 20 * MINUTE + SECOND):
+            ended = f"(finished_us >= {since or 0} OR finished_us IS NULL)"
+            wanted = by_hand(history, f"({condition}) AND {ended} AND NOT ({where})")
+            assert set(numbers(history, RunFilter(**fields, since=since))) == wanted, (fields, since)
+
+
+def test_where_a_part_of_the_list_is_cut_is_found_by_the_index_alone(
+    history: AsyncIOScheduler, begin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_pages, "SEARCHED", 9)
+    with connect(history.ledger) as connection:
+        plans = []
+
+        def note(_connection: Any, cursor: Any, statement: str, values: Any, *_others: Any) -> None:
+            if "OFFSET" in statement and values[-1] == 8:
+                asked = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+                plans.append([row[3] for row in asked.fetchall()])
+
+        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
+        list_runs(connection, RunFilter(since=begin, states=("failed",)), 7)
+    assert plans
+    assert all("COVERING INDEX scheduler_runs_finished" in steps[0] for steps in plans)
 
 
 def test_the_counts_by_state_are_those_of_the_list_without_its_states(

@@ -64,6 +64,8 @@ def test_a_start_finds_its_number_without_going_through_the_runs(scheduler: Asyn
 
 # Of jobs that are over: they ran once, mostly.
 OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
+# In the order of an index, as far as the limit.
+BY_PIECES = {"MOVE_HISTORY"}
 
 
 @pytest.mark.parametrize("module", [statements, job_statements, pruning])
@@ -83,4 +85,5 @@ def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, m
                 for line in plan
                 if line.endswith("(job_id=?)") and "runs" in line and "scheduler_runs_held" not in line
             ]
-            assert not of_a_job or name in OF_FEW_RUNS, (name, plan)
+            assert not of_a_job or name in OF_FEW_RUNS | BY_PIECES, (name, plan)
+            assert name not in BY_PIECES or not any("TEMP B-TREE" in line for line in plan), (name, plan)

@@ -18,7 +18,7 @@ from servers import Server
 from test_doctor import (  # noqa: F401
     change,
     looked_at,
-    test_a_job_that_failed_several_times_in_a_row,
+    test_a_job_that_failed_when_it_ran_last_and_several_times_in_a_row,
     test_a_job_that_takes_longer_than_its_interval,
     test_a_job_whose_function_is_gone,
     test_a_pause_that_nobody_explained,
