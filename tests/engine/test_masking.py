@@ -187,7 +187,7 @@ def test_masking_is_quick_on_long_texts_that_nearly_hold_a_secret() -> None:
 
 
 @dataclass(frozen=True)
-class Login:
+class Argument:
     """What a task may be given."""
 
     user: str
@@ -213,8 +213,8 @@ class Plain:
         "postgresql://me:" + "hunter22" * 500 + "@db/shop",
         b"redis://:hunter22@cache",
         json.dumps({"password": "hunter22"}),
-        Login("me", "hunter22"),
-        [Login("me", "hunter22")],
+        Argument("me", "hunter22"),
+        [Argument("me", "hunter22")],
         Plain(),
         {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"password": "hunter22"}}}}}}}},
     ],
@@ -235,7 +235,9 @@ def test_what_is_no_secret_is_copied_as_it_is() -> None:
         None,
     ):
         assert masking.without_secrets(value) == value
-    assert repr(masking.without_secrets(Login("me", "hunter22"))) == "Login(user='me', password='*****')"
+    assert (
+        repr(masking.without_secrets(Argument("me", "hunter22"))) == "Argument(user='me', password='*****')"
+    )
     assert masking.without_secrets(1234, "pin_token") == masking.STARS
 
 

@@ -248,7 +248,7 @@ def test_a_pause_and_its_note_survive_restarts_and_redeploys(app: Application) -
         deploy(app, *version)
         with app.running() as process:
             if len(version) == 2:
-                process.says("job paused")
+                process.says("1 paused")
             more(app, "kept", 3)
         found = definition(app, "job")
         assert found["paused_us"] is not None

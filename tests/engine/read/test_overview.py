@@ -283,9 +283,9 @@ async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
         # The hour that goes on takes more statements than there is patience for.
         assert hourly.read(connection, now, 4.0)[-1].runs is None
         assert 0 < len(statements) <= 4
-        for _ in range(3):
-            counted = hourly.read(connection, now, 4.0)
-        assert counted[-1].runs is not None
+        # A server's connection looks at the clock itself.
+        counted = [hourly.read(connection, now, 4.0) for _ in range(12)]
+        assert counted[-1][-1].runs is not None
 
 
 async def test_what_was_counted_while_the_clock_was_ahead_is_not_kept(ledger: Ledger) -> None:
