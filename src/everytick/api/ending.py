@@ -40,8 +40,12 @@ class Guard:
         self._loop, self._grace = loop, grace
         self.is_asked = False
         self._asked, self._asked_again, self._over = system.event(), system.event(), system.event()
+        self._then: Callable[[], None] | None = None
         # Not when it is asked: by then a job may have left no memory for a thread.
-        _start_or_tell(self._watch, "scheduler-guard")
+        try:
+            system.start_thread(self._watch, name="scheduler-guard")
+        except (RuntimeError, MemoryError) as problem:
+            logger.error("nothing watches that the process ends in time, whatever jobs hold up: {}", problem)
 
     def asked(self, *, again: bool) -> None:
         """Begin to watch, and hurry when it was asked `again`. Called by the handler of a signal."""
@@ -51,8 +55,9 @@ class Guard:
             self.is_asked = True
             self._asked.set()
 
-    def over(self) -> None:
-        """Watch no more: all runs have ended or were cut."""
+    def over(self, then: Callable[[], None] | None = None) -> None:
+        """Watch no more: all runs have ended or were cut. The thread goes on with `then`."""
+        self._then = then
         self._over.set()
         self._asked.set()
         self._asked_again.set()
@@ -74,12 +79,15 @@ class Guard:
                 logger.error("ended without waiting for runs: {} blocks the event loop", name)
                 end(1)
             self._over.wait(1.0)
+        if self._then is not None:
+            self._then()
 
 
-def end_in_time(ends_at: float, in_a_hurry: bool) -> None:
+def end_in_time(guard: Guard, ends_at: float, in_a_hurry: bool) -> None:
     """Let the process end by then, a moment of the monotonic clock, or when a further signal comes.
 
-    Otherwise the interpreter waits at its end for each thread and each process that a job left behind.
+    `guard`: it has no run to watch any more. Otherwise the interpreter waits at its end for each thread and
+    each process that a job left behind.
     """
     hurry = system.event()
     for number in STOP_SIGNALS:
@@ -101,15 +109,8 @@ def end_in_time(ends_at: float, in_a_hurry: bool) -> None:
         logger.error("ended, although a job had left behind what goes on: {}", ", ".join(left))
         end(1)
 
-    _start_or_tell(end_soon, "scheduler-end")
-
-
-def _start_or_tell(watch: Callable[[], None], name: str) -> None:
-    """Start a thread that watches the end of the process. Without it the end goes on all the same."""
-    try:
-        system.start_thread(watch, name=name)
-    except (RuntimeError, MemoryError) as problem:
-        logger.error("nothing watches that the process ends in time, whatever jobs hold up: {}", problem)
+    # On the thread that is there: where a job left no memory, the start of another one may never return.
+    guard.over(end_soon)
 
 
 def _children() -> list[Any]:

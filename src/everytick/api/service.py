@@ -128,8 +128,7 @@ async def _serve(
         logger.info("stopping")
         ends_at = system.monotonic() + scheduler.settings.scheduler_shutdown_grace_time
         cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
-        guard.over()
-        end_in_time(ends_at, hurry.is_set())
+        end_in_time(guard, ends_at, hurry.is_set())
         return cut
 
 

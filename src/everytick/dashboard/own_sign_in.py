@@ -31,12 +31,20 @@ async def known_visitor(sign_in: SignIn, request: Request, address: str) -> Visi
             found = await found
     if found is None:
         return None
-    if not isinstance(found, tuple) or len(found) != 2 or found[1] not in ("all", "read"):
+    if not _is_answer(found):
         right = "a name and 'all' or 'read', such as ('Ann', 'all'), or None"
         raise ConfigurationError(f"sign_in returned {found!r:.200}: it must return {right}")
     name = visible_name(str(found[0]))
     session = "" if _is_program(request) else f"{found[1]}:{name}"
     return Visitor(name, address, found[1] == "all", session, is_known=True)
+
+
+def _is_answer(found: object) -> bool:
+    """Return whether it is a name and a role: `(None, "all")` names nobody, and lets nobody in."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        return False
+    name, role = found
+    return isinstance(name, str) and bool(name.strip()) and role in ("all", "read")
 
 
 def _is_program(request: Request) -> bool:

@@ -240,7 +240,20 @@ async def test_a_sign_in_that_fails_lets_nobody_in_and_is_logged(
     assert "".join(said).count("RuntimeError: the user database is away") == 1
 
 
-@pytest.mark.parametrize("answer", ["Ann", ("Ann", "admin"), ("Ann",), ["Ann", "all"], 1])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Ann",
+        ("Ann", "admin"),
+        ("Ann",),
+        ["Ann", "all"],
+        1,
+        (None, "all"),
+        ("", "all"),
+        (" ", "read"),
+        (7, "all"),
+    ],
+)
 async def test_an_answer_that_means_nothing_is_an_error_and_lets_nobody_in(
     scheduler: AsyncIOScheduler, said: list[str], answer: Any
 ) -> None:
