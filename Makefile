@@ -13,10 +13,10 @@ RUN = "$(PYTHON)" -m
 BIN = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 READY := $(VENV)/.ready
 # How many tests run at a time: JOBS, if it is given. The quick ones work, so that two cores are enough for four;
-# of the whole suite most wait, for ticks, leases and processes, so that there are eight.
+# of the whole suite most wait, for ticks, leases and processes, so that there are six.
 JOBS ?=
 QUICK_JOBS = $(or $(JOBS),4)
-WHOLE_JOBS = $(or $(JOBS),8)
+WHOLE_JOBS = $(or $(JOBS),6)
 MINUTES ?= 1
 SEED ?=
 

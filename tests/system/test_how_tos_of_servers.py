@@ -73,6 +73,8 @@ def test_get_alerts(sink: HttpSink) -> None:
     assert reader.follow(test).splitlines() == [
         re.sub(r"^\w+", "json", line) for line in test.splitlines()[1:]
     ]
+    shown = page.take("text", "daily_report failed: run 4711, tick ")
+    assert "/run/4711\n\nThe end of its log:\n" in shown
     main = (reader.folder / "app/components/scheduler/main.py").read_text()
     reader.schedule(page.take("python", "scheduler.add_job(\n    backup_database,"))
     assert main != (reader.folder / "app/components/scheduler/main.py").read_text()

@@ -67,7 +67,7 @@ def test_an_answer_that_a_later_version_refuses_stops_the_update() -> None:
     project = history.copy(project_name="weather")
     history.edit("includes/taken-names.txt", add("weather\n"))
     history.release("2.0.0")
-    with pytest.raises(ValueError, match="Use another name, such as my-weather; "):
+    with pytest.raises(ValueError, match="Use my-weather or another name; "):
         project.update()
     assert git(project.folder, "status", "--porcelain") == ""
     project.update(data={"project_name": "my-weather"})

@@ -115,7 +115,7 @@ async def test_what_fails_is_told_with_since_when_and_how_often_in_a_row(ledger:
     assert (failing["job_id"], failing["in_a_row"], failing["state"]) == ("report", 3, "failed")
     assert failing["error"] == "ValueError: no such customer"
     since = ticks.instant(datetime.fromisoformat(failing["since"]))
-    assert ticks.now() - 3 * HOUR <= since <= ticks.now() - 3 * HOUR + MINUTE
+    assert ticks.now() - 3 * HOUR - MINUTE <= since <= ticks.now() - 3 * HOUR + MINUTE
     shown = page(ledger, "/")
     assert "ValueError: no such customer" in shown
     assert 'href="/job?id=report"' in shown
