@@ -75,6 +75,7 @@ def test_get_alerts(sink: HttpSink) -> None:
     ]
     shown = page.take("text", "daily_report failed: run 4711, tick ")
     assert "/run/4711\n\nThe end of its log:\n" in shown
+    reader.write(page.take("shell", "SCHEDULER_DASHBOARD_URL=https://jobs.example.org"), ".env")
     main = (reader.folder / "app/components/scheduler/main.py").read_text()
     reader.schedule(page.take("python", "scheduler.add_job(\n    backup_database,"))
     assert main != (reader.folder / "app/components/scheduler/main.py").read_text()

@@ -154,5 +154,5 @@ async def test_its_text_holds_up_no_other_job(
     if kind not in ("slow cause", "in a group", "many"):
         assert "raise make()\n" in row["traceback"]
     longest = max(later - earlier for earlier, later in pairwise(seen))
-    # On the event loop the slow ones would hold it up for as long as they take; a busy machine takes a moment.
+    # On the event loop the slow ones would hold it up for longer; a busy machine takes a moment.
     assert longest < 6
