@@ -235,6 +235,8 @@ def test_a_pause_and_its_note_survive_restarts_and_redeploys(app: Application) -
     deploy(app, job, KEPT)
     with app.running():
         more(app, "job", 2)
+        # The command itself takes a second or more on a busy machine.
+        asked = time.time_ns() // 1000
         assert app.command("pause", "job", "--note", "until the disk is mended").returncode == 0
         began = time.time_ns() // 1000
     ran = len(marks(app, "job"))
@@ -261,7 +263,7 @@ def test_a_pause_and_its_note_survive_restarts_and_redeploys(app: Application) -
     assert definition(app, "job")["pause_note"] is None
     # One row for the definition with which it was paused, until it went away, and one for the other.
     first, second = [row for row in app.recorded("skipped") if row["reason"] == "paused"]
-    assert began - 10 * SECOND <= first["tick_us"] <= first["last_tick_us"] < second["tick_us"]
+    assert asked - SECOND <= first["tick_us"] <= first["last_tick_us"] < second["tick_us"]
     assert first["tick_count"] == (first["last_tick_us"] - first["tick_us"]) // 500_000 + 1
     assert second["last_tick_us"] <= ended
     assert second["tick_count"] == (second["last_tick_us"] - second["tick_us"]) // 400_000 + 1

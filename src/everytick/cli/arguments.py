@@ -53,6 +53,10 @@ Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Only those that ended then or later: 2h (ago), 05:39, yesterday."),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="First time: 2h (from now), 18:00, tomorrow, a date (now)."),
+]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those that ended before.")]
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Show those to come, as they end, until Ctrl+C.")

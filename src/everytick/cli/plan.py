@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import MOST, AsJson, OfJob, instant
+from .arguments import MOST, AsJson, From, OfJob, instant
 from .output import print_aside, print_json
 
 commands = typer.Typer()
@@ -18,12 +18,7 @@ _MOST_TO_FOLD = 200_000
 
 @commands.command()
 def plan(
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="TIME", help="First time: 2h (from now), 18:00, tomorrow, a date (now)."
-        ),
-    ] = None,
+    begin: From = None,
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="End, not included (default a day on).")
     ] = None,

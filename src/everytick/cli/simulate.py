@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import AsJson, instant
+from .arguments import AsJson, From, instant
 from .output import print_json
 
 if TYPE_CHECKING:
@@ -21,12 +21,7 @@ commands = typer.Typer()
 @commands.command()
 def simulate(
     days: Annotated[int, typer.Option(min=1, max=36_600, metavar="N", help="For how many days.")] = 365,
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="TIME", help="First time: 2h (from now), 18:00, tomorrow, a date (now)."
-        ),
-    ] = None,
+    begin: From = None,
     outage: Annotated[
         list[str] | None, typer.Option(metavar="FROM/TO", help="Nothing is up (repeatable).")
     ] = None,
