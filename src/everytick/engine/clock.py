@@ -28,7 +28,7 @@ from everytick.system import system
 from everytick.text.instants import when
 from loguru import logger
 
-from .admission import LONGEST_SLEEP, Admission
+from .admission import BUSY, LONGEST_SLEEP, Admission
 from .listeners import Listeners
 
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
@@ -206,6 +206,8 @@ class Clock:
                 )
         elif answer.verdict == "early":
             self._push(job, answer.decision.upto)
+        elif answer.verdict == "busy":
+            self._push(job, ticks.now() + BUSY)
         elif answer.verdict == "paused":
             # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
             self._wait_for_next(job, answer.decision.upto)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from everytick.model import ticks
-from everytick.store import claims, pruning, queue, renaming, workers
+from everytick.store import claims, locking, pruning, queue, renaming, workers
 from everytick.store import statements as sql
-from everytick.store.connections import Connection, transaction
+from everytick.store.connections import Connection, Scope, in_transaction
 from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.system import system
 from loguru import logger
 
+from .admission import BUSY
 from .gap_counting import GapCounting
 from .registry import Registry
 
@@ -30,7 +31,7 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does.
+    loop does; `again` lets the pulse come once more after some seconds.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Heartbeats:
         take: Callable[[list[Claim]], None],
         room: Callable[[], Room],
         answers: Callable[[], bool],
+        again: Callable[[float], None],
     ) -> None:
-        self._me, self._take, self._room, self._answers = me, take, room, answers
+        self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs = registry, registry.jobs
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
@@ -92,26 +94,26 @@ class Heartbeats:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
         if self.moving:
-            self._in_transaction(connection, self._move)
+            self._move(connection)
         self._counting.go_on(connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
-        left: dict[str, str] = {}
-        at_limit: set[str] = set()
         if not room.is_any:
             # Nobody looks, so there may be some by the time that a slot is free.
             self.may_have_left = True
             return
         # A run that ends while this looks may have been in the way of another: then it looks once more.
         self.may_have_left = True
-        found = queue.is_any(connection, self._me)
-        if found:
+        is_any, found = queue.is_any(connection, self._me), queue.Found()
+        if is_any:
             self._in_transaction(
-                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, at_limit)
+                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
-            self._tell_of(left)
-        self.at_limit = at_limit
-        self.may_have_left = found and not room.is_any
+            self._tell_of(found.left)
+        self.at_limit = found.at_limit
+        self.may_have_left = is_any and not room.is_any
+        if found.busy:
+            self._again(BUSY / ticks.SECOND)
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
@@ -130,15 +132,24 @@ class Heartbeats:
         # After a power cut no process is alive, so a heartbeat need not reach the disk.
         self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
-            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))
+            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
 
     def _in_transaction(
-        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, durable: bool = True
+        self,
+        connection: Connection,
+        action: Callable[[Connection], list[Claim]],
+        *,
+        durable: bool = True,
+        scope: Scope = Scope.ROWS,
     ) -> None:
         doubtful = set(self._doubtful)
+
+        def act(inside: Connection) -> list[Claim]:
+            self._doubtful = set(doubtful)
+            return action(inside)
+
         try:
-            with transaction(connection, durable=durable):
-                found = action(connection)
+            found = in_transaction(connection, act, durable=durable, scope=scope)
         except BaseException:
             # The transaction was undone, and so is what it changed here. And while we cannot write, the
             # others cannot beat either: a heartbeat that we missed proves nothing (R12).
@@ -151,6 +162,7 @@ class Heartbeats:
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         """Beat; whom it finds dead goes into `dead`, with the last beat."""
+        dead.clear()
         now = system.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
@@ -199,11 +211,23 @@ class Heartbeats:
         number = self._start_number + 1
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
-    def _move(self, connection: Connection) -> list[Claim]:
-        renaming.move_history(connection, next(iter(self.moving)), self.moving)
-        return []
+    def _move(self, connection: Connection) -> None:
+        job_id, former = next(iter(self.moving.items()))
+        left: dict[str, str] = {}
+
+        def move(inside: Connection) -> list[Claim]:
+            left[job_id] = former
+            renaming.move_history(inside, job_id, left)
+            return []
+
+        self._in_transaction(connection, move, scope=Scope.RARE)
+        if not left:
+            self.moving.pop(job_id, None)
 
     def _prune(self, connection: Connection) -> list[Claim]:
+        if not locking.is_alone(connection):
+            # Another process may be at it; there is time.
+            return []
         if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0

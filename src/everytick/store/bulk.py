@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from .connections import Connection, without_nul
+from .connections import Connection, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
 _ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
@@ -45,7 +45,7 @@ class Bulk:
         given = json.dumps(rows)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
-        text = self._postgres if getattr(connection, "on_server", False) else self._sqlite
+        text = self._postgres if is_on_server(connection) else self._sqlite
         return connection.execute(text, {"given": given, **parameters}).fetchall()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses, renaming
+from . import gaps, locking, pauses, renaming
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -31,10 +31,18 @@ def define(
     renaming.carry_over(connection, jobs, now, found)
     known = {state.job_id: state for state in pauses.read_every(connection)}
     as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
+    is_kept = {
+        job.id: job.id in known and as_kept[job.id] == (*_described(job).values(), None) for job in jobs
+    }
+    to_change = {job_id for job_id, state in known.items() if state.is_pause_over(now)}
+    to_change |= {
+        job.id for job in jobs if not is_kept[job.id] or _is_changed(job, known[job.id])
+    } & known.keys()
+    # Meanwhile the ticks of all the others are claimed.
+    known |= locking.read_all_to_change(connection, to_change)
     for job in jobs:
         if job.id in known:
-            is_kept = as_kept[job.id] == (*_described(job).values(), None)
-            _update(connection, job, known[job.id], now, found, is_kept=is_kept)
+            _update(connection, job, known[job.id], now, found, is_kept=is_kept[job.id])
     added = [job for job in jobs if job.id not in known]
     _insert(connection, added, now, now)
     found.added += [job.id for job in added]
@@ -48,14 +56,14 @@ def define(
         elif not is_whole:
             found.awaited.append(state.job_id)
         else:
-            remove(connection, state, now)
+            remove(connection, state.job_id, now)
             found.removed.append(state.job_id)
 
 
 def define_late(connection: Connection, job: Job, now: int, found: Registration) -> None:
     """Bring one definition up to date with code that declares it after the start."""
     renaming.carry_over(connection, [job], now, found)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
         _insert(connection, [job], now, now)
         found.added.append(job.id)
@@ -66,10 +74,10 @@ def define_late(connection: Connection, job: Job, now: int, found: Registration)
 
 def remove_undeclared(connection: Connection, job_ids: Iterable[str], now: int) -> list[str]:
     """Remove those of these jobs that stand as jobs of the code in the ledger; return them."""
-    states = [pauses.read(connection, job_id) for job_id in job_ids]
-    left = [it for it in states if it and it.removed is None and it.call_data is None]
+    states = pauses.read_all(connection, job_ids).values()
+    left = [it for it in states if it.removed is None and it.call_data is None]
     for state in left:
-        remove(connection, state, now)
+        remove(connection, state.job_id, now)
     return [state.job_id for state in left]
 
 
@@ -93,7 +101,7 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
     now = ticks.now()
     # A single run that is asked for late is judged by its grace, like one that was missed.
     start = now if job.only_tick is None else min(now, job.only_tick - 1)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
         _insert(connection, [job], now, start)
     else:
@@ -137,13 +145,16 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
 
-def remove(connection: Connection, state: JobState, now: int) -> None:
+def remove(connection: Connection, job_id: str, now: int) -> None:
     """Let a job never run again; its history stays."""
+    state = locking.read_to_change(connection, job_id)
+    if state is None:
+        return
     if pauses.end_if_over(connection, state):
-        state = pauses.read(connection, state.job_id) or state
+        state = pauses.read(connection, job_id) or state
     gaps.close(connection, state, now)
-    connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
-    connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
+    connection.execute(job_sql.REMOVE_JOB, {"job_id": job_id, "now": now})
+    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
@@ -206,7 +217,7 @@ def _redefine(
     A job that was away is like a changed one: nothing was promised for the time between. `is_kept`: what
     describes it is in the ledger already.
     """
-    changed = known.definition != job.definition or known.removed is not None
+    changed = _is_changed(job, known)
     if changed and known.removed is None:
         gaps.close(connection, known, now)
         # Given back before they began, under a definition that is no more.
@@ -217,6 +228,10 @@ def _redefine(
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(job_sql.REDEFINE_JOB, values)
     return changed
+
+
+def _is_changed(job: Job, known: JobState) -> bool:
+    return known.definition != job.definition or known.removed is not None
 
 
 def _note(job: Job) -> str | None:

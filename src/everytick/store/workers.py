@@ -5,7 +5,7 @@ from __future__ import annotations
 from everytick.model import ticks
 from everytick.system import system
 
-from . import migration_fence
+from . import locking, migration_fence
 from . import statements as sql
 from .connections import Connection, Unavailable
 from .records import CANCELLED, Identity
@@ -85,7 +85,11 @@ def report(connection: Connection, me: Identity, cannot_run: str | None, before:
 
 
 def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
-    """Declare a process dead unless it moved on (then None); return how many runs it had started."""
+    """Declare a process dead unless it moved on (then None); return how many runs it had started.
+
+    A process that writes to the ledger at this very moment is not dead either.
+    """
+    locking.lock_runs_of(connection, process_id)
     gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
     return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
 
