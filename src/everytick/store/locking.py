@@ -17,8 +17,8 @@ others pass over the rows that are locked (SKIP LOCKED), and look at them again 
 transaction that holds them may be undone. So none that waits is waited for. Where two transactions get into
 each other's way all the same, `connections.in_transaction` tries again.
 
-What is decided about a job, as whether there is room for another run, is read by the statement after the one
-that took the lock: a statement that locks and counts at once would count what was there before it waited.
+Whether there is room for another run of a job is asked by the statement after the one that took the lock: a
+statement that locks and counts at once would count the runs that were there before it waited.
 
 In the text of a statement `/* on a server: ... */` is a comment for SQLite and a part of it for PostgreSQL.
 """
