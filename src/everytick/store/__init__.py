@@ -11,6 +11,7 @@ Where it is:
 - `querying`: reading it by SQLAlchemy
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
+- `index_building`: the indexes of a migration on a server, built ahead while others write
 
 Its operations, each inside of a transaction:
 

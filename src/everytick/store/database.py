@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0006"
+REVISION = "0007"
 VARIABLE = "SCHEDULER_DATABASE_URL"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -203,9 +203,24 @@ class Ledger(ABC):
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
         if revision != REVISION:
-            upgrade(self)
+            self._upgrade(revision)
         with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+
+    def _upgrade(self, revision: str | None) -> None:
+        """Run the migrations that are missing; `revision` is the ledger's version, None for a new one."""
+        if revision is None:
+            upgrade(self)
+            return
+        with closing(self.connect(read_only=True)) as connection:
+            newest = connection.execute("SELECT max(run_id) FROM scheduler_runs").fetchone()[0] or 0
+        logger.info("{}: upgrading from {} to {}, up to {:,} runs", self, revision, REVISION, newest)
+        begun = system.monotonic()
+        self._migrate()
+        logger.info("{}: upgraded in {}", self, exact_seconds(round(system.monotonic() - begun, 1)))
+
+    def _migrate(self) -> None:
+        upgrade(self)
 
     def _read_revision(self) -> str:
         with closing(self.connect(read_only=True)) as connection:

@@ -32,8 +32,9 @@ from . import statements as sql
 from .connections import Connection, is_on_server
 from .records import JobState
 
-# The first number of each belongs to this package; the second to the schema that holds the ledger.
-_LEDGER, _RARE = "1935892325, hashtext(current_schema())", "1935892326, hashtext(current_schema())"
+# The first number of each belongs to this package; the second to the schema that holds the ledger. The number
+# between the two is that of `index_building`.
+_LEDGER, _RARE = "1935892325, hashtext(current_schema())", "1935892327, hashtext(current_schema())"
 SHARED = f"SELECT pg_advisory_xact_lock_shared({_LEDGER})"
 WHOLE = f"SELECT pg_advisory_xact_lock({_LEDGER})"
 RARE = f"SELECT pg_advisory_xact_lock({_RARE})"

@@ -21,7 +21,8 @@ from everytick.system import system
 
 from . import locking
 from .connections import Connection, Unavailable, one_line
-from .database import VARIABLE, Ledger
+from .database import VARIABLE, Ledger, upgrade
+from .index_building import built_ahead
 
 try:
     import psycopg
@@ -323,6 +324,10 @@ class PostgresLedger(Ledger):
     def _inspect(self) -> str | None:
         with self.writing() as connection:
             return self._revision(connection)
+
+    def _migrate(self) -> None:
+        with built_ahead(self.open, str(self)):
+            upgrade(self)
 
     def _has_tables(self, connection: Connection) -> bool:
         found = connection.execute("SELECT to_regclass('scheduler_ledger_version')::text").fetchone()

@@ -172,10 +172,10 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
             ["autoindex_scheduler_runs_1 (job_id=? AND tick_us=?)"],
         ),
         (RunFilter(states=("running",)), ["scheduler_runs_held", "scheduler_runs_waiting"]),
-        (RunFilter(since=BEGIN), ["INDEX scheduler_runs_held", "scheduler_runs_finished (finished_us>?)"]),
-        (RunFilter(since=BEGIN, job_id="a", states=("failed",)), ["scheduler_runs_finished (finished_us>?)"]),
+        (RunFilter(since=BEGIN), ["INDEX scheduler_runs_held", "scheduler_runs_ended (finished_us>?)"]),
+        (RunFilter(since=BEGIN, job_id="a", states=("failed",)), ["scheduler_runs_ended (finished_us>?)"]),
         (RunFilter(since=BEGIN, until=BEGIN + 1), ["(finished_us>? AND finished_us<?)"]),
-        (RunFilter(until=BEGIN, reasons=("missed",)), ["scheduler_runs_finished"]),
+        (RunFilter(until=BEGIN, reasons=("missed",)), ["scheduler_runs_ended"]),
         (RunFilter(until=BEGIN, job_id="a"), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
     ],
 )
