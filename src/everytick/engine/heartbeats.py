@@ -12,12 +12,13 @@ from collections.abc import Callable
 from everytick.model import ticks
 from everytick.store import claims, locking, pruning, queue, renaming, workers
 from everytick.store import statements as sql
-from everytick.store.connections import Connection, Scope, in_transaction
+from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
 from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.system import system
 from loguru import logger
 
 from .admission import BUSY
+from .claimers import Claimers
 from .gap_counting import GapCounting
 from .registry import Registry
 
@@ -43,7 +44,10 @@ class Heartbeats:
         room: Callable[[], Room],
         answers: Callable[[], bool],
         again: Callable[[float], None],
+        claimers: Claimers,
     ) -> None:
+        self._claimers = claimers
+        self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs = registry, registry.jobs
         self._counting = GapCounting(registry.jobs)
@@ -59,6 +63,7 @@ class Heartbeats:
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
+        self._next_claimers = 0.0
         # The former id of each job that was renamed, as long as a part of its history is to be moved.
         self.moving: dict[str, str] = {}
         # Set while runs can be taken over: not before the start, not in a drain.
@@ -90,6 +95,9 @@ class Heartbeats:
         if now >= self._last_beat + BEAT_SECONDS:
             self._show_life(connection)
             self._last_beat = now
+        if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
+            self._next_claimers = now + BEAT_SECONDS
+            self._look_who_claims(connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
@@ -125,6 +133,13 @@ class Heartbeats:
                     why,
                 )
         self._left |= left
+
+    def _look_who_claims(self, connection: Connection) -> None:
+        # Whether a suspect answers again, the mark does not tell.
+        mark = None if self._claimers.suspects_any else self._claimers_mark
+        self._claimers_mark, found = workers.claimers(connection, self._me, mark)
+        if found is not None:
+            self._claimers.learn(found)
 
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""

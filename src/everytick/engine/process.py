@@ -23,6 +23,7 @@ from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
+from .claimers import Claimers
 from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import Heartbeats
@@ -76,6 +77,7 @@ class Process:
         self._watchdog: Watchdog | None = None
         self._beacon = Beacon(ledger.full_place)
         self.writer = Writer(self.ledger, self._pulse)
+        claimers = Claimers(self._me.process_id)
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -84,6 +86,7 @@ class Process:
             self._room_to_take,
             self._answers,
             self.writer.look_again,
+            claimers,
         )
         self._live_logs = LiveLogs()
         self._runner = Runner(
@@ -97,7 +100,7 @@ class Process:
             open_span,
         )
         admission = self._runner.admission
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._loading = False
         self._stopped_listening = system.event()
 
@@ -132,14 +135,13 @@ class Process:
         return self._registration
 
     def _register(self, is_whole: bool) -> Registration:
-        give_up = system.monotonic() + _START_PATIENCE
+        give_up, owner = system.monotonic() + _START_PATIENCE, self.ledger.application
+
+        def join(connection: Connection) -> Registration:
+            return joining.register(connection, self._me, self._declared, owner, is_whole=is_whole)
+
         while True:
-            registering = self.writer.submit(
-                lambda connection: joining.register(
-                    connection, self._me, self._declared, self.ledger.application, is_whole=is_whole
-                ),
-                scope=Scope.RARE,
-            )
+            registering = self.writer.submit(join, scope=Scope.RARE)
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
             except TimeoutError:
@@ -353,8 +355,7 @@ class Process:
         unlike = self._registry.with_other_options(rows)
         for begin in range(0, len(unlike), _PIECE):
             some = unlike[begin : begin + _PIECE]
-            keep = functools.partial(definitions.keep_options, loaded=some)
-            self.writer.submit(keep, scope=Scope.RARE)
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some), scope=Scope.RARE)
 
     def _close_after_threads(self) -> None:
         while self._runner.left:

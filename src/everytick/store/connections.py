@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from typing import Any, Protocol, TypeVar, cast
 
@@ -25,6 +25,8 @@ class Scope(Enum):
     A ledger in a file has one writer at a time, whatever the scope is.
     """
 
+    # Nothing: each statement reads by itself, and nothing is written.
+    READING = "reading"
     # The rows that it locks: claims, starts, outcomes, heartbeats.
     ROWS = "rows"
     # All that is decided once for the whole ledger: definitions, pauses, requests, starts, reaping, alerts.
@@ -121,6 +123,8 @@ def transaction(
     Raises:
         Contended: another transaction stood in its way; nothing was done.
     """
+    if scope is Scope.READING:
+        return nullcontext()
     if isinstance(connection, sqlite3.Connection):
         return _immediate(connection) if durable else _unsynced(connection)
     return cast(Transactional, connection).transaction(scope)

@@ -185,6 +185,14 @@ WHERE BY_KEY AND job_id = given.job AND paused_us IS NOT NULL
 
 _OF_GIVEN = _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
 
+READ_WATERMARKS = Bulk(
+    """
+SELECT job_id, watermark_us FROM GIVEN AS given CROSS JOIN scheduler_jobs WHERE BY_KEY AND job_id = given.job
+""",
+    key="job_id",
+    job="text",
+)
+
 READ_JOBS = Bulk(
     _OF_GIVEN + " WHERE BY_KEY AND job_id = given.job",
     key="job_id",

@@ -19,6 +19,17 @@ LIST_PROCESSES = """
 SELECT process_id, host, pid, beat, beat_us, start_number, role FROM scheduler_processes
 """
 
+# The living processes that claim, and whose code declares the same jobs as that of the given one.
+_CLAIMERS = """
+FROM scheduler_processes AS one JOIN scheduler_processes AS other
+ON COALESCE(other.schedule_digest, '') = COALESCE(one.schedule_digest, '')
+WHERE one.process_id = :process_id AND COALESCE(other.role, '') <> 'worker' AND other.beat_us >= :since
+"""
+LIST_CLAIMERS = f"SELECT other.process_id, other.pass_us {_CLAIMERS}"
+
+# Differs when they do. Only on a server.
+MARK_CLAIMERS = f"SELECT md5(string_agg(other.process_id, ',' ORDER BY other.process_id)) {_CLAIMERS}"
+
 BEAT = """
 UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
 WHERE process_id = :process_id

@@ -72,6 +72,20 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     return False
 
 
+def claimers(
+    connection: Connection, me: Identity, mark: str | None
+) -> tuple[str | None, list[tuple[str, int | None]] | None]:
+    """Return which living processes claim the ticks of the same jobs, and when each was last seen to answer.
+
+    And a mark; None and the same mark if they are those of the given one. Needs no transaction; on a server.
+    """
+    values = {"process_id": me.process_id, "since": ticks.now() - int(LEASE_SECONDS * ticks.SECOND)}
+    found = connection.execute(sql.MARK_CLAIMERS, values).fetchone()[0]
+    if found == mark and mark is not None:
+        return mark, None
+    return found, [tuple(row) for row in connection.execute(sql.LIST_CLAIMERS, values).fetchall()]
+
+
 def report(connection: Connection, me: Identity, cannot_run: str | None, before: str | None) -> None:
     """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them.
 
