@@ -39,6 +39,11 @@ class Claimers:
         self._missed: dict[str, set[str]] = {}
 
     @property
+    def knows_others(self) -> bool:
+        """Whether there are others."""
+        return bool(self._others)
+
+    @property
     def suspects_any(self) -> bool:
         """Whether there is one of which it matters that it answers again."""
         return bool(self._suspects)

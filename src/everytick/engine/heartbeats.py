@@ -2,16 +2,16 @@
 
 A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
 moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
-compared (R10).
+compared (R10). On a server only those are observed whose heartbeat is old by its clock.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from everytick.model import ticks
 from everytick.store import claims, locking, pruning, queue, renaming, workers
-from everytick.store import statements as sql
 from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
 from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.system import system
@@ -64,6 +64,8 @@ class Heartbeats:
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
         self._next_claimers = 0.0
+        # When the first of those is dead that are silent, if they stay so.
+        self._reap_at = math.inf
         # The former id of each job that was renamed, as long as a part of its history is to be moved.
         self.moving: dict[str, str] = {}
         # Set while runs can be taken over: not before the start, not in a drain.
@@ -82,7 +84,7 @@ class Heartbeats:
     @property
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
-        return bool(self._watched)
+        return bool(self._watched) or self._claimers.knows_others
 
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
@@ -92,7 +94,7 @@ class Heartbeats:
             return
         now = system.monotonic()
         self._look_for_waiting(connection, self._room() if self.taking else Room(0))
-        if now >= self._last_beat + BEAT_SECONDS:
+        if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
             self._show_life(connection)
             self._last_beat = now
         if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
@@ -187,11 +189,23 @@ class Heartbeats:
         cannot_run = self._registry.cannot_run()
         workers.report(connection, self._me, cannot_run, self._reported)
         self._reported = cannot_run
-        rows = connection.execute(sql.LIST_PROCESSES).fetchall()
-        for process_id, host, pid, beat, beat_us, _number, _role in rows:
-            if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
+        rows = workers.silent(connection, self._me, self._silent_since(connection))
+        for process_id, host, pid, beat, beat_us in rows:
+            if self._is_dead(process_id, host, pid, beat, now):
                 dead.append((process_id, beat, beat_us))
+        shown = {row[0] for row in rows}
+        self._watched = {name: seen for name, seen in self._watched.items() if name in shown}
+        if is_on_server(connection):
+            since = (seen[1] for seen in self._watched.values())
+            self._reap_at = min(since, default=math.inf) + LEASE_SECONDS
         return []
+
+    def _silent_since(self, connection: Connection) -> int:
+        # The server picks those that are silent by its clock, so that nobody reads the rows of all others.
+        # To be silent is to be suspect, no more: after a step of that clock all are.
+        if is_on_server(connection) and not self._doubtful:
+            return ticks.now() - int(BEAT_SECONDS * ticks.SECOND)
+        return ticks.FOREVER
 
     def _reap_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         return [claim for one in dead for claim in self._reap(connection, *one)]

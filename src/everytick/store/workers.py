@@ -86,6 +86,15 @@ def claimers(
     return found, [tuple(row) for row in connection.execute(sql.LIST_CLAIMERS, values).fetchall()]
 
 
+def silent(connection: Connection, me: Identity, since: int) -> list[tuple[str, str, int, int, int]]:
+    """Return the other processes of this host, and those that showed no heartbeat since an instant.
+
+    With each its host, its pid, its heartbeat, and when that was. On a server all that is by its clock.
+    """
+    values = {"process_id": me.process_id, "host": me.host, "since": since}
+    return [tuple(row) for row in connection.execute(sql.LIST_SILENT, values).fetchall()]
+
+
 def report(connection: Connection, me: Identity, cannot_run: str | None, before: str | None) -> None:
     """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them.
 
