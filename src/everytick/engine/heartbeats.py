@@ -44,9 +44,8 @@ class Heartbeats:
         room: Callable[[], Room],
         answers: Callable[[], bool],
         again: Callable[[float], None],
-        claimers: Claimers,
     ) -> None:
-        self._claimers = claimers
+        self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs = registry, registry.jobs
@@ -84,7 +83,7 @@ class Heartbeats:
     @property
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
-        return bool(self._watched) or self._claimers.knows_others
+        return bool(self._watched) or self.claimers.knows_others
 
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
@@ -138,10 +137,10 @@ class Heartbeats:
 
     def _look_who_claims(self, connection: Connection) -> None:
         # Whether a suspect answers again, the mark does not tell.
-        mark = None if self._claimers.suspects_any else self._claimers_mark
+        mark = None if self.claimers.suspects_any else self._claimers_mark
         self._claimers_mark, found = workers.claimers(connection, self._me, mark)
         if found is not None:
-            self._claimers.learn(found)
+            self.claimers.learn(found)
 
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""

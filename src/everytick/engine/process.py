@@ -23,7 +23,6 @@ from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture
-from .claimers import Claimers
 from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import Heartbeats
@@ -77,7 +76,6 @@ class Process:
         self._watchdog: Watchdog | None = None
         self._beacon = Beacon(ledger.full_place)
         self.writer = Writer(self.ledger, self._pulse)
-        claimers = Claimers(self._me.process_id)
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -86,7 +84,6 @@ class Process:
             self._room_to_take,
             self._answers,
             self.writer.look_again,
-            claimers,
         )
         self._live_logs = LiveLogs()
         self._runner = Runner(
@@ -99,7 +96,7 @@ class Process:
             notifier,
             open_span,
         )
-        admission = self._runner.admission
+        admission, claimers = self._runner.admission, self._heartbeats.claimers
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._loading = False
         self._stopped_listening = system.event()
@@ -136,10 +133,9 @@ class Process:
 
     def _register(self, is_whole: bool) -> Registration:
         give_up, owner = system.monotonic() + _START_PATIENCE, self.ledger.application
-
-        def join(connection: Connection) -> Registration:
-            return joining.register(connection, self._me, self._declared, owner, is_whole=is_whole)
-
+        join = functools.partial(
+            joining.register, me=self._me, jobs=self._declared, application=owner, is_whole=is_whole
+        )
         while True:
             registering = self.writer.submit(join, scope=Scope.RARE)
             try:
