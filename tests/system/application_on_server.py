@@ -56,8 +56,8 @@ from everytick.store import postgres_connection
 process._START_PATIENCE = 3.0
 postgres_connection.WiredConnection.patience = 3.0
 for scope, text in postgres_connection._BEGIN.items():
-    text = text.replace("_session_timeout = '10s'", "_session_timeout = '2s'")
-    postgres_connection._BEGIN[scope] = text.replace("_session_timeout = '3s'", "_session_timeout = '2s'")
+    text = text.replace("_session_timeout', '10s'", "_session_timeout', '2s'")
+    postgres_connection._BEGIN[scope] = text.replace("_session_timeout', '3s'", "_session_timeout', '2s'")
 """
 
 

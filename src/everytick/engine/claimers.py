@@ -37,6 +37,8 @@ class Claimers:
         self._suspects: dict[str, int | None] = {}
         # The same by job: until another process is seen to claim it.
         self._missed: dict[str, set[str]] = {}
+        # As it was worked out, by job; another dictionary whenever one of the others changes.
+        self._places: dict[str, int] = {}
 
     @property
     def knows_others(self) -> bool:
@@ -54,13 +56,22 @@ class Claimers:
         for process_id, at in list(self._suspects.items()):
             if process_id not in answered or at not in (0, answered[process_id]):
                 self._suspects.pop(process_id, None)
+                self._places = {}
             else:
                 self._suspects[process_id] = answered[process_id]
-        self._others = tuple(answered)
+        if set(answered) != set(self._others):
+            self._others = tuple(answered)
+            self._places = {}
 
     def place(self, job_id: str) -> int:
         """Return how many processes come before this one for a job: 0 if it is to claim ahead."""
-        return len(self._before(job_id))
+        if not self._others:
+            return 0
+        places = self._places
+        place = places.get(job_id)
+        if place is None:
+            place = places[job_id] = len(self._before(job_id))
+        return place
 
     def look_at(self, job_id: str, tick: int, now: int) -> int:
         """Return when to look whether another process claimed a tick; 0 if this one is to claim it ahead."""
@@ -75,10 +86,12 @@ class Claimers:
         for process_id in self._before(job_id):
             self._suspects.setdefault(process_id, 0)
             self._missed.setdefault(job_id, set()).add(process_id)
+        self._places = {}
 
     def was_claimed(self, job_id: str) -> None:
         """Note that another process claims the ticks of a job."""
-        self._missed.pop(job_id, None)
+        if self._missed.pop(job_id, None):
+            self._places.pop(job_id, None)
 
     def _before(self, job_id: str) -> list[str]:
         others = self._others

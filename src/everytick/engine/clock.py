@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from itertools import count
 
@@ -120,15 +120,19 @@ class Clock:
         now = ticks.now()
         reason = "outage" if self._was_away(now) else "missed"
         due: list[Decision] = []
+        others: list[Job] = []
         while self._heap and self._heap[0][0] <= now:
             _time, order, job_id = heapq.heappop(self._heap)
             job = self._jobs.get(job_id)
-            if job is not None and self._entry.get(job_id) == order:
+            if job is None or self._entry.get(job_id) != order:
+                continue
+            if self._claimers.place(job_id):
+                others.append(job)
+            else:
                 due += self._decide(job, now, reason)
-        ours = [it for it in due if it.ahead or not self._claimers.place(it.job.id)]
-        self._claim(ours)
-        if len(ours) < len(due):
-            self._look([it for it in due if not it.ahead and self._claimers.place(it.job.id)])
+        self._claim(due)
+        if others:
+            self._look(others, reason)
         self._arm()
 
     def _was_away(self, now: int) -> bool:
@@ -150,29 +154,36 @@ class Clock:
             return []
         return [decision]
 
-    def _look(self, decisions: list[Decision]) -> None:
-        """Claim ticks that are for other processes, unless these have claimed them by now."""
+    def _look(self, jobs: list[Job], reason: str) -> None:
+        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now."""
         self._claiming += 1
         self._idle.clear()
-        job_ids = [decision.job.id for decision in decisions]
+        job_ids = [job.id for job in jobs]
         looking = self._writer.submit(
             lambda connection: claims.watermarks(connection, job_ids), scope=Scope.READING
         )
-        looking.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._found, decisions, done))
+        found = functools.partial(self._found, jobs, reason)
+        looking.add_done_callback(lambda done: self._loop.call_soon_threadsafe(found, done))
 
-    def _found(self, decisions: list[Decision], done: Future[dict[str, int]]) -> None:
+    def _found(self, jobs: list[Job], reason: str, done: Future[dict[str, int]]) -> None:
         self._is_settled()
+        jobs = [job for job in jobs if self._jobs.get(job.id) is job and job.id in self._seen]
         if problem := done.exception():
-            self._try_again(decisions, problem)
+            self._try_again(jobs, problem)
             return
-        left = []
-        for decision in decisions:
-            job, watermark = decision.job, done.result().get(decision.job.id, 0)
-            if watermark <= decision.seen:
-                left.append(decision)
-            elif self._jobs.get(job.id) is job:
+        left: list[Decision] = []
+        now, watermarks = ticks.now(), done.result()
+        for job in jobs:
+            watermark = watermarks.get(job.id, 0)
+            decided = [] if watermark > self._seen[job.id] else self._decide(job, now, reason)
+            if watermark > self._seen[job.id]:
                 self._seen[job.id] = watermark
                 self._wait_for_next(job)
+            elif decided and decided[0].ahead:
+                # It has become another process's, after this one had meant to claim it ahead.
+                self._wait_for_next(job)
+            else:
+                left += decided
         if not self._stopped:
             self._claim(left, for_others=True)
         self._arm()
@@ -182,12 +193,12 @@ class Clock:
         if not self._claiming:
             self._idle.set()
 
-    def _try_again(self, decisions: list[Decision], problem: BaseException) -> None:
+    def _try_again(self, jobs: Iterable[Job], problem: BaseException) -> None:
         if not isinstance(problem, LedgerUnavailable):
             logger.opt(exception=problem).error("a claim failed; trying again")
         again = ticks.now() + _RETRY
-        for decision in decisions:
-            self._push(decision.job, again)
+        for job in jobs:
+            self._push(job, again)
         self._arm()
 
     def _claim(self, decisions: list[Decision], *, for_others: bool = False) -> None:
@@ -223,7 +234,7 @@ class Clock:
         """Go on after the commit: dispatch what was won, and wait for the next ticks."""
         self._is_settled()
         if problem := done.exception():
-            self._try_again(decisions, problem)
+            self._try_again([it.job for it in decisions], problem)
             return
         for answer in done.result():
             try:

@@ -232,7 +232,7 @@ class PostgresLedger(Ledger):
             sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
             return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
-        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(locking.WHOLE))
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"SELECT {locking.WHOLE}"))
         return engine
 
     @contextmanager

@@ -35,19 +35,18 @@ _UNKNOWN_SECONDS = 60.0
 
 # Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
 # small, and would read the whole of them.
-_BY_INDEX = "SET LOCAL enable_seqscan = off;"
+_BY_INDEX = "set_config('enable_seqscan', 'off', true)"
 
 
 def _beginning(locks: str, lock_seconds: int, idle_seconds: int) -> str:
-    # READ COMMITTED: a statement sees what was committed before it, so also what was before its locks.
+    # READ COMMITTED: a statement sees what was committed before it, so also what was before its locks. The
+    # settings and the locks are one statement, whose parts are done in their order: each further one costs.
     return f"""
 BEGIN ISOLATION LEVEL read committed;
-SET LOCAL lock_timeout = '{lock_seconds}s';
-SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s';
-SET LOCAL idle_in_transaction_session_timeout = '{idle_seconds}s';
-SET LOCAL synchronous_commit = 'on';
-{_BY_INDEX}
-{locks};
+SELECT set_config('lock_timeout', '{lock_seconds}s', true),
+       set_config('statement_timeout', '{_STATEMENT_SECONDS}s', true),
+       set_config('idle_in_transaction_session_timeout', '{idle_seconds}s', true),
+       set_config('synchronous_commit', 'on', true), {_BY_INDEX}, {locks};
 SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
        to_regclass('scheduler_runs')::oid
 """
@@ -56,7 +55,7 @@ SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000
 _BEGIN = {
     # A process that is stopped in the middle of a claim holds up the jobs of that until it is thrown out.
     Scope.ROWS: _beginning(locking.SHARED, 1, 3),
-    Scope.RARE: _beginning(f"{locking.SHARED}; {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
+    Scope.RARE: _beginning(f"{locking.SHARED}, {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"

@@ -36,7 +36,7 @@ class ServerHarm:
     def lock(self, choice: random.Random, *, seconds: float) -> None:
         """Hold the lock that every writer needs."""
         with psycopg.connect(self._url) as other:
-            other.execute(locking.WHOLE)
+            other.execute(f"SELECT {locking.WHOLE}")
             begin = now()
             self._over.wait(seconds)
         self._note("lock", 0, begin)
