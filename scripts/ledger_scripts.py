@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import runpy
-import sys
 from pathlib import Path
 
 import sqlalchemy
@@ -48,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
