@@ -12,6 +12,8 @@ and defaults are handed in.
 - `chosen`: the jobs and runs that an action on several is about
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_pages`, `run_counts`: what became of each tick, by filters: as a list, part by part, by states
+- `run_filter`: which runs are wanted: the states that there are, and a filter
+- `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
