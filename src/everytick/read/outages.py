@@ -57,6 +57,10 @@ class Outage:
         missed = f"{least}{counted(self.missed, 'tick')} missed"
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
+    def since_typed(self, zone: tzinfo) -> str:
+        """Return the minute in which it begins, as an option takes it; of a clock set back the first one."""
+        return f"{ticks.moment(self.start, zone):%Y-%m-%dT%H:%M}"
+
 
 def outages(connection: Connection, since: int, until: int) -> list[Outage]:
     """Return the outages that are over and of which a part lies in [since, until), the earliest first.
