@@ -52,7 +52,7 @@ def outcomes_before(connection: Connection, wanted: RunFilter, rows: Iterable[An
     A run that is wanted as it is now is left out. An attempt has its number, state, finished_us and error.
     """
     others = [row for row in rows if row.attempt > 1 and not wanted.has(row)]
-    return _wanted_attempts(wanted, others, _attempts_of(connection, others))
+    return _wanted_attempts(wanted, others, attempts_before(connection, others))
 
 
 def count_before(connection: Connection, wanted: RunFilter) -> tuple[Counter[str], int]:
@@ -61,7 +61,7 @@ def count_before(connection: Connection, wanted: RunFilter) -> tuple[Counter[str
     The others are in the list of another state too: that in which they are now.
     """
     rows = _tried_again(connection, wanted, _SHORT)
-    attempts = _attempts_of(connection, rows)
+    attempts = attempts_before(connection, rows)
     found: Counter[str] = Counter()
     numbers: set[int] = set()
     for state in ENDED:
@@ -71,6 +71,16 @@ def count_before(connection: Connection, wanted: RunFilter) -> tuple[Counter[str
     in_any_state = replace(wanted, states=())
     alone = sum(row.run_id in numbers and not in_any_state.has(row) for row in rows)
     return found, alone
+
+
+def attempts_before(connection: Connection, rows: Iterable[Any]) -> dict[int, list[Any]]:
+    """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
+    found: dict[int, list[Any]] = {}
+    for some in _pieces([row.run_id for row in rows]):
+        query = select(*without_secrets(_attempts)).where(_attempts.c.run_id.in_(some))
+        for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
+            found.setdefault(attempt.run_id, []).append(attempt)
+    return found
 
 
 def _tried_again(
@@ -106,16 +116,6 @@ def _under_way(connection: Connection) -> Iterator[int]:
     for few in (HELD, WAITING):
         query = select(_runs.run_id).where(text(few), _runs.attempt > 1).limit(_MOST)
         yield from _numbers(connection.scalars(query))
-
-
-def _attempts_of(connection: Connection, rows: Iterable[Any]) -> _AttemptsOf:
-    """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
-    found: dict[int, list[Any]] = {}
-    for some in _pieces([row.run_id for row in rows]):
-        query = select(*without_secrets(_attempts)).where(_attempts.c.run_id.in_(some))
-        for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
-            found.setdefault(attempt.run_id, []).append(attempt)
-    return found
 
 
 def _wanted_attempts(wanted: RunFilter, rows: Iterable[Any], attempts: _AttemptsOf) -> dict[int, Any]:
