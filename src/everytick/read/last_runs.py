@@ -102,9 +102,11 @@ def durations(connection: Connection, job_id: str) -> list[float]:
 def failed_in_a_row(connection: Connection, job_id: str) -> list[Failure]:
     """Return the newest runs of a job's ticks that did not succeed, back to the last one that did.
 
-    Newest first, at most two hundred. One that is tried again counts as it ended before that.
+    Newest first, at most two hundred. One that is tried again counts as it ended before that; not the very
+    newest, which may yet succeed.
     """
-    rows = list(connection.execute(_OF_TICKS, {"job_id": job_id}))
+    every = connection.execute(_OF_TICKS, {"job_id": job_id})
+    rows = list(itertools.dropwhile(lambda row: row.finished_us is None, every))
     before = attempts_before(connection, [row for row in rows if row.finished_us is None])
     failures = (_failure(row, before.get(row.run_id, ())) for row in rows)
     found = (failure for failure in failures if failure is not None)
