@@ -20,7 +20,7 @@ from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
 from .late import late_jobs, runs_not_begun
 from .paging import Page
 from .processes import reports
-from .runs import FAILING
+from .run_filter import FAILING
 from .under_way import count_held
 
 # How a job may stand, what needs a look first; a job may stand in several ways.

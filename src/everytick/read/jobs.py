@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from .job_ids import natural
 from .known_job import Declared, KnownJob, read_jobs
 from .last_runs import Recent, recent
-from .runs import FAILED
+from .run_filter import FAILED
 from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 

@@ -22,11 +22,11 @@ from . import schemas
 from .endings import newest_endings
 from .hourly import Hour, HourlyRuns
 from .known_job import Declared, DueJob, jobs_due, jobs_named
-from .last_runs import MOST_IN_A_ROW, durations, failed_in_a_row, percentile
+from .last_runs import MOST_IN_A_ROW, durations, failed_in_a_row, first_failure, percentile
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
 from .processes import Processes, find_processes, reports
-from .runs import FAILING
+from .run_filter import FAILING
 from .under_way import LISTED, count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.
@@ -49,7 +49,7 @@ class Failing:
     """A job whose newest run failed.
 
     in_a_row: how many of its newest runs did; `at_least` where there may be more. since: when the first of
-    them ended. run_id, state, error, ended: the newest one.
+    them failed first, whatever retries it had. run_id, state, error, ended: the newest one.
     """
 
     job_id: str
@@ -275,10 +275,10 @@ def _failing(connection: Connection) -> Page[Failing]:
         row = failed_in_a_row(connection, newest.job_id)
         # A run by hand that failed stands before the ticks, or is all that there is.
         number = len(row) + (newest.run_id not in {one.run_id for one in row})
-        first = row[-1] if row else newest
+        since = min([newest.finished_us, *(first_failure(connection, it) for it in row[-1:])])
         return Failing(
             newest.job_id,
-            min(first.finished_us, newest.finished_us),
+            since,
             number,
             len(row) >= MOST_IN_A_ROW,
             newest.run_id,
