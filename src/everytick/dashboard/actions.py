@@ -24,6 +24,7 @@ from .authentication import LONGEST_NAME, SESSION_SECONDS
 from .control import Actions, Did, Done
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
+from .pages import job_page_with
 from .problems import UNAVAILABLE, Problem
 from .rendering import is_by_script, page
 from .schemas import LARGEST
@@ -45,6 +46,11 @@ async def act(request: Request, action: str) -> Response:
     try:
         with below_root(request):
             said = await run_in_threadpool(_do, actions, action, form)
+    except Problem as problem:
+        # Only the page of one job has fields beside its buttons.
+        if not problem.field or is_by_script(request) or len(form.all("job_id")) != 1:
+            raise
+        return await run_in_threadpool(job_page_with, request, form, problem)
     finally:
         request.app.state.answers.note_action()
     answer = said.paragraph()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from everytick.model import ticks
@@ -23,6 +24,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from . import coming, drawing, explain, jobs, overview, runs
 from .addresses import below_root, url
 from .answers import ReadingRoute
+from .forms import EMPTY, Form
+from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
@@ -97,6 +100,43 @@ def show_job(
     ask: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
     """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
+    wrong: dict[str, str] = {}
+    sentences: Sequence[str] = []
+    if ask or tick:
+        try:
+            sentences = explain.why(request.app.state.ledger, id, tick or None).sentences
+        except Problem as problem:
+            if not problem.field:
+                raise
+            wrong = {"asked": problem.at_the_field}
+    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong)
+
+
+def job_page_with(request: Request, form: Form, problem: Problem) -> HTMLResponse:
+    """Return the page of a job from which a form came, with what is wrong beside the field."""
+    wrong = {problem.field: problem.at_the_field}
+    return _job_page(request, form.get("job_id"), None, problem.status, wrong=wrong, given=form)
+
+
+def _job_page(
+    request: Request,
+    id: str,
+    before: int | None,
+    status: int = 200,
+    *,
+    wrong: Mapping[str, str],
+    tick: str = "",
+    sentences: Sequence[str] = (),
+    given: Form = EMPTY,
+) -> HTMLResponse:
+    """Return the page of a job.
+
+    Args:
+        before: the history begins below the run of this number.
+        wrong: by fields, the sentences about those that cannot be used; `asked` is that of `tick`.
+        tick: the time that somebody asks about; `sentences` are the answer.
+        given: the form that cannot be used, whose values stay.
+    """
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
         kept = jobs.record(connection, id)
@@ -104,11 +144,13 @@ def show_job(
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
         head = schedule_state(connection)
-    asked, found = ask or bool(tick), declared_job(job, request.app.state.declared())
-    sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
+    found = declared_job(job, request.app.state.declared())
     return page(
         request,
         "job.html",
+        status,
+        wrong=wrong,
+        given=given,
         tick=tick,
         sentences=sentences,
         notes=notes,
