@@ -193,7 +193,7 @@ async def show_login(request: Request, token: str = "", next: str = "") -> Respo
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
         return await _sign_in(request, token, "", next)
-    return page(request, "login.html", next=own_address(request, next), wrong="", longest=LONGEST_NAME)
+    return _sign_in_page(request, own_address(request, next))
 
 
 @router.post(LOGIN)
@@ -225,8 +225,7 @@ async def _sign_in(request: Request, token: str, name: str, onward: str) -> Resp
     try:
         role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
-        wrong = problem.sentence
-        return page(request, "login.html", problem.status, next=onward, wrong=wrong, longest=LONGEST_NAME)
+        return _sign_in_page(request, onward, problem.sentence, problem.status)
     answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
@@ -239,3 +238,10 @@ async def _sign_in(request: Request, token: str, name: str, onward: str) -> Resp
         secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",
     )
     return answer
+
+
+def _sign_in_page(request: Request, onward: str, wrong: str = "", status: int = 200) -> Response:
+    is_set = request.app.state.authenticator.is_set
+    return page(
+        request, "login.html", status, next=onward, wrong=wrong, longest=LONGEST_NAME, token_is_set=is_set
+    )

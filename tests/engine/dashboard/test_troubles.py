@@ -156,7 +156,7 @@ def test_a_visitor_may_ask_about_a_tick(troubled: SampleLedger) -> None:
     # A page that is open goes on to follow the schedule, so this is no error.
     asked = look(troubled.ledger, "/job?id=fine&tick=soon")
     assert asked.status_code == 200
-    field = re.search(r'<form[^>]*#why.*?</form>', asked.text, re.DOTALL)
+    field = re.search(r"<form[^>]*#why.*?</form>", asked.text, re.DOTALL)
     assert field
     assert 'value="soon"' in field[0]
     assert 'aria-invalid="true"' in field[0]
