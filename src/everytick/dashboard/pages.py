@@ -17,7 +17,6 @@ from everytick.read.resuming import preview_of
 from everytick.read.run_pages import runs_of_job
 from everytick.read.under_way import count_held
 from everytick.settings import settings
-from everytick.store.requests import ENDED
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -84,6 +83,7 @@ def show_jobs(
         found=found,
         wanted=wanted,
         standings=STANDINGS,
+        doable={"run-now"} | {"resume" if job.paused else "pause" for job in found.rows},
         strip=_STRIP * drawing.CELL,
         number=number,
         state_of_schedule=head,
@@ -166,7 +166,7 @@ def _job_page(
         more=more,
         before=before,
         fires=next_ticks(job, 10),
-        ENDED=ENDED,
+        possible=runs.possible,
         took=runs.took,
         state_of_schedule=head,
         title=job.row.name,

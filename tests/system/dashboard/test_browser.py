@@ -384,8 +384,11 @@ def test_several_jobs_are_selected_paused_and_resumed(browser: Browser, site: Si
         expect(page.locator("#jobs .paused")).to_have_count(2, timeout=10_000)
         page.locator("#all").check()
         expect(page.locator("#how-many")).to_have_text("5 selected")
-        page.locator("#selected").get_by_role("button", name="Resume").click()
-        expect(page.locator("#said")).to_contain_text("2 jobs are resumed. 3 jobs were not paused.")
+        resume = page.locator("#selected").get_by_role("button", name="Resume")
+        expect(resume).to_have_text("Resume 2 of 5")
+        resume.click()
+        expect(page.locator("#said")).to_contain_text("2 jobs are resumed.")
+        expect(page.locator("#said")).not_to_contain_text("not paused")
 
 
 def test_the_overview_says_whether_all_is_well_and_leads_to_what_is_not(
