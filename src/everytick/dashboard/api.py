@@ -88,7 +88,7 @@ def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
     state: Annotated[
-        str, Query(max_length=20, description="cannot run, failing, late, running or paused")
+        str, Query(max_length=20, description="cannot run, failing, late, paused or running")
     ] = "",
     sort: Annotated[
         str, Query(max_length=20, description="id, next or state; -id and so on: reversed")

@@ -8,13 +8,14 @@ from typing import Annotated
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
-from everytick.read.job_list import STANDINGS, list_jobs
+from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
 from everytick.read.overdue import jobs_behind, overdue
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_pages import runs_of_job
+from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.under_way import count_held
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
@@ -62,7 +63,7 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
 
 @router.get("/jobs")
 def show_jobs(
-    request: Request, q: Text = "", state: Text = "", sort: Text = "id", number: Number = 1
+    request: Request, q: Text = "", state: Text = "", sort: Text = ORDERS[0], number: Number = 1
 ) -> HTMLResponse:
     """All jobs, when they are due, and what became of them lately."""
     wanted = jobs.job_filter(q, state, sort)
@@ -83,6 +84,7 @@ def show_jobs(
         found=found,
         wanted=wanted,
         standings=STANDINGS,
+        usual_order=ORDERS[0],
         doable={"run-now"} | {"resume" if job.paused else "pause" for job in found.rows},
         strip=_STRIP * drawing.CELL,
         number=number,

@@ -362,7 +362,7 @@ def test_the_list_of_jobs_is_filtered_as_one_types(browser: Browser, site: Site)
         assert page.evaluate("window.same")
         page.goto("/jobs")
         page.get_by_role("link", name="Job", exact=False).and_(page.locator("thead a")).first.click()
-        expect(page).to_have_url(f"{site.base}/jobs?sort=-id")
+        expect(page).to_have_url(f"{site.base}/jobs?sort=id")
 
 
 def test_several_jobs_are_selected_paused_and_resumed(browser: Browser, site: Site) -> None:
