@@ -115,7 +115,7 @@ def show_job(
 
 
 def job_page_with(request: Request, form: Form, problem: Problem) -> HTMLResponse:
-    """Return the page of a job from which a form came, with what is wrong beside the field."""
+    """Return the page of a job from which a form came, with the problem beside its field."""
     wrong = {problem.field: problem.at_the_field}
     return _job_page(request, form.get("job_id"), None, problem.status, wrong=wrong, given=form)
 

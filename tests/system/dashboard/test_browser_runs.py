@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.test_browser import browser as browser
-from dashboard.test_browser import tab_to, visit
+from dashboard.visiting import tab_to, visit
 from dashboard.world import READ_TOKEN, Site
 
 pytestmark = pytest.mark.full
