@@ -51,7 +51,10 @@ OfJob = Annotated[
 ]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only those that ended then or later: 2h (ago), 05:39, yesterday."),
+    typer.Option(
+        metavar="TIME",
+        help="Only those that ended then or later, before a retry too: 2h (ago), 05:39, yesterday.",
+    ),
 ]
 From = Annotated[
     str | None,

@@ -113,6 +113,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
     ]
+    now = ticks.now()
     print_table(
         f"{len(rows)} run(s), newest first, times in {zone}",
         columns,
@@ -125,7 +126,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
                 local(row["for_tick"], zone) if row["for_tick"] else "",
                 cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
-                row["error"] or "",
+                cells.error(row, zone, now),
             ]
             for row in rows
         ],

@@ -170,7 +170,7 @@ def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[st
     """
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.chosen import runs_under_way
-    from everytick.read.runs import UNDER_WAY
+    from everytick.read.run_filter import UNDER_WAY
 
     from . import bulk
 

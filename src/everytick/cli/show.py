@@ -14,7 +14,7 @@ from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
-    from everytick.read.runs import RunFilter
+    from everytick.read.run_filter import RunFilter
     from everytick.read.schemas import RunRow
 
 commands = typer.Typer()
@@ -97,7 +97,8 @@ def runs(
     """
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
-    from everytick.read.runs import FAILED, RunFilter, run_rows
+    from everytick.read.run_filter import FAILED, RunFilter
+    from everytick.read.runs import run_rows
     from everytick.settings import settings
 
     from . import listed

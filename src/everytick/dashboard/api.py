@@ -14,6 +14,7 @@ from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
+from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Overview, Why
@@ -154,7 +155,8 @@ def list_runs(
 ) -> schemas.Runs:
     """List what ran and what was skipped, newest first.
 
-    Within `since` and `until` that is by their ends, what has not ended first. What no index finds (a state,
+    Within `since` and `until` that is by their ends, what has not ended first. A run that was tried again is
+    also found by how it ended before that, which it then has as `before_retry`. What no index finds (a state,
     part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
     `limit`, and more further on.
     """
@@ -164,8 +166,9 @@ def list_runs(
             check_job(connection, job)
         found, more = run_pages.list_runs(connection, wanted, limit, before)
         counts = count_states(connection, wanted)
+        retried = outcomes_before(connection, wanted, found)
     return {
-        "runs": [runs.listed_fields(row) for row in found],
+        "runs": [runs.listed_fields(row, retried.get(row.run_id)) for row in found],
         "next_before": more,
         "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
     }

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from everytick.explain import why_run
 from everytick.read.audit import requests_about
 from everytick.read.processes import Process
+from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, alike, attempts_of
+from everytick.read.run_filter import FAILED, STATES
 from everytick.read.run_pages import SEARCHED, list_runs
-from everytick.read.runs import FAILED, STATES, read_run
+from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
 from everytick.read.under_way import held_runs, waiting_runs
 from everytick.settings import settings
@@ -52,6 +54,7 @@ def show_runs(
     found: list[Any] = []
     more, wrong = None, ""
     counts = StateCounts({}, complete=True)
+    retried: dict[int, Any] = {}
     with reading(request.app.state.ledger) as connection:
         try:
             wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
@@ -60,6 +63,7 @@ def show_runs(
         else:
             found, more = list_runs(connection, wanted, _RUNS, before)
             counts = count_states(connection, wanted)
+            retried = outcomes_before(connection, wanted, found)
         notes = jobs.odd_times(connection, found)
         head = schedule_state(connection)
     asked = {"q": q, "job": job, "since": since, "until": until, "error": error}
@@ -76,6 +80,7 @@ def show_runs(
         number_failed=sum(counts.by_state.get(one, 0) for one in FAILED),
         notes=notes,
         history=found,
+        retried=retried,
         more=more,
         before=before,
         states=STATES,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.runs import FAILED, STATES, RunFilter, outlined
+from everytick.read.run_filter import FAILED, STATES, RunFilter
+from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
 from everytick.text.instants import iso
 
@@ -74,12 +75,15 @@ def asked_for(
     return RunFilter(job or None, wanted, (), begin, end, id_part.strip(), error.strip())
 
 
-def listed_fields(row: Any) -> schemas.Run:
-    """Return a run as the command `runs` does, without its traceback, and what else a list has."""
+def listed_fields(row: Any, before: Any = None) -> schemas.Run:
+    """Return a run as the command `runs` does, without its traceback, and what else a list has.
+
+    `before`: the attempt for which it is listed, if that is not its latest.
+    """
     return {
         "last_tick": None,
         "count": None,
-        **outlined(row),
+        **outlined(row, before),
         "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,

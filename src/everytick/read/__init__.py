@@ -13,12 +13,15 @@ and defaults are handed in.
 - `chosen`: the jobs and runs that an action on several is about
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_pages`, `run_counts`: what became of each tick, by filters: as a list, part by part, by states
+- `run_filter`: which runs are wanted: the states that there are, and a filter
+- `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
+- `outages`: when no scheduler was running, and how many ticks were missed in that time
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended

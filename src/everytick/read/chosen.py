@@ -12,15 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, true
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
-from .runs import (
-    FAILED,
-    UNDER_WAY,
-    RunFilter,
-    conditions_beside_index,
-    ended_walk,
-    outlined,
-    under_way_queries,
-)
+from .run_filter import FAILED, UNDER_WAY, RunFilter
+from .runs import conditions_beside_index, ended_walk, outlined, under_way_queries
 from .schemas import RunOutline
 from .under_way import LISTED
 

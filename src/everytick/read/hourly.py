@@ -16,7 +16,7 @@ from everytick.store.unreadable import unchecked
 from everytick.system import system
 from sqlalchemy import Connection, case, func, select
 
-from .runs import FAILED
+from .run_filter import FAILED
 
 _HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND

@@ -16,7 +16,7 @@ from everytick.store.querying import connect_checked
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, type_coerce
 
 from .run_columns import STARTED, STATE, Masked
-from .runs import FAILING
+from .run_filter import FAILING
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10

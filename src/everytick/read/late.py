@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from .known_job import DueJob
 from .overdue import PROMPT, jobs_behind
 from .run_columns import STATE
-from .runs import HELD, WAITING
+from .run_filter import HELD, WAITING
 
 # The most runs that are looked at, of those that wait and of those that are claimed.
 _MOST = 10_000

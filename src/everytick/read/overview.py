@@ -26,7 +26,7 @@ from .last_runs import MOST_IN_A_ROW, durations, failed_in_a_row, percentile
 from .late import Late, late_jobs, runs_not_begun
 from .paging import Page
 from .processes import Processes, find_processes, reports
-from .runs import FAILING
+from .run_filter import FAILING
 from .under_way import LISTED, count_held, held_runs
 
 # How many of each kind are listed; the others are only counted.

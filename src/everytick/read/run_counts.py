@@ -21,9 +21,11 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from .retried import count_before
 from .run_columns import STATE, Masked
+from .run_filter import RunFilter
 from .run_pages import narrowed
-from .runs import RunFilter, conditions_beside_index, ended_walk, under_way_queries
+from .runs import conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
 
 # The most rows that are looked at for runs that have ended, and for those under way.
@@ -34,15 +36,20 @@ _runs = schema.runs.c
 
 @dataclass(frozen=True)
 class StateCounts:
-    """How many wanted runs there are, by state. `complete`: whether that is all of them."""
+    """How many wanted runs there are, by state. `complete`: whether that is all of them.
+
+    A run that was tried again may be in two states: that of now, and that in which it ended before.
+    `twice`: how many are.
+    """
 
     by_state: Mapping[str, int]
     complete: bool
+    twice: int = 0
 
     @property
     def total(self) -> int:
         """How many there are in all states."""
-        return sum(self.by_state.values())
+        return sum(self.by_state.values()) - self.twice
 
 
 def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
@@ -56,7 +63,8 @@ def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
     for walk, conditions in [*_walks(wanted), *_under_way(wanted)]:
         found, looked_at = _count(connection, walk, conditions, wanted)
         by_state, complete = by_state + found, complete and looked_at < COUNTED
-    return StateCounts(by_state, complete)
+    before, alone = count_before(connection, wanted)
+    return StateCounts(by_state + before, complete, before.total() - alone)
 
 
 _Walk = tuple[Select[Any], list[ColumnElement[bool]]]

@@ -78,6 +78,16 @@ class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
 
 
+class BeforeRetry(TypedDict):
+    """How a run ended before its last retry."""
+
+    attempt: int
+    state: str
+    finished_at: Time
+    error: str | None
+    retried_at: Annotated[Time, Field(description="when the latest attempt was due, or is")]
+
+
 class RunOutline(TypedDict):
     """A run, or a tick or a range of ticks that was skipped."""
 
@@ -99,6 +109,11 @@ class RunOutline(TypedDict):
     finished_at: Time | None
     duration: Seconds | None
     error: Annotated[str | None, Field(description="in a list its beginning")]
+    before_retry: NotRequired[
+        Annotated[
+            BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")
+        ]
+    ]
 
 
 class RunRow(RunOutline):

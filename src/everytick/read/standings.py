@@ -13,7 +13,7 @@ from .job_ids import natural
 from .known_job import DueJob
 from .late import late_jobs, runs_not_begun
 from .processes import reports
-from .runs import FAILING
+from .run_filter import FAILING
 from .under_way import count_held
 
 # How a job may stand that needs a look, what needs it most first; a job may stand in several ways.

@@ -82,6 +82,16 @@ def local_with_zone(text: str | None, zone: tzinfo) -> str:
     return "-" if text is None else at(_instant(text), zone)
 
 
+def local_short(text: str, zone: tzinfo, now: int) -> str:
+    """Return an ISO time with its offset as `short` shows an instant."""
+    return short(_instant(text), zone, now)
+
+
+def is_to_come(text: str, now: int) -> bool:
+    """Return whether an ISO time is later than now."""
+    return _instant(text) > now
+
+
 def local_from_now(text: str, now: int) -> str:
     """Return how far an ISO time is from now, as `from_now` has it."""
     return from_now(_instant(text), now)

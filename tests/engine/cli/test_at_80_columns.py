@@ -105,6 +105,11 @@ def _troubles_of_many(ledger: Ledger, tick: int) -> None:
         run("sync_2", tick, "retrying", attempt=2, **waiting | {"error": REFUSED}),
     ]
     write(ledger, "scheduler_runs", failures)
+    with changing(ledger) as hand:
+        run_id = hand.execute("SELECT max(run_id) FROM scheduler_runs").fetchone()[0]
+    ended = {"started_us": tick - 2 * SECOND, "finished_us": tick - SECOND, "error": REFUSED}
+    attempt = {"run_id": run_id, "attempt": 1, "state": "failed", "process_id": "somebody", **ended}
+    write(ledger, "scheduler_attempts", [attempt])
 
 
 def _fails_three_times(ledger: Ledger, tick: int) -> None:

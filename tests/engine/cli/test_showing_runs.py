@@ -15,7 +15,8 @@ from everytick import AsyncIOScheduler, ConfigurationError, LedgerError
 from everytick.model import ticks
 from everytick.read.audit import audit_rows
 from everytick.read.following import follow
-from everytick.read.runs import RunFilter, queries, run_rows
+from everytick.read.run_filter import RunFilter
+from everytick.read.runs import queries, run_rows
 from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
