@@ -82,7 +82,7 @@ def reasons(incomplete: str) -> list[str]:
 
 def orders(incomplete: str) -> list[str]:
     """Return the orders of jobs that begin so."""
-    from everytick.read.jobs import ORDERS
+    from everytick.read.standings import ORDERS
 
     return _beginning(incomplete, ORDERS)
 

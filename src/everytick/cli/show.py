@@ -32,13 +32,13 @@ def jobs(
         ),
     ] = None,
     sort: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="state|next|id",
-            help="By state: what fails and what is paused comes first. By next run. By id.",
+            help="By state: what fails, is late or paused comes first. By next run. By id.",
             autocompletion=completion.orders,
         ),
-    ] = None,
+    ] = "state",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -46,19 +46,19 @@ def jobs(
     from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
-    from everytick.read.jobs import ORDERS, job_rows, sorted_rows
+    from everytick.read.jobs import job_rows, sorted_rows
+    from everytick.read.standings import ORDERS
 
     from . import listed
 
-    if sort is not None and sort not in ORDERS:
+    if sort not in ORDERS:
         raise ConfigurationError(f"--sort {sort!r} is none of {', '.join(ORDERS)}{nearest(sort, ORDERS)}")
     scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
     if patterns:
         meant = matching(patterns, [row["id"] for row in rows])
         rows = [row for row in rows if row["id"] in meant]
-    if sort is not None:
-        rows = sorted_rows(rows, sort)
+    rows = sorted_rows(scheduler.ledger, rows, sort)
     remark_on_ledger()
     if as_json:
         print_json(rows)

@@ -21,12 +21,26 @@ from everytick.read.schemas import Overview, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
+from starlette.convertors import Convertor, register_url_convertor
 
 from . import explain, jobs, overview, runs, schemas
 from .answers import ReadingRoute
 from .control import Actions, instant
 from .problems import Problem
 from .processes import reading, schedule_state, shown
+
+
+class _JobIdConvertor(Convertor[str]):
+    """The id of a job in an address: with slashes and, unlike Starlette's `path`, with line ends."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Error, "description": "The request cannot be read"},
@@ -43,6 +57,8 @@ _ACTS: dict[int | str, dict[str, Any]] = {
     413: {"model": schemas.Error, "description": "The request is too large"},
 }
 
+# Of one name for the whole process, also for an application around.
+register_url_convertor("everytick_job_id", _JobIdConvertor())
 router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=_ERRORS)
 
 JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
@@ -73,7 +89,7 @@ def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
     state: Annotated[
-        str, Query(max_length=20, description="cannot run, failing, late, running or paused")
+        str, Query(max_length=20, description="cannot run, failing, late, paused or running")
     ] = "",
     sort: Annotated[
         str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
@@ -90,20 +106,21 @@ def list_jobs(
 
 
 # Before the job itself, whose id may have any characters.
-@router.get("/jobs/{job_id:path}/why", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}/why", responses=_NO_SUCH)
 def read_why(
     request: Request,
     job_id: JobId,
     tick: Annotated[Moment, Query(description="the time in question; by default the latest tick")] = None,
 ) -> Why:
     """Explain why a job ran at a time, or did not, as the command `why` does; from the ledger alone."""
-    if request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
-        # An id may end so; then the slash in it is encoded.
-        return JSONResponse(read_job(request, f"{job_id}/why"))  # type: ignore[return-value]
+    line_end = "\n" if request.scope["path"].endswith("\n") else ""
+    if line_end or request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
+        # An id may end so; then the slash in it is encoded. A line end behind it does not count in a pattern.
+        return JSONResponse(read_job(request, f"{job_id}/why{line_end}"))  # type: ignore[return-value]
     return explain.why(request.app.state.ledger, job_id, tick).as_json()
 
 
-@router.get("/jobs/{job_id:path}", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}", responses=_NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
     declared = request.app.state.declared()
@@ -200,7 +217,7 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
     return {"entries": [audit_row(row) for row in found], "next_before": more}
 
 
-@router.post("/jobs/{job_id:path}/run-now", responses=_ACTS, status_code=202)
+@router.post("/jobs/{job_id:everytick_job_id}/run-now", responses=_ACTS, status_code=202)
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
@@ -209,7 +226,7 @@ def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None)
     return {"run_id": done.run_id, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
@@ -217,7 +234,7 @@ def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) ->
     return {"changed": done.changed, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
     done = _actions(request).resume(job_id)

@@ -16,7 +16,6 @@ from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
 from everytick.read.under_way import held_runs, waiting_runs
 from everytick.settings import settings
-from everytick.store.requests import ENDED
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -85,7 +84,8 @@ def show_runs(
         more=more,
         before=before,
         states=STATES,
-        ENDED=ENDED,
+        possible=runs.possible,
+        doable={runs.possible(row) for row in found},
         took=runs.took,
         lateness=runs.lateness,
         searched=SEARCHED,
@@ -118,7 +118,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         lateness=runs.lateness,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
-        ENDED=ENDED,
+        possible=runs.possible,
         took=runs.took,
         state_of_schedule=head,
         title=f"Run {run_id}",
@@ -162,6 +162,7 @@ def show_running(request: Request) -> HTMLResponse:
         held=held,
         waiting=waiting,
         owners=_owners(head),
+        possible=runs.possible,
         lateness=runs.lateness,
         state_of_schedule=head,
         title="Running now",

@@ -8,6 +8,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.read.run_filter import FAILED, STATES, RunFilter
 from everytick.read.runs import outlined
+from everytick.store.requests import ENDED
 from everytick.text.instants import iso
 
 from . import schemas
@@ -35,6 +36,17 @@ def lateness(row: Any) -> int | None:
         return None
     begun = ticks.now() if row.started_us is None else row.started_us
     return int(begun - row.due_us) if begun >= row.due_us else None
+
+
+def possible(row: Any) -> str:
+    """Return the action that a run is in a state for: retry, cancel or run-now; empty if none is."""
+    if row.state in ENDED:
+        return "retry"
+    if row.finished_us is None:
+        return "" if row.cancel_us else "cancel"
+    # A row for many ticks says of none of them when it was.
+    is_one_tick = row.state == "skipped" and row.tick_us is not None and row.last_tick_us is None
+    return "run-now" if is_one_tick else ""
 
 
 def asked_for(

@@ -5,6 +5,7 @@ and defaults are handed in.
 
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
 - `job_list`, `job_options`: a list of jobs, filtered and sorted; the options that a job was declared with
+- `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
 - `overview`, `endings`, `late`, `hourly`: what fails, is late, paused or long, and the last day by hours
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took

@@ -49,7 +49,7 @@ LOG = """{0:%Y-%m-%d %H:%M:%S}.105+0000 INFO     12 invoices are to be sent
 {0:%Y-%m-%d %H:%M:%S}.240+0000 WARNING  the bank's server refused the connection
 """
 COMMANDS = [
-    *("--help", "plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"),
+    *("--help", "plan", "plan --summary", "jobs", "jobs --sort id", "runs", "runs --failed"),
     *("runs --since 2026-11-17 -n 3", "runs --missed"),
     *("runs --follow --since 2026-11-17 -n 14", "runs --follow --failed --since today -n 5"),
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -30,7 +31,7 @@ def night(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(which.current(), "command", "python -m app")
     with use(time_ns=lambda: MORNING * 1_000):
         scheduler.add_job(print, "cron", minute="*/15", timezone="UTC", id="pump")
-        lost = {"reason": "outage", "finished_us": BACK}
+        lost: dict[str, Any] = {"reason": "outage", "finished_us": BACK}
         write(
             prepared(scheduler),
             "scheduler_runs",

@@ -180,6 +180,7 @@ def test_a_value_that_is_none_is_the_trouble_of_its_row_alone(
         everything_is_shown(scheduler)
 
 
+@pytest.mark.full
 def test_such_values_in_all_tables_at_once_hide_nothing_else(scheduler: AsyncIOScheduler) -> None:
     for table in schema.metadata.sorted_tables:
         for column in table.columns:
