@@ -171,8 +171,7 @@ def test_a_resume_says_first_what_it_will_do(app: Application, up: Running) -> N
     done = app.command("resume", "fine")
     assert done.stdout == "fine is resumed\n"
     assert re.fullmatch(
-        r"fine has been paused since \S+ \S+ UTC: 0 tick\(s\) of the pause will be recorded as skipped"
-        r" and will not run; next tick \S+ 03:00:00 UTC\n",
+        r"fine has been paused since \S+ \S+ UTC: no tick fell into the pause; next tick \S+ 03:00:00 UTC\n",
         done.stderr,
     )
 

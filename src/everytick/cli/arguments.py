@@ -50,6 +50,15 @@ OfJob = Annotated[
         autocompletion=completion.job_ids,
     ),
 ]
+OfJobs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--job",
+        metavar="JOB",
+        help="Only those of this job, or of those like 'sync_*' (repeatable).",
+        autocompletion=completion.job_ids,
+    ),
+]
 Since = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,9 @@ def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> N
         "job",
         f"to be resumed, times in {zone}",
     )
-    _of_jobs("Resume", paused, "not paused", act, how)
+    # Where no tick is skipped nothing is lost that somebody could want to keep.
+    is_harmless = all(found is None or found.ticks == 0 for _job, found in shown)
+    _of_jobs("Resume", paused, "not paused", act, replace(how, yes=how.yes or is_harmless))
 
 
 def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:

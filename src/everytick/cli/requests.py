@@ -8,7 +8,7 @@ import typer
 from everytick.app import typed
 
 from . import completion
-from .arguments import AsJson, JobId, Note, Since, Until, Yes, is_run_number, moment, run_number, span
+from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
 from .output import print_aside, print_json, print_text, visible
 
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-OfJobs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--job",
-        metavar="JOB",
-        help="Only those of this job, or of those like 'sync_*' (repeatable).",
-        autocompletion=completion.job_ids,
-    ),
-]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")]
 
 _POLL_SECONDS = 0.2
