@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.model.ticks import zones
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
@@ -47,7 +48,8 @@ class Explanation:
     """Why a job ran or did not.
 
     tick: the instant that is explained, microseconds since 1970 UTC; None for a run without one.
-    verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest.
+    verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest. nearest: of an
+    instant that is no tick the nearest one, as its clock shows it to the minute or finer.
     """
 
     job_id: str
@@ -56,6 +58,7 @@ class Explanation:
     sentences: list[str]
     runs: list[RunRow]
     audit: list[WhyEntry]
+    nearest: str | None = None
 
     def as_json(self) -> Why:
         """Return it as plain data; times are ISO 8601 in UTC."""
@@ -108,6 +111,7 @@ def why(
         account.sentences,
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
+        None if account.nearest is None else _typed(facts, account.nearest),
     )
 
 
@@ -207,7 +211,13 @@ def _latest(account: Account) -> int | None:
         _about(account, tick)
         _since(account, tick)
         return tick
+    earlier = facts.newest_until(end)
     newest = facts.newest_without_tick()
+    if earlier is not None and (newest is None or newest.due_us < earlier.due_us):
+        changed = f"since {_shown(facts, begun)}, when its schedule was changed"
+        account.say(f"no tick of it was due {changed}; its newest run before is this")
+        describe(account, earlier, None)
+        return None if earlier.tick_us is None else int(earlier.tick_us)
     if newest is not None:
         none = "it has no ticks" if tick is None else "no tick of it was due yet"
         account.say(f"{none}; its newest run is this")
@@ -253,6 +263,15 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
+
+
+def _typed(facts: Facts, tick: int) -> str:
+    """Return a tick as a person types it after `why`, in the zone in which that is read."""
+    wall = ticks.moment(tick, facts.zone)
+    if len(zones.occurrences(wall.replace(tzinfo=None), facts.zone)) == 1:
+        # A clock shows it once, so it needs no offset.
+        wall = wall.replace(tzinfo=None)
+    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
 
 
 def _shown(facts: Facts, instant: int) -> str:

@@ -136,7 +136,7 @@ def test_a_visitor_may_ask_about_a_tick(troubled: SampleLedger) -> None:
         ("overlap", "overlap", "In its way was run"),
         ("gone", "cannot_run", "The job cannot run"),
         ("outage", "nobody_up", "No scheduler is up: its last trace"),
-        ("fine", "no_tick", "The one before is"),
+        ("fine", "no_tick", "The nearest is"),
     ):
         minute = 1 if job_id in ("outage", "fine") else 0
         asked = tick.replace(minute=minute).isoformat()
@@ -219,7 +219,7 @@ def test_a_resume_is_foretold_alike_everywhere(troubled: SampleLedger) -> None:
         preview = api(troubled.ledger, "jobs/paused")["resume_preview"]
         assert preview == {"skipped_ticks": 1, "next_run": ticks.moment(troubled.tick + DAY).isoformat()}
         done = CliRunner().invoke(program.app, ["resume", "paused", "--yes"])
-        assert "1 tick(s) of the pause will be recorded as skipped" in done.stderr
+        assert "1 tick of the pause will be recorded as skipped" in done.stderr
         undone = (
             "UPDATE scheduler_jobs SET paused_us = ?, pause_note = 'the disk is full' WHERE job_id = 'paused'"
         )
