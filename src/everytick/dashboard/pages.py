@@ -8,6 +8,7 @@ from typing import Annotated
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
+from everytick.read.failing import failing_job
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
@@ -51,12 +52,15 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
             return RedirectResponse(url("/jobs", q=q, number=number if number > 1 else None), 307)
     with reading(request.app.state.ledger) as connection:
         found = overview.current(request.app.state, connection)
+    zone = settings().zone
     return page(
         request,
         "overview.html",
         found=found,
-        chart=drawing.day_chart(found.hours, settings().zone),
-        hours=found.hours,
+        chart=drawing.day_chart(found.day, zone),
+        outages=[overview.told(outage, zone) for outage in found.outages],
+        address_of=overview.address_of,
+        runs_that_ended=overview.runs_that_ended,
         title="Overview",
     )
 
@@ -142,6 +146,7 @@ def _job_page(
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
         kept = jobs.record(connection, id)
+        failing = failing_job(connection, id)
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
@@ -159,6 +164,7 @@ def _job_page(
         job=job,
         problem=job.problem(undeclared(settings())),
         late=overdue(job),
+        failing=failing,
         preview=preview_of(job),
         kept=kept,
         charts=[("Duration", drawing.durations(charted)), ("Lateness", drawing.lateness(charted))],

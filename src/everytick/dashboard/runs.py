@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.run_filter import FAILED, STATES, RunFilter
+from everytick.read.run_filter import FAILED, REASONS, STATES, RunFilter
 from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
 from everytick.text.instants import iso
@@ -56,13 +56,14 @@ def asked_for(
     since: str | None,
     until: str | None,
     error: str,
+    reasons: Sequence[str] = (),
     *,
     failed: bool,
 ) -> RunFilter:
     """Return the filter that a query asks for; `failed` stands for all states that are failures.
 
     Raises:
-        Problem: there is no such state, or a time is none.
+        Problem: there is no such state or reason, or a time is none.
     """
     begin = instant("since", since) if since else None
     end = instant("until", until) if until else None
@@ -72,7 +73,11 @@ def asked_for(
     for state in wanted:
         if state not in STATES:
             raise Problem(422, f"state: {state!r} is none of {', '.join(STATES)}")
-    return RunFilter(job or None, wanted, (), begin, end, id_part.strip(), error.strip())
+    why = tuple(dict.fromkeys(filter(None, reasons)))
+    for reason in why:
+        if reason not in REASONS:
+            raise Problem(422, f"reason: {reason!r} is none of {', '.join(REASONS)}")
+    return RunFilter(job or None, wanted, why, begin, end, id_part.strip(), error.strip())
 
 
 def listed_fields(row: Any, before: Any = None) -> schemas.Run:
