@@ -12,7 +12,7 @@ from everytick.read.failing import failing_job
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
-from everytick.read.overdue import jobs_behind, overdue
+from everytick.read.late import find_late
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_pages import runs_of_job
@@ -74,17 +74,19 @@ def show_jobs(
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
+        behind = find_late(connection, due, ticks.now())
+        late = {one.job_id: one for one in behind}
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest[:_STRIP])
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
+            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), late.get(job.id)))
         head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
         rows=rows,
-        behind=jobs_behind(due),
+        behind=behind,
         found=found,
         wanted=wanted,
         standings=STANDINGS,
@@ -147,6 +149,7 @@ def _job_page(
         job = read_job(connection, id)
         kept = jobs.record(connection, id)
         failing = failing_job(connection, id)
+        late = find_late(connection, [job], ticks.now())
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
@@ -163,7 +166,7 @@ def _job_page(
         notes=notes,
         job=job,
         problem=job.problem(undeclared(settings())),
-        late=overdue(job),
+        late=late[0] if late else None,
         failing=failing,
         preview=preview_of(job),
         kept=kept,

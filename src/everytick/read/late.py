@@ -42,6 +42,13 @@ def late_jobs(due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> l
     return sorted(late.values(), key=lambda one: (one.since, one.job_id))
 
 
+def find_late(connection: Connection, due: Sequence[DueJob], now: int) -> list[Late]:
+    """Return which of these jobs are late, the longest first."""
+    those = {job.id for job in due}
+    waiting = runs_not_begun(connection, due, now)
+    return late_jobs(due, [one for one in waiting if one.job_id in those], now)
+
+
 def runs_not_begun(connection: Connection, due: Sequence[DueJob], now: int) -> list[NotBegun]:
     """Return by jobs the runs that are due by now and have not begun; `due`: all jobs in force.
 

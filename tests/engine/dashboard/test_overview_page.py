@@ -112,6 +112,15 @@ async def test_each_kind_of_trouble_leads_to_the_list_that_shows_just_this(ledge
         assert len(re.findall(r'<th scope="row" class="job">', page(ledger, unescape(address)))) == number
 
 
+async def test_a_run_that_waits_makes_its_job_late_on_all_pages(ledger: Ledger) -> None:
+    run(ledger, "sync_10", "queued", MINUTE, started=None)
+    assert "1 job is late" in page(ledger, "/")
+    for address in ("/jobs", "/job?id=sync_10"):
+        assert re.search(r"a run is due since .* and has not begun", page(ledger, address)), address
+    assert "1 job is late" in re.sub(r"<[^>]+>", "", page(ledger, "/jobs"))
+    assert "is due since" not in page(ledger, "/job?id=sync_1")
+
+
 async def test_what_waits_and_runs_long_leads_to_the_runs(ledger: Ledger) -> None:
     change(ledger, "UPDATE scheduler_jobs SET queue = 'reports' WHERE job_id = 'report'")
     for number in range(30):

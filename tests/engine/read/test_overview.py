@@ -191,7 +191,7 @@ async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Le
     assert len(api(ledger, "runs", failed="true", since="1d")["runs"]) == 3
     shown = page(ledger, "/")
     assert "4 runs in the last day, 3 failed" in shown
-    assert re.findall(r": (\d+ runs?, [12] failed)</title>", shown) == [
+    assert re.findall(r"<title>from \d\d:00: (\d+ runs?, [12] failed)</title>", shown) == [
         "2 runs, 2 failed",
         "2 runs, 1 failed",
     ]
