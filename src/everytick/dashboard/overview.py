@@ -8,7 +8,6 @@ from typing import Any
 from everytick.model import ticks
 from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
-from everytick.read.run_filter import ENDED_RUNS
 from everytick.settings import settings
 from everytick.text.instants import iso
 from sqlalchemy import Connection
@@ -33,9 +32,7 @@ def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool 
     """Return the address of the list with the runs that ended in a time, as the chart counts them."""
     begin = since if isinstance(since, str) else _at(since)
     end = None if until is None else _at(until)
-    if failed:
-        return url("/runs", failed="true", since=begin, until=end)
-    return url("/runs", state=ENDED_RUNS, since=begin, until=end)
+    return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
 
 
 def told(outage: Outage, zone: tzinfo) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from everytick.read.processes import Process
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, alike, attempts_of
-from everytick.read.run_filter import ENDED_RUNS, STATES
+from everytick.read.run_filter import STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
@@ -53,6 +53,7 @@ def show_runs(
     state: Annotated[list[str] | None, Query(max_length=20)] = None,
     reason: Annotated[list[str] | None, Query(max_length=20)] = None,
     failed: bool = False,
+    ended: bool = False,
     since: Text = "",
     until: Text = "",
     error: Text = "",
@@ -65,7 +66,9 @@ def show_runs(
     retried: dict[int, Any] = {}
     with reading(request.app.state.ledger) as connection:
         try:
-            wanted = runs.asked_for(job, q, state or (), since, until, error, reason or (), failed=failed)
+            wanted = runs.asked_for(
+                job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
+            )
         except Problem as problem:
             wrong = problem.sentence
         else:
@@ -79,13 +82,13 @@ def show_runs(
         request,
         "runs.html",
         asked=asked,
-        is_filtered=any([*asked.values(), state, failed, before]),
+        is_filtered=any([*asked.values(), state, failed, ended, before]),
         chosen=list(state or ()),
         failed=failed,
         wrong=wrong,
         counts=counts,
         counted=COUNTED,
-        ended=ENDED_RUNS,
+        ended=ended,
         notes=notes,
         history=found,
         retried=retried,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.run_filter import FAILED, REASONS, STATES, RunFilter
+from everytick.read.run_filter import ENDED_RUNS, FAILED, REASONS, STATES, RunFilter
 from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
 from everytick.text.instants import iso
@@ -59,8 +59,11 @@ def asked_for(
     reasons: Sequence[str] = (),
     *,
     failed: bool,
+    ended: bool,
 ) -> RunFilter:
-    """Return the filter that a query asks for; `failed` stands for all states that are failures.
+    """Return the filter that a query asks for.
+
+    `failed` stands for all states that are failures, `ended` for all of runs that are over.
 
     Raises:
         Problem: there is no such state or reason, or a time is none.
@@ -69,7 +72,9 @@ def asked_for(
     end = instant("until", until) if until else None
     if begin is not None and end is not None and end <= begin:
         raise Problem(422, "until: must be later than since")
-    wanted = tuple(dict.fromkeys([*filter(None, states), *(FAILED if failed else ())]))
+    wanted = tuple(
+        dict.fromkeys([*filter(None, states), *(FAILED if failed else ()), *(ENDED_RUNS if ended else ())])
+    )
     for state in wanted:
         if state not in STATES:
             raise Problem(422, f"state: {state!r} is none of {', '.join(STATES)}")

@@ -150,6 +150,8 @@ def tabs_on(text: str) -> dict[str, str]:
         ("?job=report", [5, 4, 3]),
         ("?job=report&state=succeeded", [5]),
         ("?failed=true", [3, 1]),
+        ("?ended=true&q=sync", [2, 1]),
+        ("?reason=overlap", [4]),
         ("?error=NO+answer", [1]),
         ("?since=3d&until=1d&q=rep", [4, 3]),
     ],
