@@ -31,7 +31,7 @@ from everytick.system import (
 )
 from loguru import logger
 
-from .ending import Guard
+from .ending import Guard, end_after_program, end_without_memory
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 from .service import run_to_the_end, start_line
 
@@ -50,6 +50,8 @@ class _OwnLoop(AsyncIOScheduler):
     _asked: asyncio.Event | None = None
     _hurry: asyncio.Event
     _loop: asyncio.AbstractEventLoop
+    # Whether nothing of the program comes after the schedule.
+    _ends_program = False
     # Set when nothing runs any more but functions that cannot be cut.
     _ended: threading.Event | None = None
 
@@ -123,7 +125,7 @@ class _OwnLoop(AsyncIOScheduler):
         self._begin(process)
         self._has_begun()
         await in_spite_of_jobs(self._until_asked)
-        cut = await in_spite_of_jobs(lambda: self.drain(self._hurry))
+        cut = await in_spite_of_jobs(lambda: self.drain(self._hurry, ending=self._ends_program))
         self._asked = None
         ended.set()
         # A function on a thread cannot be cut, and its outcome comes by way of this loop.
@@ -291,17 +293,21 @@ class BlockingScheduler(_OwnLoop):
             raise fail(
                 call_site(), None, f"a BlockingScheduler cannot start on an event loop that runs: {instead}"
             )
-        process = self._prepare()
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
-            with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
-                try:
+        process, runner = self._prepare(), asyncio.Runner()
+        self._loop, cut = runner.get_loop(), None
+        guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
+        with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
+            try:
+                with runner:
                     cut = run_to_the_end(self._loop, self._live(process))
-                finally:
+            except MemoryError:
+                end_without_memory()
+            finally:
+                if not (cut and guard.is_asked):
                     guard.over()
         logger.info("stopped")
         if cut and guard.is_asked:
+            end_after_program(guard, self._loop)
             raise SystemExit(1)
 
     def _has_begun(self) -> None:
@@ -309,6 +315,9 @@ class BlockingScheduler(_OwnLoop):
 
     def _asked_by_signal(self, guard: Guard, number: int) -> None:
         again = guard.is_asked and number != HANGUP_SIGNAL
-        if self._asked is not None:
-            self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)
+        self._ends_program = True
         guard.asked(again=again)
+        # Raised when the loop is closed: the end is under way.
+        with suppress(RuntimeError):
+            if self._asked is not None:
+                self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)

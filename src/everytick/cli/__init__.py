@@ -11,8 +11,8 @@
 - `groups`: how the help lists the commands and their options
 - `output`, `colours`, `table`, `cells`: how they print: text, colours, tables and their cells
 - `progress`, `following`: a progress bar; runs as they end
-- `listed`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs, a run, plans,
-  simulations, differences and findings are printed
+- `listed`, `outages`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs,
+  outages, a run, plans, simulations, differences and findings are printed
 """
 
 from __future__ import annotations

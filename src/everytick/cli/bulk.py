@@ -135,10 +135,16 @@ def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) ->
 
 def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
     """Cancel each of some runs."""
+    from everytick.read.runs import run_row
+
     rows = _at_most(rows)
 
     def act(run_id: int) -> str:
-        return "cancelled" if client.cancel_run(run_id, note=how.note) else "asked to end"
+        if not client.cancel_run(run_id, note=how.note):
+            return "asked to end"
+        state = run_row(client.ledger, run_id)["state"]
+        # One that waited for a retry.
+        return state if state == "cancelled" else f"{state} as before"
 
     _preview_runs(rows, client.timezone, "to be cancelled")
     _of_runs("Cancel", rows, "", act, how)

@@ -23,15 +23,15 @@ def outcomes(states: list[str]) -> Text:
     return Text.assemble(*(_sign(state) for state in states)) if states else Text("-")
 
 
-def legend(states: set[str], width: int) -> list[Text]:
-    """Return the legend in lines of this width: the signs of these states, each with the state's name."""
+def legend(states: set[str], room: int | None) -> list[Text]:
+    """Return the legend: the signs of these states, each with the state's name, in lines of this length."""
     from rich.text import Text
 
     lines: list[Text] = []
     for state in STATES:
         if state in states:
             part = Text.assemble(_sign(state), f" {state.replace('_', ' ')}")
-            if lines and lines[-1].cell_len + 3 + part.cell_len <= width:
+            if lines and (room is None or lines[-1].cell_len + 3 + part.cell_len <= room):
                 lines[-1].append("   ").append(part)
             else:
                 lines.append(part)

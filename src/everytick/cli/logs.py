@@ -63,11 +63,13 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Of the job's runs as they go on, until Ctrl+C.")
     ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Of a run that failed the traceback too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a run logged, or the newest run of a job.
 
-    That of a run under way as far as it is written, which is every few seconds.
+    That of a run under way as far as it is written, which is every few seconds. Of one that failed its error
+    is the last line.
     """
     from everytick.errors import ConfigurationError
     from everytick.settings import settings
@@ -85,7 +87,7 @@ def logs(
         print_json([_logged(one) for one in found])
         return
     for one in found:
-        one_run.print_log(one, settings().zone)
+        one_run.print_log(one, settings().zone, wide=wide)
 
 
 def _details(run: str, limit: int) -> list[RunDetails]:
@@ -138,6 +140,7 @@ def _logged(run: RunDetails) -> dict[str, object]:
         "state": run["state"],
         "started_at": run["started_at"],
         "finished_at": run["finished_at"],
+        "error": run["error"],
         "attempts": [
             {"attempt": one["attempt"], "state": one["state"], "log": one["log"]} for one in run["attempts"]
         ],

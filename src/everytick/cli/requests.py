@@ -156,7 +156,7 @@ def cancel(
         raise ConfigurationError("give the number of a run, or jobs and states, not both")
     run_id = run_number(run)
     if client.cancel_run(run_id, note=note):
-        _over(run_id, f"run {run_id} is cancelled", as_json)
+        _over(run_id, as_json)
     else:
         sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
@@ -188,15 +188,19 @@ def _check_no_wait(wait: bool) -> None:
         raise ConfigurationError("--wait is for one run: leave it out")
 
 
-def _over(run_id: int, sentence: str, as_json: bool) -> None:
-    """Say what became of a run that is over already."""
+def _over(run_id: int, as_json: bool) -> None:
+    """Say what became of a run that was cancelled at once; of one that waited for a retry, how it ended."""
     from everytick.ledger import open_ledger
     from everytick.read.runs import run_row
 
+    row = run_row(open_ledger(), run_id)
     if as_json:
-        print_json(run_row(open_ledger(), run_id))
+        print_json(row)
+    elif row["state"] == "cancelled":
+        print_text(f"run {run_id} is cancelled")
     else:
-        print(sentence)
+        error = f" ({row['error']})" if row["error"] else ""
+        print_text(f"the retry of run {run_id} is cancelled: it is {row['state']} as before{error}")
 
 
 def _asked(

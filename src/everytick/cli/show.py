@@ -10,6 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
 from .colours import ID, TIME
+from .outages import print_outages
 from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
@@ -63,6 +64,7 @@ def jobs(
         print_json(rows)
         return
     listed.print_jobs(rows, scheduler.timezone, wide=wide)
+    print_outages(scheduler.ledger, scheduler.timezone)
 
 
 @commands.command()
@@ -84,6 +86,9 @@ def runs(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
+    missed: Annotated[
+        bool, typer.Option("--missed", help="Only ticks for which no scheduler was up, or free in time.")
+    ] = False,
     error: Annotated[
         str, typer.Option(metavar="TEXT", help="Only those with this text in their error.")
     ] = "",
@@ -93,11 +98,13 @@ def runs(
 ) -> None:
     """Show what ran and what was skipped, newest first.
 
+    Below it stands when no scheduler was running within that time, or within a day.
+
     --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
-    from everytick.read.run_filter import FAILED, RunFilter
+    from everytick.read.run_filter import FAILED, MISSED, RunFilter
     from everytick.read.runs import run_rows
     from everytick.settings import settings
 
@@ -107,7 +114,8 @@ def runs(
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
     begin, end = span(since, until, zone)
-    wanted = RunFilter(job, states, tuple(reason or ()), begin, end, error=error)
+    reasons = (*(reason or ()), *(MISSED if missed else ()))
+    wanted = RunFilter(job, states, reasons, begin, end, error=error)
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
@@ -122,6 +130,8 @@ def runs(
         print_json(rows)
         return
     listed.print_runs(rows, zone, wide=wide)
+    if not reasons:
+        print_outages(ledger, zone, begin, end)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

@@ -105,7 +105,11 @@ class Actions:
         self._check_run(run_id)
         with _sentences(409):
             over = self._client.cancel_run(run_id, note=_note(note))
-        return Done(over, f"Run {run_id}", _CANCELLED if over else _ASKED, run_id)
+        did = _CANCELLED if over else _ASKED
+        state = self._check_run(run_id).state
+        if over and state != "cancelled":
+            did = Did(f"is {state} as before: its retry is cancelled", f"are {state} as before")
+        return Done(over, f"Run {run_id}", did, run_id)
 
     def retry(self, run_id: int, note: str | None) -> Done:
         """Give a run one more attempt."""

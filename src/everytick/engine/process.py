@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,7 @@ class Process:
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
         self._loading = False
         self._stopped_listening = system.event()
+        self._closing = threading.Lock()
 
     def open(self, *, is_whole: bool = True) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -191,9 +193,9 @@ class Process:
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_SHUTDOWN))
         if self._runner.left and not ending:
             logger.warning("{} function(s) still run; their leases are kept", self._runner.left)
-            # Not a daemon: the interpreter waits for it.
-            system.start_thread(self._close_after_threads, name="scheduler-close", daemon=False)
-        else:
+            # On the thread of the last one: a job may have left no room for another thread.
+            self._runner.when_none_is_left = self._close
+        if not self._runner.left:
             cut += await aside(self._close)
         self._beacon.end()
         return cut
@@ -353,16 +355,14 @@ class Process:
             some = unlike[begin : begin + _PIECE]
             self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
 
-    def _close_after_threads(self) -> None:
-        while self._runner.left:
-            system.sleep(_LOOK_SECONDS)
-        self._close()
-
     def give_up(self) -> None:
         """Leave again, opened and not begun."""
         self._close_ledger(lambda connection: workers.leave(connection, self._me))
 
     def _close(self) -> int:
+        # Once: after the drain, or when the last function has ended that it left.
+        if not self._closing.acquire(blocking=False):
+            return 0
         self._listeners.close()
         self._notifier.stop()
         return self._close_ledger(lambda connection: workers.leave(connection, self._me))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from . import schemas
 from .endings import newest_endings
-from .last_runs import MOST_IN_A_ROW, failed_in_a_row
+from .last_runs import MOST_IN_A_ROW, failed_in_a_row, first_failure
 from .paging import Page, beginning_of
 from .run_filter import FAILING
 from .under_way import LISTED
@@ -27,7 +27,7 @@ class Failing:
     """A job whose newest run failed. Instants are microseconds UTC.
 
     in_a_row: how many of its newest runs did; `at_least` where there may be more. since: when the first of
-    them ended. run_id, state, error, ended: the newest one.
+    them failed first, whatever retries it had. run_id, state, error, ended: the newest one.
     """
 
     job_id: str
@@ -73,10 +73,10 @@ def _failing(connection: Connection, newest: Any, error: str | None) -> Failing:
     row = failed_in_a_row(connection, newest.job_id)
     # A run by hand that failed stands before the ticks, or is all that there is.
     number = len(row) + (newest.run_id not in {one.run_id for one in row})
-    first = row[-1] if row else newest
+    since = min([newest.finished_us, *(first_failure(connection, it) for it in row[-1:])])
     return Failing(
         newest.job_id,
-        min(first.finished_us, newest.finished_us),
+        since,
         number,
         len(row) >= MOST_IN_A_ROW,
         newest.run_id,

@@ -13,7 +13,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from everytick.text.instants import short
+from everytick.text.instants import minute, short
 from everytick.text.wording import counted
 from sqlalchemy import (
     CTE,
@@ -61,6 +61,10 @@ class Outage:
         least = "at least " if self.at_least else ""
         missed = f"{least}{counted(self.missed, 'tick')} missed"
         return f"no scheduler was running from {begin} to {end}: {missed}"
+
+    def since_typed(self, zone: tzinfo) -> str:
+        """Return the minute in which it begins, as an option takes it."""
+        return minute(self.start, zone)
 
 
 def outages(connection: Connection, since: int, until: int) -> list[Outage]:

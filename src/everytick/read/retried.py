@@ -51,7 +51,7 @@ def outcomes_before(connection: Connection, wanted: RunFilter, rows: Iterable[An
     A run that is wanted as it is now is left out. An attempt has its number, state, finished_us and error.
     """
     others = [row for row in rows if row.attempt > 1 and not wanted.has(row)]
-    return _wanted_attempts(wanted, others, _attempts_of(connection, others))
+    return _wanted_attempts(wanted, others, attempts_before(connection, others))
 
 
 class TriedAgain:
@@ -62,7 +62,7 @@ class TriedAgain:
 
     def __init__(self, connection: Connection, wanted: RunFilter) -> None:
         self._rows = {row.run_id: row for row in _tried_again(connection, wanted, _SHORT)}
-        self._attempts = _attempts_of(connection, self._rows.values())
+        self._attempts = attempts_before(connection, self._rows.values())
         self._under_way = {number for number, row in self._rows.items() if row.finished_us is None}
         self._asked = _asked_again(connection, wanted) if self._rows else {}
         ends = ((one.finished_us, number) for number, some in self._attempts.items() for one in some)
@@ -79,6 +79,16 @@ class TriedAgain:
             if number in self._under_way or self._asked.get(number, 0) >= since
         ]
         return len(_wanted_attempts(wanted, rows, self._attempts))
+
+
+def attempts_before(connection: Connection, rows: Iterable[Any]) -> dict[int, list[Any]]:
+    """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
+    found: dict[int, list[Any]] = {}
+    for some in _pieces([row.run_id for row in rows]):
+        query = select(*without_secrets(_attempts)).where(_attempts.c.run_id.in_(some))
+        for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
+            found.setdefault(attempt.run_id, []).append(attempt)
+    return found
 
 
 def _tried_again(
@@ -121,16 +131,6 @@ def _under_way(connection: Connection) -> Iterator[int]:
     for few in (HELD, WAITING):
         query = select(_runs.run_id).where(text(few), _runs.attempt > 1).limit(_MOST)
         yield from _numbers(connection.scalars(query))
-
-
-def _attempts_of(connection: Connection, rows: Iterable[Any]) -> _AttemptsOf:
-    """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
-    found: dict[int, list[Any]] = {}
-    for some in _pieces([row.run_id for row in rows]):
-        query = select(*without_secrets(_attempts)).where(_attempts.c.run_id.in_(some))
-        for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
-            found.setdefault(attempt.run_id, []).append(attempt)
-    return found
 
 
 def _wanted_attempts(wanted: RunFilter, rows: Iterable[Any], attempts: _AttemptsOf) -> dict[int, Any]:

@@ -27,6 +27,8 @@ FAILED = ("failed", "timed_out", "lost", "interrupted")
 # A job whose newest run ended so is failing. Where a run is interrupted a stop cut it, such as that of a new
 # version: that says nothing about the job.
 FAILING = tuple(state for state in FAILED if state != "interrupted")
+# Why ticks did not run that somebody may have to look at.
+MISSED = ("missed", "outage")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
 
 # As the indexes for few rows have them, to the letter.

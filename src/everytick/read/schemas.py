@@ -179,7 +179,7 @@ class FailingJob(TypedDict):
     """A job whose newest run failed."""
 
     job_id: str
-    since: Annotated[Time, Field(description="when the first of the runs that failed in a row ended")]
+    since: Annotated[Time, Field(description="when the first of the runs that fail in a row failed first")]
     in_a_row: int
     at_least: Annotated[bool, Field(description="true where more may have failed than were counted")]
     run_id: Annotated[int, Field(description="the newest run, like `state`, `error` and `ended_at`")]

@@ -9,7 +9,8 @@ Where it is:
 - `connections`: what the operations ask of a connection, and transactions
 - `querying`: reading it by SQLAlchemy
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
-- `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
+- `schema`, `migrations`: its tables; loaded only to upgrade or show a ledger
+- `new_ledger`: makes the tables of a new one, by a script that is made from the migrations
 
 Its operations, each inside of a transaction:
 

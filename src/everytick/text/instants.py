@@ -72,6 +72,11 @@ def time_of_day(instant: int, zone: tzinfo) -> str:
     return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
 
 
+def minute(instant: int, zone: tzinfo) -> str:
+    """Return the minute of an instant as an option takes it; of a clock that is set back the first one."""
+    return f"{ticks.moment(instant, zone):%Y-%m-%dT%H:%M}"
+
+
 def local(text: str | None, zone: tzinfo) -> str:
     """Return an ISO time with its offset as `dated` shows an instant; `-` for None."""
     return dated(None if text is None else _instant(text), zone)

@@ -195,3 +195,40 @@ def test_the_dashboard_lists_and_counts_it_in_the_night_too(
 def test_it_is_not_tried_again_once_more(night: AsyncIOScheduler) -> None:
     retry(night)
     assert failed_runs(SchedulerClient().ledger, 10, (), MORNING - 13 * HOUR, None) == []
+
+
+def as_it_was(scheduler: AsyncIOScheduler) -> dict[str, Any]:
+    """Return run 1 without what a request leaves behind."""
+    row: dict[str, Any] = dict(ask_json(scheduler, "show", "1"))
+    for name in ("asked", "cancel_asked_at"):
+        del row[name]
+    return row
+
+
+def test_a_retry_that_is_cancelled_leaves_the_failure_as_it_was(night: AsyncIOScheduler) -> None:
+    change(
+        night.ledger,
+        "UPDATE scheduler_runs SET traceback = 'Traceback', claimed_us = started_us WHERE run_id = 1",
+    )
+    before = as_it_was(night)
+    retry(night)
+    assert ask(night, "cancel", "1") == f"the retry of run 1 is cancelled: it is failed as before ({ERROR})\n"
+    assert as_it_was(night) == before
+    assert [row["action"] for row in ask_json(night, "audit")] == ["cancel", "retry"]
+    assert "retry=" not in ask(night, "why", "invoices", "--run", "1")
+    # It can be tried again, by the same number.
+    retry(night)
+    assert ask_json(night, "show", "1")["attempt"] == 2
+    assert ask(night, "cancel", "--state", "queued", "--yes") == "failed as before: 1 run\n"
+    assert as_it_was(night) == before
+
+
+def test_a_retry_that_the_job_makes_by_itself_can_be_cancelled_so_too(night: AsyncIOScheduler) -> None:
+    retry(night)
+    change(night.ledger, "UPDATE scheduler_runs SET state = 'retrying', due_us = ?", MORNING + HOUR)
+    assert ask_json(night, "cancel", "1")["state"] == "failed"
+
+
+def test_a_run_that_never_began_is_cancelled_as_such(night: AsyncIOScheduler) -> None:
+    ask(night, "run-now", "invoices")
+    assert ask(night, "cancel", "8") == "run 8 is cancelled\n"

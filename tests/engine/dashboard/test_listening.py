@@ -10,7 +10,6 @@ from unittest.mock import patch
 
 import httpx
 import pytest
-from click.testing import Result
 from everytick import AsyncIOScheduler
 from everytick.app import Application
 from everytick.cli import program
@@ -19,7 +18,7 @@ from everytick.dashboard.links import sign_in_link, trouble_with
 from everytick.dashboard.serving import Dashboard, _listen, _listen_as
 from everytick.dashboard.settings import DashboardSettings, dashboard_settings
 from everytick.errors import LedgerError
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from waiting import wait_for
 

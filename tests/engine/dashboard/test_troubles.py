@@ -154,14 +154,14 @@ def test_a_visitor_may_ask_about_a_tick(troubled: SampleLedger) -> None:
     assert look(troubled.ledger, "/api/v1/jobs/none/why").status_code == 404
     assert look(troubled.ledger, "/api/v1/jobs/fine/why?tick=soon").status_code == 422
     # A page that is open goes on to follow the schedule, so this is no error.
-    asked = look(troubled.ledger, "/job?id=fine&tick=soon")
-    assert asked.status_code == 200
-    field = re.search(r"<form[^>]*#why.*?</form>", asked.text, re.DOTALL)
+    shown = look(troubled.ledger, "/job?id=fine&tick=soon")
+    assert shown.status_code == 200
+    field = re.search(r"<form[^>]*#why.*?</form>", shown.text, re.DOTALL)
     assert field
     assert 'value="soon"' in field[0]
     assert 'aria-invalid="true"' in field[0]
     assert "&#39;soon&#39; is not a date or time" in field[0]
-    assert 'aria-label="Pages"' in asked.text
+    assert 'aria-label="Pages"' in shown.text
 
 
 def test_zones_are_named_and_changes_of_the_clock_marked(troubled: SampleLedger) -> None:

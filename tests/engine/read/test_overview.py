@@ -379,3 +379,28 @@ def test_without_any_job_the_overview_says_so(tmp_path: Any) -> None:
         ledger.prepare()
         beats(ledger)
         assert sentence(ledger) == "There are no jobs yet."
+
+
+def failing_since(ledger: Ledger) -> int:
+    """Return how many whole hours ago the one job that fails began to."""
+    [failing] = api(ledger, "overview")["failing"]
+    return round((ticks.now() - ticks.instant(datetime.fromisoformat(failing["since"]))) / HOUR)
+
+
+async def test_a_job_fails_since_its_first_failure_whatever_was_tried_again(ledger: Ledger) -> None:
+    run(ledger, "report", "succeeded", 6 * HOUR)
+    for hours in (5, 4, 3):
+        run(ledger, "report", "failed", hours * HOUR)
+    assert failing_since(ledger) == 5
+    [first, *_] = [row["run_id"] for row in api(ledger, "runs", job="report", state="failed")["runs"]][::-1]
+    SchedulerClient().retry_run(first)
+    # While its retry waits it is as it was.
+    assert failing_since(ledger) == 5
+    assert api(ledger, "overview")["failing"][0]["in_a_row"] == 3
+    end = "UPDATE scheduler_runs SET state = ?, started_us = ?, finished_us = ? WHERE run_id = ?"
+    change(ledger, end, "failed", ticks.now(), ticks.now(), first)
+    assert failing_since(ledger) == 5
+    # A retry that succeeds is no failure any more.
+    SchedulerClient().retry_run(first)
+    change(ledger, end, "succeeded", ticks.now(), ticks.now(), first)
+    assert failing_since(ledger) == 4

@@ -102,7 +102,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("searched", [50_000, 9])
+@pytest.mark.parametrize("searched", [50_000, pytest.param(9, marks=pytest.mark.full)])
 def test_each_wanted_run_is_listed_once_and_no_other(
     history: AsyncIOScheduler, begin: int, monkeypatch: pytest.MonkeyPatch, searched: int
 ) -> None:
