@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import completion
-from .arguments import MOST, AsJson, Wide, is_run_number, run_number
+from .arguments import AsJson, Wide, is_run_number, limit_option, run_number
 from .output import print_json, remark_on_ledger
 
 if TYPE_CHECKING:
@@ -51,14 +51,7 @@ def logs(
     run: RunOrJob,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit",
-            "-n",
-            min=1,
-            max=MOST,
-            metavar="N",
-            help="Of the job's newest N runs (default 1; with --follow: end after N).",
-        ),
+        limit_option("Of the job's newest N runs (default 1; with --follow: end after N)."),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Of the job's runs as they go on, until Ctrl+C.")

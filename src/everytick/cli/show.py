@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import completion
-from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
+from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide, span
 from .colours import ID, TIME
 from .outages import print_outages
 from .output import print_json, remark_on_ledger
@@ -70,7 +70,7 @@ def jobs(
 @commands.command()
 def runs(
     limit: Limit = None,
-    job: OfJob = None,
+    job: OfJobs = None,
     state: Annotated[
         list[str] | None,
         typer.Option(metavar="STATE", help="Only those in this state.", autocompletion=completion.states),
@@ -102,9 +102,12 @@ def runs(
 
     --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
+    from dataclasses import replace
+
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
-    from everytick.read.run_filter import FAILED, MISSED, RunFilter
+    from everytick.read.chosen import of_jobs
+    from everytick.read.run_filter import FAILED, MISSED
     from everytick.read.runs import run_rows
     from everytick.settings import settings
 
@@ -115,14 +118,16 @@ def runs(
     states = (*(state or ()), *(FAILED if failed else ()))
     begin, end = span(since, until, zone)
     reasons = (*(reason or ()), *(MISSED if missed else ()))
-    wanted = RunFilter(job, states, reasons, begin, end, error=error)
+    # Not by way of the schedule: what happened can be read while that is broken.
+    ledger = open_ledger()
+    wanted = replace(
+        of_jobs(ledger, job or ()), states=states, reasons=reasons, since=begin, until=end, error=error
+    )
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
         _follow(wanted, limit, as_json)
         return
-    # Not by way of the schedule: what happened can be read while that is broken.
-    ledger = open_ledger()
     with Progress("looking through the ledger"):
         rows = run_rows(ledger, limit or 20, wanted)
     remark_on_ledger()

@@ -12,7 +12,7 @@ from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.known_job import jobs_in_force, read_jobs
 from everytick.read.outages import outages
-from everytick.read.processes import Process, last_end, read_processes
+from everytick.read.processes import Process, find_processes, last_end, read_processes
 from everytick.read.runs import count_ended
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.system import system
@@ -82,7 +82,8 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
         if refusal is not None
     ]
     if not processes:
-        return [*refused, Finding("note", "processes", "no scheduler is up", None, typed("run"))]
+        nobody = find_processes(connection).nobody_up(zone)
+        return [*refused, Finding("note", "processes", nobody, None, typed("run"))]
     found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += refused
     found += _unserved(connection, processes)

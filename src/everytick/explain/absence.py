@@ -224,13 +224,8 @@ _IN_ORDER: tuple[Callable[[Account, int], bool], ...] = (
 
 
 def _if_nobody_is_up(account: Account) -> None:
-    facts = account.facts
-    if facts.up:
-        return
-    beats = [process.beat for process in facts.processes.values()]
-    last = max([*beats, facts.last_outcome(facts.now) or 0])
-    since = f": its last trace is of {at(last, facts.zone)}" if last else ""
-    account.say(f"no scheduler is up{since}")
+    if not account.facts.up:
+        account.say(account.facts.nobody_up)
 
 
 def _forecast(account: Account, tick: int) -> None:

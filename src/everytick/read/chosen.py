@@ -47,6 +47,23 @@ def chosen_jobs(ledger: Ledger, patterns: Sequence[str]) -> list[KnownJob]:
     return sorted((job for job in jobs if job.id in meant), key=lambda job: natural(job.id))
 
 
+def of_jobs(ledger: Ledger, patterns: Sequence[str]) -> RunFilter:
+    """Return the filter for the runs of the jobs that are named, or meant by patterns; without any for all.
+
+    Also of jobs that are gone.
+
+    Raises:
+        NotFoundError: one of the patterns means no job that the ledger ever heard of.
+        LedgerError: the ledger cannot be read.
+    """
+    if not patterns or not ledger.exists():
+        return RunFilter()
+    if len(patterns) == 1 and is_exact(ledger, patterns[0]):
+        return RunFilter(patterns[0])
+    with connect_checked(ledger) as connection:
+        return RunFilter(job_ids=sorted(matching(patterns, list_job_ids(connection))))
+
+
 def failed_runs(
     ledger: Ledger, limit: int, patterns: Sequence[str], since: int | None, until: int | None
 ) -> list[RunOutline]:

@@ -42,6 +42,7 @@ _runs = schema.runs.c
 class RunFilter:
     """Which runs are wanted; a field that is empty or None allows any.
 
+    job_id, job_ids: of this job, or of any of these.
     since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
     yet: it is later than any `since`, and than an `until` that has passed. A run that was tried again by a
     person, or waits for a retry, is also wanted by its outcome before that, see `retried`.
@@ -55,6 +56,7 @@ class RunFilter:
     until: int | None = None
     id_part: str = ""
     error: str = ""
+    job_ids: Sequence[str] = ()
 
     def check(self) -> None:
         """Raise ConfigurationError for a state or a reason that does not exist."""
@@ -72,6 +74,8 @@ class RunFilter:
         found: list[ColumnElement[bool]] = []
         if self.job_id is not None:
             found.append(_runs.job_id == self.job_id)
+        if self.job_ids:
+            found.append(_runs.job_id.in_(self.job_ids))
         if self.states:
             found.append(STATE.in_(self.states))
         if self.reasons:
@@ -93,8 +97,10 @@ class RunFilter:
 
     def is_about(self, row: Any) -> bool:
         """Return whether a run is of a job that is wanted."""
-        return (self.job_id is None or row.job_id == self.job_id) and (
-            self.id_part.lower() in row.job_id.lower()
+        return (
+            (self.job_id is None or row.job_id == self.job_id)
+            and (not self.job_ids or row.job_id in self.job_ids)
+            and self.id_part.lower() in row.job_id.lower()
         )
 
     def has(self, row: Any) -> bool:

@@ -23,6 +23,8 @@ from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
 
 _runs = schema.runs.c
+# Up to this number of jobs each has its own walk; for more the newest runs of all are looked through.
+_MOST_WALKS = 100
 
 
 def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
@@ -98,20 +100,21 @@ def count_ended(connection: Connection, state: str, since: int) -> dict[str, int
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
     """Return the queries for the wanted runs; each walks one index and sorts nothing."""
-    conditions = wanted.conditions()
-    every = select(*RUN).limit(limit)
     if wanted.is_by_time():
         ended = ended_walk(wanted, *RUN).where(*conditions_beside_index(wanted))
         return [*under_way_queries(wanted, *RUN), ended.limit(limit)]
-    if wanted.job_id is not None:
+    job_ids = wanted.job_ids if wanted.job_id is None else (wanted.job_id,)
+    if 0 < len(job_ids) <= _MOST_WALKS:
+        conditions = replace(wanted, job_id=None, job_ids=()).conditions()
         if wanted.until is not None:
             conditions.append(wanted.ended_before(wanted.until))
-        walks = (with_tick(wanted.job_id), without_tick(wanted.job_id))
+        walks = (walk(job_id) for job_id in job_ids for walk in (with_tick, without_tick))
         return [walk.where(*conditions).limit(limit) for walk in walks]
     if wanted.states and all(state in UNDER_WAY for state in wanted.states):
         return under_way_queries(wanted, *RUN)
     # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.
-    return [every.where(*conditions).order_by(_runs.run_id.desc())]
+    every = select(*RUN).where(*conditions_beside_index(wanted)).limit(limit)
+    return [every.order_by(_runs.run_id.desc())]
 
 
 def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[Select[Any]]:
@@ -142,8 +145,11 @@ def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
 def conditions_beside_index(wanted: RunFilter) -> list[ColumnElement[bool]]:
     """Return the conditions on runs that are found by an index which does not begin with the job."""
     # As an expression: the planner would take the one that does, and sort, or read all runs of the job.
-    job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
-    return [*job, *replace(wanted, job_id=None).conditions()]
+    job_id = _runs.job_id.concat("")
+    job = [] if wanted.job_id is None else [job_id == wanted.job_id]
+    if wanted.job_ids:
+        job.append(job_id.in_(wanted.job_ids))
+    return [*job, *replace(wanted, job_id=None, job_ids=()).conditions()]
 
 
 def _newest_end(row: Any) -> tuple[int, int]:
