@@ -219,7 +219,7 @@ def test_a_resume_is_foretold_alike_everywhere(troubled: SampleLedger) -> None:
         preview = api(troubled.ledger, "jobs/paused")["resume_preview"]
         assert preview == {"skipped_ticks": 1, "next_run": ticks.moment(troubled.tick + DAY).isoformat()}
         done = CliRunner().invoke(program.app, ["resume", "paused", "--yes"])
-        assert "1 tick(s) of the pause will be recorded as skipped" in done.stderr
+        assert "1 tick of the pause will be recorded as skipped" in done.stderr
         undone = (
             "UPDATE scheduler_jobs SET paused_us = ?, pause_note = 'the disk is full' WHERE job_id = 'paused'"
         )
