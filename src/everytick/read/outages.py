@@ -50,6 +50,11 @@ class Outage:
     jobs: int
     at_least: bool = False
 
+    @property
+    def recorded_until(self) -> int:
+        """By when after its end all ticks that were missed were written down."""
+        return self.end + _SETTLED
+
     def sentence(self, zone: tzinfo, now: int) -> str:
         """Return it as a sentence without its full stop; times are in a zone that the reader knows."""
         begin, end = short(self.start, zone, now), short(self.end, zone, now)
