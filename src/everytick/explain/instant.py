@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.ticks import zones
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
@@ -19,7 +18,7 @@ from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.instants import at, iso
+from everytick.text.instants import at, iso, typed
 from everytick.text.wording import no_job
 from sqlalchemy import Connection
 
@@ -111,7 +110,7 @@ def why(
         account.sentences,
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
-        None if account.nearest is None else _typed(facts, account.nearest),
+        None if account.nearest is None else typed(account.nearest, facts.zone),
     )
 
 
@@ -263,15 +262,6 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
-
-
-def _typed(facts: Facts, tick: int) -> str:
-    """Return a tick as a person types it after `why`, in the zone in which that is read."""
-    wall = ticks.moment(tick, facts.zone)
-    if len(zones.occurrences(wall.replace(tzinfo=None), facts.zone)) == 1:
-        # A clock shows it once, so it needs no offset.
-        wall = wall.replace(tzinfo=None)
-    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
 
 
 def _shown(facts: Facts, instant: int) -> str:
