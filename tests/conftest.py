@@ -6,6 +6,7 @@ is imported, which keeps a copy of it.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -35,10 +36,11 @@ os.environ |= {
 from collections.abc import Generator, Iterator  # noqa: E402
 
 import pytest  # noqa: E402
+import typer.testing  # noqa: E402
 from everytick.model import ticks  # noqa: E402
 from everytick.testing import use_ledger  # noqa: E402
+from loguru._better_exceptions import ExceptionFormatter  # noqa: E402
 
-import new_ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -50,16 +52,17 @@ from shares import in_shares  # noqa: E402
 from sinks import mails as mails  # noqa: E402
 from sinks import sink as sink  # noqa: E402
 
+# What is the same for all tests of a worker is found out once. The commands are built from the signatures of
+# their functions, which takes as long as most of them run; loguru looks where the standard library lies for
+# each place that log lines go to.
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]
+ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
+    functools.cache(ExceptionFormatter._get_lib_dirs)
+)
+
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _new_ledgers() -> Iterator[None]:
-    """Let new ledgers be copies of one that the migrations made."""
-    with new_ledgers.copied():
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

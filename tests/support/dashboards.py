@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import httpx
 from everytick.dashboard.application import create_app
 from everytick.dashboard.authentication import Authenticator
 from everytick.store.database import Ledger
+from fastapi import FastAPI
 
 _TOKEN = "all-all-all-all-all-all"
 
@@ -42,8 +44,14 @@ def _found(answer: httpx.Response, status: int = 200) -> httpx.Response:
     return answer
 
 
+@functools.lru_cache(1)
+def _app(ledger: Ledger) -> FastAPI:
+    """Make the dashboard once for each ledger: its routes take longer to build than a page."""
+    return create_app(ledger, Authenticator(_TOKEN), frozenset(), 0)
+
+
 async def _ask(ledger: Ledger, path: str, query: dict[str, Any]) -> httpx.Response:
-    transport = httpx.ASGITransport(create_app(ledger, Authenticator(_TOKEN), frozenset(), 0))
+    transport = httpx.ASGITransport(_app(ledger))
     headers = {"Authorization": f"Bearer {_TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
         return await client.get(path, params=query or None)

@@ -26,7 +26,7 @@ _LAST_LINE, _LAST_THINGS = 1.0, 3.0
 # Made before there is no memory for it.
 _NO_MEMORY_LINE = b"error: ended: no memory is left\n"
 # Set when the main thread has come to the end of the program.
-_program_is_over = threading.Event()
+_program_is_over = system.event()
 at_end_of_program(_program_is_over.set)
 
 

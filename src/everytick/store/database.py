@@ -19,6 +19,7 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
+from . import new_ledger
 from .connections import UNAVAILABLE, Connection, transaction
 
 if TYPE_CHECKING:
@@ -202,6 +203,11 @@ class Ledger(ABC):
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
+        with closing(self.connect()) as connection, transaction(connection):
+            # Of two that start together the second waits here, then finds it made.
+            if revision is None and not self._has_tables(connection):
+                new_ledger.make(connection, "postgresql" if self.is_on_server else "sqlite")
+                return
         if revision != REVISION:
             upgrade(self)
         with closing(self.connect()) as connection, transaction(connection):

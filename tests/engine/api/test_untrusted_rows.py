@@ -213,7 +213,7 @@ async def test_odd_values_in_a_row_stop_no_other_job(scheduler: AsyncIOScheduler
         await until(lambda: added_tasks.calls.count(("other",)) >= 3)
 
 
-@pytest.mark.parametrize("instant", [2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("instant", [2**63 - 1, pytest.param(-(2**63), marks=pytest.mark.full)])
 async def test_instants_beyond_the_calendar_are_shown_as_its_end(
     scheduler: AsyncIOScheduler, instant: int
 ) -> None:
@@ -306,6 +306,7 @@ async def test_to_read_nothing_is_imported(
     assert [it for it in (*traces, *(tmp_path / "boxes").glob("*.trace")) if it.exists()] == []
 
 
+@pytest.mark.full
 async def test_a_job_that_only_the_running_process_knows_not_to_run_is_seen_everywhere(
     scheduler: AsyncIOScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

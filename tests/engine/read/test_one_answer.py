@@ -65,7 +65,7 @@ def paged(ledger: Ledger, limit: int, **query: Any) -> list[int]:
         answer = api(ledger, "runs", limit=limit, before=answer["next_before"], **query)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", [pytest.param(1, marks=pytest.mark.full), 2, 3, 100])
 def test_no_run_is_lost_or_told_twice_between_two_parts_of_a_list(
     scheduler: AsyncIOScheduler, limit: int
 ) -> None:

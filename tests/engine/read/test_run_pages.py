@@ -14,8 +14,8 @@ from everytick.masking import hide
 from everytick.model import ticks
 from everytick.read import run_counts, run_pages
 from everytick.read.run_counts import count_states
+from everytick.read.run_filter import RunFilter
 from everytick.read.run_pages import list_runs
-from everytick.read.runs import RunFilter
 from everytick.store.connections import transaction
 from everytick.store.querying import connect
 
@@ -102,7 +102,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("searched", [50_000, 9])
+@pytest.mark.parametrize("searched", [50_000, pytest.param(9, marks=pytest.mark.full)])
 def test_each_wanted_run_is_listed_once_and_no_other(
     history: AsyncIOScheduler, begin: int, monkeypatch: pytest.MonkeyPatch, searched: int
 ) -> None:
