@@ -38,6 +38,8 @@ NEEDED = (
     "everytick/dashboard/pages/base.html",
     "everytick/dashboard/static/htmx.min.js",
     "everytick/store/migrations/env.py",
+    "everytick/store/new_ledger/postgresql.sql",
+    "everytick/store/new_ledger/sqlite.sql",
 )
 PATIENCE = 60.0
 JOBS = """\

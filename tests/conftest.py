@@ -41,7 +41,6 @@ from everytick.model import ticks  # noqa: E402
 from everytick.testing import use_ledger  # noqa: E402
 from loguru._better_exceptions import ExceptionFormatter  # noqa: E402
 
-import new_ledgers  # noqa: E402
 from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
@@ -64,13 +63,6 @@ ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
 _settings = fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _new_ledgers() -> Iterator[None]:
-    """Let new ledgers be copies of one that the migrations made."""
-    with new_ledgers.copied():
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

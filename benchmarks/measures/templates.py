@@ -112,8 +112,8 @@ def _own_releases(place: Path) -> Path:
         file.write("# One line more.\n")
     _git(place, "commit", "--quiet", "--all", "--message", "One line more")
     _git(place, "tag", "1000.1.0")
-    # As from a forge, in one pack and without what no branch reaches: that Copier hard-links thousands of objects
-    # is no work of the template.
+    # As from a forge, in one pack and without what no branch reaches: that Copier hard-links thousands of
+    # objects is no work of the template.
     _git(place, "gc", "--quiet", "--prune=now")
     return place
 

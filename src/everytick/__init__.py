@@ -6,7 +6,8 @@ The rooms, from the lowest up: each imports only from those before it.
 - `masking`: which values are secrets, and stars in their place
 - `model`: what a job is, and when it is due
 - `text`: a schedule in words
-- `command_line`, `project_file`: how commands are typed, for hints; what `pyproject.toml` says
+- `command_line`, `project_file`, `dotenv_file`: how commands are typed, for hints; what `pyproject.toml`
+  and `.env` say
 - `app`, `answers`, `installed`, `call_site`, `source_text`, `references`: which application this is, what it
   was made from, its engine, places in its code and what stands there
 - `under_pytest`: which ledger counts in a test

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from everytick import app
+from everytick import app, dotenv_file
 from everytick.errors import ConfigurationError, how_to_install, nearest
 from everytick.masking import (
     STARS,
@@ -49,15 +49,6 @@ DASHBOARD_VARIABLES = frozenset(
 
 # Without a name and a password, which would stand in each alert, and without a query.
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
-
-
-def without_comment(value: str) -> str:
-    """Undo what `docker --env-file` and systemd leave in: a trailing ` # comment`, outer quotes."""
-    value = value.strip()
-    quoted = re.fullmatch(r"""(['"])(.*?)\1(?:\s+#.*)?""", value)
-    if quoted:
-        return quoted[2]
-    return re.sub(r"(^|\s+)#.*$", "", value).strip()
 
 
 class SchedulerSettings(BaseSettings):
@@ -139,7 +130,7 @@ class SchedulerSettings(BaseSettings):
     def __init__(self, **values: Any) -> None:
         try:
             dotenv = app.current().root / ".env"
-            _check_dotenv(dotenv)
+            dotenv_file.check(dotenv)
             super().__init__(**{"_env_file": dotenv, **values})
         except ValidationError as problem:
             raise ConfigurationError(_sentence(type(self), problem)) from None
@@ -164,7 +155,7 @@ class SchedulerSettings(BaseSettings):
         # Only the engine's own fields: a `#` in a password of yours is part of the password.
         own = SchedulerSettings.model_fields
         cleaned = {
-            name: without_comment(value) if name in own and isinstance(value, str) else value
+            name: dotenv_file.without_comment(value) if name in own and isinstance(value, str) else value
             for name, value in values.items()
         }
         # An empty variable (`SCHEDULER_TIMEZONE=`) means the default, as in a shell script.
@@ -258,7 +249,7 @@ class SchedulerSettings(BaseSettings):
         happens to be called "scheduler".
         """
         known = {name.upper() for name in type(self).model_fields} | _names_of_parts()
-        seen = {name.upper() for name in os.environ} | _names_in(app.current().root / ".env")
+        seen = {name.upper() for name in os.environ} | dotenv_file.names_in(app.current().root / ".env")
         strange = sorted(n for n in seen if n.startswith(self._own_prefix) and n not in known)
         ours = [n for n in known if n.startswith(self._own_prefix)]
         return [_without_effect(name, ours) for name in strange]
@@ -312,31 +303,6 @@ def _words(text: str) -> list[str]:
     return _listed(text.lower())
 
 
-def _check_dotenv(path: Path) -> None:
-    """Raise ConfigurationError for a line that would be passed over in silence."""
-    from dotenv.parser import parse_stream
-
-    if not path.exists():
-        return
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for line in parse_stream(stream):
-                if line.error or (line.key and line.value is None):
-                    # Not shown: a part of it may be a secret.
-                    where = f"{path}:{line.original.line}"
-                    raise ConfigurationError(f"{where}: this is not a line such as NAME=value")
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8 text") from None
-    except OSError as problem:
-        raise ConfigurationError(f"{path} cannot be read: {problem.strerror}") from None
-
-
-def _names_in(path: Path) -> set[str]:
-    from dotenv import dotenv_values
-
-    return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
-
-
 def _sentence(model: type[SchedulerSettings], problem: ValidationError) -> str:
     """Return the fault of the first wrong value, which is shown only if a number or a choice is due."""
     first = problem.errors()[0]
@@ -386,20 +352,12 @@ def zone_of_logs() -> ZoneInfo:
     if settings.cache_info().currsize:
         return settings().zone
     application = app.registered()
-    named = os.environ.get("SCHEDULER_TIMEZONE") or _zone_in_dotenv(
-        Path.cwd() if application is None else application.root
+    named = os.environ.get("SCHEDULER_TIMEZONE") or dotenv_file.value_in(
+        (Path.cwd() if application is None else application.root) / ".env", "SCHEDULER_TIMEZONE"
     )
     try:
-        return ZoneInfo(without_comment(named or (application.timezone if application else "")) or "UTC")
+        return ZoneInfo(
+            dotenv_file.without_comment(named or (application.timezone if application else "")) or "UTC"
+        )
     except (KeyError, ValueError, OSError, ConfigurationError):
         return ZoneInfo("UTC")
-
-
-@cache
-def _zone_in_dotenv(root: Path) -> str | None:
-    from dotenv import dotenv_values
-
-    try:
-        return dotenv_values(root / ".env").get("SCHEDULER_TIMEZONE")
-    except (OSError, ValueError):
-        return None

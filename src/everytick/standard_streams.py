@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import select
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ class _Queue(io.RawIOBase):
     def __init__(self, stream: TextIO, name: str) -> None:
         self._name, self._given_number = name, stream.fileno()
         # A number of its own: if a job closes that of the stream, the next file that is opened gets that.
-        self._number = _copied(self._given_number)
+        self.number = _copied(self._given_number)
         self._waiting: deque[bytes] = deque()
         # How much waits, in bytes and in lines.
         self._size = self._lines = 0
@@ -55,7 +56,7 @@ class _Queue(io.RawIOBase):
         return self._given_number
 
     def isatty(self) -> bool:
-        return os.isatty(self._number)
+        return os.isatty(self.number)
 
     def close(self) -> None:
         """Stay open: all code of this process writes here, and a job that closes it means only its own."""
@@ -121,7 +122,7 @@ class _Queue(io.RawIOBase):
         """Go on in a child that was forked, where the thread is not: there is nobody else to hold up."""
         self._is_direct = True
         # A child may put something else there, by this number.
-        self._number = self._given_number
+        self.number = self._given_number
         self._waiting.clear()
         self._changed = system.condition()
 
@@ -159,7 +160,7 @@ class _Queue(io.RawIOBase):
         rest = memoryview(chunk)
         while rest:
             try:
-                rest = rest[os.write(self._number, rest) :]
+                rest = rest[os.write(self.number, rest) :]
             except BlockingIOError:
                 # Another program, which has the same pipe, made it so.
                 system.sleep(0.02)
@@ -260,6 +261,16 @@ def finish(patience: float = _PATIENCE) -> None:
     for queue, _text in _in_order(_queues.values()):
         queue.finish(patience)
         queue.log_left_out()
+
+
+def last_line(line: bytes) -> None:
+    """Write a line to standard error by the direct way, if that takes it at once. Needs hardly any memory."""
+    queue, _text = _queues.get(sys.__stderr__, (None, None)) if sys.__stderr__ else (None, None)
+    number = 2 if queue is None else queue.number
+    with suppress(OSError, ValueError, MemoryError):
+        # Windows can ask this of sockets only.
+        if os.name == "nt" or select.select((), (number,), (), 0)[1]:
+            os.write(number, line)
 
 
 def _in_order(found: Iterable[tuple[_Queue, TextIO]]) -> list[tuple[_Queue, TextIO]]:

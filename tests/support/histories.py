@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 SECOND = ticks.SECOND
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 
 
 def prepared(scheduler: AsyncIOScheduler) -> Ledger:

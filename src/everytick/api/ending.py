@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from everytick import standard_streams
-from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, end_of_children, system
+from everytick.engine.children import of_multiprocessing
+from everytick.engine.tasks import OwnTask
+from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, at_end_of_program, end_of_children, system
 from loguru import logger
 
 # How long the interpreter may take for its end, in seconds: when a thread or process holds it up, and when
@@ -18,11 +21,40 @@ from loguru import logger
 _HELD_UP, _BUSY = 2.0, 8.0
 # How long behind the grace time runs are cancelled and outcomes written, in seconds.
 _CLEAN_UP = 10.0
+# How long the last line of the log, and the end of children and streams, may take, in seconds.
+_LAST_LINE, _LAST_THINGS = 1.0, 3.0
+# Made before there is no memory for it.
+_NO_MEMORY_LINE = b"error: ended: no memory is left\n"
+# Set when the main thread has come to the end of the program.
+_program_is_over = system.event()
+at_end_of_program(_program_is_over.set)
 
 
-def end(code: int) -> None:
-    """End the process at once, and the processes that jobs have begun by `multiprocessing`."""
-    end_of_children(_children())
+def end(code: int, said: str = "") -> None:
+    """End the process at once, and the processes that jobs have begun by `multiprocessing`.
+
+    `said`: the last line of the log. A log and streams that a job has made hang do not keep the process.
+    """
+    try:
+        if said and not _is_done_within(_LAST_LINE, partial(logger.error, "{}", said)):
+            standard_streams.last_line(f"error: {said}\n".encode(errors="backslashreplace"))
+        _is_done_within(_LAST_THINGS, _finish)
+    except MemoryError:
+        standard_streams.last_line(_NO_MEMORY_LINE)
+    finally:
+        system.end_process(code)
+
+
+def end_without_memory() -> None:
+    """End the process at once: nothing more can be written down, and its leases are left to the others."""
+    try:
+        standard_streams.last_line(_NO_MEMORY_LINE)
+    finally:
+        system.end_process(1)
+
+
+def _finish() -> None:
+    end_of_children(of_multiprocessing())
     logger.complete()
     standard_streams.put_back("flush")
     for stream in (sys.stdout, sys.stderr):
@@ -30,16 +62,36 @@ def end(code: int) -> None:
         with suppress(Exception):
             stream.flush()
     standard_streams.finish()
-    system.end_process(code)
+
+
+def _is_done_within(seconds: float, step: Callable[[], object]) -> bool:
+    """Do a step that may never return on another thread; return whether it was done in time."""
+    done = system.event()
+
+    def work() -> None:
+        with suppress(BaseException):
+            step()
+        done.set()
+
+    try:
+        # Not by `threading`, which waits until the thread has begun: without memory it never does.
+        _thread.start_new_thread(work, ())
+    except RuntimeError:
+        # No thread can be had.
+        work()
+    return done.wait(seconds)
 
 
 class Guard:
-    """Ends the process if it was asked to stop and its event loop, blocked by a job, does not answer."""
+    """Ends the process in time if it was asked to stop, whatever jobs have done to keep it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
         self._loop, self._grace = loop, grace
-        self.is_asked = False
-        self._asked, self._asked_again, self._over = system.event(), system.event(), system.event()
+        self.is_asked = self._is_awake = False
+        # A lock, since its release needs no memory, of which a job may have left none.
+        self._sleep = threading.Lock()
+        self._sleep.acquire()
+        self._asked_again, self._over = system.event(), system.event()
         self._then: Callable[[], None] | None = None
         # Not when it is asked: by then a job may have left no memory for a thread.
         try:
@@ -49,38 +101,61 @@ class Guard:
 
     def asked(self, *, again: bool) -> None:
         """Begin to watch, and hurry when it was asked `again`. Called by the handler of a signal."""
-        if self.is_asked and again:
-            self._asked_again.set()
-        elif not self.is_asked:
+        if not self.is_asked:
             self.is_asked = True
-            self._asked.set()
+            self._wake()
+        elif again:
+            self._asked_again.set()
 
     def over(self, then: Callable[[], None] | None = None) -> None:
         """Watch no more: all runs have ended or were cut. The thread goes on with `then`."""
         self._then = then
         self._over.set()
-        self._asked.set()
         self._asked_again.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._is_awake:
+            self._is_awake = True
+            self._sleep.release()
 
     def _watch(self) -> None:
-        self._asked.wait()
-        self._asked_again.wait(self._grace + _CLEAN_UP)
-        while not self._over.is_set():
-            answered = system.event()
+        self._sleep.acquire()
+        self._ends_at = system.monotonic() + self._grace + _CLEAN_UP + _BUSY
+        while True:
             try:
-                self._loop.call_soon_threadsafe(answered.set)
-            except RuntimeError:
-                # It is closed.
-                return
-            patience = _HELD_UP if self._asked_again.is_set() else _BUSY
-            if not answered.wait(patience) and not self._over.is_set():
-                task = asyncio.current_task(self._loop)
-                name = task.get_name() if task else "something outside of any task"
-                logger.error("ended without waiting for runs: {} blocks the event loop", name)
-                end(1)
-            self._over.wait(1.0)
+                self._wait_until_over()
+                break
+            except MemoryError:
+                if system.monotonic() >= self._ends_at:
+                    end_without_memory()
+                system.sleep(_HELD_UP)
         if self._then is not None:
             self._then()
+
+    def _wait_until_over(self) -> None:
+        self._asked_again.wait(self._ends_at - _BUSY - system.monotonic())
+        if self._asked_again.is_set():
+            self._ends_at = min(self._ends_at, system.monotonic() + _CLEAN_UP + _BUSY)
+        while not self._over.is_set():
+            patience = _HELD_UP if self._asked_again.is_set() else _BUSY
+            if not self._answers(patience) and not self._over.is_set():
+                task = asyncio.current_task(self._loop)
+                name = task.get_name() if task else "something outside of any task"
+                end(1, f"ended without waiting for runs: {name} blocks the event loop")
+            if system.monotonic() >= self._ends_at and not self._over.is_set():
+                end(1, f"ended, although jobs hold up the end: {_listed(self._loop)}")
+            self._over.wait(1.0)
+
+    def _answers(self, patience: float) -> bool:
+        """Return whether the event loop, or the end of the program behind it, goes on."""
+        answered = system.event()
+        try:
+            self._loop.call_soon_threadsafe(answered.set)
+        except RuntimeError:
+            # It is closed.
+            return True
+        return answered.wait(patience)
 
 
 def end_in_time(guard: Guard, ends_at: float, in_a_hurry: bool) -> None:
@@ -97,36 +172,44 @@ def end_in_time(guard: Guard, ends_at: float, in_a_hurry: bool) -> None:
             system.on_signal(number, hurry.set)
     patience = 0.0 if in_a_hurry else ends_at - system.monotonic()
     loop = asyncio.get_running_loop()
-    mine = asyncio.current_task()
 
     def end_soon() -> None:
         hurry.wait(patience)
-        # Most often the interpreter ends meanwhile, and this thread with it.
-        system.sleep(_HELD_UP)
-        if not (left := _left_behind(loop, mine)):
-            system.sleep(_BUSY)
-            left = _left_behind(loop, mine) or ["something that is neither a thread nor a process"]
-        logger.error("ended, although a job had left behind what goes on: {}", ", ".join(left))
-        end(1)
+        _end_what_is_left(loop)
 
     # On the thread that is there: where a job left no memory, the start of another one may never return.
     guard.over(end_soon)
 
 
-def _children() -> list[Any]:
-    """Return the processes that jobs have begun by `multiprocessing` and that go on."""
-    # Not imported for this: then there are none.
-    module = sys.modules.get("multiprocessing.process")
-    return [] if module is None else sorted(module.active_children(), key=lambda it: str(it.name))
+def end_after_program(guard: Guard, loop: asyncio.AbstractEventLoop) -> None:
+    """Let the process end soon after its program, whatever goes on that was cut."""
+
+    def end_then() -> None:
+        _program_is_over.wait()
+        _end_what_is_left(loop)
+
+    guard.over(end_then)
 
 
-def _left_behind(loop: asyncio.AbstractEventLoop, mine: asyncio.Task[Any] | None) -> list[str]:
+def _end_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+    # Most often the interpreter ends meanwhile, and this thread with it.
+    system.sleep(_HELD_UP)
+    if not _left_behind(loop):
+        system.sleep(_BUSY)
+    end(1, f"ended, although a job had left behind what goes on: {_listed(loop)}")
+
+
+def _listed(loop: asyncio.AbstractEventLoop) -> str:
+    return ", ".join(_left_behind(loop)) or "something that is neither a thread nor a process"
+
+
+def _left_behind(loop: asyncio.AbstractEventLoop) -> list[str]:
     """Return what jobs left behind that the interpreter waits for at its end."""
     threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
-    found = [f"the process {child.name}" for child in _children()]
+    found = [f"the process {child.name}" for child in of_multiprocessing()]
     found += [f"the thread {thread.name}" for thread in threads]
     try:
-        tasks = [task.get_coro() for task in asyncio.all_tasks(loop) if task is not mine]
+        tasks = [task.get_coro() for task in asyncio.all_tasks(loop) if not isinstance(task, OwnTask)]
     except RuntimeError:
         # They change meanwhile.
         tasks = []

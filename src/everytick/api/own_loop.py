@@ -13,30 +13,27 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
 from everytick.app import typed
 from everytick.call_site import call_site, fail
+from everytick.engine.children import tell_of_those_left
 from everytick.engine.context import current_run, running_loop
 from everytick.engine.process import Process
 from everytick.system import (
     HANGUP_SIGNAL,
     STOP_SIGNALS,
-    at_end_of_program,
     check_handles_of_a_loop,
     hearing,
     system,
 )
 from loguru import logger
 
-from .ending import Guard
-from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
+from .ending import Guard, end_after_program, end_without_memory
+from .scheduler import CLEAN_UP, MOMENT, AsyncIOScheduler, in_spite_of_jobs
 from .service import run_to_the_end, start_line
 
-# How long behind the grace time the end of a program waits for runs to be cut and outcomes to be written.
-_CLEAN_UP = 10.0
 _LOOK_SECONDS = 0.25
 # The function of werkzeug (Flask) and of Django in which the main thread waits for the other process, and how
 # long after the start, in seconds, it is there at the latest.
@@ -50,6 +47,8 @@ class _OwnLoop(AsyncIOScheduler):
     _asked: asyncio.Event | None = None
     _hurry: asyncio.Event
     _loop: asyncio.AbstractEventLoop
+    # Whether nothing of the program comes after the schedule.
+    _ends_program = False
     # Set when nothing runs any more but functions that cannot be cut.
     _ended: threading.Event | None = None
 
@@ -97,13 +96,13 @@ class _OwnLoop(AsyncIOScheduler):
             # Whatever there was to wait for is over, or in the process from which this one was forked.
             return
         # No longer, or a coroutine that blocks the loop would keep the program for ever.
-        patience = self.settings.scheduler_shutdown_grace_time + _CLEAN_UP
+        patience = self.settings.scheduler_shutdown_grace_time + CLEAN_UP
         try:
             ended.wait(patience)
         except KeyboardInterrupt:
             # Asked to stop once more while it stops.
             self._loop.call_soon_threadsafe(self._hurry.set)
-            ended.wait(_CLEAN_UP)
+            ended.wait(CLEAN_UP)
         if not ended.is_set():
             logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
 
@@ -123,7 +122,7 @@ class _OwnLoop(AsyncIOScheduler):
         self._begin(process)
         self._has_begun()
         await in_spite_of_jobs(self._until_asked)
-        cut = await in_spite_of_jobs(lambda: self.drain(self._hurry))
+        cut = await in_spite_of_jobs(lambda: self.drain(self._hurry, ending=self._ends_program))
         self._asked = None
         ended.set()
         # A function on a thread cannot be cut, and its outcome comes by way of this loop.
@@ -180,7 +179,6 @@ class BackgroundScheduler(_OwnLoop):
         self._begun: Future[None] = Future()
         system.start_thread(copy_context().run, args=(self._work, process), name="scheduler")
         self._begun.result()
-        _running.add(self)
 
     def _work(self, process: Process) -> None:
         ended = self._ended
@@ -245,15 +243,6 @@ def _main_thread_is_in(function: str) -> bool:
     return frame is not None
 
 
-_running: WeakSet[BackgroundScheduler] = WeakSet()
-
-
-@at_end_of_program
-def _end_all() -> None:
-    for scheduler in list(_running):
-        scheduler._end_with_program()
-
-
 class BlockingScheduler(_OwnLoop):
     """A schedule that is all that a program does: `start()` returns when it has ended.
 
@@ -291,17 +280,22 @@ class BlockingScheduler(_OwnLoop):
             raise fail(
                 call_site(), None, f"a BlockingScheduler cannot start on an event loop that runs: {instead}"
             )
-        process = self._prepare()
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
-            with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
-                try:
+        process, runner = self._prepare(), asyncio.Runner()
+        self._loop, cut = runner.get_loop(), None
+        guard = Guard(self._loop, self.settings.scheduler_shutdown_grace_time)
+        with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
+            try:
+                with runner:
                     cut = run_to_the_end(self._loop, self._live(process))
-                finally:
+            except MemoryError:
+                end_without_memory()
+            finally:
+                if not (cut and guard.is_asked):
                     guard.over()
+        tell_of_those_left()
         logger.info("stopped")
         if cut and guard.is_asked:
+            end_after_program(guard, self._loop)
             raise SystemExit(1)
 
     def _has_begun(self) -> None:
@@ -309,6 +303,9 @@ class BlockingScheduler(_OwnLoop):
 
     def _asked_by_signal(self, guard: Guard, number: int) -> None:
         again = guard.is_asked and number != HANGUP_SIGNAL
-        if self._asked is not None:
-            self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)
+        self._ends_program = True
         guard.asked(again=again)
+        # Raised when the loop is closed: the end is under way.
+        with suppress(RuntimeError):
+            if self._asked is not None:
+                self._loop.call_soon_threadsafe((self._hurry if again else self._asked).set)

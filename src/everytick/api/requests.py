@@ -121,6 +121,7 @@ class RunRequests:
         """Cancel a run: one that waits at once, a coroutine that runs within about a second.
 
         A plain function cannot be stopped; it may look at `current_run().cancel_requested` and end by itself.
+        A run that waits for a retry is again as it ended before, such as `failed`, with its error.
 
         Returns:
             True if it is cancelled already, False if its process was asked to.

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from everytick import app
+from everytick.engine.children import tell_of_those_left
 from everytick.engine.context import current_run, run_in
 from everytick.engine.tasks import OwnTask, tell_of_error
 from everytick.model import ticks
@@ -19,7 +20,7 @@ from everytick.text.instants import from_now
 from everytick.text.wording import counted
 from loguru import logger
 
-from .ending import Guard, end, end_in_time
+from .ending import Guard, end, end_in_time, end_without_memory
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 
@@ -40,15 +41,18 @@ def run_until_stopped(
     """
     check_handles_of_a_loop()
     with asyncio.Runner() as runner:
-        cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
+        try:
+            cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
+        except MemoryError:
+            # The end of the loop needs a thread, whose start may never return now.
+            end_without_memory()
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
             end(0)
         if cut:
-            logger.error("stopped; {} run(s) had to be cut, or could not be recorded", cut)
             # A function that was cut may keep its thread for ever; its outcome is in the ledger.
-            end(1)
+            end(1, f"stopped; {cut} run(s) had to be cut, or could not be recorded")
     logger.info("stopped")
     return 0
 
@@ -128,6 +132,7 @@ async def _serve(
         logger.info("stopping")
         ends_at = system.monotonic() + scheduler.settings.scheduler_shutdown_grace_time
         cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
+        tell_of_those_left()
         end_in_time(guard, ends_at, hurry.is_set())
         return cut
 
@@ -185,8 +190,10 @@ def _on_signals(asked: Callable[[], None], hung_up: Callable[[], None], guard: G
     loop = asyncio.get_running_loop()
 
     def hear(call: Callable[[], None]) -> None:
-        loop.call_soon_threadsafe(call)
         guard.asked(again=call is asked)
+        # Raised when the loop is closed: the end is under way.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(call)
 
     for number in STOP_SIGNALS:
         system.on_signal(number, partial(hear, hung_up if number == HANGUP_SIGNAL else asked))

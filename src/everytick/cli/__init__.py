@@ -8,11 +8,12 @@
 - `probes`, `notifications`: for monitoring; about alerts
 - `dashboard`, `migrate`, `update`: serve the pages; the ledger elsewhere; a newer version of the template
 - `arguments`, `completion`: the arguments and options that several commands have, and their completion
+- `refusals`: how a command line is refused that cannot be meant
 - `groups`: how the help lists the commands and their options
 - `output`, `colours`, `table`, `cells`: how they print: text, colours, tables and their cells
 - `progress`, `following`: a progress bar; runs as they end
-- `listed`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs, a run, plans,
-  simulations, differences and findings are printed
+- `listed`, `outages`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs,
+  outages, a run, plans, simulations, differences and findings are printed
 """
 
 from __future__ import annotations

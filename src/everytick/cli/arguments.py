@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, tzinfo
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,9 +50,21 @@ OfJob = Annotated[
         autocompletion=completion.job_ids,
     ),
 ]
+OfJobs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--job",
+        metavar="JOB",
+        help="Only those of this job, or of those like 'sync_*' (repeatable).",
+        autocompletion=completion.job_ids,
+    ),
+]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only those that ended then or later: 2h (ago), 05:39, yesterday."),
+    typer.Option(
+        metavar="TIME",
+        help="Only those that ended then or later, before a retry too: 2h (ago), 05:39, yesterday.",
+    ),
 ]
 From = Annotated[
     str | None,
@@ -61,10 +74,31 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those that
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Show those to come, as they end, until Ctrl+C.")
 ]
-Limit = Annotated[
-    int | None,
-    typer.Option("--limit", "-n", min=1, max=MOST, metavar="N", help="How many to show (default 20)."),
-]
+
+
+def number_from(option: str, least: int, most: int) -> Callable[[Any], int]:
+    """Return the reader of an option that takes a whole number; it refuses others by ConfigurationError."""
+
+    def read(given: Any) -> int:
+        from everytick.errors import ConfigurationError
+
+        # A default is a number already.
+        text = str(given)
+        if not text.strip().lstrip("+").isdecimal() or not least <= int(text[:_MOST_DIGITS]) <= most:
+            raise ConfigurationError(
+                f"{option} takes a whole number from {least:,} to {most:,}, and not {text!r}"
+            )
+        return int(text)
+
+    return read
+
+
+def limit_option(help: str) -> Any:
+    """Return the option --limit with its help."""
+    return typer.Option("--limit", "-n", parser=number_from("--limit", 1, MOST), metavar="N", help=help)
+
+
+Limit = Annotated[int | None, limit_option("How many to show (default 20).")]
 
 
 def instant(option: str, text: str, zone: tzinfo, *, ahead: bool = False) -> int:

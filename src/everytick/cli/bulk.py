@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,9 @@ def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> N
         "job",
         f"to be resumed, times in {zone}",
     )
-    _of_jobs("Resume", paused, "not paused", act, how)
+    # Where no tick is skipped nothing is lost that somebody could want to keep.
+    is_harmless = all(found is None or found.ticks == 0 for _job, found in shown)
+    _of_jobs("Resume", paused, "not paused", act, replace(how, yes=how.yes or is_harmless))
 
 
 def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
@@ -130,15 +132,29 @@ def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) ->
         return "to be tried again"
 
     _preview_runs(rows, client.timezone, "to be tried again")
-    _of_runs("Try", rows, " again", act, how)
+    _of_runs("Try", rows, " again", act, how, lambda: _remark_on_nobody(client))
+
+
+def _remark_on_nobody(client: SchedulerClient) -> None:
+    from everytick.read.processes import processes_in
+
+    processes = processes_in(client.ledger)
+    if not processes.up:
+        print_aside(f"{processes.nobody_up(client.timezone)}: the runs wait for one")
 
 
 def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
     """Cancel each of some runs."""
+    from everytick.read.runs import run_row
+
     rows = _at_most(rows)
 
     def act(run_id: int) -> str:
-        return "cancelled" if client.cancel_run(run_id, note=how.note) else "asked to end"
+        if not client.cancel_run(run_id, note=how.note):
+            return "asked to end"
+        state = run_row(client.ledger, run_id)["state"]
+        # One that waited for a retry.
+        return state if state == "cancelled" else f"{state} as before"
 
     _preview_runs(rows, client.timezone, "to be cancelled")
     _of_runs("Cancel", rows, "", act, how)
@@ -167,7 +183,14 @@ def _of_jobs(verb: str, jobs: Sequence[Any], idle: str, act: Callable[[str], str
     _carry_out(items, verb, "job", "", f"nothing to do: all of these jobs are {idle}", how)
 
 
-def _of_runs(verb: str, rows: Sequence[RunOutline], ending: str, act: Callable[[int], str], how: How) -> None:
+def _of_runs(
+    verb: str,
+    rows: Sequence[RunOutline],
+    ending: str,
+    act: Callable[[int], str],
+    how: How,
+    remark: Callable[[], None] = lambda: None,
+) -> None:
     items = [
         _One(
             f"run {row['run_id']} of {row['job_id']}",
@@ -176,7 +199,7 @@ def _of_runs(verb: str, rows: Sequence[RunOutline], ending: str, act: Callable[[
         )
         for row in rows
     ]
-    _carry_out(items, verb, "run", ending, "nothing to do: there is no such run", how)
+    _carry_out(items, verb, "run", ending, "nothing to do: there is no such run", how, remark)
 
 
 # --- what will be done
@@ -242,8 +265,19 @@ def _confirm(question: str, yes: bool) -> None:
 # --- doing it
 
 
-def _carry_out(items: Sequence[_One], verb: str, unit: str, ending: str, idle: str, how: How) -> None:
-    """Ask, act on one after another, and say what became of them; exit with 1 if not all was done."""
+def _carry_out(
+    items: Sequence[_One],
+    verb: str,
+    unit: str,
+    ending: str,
+    idle: str,
+    how: How,
+    remark: Callable[[], None] = lambda: None,
+) -> None:
+    """Ask, act on one after another, and say what became of them; exit with 1 if not all was done.
+
+    `remark`: called when something was done, for what else is to be said.
+    """
     from everytick.text.wording import counted, of_each
 
     if items:
@@ -257,6 +291,8 @@ def _carry_out(items: Sequence[_One], verb: str, unit: str, ending: str, idle: s
         outcomes = [it.became or "refused" for it in answers]
         print_text(of_each([*outcomes, *(_NOT_TRIED for _one in rest)], unit) or idle)
     refused = [it for it in answers if it.refused is not None]
+    if len(refused) < len(answers):
+        remark()
     for it in refused:
         print_aside(f"error: {it.one.name}: {it.refused}")
     if rest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from everytick.text.instants import local, local_from_now
+from everytick.text.instants import is_to_come, local, local_from_now, local_short
 
 from .colours import STATES, TIME
 from .output import can_show, visible
@@ -23,15 +23,15 @@ def outcomes(states: list[str]) -> Text:
     return Text.assemble(*(_sign(state) for state in states)) if states else Text("-")
 
 
-def legend(states: set[str], width: int) -> list[Text]:
-    """Return the legend in lines of this width: the signs of these states, each with the state's name."""
+def legend(states: set[str], room: int | None) -> list[Text]:
+    """Return the legend: the signs of these states, each with the state's name, in lines of this length."""
     from rich.text import Text
 
     lines: list[Text] = []
     for state in STATES:
         if state in states:
             part = Text.assemble(_sign(state), f" {state.replace('_', ' ')}")
-            if lines and lines[-1].cell_len + 3 + part.cell_len <= width:
+            if lines and (room is None or lines[-1].cell_len + 3 + part.cell_len <= room):
                 lines[-1].append("   ").append(part)
             else:
                 lines.append(part)
@@ -98,10 +98,30 @@ def coloured_outcome(row: RunOutline) -> Text:
     """Return the same as `outcome`, in the colour of the state."""
     from rich.text import Text
 
-    return Text(outcome(row), STATES.get(row["state"], ""))
+    state = row["before_retry"]["state"] if "before_retry" in row else row["state"]
+    return Text(outcome(row), STATES.get(state, ""))
 
 
 def outcome(row: RunOutline) -> str:
-    """Return the state of a run with the reason if there is one, of a range of ticks with their number."""
+    """Return the state of a run with the reason if there is one, of a range of ticks with their number.
+
+    Of a run that is listed for how it ended before a retry that state.
+    """
+    if "before_retry" in row:
+        return row["before_retry"]["state"]
     number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
     return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))
+
+
+def error(row: RunOutline, zone: tzinfo, now: int) -> str:
+    """Return the error of a run; if it is listed for how it ended before a retry, what came of that first."""
+    if "before_retry" not in row:
+        return row["error"] or ""
+    before = row["before_retry"]
+    retried = local_short(before["retried_at"], zone, now)
+    if is_to_come(before["retried_at"], now):
+        told = f"to be retried at {retried}"
+    else:
+        waits = row["state"] in ("queued", "claimed", "retrying")
+        told = f"retried, {'waiting' if waits else row['state']} ({retried})"
+    return f"{told}: {before['error']}" if before["error"] else told

@@ -42,14 +42,15 @@ def ended_runs(incomplete: str) -> Answers:
 
 def runs_under_way_or_jobs(incomplete: str) -> Answers:
     """Return the runs that can be cancelled, and the ids of jobs."""
-    from everytick.read.runs import UNDER_WAY
+    from everytick.read.run_filter import UNDER_WAY
 
     return _runs(incomplete, UNDER_WAY) + [(job_id, "a job") for job_id in job_ids(incomplete)]
 
 
 def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
     from everytick.ledger import open_ledger
-    from everytick.read.runs import RunFilter, run_rows
+    from everytick.read.run_filter import RunFilter
+    from everytick.read.runs import run_rows
 
     if incomplete and not incomplete.isdigit():
         return []
@@ -60,28 +61,28 @@ def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
 
 def states(incomplete: str) -> list[str]:
     """Return the states of runs that begin so."""
-    from everytick.read.runs import STATES
+    from everytick.read.run_filter import STATES
 
     return _beginning(incomplete, STATES)
 
 
 def states_under_way(incomplete: str) -> list[str]:
     """Return those of them in which a run can be cancelled."""
-    from everytick.read.runs import UNDER_WAY
+    from everytick.read.run_filter import UNDER_WAY
 
     return _beginning(incomplete, UNDER_WAY)
 
 
 def reasons(incomplete: str) -> list[str]:
     """Return the reasons for which ticks are skipped that begin so."""
-    from everytick.read.runs import REASONS
+    from everytick.read.run_filter import REASONS
 
     return _beginning(incomplete, REASONS)
 
 
 def orders(incomplete: str) -> list[str]:
     """Return the orders of jobs that begin so."""
-    from everytick.read.jobs import ORDERS
+    from everytick.read.standings import ORDERS
 
     return _beginning(incomplete, ORDERS)
 

@@ -67,10 +67,10 @@ def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = Fa
         bulk.resume_jobs(client, jobs, bulk.How(note, yes, as_json))
         return
     [job_id] = jobs
-    sentence = _preview_of_resuming(job_id)
+    sentence, has_ticks = _preview_of_resuming(job_id)
     if sentence:
         print_aside(sentence)
-    if sentence and not yes and bulk.is_at_terminal() and not typer.confirm("Resume it?", err=True):
+    if has_ticks and not yes and bulk.is_at_terminal() and not typer.confirm("Resume it?", err=True):
         _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
     changed = client.resume_job(job_id, note=note)
@@ -105,21 +105,25 @@ def _done(job_id: str, changed: bool, sentence: str, as_json: bool) -> None:
         print_text(sentence)
 
 
-def _preview_of_resuming(job_id: str) -> str:
+def _preview_of_resuming(job_id: str) -> tuple[str, bool]:
+    """Return what a resume will do as a sentence, and whether it is about any tick; empty if not paused."""
     from everytick.ledger import open_ledger
     from everytick.read.resuming import preview
     from everytick.settings import settings
     from everytick.text.instants import at, when
+    from everytick.text.wording import counted
 
     found = preview(open_ledger(), job_id)
     if found is None:
-        return ""
+        return "", False
     zone = settings().zone
-    number = "many ticks" if found.ticks is None else f"{found.ticks} tick(s)"
+    number = "many ticks" if found.ticks is None else counted(found.ticks, "tick")
     following = "no next tick" if found.next_tick is None else f"next tick {when(found.next_tick, zone)}"
     # The pause is known to the microsecond; people read seconds.
     since = at(found.since, zone)
+    if found.ticks == 0:
+        return f"{job_id} has been paused since {since}: no tick fell into the pause; {following}", False
     return (
         f"{job_id} has been paused since {since}: {number} of the pause will be recorded as skipped and will"
         f" not run; {following}"
-    )
+    ), True

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .output import print_aside
+
 if TYPE_CHECKING:
     from everytick.read.known_job import Declared
 
@@ -32,7 +34,8 @@ def dashboard(
     if not current().has_dashboard:
         raise ConfigurationError(made_without("dashboard"))
 
-    from everytick.dashboard.serving import Dashboard, sign_in_link
+    from everytick.dashboard.links import OtherTokenError, sign_in_link, trouble_with
+    from everytick.dashboard.serving import Dashboard
     from everytick.dashboard.settings import dashboard_settings
     from everytick.settings import settings
     from everytick.standard_streams import unblock
@@ -40,7 +43,15 @@ def dashboard(
 
     chosen = dashboard_settings()
     if link:
-        print(sign_in_link(chosen))
+        address = sign_in_link(chosen)
+        try:
+            trouble = trouble_with(address)
+        except OtherTokenError as problem:
+            print_aside(f"error: {problem}")
+            raise typer.Exit(1) from None
+        print(address)
+        if trouble is not None:
+            print_aside(f"remark: {trouble}")
         return
     unblock()
     configure_logging(settings())

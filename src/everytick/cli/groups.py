@@ -9,6 +9,8 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
+from .refusals import in_a_sentence
+
 # In the order of the help.
 GROUPS = {
     "Run": ("run", "dashboard"),
@@ -20,19 +22,34 @@ GROUPS = {
 
 
 class Group(TyperGroup):
-    """All commands; the help names no types of Python."""
+    """All commands; the help names no types of Python, and refusals are sentences."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options."""
         return _without_types(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options that stand before the command; raise ConfigurationError where one is wrong."""
+        with in_a_sentence(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; raise ConfigurationError if there is none of that name."""
+        with in_a_sentence(ctx):
+            return super().resolve_command(ctx, args)
+
 
 class Command(TyperCommand):
-    """One command; the help names no types of Python."""
+    """One command; the help names no types of Python, and refusals are sentences."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the arguments and options."""
         return _without_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments and options; raise ConfigurationError where one is wrong."""
+        with in_a_sentence(ctx):
+            return super().parse_args(ctx, args)
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from everytick.text.instants import local
 
 from . import cells
 from .colours import ID, STATES, TIME
-from .output import console, print_text, visible
+from .output import console, print_text, room_of, visible
 from .table import Column, print_table, shortened
 
 # How wide the columns are of runs that are printed as they end, but for the error; 0: not there.
@@ -58,7 +58,7 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
         wide=wide,
     )
     seen = {state for row in rows for state in row["last_outcomes"]}
-    for line in cells.legend(seen, console().width):
+    for line in cells.legend(seen, room_of(console())):
         print_text(line)
 
 
@@ -85,20 +85,17 @@ def print_ended(row: RunRow, zone: tzinfo) -> None:
 def _print_ended(values: Sequence[tuple[str, str]], error: str) -> None:
     from rich.text import Text
 
-    widths = _NARROW if _is_narrow() else _WIDE
+    room = room_of(console())
+    widths = _NARROW if room is not None and room < sum(_WIDE) + _READABLE else _WIDE
     line = Text()
     for (value, style), width in zip(values, widths, strict=True):
         if width:
             line.append(visible(f"{value:<{width}}  "), style)
     text = Text(" ".join(visible(error).splitlines()))
-    if console().is_terminal:
-        text = shortened(text, max(0, console().width - line.cell_len))
+    if room is not None:
+        text = shortened(text, max(0, room - line.cell_len))
     line.append(text).rstrip()
     print_text(line)
-
-
-def _is_narrow() -> bool:
-    return console().is_terminal and console().width < sum(_WIDE) + _READABLE
 
 
 def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
@@ -113,6 +110,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
     ]
+    now = ticks.now()
     print_table(
         f"{len(rows)} run(s), newest first, times in {zone}",
         columns,
@@ -125,7 +123,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
                 local(row["for_tick"], zone) if row["for_tick"] else "",
                 cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
-                row["error"] or "",
+                cells.error(row, zone, now),
             ]
             for row in rows
         ],

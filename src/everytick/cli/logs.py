@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import completion
-from .arguments import MOST, AsJson, Wide, is_run_number, run_number
+from .arguments import AsJson, Wide, is_run_number, limit_option, run_number
 from .output import print_json, remark_on_ledger
 
 if TYPE_CHECKING:
@@ -51,23 +51,18 @@ def logs(
     run: RunOrJob,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit",
-            "-n",
-            min=1,
-            max=MOST,
-            metavar="N",
-            help="Of the job's newest N runs (default 1; with --follow: end after N).",
-        ),
+        limit_option("Of the job's newest N runs (default 1; with --follow: end after N)."),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Of the job's runs as they go on, until Ctrl+C.")
     ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Of a run that failed the traceback too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a run logged, or the newest run of a job.
 
-    That of a run under way as far as it is written, which is every few seconds.
+    That of a run under way as far as it is written, which is every few seconds. Of one that failed its error
+    is the last line.
     """
     from everytick.errors import ConfigurationError
     from everytick.settings import settings
@@ -85,7 +80,7 @@ def logs(
         print_json([_logged(one) for one in found])
         return
     for one in found:
-        one_run.print_log(one, settings().zone)
+        one_run.print_log(one, settings().zone, wide=wide)
 
 
 def _details(run: str, limit: int) -> list[RunDetails]:
@@ -138,6 +133,7 @@ def _logged(run: RunDetails) -> dict[str, object]:
         "state": run["state"],
         "started_at": run["started_at"],
         "finished_at": run["finished_at"],
+        "error": run["error"],
         "attempts": [
             {"attempt": one["attempt"], "state": one["state"], "log": one["log"]} for one in run["attempts"]
         ],

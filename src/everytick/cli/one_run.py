@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from everytick.app import typed
 from everytick.read.run_details import alike
+from everytick.read.run_filter import FAILED
 from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
@@ -16,7 +17,7 @@ from everytick.text.wording import of_attempts
 from . import cells
 from .colours import ID, STATES, TIME, coloured
 from .output import print_text, visible
-from .table import Column, print_table
+from .table import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from everytick.read.following_logs import LogPart
@@ -44,35 +45,53 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     print_text("")
     _print_attempts(attempts, zone, run["error"], wide=wide)
     whole = f"{typed('show')} {run['run_id']} --wide"
-    for group in alike(attempts, lambda attempt: attempt["traceback"]):
-        if trace := group[0]["traceback"]:
-            _print_block(f"traceback of {_names(group)}", trace, None if wide else whole)
+    _print_tracebacks(attempts, None if wide else whole)
     for group in alike(attempts, lambda attempt: attempt["attempt"] if wide else _without_times(attempt)):
         if log := group[-1]["log"]:
             same = f" (times of attempt {group[-1]['attempt']})" if len(group) > 1 else ""
             _print_block(f"log of {_names(group)}{same}", log, None if wide else whole)
 
 
-def print_log(run: RunDetails, zone: Any) -> None:
-    """Print what the attempts of a run logged, below a line that names it."""
+def print_log(run: RunDetails, zone: Any, *, wide: bool) -> None:
+    """Print what the attempts of a run logged, below a line that names it; of one that failed its error last.
+
+    `wide`: with the tracebacks.
+    """
     print_text(f"{_named(run, zone)}: {cells.outcome(run)}", [run["job_id"]])
     for attempt in run["attempts"]:
         if len(run["attempts"]) > 1:
             print_text(f"attempt {attempt['attempt']}: {attempt['state']}")
         _print_plain((attempt["log"] or "it logged nothing").rstrip())
+    if run["state"] not in FAILED or not run["error"]:
+        return
+    if wide:
+        _print_tracebacks(run["attempts"], None)
+    command = f" (its traceback: {typed('logs')} {run['run_id']} --wide)"
+    print_sentence(_ended(run) + (command if run["traceback"] and not wide else ""), [run["job_id"]])
 
 
 def print_part(part: LogPart, zone: Any, *, is_other: bool) -> None:
     """Print what a run logged since the last part, below a line that names it if that was about another."""
     run = part.run
     if part.has_ended:
-        error = f": {run['error']}" if run["error"] else ""
-        print_text(f"run {run['run_id']} {cells.outcome(run)}{error}")
+        print_text(_ended(run))
         return
     if is_other:
         attempt = f", attempt {part.attempt}" if part.attempt > 1 else ""
         print_text(f"{_named(run, zone)}{attempt}:", [run["job_id"]])
     _print_plain(part.text.rstrip())
+
+
+def _ended(run: RunDetails) -> str:
+    error = f": {' '.join(run['error'].split())}" if run["error"] else ""
+    return f"run {run['run_id']} {cells.outcome(run)}{error}"
+
+
+def _print_tracebacks(attempts: Sequence[Attempt], whole: str | None) -> None:
+    """Print the tracebacks of attempts, equal ones once; cut if `whole` is the command that prints all."""
+    for group in alike(attempts, lambda attempt: attempt["traceback"]):
+        if trace := group[0]["traceback"]:
+            _print_block(f"traceback of {_names(group)}", trace, whole)
 
 
 def _named(run: RunDetails, zone: Any) -> str:

@@ -74,6 +74,12 @@ def can_show(characters: str) -> bool:
     return True
 
 
+def room_of(terminal: Console) -> int | None:
+    """Return how many characters a line may have; None in a pipe or a file, unless COLUMNS says it."""
+    is_bounded = terminal.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return terminal.width if is_bounded else None
+
+
 def console(*, aside: bool = False) -> Console:
     """Return a console that never fails on a character, and has no colours in a pipe or with NO_COLOR.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import MOST, AsJson, From, OfJob, instant
+from .arguments import MOST, AsJson, From, OfJob, instant, limit_option, number_from
 from .output import print_aside, print_json
 
 commands = typer.Typer()
@@ -23,18 +23,18 @@ def plan(
         str | None, typer.Option("--to", metavar="TIME", help="End, not included (default a day on).")
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, max=36_600, metavar="N", help="Instead of --to: for this many days.")
+        int | None,
+        typer.Option(
+            parser=number_from("--days", 1, 36_600),
+            metavar="N",
+            help="Instead of --to: for this many days.",
+        ),
     ] = None,
     job: OfJob = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit",
-            "-n",
-            min=1,
-            max=MOST,
-            metavar="N",
-            help="Go through at most this many, and list each (200000; --json 1000; --summary a million).",
+        limit_option(
+            "Go through at most this many, and list each (200000; --json 1000; --summary a million)."
         ),
     ] = None,
     summary: Annotated[

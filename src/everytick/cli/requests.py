@@ -8,7 +8,7 @@ import typer
 from everytick.app import typed
 
 from . import completion
-from .arguments import AsJson, JobId, Note, Since, Until, Yes, is_run_number, moment, run_number, span
+from .arguments import AsJson, JobId, Note, OfJobs, Since, Until, Yes, is_run_number, moment, run_number, span
 from .output import print_aside, print_json, print_text, visible
 
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-OfJobs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--job",
-        metavar="JOB",
-        help="Only those of this job, or of those like 'sync_*' (repeatable).",
-        autocompletion=completion.job_ids,
-    ),
-]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until it has ended; 1 unless it succeeded.")]
 
 _POLL_SECONDS = 0.2
@@ -156,7 +147,7 @@ def cancel(
         raise ConfigurationError("give the number of a run, or jobs and states, not both")
     run_id = run_number(run)
     if client.cancel_run(run_id, note=note):
-        _over(run_id, f"run {run_id} is cancelled", as_json)
+        _over(run_id, as_json)
     else:
         sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
@@ -170,7 +161,7 @@ def _under_way(client: SchedulerClient, patterns: list[str], states: Sequence[st
     """
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.chosen import runs_under_way
-    from everytick.read.runs import UNDER_WAY
+    from everytick.read.run_filter import UNDER_WAY
 
     from . import bulk
 
@@ -188,15 +179,19 @@ def _check_no_wait(wait: bool) -> None:
         raise ConfigurationError("--wait is for one run: leave it out")
 
 
-def _over(run_id: int, sentence: str, as_json: bool) -> None:
-    """Say what became of a run that is over already."""
+def _over(run_id: int, as_json: bool) -> None:
+    """Say what became of a run that was cancelled at once; of one that waited for a retry, how it ended."""
     from everytick.ledger import open_ledger
     from everytick.read.runs import run_row
 
+    row = run_row(open_ledger(), run_id)
     if as_json:
-        print_json(run_row(open_ledger(), run_id))
+        print_json(row)
+    elif row["state"] == "cancelled":
+        print_text(f"run {run_id} is cancelled")
     else:
-        print(sentence)
+        error = f" ({row['error']})" if row["error"] else ""
+        print_text(f"the retry of run {run_id} is cancelled: it is {row['state']} as before{error}")
 
 
 def _asked(
@@ -222,7 +217,7 @@ def _asked(
     if not as_json and paused is not None:
         print_text(f"run {run_id} waits until the job {paused} is resumed")
     elif not as_json:
-        print_text(sentence if is_up else f"{later} when a scheduler is started: none is up")
+        print_text(sentence if is_up else f"{later} when a scheduler is started; {nobody_up(ledger)}")
     row = _ended(ledger, run_id) if wait and is_up else run_row(ledger, run_id)
     if as_json:
         print_json(row)
@@ -239,12 +234,20 @@ def _why_not_waited_for(ledger: Ledger, run_id: int) -> str:
 
     from everytick.read.resuming import paused_job
 
-    not_waited = f"so run {run_id} is not waited for: the request stays on record until"
+    not_waited = f"run {run_id} is not waited for, and the request stays on record until"
     paused = paused_job(ledger, run_id)
     if paused is None:
-        return f"error: no scheduler is up, {not_waited} one is started ({typed('run')})"
+        return f"error: {nobody_up(ledger)}: {not_waited} one is started ({typed('run')})"
     resuming = f"{typed('resume')} {shlex.quote(paused)}"
-    return f"error: the job {paused} is paused, {not_waited} it is resumed ({resuming})"
+    return f"error: the job {paused} is paused: {not_waited} it is resumed ({resuming})"
+
+
+def nobody_up(ledger: Ledger) -> str:
+    """Return the clause that no scheduler is up, and since when."""
+    from everytick.read.processes import processes_in
+    from everytick.settings import settings
+
+    return processes_in(ledger).nobody_up(settings().zone)
 
 
 def _ended(ledger: Ledger, run_id: int) -> RunRow:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import completion
-from .arguments import AsJson, Follow, Limit, OfJob, Since, Until, Wide, span
+from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide, span
 from .colours import ID, TIME
+from .outages import print_outages
 from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
 if TYPE_CHECKING:
-    from everytick.read.runs import RunFilter
+    from everytick.read.run_filter import RunFilter
     from everytick.read.schemas import RunRow
 
 commands = typer.Typer()
@@ -31,13 +32,13 @@ def jobs(
         ),
     ] = None,
     sort: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="state|next|id",
-            help="By state: what fails and what is paused comes first. By next run. By id.",
+            help="By state: what fails, is late or paused comes first. By next run. By id.",
             autocompletion=completion.orders,
         ),
-    ] = None,
+    ] = "state",
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,30 +46,31 @@ def jobs(
     from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
-    from everytick.read.jobs import ORDERS, job_rows, sorted_rows
+    from everytick.read.jobs import job_rows, sorted_rows
+    from everytick.read.standings import ORDERS
 
     from . import listed
 
-    if sort is not None and sort not in ORDERS:
+    if sort not in ORDERS:
         raise ConfigurationError(f"--sort {sort!r} is none of {', '.join(ORDERS)}{nearest(sort, ORDERS)}")
     scheduler = load_schedule_for_command()
     rows = job_rows(scheduler.ledger, declared(scheduler))
     if patterns:
         meant = matching(patterns, [row["id"] for row in rows])
         rows = [row for row in rows if row["id"] in meant]
-    if sort is not None:
-        rows = sorted_rows(rows, sort)
+    rows = sorted_rows(scheduler.ledger, rows, sort)
     remark_on_ledger()
     if as_json:
         print_json(rows)
         return
     listed.print_jobs(rows, scheduler.timezone, wide=wide)
+    print_outages(scheduler.ledger, scheduler.timezone)
 
 
 @commands.command()
 def runs(
     limit: Limit = None,
-    job: OfJob = None,
+    job: OfJobs = None,
     state: Annotated[
         list[str] | None,
         typer.Option(metavar="STATE", help="Only those in this state.", autocompletion=completion.states),
@@ -84,6 +86,9 @@ def runs(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only failed, timed_out, lost and interrupted ones.")
     ] = False,
+    missed: Annotated[
+        bool, typer.Option("--missed", help="Only ticks for which no scheduler was up, or free in time.")
+    ] = False,
     error: Annotated[
         str, typer.Option(metavar="TEXT", help="Only those with this text in their error.")
     ] = "",
@@ -93,11 +98,17 @@ def runs(
 ) -> None:
     """Show what ran and what was skipped, newest first.
 
+    Below it stands when no scheduler was running within that time, or within a day.
+
     --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
+    from dataclasses import replace
+
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
-    from everytick.read.runs import FAILED, RunFilter, run_rows
+    from everytick.read.chosen import of_jobs
+    from everytick.read.run_filter import FAILED, MISSED
+    from everytick.read.runs import run_rows
     from everytick.settings import settings
 
     from . import listed
@@ -106,14 +117,17 @@ def runs(
     zone = settings().zone
     states = (*(state or ()), *(FAILED if failed else ()))
     begin, end = span(since, until, zone)
-    wanted = RunFilter(job, states, tuple(reason or ()), begin, end, error=error)
+    reasons = (*(reason or ()), *(MISSED if missed else ()))
+    # Not by way of the schedule: what happened can be read while that is broken.
+    ledger = open_ledger()
+    wanted = replace(
+        of_jobs(ledger, job or ()), states=states, reasons=reasons, since=begin, until=end, error=error
+    )
     if follow:
         if end is not None:
             raise ConfigurationError("--follow shows what is to come: leave --until out")
         _follow(wanted, limit, as_json)
         return
-    # Not by way of the schedule: what happened can be read while that is broken.
-    ledger = open_ledger()
     with Progress("looking through the ledger"):
         rows = run_rows(ledger, limit or 20, wanted)
     remark_on_ledger()
@@ -121,6 +135,8 @@ def runs(
         print_json(rows)
         return
     listed.print_runs(rows, zone, wide=wide)
+    if not reasons:
+        print_outages(ledger, zone, begin, end)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

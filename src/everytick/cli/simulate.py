@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import AsJson, From, instant
+from .arguments import AsJson, From, instant, number_from
 from .output import print_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ commands = typer.Typer()
 
 @commands.command()
 def simulate(
-    days: Annotated[int, typer.Option(min=1, max=36_600, metavar="N", help="For how many days.")] = 365,
+    days: Annotated[
+        int, typer.Option(parser=number_from("--days", 1, 36_600), metavar="N", help="For how many days.")
+    ] = 365,
     begin: From = None,
     outage: Annotated[
         list[str] | None, typer.Option(metavar="FROM/TO", help="Nothing is up (repeatable).")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .colours import ID, coloured
-from .output import can_show, console, visible
+from .output import can_show, console, room_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,12 +75,14 @@ def print_table(
         columns: the columns; one that is no `Column` is bent between its words.
         rows: the cells.
         wide: each row is one line with all that there is, however long that gets; but for the last column
-            no cell is longer than 500 characters.
+            no cell is longer than 500 characters. So it is in a pipe, too.
         aside: print to standard error, as a remark beside the answer.
     """
     from rich.text import Text
 
     terminal = console(aside=aside)
+    room = None if wide else room_of(terminal)
+    wide = room is None
     # Not bent where the terminal ends: it is one sentence.
     terminal.print(Text(title, style="italic"), soft_wrap=True)
     named = [Column(column) if isinstance(column, str) else column for column in columns]
@@ -92,7 +94,6 @@ def print_table(
     for it in laid:
         if _is_whole(it.column) or (wide and it is not laid[-1]):
             _bound(it.cells)
-    room = None if wide else terminal.width
     kept = _measured(laid, room)
     for row in [*_head(kept, wide=wide), *zip(*(it.cells for it in kept), strict=True)]:
         for line in _lines(row, kept, terminal, room):
@@ -116,12 +117,14 @@ def _head(columns: Sequence[_Laid], *, wide: bool) -> list[list[Text]]:
 
 
 def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
-    """Print sentences, each indented, and bent between its words where the terminal ends."""
+    """Print sentences, each indented, at a terminal bent between its words where that ends."""
     from rich.text import Text
 
     terminal = console()
+    room = room_of(terminal)
     for line in lines:
-        first, *rest = coloured(visible(line), job_ids).wrap(terminal, terminal.width - 4) or [Text()]
+        text = coloured(visible(line), job_ids)
+        first, *rest = [text] if room is None else text.wrap(terminal, room - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
             terminal.print(Text(indent) + part, soft_wrap=True)

@@ -8,6 +8,7 @@ The rooms, in the order in which a request passes through them:
 - `settings`: where it listens, and its tokens
 - `mounted`: inside of another web application, see `asgi`
 - `serving`, `server`: a thread beside the schedule, or a process of its own
+- `links`: the link that signs in, and whether it works
 - `connections`: how many connections there may be, and how long each may take
 - `application`: everything put together
 - `guard`: checks every request, and adds the security headers to every answer

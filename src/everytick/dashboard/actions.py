@@ -24,6 +24,7 @@ from .authentication import LONGEST_NAME, SESSION_SECONDS
 from .control import Actions, Did, Done
 from .forms import Form, read_form
 from .guard import LOGIN, LOGOUT, Guard
+from .pages import job_page_with
 from .problems import UNAVAILABLE, Problem
 from .rendering import is_by_script, page
 from .schemas import LARGEST
@@ -45,6 +46,11 @@ async def act(request: Request, action: str) -> Response:
     try:
         with below_root(request):
             said = await run_in_threadpool(_do, actions, action, form)
+    except Problem as problem:
+        # Only the page of one job has fields beside its buttons.
+        if not problem.field or is_by_script(request) or len(form.all("job_id")) != 1:
+            raise
+        return await run_in_threadpool(job_page_with, request, form, problem)
     finally:
         request.app.state.answers.note_action()
     answer = said.paragraph()
@@ -187,7 +193,7 @@ async def show_login(request: Request, token: str = "", next: str = "") -> Respo
     if token:
         # The answer leads on at once, so that the token does not stay in the address.
         return await _sign_in(request, token, "", next)
-    return page(request, "login.html", next=own_address(request, next), wrong="", longest=LONGEST_NAME)
+    return _sign_in_page(request, own_address(request, next))
 
 
 @router.post(LOGIN)
@@ -219,8 +225,7 @@ async def _sign_in(request: Request, token: str, name: str, onward: str) -> Resp
     try:
         role = await guard.checked_role(token, request.client.host if request.client else "unknown")
     except Problem as problem:
-        wrong = problem.sentence
-        return page(request, "login.html", problem.status, next=onward, wrong=wrong, longest=LONGEST_NAME)
+        return _sign_in_page(request, onward, problem.sentence, problem.status)
     answer = RedirectResponse(onward, status_code=303)
     answer.set_cookie(
         request.app.state.cookie,
@@ -233,3 +238,10 @@ async def _sign_in(request: Request, token: str, name: str, onward: str) -> Resp
         secure=request.headers.get("x-forwarded-proto", request.scope["scheme"]) == "https",
     )
     return answer
+
+
+def _sign_in_page(request: Request, onward: str, wrong: str = "", status: int = 200) -> Response:
+    is_set = request.app.state.authenticator.is_set
+    return page(
+        request, "login.html", status, next=onward, wrong=wrong, longest=LONGEST_NAME, token_is_set=is_set
+    )

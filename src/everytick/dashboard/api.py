@@ -14,18 +14,33 @@ from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.resuming import preview_of
+from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Overview, Why
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
+from starlette.convertors import Convertor, register_url_convertor
 
 from . import explain, jobs, overview, runs, schemas
 from .answers import ReadingRoute
 from .control import Actions, instant
 from .problems import Problem
 from .processes import reading, schedule_state, shown
+
+
+class _JobIdConvertor(Convertor[str]):
+    """The id of a job in an address: with slashes and, unlike Starlette's `path`, with line ends."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Error, "description": "The request cannot be read"},
@@ -42,6 +57,8 @@ _ACTS: dict[int | str, dict[str, Any]] = {
     413: {"model": schemas.Error, "description": "The request is too large"},
 }
 
+# Of one name for the whole process, also for an application around.
+register_url_convertor("everytick_job_id", _JobIdConvertor())
 router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=_ERRORS)
 
 JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
@@ -72,7 +89,7 @@ def list_jobs(
     request: Request,
     q: Annotated[str, Query(max_length=500, description="part of an id or a name")] = "",
     state: Annotated[
-        str, Query(max_length=20, description="cannot run, failing, late, running or paused")
+        str, Query(max_length=20, description="cannot run, failing, late, paused or running")
     ] = "",
     sort: Annotated[
         str, Query(max_length=20, description="id, next or state; -id and so on: reversed")
@@ -89,20 +106,21 @@ def list_jobs(
 
 
 # Before the job itself, whose id may have any characters.
-@router.get("/jobs/{job_id:path}/why", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}/why", responses=_NO_SUCH)
 def read_why(
     request: Request,
     job_id: JobId,
     tick: Annotated[Moment, Query(description="the time in question; by default the latest tick")] = None,
 ) -> Why:
     """Explain why a job ran at a time, or did not, as the command `why` does; from the ledger alone."""
-    if request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
-        # An id may end so; then the slash in it is encoded.
-        return JSONResponse(read_job(request, f"{job_id}/why"))  # type: ignore[return-value]
+    line_end = "\n" if request.scope["path"].endswith("\n") else ""
+    if line_end or request.scope.get("raw_path", b"").lower().endswith(b"%2fwhy"):
+        # An id may end so; then the slash in it is encoded. A line end behind it does not count in a pattern.
+        return JSONResponse(read_job(request, f"{job_id}/why{line_end}"))  # type: ignore[return-value]
     return explain.why(request.app.state.ledger, job_id, tick).as_json()
 
 
-@router.get("/jobs/{job_id:path}", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}", responses=_NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
     declared = request.app.state.declared()
@@ -126,9 +144,13 @@ def list_runs(
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
     q: Annotated[str, Query(max_length=500, description="part of the job's id")] = "",
     state: Annotated[list[str] | None, Query(description="only those in one of these states")] = None,
+    reason: Annotated[
+        list[str] | None, Query(description="only ticks that were skipped for one of these reasons")
+    ] = None,
     failed: Annotated[
         bool, Query(description="only failed, timed_out, lost and interrupted ones, beside `state`")
     ] = False,
+    ended: Annotated[bool, Query(description="only runs that are over, without skipped ticks")] = False,
     since: Annotated[Moment, Query(description="only those that ended then or later, or have not")] = None,
     until: Annotated[Moment, Query(description="only those that ended before")] = None,
     error: Annotated[str, Query(max_length=500, description="text that is in the error")] = "",
@@ -137,18 +159,22 @@ def list_runs(
 ) -> schemas.Runs:
     """List what ran and what was skipped, newest first.
 
-    Within `since` and `until` that is by their ends, what has not ended first. What no index finds (a state,
+    Within `since` and `until` that is by their ends, what has not ended first. A run that was tried again is
+    also found by how it ended before that, which it then has as `before_retry`. What no index finds (a state,
     part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
     `limit`, and more further on.
     """
-    wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
+    wanted = runs.asked_for(
+        job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
+    )
     with reading(request.app.state.ledger) as connection:
         if job is not None:
             check_job(connection, job)
         found, more = run_pages.list_runs(connection, wanted, limit, before)
         counts = count_states(connection, wanted)
+        retried = outcomes_before(connection, wanted, found)
     return {
-        "runs": [runs.listed_fields(row) for row in found],
+        "runs": [runs.listed_fields(row, retried.get(row.run_id)) for row in found],
         "next_before": more,
         "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
     }
@@ -197,7 +223,7 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
     return {"entries": [audit_row(row) for row in found], "next_before": more}
 
 
-@router.post("/jobs/{job_id:path}/run-now", responses=_ACTS, status_code=202)
+@router.post("/jobs/{job_id:everytick_job_id}/run-now", responses=_ACTS, status_code=202)
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
@@ -206,7 +232,7 @@ def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None)
     return {"run_id": done.run_id, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:path}/pause", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/pause", responses=_ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
@@ -214,7 +240,7 @@ def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) ->
     return {"changed": done.changed, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:path}/resume", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/resume", responses=_ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
     done = _actions(request).resume(job_id)

@@ -62,10 +62,21 @@ class Visitor:
 
 
 class Authenticator:
-    """Knows the tokens, by role: `all` or `read`."""
+    """Knows the tokens, by role: `all` or `read`.
 
-    def __init__(self, token: str, read_token: str = "") -> None:
+    is_set: whether the first of them is that of SCHEDULER_DASHBOARD_TOKEN, and no file has it.
+    """
+
+    def __init__(self, token: str, read_token: str = "", *, is_set: bool = False) -> None:
+        self.is_set = is_set
         self._tokens = {"all": token, "read": read_token} if read_token else {"all": token}
+
+    @property
+    def where(self) -> str:
+        """Where the token is that allows everything, as a clause."""
+        if self.is_set:
+            return "it is the value of SCHEDULER_DASHBOARD_TOKEN where the dashboard runs"
+        return "see the file dashboard.token beside the ledger"
 
     def role(self, given: str) -> str | None:
         """Return the role of a token. Takes as long for a wrong one, which has None, as for the right one."""
@@ -180,11 +191,13 @@ def open_authenticator(chosen: DashboardSettings, folder: Path) -> tuple[Authent
         LedgerError: the token's file, beside the ledger, cannot be made or read.
     """
     token, made = chosen.scheduler_dashboard_token.get_secret_value(), False
-    if not token:
+    is_set = bool(token)
+    if not is_set:
         token, made = _kept_token(token_file(folder))
         # Hide the token in the log lines of runs too.
         hide(token)
-    return Authenticator(token, chosen.scheduler_dashboard_read_token.get_secret_value()), token, made
+    read_token = chosen.scheduler_dashboard_read_token.get_secret_value()
+    return Authenticator(token, read_token, is_set=is_set), token, made
 
 
 def token_file(folder: Path) -> Path:

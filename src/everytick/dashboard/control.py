@@ -89,7 +89,7 @@ class Actions:
         """Pause a job."""
         end = None if not until else moment("until", until, ahead=True)
         if end is not None and ticks.instant(end) <= ticks.now():
-            raise Problem(422, f"until: {until} is over already: give a time to come")
+            raise Problem(422, f"until: {until} is over already: give a time to come", "until")
         with _sentences(422):
             changed = self._client.pause_job(job_id, note=_note(note), until=end)
         return Done(changed, job_id, _PAUSED if changed else _PAUSED_ALREADY)
@@ -105,7 +105,11 @@ class Actions:
         self._check_run(run_id)
         with _sentences(409):
             over = self._client.cancel_run(run_id, note=_note(note))
-        return Done(over, f"Run {run_id}", _CANCELLED if over else _ASKED, run_id)
+        did = _CANCELLED if over else _ASKED
+        state = self._check_run(run_id).state
+        if over and state != "cancelled":
+            did = Did(f"is {state} as before: its retry is cancelled", f"are {state} as before")
+        return Done(over, f"Run {run_id}", did, run_id)
 
     def retry(self, run_id: int, note: str | None) -> Done:
         """Give a run one more attempt."""
@@ -149,7 +153,7 @@ def moment(name: str, text: str, *, ahead: bool = False) -> datetime:
     try:
         found = read_time(text, zone, ticks.now(), ahead=ahead)
     except ValueError as problem:
-        raise Problem(422, f"{name}: {problem}") from None
+        raise Problem(422, f"{name}: {problem}", name) from None
     return ticks.moment(ticks.instant_in(found, zone), UTC)
 
 

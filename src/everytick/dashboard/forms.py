@@ -28,6 +28,9 @@ class Form:
         return list(dict.fromkeys(self._fields.get(name, [])))
 
 
+EMPTY = Form({})
+
+
 def read_form(body: bytes) -> Form:
     """Return the form that the body of a request is.
 

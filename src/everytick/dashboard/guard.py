@@ -184,7 +184,7 @@ class Guard:
         if role is None:
             self.failures.add(address)
             self._log.warning("wrong token", "dashboard: a wrong token from {}", address)
-            raise Problem(401, "that is not the token: see the file dashboard.token beside the ledger")
+            raise Problem(401, f"that is not the token: {self._authenticator.where}")
         return role
 
     async def _wait(self, seconds: float | None) -> None:

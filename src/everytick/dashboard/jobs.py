@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everytick.read.job_list import SORTS, STANDINGS, JobFilter
+from everytick.read.job_list import JobFilter
 from everytick.read.jobs import job_row
 from everytick.read.known_job import Declared, KnownJob, jobs_named
 from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import overdue
 from everytick.read.run_pages import runs_of_job
+from everytick.read.standings import ORDERS, STANDINGS
 from everytick.text.instants import iso
 from sqlalchemy import Connection
 
@@ -29,7 +30,7 @@ def job_filter(text: str, standing: str, sort: str) -> JobFilter:
     """
     for name, given, known in (
         ("state", standing, ("", *STANDINGS)),
-        ("sort", sort.removeprefix("-"), SORTS),
+        ("sort", sort.removeprefix("-"), ORDERS),
     ):
         if given not in known:
             raise Problem(422, f"{name}: {given!r} is none of {', '.join(filter(None, known))}")

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
-from everytick.read.job_list import STANDINGS, list_jobs
+from everytick.read.failing import failing_job
+from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
-from everytick.read.overdue import jobs_behind, overdue
+from everytick.read.late import find_late
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_pages import runs_of_job
+from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.under_way import count_held
 from everytick.settings import settings
-from everytick.store.requests import ENDED
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from . import coming, drawing, explain, jobs, overview, runs
 from .addresses import below_root, url
 from .answers import ReadingRoute
+from .forms import EMPTY, Form
+from .problems import Problem
 from .processes import reading, schedule_state
 from .rendering import page
 from .schemas import LARGEST
@@ -48,39 +52,46 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
             return RedirectResponse(url("/jobs", q=q, number=number if number > 1 else None), 307)
     with reading(request.app.state.ledger) as connection:
         found = overview.current(request.app.state, connection)
+    zone = settings().zone
     return page(
         request,
         "overview.html",
         found=found,
-        chart=drawing.day_chart(found.hours, settings().zone),
-        hours=found.hours,
+        chart=drawing.day_chart(found.day, zone),
+        outages=[overview.told(outage, zone) for outage in found.outages],
+        address_of=overview.address_of,
+        runs_that_ended=overview.runs_that_ended,
         title="Overview",
     )
 
 
 @router.get("/jobs")
 def show_jobs(
-    request: Request, q: Text = "", state: Text = "", sort: Text = "id", number: Number = 1
+    request: Request, q: Text = "", state: Text = "", sort: Text = ORDERS[0], number: Number = 1
 ) -> HTMLResponse:
     """All jobs, when they are due, and what became of them lately."""
     wanted = jobs.job_filter(q, state, sort)
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
+        behind = find_late(connection, due, ticks.now())
+        late = {one.job_id: one for one in behind}
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest[:_STRIP])
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
+            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), late.get(job.id)))
         head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
         rows=rows,
-        behind=jobs_behind(due),
+        behind=behind,
         found=found,
         wanted=wanted,
         standings=STANDINGS,
+        usual_order=ORDERS[0],
+        doable={"run-now"} | {"resume" if job.paused else "pause" for job in found.rows},
         strip=_STRIP * drawing.CELL,
         number=number,
         state_of_schedule=head,
@@ -97,24 +108,66 @@ def show_job(
     ask: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
     """One job: its coming fires, its history, why it ran or not at a tick, and what may be done."""
+    wrong: dict[str, str] = {}
+    sentences: Sequence[str] = []
+    if ask or tick:
+        try:
+            sentences = explain.why(request.app.state.ledger, id, tick or None).sentences
+        except Problem as problem:
+            if not problem.field:
+                raise
+            wrong = {"asked": problem.at_the_field}
+    return _job_page(request, id, before, tick=tick, sentences=sentences, wrong=wrong)
+
+
+def job_page_with(request: Request, form: Form, problem: Problem) -> HTMLResponse:
+    """Return the page of a job from which a form came, with the problem beside its field."""
+    wrong = {problem.field: problem.at_the_field}
+    return _job_page(request, form.get("job_id"), None, problem.status, wrong=wrong, given=form)
+
+
+def _job_page(
+    request: Request,
+    id: str,
+    before: int | None,
+    status: int = 200,
+    *,
+    wrong: Mapping[str, str],
+    tick: str = "",
+    sentences: Sequence[str] = (),
+    given: Form = EMPTY,
+) -> HTMLResponse:
+    """Return the page of a job.
+
+    Args:
+        before: the history begins below the run of this number.
+        wrong: by fields, the sentences about those that cannot be used; `asked` is that of `tick`.
+        tick: the time that somebody asks about; `sentences` are the answer.
+        given: the form that cannot be used, whose values stay.
+    """
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
         kept = jobs.record(connection, id)
+        failing = failing_job(connection, id)
+        late = find_late(connection, [job], ticks.now())
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
         head = schedule_state(connection)
-    asked, found = ask or bool(tick), declared_job(job, request.app.state.declared())
-    sentences = explain.why(request.app.state.ledger, id, tick or None).sentences if asked else []
+    found = declared_job(job, request.app.state.declared())
     return page(
         request,
         "job.html",
+        status,
+        wrong=wrong,
+        given=given,
         tick=tick,
         sentences=sentences,
         notes=notes,
         job=job,
         problem=job.problem(undeclared(settings())),
-        late=overdue(job),
+        late=late[0] if late else None,
+        failing=failing,
         preview=preview_of(job),
         kept=kept,
         charts=[("Duration", drawing.durations(charted)), ("Lateness", drawing.lateness(charted))],
@@ -124,7 +177,7 @@ def show_job(
         more=more,
         before=before,
         fires=next_ticks(job, 10),
-        ENDED=ENDED,
+        possible=runs.possible,
         took=runs.took,
         state_of_schedule=head,
         title=job.row.name,

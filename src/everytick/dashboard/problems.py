@@ -10,12 +10,21 @@ UNAVAILABLE = 503
 
 
 class Problem(Exception):
-    """A request that cannot be fulfilled. `status` is the HTTP status."""
+    """A request that cannot be fulfilled. `status` is the HTTP status.
 
-    def __init__(self, status: int, sentence: str) -> None:
+    field: the field of a form whose value is wrong, if one is; the sentence begins with it.
+    """
+
+    def __init__(self, status: int, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = masked(sentence)
+        self.field = field
+
+    @property
+    def at_the_field(self) -> str:
+        """The sentence as it stands beside its field, which it need not name there."""
+        return self.sentence.removeprefix(f"{self.field}: ")
 
 
 def sentence_of(errors: list[dict[str, object]]) -> str:

@@ -37,13 +37,18 @@ REASONS = {
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a page made from a template."""
+    return HTMLResponse(_rendered(request, name, **_shared(request), **values), status)
+
+
+def _shared(request: Request) -> dict[str, Any]:
+    """Return what all pages are made from."""
     state = request.scope.get("state", {})
     visitor = state.get("visitor")
     may_act = visitor is not None and visitor.may_act
     if "x-live" in request.headers:
         # Others get the same answer: see `answers`.
         visitor = None
-    shared = {
+    return {
         "application": app.current().name,
         "command": app.current().command,
         "visitor": visitor,
@@ -56,7 +61,6 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         "path": path_of(request),
         "now": ticks.now(),
     }
-    return HTMLResponse(_rendered(request, name, **shared, **values), status)
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
@@ -71,8 +75,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
     if "hx-request" in request.headers or "x-live" in request.headers:
         message = Markup('<p class="said bad">{}</p>').format(problem.sentence)
         return HTMLResponse(message, problem.status, headers=extra)
-    alone = {"visitor": None, "csrf_token": "", "path": "", "here": "/", "back": way_back(request)}
-    text = _rendered(request, "problem.html", application=app.current().name, problem=problem, **alone)
+    text = _rendered(request, "problem.html", **_shared(request), problem=problem)
     return HTMLResponse(text, problem.status, headers=extra)
 
 

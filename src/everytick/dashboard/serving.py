@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from everytick.app import typed
@@ -24,6 +23,7 @@ from everytick.system import check_handles_of_a_loop, system
 from loguru import logger
 
 from .authentication import open_authenticator, token_file
+from .links import keep_port, kept_port, local_address, port_file
 from .settings import DashboardSettings, dashboard_settings
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class Dashboard:
         self.port = int(self._socket.getsockname()[1])
         self.app = create_app(ledger, authenticator, chosen.names, self.port, declared)
         self._server = make_server(self.app)
-        self._port_file = _port_file(ledger.folder)
+        self._port_file = port_file(ledger.folder)
         if self.port != chosen.scheduler_dashboard_port:
-            _keep_port(self._port_file, self.port)
+            keep_port(self._port_file, self.port)
 
     def announce(self) -> None:
         """Say where it is, and where its token is; a link with a token made just now, on a terminal alone."""
-        address = _address(self._chosen, self.port)
+        address = local_address(self._chosen, self.port)
         if self._is_new and sys.stderr is not None and sys.stderr.isatty():
             # Not through the log, which others may read and keep.
             print(f"dashboard: {address}/login?token={self._token} (shown once)", file=sys.stderr)
@@ -87,7 +87,7 @@ class Dashboard:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
-            if _kept_port(self._port_file) == self.port:
+            if kept_port(self._port_file) == self.port:
                 self._port_file.unlink(missing_ok=True)
 
     def stop(self) -> None:
@@ -144,56 +144,6 @@ class _Beside:
         if self._dashboard is not None:
             self._dashboard.stop()
             self._thread.join(_STOP_SECONDS)
-
-
-def sign_in_link(chosen: DashboardSettings) -> str:
-    """Return the address with the token, which signs in the browser that opens it. Serves nothing.
-
-    Raises:
-        LedgerError: the token cannot be kept beside the ledger.
-    """
-    folder = open_ledger().folder
-    _authenticator, token, _made = open_authenticator(chosen, folder)
-    port, kept = chosen.scheduler_dashboard_port, _kept_port(_port_file(folder))
-    if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
-        port = kept
-    return f"{_address(chosen, port)}/login?token={token}"
-
-
-def _port_file(folder: Path) -> Path:
-    """Return where a port is kept that is not the one of the settings, for other processes."""
-    return folder / "dashboard.port"
-
-
-def _keep_port(path: Path, port: int) -> None:
-    try:
-        path.write_text(f"{port}\n", encoding="utf-8")
-    except OSError as problem:
-        logger.warning("dashboard: its port cannot be kept in {}: {}", path, problem.strerror)
-
-
-def _kept_port(path: Path) -> int | None:
-    """Return the port that a dashboard of this ledger kept; None if there is none."""
-    try:
-        return int(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _is_listened_on(host: str, port: int) -> bool:
-    """Return whether something listens there: a process that was killed leaves its port in the file."""
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
-def _address(chosen: DashboardSettings, port: int) -> str:
-    """Return where it is, for a browser on this machine."""
-    host = chosen.scheduler_dashboard_host
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{host}:{port}"
 
 
 class _InUse(LedgerError):

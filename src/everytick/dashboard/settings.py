@@ -7,7 +7,8 @@ import re
 from functools import cache
 from typing import Any
 
-from everytick.settings import SchedulerSettings, without_comment
+from everytick.dotenv_file import without_comment
+from everytick.settings import SchedulerSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 # The least characters of a token: a shorter one could be guessed.

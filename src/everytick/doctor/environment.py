@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from zoneinfo import TZPATH
 
-from everytick import app
+from everytick import app, dotenv_file
 from everytick.errors import ConfigurationError
 from everytick.installed import left_behind
 from everytick.model import ticks
@@ -59,20 +59,15 @@ def _misspelt(chosen: SchedulerSettings) -> Iterator[Finding]:
     """Find variables that resemble a setting without its prefix being right."""
     known = {name.upper() for name in type(chosen).model_fields}
     ours = [name for name in known if name.startswith("SCHEDULER_")]
-    for name in sorted({name.upper() for name in os.environ} | _names_in_dotenv()):
+    for name in sorted(
+        {name.upper() for name in os.environ} | dotenv_file.names_in(app.current().root / ".env")
+    ):
         if name in known or name.startswith("SCHEDULER_"):
             continue
         near = difflib.get_close_matches(name, ours, n=1, cutoff=_RESEMBLES)
         if near:
             what = f"{name} is not a setting, and resembles {near[0]}"
             yield Finding("warning", "settings", what, name, f"{near[0]}=...")
-
-
-def _names_in_dotenv() -> set[str]:
-    from dotenv import dotenv_values
-
-    path = app.current().root / ".env"
-    return {name.upper() for name in dotenv_values(path)} if path.exists() else set()
 
 
 def examine_zone_data() -> list[Finding]:

@@ -25,7 +25,7 @@ from everytick.store.sqlite import SqliteLedger
 from .environment import examine_packages, examine_settings, examine_template, examine_zone_data
 from .finding import Finding, ok
 from .history import examine_history
-from .liveness import examine_clock, examine_processes, examine_runs
+from .liveness import examine_clock, examine_outages, examine_processes, examine_runs
 from .pitfalls import examine_schedule
 from .server import examine_server
 from .storage import examine_file, examine_rows, examine_writing
@@ -99,6 +99,7 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             found += examine_rows(connection, ledger.place)
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
+            found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)
             found += examine_history(connection, declared, now, zone)
     except LedgerError as problem:

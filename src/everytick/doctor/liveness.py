@@ -11,7 +11,8 @@ from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.known_job import jobs_in_force, read_jobs
-from everytick.read.processes import Process, last_end, read_processes
+from everytick.read.outages import outages
+from everytick.read.processes import Process, find_processes, last_end, read_processes
 from everytick.read.runs import count_ended
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.system import system
@@ -81,7 +82,8 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
         if refusal is not None
     ]
     if not processes:
-        return [*refused, Finding("note", "processes", "no scheduler is up", None, typed("run"))]
+        nobody = find_processes(connection).nobody_up(zone)
+        return [*refused, Finding("note", "processes", nobody, None, typed("run"))]
     found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += refused
     found += _unserved(connection, processes)
@@ -132,6 +134,20 @@ def _process(connection: Connection, process: Process, zone: Any, is_held: bool)
         yield Finding("error", "processes", what, name, right)
     else:
         yield ok("processes", f"{name} is up since {at(process.started, zone)}")
+
+
+def examine_outages(connection: Connection, now: int, zone: Any) -> list[Finding]:
+    """Tell when no scheduler was running within a day, and how many ticks that cost."""
+    return [
+        Finding(
+            "warning",
+            "outage",
+            outage.sentence(zone, now),
+            None,
+            typed(f"runs --missed --since {outage.since_typed(zone)}"),
+        )
+        for outage in outages(connection, now - _RECENT, now)
+    ]
 
 
 def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:

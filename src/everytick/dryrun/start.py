@@ -21,7 +21,7 @@ from everytick.model.kept_data import read_call
 from everytick.model.misfire import Decision, decide, look_ahead
 from everytick.read.known_job import Declared
 from everytick.read.processes import judged
-from everytick.read.runs import HELD, WAITING
+from everytick.read.run_filter import HELD, WAITING
 from everytick.store import claims, joining, queue, schema, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger

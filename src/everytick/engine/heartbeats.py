@@ -8,13 +8,18 @@ compared (R10). On a server only those are observed whose heartbeat is old by it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
-from everytick.store import claims, locking, pruning, queue, renaming, workers
+from everytick.model.job import Job
+from everytick.store import claims, joining, locking, pruning, queue, renaming, workers
 from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
+from everytick.store.database import Ledger
 from everytick.store.records import Claim, Identity, Registration, Room
+from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from .admission import BUSY
@@ -26,6 +31,8 @@ BEAT_SECONDS = 5.0
 LEASE_SECONDS = workers.LEASE_SECONDS
 _PRUNE_SECONDS = 60.0
 _PRUNE_PIECE = 500
+# How long it may take to join those who use the ledger, in seconds.
+JOIN_SECONDS = 60.0
 
 
 class Heartbeats:
@@ -261,3 +268,35 @@ class Heartbeats:
             self._last_prune = 0.0
         self._registry.forget_what_is_over(connection)
         return []
+
+
+def join(
+    writer: Writer, ledger: Ledger, me: Identity, declared: Sequence[Job], patience: float, *, is_whole: bool
+) -> Registration:
+    """Enter a process into the ledger, with the jobs that its code declares. Blocks.
+
+    `patience`: for how many seconds a ledger that another program holds is waited for.
+
+    Raises:
+        LedgerError: that took too long.
+        LedgerUnavailable: the ledger was held for longer than that.
+    """
+    give_up = system.monotonic() + patience
+    while True:
+        registering = writer.submit(
+            lambda connection: joining.register(
+                connection, me, declared, ledger.application, is_whole=is_whole
+            ),
+            scope=Scope.RARE,
+        )
+        try:
+            found: Registration = registering.result(JOIN_SECONDS)
+        except TimeoutError:
+            raise LedgerError(
+                ledger.unusable(f"to join took longer than {exact_seconds(JOIN_SECONDS)}")
+            ) from None
+        except LedgerUnavailable:
+            if system.monotonic() >= give_up:
+                raise
+        else:
+            return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from apscheduler import events
@@ -55,6 +57,10 @@ class Runner:
         self._outcomes = Outcomes(writer, me)
         self.admission = Admission(jobs, me, writer, self._outcomes, listeners, max_workers, self._run)
         self._under_way: dict[int, tuple[Claim, Job, int]] = {}
+        # A mark for each run whose outcome is about to be written.
+        self._ending: set[object] = set()
+        # Called when `left` comes to nothing, on the thread of the function that was the last.
+        self.when_none_is_left: Callable[[], object] = lambda: None
         self._calls = Calls(max_workers, allowed)
         self._cancellations: dict[int, Cancellation] = {}
         self._cutting = False
@@ -81,6 +87,21 @@ class Runner:
         self._calls.close()
         return cut
 
+    def abandon(self) -> None:
+        """Start nothing more, when the event loop is closed. From any thread.
+
+        Functions on threads go on, and their outcome is written down; coroutines are interrupted.
+        """
+        self.admission.close()
+        self._cutting = True
+        for claim, _job, started in list(self._under_way.values()):
+            thread = self._calls.thread(claim.run_id)
+            if thread is None:
+                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+            else:
+                thread.add_done_callback(partial(self._thread_ended, claim, started))
+        self._calls.close()
+
     def cancel(self, run_ids: Iterable[int]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
         for run_id in run_ids:
@@ -101,7 +122,7 @@ class Runner:
     @property
     def left(self) -> int:
         """How many runs have not ended: after a drain, functions that still are on their threads."""
-        return len(self._under_way)
+        return len(self._under_way) + len(self._ending)
 
     def logging(self) -> list[tuple[Claim, capture.Lines]]:
         """Return the runs under way with what they have logged so far. Called on the ledger's thread."""
@@ -299,27 +320,40 @@ class Runner:
         shown: BaseException | None = None,
         error: str | None = None,
     ) -> None:
-        _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
-        if job is None:
-            return
-        log = self._calls.forget(claim.run_id)
-        cancellation = self._cancellations.pop(claim.run_id, None)
-        trace = None
-        if problem is not None:
-            shown = shown or safe_now(problem)
-            error, trace = capture.one_line(shown), capture.trace(shown)
-        now = ticks.now()
-        self.admission.ended((now - started) / ticks.SECOND)
-        outcome = Outcome(claim, state, None, started, now, error, trace, log)
-        if cancellation is None or not cancellation.requested:
-            outcome = with_next_attempt(outcome, job, now)
-        self._outcomes.write(outcome)
-        self._tell(job, lambda: self._notifier.ended(job, outcome))
-        code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
-        if problem is None and state != "succeeded":
-            # Listeners tell success from failure by this.
-            problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
-        self._listeners.ended(claim, code, value, problem, trace)
+        with self._writing_an_end():
+            _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
+            if job is None:
+                return
+            log = self._calls.forget(claim.run_id)
+            cancellation = self._cancellations.pop(claim.run_id, None)
+            trace = None
+            if problem is not None:
+                shown = shown or safe_now(problem)
+                error, trace = capture.one_line(shown), capture.trace(shown)
+            now = ticks.now()
+            self.admission.ended((now - started) / ticks.SECOND)
+            outcome = Outcome(claim, state, None, started, now, error, trace, log)
+            if cancellation is None or not cancellation.requested:
+                outcome = with_next_attempt(outcome, job, now)
+            self._outcomes.write(outcome)
+            self._tell(job, lambda: self._notifier.ended(job, outcome))
+            code = events.EVENT_JOB_EXECUTED if state == "succeeded" else events.EVENT_JOB_ERROR
+            if problem is None and state != "succeeded":
+                # Listeners tell success from failure by this.
+                problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
+            self._listeners.ended(claim, code, value, problem, trace)
+
+    @contextmanager
+    def _writing_an_end(self) -> Iterator[None]:
+        """Let `left` count a run until its outcome is handed to the ledger's thread. From any thread."""
+        mark = object()
+        self._ending.add(mark)
+        try:
+            yield
+        finally:
+            self._ending.discard(mark)
+            if not self.left:
+                self.when_none_is_left()
 
 
 async def _until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
 from everytick.read.known_job import Declared, KnownJob, undeclared
-from everytick.read.processes import Process, last_outcome, read_processes
+from everytick.read.processes import Process, Processes, last_outcome, read_processes
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
 from everytick.read.under_way import HeldCounts, count_held, held_runs
@@ -203,6 +203,12 @@ class Facts:
     def processes(self) -> dict[str, Process]:
         """The processes in the ledger by their ids, dead ones that are not reaped yet too."""
         return {process.process_id: process for process in read_processes(self.connection, self.now)}
+
+    @cached_property
+    def nobody_up(self) -> str:
+        """The clause that no scheduler is up, and since when."""
+        found = tuple(self.processes.values())
+        return Processes(found, self.last_outcome(self.now)).nobody_up(self.zone)
 
     @property
     def up(self) -> list[Process]:

@@ -324,7 +324,7 @@ def _further(account: Account, row: Any) -> None:
     until = row.rerun_until_us
     if until is not None and until >= facts.now:
         limit = "" if until >= ticks.FOREVER else f", until {at(until, facts.zone)}"
-        up = "" if facts.up else "; no scheduler is up, so the next start decides"
+        up = "" if facts.up else f"; {facts.nobody_up}; the next start decides"
         account.say(f"it may begin its next attempt{limit}{up}")
     elif until is not None:
         account.say(

@@ -89,14 +89,14 @@ def _holder(account: Account, row: Any) -> None:
         silent = duration(process.silence)
         account.say(f"it is held by {name}, which has sent no heartbeat for {silent}: it died, or is stopped")
     if not facts.up:
-        account.say("no scheduler is up that could take it over: the next start settles it")
+        account.say(f"{facts.nobody_up}; the next start settles it")
 
 
 def _obstacles(account: Account, row: Any) -> None:
     """Say why a waiting run has not begun."""
     facts, found = account.facts, len(account.sentences)
     if not facts.up:
-        account.say("no scheduler is up")
+        account.say(facts.nobody_up)
     if keeps_waiting(facts.known, row):
         account.say(f"the job {pause(account)}: it waits until the job is resumed")
     if facts.cannot_run is not None:

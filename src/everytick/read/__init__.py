@@ -5,19 +5,24 @@ and defaults are handed in.
 
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
 - `job_list`, `job_options`: a list of jobs, filtered and sorted; the options that a job was declared with
-- `overview`, `endings`, `late`, `hourly`: what fails, is late, paused or long, and the last day by hours
+- `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
+- `overview`, `late`, `hourly`: whether all is well; the last day by hours
+- `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed
 - `chosen`: the jobs and runs that an action on several is about
 - `resuming`: what the end of a pause would do, and what waits for it
 - `runs`, `run_pages`, `run_counts`: what became of each tick, by filters: as a list, part by part, by states
+- `run_filter`: which runs are wanted: the states that there are, and a filter
+- `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
+- `outages`: when no scheduler was running, and how many ticks were missed in that time
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended

@@ -12,15 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, true
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
-from .runs import (
-    FAILED,
-    UNDER_WAY,
-    RunFilter,
-    conditions_beside_index,
-    ended_walk,
-    outlined,
-    under_way_queries,
-)
+from .run_filter import FAILED, UNDER_WAY, RunFilter
+from .runs import conditions_beside_index, ended_walk, outlined, under_way_queries
 from .schemas import RunOutline
 from .under_way import LISTED
 
@@ -52,6 +45,23 @@ def chosen_jobs(ledger: Ledger, patterns: Sequence[str]) -> list[KnownJob]:
         jobs = jobs_in_force(connection)
     meant = matching(patterns, [job.id for job in jobs])
     return sorted((job for job in jobs if job.id in meant), key=lambda job: natural(job.id))
+
+
+def of_jobs(ledger: Ledger, patterns: Sequence[str]) -> RunFilter:
+    """Return the filter for the runs of the jobs that are named, or meant by patterns; without any for all.
+
+    Also of jobs that are gone.
+
+    Raises:
+        NotFoundError: one of the patterns means no job that the ledger ever heard of.
+        LedgerError: the ledger cannot be read.
+    """
+    if not patterns or not ledger.exists():
+        return RunFilter()
+    if len(patterns) == 1 and is_exact(ledger, patterns[0]):
+        return RunFilter(patterns[0])
+    with connect_checked(ledger) as connection:
+        return RunFilter(job_ids=sorted(matching(patterns, list_job_ids(connection))))
 
 
 def failed_runs(

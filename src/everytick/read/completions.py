@@ -21,7 +21,7 @@ from everytick.store import schema
 from sqlalchemy import ColumnElement, func, select, text
 
 from .run_columns import STATE
-from .runs import HELD, WAITING
+from .run_filter import HELD, WAITING
 
 _PAGE = 5_000
 # A run may end, be tried again and end anew between two looks, by the clock of a process that is late.

@@ -16,7 +16,8 @@ from everytick.system import system
 from sqlalchemy import Connection
 
 from .completions import CompletionFeed
-from .runs import RunFilter, shown
+from .run_filter import RunFilter
+from .runs import shown
 from .schemas import RunRow
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from .following import ended_since, looks
 from .job_ids import check_job
 from .run_columns import RUN
 from .run_details import details_of
-from .runs import HELD, RUN_STATES, WAITING, RunFilter
+from .run_filter import HELD, RUN_STATES, WAITING, RunFilter
 from .schemas import RunDetails
 
 _runs = schema.runs.c

@@ -6,27 +6,15 @@ schedule. Only those of the part that is shown are read as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from everytick.model import ticks
 from everytick.store import schema
 from sqlalchemy import Connection, select
 
-from .endings import newest_endings
-from .job_ids import natural
 from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
-from .late import late_jobs, runs_not_begun
 from .paging import Page
-from .processes import reports
-from .runs import FAILING
-from .under_way import count_held
-
-# How a job may stand, what needs a look first; a job may stand in several ways.
-STANDINGS = ("cannot run", "failing", "late", "running", "paused")
-# What a list may be sorted by; with a minus before it the other way round.
-SORTS = ("id", "next", "state")
+from .standings import ORDERS, Place, in_order, read_standings
 
 _jobs = schema.jobs.c
 
@@ -36,12 +24,12 @@ class JobFilter:
     """Which jobs are wanted, and in what order.
 
     text: in the id or the name, whether in small letters or large ones. standing: one of STANDINGS, or empty
-    for all. sort: one of SORTS, perhaps with a minus.
+    for all. sort: one of ORDERS, perhaps with a minus.
     """
 
     text: str = ""
     standing: str = ""
-    sort: str = "id"
+    sort: str = ORDERS[0]
 
 
 def list_jobs(
@@ -54,10 +42,10 @@ def list_jobs(
         named = _named(connection, wanted.text)
         found = [job for job in found if job.id in named]
     by_state = wanted.sort.removeprefix("-") == "state"
-    standing = _standings(connection, due) if by_state or wanted.standing else {}
+    standings = read_standings(connection, due) if by_state or wanted.standing else {}
     if wanted.standing:
-        found = [job for job in found if job.id in standing[wanted.standing]]
-    found = _sorted(found, wanted.sort, standing)
+        found = [job for job in found if job.id in standings[wanted.standing]]
+    found = in_order(((Place(job.id, job.next_tick), job) for job in found), wanted.sort, standings)
     shown = [job.id for job in found[offset : offset + size]]
     known = jobs_named(connection, set(shown))
     # Between the two looks at the ledger a job may have gone.
@@ -73,33 +61,3 @@ def _named(connection: Connection, text: str) -> set[str]:
     wanted = text.casefold()
     rows = connection.execute(select(_jobs.job_id, _jobs.name).where(*IN_FORCE))
     return {job_id for job_id, name in rows if wanted in job_id.casefold() or wanted in name.casefold()}
-
-
-def _standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
-    endings, now = newest_endings(connection), ticks.now()
-    return {
-        "cannot run": set(reports(connection)),
-        "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
-        "late": {late.job_id for late in late_jobs(due, runs_not_begun(connection, due, now), now)},
-        "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
-        "paused": {job.id for job in due if job.paused},
-    }
-
-
-def _sorted(found: Sequence[DueJob], sort: str, standing: dict[str, set[str]]) -> list[DueJob]:
-    def state(job: DueJob) -> int:
-        ways = (number for number, name in enumerate(STANDINGS) if job.id in standing[name])
-        return next(ways, len(STANDINGS))
-
-    def next_tick(job: DueJob) -> tuple[bool, int]:
-        tick = job.next_tick
-        return tick is None, tick or 0
-
-    keys: dict[str, Callable[[DueJob], Any]] = {
-        "id": lambda job: natural(job.id),
-        "next": next_tick,
-        "state": state,
-    }
-    # Those that are alike are in the order of their ids.
-    in_order = sorted(found, key=keys["id"])
-    return sorted(in_order, key=keys[sort.removeprefix("-")], reverse=sort.startswith("-"))

@@ -6,9 +6,8 @@ has loaded the code hands them in as declared jobs; this module never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -19,11 +18,10 @@ from everytick.text.instants import iso
 from everytick.text.schedules import in_words
 from sqlalchemy import Connection
 
-from .job_ids import natural
-from .known_job import Declared, KnownJob, read_jobs
+from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
-from .runs import FAILED
 from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
+from .standings import STANDINGS, Place, in_order, read_standings
 
 
 @dataclass(frozen=True)
@@ -97,26 +95,27 @@ def job_rows(ledger: Ledger, declared: Declared) -> list[JobRow]:
     return [{**job.definition(declared), **_outcomes(job.last)} for job in shown]
 
 
-def sorted_rows(rows: Iterable[JobRow], by: str) -> list[JobRow]:
-    """Return jobs in another order: see `ORDERS`; those that are alike stay as they were."""
-    return sorted(rows, key=ORDERS[by])
+def sorted_rows(ledger: Ledger, rows: Iterable[JobRow], order: str) -> list[JobRow]:
+    """Return jobs in one of `standings.ORDERS`.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    rows = list(rows)
+    # All times are in UTC and to the second or finer, so that the texts are in order of time.
+    places = [(Place(row["id"], row["next_run"]), row) for row in rows]
+    return in_order(places, order, _standings(ledger, rows) if order == "state" else {})
 
 
-def _by_state(row: JobRow) -> int:
-    return 0 if row["problem"] else 1 if row["last_state"] in FAILED else 2 if row["paused"] else 3
-
-
-def _by_next_run(row: JobRow) -> tuple[bool, str]:
-    # All are in UTC and to the second or finer, so that the texts are in order of time.
-    return row["next_run"] is None, row["next_run"] or ""
-
-
-# state: those that cannot run first, then those whose last run failed, then the paused ones.
-ORDERS: dict[str, Callable[[JobRow], Any]] = {
-    "state": _by_state,
-    "next": _by_next_run,
-    "id": lambda row: natural(row["id"]),
-}
+def _standings(ledger: Ledger, rows: Iterable[JobRow]) -> dict[str, set[str]]:
+    """Return how jobs stand, with what the code says of those that the ledger does not know yet."""
+    standings: dict[str, set[str]] = {name: set() for name in STANDINGS}
+    if ledger.exists():
+        with connect_checked(ledger) as connection:
+            standings = read_standings(connection, jobs_due(connection))
+    standings["cannot run"] |= {row["id"] for row in rows if row["problem"]}
+    standings["paused"] |= {row["id"] for row in rows if row["paused"]}
+    return standings
 
 
 def job_row(connection: Connection, job: KnownJob, declared: Declared) -> JobRow:

@@ -13,10 +13,11 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from sqlalchemy import Connection, Select, Subquery, bindparam, func, select, type_coerce
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, or_, select, type_coerce
 
+from .retried import attempts_before
 from .run_columns import STARTED, STATE, Masked
-from .runs import FAILING
+from .run_filter import FAILING
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
@@ -47,6 +48,17 @@ class Recent:
     finished: int | None = None
     p50: float | None = None
     p95: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a run ended; `attempt`: the number of its present attempt. Instants are microseconds UTC."""
+
+    run_id: int
+    attempt: int
+    state: str
+    error: str | None
+    ended: int
 
 
 def recent(connection: Connection, job_ids: Iterable[str]) -> dict[str, Recent]:
@@ -87,13 +99,37 @@ def durations(connection: Connection, job_id: str) -> list[float]:
     return sorted((row.finished_us - row.started_us) / ticks.SECOND for row in found)
 
 
-def failed_in_a_row(connection: Connection, job_id: str) -> list[Any]:
+def failed_in_a_row(connection: Connection, job_id: str) -> list[Failure]:
     """Return the newest runs of a job's ticks that did not succeed, back to the last one that did.
 
-    Newest first, at most two hundred, with run_id, state and error.
+    Newest first, at most two hundred. One that is tried again counts as it ended before that; not the very
+    newest, which may yet succeed.
     """
-    found = connection.execute(_OF_TICKS, {"job_id": job_id})
-    return list(itertools.takewhile(lambda row: row.state in FAILING, found))
+    every = connection.execute(_OF_TICKS, {"job_id": job_id})
+    rows = list(itertools.dropwhile(lambda row: row.finished_us is None, every))
+    before = attempts_before(connection, [row for row in rows if row.finished_us is None])
+    failures = (_failure(row, before.get(row.run_id, ())) for row in rows)
+    found = (failure for failure in failures if failure is not None)
+    return list(itertools.takewhile(lambda failure: failure.state in FAILING, found))
+
+
+def first_failure(connection: Connection, failure: Failure) -> int:
+    """Return when the first attempt of a run that failed did so, in microseconds UTC."""
+    attempts = attempts_before(connection, [failure]).get(failure.run_id, ())
+    ends: list[int] = [
+        one.finished_us for one in attempts if one.state in FAILING and one.finished_us is not None
+    ]
+    return min([failure.ended, *ends])
+
+
+def _failure(row: Any, before: Sequence[Any]) -> Failure | None:
+    """Return how a run ended; before its present attempt, if that is not over; None if it never did."""
+    if row.finished_us is not None:
+        return Failure(row.run_id, row.attempt, row.state, row.error, row.finished_us)
+    if not before or before[-1].finished_us is None:
+        return None
+    last = before[-1]
+    return Failure(row.run_id, row.attempt, last.state, last.error, last.finished_us)
 
 
 def last_success(connection: Connection, job_id: str, depth: int) -> int | None:
@@ -137,19 +173,24 @@ def _of_a_job(number: int, *conditions: Any) -> tuple[Select[Any], Select[Any]]:
     """
     columns = (_runs.run_id, STATE, STARTED, _runs.finished_us)
     walks = (walk(bindparam("job_id"), *columns).limit(_DEPTH) for walk in (with_tick, without_tick))
-    ticked, others = (_first(walk.subquery(), number, conditions) for walk in walks)
+    over = (lambda c: c.finished_us.is_not(None), *conditions)
+    ticked, others = (_first(walk.subquery(), number, over) for walk in walks)
     return ticked, others
 
 
 def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[Any]:
-    ended = select(found).where(found.c.finished_us.is_not(None))
-    return ended.where(*(condition(found.c) for condition in conditions)).limit(number)
+    return select(found).where(*(condition(found.c) for condition in conditions)).limit(number)
 
 
 def _of_ticks() -> Select[Any]:
-    columns = (_runs.run_id, STATE, type_coerce(_runs.error, Masked).label("error"), _runs.finished_us)
+    error = type_coerce(_runs.error, Masked).label("error")
+    columns = (_runs.run_id, _runs.attempt, STATE, error, _runs.finished_us)
     walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
-    return _first(walk.subquery(), MOST_IN_A_ROW, [lambda c: c.state != "skipped"])
+    conditions = [
+        lambda c: c.state != "skipped",
+        lambda c: or_(c.finished_us.is_not(None), c.attempt > 1),
+    ]
+    return _first(walk.subquery(), MOST_IN_A_ROW, conditions)
 
 
 _OF_TICKS = _of_ticks()

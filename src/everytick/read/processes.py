@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from everytick.engine.heartbeats import LEASE_SECONDS
@@ -20,11 +21,15 @@ from everytick.store import schema, workers
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import Identity
+from everytick.text.instants import at
 from everytick.text.wording import one_line
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
-# The most processes whose reports are read, and the longest report: more is only there if somebody wrote it.
-_MOST_REPORTS, _LONGEST_REPORT = 200, 200_000
+from .run_filter import WAITING
+
+# Of how many processes the reports are read at once, and the longest report: a longer one is only there if
+# somebody wrote it.
+_PIECE, _LONGEST_REPORT = 200, 200_000
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
@@ -120,6 +125,15 @@ class Processes:
         traces = [process.beat for process in self.found]
         return max([*traces, *filter(None, [self.last_outcome])], default=None)
 
+    def nobody_up(self, zone: tzinfo) -> str:
+        """Return the clause that no scheduler is up, and since when, as far as the ledger shows it."""
+        last = self.last_trace
+        if last is None:
+            return "no scheduler is up"
+        if last in {process.beat for process in self.found}:
+            return f"no scheduler is up since {at(last, zone)}, its last heartbeat"
+        return f"no scheduler is up: its last trace is of {at(last, zone)}"
+
 
 def read_processes(connection: Connection, now: int | None = None) -> tuple[Process, ...]:
     """Return the processes in the ledger, also dead ones that are not reaped yet.
@@ -157,19 +171,17 @@ def reports(connection: Connection) -> dict[str, str]:
     with_report = select(*small).where(columns.cannot_run.is_not(None))
     known = judged(connection.execute(with_report).mappings(), ticks.now())
     up = {process.process_id: process for process in known if process.is_up}
-    wanted = columns.process_id.in_(list(up)[:_MOST_REPORTS])
-    query = select(columns.process_id, columns.cannot_run).where(wanted, columns.cannot_run.is_not(None))
-    texts = {row.process_id: row.cannot_run for row in connection.execute(query)}
     found: dict[str, str] = {}
     # Most processes have the same code, and say the same.
-    read = set[str]()
-    for process in up.values():
-        text = texts.get(process.process_id)
-        if text is None or text in read:
-            continue
-        read.add(text)
-        for job_id, why in _reported(text).items():
-            found.setdefault(job_id, f"{one_line(masked(why))} (as {process.name} says)")
+    query = select(func.min(columns.process_id).label("process_id"), columns.cannot_run)
+    query = query.where(columns.cannot_run.is_not(None)).group_by(columns.cannot_run)
+    ids = list(up)
+    for begin in range(0, len(ids), _PIECE):
+        some = columns.process_id.in_(ids[begin : begin + _PIECE])
+        for row in connection.execute(query.where(some)):
+            for job_id, why in _reported(row.cannot_run).items():
+                name = up[row.process_id].name
+                found.setdefault(job_id, f"{one_line(masked(why))} (as {name} says)")
     return found
 
 
@@ -189,6 +201,16 @@ def find_processes(connection: Connection) -> Processes:
     return found if found.up else Processes(found.found, last_outcome(connection, ticks.now()))
 
 
+def processes_in(ledger: Ledger) -> Processes:
+    """Return the same of a ledger.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with connect(ledger) as connection:
+        return find_processes(connection)
+
+
 def someone_is_up(ledger: Ledger) -> bool:
     """Return whether a process is up that keeps the schedule."""
     with connect(ledger) as connection:
@@ -197,12 +219,16 @@ def someone_is_up(ledger: Ledger) -> bool:
 
 def last_outcome(connection: Connection, before: int) -> int | None:
     """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
-    runs = schema.runs.c
+    runs, attempts = schema.runs.c, schema.attempts.c
     # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
     wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
     query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
-    found = connection.execute(query.order_by(runs.finished_us.desc()).limit(1)).first()
-    return None if found is None else int(found.finished_us)
+    newest = connection.scalar(query.order_by(runs.finished_us.desc()).limit(1))
+    # A run that was tried again has no end until that is over; those that wait are few.
+    waiting = select(runs.run_id).where(text(WAITING))
+    retried = select(func.max(attempts.finished_us)).where(attempts.run_id.in_(waiting))
+    of_attempt = connection.scalar(retried.where(attempts.finished_us < before))
+    return max((int(end) for end in (newest, of_attempt) if end is not None), default=None)
 
 
 def last_end(connection: Connection) -> int | None:

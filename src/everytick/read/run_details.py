@@ -21,7 +21,8 @@ from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import read_processes
 from .run_columns import without_secrets
-from .runs import RUN_STATES, RunFilter, newest_runs, read_run, shown
+from .run_filter import RUN_STATES, RunFilter
+from .runs import newest_runs, read_run, shown
 
 T = TypeVar("T")
 

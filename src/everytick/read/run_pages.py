@@ -16,7 +16,9 @@ from everytick.store.unreadable import unchecked
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from .paging import first_of
-from .runs import UNDER_WAY, RunFilter, conditions_beside_index, ended_walk, under_way_queries
+from .retried import retried_rows
+from .run_filter import UNDER_WAY, RunFilter
+from .runs import conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
 from .under_way import LISTED
 
@@ -31,8 +33,9 @@ Found = tuple[list[Any], int | None]
 def list_runs(connection: Connection, wanted: RunFilter, limit: int, before: int | None = None) -> Found:
     """Return wanted runs that come after the run `before`, and from which run to go on (None: no more).
 
-    Runs of one job are in the order of their ticks. In a span of time those under way come first, then the
-    others by their ends. All other runs are in the order of their numbers.
+    Runs of one job are in the order of their ticks. In a span of time those under way, and those that are
+    wanted for how they ended before a retry, come first, then the others by their ends. All other runs are in
+    the order of their numbers.
     """
     wanted = narrowed(connection, wanted)
     if wanted.is_by_time():
@@ -72,11 +75,21 @@ def runs_of_job(
     if number is not None:
         others = others.where(_runs.run_id < number)
     lowest: int | None = None
+    instant = 0
     if conditions and (cut := _cut_of_job(connection, ticked, others)) is not None:
         lowest, instant = cut
         ticked, others = ticked.where(_runs.tick_us >= instant), others.where(_runs.due_us >= instant)
-    rows = [list(connection.execute(query.where(*conditions).limit(limit + 1))) for query in (ticked, others)]
-    found, more = first_of(_merged(*rows), limit, _number)
+    by_tick, by_number = [
+        list(connection.execute(query.where(*conditions).limit(limit + 1))) for query in (ticked, others)
+    ]
+    for row in retried_rows(connection, wanted):
+        if row.tick_us is None and row.run_id < (number or ticks.FOREVER) and row.due_us >= instant:
+            by_number.append(row)
+        elif row.tick_us is not None and instant <= row.tick_us < (tick or ticks.FOREVER):
+            by_tick.append(row)
+    by_tick.sort(key=lambda row: row.tick_us, reverse=True)
+    by_number.sort(key=_number, reverse=True)
+    found, more = first_of(_merged(by_tick, by_number), limit, _number)
     return _checked(wanted, found), lowest if more is None else more
 
 
@@ -88,7 +101,9 @@ def _by_number(connection: Connection, wanted: RunFilter, limit: int, before: in
     query = select(*LISTED).where(_runs.run_id <= top).order_by(_runs.run_id.desc())
     floor = max(top - SEARCHED, 0) if conditions else 0
     query = query.where(_runs.run_id > floor, *conditions)
-    found, more = first_of(list(connection.execute(query.limit(limit + 1))), limit, _number)
+    rows = list(connection.execute(query.limit(limit + 1)))
+    rows += [row for row in retried_rows(connection, wanted) if floor < row.run_id <= top]
+    found, more = first_of(sorted(rows, key=_number, reverse=True), limit, _number)
     return _checked(wanted, found), floor + 1 if more is None and floor else more
 
 
@@ -100,9 +115,12 @@ def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int |
         last = _place_of(connection, before, *columns)
         if last is None or not _is_whole(last):
             return [], None
+    retried = retried_rows(connection, wanted)
     rows: list[Any] = []
-    if last is None or last.finished_us is None:
+    if last is None or last.finished_us is None or before in {row.run_id for row in retried}:
         rows, last = _under_way(connection, wanted, limit + 1, before), None
+        rows += [row for row in retried if before is None or row.run_id < before]
+        rows.sort(key=_number, reverse=True)
     lowest = None
     if len(rows) <= limit:
         conditions, cut = conditions_beside_index(wanted), None

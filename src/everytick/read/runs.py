@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from everytick.errors import ConfigurationError, NotFoundError, nearest
+from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
@@ -14,115 +13,26 @@ from everytick.store.querying import connect_checked
 from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
-from .run_columns import RUN, STATE
+from .retried import outcomes_before, retried_rows
+from .run_columns import RUN
+from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
 
-UNDER_WAY = ("queued", "claimed", "running", "retrying")
-STATES = (
-    *UNDER_WAY,
-    *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost", "skipped"),
-)
-# Those of runs, not of ticks that were skipped.
-RUN_STATES = STATES[:-1]
-# Outcomes of runs that a person may have to look at.
-FAILED = ("failed", "timed_out", "lost", "interrupted")
-# A job whose newest run ended so is failing. Where a run is interrupted a stop cut it, such as that of a new
-# version: that says nothing about the job.
-FAILING = tuple(state for state in FAILED if state != "interrupted")
-REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
-
-# As the indexes for few rows have them, to the letter.
-HELD = "state IN ('claimed', 'running')"
-WAITING = "state IN ('queued', 'retrying')"
-
 _runs = schema.runs.c
-
-
-@dataclass(frozen=True)
-class RunFilter:
-    """Which runs are wanted; a field that is empty or None allows any.
-
-    since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
-    yet: it is later than any `since`, and than an `until` that has passed.
-    id_part, error: text that the id of its job, and its error, has in it; capitals do not count.
-    """
-
-    job_id: str | None = None
-    states: Sequence[str] = ()
-    reasons: Sequence[str] = ()
-    since: int | None = None
-    until: int | None = None
-    id_part: str = ""
-    error: str = ""
-
-    def check(self) -> None:
-        """Raise ConfigurationError for a state or a reason that does not exist."""
-        for option, given, known in (
-            ("--state", self.states, STATES),
-            ("--reason", self.reasons, REASONS),
-        ):
-            for word in given:
-                if word not in known:
-                    hint = nearest(word, known)
-                    raise ConfigurationError(f"{option} {word}: use one of {', '.join(known)}{hint}")
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions that all wanted runs meet, without those on their time."""
-        found: list[ColumnElement[bool]] = []
-        if self.job_id is not None:
-            found.append(_runs.job_id == self.job_id)
-        if self.states:
-            found.append(STATE.in_(self.states))
-        if self.reasons:
-            found.append(_runs.reason.in_(self.reasons))
-        if self.id_part:
-            found.append(_runs.job_id.icontains(self.id_part, autoescape=True))
-        if self.error:
-            found.append(_runs.error.icontains(self.error, autoescape=True))
-        return found
-
-    def matches(self, row: Any) -> bool:
-        """Return whether a run is wanted, its time left aside."""
-        return (
-            (self.job_id is None or row.job_id == self.job_id)
-            and (not self.states or row.state in self.states)
-            and (not self.reasons or row.reason in self.reasons)
-            and self.id_part.lower() in row.job_id.lower()
-            and self.has_error(row.error)
-        )
-
-    def has_error(self, error: str | None) -> bool:
-        """Return whether an error, as people may see it, has the text in it.
-
-        The ledger looks at errors as they were written. Without this, a search would tell whether a secret
-        that is masked since begins with some letters.
-        """
-        return not self.error or self.error.lower() in (error or "").lower()
-
-    def ended_before(self, until: int) -> ColumnElement[bool]:
-        """Return the condition that a run ended before an instant, or is under way if that is wanted."""
-        ended = _runs.finished_us < until
-        return or_(ended, _runs.finished_us.is_(None)) if self.wants_under_way() else ended
-
-    def is_by_time(self) -> bool:
-        """Return whether to look through runs by their time, rather than by their job."""
-        return self.since is not None or (self.until is not None and self.job_id is None)
-
-    def wants_under_way(self) -> bool:
-        """Return whether runs that have not ended may be among the wanted."""
-        states = not self.states or any(state in UNDER_WAY for state in self.states)
-        return states and (self.until is None or self.until > ticks.now())
+# Up to this number of jobs each has its own walk; for more the newest runs of all are looked through.
+_MOST_WALKS = 100
 
 
 def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     """Return wanted runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
     `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
-    has also `last_tick` and `count` (null while it is not known).
+    has also `last_tick` and `count` (null while it is not known). A run that is wanted for how it ended
+    before a retry has that outcome as `before_retry`.
 
     Raises:
         ConfigurationError: there is no such state or reason.
@@ -133,13 +43,16 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     if not ledger.exists():
         return []
     with connect_checked(ledger) as connection:
-        return [shown(row) for row in newest_runs(connection, limit, wanted)]
+        rows = newest_runs(connection, limit, wanted)
+        before = outcomes_before(connection, wanted, rows)
+        return [shown(row, before.get(row.run_id)) for row in rows]
 
 
 def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
     """Return the rows of the same, newest first; raise NotFoundError if there never was the job."""
     rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
     found = [row for row in rows if wanted.has_error(row.error)]
+    found += retried_rows(connection, wanted, RUN)
     if not found and wanted.job_id is not None:
         check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest
@@ -187,20 +100,21 @@ def count_ended(connection: Connection, state: str, since: int) -> dict[str, int
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
     """Return the queries for the wanted runs; each walks one index and sorts nothing."""
-    conditions = wanted.conditions()
-    every = select(*RUN).limit(limit)
     if wanted.is_by_time():
         ended = ended_walk(wanted, *RUN).where(*conditions_beside_index(wanted))
         return [*under_way_queries(wanted, *RUN), ended.limit(limit)]
-    if wanted.job_id is not None:
+    job_ids = wanted.job_ids if wanted.job_id is None else (wanted.job_id,)
+    if 0 < len(job_ids) <= _MOST_WALKS:
+        conditions = replace(wanted, job_id=None, job_ids=()).conditions()
         if wanted.until is not None:
             conditions.append(wanted.ended_before(wanted.until))
-        walks = (with_tick(wanted.job_id), without_tick(wanted.job_id))
+        walks = (walk(job_id) for job_id in job_ids for walk in (with_tick, without_tick))
         return [walk.where(*conditions).limit(limit) for walk in walks]
     if wanted.states and all(state in UNDER_WAY for state in wanted.states):
         return under_way_queries(wanted, *RUN)
     # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.
-    return [every.where(*conditions).order_by(_runs.run_id.desc())]
+    every = select(*RUN).where(*conditions_beside_index(wanted)).limit(limit)
+    return [every.order_by(_runs.run_id.desc())]
 
 
 def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[Select[Any]]:
@@ -231,8 +145,11 @@ def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
 def conditions_beside_index(wanted: RunFilter) -> list[ColumnElement[bool]]:
     """Return the conditions on runs that are found by an index which does not begin with the job."""
     # As an expression: the planner would take the one that does, and sort, or read all runs of the job.
-    job = [] if wanted.job_id is None else [_runs.job_id.concat("") == wanted.job_id]
-    return [*job, *replace(wanted, job_id=None).conditions()]
+    job_id = _runs.job_id.concat("")
+    job = [] if wanted.job_id is None else [job_id == wanted.job_id]
+    if wanted.job_ids:
+        job.append(job_id.in_(wanted.job_ids))
+    return [*job, *replace(wanted, job_id=None, job_ids=()).conditions()]
 
 
 def _newest_end(row: Any) -> tuple[int, int]:
@@ -243,13 +160,16 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any) -> RunRow:
+def shown(row: Any, before: Any = None) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
-    return {**outlined(row), "traceback": row.traceback}
+    return {**outlined(row, before), "traceback": row.traceback}
 
 
-def outlined(row: Any) -> RunOutline:
-    """Return the same without the traceback, of a row that may lack it."""
+def outlined(row: Any, before: Any = None) -> RunOutline:
+    """Return the same without the traceback, of a row that may lack it.
+
+    `before`: the attempt for which the run is wanted, if that is not its latest.
+    """
     outline: RunOutline = {
         "run_id": row.run_id,
         "job_id": row.job_id,
@@ -266,4 +186,12 @@ def outlined(row: Any) -> RunOutline:
     }
     if row.last_tick_us is not None:
         outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    if before is not None:
+        outline["before_retry"] = {
+            "attempt": before.attempt,
+            "state": before.state,
+            "finished_at": iso(before.finished_us),
+            "error": before.error,
+            "retried_at": iso(row.due_us),
+        }
     return outline

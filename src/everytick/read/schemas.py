@@ -78,6 +78,16 @@ class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
 
 
+class BeforeRetry(TypedDict):
+    """How a run ended before its last retry."""
+
+    attempt: int
+    state: str
+    finished_at: Time
+    error: str | None
+    retried_at: Annotated[Time, Field(description="when the latest attempt was due, or is")]
+
+
 class RunOutline(TypedDict):
     """A run, or a tick or a range of ticks that was skipped."""
 
@@ -99,6 +109,11 @@ class RunOutline(TypedDict):
     finished_at: Time | None
     duration: Seconds | None
     error: Annotated[str | None, Field(description="in a list its beginning")]
+    before_retry: NotRequired[
+        Annotated[
+            BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")
+        ]
+    ]
 
 
 class RunRow(RunOutline):
@@ -164,7 +179,7 @@ class FailingJob(TypedDict):
     """A job whose newest run failed."""
 
     job_id: str
-    since: Annotated[Time, Field(description="when the first of the runs that failed in a row ended")]
+    since: Annotated[Time, Field(description="when the first of the runs that fail in a row failed first")]
     in_a_row: int
     at_least: Annotated[bool, Field(description="true where more may have failed than were counted")]
     run_id: Annotated[int, Field(description="the newest run, like `state`, `error` and `ended_at`")]
@@ -220,11 +235,30 @@ class Queue(TypedDict):
 
 
 class Hour(TypedDict):
-    """The runs that ended in an hour; skipped ticks are no runs."""
+    """The runs that ended from `begin` until before `end`; skipped ticks are no runs."""
 
     begin: Time
+    end: Time
     runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
     failed: int | None
+
+
+class LastDay(TypedDict):
+    """The runs that ended since `begin`, as the list of runs has them; skipped ticks are no runs."""
+
+    begin: Time
+    runs: int
+    failed: int
+
+
+class Outage(TypedDict):
+    """A time in which no scheduler was running, and ticks were missed."""
+
+    begin: Time
+    end: Time
+    missed: Annotated[int, Field(description="how many ticks did not run")]
+    at_least: Annotated[bool, Field(description="true while some are not counted yet")]
+    jobs: Annotated[int, Field(description="how many jobs they are of")]
 
 
 class Overview(TypedDict):
@@ -245,7 +279,12 @@ class Overview(TypedDict):
     ]
     next_tick: Time | None
     queues: list[Queue]
-    hours: Annotated[list[Hour], Field(description="the last 24, the oldest first")]
+    last_day: LastDay
+    hours: Annotated[
+        list[Hour],
+        Field(description="those of the clock, the oldest first; of the first and the last a part"),
+    ]
+    outages: Annotated[list[Outage], Field(description="those of the last day that are over, oldest first")]
 
 
 class Fire(TypedDict):

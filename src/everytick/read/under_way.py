@@ -16,7 +16,7 @@ from everytick.store import schema
 from sqlalchemy import Connection, func, select, text
 
 from .run_columns import RUN, STATE
-from .runs import HELD, WAITING
+from .run_filter import HELD, WAITING
 
 _runs = schema.runs.c
 # How long a coroutine may take to clean up when its timeout has passed, in microseconds.

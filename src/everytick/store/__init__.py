@@ -10,8 +10,9 @@ Where it is:
 - `locking`: which rows a transaction locks on a server, and in which order
 - `querying`: reading it by SQLAlchemy
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
-- `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger
+- `schema`, `migrations`: its tables; loaded only to upgrade or show a ledger
 - `index_building`: the indexes of a migration on a server, built ahead while others write
+- `new_ledger`: makes the tables of a new one, by a script that is made from the migrations
 
 Its operations, each inside of a transaction:
 
@@ -19,6 +20,7 @@ Its operations, each inside of a transaction:
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `renaming`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `not_begun`: the runs that are due and have not begun
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

@@ -19,7 +19,8 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from .connections import UNAVAILABLE, Connection, transaction
+from . import new_ledger
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -202,10 +203,21 @@ class Ledger(ABC):
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
+        if revision is None and self._make_tables():
+            return
         if revision != REVISION:
             self._upgrade(revision)
         with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+
+    def _make_tables(self) -> bool:
+        """Make a new ledger; False if another process was faster."""
+        with closing(self.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
+            # Of two that start together the second waits here, then finds it made.
+            if self._has_tables(connection):
+                return False
+            new_ledger.make(connection, "postgresql" if self.is_on_server else "sqlite")
+            return True
 
     def _upgrade(self, revision: str | None) -> None:
         """Run the migrations that are missing; `revision` is the ledger's version, None for a new one."""

@@ -33,9 +33,14 @@ def retry(connection: Connection, run_id: int) -> bool:
 def cancel(connection: Connection, run_id: int, error: str) -> str:
     """Cancel a run that waits, or ask the process that holds it to end it.
 
+    Where it waits for a retry that is cancelled: the run is again as its last attempt ended.
+
     Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
     """
     values = {"run_id": run_id, "now": ticks.now(), "error": storable(masked(error))}
+    if connection.execute(sql.RESTORE_ENDED, values).rowcount == 1:
+        connection.execute(sql.FORGET_RESTORED, values)
+        return "cancelled"
     if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
         return "cancelled"
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"

@@ -397,6 +397,28 @@ SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE stat
 WHERE run_id = :run_id AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
+# A run that waits for one more attempt after one that ended gets that outcome back, as it was: it happened.
+RESTORE_ENDED = """
+UPDATE scheduler_runs
+SET (state, attempt, process_id, claimed_us, started_us, finished_us, error, traceback, due_us) = (
+        SELECT ended.state, ended.attempt, ended.process_id, ended.started_us, ended.started_us,
+            ended.finished_us, ended.error, ended.traceback,
+            COALESCE(CASE WHEN ended.attempt = 1 THEN scheduler_runs.tick_us END, ended.started_us,
+                scheduler_runs.due_us)
+        FROM scheduler_attempts AS ended
+        WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1),
+    rerun_until_us = NULL, cancel_us = :now
+WHERE run_id = :run_id AND state IN ('queued', 'retrying') AND EXISTS (
+    SELECT 1 FROM scheduler_attempts AS ended
+    WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1)
+"""
+
+# The latest attempt stands in the run itself.
+FORGET_RESTORED = """
+DELETE FROM scheduler_attempts WHERE run_id = :run_id AND attempt = (
+    SELECT attempt FROM scheduler_runs WHERE scheduler_runs.run_id = :run_id)
+"""
+
 # A running run is asked to end: the process that runs it reads this.
 ASK_TO_CANCEL = """
 UPDATE scheduler_runs SET cancel_us = :now WHERE run_id = :run_id AND state IN ('claimed', 'running')

@@ -16,7 +16,7 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.overdue import overdue_since
-from everytick.read.processes import Process, read_processes
+from everytick.read.processes import Process, find_processes, read_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked, why_unused
 from everytick.store.records import host_name
@@ -90,7 +90,12 @@ def check(ledger: Ledger) -> Health:
         with connect_checked(ledger) as connection:
             if (sentence := why_unused(connection, ledger.application)) is not None:
                 return Health(ticks.now(), (Finding(sentence, "the ledger is not the one in use"),))
-            return judge(jobs_due(connection), read_processes(connection))
+            processes = find_processes(connection)
+            if not processes.found:
+                # Its outline has no instant: a probe that anybody may ask tells nothing of the past.
+                nobody = Finding(processes.nobody_up(UTC), "no scheduler is up")
+                return Health(ticks.now(), (nobody,))
+            return judge(jobs_due(connection), processes.found)
     except LedgerError as problem:
         return unreadable(problem)
 

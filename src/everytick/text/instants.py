@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
+from everytick.model.ticks import zones
 
 from .durations import duration
 from .wording import WEEKDAYS
@@ -72,6 +73,15 @@ def time_of_day(instant: int, zone: tzinfo) -> str:
     return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
 
 
+def typed(instant: int, zone: tzinfo) -> str:
+    """Return an instant as a person types it, where it is read in this zone."""
+    wall = ticks.moment(instant, zone)
+    if len(zones.occurrences(wall.replace(tzinfo=None), zone)) == 1:
+        # A clock shows it once, so it needs no offset.
+        wall = wall.replace(tzinfo=None)
+    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
+
+
 def local(text: str | None, zone: tzinfo) -> str:
     """Return an ISO time with its offset as `dated` shows an instant; `-` for None."""
     return dated(None if text is None else _instant(text), zone)
@@ -80,6 +90,16 @@ def local(text: str | None, zone: tzinfo) -> str:
 def local_with_zone(text: str | None, zone: tzinfo) -> str:
     """Return the same with the zone's name at that time."""
     return "-" if text is None else at(_instant(text), zone)
+
+
+def local_short(text: str, zone: tzinfo, now: int) -> str:
+    """Return an ISO time with its offset as `short` shows an instant."""
+    return short(_instant(text), zone, now)
+
+
+def is_to_come(text: str, now: int) -> bool:
+    """Return whether an ISO time is later than now."""
+    return _instant(text) > now
 
 
 def local_from_now(text: str, now: int) -> str:

@@ -286,3 +286,19 @@ def test_one_exact_job_or_run_is_not_asked_about(jobs: AsyncIOScheduler) -> None
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
 def test_a_pattern_that_means_no_job_is_refused(jobs: AsyncIOScheduler, command: str) -> None:
     assert str(call(jobs, command, "x*", "--yes").exception) == "no job has an id like 'x*'"
+
+
+@pytest.mark.parametrize("what", [["report"], ["sync_*"]])
+def test_a_resume_of_a_pause_without_ticks_asks_nothing(
+    jobs: AsyncIOScheduler, clock: Any, what: list[str]
+) -> None:
+    call(jobs, "pause", *what, "--yes")
+    # Nobody answers: there is no terminal.
+    done = call(jobs, "resume", *what)
+    assert (done.exit_code, "?" in done.output) == (0, False)
+    assert "resumed" in done.stdout
+    call(jobs, "pause", *what, "--yes")
+    clock.set(NOW + 24 * HOUR)
+    done = call(jobs, "resume", *what, answer="n\n")
+    assert (done.exit_code, "Resume" in done.stderr) == (1, True)
+    assert paused(jobs)

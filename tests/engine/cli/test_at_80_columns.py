@@ -49,7 +49,8 @@ LOG = """{0:%Y-%m-%d %H:%M:%S}.105+0000 INFO     12 invoices are to be sent
 {0:%Y-%m-%d %H:%M:%S}.240+0000 WARNING  the bank's server refused the connection
 """
 COMMANDS = [
-    *("--help", "plan", "plan --summary", "jobs", "jobs --sort state", "runs", "runs --failed"),
+    *("--help", "plan", "plan --summary", "jobs", "jobs --sort id", "runs", "runs --failed"),
+    *("runs --since 2026-11-17 -n 3", "runs --missed"),
     *("runs --follow --since 2026-11-17 -n 14", "runs --follow --failed --since today -n 5"),
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
     *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
@@ -97,7 +98,7 @@ def _troubles_of_many(ledger: Ledger, tick: int) -> None:
     failures = [
         run(f"sync_{number}", tick - day * DAY, "failed", error=REFUSED)
         for number in (3, 4, 5)
-        for day in (3, 2, 1)
+        for day in (4, 3, 1)
     ]
     waiting: dict[str, Any] = {"started_us": None, "finished_us": None, "process_id": None}
     failures += [
@@ -105,6 +106,11 @@ def _troubles_of_many(ledger: Ledger, tick: int) -> None:
         run("sync_2", tick, "retrying", attempt=2, **waiting | {"error": REFUSED}),
     ]
     write(ledger, "scheduler_runs", failures)
+    with changing(ledger) as hand:
+        run_id = hand.execute("SELECT max(run_id) FROM scheduler_runs").fetchone()[0]
+    ended = {"started_us": tick - 2 * SECOND, "finished_us": tick - SECOND, "error": REFUSED}
+    attempt = {"run_id": run_id, "attempt": 1, "state": "failed", "process_id": "somebody", **ended}
+    write(ledger, "scheduler_attempts", [attempt])
 
 
 def _fails_three_times(ledger: Ledger, tick: int) -> None:

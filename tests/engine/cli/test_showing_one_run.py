@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler, ConfigurationError, LedgerError, SchedulerClient, current_run
+from everytick import app as which
 from everytick.model import ticks
 from everytick.read import following_logs
 from everytick.read.following_logs import LogPart
@@ -18,6 +19,7 @@ from loguru import logger
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
 from inside import rows, until
+from ledgers import change as change_ledger
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
 
@@ -200,6 +202,25 @@ def test_what_the_newest_runs_of_a_job_logged_is_shown(logged: AsyncIOScheduler)
     [shown] = ask_json(logged, "logs", "a")
     assert (shown["run_id"], shown["job_id"], shown["state"]) == (2, "a", "failed")
     assert shown["attempts"] == [{"attempt": 1, "state": "failed", "log": "it is run [2]\n"}]
+
+
+def test_the_log_of_a_run_that_failed_ends_with_its_error(
+    logged: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(which.current(), "command", "python -m app")
+    log = "run 2 of a, tick 2026-03-01 00:01:00: failed\nit is run [2]\n"
+    change = "UPDATE scheduler_runs SET error = ?, traceback = ? WHERE run_id = 2"
+    change_ledger(logged.ledger, change, "ValueError: no\nsuch customer", None)
+    assert ask(logged, "logs", "2") == f"{log}run 2 failed: ValueError: no such customer\n"
+    change_ledger(logged.ledger, change, "ValueError: no", "Traceback\n  line 3\nValueError: no\n")
+    assert ask(logged, "logs", "2") == (
+        f"{log}run 2 failed: ValueError: no (its traceback: python -m app logs 2 --wide)\n"
+    )
+    assert ask(logged, "logs", "2", "--wide") == (
+        f"{log}traceback of attempt 1:\nTraceback\n  line 3\nValueError: no\n\nrun 2 failed: ValueError: no\n"
+    )
+    [shown] = ask_json(logged, "logs", "a")
+    assert shown["error"] == "ValueError: no"
 
 
 def test_many_runs_are_read_over_one_connection(

@@ -15,7 +15,8 @@ from everytick import AsyncIOScheduler, ConfigurationError, LedgerError
 from everytick.model import ticks
 from everytick.read.audit import audit_rows
 from everytick.read.following import follow
-from everytick.read.runs import RunFilter, queries, run_rows
+from everytick.read.run_filter import RunFilter
+from everytick.read.runs import queries, run_rows
 from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -113,6 +114,12 @@ def test_a_run_is_one_line_of_80_columns(history: AsyncIOScheduler) -> None:
         (["--limit", "2"], [9, 8]),
         (["--job", "a"], [9, 6, 5, 3, 1]),
         (["--job", "a", "--limit", "3"], [9, 6, 5]),
+        (["--job", "a", "--job", "b", "--limit", "3"], [9, 8, 7]),
+        (["--job", "*"], [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        (["--job", "[b-z]", "--failed"], [7, 2]),
+        (["--job", "[b-z]", "--since", "2026-03-01T00:03", "--until", "2026-03-01T00:05"], [4]),
+        (["--job", "?", "--until", "2026-03-01T00:02"], [2, 1]),
+        (["--job", "?", "--state", "queued"], [9]),
         (["--state", "succeeded"], [1]),
         (["--state", "lost", "--state", "running"], [8, 5]),
         (["--state", "running", "--state", "queued"], [9, 8]),
@@ -150,6 +157,7 @@ def test_runs_are_chosen_by_job_state_reason_and_time(
         (["--since", "2026-03-02", "--until", "2026-03-01"], "--until must be later than --since"),
         (["--follow", "--until", "2026-03-01"], "--follow shows what is to come: leave --until out"),
         (["--job", "c"], "there is no job 'c'"),
+        (["--job", "c*"], "no job has an id like 'c\\*'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(
@@ -171,6 +179,9 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
             RunFilter(job_id="a", states=("failed", "running")),
             ["autoindex_scheduler_runs_1 (job_id=? AND tick_us=?)"],
         ),
+        (RunFilter(job_ids=("a", "b")), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
+        (RunFilter(job_ids=("a", "b"), since=BEGIN), ["scheduler_runs_finished (finished_us>?)"]),
+        (RunFilter(job_ids=("a",) * 200), ["SCAN main.scheduler_runs"]),
         (RunFilter(states=("running",)), ["scheduler_runs_held", "scheduler_runs_waiting"]),
         (RunFilter(since=BEGIN), ["INDEX scheduler_runs_held", "scheduler_runs_ended (finished_us>?)"]),
         (RunFilter(since=BEGIN, job_id="a", states=("failed",)), ["scheduler_runs_ended (finished_us>?)"]),
@@ -252,6 +263,11 @@ def test_runs_are_found_by_the_text_of_their_error(history: AsyncIOScheduler) ->
     assert found(history, "--error", "n_") == []
     assert found(history, "--error", "value", "--job", "a") == []
     assert found(history, "--error", "value", "--since", "2026-03-01") == [2]
+
+
+def test_followed_runs_are_of_the_jobs_that_are_meant(history: AsyncIOScheduler) -> None:
+    printed = ask(history, "runs", "-f", "--since", "2026-03-01", "-n", "2", "--job", "[b-z]", "--json")
+    assert [json.loads(line)["run_id"] for line in printed.splitlines()] == [2, 4]
 
 
 def test_followed_runs_are_chosen_by_the_same_filters(history: AsyncIOScheduler) -> None:

@@ -96,3 +96,15 @@ def test_sentences_are_bent_between_their_words(
     columns.setenv("COLUMNS", "24")
     print_lines(["water_the_plants: every ten seconds"])
     assert capsys.readouterr().out.splitlines() == ["  water_the_plants:", "    every ten seconds"]
+
+
+def test_in_a_pipe_each_row_is_one_line_and_nothing_is_cut(
+    capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
+) -> None:
+    columns.delenv("COLUMNS", raising=False)
+    address = "https://api.example.org/v1/plants/" + "very_" * 40 + "long"
+    print_table("title", COLUMNS, [["a" * 90, "1.5", f"{ERROR}\n{address}"]])
+    print_lines(["word " * 40])
+    *_, row, _end, line = capsys.readouterr().out.splitlines()
+    assert row == f"{'a' * 90}  1.5      {ERROR} {address}"
+    assert line.strip() == ("word " * 40).strip()

@@ -179,6 +179,43 @@ async def test_without_javascript_the_answer_is_a_page_that_leads_back(browser: 
     assert 'href="/"' in answer.text
 
 
+async def test_without_javascript_an_answer_has_the_menu_too(browser: Browser) -> None:
+    for answer in (
+        await press(browser, "pause", job_id="sync_1"),
+        await press(browser, "pause", job_id="gone"),
+        await press(browser, "retry", run_id="abc"),
+        await browser.get("/job?id=gone"),
+        await browser.get("/jobs?sort=colour"),
+        await browser.get("/nothing/here"),
+    ):
+        assert 'aria-label="Pages"' in answer.text
+        assert "Sign out" in answer.text
+    await browser.post("/logout", data={"csrf_token": browser.proof})
+    assert 'aria-label="Pages"' not in (await browser.get("/login?token=wrong")).text
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "given", "told"),
+    [
+        ("run-now", "tick", "soon", "'soon' is not a date or time"),
+        ("pause", "until", "2001-01-01T00:00", "2001-01-01T00:00 is over already"),
+    ],
+)
+async def test_without_javascript_a_wrong_field_is_told_at_the_field(
+    browser: Browser, action: str, field: str, given: str, told: str
+) -> None:
+    wrong = {field: given, "note": "the shelves were moved"}
+    there = {"Referer": "http://here/job?id=sync_1", "Origin": "http://here"}
+    answer = await press(browser, action, headers=there, job_id="sync_1", **wrong)
+    assert answer.status_code == 422
+    form = re.search(rf'<form[^>]*action="/do/{action}" hx-post.*?</form>', answer.text, re.DOTALL)
+    assert form
+    assert told in unescape(form[0])
+    assert re.search(rf'<input name="{field}"[^>]*value="{given}"[^>]*aria-invalid="true"', form[0])
+    assert 'value="the shelves were moved"' in form[0]
+    assert 'aria-label="Pages"' in answer.text
+
+
 async def test_a_form_without_the_proof_or_with_a_wrong_one_does_nothing(
     scheduler: AsyncIOScheduler, browser: Browser
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from dashboards import api, look
+from ledgers import change
 
 TOKEN = "all-all-all-all-all-all"
 OURS = [f"/static/{file.relative_to(STATIC).as_posix()}" for file in Path(STATIC).rglob("*.*")]
@@ -31,6 +33,31 @@ async def test_the_id_of_a_job_may_end_like_an_address(scheduler: AsyncIOSchedul
         assert (found.status_code, found.json()["id"]) == (200, job_id)
         assert look(scheduler.ledger, f"/api/v1/jobs/{encoded}/why").json()["job_id"] == job_id
         assert api(scheduler.ledger, "jobs")["jobs"][0]["id"] == job_id
+
+
+@pytest.mark.parametrize("job_id", ["two\nlines", "last\n", "\n", "last/why\n", "a\r\nb"])
+async def test_an_id_with_a_line_end_is_found_and_means_no_other_job(
+    scheduler: AsyncIOScheduler, job_id: str
+) -> None:
+    for one in ("last", "other"):
+        scheduler.add_job(print, "interval", hours=1, id=one)
+    async with scheduler:
+        pass
+    encoded = f"/api/v1/jobs/{quote(job_id, safe='')}"
+    for address in (encoded, f"{encoded}/why"):
+        answer = look(scheduler.ledger, address)
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("there is no job"), answer.text
+    transport = httpx.ASGITransport(new_dashboard(scheduler.ledger))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as program:
+        token = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await program.post(f"{encoded}/pause", headers=token)).status_code == 404
+        # No version takes such an id, but a ledger may have one all the same.
+        change(scheduler.ledger, "UPDATE scheduler_jobs SET job_id = ? WHERE job_id = 'other'", job_id)
+        assert (await program.get(encoded, headers=token)).json()["id"] == job_id
+        assert (await program.get(f"{encoded}/why", headers=token)).json()["job_id"] == job_id
+        assert (await program.post(f"{encoded}/pause", headers=token)).status_code == 200
+        assert (await program.get("/api/v1/jobs/last", headers=token)).json()["paused"] is False
 
 
 @pytest.mark.parametrize("zeros", [30, 5_000])

@@ -167,6 +167,32 @@ async def test_signing_out_ends_the_session_everywhere(scheduler: AsyncIOSchedul
     assert not any(row["session"] in session for row in kept)
 
 
+@pytest.mark.parametrize(
+    ("is_set", "told", "not_told"),
+    [
+        (False, "dashboard.token", "SCHEDULER_DASHBOARD_TOKEN"),
+        (True, "SCHEDULER_DASHBOARD_TOKEN", "dashboard.token"),
+    ],
+)
+async def test_the_sign_in_page_says_where_the_token_is(
+    scheduler: AsyncIOScheduler,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_set: bool,
+    told: str,
+    not_told: str,
+) -> None:
+    async with scheduler:
+        pass
+    if is_set:
+        monkeypatch.setenv("SCHEDULER_DASHBOARD_TOKEN", "a-token-that-was-set")
+    authenticator, _token, _made = open_authenticator(DashboardSettings(), scheduler.ledger.folder)
+    async with client(scheduler, authenticator, "") as browser:
+        for page in (await browser.get("/login"), await browser.get("/login?token=wrong")):
+            assert told in page.text
+            assert not_told not in page.text
+
+
 def client(scheduler: AsyncIOScheduler, authenticator: Authenticator, session: str) -> httpx.AsyncClient:
     """Return a browser with a cookie, and a process that serves the dashboard for it alone."""
     transport = httpx.ASGITransport(create_app(scheduler.ledger, authenticator, frozenset(), 0))

@@ -5,14 +5,22 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from unittest.mock import patch
 
+import httpx
 import pytest
 from everytick import AsyncIOScheduler
-from everytick.dashboard import serving
-from everytick.dashboard.serving import Dashboard, _listen, _listen_as, sign_in_link
-from everytick.dashboard.settings import DashboardSettings
+from everytick.app import Application
+from everytick.cli import program
+from everytick.dashboard import links, serving
+from everytick.dashboard.links import sign_in_link, trouble_with
+from everytick.dashboard.serving import Dashboard, _listen, _listen_as
+from everytick.dashboard.settings import DashboardSettings, dashboard_settings
 from everytick.errors import LedgerError
+from typer.testing import CliRunner, Result
+
+from waiting import wait_for
 
 
 @pytest.mark.parametrize("host", ["x" * 300, "a\udcff", "a..b", "no such host", "256.0.0.1"])
@@ -61,9 +69,9 @@ def test_a_link_leads_to_the_port_that_was_taken_instead(taken: int, scheduler: 
         assert served.port != taken
         assert f":{served.port}/login?token=" in sign_in_link(settings)
     finally:
-        ending = threading.Timer(0.5, served.stop)
-        ending.start()
-        served.serve()
+        # It answers for a moment only.
+        with serving_meanwhile(served):
+            pass
     assert f":{taken}/login?token=" in sign_in_link(settings)
 
 
@@ -73,3 +81,66 @@ def test_a_port_that_a_killed_process_left_is_not_linked_to(taken: int, schedule
         port = gone.getsockname()[1]
     (scheduler.ledger.folder / "dashboard.port").write_text(f"{port}\n")
     assert f":{taken}/login?token=" in sign_in_link(DashboardSettings())
+
+
+@contextmanager
+def serving_meanwhile(served: Dashboard) -> Iterator[None]:
+    """Let a dashboard answer while the block runs."""
+    thread = threading.Thread(target=served.serve)
+    thread.start()
+    try:
+        wait_for(lambda: served._server.started, "the dashboard")
+        yield
+    finally:
+        served.stop()
+        thread.join(20)
+
+
+def link(variables: dict[str, str] | None = None) -> Result:
+    """Return what `dashboard --link` says."""
+    dashboard_settings.cache_clear()
+    with patch.dict("os.environ", variables or {}):
+        return CliRunner().invoke(program.app, ["dashboard", "--link"])
+
+
+@pytest.fixture
+def alone(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dashboard]:
+    """A dashboard that is made, and not served yet."""
+    scheduler.ledger.prepare()
+    monkeypatch.setattr(Application, "has_dashboard", True)
+    with closing(_listen("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(port))
+    yield Dashboard(DashboardSettings())
+    dashboard_settings.cache_clear()
+
+
+def test_a_link_that_signs_in_is_printed_without_a_remark(alone: Dashboard) -> None:
+    with serving_meanwhile(alone):
+        printed = link()
+        assert (printed.exit_code, printed.stderr) == (0, "")
+        assert httpx.get(printed.stdout.strip()).status_code == 303
+
+
+def test_a_link_to_a_dashboard_with_another_token_is_not_printed(alone: Dashboard) -> None:
+    with serving_meanwhile(alone):
+        printed = link({"SCHEDULER_DASHBOARD_TOKEN": "another-token-than-there"})
+    assert (printed.exit_code, printed.stdout) == (1, "")
+    assert f"error: the dashboard at http://127.0.0.1:{alone.port} has another token" in printed.stderr
+    assert "SCHEDULER_DASHBOARD_TOKEN is not the same" in printed.stderr
+
+
+def test_a_link_that_nothing_answers_says_so(alone: Dashboard) -> None:
+    with serving_meanwhile(alone):
+        pass
+    printed = link()
+    assert printed.exit_code == 0
+    assert f":{alone.port}/login?token=" in printed.stdout
+    assert f"remark: no dashboard answers at http://127.0.0.1:{alone.port} now: " in printed.stderr
+
+
+def test_a_link_to_another_program_says_that_no_dashboard_answers(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "_PATIENCE_SECONDS", 0.1)
+    assert "no dashboard answers" in str(trouble_with(f"http://127.0.0.1:{taken}/login?token=x"))

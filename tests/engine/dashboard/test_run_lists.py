@@ -150,6 +150,8 @@ def tabs_on(text: str) -> dict[str, str]:
         ("?job=report", [5, 4, 3]),
         ("?job=report&state=succeeded", [5]),
         ("?failed=true", [3, 1]),
+        ("?ended=true&q=sync", [2, 1]),
+        ("?reason=overlap", [4]),
         ("?error=NO+answer", [1]),
         ("?since=3d&until=1d&q=rep", [4, 3]),
     ],
@@ -163,6 +165,7 @@ async def test_the_page_lists_runs_by_the_same_filters(
 async def test_the_page_counts_by_state_beside_the_filters(ledger: Ledger) -> None:
     assert tabs_on(await page(ledger, "/runs")) == {
         "All": "6",
+        "Ended": "4",
         "Gone wrong": "2",
         "running": "1",
         "succeeded": "2",
@@ -173,6 +176,7 @@ async def test_the_page_counts_by_state_beside_the_filters(ledger: Ledger) -> No
     narrowed = await page(ledger, "/runs?q=sync&state=failed")
     assert tabs_on(narrowed) == {
         "All": "3",
+        "Ended": "2",
         "Gone wrong": "1",
         "running": "1",
         "succeeded": "1",
@@ -225,6 +229,12 @@ async def test_several_runs_are_retried_and_cancelled_without_a_script(ledger: L
     assert form is not None
     assert 'method="post" action="/do/retry"' in form[0]
     assert 'formaction="/do/cancel"' in form[0]
+    assert "disabled" not in form[0]
+    # A button is for those that are in a state for it.
+    text = await page(ledger, "/runs?state=failed")
+    assert 'data-can="retry"' in text
+    assert re.search(r'<button id="cancel-selected"[^>]* disabled>', text)
+    assert re.search(r'<button id="retry-selected"[^>]*"Retry|/do/retry">Retry', text)
     async with client(ledger) as asked:
         done = await asked.post("/do/retry", data={"run_id": ["3", "1"]})
         assert done.status_code == 200
@@ -235,12 +245,16 @@ async def test_several_runs_are_retried_and_cancelled_without_a_script(ledger: L
     assert [row["state"] for row in states] == [
         "queued",
         "succeeded",
-        "cancelled",
+        # As it was before it was tried again.
+        "timed_out",
         "skipped",
         "succeeded",
         "running",
     ]
     assert states[5]["cancel_us"] is not None
+    # It cannot be asked to end once more.
+    assert "/do/cancel" not in await page(ledger, "/run/6")
+    assert 'id="pick-6"' not in await page(ledger, "/runs")
 
 
 async def test_who_may_only_read_selects_nothing(ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from everytick.engine import runner
 from everytick.engine.executor import Calls
 from everytick.notify.notifier import Notifier
 from everytick.store import claims
+from everytick.system import use
 
 from inside import covered, rows, scheduler_settings, until, without_a_hole
 from ledgers import found_in, held
@@ -203,3 +204,29 @@ async def test_a_shutdown_grace_time_without_an_end_is_one(tmp_path: Path) -> No
         async with scheduler:
             await until(lambda: rows(scheduler, "running"))
         assert [row["state"] for row in rows(scheduler)] == ["succeeded"]
+
+
+async def test_a_stop_that_leaves_a_function_behind_needs_no_further_thread(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    """As where a job has limited them: the function's own outcome is written down when it ends."""
+    entered, go = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        entered.set()
+        go.wait(30)
+
+    def fail(*_arguments: Any, **_more: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    scheduler.add_job(waits, "date", id="job")
+    hurry = asyncio.Event()
+    hurry.set()
+    async with scheduler:
+        await until(entered.is_set)
+        with use(start_thread=fail, in_thread=fail):
+            assert await scheduler.drain(hurry) == 1
+            assert [row["state"] for row in rows(scheduler)] == ["running"]
+            go.set()
+            await until(lambda: rows(scheduler, "succeeded"))
+            await until(lambda: "scheduler-ledger" not in {it.name for it in threading.enumerate()})

@@ -38,7 +38,10 @@ def test_an_instant_that_is_no_tick_has_neighbours(troubled: SampleLedger) -> No
     assert found.verdict == "no_tick"
     before, at = ticks.moment(troubled.tick - DAY), ticks.moment(troubled.tick)
     form = "%Y-%m-%d %H:%M:%S UTC"
-    assert f"The one before is {before:{form}}, the one after is {at:{form}}." in said(found)
+    assert f"The nearest is {at:{form}}, the one before is {before:{form}}." in said(found)
+    assert found.nearest == f"{at:%Y-%m-%dT%H:%M}"
+    found = ask(troubled, "fine", troubled.tick - DAY + MINUTE)
+    assert f"The nearest is {before:{form}}, the one after is {at:{form}}." in said(found)
 
 
 def test_a_tick_to_come_is_told_and_that_nobody_is_up(troubled: SampleLedger) -> None:
@@ -134,7 +137,10 @@ def test_the_run_of_a_silent_process_is_told_to_be_in_doubt(troubled: SampleLedg
     silent = up(troubled.ledger, silent=3 * MINUTE)
     with silent as its, waiting(troubled, "running", f", process_id = '{its}'"):
         found = ask(troubled, "fine")
-    assert re.search(r"no heartbeat for 3 min.*No scheduler is up that could take it over", said(found))
+    assert re.search(
+        r"no heartbeat for 3 min.*No scheduler is up since .*, its last heartbeat; the next start settles it",
+        said(found),
+    )
 
 
 def test_a_reserved_run_waits_for_a_slot(troubled: SampleLedger) -> None:

@@ -11,7 +11,7 @@ from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.read.completions import CompletionFeed
 from everytick.read.following import follow
-from everytick.read.runs import RunFilter
+from everytick.read.run_filter import RunFilter
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 from everytick.store.querying import connect

@@ -14,8 +14,8 @@ from everytick.masking import hide
 from everytick.model import ticks
 from everytick.read import run_counts, run_pages
 from everytick.read.run_counts import count_states
+from everytick.read.run_filter import RunFilter
 from everytick.read.run_pages import list_runs
-from everytick.read.runs import RunFilter
 from everytick.store.connections import transaction
 from everytick.store.querying import connect
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -14,11 +17,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from everytick import AsyncIOScheduler
-from everytick.store import database, job_statements, pruning, schema, statements
+from everytick.store import database, job_statements, new_ledger, pruning, schema, statements
 from everytick.store.bulk import Bulk
+from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 
 from histories import SECOND, prepared, run, write
+from ledger_scripts import script
 
 
 def is_for_sqlite(item: Any, _name: object, _kind: object, reflected: bool, _other: object) -> bool:
@@ -32,9 +37,52 @@ def test_the_code_is_written_for_the_newest_migration() -> None:
     assert scripts.get_current_head() == database.REVISION
 
 
-def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
+def migrated(folder: Path) -> Ledger:
+    """Return a ledger that the migrations made, one after another, as those of older versions were."""
+    ledger = ledger_at(f"sqlite:///{folder / 'migrated.db'}")
+    database.upgrade(ledger)
+    return ledger
+
+
+def tables(ledger: Ledger) -> set[tuple[str, str]]:
+    """Return the names of all that is in a ledger, and the statements that make it."""
+    with closing(ledger.connect()) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {(name, " ".join(made.split())) for name, made in found}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_script_of_a_new_ledger_is_made_from_the_migrations(dialect: str) -> None:
+    command = "run `python scripts/ledger_scripts.py` after a change of the migrations"
+    assert new_ledger.script_for(dialect).read_text(encoding="utf-8") == script(dialect), command
+
+
+def test_a_new_ledger_is_like_one_that_the_migrations_made(tmp_path: Path) -> None:
     ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.prepare()
+    assert tables(ledger) == tables(migrated(tmp_path))
+    assert ledger.revision() == database.REVISION
+
+
+def test_of_processes_that_start_together_one_makes_the_ledger(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _number: ledger_at(url).prepare(patience=30), range(8)))
+    assert ledger_at(url).revision() == database.REVISION
+
+
+def test_a_ledger_that_is_made_anew_needs_neither_alembic_nor_sqlalchemy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from everytick.store.opening import ledger_at;"
+        f"ledger_at('sqlite:///{tmp_path / 'ledger.db'}').prepare();"
+        "print({'alembic', 'sqlalchemy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_migrations_make_what_the_schema_describes(tmp_path: Path) -> None:
+    ledger = migrated(tmp_path)
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     with engine.connect() as connection:
         options = {"version_table": schema.VERSION_TABLE, "include_object": is_for_sqlite}

@@ -66,7 +66,10 @@ async def test_a_schedule_that_runs_is_ready(scheduler: AsyncIOScheduler) -> Non
         assert 0 <= found.heartbeat_age < 15
         assert found.loop_silence is not None
         assert found.loop_silence < 15
-    assert said(health.check(scheduler.ledger)) == "no scheduler is up"
+    found = health.check(scheduler.ledger)
+    assert said(found).startswith("no scheduler is up: its last trace is of ")
+    # Who may know less is not told when that was.
+    assert found.as_data(outline=True)["problems"] == ["no scheduler is up"]
 
 
 def test_without_a_ledger_it_is_not_ready_and_none_is_made(scheduler: AsyncIOScheduler) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from dashboard.visiting import launch
 from dashboard.world import Site
 
 
@@ -22,3 +24,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def own_site(tmp_path: Path) -> Site:
     """A site that nothing serves yet."""
     return Site.made_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        started = launch(playwright.chromium)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def failed(site: Site) -> int:
+    """A run that failed."""
+    with site.client() as client:
+        run = int(client.post("/api/v1/jobs/import/run-now").json()["run_id"])
+    site.becomes(run, "failed")
+    return run

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from axe import MISSING, SCRIPT
-from dashboard.test_browser import ADDRESSES, browser, failed, visit  # noqa: F401
+from dashboard.visiting import ADDRESSES, visit
 from dashboard.world import Site
 
 pytestmark = pytest.mark.full
@@ -46,9 +46,9 @@ def violations(page: Page, axe: str) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["wide", "phone"])
 def test_no_page_breaks_a_rule_of_accessibility(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     site: Site,
-    failed: int,  # noqa: F811
+    failed: int,
     axe: str,
     scheme: Any,
     options: dict[str, Any],

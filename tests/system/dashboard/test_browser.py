@@ -1,79 +1,18 @@
-"""The dashboard in a real browser: what a person sees, presses, and never has to reload."""
+"""The dashboard in a real browser: what a person sees, whoever they are and on whatever screen."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from browser import of_the_system
+from dashboard.visiting import ADDRESSES, visit
 from dashboard.world import HOSTILE, READ_TOKEN, TOKEN, Site
 
 pytestmark = pytest.mark.full
-
-ADDRESSES = ["/", "/jobs", "/job?id=import", "/running", "/coming", "/runs", "/audit"]
-
-
-def launch(chromium: Any) -> Browser:
-    """Start a browser of this machine, or the one that playwright keeps; without one this fails."""
-    try:
-        started: Browser = chromium.launch(executable_path=of_the_system(), args=["--no-sandbox"])
-    except Error as problem:
-        pytest.fail(f"no Chromium: install one, or run `python -m playwright install chromium`: {problem}")
-    return started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser without a window."""
-    with sync_playwright() as playwright:
-        started = launch(playwright.chromium)
-        yield started
-        started.close()
-
-
-@contextmanager
-def visit(browser: Browser, site: Site, token: str = TOKEN, **options: Any) -> Iterator[Page]:
-    """Give a page that is signed in; at the end nothing may have been complained about."""
-    context: BrowserContext = browser.new_context(base_url=site.base, **options)
-    complaints: list[str] = []
-    foreign: list[str] = []
-    page = context.new_page()
-    page.on(
-        "console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None
-    )
-    page.on("pageerror", lambda problem: complaints.append(str(problem)))
-    page.on(
-        "request", lambda asked: foreign.append(asked.url) if not asked.url.startswith(site.base) else None
-    )
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.goto(f"/login?token={token}&next=/jobs")
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-    yield page
-    context.close()
-    assert complaints == []
-    assert foreign == []
-
-
-def newest(site: Site, job_id: str) -> int:
-    """Return the newest run of a job."""
-    query = "SELECT max(run_id) AS newest FROM scheduler_runs WHERE job_id = ?"
-    return int(site.rows(query, job_id)[0]["newest"])
-
-
-@pytest.fixture(scope="module")
-def failed(site: Site) -> int:
-    """A run that failed."""
-    with site.client() as client:
-        run = int(client.post("/api/v1/jobs/import/run-now").json()["run_id"])
-    site.becomes(run, "failed")
-    return run
 
 
 def test_signing_in_with_the_form_and_out_again(browser: Browser, site: Site) -> None:
@@ -120,89 +59,6 @@ def test_each_screen_shows_what_it_is_for(browser: Browser, site: Site, failed: 
         expect(page.get_by_role("row").nth(1)).to_contain_text("ValueError")
         page.get_by_role("link", name="Audit").click()
         expect(page.get_by_role("row").nth(1)).to_contain_text("run now")
-
-
-def test_a_job_around_a_change_of_the_clocks_says_so(browser: Browser, own_site: Site) -> None:
-    own_site.app.schedule(
-        'scheduler.add_job(quick, trigger="cron", month=3, day=28, hour=2, minute=30, id="spring",'
-        ' timezone="Europe/Berlin", start_date="2027-01-01")',
-        "from app.services.my_tasks import quick\n",
-    )
-    with own_site.running(), visit(browser, own_site) as page:
-        page.goto("/job?id=spring")
-        expect(page.locator(".fires li").first).to_contain_text("2027-03-28 03:00:00")
-        expect(page.locator(".fires li").first).to_contain_text("⚠")
-
-
-def test_run_pause_resume_cancel_and_retry_with_the_buttons(browser: Browser, site: Site) -> None:
-    before = len(site.audit())
-    with visit(browser, site) as page:
-        page.goto("/job?id=export")
-        page.locator(".acts").get_by_label("Note").first.fill("by hand")
-        page.get_by_role("button", name="Run now").click()
-        expect(page.locator("#said")).to_contain_text("of export begins")
-        run = newest(site, "export")
-        site.becomes(run, "running")
-
-        page.locator("select[name=hours]").select_option("8")
-        page.locator("#pause").get_by_label("Note").fill("moving")
-        page.get_by_role("button", name="Pause").click()
-        expect(page.locator("#resume")).to_contain_text("moving")
-        expect(page.locator("#resume")).to_contain_text("skips nothing")
-        expect(page.locator("#pause")).to_have_count(0)
-        expect(page.locator(".fires")).to_have_count(0)
-        page.get_by_role("button", name="Resume").click()
-        expect(page.locator("#resume")).to_have_count(0)
-        expect(page.locator("#pause")).to_be_visible()
-        expect(page.locator(".fires li")).to_have_count(10)
-
-        page.get_by_role("link", name="Running", exact=True).click()
-        row = page.get_by_role("row").filter(has_text="export")
-        expect(row).to_contain_text("pid ")
-        row.get_by_role("button", name="Cancel").click()
-        expect(page.locator("#said")).to_contain_text("was asked to end")
-        expect(page.get_by_role("row").filter(has_text="export")).to_have_count(0, timeout=15_000)
-
-        page.goto(f"/run/{run}")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
-        page.get_by_role("button", name="Retry").click()
-        expect(page.get_by_role("heading", level=1)).to_contain_text("running", timeout=15_000)
-        expect(page.locator(".attempt")).to_have_count(2)
-        page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled", timeout=15_000)
-    entries = site.audit()[before:]
-    assert [entry["action"] for entry in entries] == [
-        "run now",
-        "pause",
-        "resume",
-        "cancel",
-        "retry",
-        "cancel",
-    ]
-    assert {entry["who"] for entry in entries} == {"dashboard: no name given (127.0.0.1)"}
-    assert entries[0]["note"] == "by hand"
-    assert re.fullmatch(r"until [\d-]+ [\d:]+ UTC: moving", entries[1]["note"])
-
-
-def test_a_run_for_a_tick_and_a_wrong_one(browser: Browser, site: Site) -> None:
-    with site.client() as client:
-        coming = client.get("/api/v1/jobs/sweep").json()["next_fires"][0]["tick"]
-    tick = (datetime.fromisoformat(coming) - timedelta(hours=5)).isoformat()
-    with visit(browser, site) as page:
-        page.goto("/job?id=sweep")
-        page.get_by_label("for the tick").fill(tick.removesuffix("+00:00"))
-        page.get_by_role("button", name="Run now").click()
-        expect(page.locator("#said")).to_contain_text("of sweep begins")
-        expect(page.locator("#history")).to_contain_text("manual for")
-    context = browser.new_context(base_url=site.base)
-    page = context.new_page()
-    page.goto(f"/login?token={TOKEN}")
-    page.goto("/job?id=sweep")
-    page.get_by_label("for the tick").fill("soon")
-    page.get_by_role("button", name="Run now").click()
-    expect(page.locator("#said .bad")).to_contain_text("'soon' is not a date or time")
-    expect(page.get_by_label("for the tick")).to_have_value("soon")
-    context.close()
 
 
 def test_an_open_page_follows_without_a_reload(browser: Browser, site: Site) -> None:
@@ -324,70 +180,6 @@ def test_no_screen_scrolls_sideways_on_a_phone(browser: Browser, site: Site, fai
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
-def test_the_keyboard_alone_finds_a_job_and_pauses_it(browser: Browser, site: Site) -> None:
-    with visit(browser, site) as page:
-        page.goto("/jobs")
-        page.keyboard.press("Tab")
-        expect(page.locator(".skip")).to_be_focused()
-        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "q")
-        page.keyboard.type("sweep")
-        page.keyboard.press("Enter")
-        expect(page).to_have_url(f"{site.base}/jobs?q=sweep")
-        tab_to(page, lambda: page.evaluate("document.activeElement.textContent") == "sweep")
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid"
-        page.keyboard.press("Enter")
-        expect(page.locator("h1 .id")).to_have_text("sweep")
-        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "do-pause")
-        page.keyboard.press("Enter")
-        expect(page.locator("#said")).to_contain_text("sweep is paused")
-        expect(page.locator("#resume")).to_be_visible()
-        tab_to(page, lambda: page.evaluate("document.activeElement.id") == "do-resume")
-        page.keyboard.press("Space")
-        expect(page.locator("#said")).to_contain_text("sweep is resumed")
-
-
-def test_the_list_of_jobs_is_filtered_as_one_types(browser: Browser, site: Site) -> None:
-    with visit(browser, site) as page:
-        rows = page.locator("#jobs tbody tr")
-        expect(rows).to_have_count(5)
-        page.evaluate("window.same = true")
-        page.get_by_label("Find a job").press_sequentially("swe")
-        expect(rows).to_have_count(1)
-        expect(page).to_have_url(f"{site.base}/jobs?q=swe")
-        page.get_by_label("Find a job").fill("")
-        expect(rows).to_have_count(5)
-        page.get_by_label("State", exact=True).select_option("paused")
-        expect(page.locator("#jobs")).to_contain_text("No job is paused")
-        assert page.evaluate("window.same")
-        page.goto("/jobs")
-        page.get_by_role("link", name="Job", exact=False).and_(page.locator("thead a")).first.click()
-        expect(page).to_have_url(f"{site.base}/jobs?sort=-id")
-
-
-def test_several_jobs_are_selected_paused_and_resumed(browser: Browser, site: Site) -> None:
-    with visit(browser, site) as page:
-        pause = page.locator("#selected").get_by_role("button", name="Pause")
-        expect(pause).to_be_disabled()
-        for job_id in ("sweep", "night"):
-            page.get_by_role("checkbox", name=job_id, exact=True).check()
-        expect(page.locator("#how-many")).to_have_text("2 selected")
-        # A change of the ledger leaves the selection as it is.
-        with site.client() as client:
-            run = client.post("/api/v1/jobs/sweep/run-now").json()["run_id"]
-            site.becomes(run, "succeeded")
-        expect(page.locator("#jobs")).to_contain_text(re.compile(r"succeeded \d s ago"), timeout=10_000)
-        expect(page.locator("#how-many")).to_have_text("2 selected")
-        pause.click()
-        expect(page.locator("#said")).to_contain_text("2 jobs are paused.")
-        expect(page.locator("#how-many")).to_have_text("0 selected")
-        expect(page.locator("#jobs .paused")).to_have_count(2, timeout=10_000)
-        page.locator("#all").check()
-        expect(page.locator("#how-many")).to_have_text("5 selected")
-        page.locator("#selected").get_by_role("button", name="Resume").click()
-        expect(page.locator("#said")).to_contain_text("2 jobs are resumed. 3 jobs were not paused.")
-
-
 def test_the_overview_says_whether_all_is_well_and_leads_to_what_is_not(
     browser: Browser, site: Site, failed: int
 ) -> None:
@@ -396,45 +188,19 @@ def test_the_overview_says_whether_all_is_well_and_leads_to_what_is_not(
         expect(page.get_by_role("heading", level=1)).to_contain_text("1 job fails.")
         failing = page.get_by_role("region", name="Failing jobs")
         expect(failing).to_contain_text("ValueError")
-        expect(page.get_by_role("img", name=re.compile("runs? in the last day"))).to_be_visible()
+        expect(page.get_by_role("group", name=re.compile("runs? in the last day"))).to_be_visible()
         page.get_by_text("As a table").click()
-        expect(page.locator("#hours tbody tr")).to_have_count(24)
+        expect(page.locator("#hours tbody tr")).to_have_count(25)
+        # A click on the red part of a bar leads to what failed in that hour.
+        page.locator(".day-chart svg .bad").last.click()
+        expect(page.locator(".tabs [aria-current]")).to_contain_text("Gone wrong")
+        expect(page.locator("table.runs tbody tr")).not_to_have_count(0)
+        page.go_back()
         failing.get_by_role("button", name="Retry").click()
         expect(page.locator("#said")).to_contain_text("begins one more attempt")
         page.locator("#said a").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("Run")
         expect(page).to_have_url(re.compile(r"/run/\d+$"))
-
-
-def test_without_scripts_jobs_are_found_selected_and_acted_on(browser: Browser, site: Site) -> None:
-    with visit(browser, site, java_script_enabled=False) as page:
-        page.get_by_label("Find a job").fill("sweep")
-        page.get_by_role("button", name="Find").click()
-        expect(page.locator("#jobs tbody tr")).to_have_count(1)
-        page.get_by_role("checkbox", name="sweep").check()
-        page.locator("#selected").get_by_role("button", name="Pause").click()
-        expect(page.locator("main")).to_contain_text("sweep is paused.")
-        page.get_by_role("link", name="Back").click()
-        expect(page).to_have_url(re.compile(r"/jobs\?q=sweep"))
-        expect(page.locator("#jobs .paused")).to_have_count(1)
-        page.get_by_role("link", name="sweep", exact=True).click()
-        page.get_by_role("button", name="Resume").click()
-        expect(page.locator("main")).to_contain_text("sweep is resumed.")
-        page.goto("/jobs")
-        page.get_by_role("row").filter(has_text="sweep").get_by_role("button", name="Run now").click()
-        expect(page.locator("main")).to_contain_text("of sweep begins.")
-        page.goto("/jobs")
-        page.get_by_role("button", name="Sign out").click()
-        expect(page).to_have_url(f"{site.base}/login")
-
-
-def tab_to(page: Page, there: Callable[[], Any]) -> None:
-    """Press Tab until something has the focus."""
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        if there():
-            return
-    raise AssertionError("Tab does not lead there")
 
 
 def test_who_may_only_read_sees_no_buttons_that_act(browser: Browser, site: Site, failed: int) -> None:

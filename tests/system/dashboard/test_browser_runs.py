@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.test_browser import browser as browser
-from dashboard.test_browser import tab_to, visit
+from dashboard.visiting import tab_to, visit
 from dashboard.world import READ_TOKEN, Site
 
 pytestmark = pytest.mark.full
@@ -113,6 +112,61 @@ def test_several_runs_are_retried_at_once(browser: Browser, site: Site) -> None:
         site.becomes(run_of(site, job_id), "failed")
 
 
+def test_of_several_an_action_is_for_those_in_a_state_for_it_and_the_preview_says_which_are_left_out(
+    browser: Browser, site: Site
+) -> None:
+    shop, stock = run_of(site, "sync_shop"), run_of(site, "sync_stock")
+    with site.client() as client, visit(browser, site) as page:
+        under_way = client.post("/api/v1/jobs/grows/run-now").json()["run_id"]
+        site.becomes(under_way, "running")
+        page.goto("/runs")
+        retry, cancel = page.locator("#retry-selected"), page.locator("#cancel-selected")
+        page.locator(f"#pick-{shop}").check()
+        expect(retry).to_be_enabled()
+        expect(cancel).to_be_disabled()
+        page.locator(f"#pick-{shop}").uncheck()
+        page.locator(f"#pick-{under_way}").check()
+        expect(retry).to_be_disabled()
+        expect(cancel).to_be_enabled()
+        for run_id in (shop, stock):
+            page.locator(f"#pick-{run_id}").check()
+        expect(retry).to_have_text("Retry 2 of 3")
+        expect(cancel).to_have_text("Cancel 1 of 3")
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        cancel.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_contain_text(f"Run {under_way}")
+        (question,) = asked
+        assert question.startswith("Cancel 1 of the 3 selected?")
+        assert question.endswith(f"{stock}: failed\n{shop}: failed")
+        # The keyboard goes on at the message, and those that were left out stay selected.
+        expect(page.locator("#said")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.locator("#said a")).to_be_focused()
+        expect(page.locator("#how-many")).to_have_text("2 selected")
+        expect(page.locator(f"#pick-{shop}")).to_be_checked()
+    site.becomes(under_way, "cancelled")
+
+
+def test_a_message_goes_by_itself_but_not_from_under_the_keyboard(browser: Browser, site: Site) -> None:
+    shop = run_of(site, "sync_shop")
+    with visit(browser, site) as page:
+        page.clock.install()
+        page.goto("/runs?failed=true")
+        page.locator(f"#pick-{shop}").focus()
+        page.keyboard.press("Space")
+        page.locator("#retry-selected").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#said .good")).to_be_visible()
+        page.clock.fast_forward(60_000)
+        expect(page.locator("#said .good")).to_be_visible()
+        page.locator("#main").focus()
+        page.clock.fast_forward(60_000)
+        expect(page.locator("#said")).to_be_empty()
+    site.becomes(shop, "failed")
+
+
 def test_those_for_whom_an_action_is_refused_stay_selected_and_the_message_stays(
     browser: Browser, site: Site
 ) -> None:
@@ -124,6 +178,8 @@ def test_those_for_whom_an_action_is_refused_stay_selected_and_the_message_stays
         page.goto("/runs")
         for run_id in (shop, under_way):
             page.locator(f"#pick-{run_id}").check()
+        # As on a page that has not heard yet that the run goes on.
+        page.locator(f"#pick-{under_way}").evaluate("box => { box.dataset.can = 'retry'; }")
         page.locator("#selected").get_by_role("button", name="Retry").click()
         expect(page.locator("#said .partly")).to_contain_text(f"Refused for 1: {under_way}: ")
         expect(page.locator("#how-many")).to_have_text("1 selected")

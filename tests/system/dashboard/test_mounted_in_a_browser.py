@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from dashboard.test_browser import launch
+from dashboard.visiting import launch
 from waiting import wait_for
 from web_programs import BIN, Program
 

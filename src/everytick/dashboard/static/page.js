@@ -5,6 +5,7 @@
   // --- light and dark
 
   const root = document.documentElement;
+  const said = document.getElementById("said");
   const themes = { "": ["◐", "as the system has them"], light: ["○", "light"], dark: ["●", "dark"] };
 
   function showTheme() {
@@ -97,7 +98,12 @@
     }
     for (const one of fresh.querySelectorAll("[form=selected]")) one.checked = chosen.has(one.value);
     fresh.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = scrolled[at] || 0; });
-    if (key) fresh.parentNode.querySelector(key)?.focus({ preventScroll: true });
+    if (key || region.contains(focus)) {
+      // What had the focus may be gone, as a button after its action: then the keyboard goes on from here.
+      const same = key && fresh.querySelector(key);
+      if (!same) fresh.tabIndex = -1;
+      (same || fresh).focus({ preventScroll: true });
+    }
     htmx.process(fresh);
     countSelected();
   }
@@ -129,6 +135,7 @@
       const freshActs = page.querySelector(".acts");
       const forms = (region) => [...region.children].map((form) => form.id).join(" ");
       if (acts && freshActs && forms(acts) !== forms(freshActs)) {
+        if (acts.contains(document.activeElement)) said.focus();
         acts.replaceWith(document.adoptNode(freshActs));
         htmx.process(freshActs);
       }
@@ -141,23 +148,48 @@
 
   // --- rows that are selected
 
+  const boxes = () => [...document.querySelectorAll("[form=selected]")];
+
+  // For which actions a row is in a state stands at its box.
+  const can = (box, button) => box.dataset.can.split(" ").includes(button.dataset.act);
+
+  function leftOut(button) {
+    return boxes().filter((one) => one.checked && !can(one, button));
+  }
+
+  // What is asked before an action on the selected rows; nothing if it is for all of them and can be undone.
+  function question(button, number, left) {
+    const label = button.dataset.label;
+    if (!left.length) return "ask" in button.dataset ? `${label} ${number} selected?` : "";
+    const lines = left.slice(0, 10).map((one) => `${one.value}: ${one.dataset.is}`);
+    if (left.length > 10) lines.push(`and ${left.length - 10} more`);
+    return `${label} ${number} of the ${number + left.length} selected?\n\nLeft out, as they are:\n${lines.join("\n")}`;
+  }
+
   function countSelected() {
     const form = document.querySelector("form[data-select]");
     if (!form) return;
-    const boxes = [...document.querySelectorAll("[form=selected]")];
-    const number = boxes.filter((one) => one.checked).length;
+    const all = boxes();
+    const number = all.filter((one) => one.checked).length;
     document.getElementById("how-many").textContent = `${number} selected`;
-    for (const button of form.querySelectorAll("button")) button.disabled = !number;
-    const all = document.getElementById("all");
-    if (!all) return;
-    all.hidden = false;
-    all.checked = number > 0 && number === boxes.length;
-    all.indeterminate = number > 0 && number < boxes.length;
+    for (const button of form.querySelectorAll("button")) {
+      const left = leftOut(button);
+      const able = number - left.length;
+      button.disabled = !able;
+      button.textContent = able && left.length ? `${button.dataset.label} ${able} of ${number}` : button.dataset.label;
+      const asked = able ? question(button, able, left) : "";
+      if (asked) button.setAttribute("hx-confirm", asked); else button.removeAttribute("hx-confirm");
+    }
+    const box = document.getElementById("all");
+    if (!box) return;
+    box.hidden = false;
+    box.checked = number > 0 && number === all.length;
+    box.indeterminate = number > 0 && number < all.length;
   }
 
   document.addEventListener("change", (event) => {
     if (event.target.id === "all") {
-      for (const one of document.querySelectorAll("[form=selected]")) one.checked = event.target.checked;
+      for (const one of boxes()) one.checked = event.target.checked;
     }
     countSelected();
   });
@@ -231,22 +263,44 @@
   // --- actions
 
   let clearing = 0;
+  // The rows that the last action on several was not asked for.
+  let spared = [];
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const button = event.detail.elt;
+    if (!("act" in button.dataset)) return;
+    spared = leftOut(button).map((one) => one.value);
+    const form = event.detail.formData;
+    for (const name of ["job_id", "run_id"]) {
+      const asked = form.getAll(name).filter((value) => !spared.includes(value));
+      form.delete(name);
+      for (const value of asked) form.append(name, value);
+    }
+  });
+
+  // A message that all was done goes by itself, unless the keyboard is at it.
+  function clearLater() {
+    clearing = setTimeout(() => {
+      if (said.matches(":focus-visible") || said.querySelector(":focus-visible")) clearLater();
+      else said.textContent = "";
+    }, 8000);
+  }
 
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt.form || event.detail.elt;
     // Of an action on several that was not done for all, those for whom it was not stay selected.
-    const partly = event.detail.successful ? document.querySelector("#said .partly") : null;
+    const partly = event.detail.successful ? said.querySelector(".partly") : null;
     if (event.detail.successful && form instanceof HTMLFormElement) form.reset();
-    if (partly && form.id === "selected") {
-      const left = new Set(JSON.parse(partly.dataset.left));
-      for (const one of document.querySelectorAll("[form=selected]")) one.checked = left.has(one.value);
+    if (event.detail.successful && form.id === "selected") {
+      const left = new Set([...spared, ...(partly ? JSON.parse(partly.dataset.left) : [])]);
+      for (const one of boxes()) one.checked = left.has(one.value);
     }
-    if (event.detail.xhr.status === 0) {
-      document.getElementById("said").textContent = "The dashboard does not answer.";
-    }
+    if (event.detail.xhr.status === 0) said.textContent = "The dashboard does not answer.";
     clearTimeout(clearing);
     // What needs a person stays until the next action.
-    if (event.detail.successful && !partly) clearing = setTimeout(() => { document.getElementById("said").textContent = ""; }, 8000);
+    if (event.detail.successful && !partly) clearLater();
+    // The button that was pressed may not be one to press any more.
+    if (form.id === "selected") said.focus();
     refresh();
   });
 

@@ -1,0 +1,41 @@
+"""The sentences about outages below a list of jobs or runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everytick.app import typed
+
+from .table import print_sentence
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from everytick.store.database import Ledger
+
+# More of them are not read by anybody.
+_MOST_SHOWN = 3
+
+
+def print_outages(ledger: Ledger, zone: tzinfo, since: int | None = None, until: int | None = None) -> None:
+    """Print a sentence for each of the newest outages between two instants, by default within a day.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from everytick.model import ticks
+    from everytick.read.outages import outages
+    from everytick.store.querying import connect_checked
+    from everytick.text.wording import counted
+
+    if not ledger.exists():
+        return
+    now = ticks.now()
+    end = now if until is None else until
+    with connect_checked(ledger) as connection:
+        found = outages(connection, end - ticks.DAY if since is None else since, end)
+    for outage in found[-_MOST_SHOWN:]:
+        listing = typed(f"runs --missed --since {outage.since_typed(zone)}")
+        print_sentence(f"{outage.sentence(zone, now)} ({listing})")
+    if len(found) > _MOST_SHOWN:
+        print_sentence(f"and {counted(len(found) - _MOST_SHOWN, 'outage')} before")

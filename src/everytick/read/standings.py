@@ -1,0 +1,66 @@
+"""How jobs stand, and in which orders they are listed: the same at the terminal, on pages and in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from everytick.model import ticks
+from sqlalchemy import Connection
+
+from .endings import newest_endings
+from .job_ids import natural
+from .known_job import DueJob
+from .late import find_late
+from .processes import reports
+from .run_filter import FAILING
+from .under_way import count_held
+
+# How a job may stand that needs a look, what needs it most first; a job may stand in several ways.
+TROUBLES = ("cannot run", "failing", "late", "paused")
+STANDINGS = (*TROUBLES, "running")
+# state: by their troubles. next: by the next run, those without one last. Jobs that are alike in that, and
+# all jobs by `id`, are in the order of their ids, `sync_2` before `sync_10`. Lists for people have the first
+# one unless another is asked for.
+ORDERS = ("state", "next", "id")
+
+T = TypeVar("T")
+Standings = Mapping[str, set[str]]
+
+
+class Place(NamedTuple):
+    """What a job's place in a list depends on. `next_run`: None if it has none, else what can be compared."""
+
+    job_id: str
+    next_run: Any
+
+
+def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
+    """Return, by each of STANDINGS, the ids of the jobs that stand so; `due`: all jobs in force."""
+    endings, now = newest_endings(connection), ticks.now()
+    return {
+        "cannot run": set(reports(connection)),
+        "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
+        "late": {late.job_id for late in find_late(connection, due, now)},
+        "paused": {job.id for job in due if job.paused},
+        "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
+    }
+
+
+def in_order(jobs: Iterable[tuple[Place, T]], order: str, standings: Standings) -> list[T]:
+    """Return jobs in one of ORDERS, with a minus before it the other way round.
+
+    `standings` may be empty unless the order is `state`.
+    """
+
+    def key(job: tuple[Place, T]) -> Any:
+        place, _job = job
+        if order.removeprefix("-") == "state":
+            ways = (number for number, name in enumerate(TROUBLES) if place.job_id in standings[name])
+            return next(ways, len(TROUBLES))
+        if order.removeprefix("-") == "next":
+            return (place.next_run is None, 0 if place.next_run is None else place.next_run)
+        return natural(place.job_id)
+
+    by_id = sorted(jobs, key=lambda job: natural(job[0].job_id))
+    return [job for _place, job in sorted(by_id, key=key, reverse=order.startswith("-"))]

@@ -1,0 +1,166 @@
+"""When no scheduler was running, told from what the ledger shows of it: one outage for all that it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.read.outages import Outage, outages
+from everytick.store.database import Ledger
+from everytick.store.querying import connect
+
+from histories import prepared, run, write
+from ledgers import change
+
+SECOND, MINUTE, HOUR, DAY = (ticks.SECOND * size for size in (1, 60, 3_600, 86_400))
+NOW = 1_800_000_000 * SECOND // DAY * DAY + 9 * HOUR
+# The night before: the machine went down at ten past two, and came back at half past five.
+DOWN, BACK = NOW - 9 * HOUR + 130 * MINUTE, NOW - 9 * HOUR + 330 * MINUTE
+
+
+async def quick() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def ledger(scheduler: AsyncIOScheduler) -> Ledger:
+    scheduler.add_job(quick, "interval", minutes=1, id="pump")
+    scheduler.add_job(quick, "interval", hours=1, id="report")
+    return prepared(scheduler)
+
+
+def told(ledger: Ledger, since: int = NOW - DAY, until: int = NOW) -> list[Outage]:
+    with connect(ledger) as connection:
+        return outages(connection, since, until)
+
+
+def skipped(job_id: str, first: int, last: int | None = None, count: int | None = None) -> dict[str, Any]:
+    """Return the row that a scheduler writes when it is back."""
+    return run(
+        job_id,
+        first,
+        "skipped",
+        reason="outage",
+        last_tick_us=last,
+        tick_count=count,
+        finished_us=BACK + SECOND // 10,
+    )
+
+
+def night(ledger: Ledger) -> None:
+    """Write runs each minute but for the outage, and what the next start made of that."""
+    minutes = range(NOW - 9 * HOUR, NOW, MINUTE)
+    write(ledger, "scheduler_runs", [run("pump", at) for at in minutes if not DOWN < at < BACK])
+    write(
+        ledger,
+        "scheduler_runs",
+        [
+            skipped("pump", DOWN + MINUTE, BACK - 10 * MINUTE, 190),
+            *(skipped("report", NOW - hours * HOUR) for hours in (6, 5, 4)),
+        ],
+    )
+
+
+def test_one_outage_is_told_for_all_that_was_missed_in_it(ledger: Ledger) -> None:
+    night(ledger)
+    assert told(ledger) == [Outage(DOWN + MINUTE, BACK + SECOND // 10, missed=193, jobs=2)]
+    # What was asked for need not hold all of it.
+    assert told(ledger, NOW - 9 * HOUR, DOWN + 2 * MINUTE) == told(ledger)
+    assert told(ledger, BACK - MINUTE) == told(ledger)
+    assert told(ledger, BACK + 5 * MINUTE) == []
+    assert told(ledger, NOW - DAY, DOWN - MINUTE) == []
+
+
+def test_a_schedule_with_hours_between_its_runs_has_no_outage_for_that(ledger: Ledger) -> None:
+    write(ledger, "scheduler_runs", [run("report", NOW - hours * HOUR) for hours in (20, 12, 4)])
+    assert told(ledger) == []
+
+
+def test_its_begin_is_the_first_tick_that_nobody_claimed(ledger: Ledger) -> None:
+    write(ledger, "scheduler_runs", [run("report", NOW - 20 * HOUR), skipped("report", BACK - HOUR)])
+    assert told(ledger) == [Outage(BACK - HOUR, BACK + SECOND // 10, missed=1, jobs=1)]
+
+
+def test_ticks_that_are_not_counted_yet_are_at_least_the_first_and_the_last(ledger: Ledger) -> None:
+    write(ledger, "scheduler_runs", [skipped("report", BACK - 9 * HOUR, BACK - HOUR)])
+    [found] = told(ledger)
+    assert (found.missed, found.at_least) == (2, True)
+    sentence = found.sentence(ZoneInfo("UTC"), NOW)
+    assert (
+        sentence == "no scheduler was running from 2027-01-14 20:30:00 to 05:30:00: at least 2 ticks missed"
+    )
+
+
+def test_ticks_that_were_skipped_otherwise_show_no_outage(ledger: Ledger) -> None:
+    # It waited for a worker when its schedule was changed.
+    waited = run("pump", BACK - HOUR, "skipped", reason="outage", attempt=1, finished_us=BACK)
+    late = run("report", BACK - HOUR, "skipped", reason="missed", finished_us=BACK)
+    paused = run("report", BACK - 2 * HOUR, "skipped", reason="paused", finished_us=BACK)
+    write(ledger, "scheduler_runs", [waited, late, paused])
+    assert told(ledger) == []
+
+
+def test_each_outage_of_a_night_is_told_by_itself(ledger: Ledger) -> None:
+    night(ledger)
+    earlier = NOW - 12 * HOUR
+    write(
+        ledger,
+        "scheduler_runs",
+        [
+            run("pump", earlier - 2 * HOUR),
+            skipped("pump", earlier - HOUR) | {"finished_us": earlier},
+        ],
+    )
+    assert [found.end for found in told(ledger)] == [earlier, BACK + SECOND // 10]
+
+
+def test_rows_that_cannot_be_read_are_in_nobodys_way(ledger: Ledger) -> None:
+    night(ledger)
+    write(
+        ledger, "scheduler_runs", [run("pump", 5, finished_us="yesterday"), run("pump", 6, finished_us="x")]
+    )
+    assert told(ledger)[0].missed == 193
+
+
+async def test_a_start_after_an_outage_writes_what_is_told_of_it(scheduler: AsyncIOScheduler) -> None:
+    scheduler.add_job(quick, "interval", minutes=1, id="pump")
+    ledger = prepared(scheduler)
+    now = ticks.now()
+    change(
+        ledger, "UPDATE scheduler_jobs SET registered_us = 1, changed_us = 1, watermark_us = ?", now - HOUR
+    )
+    async with scheduler:
+        pass
+    [found] = told(ledger, now - DAY, ticks.now() + SECOND)
+    assert found.start <= now - HOUR + MINUTE
+    assert found.end >= now
+    assert 45 <= found.missed <= 60
+
+
+def test_very_many_runs_cost_no_more(ledger: Ledger) -> None:
+    """Counted in steps of SQLite's machine, which are the same on each machine."""
+    night(ledger)
+    before = steps(ledger)
+    some = [run("report", None, due_us=BACK + HOUR, finished_us=BACK + HOUR + at) for at in range(20_000)]
+    write(ledger, "scheduler_runs", some)
+    assert steps(ledger) < 1.5 * before
+
+
+def steps(ledger: Ledger) -> int:
+    """Return how many hundreds of steps the database made for the answer."""
+    number = 0
+
+    def count() -> int:
+        nonlocal number
+        number += 1
+        return 0
+
+    with connect(ledger) as connection:
+        plain: Any = connection.connection.dbapi_connection
+        plain.set_progress_handler(count, 100)
+        assert len(outages(connection, NOW - DAY, NOW)) == 1
+        plain.set_progress_handler(None, 0)
+    return number
