@@ -13,7 +13,7 @@ from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import definitions, joining, requests, runs, workers
+from everytick.store import definitions, joining, requests, runs, schedule_digest, workers
 from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
@@ -70,7 +70,7 @@ class Process:
         self.jobs = self._registry.jobs
         self._notifier = notifier
         self._settings = settings
-        self._me = Identity.new(settings.role)
+        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared))
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
@@ -168,8 +168,9 @@ class Process:
         self._heartbeats.taking = True
         self._await_declarations(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
-        for job in self._declared:
-            self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        if self._listeners.wanted(events.EVENT_JOB_ADDED):
+            for job in self._declared:
+                self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:

@@ -6,7 +6,7 @@ SQLite's own connections are used as they are; `postgres` has one of the same fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, cast
 
@@ -74,6 +74,13 @@ class Transactional(Connection, Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what the block does, or undo all of it."""
+
+
+class Loading(Connection, Protocol):
+    """A connection to a server that takes many rows in one go."""
+
+    def load(self, copy: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Hand over the rows to a COPY statement."""
 
 
 def transaction(connection: Connection, *, durable: bool = True) -> AbstractContextManager[None]:

@@ -40,7 +40,7 @@ def register(
         found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
     found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
-        definitions.define(connection, jobs, now, found, is_whole=is_whole)
+        definitions.define(connection, jobs, now, found, is_whole=is_whole, digest=me.schedule_digest)
     definitions.find_added(connection, now, found)
     definitions.find_paused(connection, now, found)
     if me.role.claims and not found.peers:

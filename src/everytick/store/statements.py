@@ -3,8 +3,9 @@
 from .bulk import Bulk
 
 REGISTER_PROCESS = """
-INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
+INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues,
+                                 schedule_digest)
+VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest)
 """
 
 # `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do

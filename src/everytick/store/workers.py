@@ -48,6 +48,7 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
         "start_number": start_number,
         "role": None if me.role.name == "all" else me.role.name,
         "queues": ",".join(me.role.queues) or None,
+        "schedule_digest": me.schedule_digest,
     }
     connection.execute(sql.REGISTER_PROCESS, values)
     return now
