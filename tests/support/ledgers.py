@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from everytick.store.connections import Connection, transaction
+from everytick.store.connections import Connection, Scope, transaction
 from everytick.store.database import Ledger
 from everytick.store.sqlite import SqliteLedger
 
@@ -46,7 +46,7 @@ def held(ledger: Ledger) -> Iterator[None]:
     with closing(ledger.connect()) as connection:
         if isinstance(ledger, SqliteLedger):
             connection.execute("PRAGMA busy_timeout = 30000", {})
-        with transaction(connection):
+        with transaction(connection, scope=Scope.WHOLE):
             if not isinstance(ledger, SqliteLedger):
                 # The server ends a connection that holds it for long without doing anything.
                 connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", {})

@@ -2,21 +2,23 @@
 
 A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
 moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
-compared (R10).
+compared (R10). On a server only those are observed whose heartbeat is old by its clock.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from everytick.model import ticks
-from everytick.store import claims, pruning, queue, renaming, workers
-from everytick.store import statements as sql
-from everytick.store.connections import Connection, transaction
+from everytick.store import claims, locking, pruning, queue, renaming, workers
+from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
 from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.system import system
 from loguru import logger
 
+from .admission import BUSY
+from .claimers import Claimers
 from .gap_counting import GapCounting
 from .registry import Registry
 
@@ -30,7 +32,7 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does.
+    loop does; `again` lets the pulse come once more after some seconds.
     """
 
     def __init__(
@@ -41,8 +43,11 @@ class Heartbeats:
         take: Callable[[list[Claim]], None],
         room: Callable[[], Room],
         answers: Callable[[], bool],
+        again: Callable[[float], None],
     ) -> None:
-        self._me, self._take, self._room, self._answers = me, take, room, answers
+        self.claimers = Claimers(me.process_id)
+        self._claimers_mark: str | None = None
+        self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs = registry, registry.jobs
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
@@ -57,6 +62,9 @@ class Heartbeats:
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
+        self._next_claimers = 0.0
+        # When the first of those is dead that are silent, if they stay so.
+        self._reap_at = math.inf
         # The former id of each job that was renamed, as long as a part of its history is to be moved.
         self.moving: dict[str, str] = {}
         # Set while runs can be taken over: not before the start, not in a drain.
@@ -75,7 +83,7 @@ class Heartbeats:
     @property
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
-        return bool(self._watched)
+        return bool(self._watched) or self.claimers.knows_others
 
     def pulse(self, connection: Connection) -> None:
         """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
@@ -85,33 +93,36 @@ class Heartbeats:
             return
         now = system.monotonic()
         self._look_for_waiting(connection, self._room() if self.taking else Room(0))
-        if now >= self._last_beat + BEAT_SECONDS:
+        if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
             self._show_life(connection)
             self._last_beat = now
+        if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
+            self._next_claimers = now + BEAT_SECONDS
+            self._look_who_claims(connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             self._in_transaction(connection, self._prune)
         if self.moving:
-            self._in_transaction(connection, self._move)
+            self._move(connection)
         self._counting.go_on(connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
-        left: dict[str, str] = {}
-        at_limit: set[str] = set()
         if not room.is_any:
             # Nobody looks, so there may be some by the time that a slot is free.
             self.may_have_left = True
             return
         # A run that ends while this looks may have been in the way of another: then it looks once more.
         self.may_have_left = True
-        found = queue.is_any(connection, self._me)
-        if found:
+        is_any, found = queue.is_any(connection, self._me), queue.Found()
+        if is_any:
             self._in_transaction(
-                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, at_limit)
+                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
-            self._tell_of(left)
-        self.at_limit = at_limit
-        self.may_have_left = found and not room.is_any
+            self._tell_of(found.left)
+        self.at_limit = found.at_limit
+        self.may_have_left = is_any and not room.is_any
+        if found.busy:
+            self._again(BUSY / ticks.SECOND)
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
@@ -124,21 +135,37 @@ class Heartbeats:
                 )
         self._left |= left
 
+    def _look_who_claims(self, connection: Connection) -> None:
+        # Whether a suspect answers again, the mark does not tell.
+        mark = None if self.claimers.suspects_any else self._claimers_mark
+        self._claimers_mark, found = workers.claimers(connection, self._me, mark)
+        if found is not None:
+            self.claimers.learn(found)
+
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
         # After a power cut no process is alive, so a heartbeat need not reach the disk.
         self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
-            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))
+            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
 
     def _in_transaction(
-        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, durable: bool = True
+        self,
+        connection: Connection,
+        action: Callable[[Connection], list[Claim]],
+        *,
+        durable: bool = True,
+        scope: Scope = Scope.ROWS,
     ) -> None:
         doubtful = set(self._doubtful)
+
+        def act(inside: Connection) -> list[Claim]:
+            self._doubtful = set(doubtful)
+            return action(inside)
+
         try:
-            with transaction(connection, durable=durable):
-                found = action(connection)
+            found = in_transaction(connection, act, durable=durable, scope=scope)
         except BaseException:
             # The transaction was undone, and so is what it changed here. And while we cannot write, the
             # others cannot beat either: a heartbeat that we missed proves nothing (R12).
@@ -151,6 +178,7 @@ class Heartbeats:
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         """Beat; whom it finds dead goes into `dead`, with the last beat."""
+        dead.clear()
         now = system.monotonic()
         if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
             # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
@@ -160,11 +188,23 @@ class Heartbeats:
         cannot_run = self._registry.cannot_run()
         workers.report(connection, self._me, cannot_run, self._reported)
         self._reported = cannot_run
-        rows = connection.execute(sql.LIST_PROCESSES).fetchall()
-        for process_id, host, pid, beat, beat_us, _number, _role in rows:
-            if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
+        rows = workers.silent(connection, self._me, self._silent_since(connection))
+        for process_id, host, pid, beat, beat_us in rows:
+            if self._is_dead(process_id, host, pid, beat, now):
                 dead.append((process_id, beat, beat_us))
+        shown = {row[0] for row in rows}
+        self._watched = {name: seen for name, seen in self._watched.items() if name in shown}
+        if is_on_server(connection):
+            since = (seen[1] for seen in self._watched.values())
+            self._reap_at = min(since, default=math.inf) + LEASE_SECONDS
         return []
+
+    def _silent_since(self, connection: Connection) -> int:
+        # The server picks those that are silent by its clock, so that nobody reads the rows of all others.
+        # To be silent is to be suspect, no more: after a step of that clock all are.
+        if is_on_server(connection) and not self._doubtful:
+            return ticks.now() - int(BEAT_SECONDS * ticks.SECOND)
+        return ticks.FOREVER
 
     def _reap_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         return [claim for one in dead for claim in self._reap(connection, *one)]
@@ -199,11 +239,23 @@ class Heartbeats:
         number = self._start_number + 1
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
-    def _move(self, connection: Connection) -> list[Claim]:
-        renaming.move_history(connection, next(iter(self.moving)), self.moving)
-        return []
+    def _move(self, connection: Connection) -> None:
+        job_id, former = next(iter(self.moving.items()))
+        left: dict[str, str] = {}
+
+        def move(inside: Connection) -> list[Claim]:
+            left[job_id] = former
+            renaming.move_history(inside, job_id, left)
+            return []
+
+        self._in_transaction(connection, move, scope=Scope.RARE)
+        if not left:
+            self.moving.pop(job_id, None)
 
     def _prune(self, connection: Connection) -> list[Claim]:
+        if not locking.is_alone(connection):
+            # Another process may be at it; there is time.
+            return []
         if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0

@@ -14,7 +14,7 @@ from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.store import definitions, joining, requests, runs, schedule_digest, workers
-from everytick.store.connections import UNAVAILABLE, Connection
+from everytick.store.connections import UNAVAILABLE, Connection, Scope
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
@@ -75,6 +75,7 @@ class Process:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon = Beacon(ledger.full_place)
+        self.writer = Writer(self.ledger, self._pulse)
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -82,9 +83,9 @@ class Process:
             self._take_over,
             self._room_to_take,
             self._answers,
+            self.writer.look_again,
         )
         self._live_logs = LiveLogs()
-        self.writer = Writer(self.ledger, self._pulse)
         self._runner = Runner(
             self.jobs,
             self._me,
@@ -95,8 +96,8 @@ class Process:
             notifier,
             open_span,
         )
-        admission = self._runner.admission
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
+        admission, claimers = self._runner.admission, self._heartbeats.claimers
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._loading = False
         self._stopped_listening = system.event()
 
@@ -131,13 +132,12 @@ class Process:
         return self._registration
 
     def _register(self, is_whole: bool) -> Registration:
-        give_up = system.monotonic() + _START_PATIENCE
+        give_up, owner = system.monotonic() + _START_PATIENCE, self.ledger.application
+        join = functools.partial(
+            joining.register, me=self._me, jobs=self._declared, application=owner, is_whole=is_whole
+        )
         while True:
-            registering = self.writer.submit(
-                lambda connection: joining.register(
-                    connection, self._me, self._declared, self.ledger.application, is_whole=is_whole
-                )
-            )
+            registering = self.writer.submit(join, scope=Scope.RARE)
             try:
                 found: Registration = registering.result(_JOIN_SECONDS)
             except TimeoutError:
@@ -222,7 +222,7 @@ class Process:
         Raises:
             LedgerError: the ledger did not answer; nothing was done.
         """
-        doing = self.writer.submit(operation)
+        doing = self.writer.submit(operation, scope=Scope.RARE)
         on_loop = running_loop() is self._loop
         try:
             try:
@@ -281,7 +281,7 @@ class Process:
             return joining.settle(connection, self._me, self._registration, left)
 
         if self._heartbeats.taking:
-            self.writer.submit(remove).add_done_callback(_tell_removed)
+            self.writer.submit(remove, scope=Scope.RARE).add_done_callback(_tell_removed)
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -352,7 +352,7 @@ class Process:
         unlike = self._registry.with_other_options(rows)
         for begin in range(0, len(unlike), _PIECE):
             some = unlike[begin : begin + _PIECE]
-            self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some), scope=Scope.RARE)
 
     def _close_after_threads(self) -> None:
         while self._runner.left:

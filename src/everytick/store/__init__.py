@@ -7,6 +7,7 @@ Where it is:
 - `sqlite`, `checkpoints`: the ledger as a file
 - `postgres`, `postgres_connection`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
+- `locking`: which rows a transaction locks on a server, and in which order
 - `querying`: reading it by SQLAlchemy
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables; loaded only to create, upgrade or show a ledger

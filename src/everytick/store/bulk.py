@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from .connections import Connection, Loading, without_nul
+from .connections import Connection, Loading, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
 _ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
@@ -46,7 +46,7 @@ class Bulk:
         given = json.dumps(rows)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
-        text = self._postgres if getattr(connection, "on_server", False) else self._sqlite
+        text = self._postgres if is_on_server(connection) else self._sqlite
         return connection.execute(text, {"given": given, **parameters}).fetchall()
 
 

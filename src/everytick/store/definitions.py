@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses, renaming, schedule_digest
+from . import gaps, locking, pauses, renaming, schedule_digest
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import AddedRow, JobState, Registration, settled_until
+from .records import AddedRow, JobState, Registration, is_paused, settled_until
 
 # The most jobs that one statement writes down.
 _PIECE = 1_000
@@ -46,9 +46,10 @@ def define(
 def _go_on(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> bool:
     """Take up jobs that are in the ledger as the code declares them; False if these are others after all."""
     by_id = {job.id: job for job in jobs}
-    for job_id in pauses.that_are_over(connection, now):
-        state, job = pauses.read(connection, job_id), by_id.get(job_id)
-        if state is not None and state.removed is None:
+    over = pauses.that_are_over(connection, now)
+    for job_id, state in locking.read_all_to_change(connection, over).items():
+        job = by_id.get(job_id)
+        if state.removed is None:
             pauses.end_if_over(connection, state, job.schedule if job else None)
     watermarks = dict(connection.execute(job_sql.LIST_WATERMARKS).fetchall())
     if watermarks.keys() != by_id.keys():
@@ -65,23 +66,24 @@ def _compare(
     new = [job for job in jobs if job.id not in rows]
     found.added += [job.id for job in new]
     found.watermarks |= {job.id: now for job in new}
-    different = []
-    for job in jobs if rows else ():
-        row = rows.pop(job.id, None)
-        if row is None:
-            continue
-        described = _described(job)
-        is_kept = row.is_described_by(described)
-        if not is_kept:
-            different.append(described)
-        if is_kept and row.paused is None and row.definition == job.definition:
-            found.watermarks[job.id] = row.watermark
-        else:
-            _update(connection, job, row.state, now, found)
     job_sql.INSERT_JOBS.execute(connection, (_new_row(job, now, now) for job in new))
+    known = [job for job in jobs if job.id in rows] if rows else []
+    found.watermarks |= {job.id: rows[job.id].watermark for job in known}
+    different = [it for it in map(_described, known) if not rows[str(it[0])].is_described_by(it)]
+    to_change = {str(it[0]) for it in different} | {
+        row.job_id for row in rows.values() if row.is_pause_over(now)
+    }
+    to_change |= {job.id for job in known if rows[job.id].definition != job.definition}
+    # Meanwhile the ticks of all the others are claimed.
+    states = locking.read_all_to_change(connection, to_change)
+    for job in known:
+        if job.id in states:
+            _update(connection, job, states[job.id], now, found)
     for begin in range(0, len(different), _PIECE):
         job_sql.UPDATE_JOBS.execute(connection, different[begin : begin + _PIECE])
-    _part_with(connection, [row.state for row in rows.values()], now, found, is_whole=is_whole)
+    declared = {job.id for job in known}
+    others = [states.get(row.job_id) or row.state for row in rows.values() if row.job_id not in declared]
+    _part_with(connection, others, now, found, is_whole=is_whole)
 
 
 def _part_with(
@@ -96,7 +98,7 @@ def _part_with(
         elif not is_whole:
             found.awaited.append(state.job_id)
         else:
-            remove(connection, state, now)
+            remove(connection, state.job_id, now)
             found.removed.append(state.job_id)
 
 
@@ -104,7 +106,7 @@ def define_late(connection: Connection, job: Job, now: int, found: Registration)
     """Bring one definition up to date with code that declares it after the start."""
     schedule_digest.forget(connection)
     renaming.carry_over(connection, [job], now, found)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
         _insert(connection, job, now, now)
         found.added.append(job.id)
@@ -116,10 +118,10 @@ def define_late(connection: Connection, job: Job, now: int, found: Registration)
 
 def remove_undeclared(connection: Connection, job_ids: Iterable[str], now: int) -> list[str]:
     """Remove those of these jobs that stand as jobs of the code in the ledger; return them."""
-    states = [pauses.read(connection, job_id) for job_id in job_ids]
-    left = [it for it in states if it and it.removed is None and it.call_data is None]
+    states = pauses.read_all(connection, job_ids).values()
+    left = [it for it in states if it.removed is None and it.call_data is None]
     for state in left:
-        remove(connection, state, now)
+        remove(connection, state.job_id, now)
     return [state.job_id for state in left]
 
 
@@ -143,7 +145,7 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
     now = ticks.now()
     # A single run that is asked for late is judged by its grace, like one that was missed.
     start = now if job.only_tick is None else min(now, job.only_tick - 1)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
         _insert(connection, job, now, start)
     else:
@@ -191,15 +193,18 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
 
-def remove(connection: Connection, state: JobState, now: int) -> None:
+def remove(connection: Connection, job_id: str, now: int) -> None:
     """Let a job never run again; its history stays."""
+    state = locking.read_to_change(connection, job_id)
+    if state is None:
+        return
     if state.call_data is None:
         schedule_digest.forget(connection)
     if pauses.end_if_over(connection, state):
-        state = pauses.read(connection, state.job_id) or state
+        state = pauses.read(connection, job_id) or state
     gaps.close(connection, state, now)
-    connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
-    connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
+    connection.execute(job_sql.REMOVE_JOB, {"job_id": job_id, "now": now})
+    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
@@ -247,7 +252,7 @@ def _redefine(connection: Connection, job: Job, known: JobState, now: int, start
 
     A job that was away is like a changed one: nothing was promised for the time between.
     """
-    changed = known.definition != job.definition or known.removed is not None
+    changed = _is_changed(job, known)
     if changed and known.removed is None:
         gaps.close(connection, known, now)
         # Given back before they began, under a definition that is no more.
@@ -256,6 +261,10 @@ def _redefine(connection: Connection, job: Job, known: JobState, now: int, start
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(job_sql.REDEFINE_JOB, values)
     return changed
+
+
+def _is_changed(job: Job, known: JobState) -> bool:
+    return known.definition != job.definition or known.removed is not None
 
 
 def _note(job: Job) -> str | None:
@@ -296,6 +305,10 @@ class _Row(NamedTuple):
     removed: int | None
     call_data: str | None
     exhausted: int | None
+
+    def is_pause_over(self, now: int) -> bool:
+        """As that of `JobState`."""
+        return self.paused is not None and not is_paused(self.paused, self.paused_until, now)
 
     def is_described_by(self, described: tuple[object, ...]) -> bool:
         """Return whether what UPDATE_JOBS would write is there already."""

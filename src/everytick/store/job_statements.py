@@ -26,6 +26,8 @@ SELECT job_id, watermark_us FROM scheduler_jobs WHERE removed_us IS NULL AND cal
 
 READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
 
+READ_TO_CHANGE = READ_JOB + " /* on a server: FOR NO KEY UPDATE */"
+
 INSERT_JOBS = Load(
     "scheduler_jobs", "job_id", "name", "function", "trigger", "zone", "on_crash", "grace_us", "queue",
     "schedule_data", "definition", "watermark_us", "paused_us", "pause_note", "registered_us", "changed_us",
@@ -184,9 +186,39 @@ WHERE BY_KEY AND job_id = given.job AND paused_us IS NOT NULL
     job="text",
 )
 
+_OF_GIVEN = _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
+
+READ_WATERMARKS = Bulk(
+    """
+SELECT job_id, watermark_us FROM GIVEN AS given CROSS JOIN scheduler_jobs WHERE BY_KEY AND job_id = given.job
+""",
+    key="job_id",
+    job="text",
+)
+
 READ_JOBS = Bulk(
-    _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
-    + " WHERE BY_KEY AND job_id = given.job",
+    _OF_GIVEN + " WHERE BY_KEY AND job_id = given.job",
+    key="job_id",
+    job="text",
+)
+
+# On a server, those of the given jobs that others are not changing.
+LOCK_JOBS = Bulk(
+    """
+SELECT job_id FROM GIVEN AS given CROSS JOIN scheduler_jobs
+WHERE BY_KEY AND job_id = given.job ORDER BY job_id
+/* on a server: FOR NO KEY UPDATE OF scheduler_jobs SKIP LOCKED */
+""",
+    key="job_id",
+    job="text",
+)
+
+READ_ALL_TO_CHANGE = Bulk(
+    _OF_GIVEN
+    + """
+WHERE BY_KEY AND job_id = given.job ORDER BY job_id
+/* on a server: FOR NO KEY UPDATE OF scheduler_jobs */
+""",
     key="job_id",
     job="text",
 )

@@ -19,6 +19,7 @@ from everytick.errors import ConfigurationError, LedgerError, how_to_install
 from everytick.model import ticks
 from everytick.system import system
 
+from . import locking
 from .connections import Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger, upgrade
 from .index_building import built_ahead
@@ -30,7 +31,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: {how_to_install('postgresql')}"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection
+from .postgres_connection import CLOCK, CONNECT_SECONDS, PostgresConnection, WiredConnection
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -231,7 +232,7 @@ class PostgresLedger(Ledger):
             sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
             return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
-        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(locking.WHOLE))
         return engine
 
     @contextmanager

@@ -65,6 +65,11 @@ class Room:
     soon: int = 0
 
     @property
+    def number(self) -> int:
+        """How many there is place for."""
+        return max(0, self.free) + max(0, self.soon)
+
+    @property
     def is_any(self) -> bool:
         """Whether there is any."""
         return self.free > 0 or self.soon > 0
@@ -130,6 +135,10 @@ class JobState:
         """Return whether the job is paused; a pause with an end is over then."""
         return is_paused(self.paused, self.paused_until, now)
 
+    def is_pause_over(self, now: int) -> bool:
+        """Return whether the job stands as paused although the end of its pause has come."""
+        return self.paused is not None and not self.is_paused(now)
+
     def schedule(self) -> Schedule | None:
         """Return the schedule that is in force; None if it is not known without the code.
 
@@ -143,9 +152,10 @@ class JobState:
 class Answer:
     """The ledger's answer to a decision.
 
-    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
-    decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
-    the ledger stands now. `queued`: how many runs are for others to take.
+    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `busy` (another process
+    changes the job at this moment), `paused`, `early` (to be decided when it is due), `changed` (another
+    definition is in force) or `removed`; `watermark` is where the ledger stands now. `queued`: how many runs
+    are for others to take.
     """
 
     decision: Decision

@@ -42,8 +42,8 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 
 
 def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
-    """Return a run's job and state."""
-    row = connection.execute(sql.READ_RUN, {"run_id": run_id}).fetchone()
+    """Return a run's job and state, which nobody else changes until this transaction has ended."""
+    row = connection.execute(sql.READ_RUN_TO_CHANGE, {"run_id": run_id}).fetchone()
     return None if row is None else (str(row[0]), str(row[1]))
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
 from . import statements as sql
-from .connections import UNAVAILABLE, Connection, transaction
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
@@ -310,7 +310,7 @@ def _reading(ledger: Ledger) -> Iterator[Connection]:
 @contextmanager
 def _transaction(ledger: Ledger) -> Iterator[Connection]:
     try:
-        with closing(ledger.connect()) as connection, transaction(connection):
+        with closing(ledger.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
             yield connection
     except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from everytick.model import ticks
 from everytick.system import system
 
-from . import migration_fence
+from . import locking, migration_fence
 from . import statements as sql
 from .connections import Connection, Unavailable
 from .records import CANCELLED, Identity
@@ -73,6 +73,29 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     return False
 
 
+def claimers(
+    connection: Connection, me: Identity, mark: str | None
+) -> tuple[str | None, list[tuple[str, int | None]] | None]:
+    """Return which living processes claim the ticks of the same jobs, and when each was last seen to answer.
+
+    And a mark; None and the same mark if they are those of the given one. Needs no transaction; on a server.
+    """
+    values = {"process_id": me.process_id, "since": ticks.now() - int(LEASE_SECONDS * ticks.SECOND)}
+    found = connection.execute(sql.MARK_CLAIMERS, values).fetchone()[0]
+    if found == mark and mark is not None:
+        return mark, None
+    return found, [tuple(row) for row in connection.execute(sql.LIST_CLAIMERS, values).fetchall()]
+
+
+def silent(connection: Connection, me: Identity, since: int) -> list[tuple[str, str, int, int, int]]:
+    """Return the other processes of this host, and those that showed no heartbeat since an instant.
+
+    With each its host, its pid, its heartbeat, and when that was. On a server all that is by its clock.
+    """
+    values = {"process_id": me.process_id, "host": me.host, "since": since}
+    return [tuple(row) for row in connection.execute(sql.LIST_SILENT, values).fetchall()]
+
+
 def report(connection: Connection, me: Identity, cannot_run: str | None, before: str | None) -> None:
     """Write down which jobs this process cannot run, as `Registry.cannot_run` tells them.
 
@@ -86,7 +109,11 @@ def report(connection: Connection, me: Identity, cannot_run: str | None, before:
 
 
 def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
-    """Declare a process dead unless it moved on (then None); return how many runs it had started."""
+    """Declare a process dead unless it moved on (then None); return how many runs it had started.
+
+    A process that writes to the ledger at this very moment is not dead either.
+    """
+    locking.lock_runs_of(connection, process_id)
     gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
     return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
 

@@ -7,6 +7,7 @@ stop when a coroutine of the user's blocks the event loop (R12).
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections import deque
@@ -19,7 +20,7 @@ from everytick.errors import LedgerUnavailable
 from everytick.system import system
 from loguru import logger
 
-from .connections import UNAVAILABLE, Connection, Unavailable, transaction
+from .connections import UNAVAILABLE, Connection, Scope, Unavailable, in_transaction
 from .database import Ledger
 
 Operation = Callable[[Connection], Any]
@@ -40,6 +41,7 @@ class _Task:
     keep: bool
     weight: int = 0
     patient: bool = False
+    scope: Scope = Scope.ROWS
     future: Future[Any] = field(default_factory=Future)
 
     def begin(self) -> bool:
@@ -81,7 +83,9 @@ class Writer:
         self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []
         self._retry_at = self._written_at = 0.0
-        self._troubled = self._hurried = False
+        self._troubled = False
+        # When the pulse is to come, at the latest.
+        self._hurry_at = math.inf
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -93,23 +97,34 @@ class Writer:
         self._thread = system.start_thread(self._work, name="scheduler-ledger")
 
     def submit(
-        self, operation: Operation, *, keep: bool = False, patient: bool = False, weight: int = 0
+        self,
+        operation: Operation,
+        *,
+        keep: bool = False,
+        patient: bool = False,
+        weight: int = 0,
+        scope: Scope = Scope.ROWS,
     ) -> Future[Any]:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
         kept and tried again until it is taken: for outcomes, which must not be lost. A `patient` one may
         wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
-        is about: claims come after all else, and no transaction has too many of them.
+        is about: claims come after all else, and no transaction has too many of them. Operations of different
+        `scope` do not share a transaction.
         """
-        task = _Task(operation, keep, weight, patient)
+        task = _Task(operation, keep, weight, patient, scope)
         self._queue.put(task)
         return task.future
 
     def hurry(self) -> None:
         """Let the pulse come at once: there may be something to take."""
-        self._hurried = True
+        self._hurry_at = -math.inf
         self._queue.put(_NUDGE)
+
+    def look_again(self, seconds: float) -> None:
+        """Let the pulse come after that time at the latest. For the pulse itself, on the ledger's thread."""
+        self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
 
     def wake_others(self, connection: Connection) -> None:
         """Let other processes look at once, where the ledger can tell them, for what this commits."""
@@ -132,7 +147,7 @@ class Writer:
         next_pulse = system.monotonic() + self._pulse_seconds
         closing = False
         while True:
-            batch, asked_to_close = self._take(self._retry_at if closing else next_pulse)
+            batch, asked_to_close = self._take(self._retry_at if closing else min(next_pulse, self._hurry_at))
             closing = closing or asked_to_close
             if batch:
                 self._commit(connection, batch)
@@ -140,8 +155,8 @@ class Writer:
                 if not self._kept or system.monotonic() > self._patience_ends:
                     break
                 continue
-            if self._hurried or system.monotonic() >= next_pulse:
-                self._hurried = False
+            if system.monotonic() >= min(next_pulse, self._hurry_at):
+                self._hurry_at = math.inf
                 # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
                 next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
                 self._beat(connection)
@@ -162,10 +177,11 @@ class Writer:
         batch: list[_Task] = []
         if self._kept and system.monotonic() >= self._retry_at:
             batch, self._kept = self._kept, []
-        while self._urgent and len(batch) < _BATCH:
+        scope = batch[0].scope if batch else self._urgent[0].scope if self._urgent else Scope.ROWS
+        while self._urgent and len(batch) < _BATCH and self._urgent[0].scope is scope:
             batch.append(self._urgent.popleft())
         weight = 0
-        while self._claims and weight < _CLAIMED:
+        while self._claims and weight < _CLAIMED and scope is Scope.ROWS:
             batch.append(self._claims.popleft())
             weight += batch[-1].weight
         return batch, closing
@@ -215,10 +231,12 @@ class Writer:
                 task.end(result)
 
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
-        self._check_file()
-        with transaction(connection):
+        def work(inside: Connection) -> list[Any]:
             # An operation is left out if its caller has given up waiting meanwhile.
-            return [task.operation(connection) if task.begin() else None for task in batch]
+            return [task.operation(inside) if task.begin() else None for task in batch]
+
+        self._check_file()
+        return in_transaction(connection, work, scope=batch[0].scope)
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
