@@ -27,6 +27,7 @@ from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import Heartbeats
 from .listeners import Listeners
+from .listening import Listening
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
@@ -37,13 +38,11 @@ from .watchdog import Watchdog
 if TYPE_CHECKING:
     from everytick.settings import SchedulerSettings
 
-_JOIN_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
+_JOIN_SECONDS, _LOOK_SECONDS = 60.0, 0.1
 # How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
-_PATIENCE = 10.0
-_LOOP_PATIENCE = 1.0
+_PATIENCE, _LOOP_PATIENCE = 10.0, 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
 # How long code that starts first and declares after may take for that, in seconds. A job of the last start
@@ -64,12 +63,10 @@ class Process:
         notifier: RunNotifier,
         open_span: SpanOpener,
     ) -> None:
-        self.ledger = ledger
-        self._declared = declared
+        self.ledger, self._declared = ledger, declared
         self._registry = Registry(declared, defaults, settings.allowed_functions)
         self.jobs = self._registry.jobs
-        self._notifier = notifier
-        self._settings = settings
+        self._notifier, self._settings = notifier, settings
         self._me = Identity.new(settings.role, schedule_digest.digest_of(declared))
         self._listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,7 +96,7 @@ class Process:
         admission, claimers = self._runner.admission, self._heartbeats.claimers
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._loading = False
-        self._stopped_listening = system.event()
+        self._listening = Listening(self.ledger, self._me, self.writer)
 
     def open(self, *, is_whole: bool = True) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -161,16 +158,13 @@ class Process:
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:
             self._clock.start(self._watermarks)
+        self._listening.start()
         if self._me.role.runs:
-            listening = (self.writer.hurry, self._stopped_listening)
-            system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
         self._await_declarations(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
-        if self._listeners.wanted(events.EVENT_JOB_ADDED):
-            for job in self._declared:
-                self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        self._listeners.added(job.id for job in self._declared)
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
@@ -181,7 +175,7 @@ class Process:
         could not be recorded.
         """
         self._heartbeats.taking = False
-        self._stopped_listening.set()
+        self._listening.stop()
         self._watchdog = None
         grace = self._settings.scheduler_shutdown_grace_time
         # Together: a claim under way may wait for a ledger that does not answer, and a hurry must not.
@@ -256,7 +250,7 @@ class Process:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
-        self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        self._listeners.added([job.id])
 
     def take_back(self, job_id: str) -> None:
         """Let go of a job that the code declared, and no longer does; from any thread.
@@ -324,8 +318,14 @@ class Process:
             self._watchdog.look(busy=bool(self._runner.admission.slots))
             if self._watchdog.stalled:
                 self._runner.admission.requeue_overdue()
-        self._heartbeats.pulse(connection)
+        looks = self._listening.may_be_news(connection, self._registry.serial, self._heartbeats.runs_wait)
+        self._heartbeats.pulse(connection, looks=looks)
         self._live_logs.write(connection, self._runner.logging())
+        if looks:
+            self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        """Cancel runs by request, and take in jobs that were added."""
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)

@@ -20,6 +20,7 @@ Its operations, each inside of a transaction:
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `schedule_digest`, `renaming`: the jobs of the code, and those that were added
 - `pauses`, `requests`: what people ask of jobs and of runs
+- `notifications`: how processes tell each other that there is something to look for
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

@@ -408,6 +408,14 @@ SELECT run_id FROM scheduler_runs
 WHERE process_id = :process_id AND cancel_us IS NOT NULL AND state IN ('claimed', 'running')
 """
 
+# All that an idle process looks for. Runs that are due later are counted whichever queue they are in.
+LOOK = f"""
+SELECT EXISTS ({FIND_WAITING}),
+       (SELECT min(due_us) FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND due_us > :by),
+       EXISTS ({LIST_TO_CANCEL}),
+       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs)
+"""
+
 INSERT_LOG = """
 INSERT INTO scheduler_logs (run_id, attempt, text) VALUES (:run_id, :attempt, :text)
 ON CONFLICT (run_id, attempt) DO UPDATE SET text = excluded.text

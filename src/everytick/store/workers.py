@@ -13,6 +13,12 @@ from .records import CANCELLED, Identity
 # How long a heartbeat may not move before others declare its process dead, in seconds.
 LEASE_SECONDS = 15.0
 
+# An idle process hears the server's clock by it.
+_BEAT_ALONE = f"""
+{sql.BEAT} AND ({locking.TRY_SHARED})
+RETURNING cannot_run IS NOT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+"""
+
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
 
@@ -71,6 +77,22 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
         return True
     enter(connection, me, start_number)
     return False
+
+
+def beat_alone(connection: Connection, me: Identity, *, answers: bool = True) -> bool:
+    """Show a heartbeat on a server, outside of a transaction; False where `beat` is to decide, in one.
+
+    That is if this process was declared dead, if it had written down which jobs it cannot run, and if
+    another process has the whole ledger for itself.
+    """
+    now = ticks.now()
+    values = {"process_id": me.process_id, "now": now, "passed": now if answers else None}
+    row = connection.execute(_BEAT_ALONE, values).fetchone()
+    if row is None:
+        return False
+    has_report, clock = row
+    ticks.hear(clock)
+    return not has_report
 
 
 def claimers(
