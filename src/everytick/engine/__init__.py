@@ -18,6 +18,7 @@
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
+- `listening`: whether the process hears what others tell it, so that it need not look each second
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
 - `watchdog`: names the coroutine that blocks the event loop
 - `ports`: the interface to those who are told of runs, such as alerts

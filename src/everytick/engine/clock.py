@@ -220,7 +220,7 @@ class Clock:
             answers = claims.claim(connection, me, decisions, room)
             queued = [answer.decision.job for answer in answers if answer.queued]
             if queued:
-                self._ledger.wake_others(connection)
+                self._writer.wake_others()
             if any(me.role.serves(job.options.queue) for job in queued):
                 # This process may take them, after those that are before them.
                 self._writer.hurry()

@@ -79,6 +79,8 @@ class Heartbeats:
         # Whether more runs may wait than there was room for, and the jobs whose runs wait for another one.
         self.may_have_left = False
         self.at_limit: set[str] = set()
+        # Whether the last look found any, or nobody looked.
+        self.runs_wait = False
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
@@ -92,14 +94,18 @@ class Heartbeats:
         """Whether there are other processes, as of the last heartbeat."""
         return bool(self._watched) or self.claimers.knows_others
 
-    def pulse(self, connection: Connection) -> None:
-        """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
+    def pulse(self, connection: Connection, *, looks: bool = True) -> None:
+        """Beat, look after the others, prune, and count, when it is time.
+
+        looks: whether to take over waiting runs before that.
+        """
         if not self._joined:
             # Do not beat before registering: we would find our own row, and take ourselves for a process that
             # was there already.
             return
         now = system.monotonic()
-        self._look_for_waiting(connection, self._room() if self.taking else Room(0))
+        if looks:
+            self._look_for_waiting(connection, self._room() if self.taking else Room(0))
         if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
             self._show_life(connection)
             self._last_beat = now
@@ -108,25 +114,26 @@ class Heartbeats:
             self._look_who_claims(connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
-            self._in_transaction(connection, self._prune)
+            self._registry.forget_what_is_over(connection)
+            if pruning.is_any(connection, ticks.now() - self._history):
+                self._in_transaction(connection, self._prune)
         if self.moving:
             self._move(connection)
         self._counting.go_on(connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
+        # Where nobody looks there may be some by the time that a slot is free. And a run that ends while this
+        # looks may have been in the way of another: then it looks once more.
+        self.may_have_left = self.runs_wait = True
         if not room.is_any:
-            # Nobody looks, so there may be some by the time that a slot is free.
-            self.may_have_left = True
             return
-        # A run that ends while this looks may have been in the way of another: then it looks once more.
-        self.may_have_left = True
         is_any, found = queue.is_any(connection, self._me), queue.Found()
         if is_any:
             self._in_transaction(
                 connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
             self._tell_of(found.left)
-        self.at_limit = found.at_limit
+        self.at_limit, self.runs_wait = found.at_limit, is_any
         self.may_have_left = is_any and not room.is_any
         if found.busy:
             self._again(BUSY / ticks.SECOND)
@@ -152,10 +159,27 @@ class Heartbeats:
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
-        # After a power cut no process is alive, so a heartbeat need not reach the disk.
-        self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
+        if not self._show_life_alone(connection, dead):
+            # After a power cut no process is alive, so a heartbeat need not reach the disk.
+            self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
             self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
+
+    def _show_life_alone(self, connection: Connection, dead: list[tuple[str, int, int]]) -> bool:
+        """Beat by a single statement, as a server allows; False if that does not do this time.
+
+        A transaction of more statements would be most of what an idle process asks of its server.
+        """
+        if not is_on_server(connection) or self._reported is not None or self._registry.cannot_run():
+            return False
+        try:
+            if not workers.beat_alone(connection, self._me, answers=self._answers()):
+                return False
+            self._find_silent(connection, dead)
+        except BaseException:
+            self._watched.clear()
+            raise
+        return True
 
     def _in_transaction(
         self,
@@ -184,17 +208,21 @@ class Heartbeats:
             self._take(found)
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
-        """Beat; whom it finds dead goes into `dead`, with the last beat."""
-        dead.clear()
-        now = system.monotonic()
-        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
-            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
-            self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
         cannot_run = self._registry.cannot_run()
         workers.report(connection, self._me, cannot_run, self._reported)
         self._reported = cannot_run
+        self._find_silent(connection, dead)
+        return []
+
+    def _find_silent(self, connection: Connection, dead: list[tuple[str, int, int]]) -> None:
+        """Look after the others; those that it finds dead go into `dead`, with the last beat."""
+        dead.clear()
+        now = system.monotonic()
+        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
+            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
+            self._watched.clear()
         rows = workers.silent(connection, self._me, self._silent_since(connection))
         for process_id, host, pid, beat, beat_us in rows:
             if self._is_dead(process_id, host, pid, beat, now):
@@ -204,7 +232,6 @@ class Heartbeats:
         if is_on_server(connection):
             since = (seen[1] for seen in self._watched.values())
             self._reap_at = min(since, default=math.inf) + LEASE_SECONDS
-        return []
 
     def _silent_since(self, connection: Connection) -> int:
         # The server picks those that are silent by its clock, so that nobody reads the rows of all others.
@@ -266,7 +293,6 @@ class Heartbeats:
         if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
-        self._registry.forget_what_is_over(connection)
         return []
 
 

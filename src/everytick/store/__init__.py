@@ -16,11 +16,13 @@ Where it is:
 
 Its operations, each inside of a transaction:
 
-- `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
+- `statements`, `job_statements`, `process_statements`, `bulk`: the SQL of the claim and finish path
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
-- `definitions`, `renaming`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `definitions`, `schedule_digest`, `renaming`: the jobs of the code, and those that were added
+- `pauses`, `requests`: what people ask of jobs and of runs
 - `not_begun`: the runs that are due and have not begun
+- `notifications`: how processes tell each other that there is something to look for
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

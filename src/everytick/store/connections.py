@@ -6,7 +6,7 @@ SQLite's own connections are used as they are; `postgres` has one of the same fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from typing import Any, Protocol, TypeVar, cast
@@ -105,6 +105,13 @@ class Transactional(Connection, Protocol):
 
     def transaction(self, scope: Scope) -> AbstractContextManager[None]:
         """Commit what the block does, or undo all of it."""
+
+
+class Loading(Connection, Protocol):
+    """A connection to a server that takes many rows in one go."""
+
+    def load(self, copy: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Hand over the rows to a COPY statement."""
 
 
 def is_on_server(connection: Connection) -> bool:

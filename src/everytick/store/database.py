@@ -143,14 +143,14 @@ class Ledger(ABC):
         """Return the object that runs checkpoints beside the writer; None where the server does that."""
         return None
 
-    def wake_others(self, connection: Connection) -> None:  # noqa: B027 (a file has nobody to wake)
-        """Let who listens know, with the commit of this transaction, that runs wait for them.
+    def listen(  # noqa: B027 (without a server no process can be notified)
+        self, process_id: str, heard: Callable[[str], None], stop: threading.Event
+    ) -> None:
+        """Hand over each notification until `stop` is set. Needs its own thread.
 
-        Without a server no process can be notified: the others look about once a second.
+        heard: takes `self` for one to this process alone, `others` for one to all, and `lost` when nothing is
+            heard any more for a while.
         """
-
-    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:  # noqa: B027
-        """Call `told` at each notification of another process, until `stop` is set. Needs its own thread."""
 
     @abstractmethod
     def sizes(self) -> dict[str, int]:

@@ -36,6 +36,7 @@ from .records import JobState
 # between the two is that of `index_building`.
 _LEDGER, _RARE = "1935892325, hashtext(current_schema())", "1935892327, hashtext(current_schema())"
 SHARED = f"pg_advisory_xact_lock_shared({_LEDGER})"
+TRY_SHARED = f"SELECT pg_try_advisory_xact_lock_shared({_LEDGER})"
 WHOLE = f"pg_advisory_xact_lock({_LEDGER})"
 RARE = f"pg_advisory_xact_lock({_RARE})"
 _TRY_RARE = f"SELECT pg_try_advisory_xact_lock({_RARE})"

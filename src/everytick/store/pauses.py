@@ -44,6 +44,12 @@ def paused_jobs(connection: Connection, now: int) -> set[str]:
     return {job_id for job_id, since, until in rows if records.is_paused(since, until, now)}
 
 
+def that_are_over(connection: Connection, now: int) -> list[str]:
+    """Return the ids of the jobs whose pause has ended, and whose ledger does not say so yet."""
+    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
+    return [job_id for job_id, since, until in rows if not records.is_paused(since, until, now)]
+
+
 def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
     """Pause a job, for ever or until an instant; False if nothing was changed."""
     state = locking.read_to_change(connection, job_id)

@@ -23,6 +23,7 @@ from . import locking
 from .connections import Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger, upgrade
 from .index_building import built_ahead
+from .notifications import CHANNEL, own_channel
 
 try:
     import psycopg
@@ -49,7 +50,7 @@ _pools_lock = threading.Lock()
 # The server aborts idle readers: an open snapshot blocks VACUUM.
 _READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
-_CHANNEL = "scheduler_work"
+_SCHEMA = "SELECT current_schema()::text"
 _LISTEN_SECONDS = 1.0
 _LISTEN_AGAIN_SECONDS = 5.0
 
@@ -249,22 +250,24 @@ class PostgresLedger(Ledger):
         """Return a value that differs at the latest a second after another connection has written."""
         return connection.execute(_WRITTEN).fetchone()[0]
 
-    def wake_others(self, connection: Connection) -> None:
-        connection.execute(f"SELECT pg_notify('{_CHANNEL}', current_schema()::text)")
-
-    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+    def listen(self, process_id: str, heard: Callable[[str], None], stop: threading.Event) -> None:
+        own = own_channel(process_id)
         while not stop.is_set():
             try:
                 with self.open() as connection:
-                    row = connection.execute(f"LISTEN {_CHANNEL}; SELECT current_schema()::text")
-                    row.nextset()
-                    found = row.fetchone()
+                    rows = connection.execute(f"LISTEN {CHANNEL}; LISTEN {own}; {_SCHEMA}")
+                    while rows.nextset():
+                        pass
+                    schema = rows.fetchone()
                     while not stop.is_set():
-                        for heard in connection.notifies(timeout=_LISTEN_SECONDS):
-                            if found and heard.payload == found[0]:
-                                told()
+                        for it in connection.notifies(timeout=_LISTEN_SECONDS):
+                            if it.channel == own:
+                                heard("self")
+                            elif schema is not None and it.payload == schema[0]:
+                                heard("others")
             except psycopg.Error:
                 # The writer logs the problem with the server; here it is only tried again.
+                heard("lost")
                 stop.wait(_LISTEN_AGAIN_SECONDS)
 
     def sizes(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ Whether a COMMIT took place whose answer was lost is asked of the server, by the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
@@ -154,6 +154,19 @@ class PostgresConnection:
         except psycopg.Error as problem:
             if not self._inside:
                 self._drop_if_broken()
+            raise _trouble(problem) from None
+
+    def load(self, copy: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Hand over many rows to a COPY statement, inside of a transaction."""
+        assert self._inside
+        assert self._raw is not None
+        try:
+            with self._raw.cursor() as cursor, cursor.copy(copy) as target:
+                for row in rows:
+                    target.write_row([without_nul(value) for value in row])
+        except _OUR_FAULT:
+            raise
+        except psycopg.Error as problem:
             raise _trouble(problem) from None
 
     @contextmanager

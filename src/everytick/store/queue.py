@@ -53,6 +53,25 @@ def is_any(connection: Connection, me: Identity) -> bool:
     return connection.execute(sql.FIND_WAITING, _wanted(me)).fetchone() is not None
 
 
+class News(NamedTuple):
+    """What there may be for one process.
+
+    waiting: a run that it might take. next_due: when the next is due that waits for its instant. to_cancel: a
+    run of its own. serial: the last of the jobs that were added.
+    """
+
+    waiting: bool
+    next_due: int | None
+    to_cancel: bool
+    serial: int
+
+
+def news(connection: Connection, me: Identity) -> News:
+    """Return all that a process looks for, by one statement."""
+    values = {**_wanted(me), "process_id": me.process_id}
+    return News(*connection.execute(sql.LOOK, values).fetchone())
+
+
 def take(
     connection: Connection,
     me: Identity,

@@ -17,16 +17,20 @@ CANCELLED = "its cancellation was requested"
 
 @dataclass(frozen=True)
 class Identity:
-    """One start of one process. With attempt and time of a claim it is the token of every later write."""
+    """One start of one process. With attempt and time of a claim it is the token of every later write.
+
+    schedule_digest: that of the jobs which its code declares; None for a process that declares none.
+    """
 
     process_id: str
     host: str
     pid: int
     role: Role = ALL
+    schedule_digest: str | None = None
 
     @staticmethod
-    def new(role: Role = ALL) -> Identity:
-        return Identity(system.new_id(), host_name(), system.pid(), role)
+    def new(role: Role = ALL, schedule_digest: str | None = None) -> Identity:
+        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from everytick.model.job import Job
 
 from . import job_statements as job_sql
-from . import locking, pauses
+from . import locking, pauses, schedule_digest
 from .connections import Connection
 from .records import Registration
 from .requests import note_down
@@ -60,6 +60,8 @@ def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> b
     if before is None or before.call_data is not None:
         # Nobody knows the former id, or by now it is that of a job which was added while running.
         return False
+    if before.removed is None:
+        schedule_digest.forget(connection)
     is_successor = before.removed is None and (today is None or today.removed is not None)
     if is_successor:
         connection.execute(job_sql.FORGET_JOB, {"job_id": job_id})

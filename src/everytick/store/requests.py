@@ -6,6 +6,7 @@ from everytick.masking import masked
 from everytick.model import ticks
 from everytick.text.wording import storable
 
+from . import notifications
 from . import statements as sql
 from .connections import Connection
 from .records import Identity
@@ -70,7 +71,8 @@ def note_down(
     run_id: int | None = None,
     note: str | None = None,
 ) -> None:
-    """Write down who did what, when."""
+    """Write down who did what, when; the processes that this concerns look at once."""
     values = {"now": ticks.now(), "who": storable(masked(who)), "action": action}
     note = None if note is None else storable(masked(note))
     connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})
+    notifications.tell(connection)

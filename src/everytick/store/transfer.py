@@ -18,7 +18,7 @@ from everytick.system import system
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
-from . import statements as sql
+from . import process_statements as sql
 from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark

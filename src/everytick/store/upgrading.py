@@ -9,7 +9,7 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 
 from . import migration_fence, owner, workers
-from . import statements as sql
+from . import process_statements as sql
 from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, Ledger
 from .records import Identity

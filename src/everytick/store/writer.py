@@ -20,6 +20,7 @@ from everytick.errors import LedgerUnavailable
 from everytick.system import system
 from loguru import logger
 
+from . import notifications
 from .connections import UNAVAILABLE, Connection, Scope, Unavailable, in_transaction
 from .database import Ledger
 
@@ -31,6 +32,8 @@ _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
+# How long others are not told again that there is something to look for.
+_TELL_SECONDS = 0.1
 # How long the end waits for a checkpoint that is under way.
 _CHECKPOINT_PATIENCE = 5.0
 
@@ -84,6 +87,10 @@ class Writer:
         self._kept: list[_Task] = []
         self._retry_at = self._written_at = 0.0
         self._troubled = False
+        # Whether others are to be told of a commit, and not before when.
+        self._wakes, self._wake_at = False, 0.0
+        # Whether the pulse that comes now was asked for.
+        self.is_hurried = False
         # When the pulse is to come, at the latest.
         self._hurry_at = math.inf
         self._thread: threading.Thread | None = None
@@ -117,18 +124,21 @@ class Writer:
         self._queue.put(task)
         return task.future
 
-    def hurry(self) -> None:
-        """Let the pulse come at once: there may be something to take."""
-        self._hurry_at = -math.inf
+    def hurry(self, seconds: float = 0.0) -> None:
+        """Let the pulse come at once, or in some seconds: there may be something to take."""
+        self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
         self._queue.put(_NUDGE)
 
     def look_again(self, seconds: float) -> None:
         """Let the pulse come after that time at the latest. For the pulse itself, on the ledger's thread."""
         self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
 
-    def wake_others(self, connection: Connection) -> None:
-        """Let other processes look at once, where the ledger can tell them, for what this commits."""
-        self._ledger.wake_others(connection)
+    def wake_others(self) -> None:
+        """Let other processes look, where they can be told, after this commit. For operations of this writer.
+
+        Not with the commit: those that tell something wait for each other. At most ten times a second.
+        """
+        self._wakes = True
 
     def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
         """Do the queued operations, stop, and return how many kept ones could not be done.
@@ -147,16 +157,18 @@ class Writer:
         next_pulse = system.monotonic() + self._pulse_seconds
         closing = False
         while True:
-            batch, asked_to_close = self._take(self._retry_at if closing else min(next_pulse, self._hurry_at))
+            until = min(next_pulse, self._hurry_at, self._wake_at if self._wakes else math.inf)
+            batch, asked_to_close = self._take(self._retry_at if closing else until)
             closing = closing or asked_to_close
             if batch:
                 self._commit(connection, batch)
+            self._tell_others(connection)
             if closing and not (self._queue.qsize() or self._urgent or self._claims):
                 if not self._kept or system.monotonic() > self._patience_ends:
                     break
                 continue
             if system.monotonic() >= min(next_pulse, self._hurry_at):
-                self._hurry_at = math.inf
+                self.is_hurried, self._hurry_at = self._hurry_at < math.inf, math.inf
                 # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
                 next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
                 self._beat(connection)
@@ -257,6 +269,14 @@ class Writer:
                 self._kept.append(task)
             else:
                 task.end(None, LedgerUnavailable(str(problem)))
+
+    def _tell_others(self, connection: Connection) -> None:
+        if self._wakes and system.monotonic() >= self._wake_at:
+            self._wakes, self._wake_at = False, system.monotonic() + _TELL_SECONDS
+            try:
+                notifications.tell(connection)
+            except UNAVAILABLE as problem:
+                self._postpone([], problem)
 
     def _beat(self, connection: Connection) -> None:
         if self._pulse is None:

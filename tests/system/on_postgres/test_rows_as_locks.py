@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from everytick import AsyncIOScheduler
@@ -39,6 +39,8 @@ from ledgers import change, found_in
 from waiting import wait_for
 
 pytestmark = pytest.mark.full
+
+T = TypeVar("T")
 
 HOUR = 3600 * ticks.SECOND
 
@@ -121,10 +123,10 @@ class Worker:
         outcome = Outcome(held, "succeeded", started=now, finished=now)
         self.do(lambda inside: runs.finish_all(inside, self.me, [outcome]))
 
-    def rare(self, action: Callable[[Connection], Any]) -> Any:
+    def rare(self, action: Callable[[Connection], T]) -> T:
         return in_transaction(self.connection, action, scope=Scope.RARE)
 
-    def do(self, action: Callable[[Connection], Any]) -> Any:
+    def do(self, action: Callable[[Connection], T]) -> T:
         return in_transaction(self.connection, action)
 
     def reap(self, other: Identity, beat: int) -> int | None:
@@ -328,7 +330,7 @@ def test_a_process_that_claims_at_this_moment_is_not_reaped(world: World) -> Non
 
 @pytest.mark.parametrize("way", ["claim", "take", "start"])
 def test_a_process_that_comes_back_while_it_is_reaped_holds_what_it_gets_then(world: World, way: str) -> None:
-    me, held = world.one.me, None
+    me, held = world.one.me, Claim(0, "", "", None, 0, 0)
     decision = world.one.decision("job0", world.watermark("job0"))
     world.one.rare(lambda inside: requests.run_now(inside, "job1", None))
     [manual] = [row for row in world.rows() if row["kind"] == "manual"]
@@ -338,12 +340,12 @@ def test_a_process_that_comes_back_while_it_is_reaped_holds_what_it_gets_then(wo
     assert before is not None
     with transaction(world.other.connection, scope=Scope.RARE):
         assert workers.reap(world.other.connection, me.process_id, before, ticks.now()) == 0
-        if held is not None:
-            doing = world.pool.submit(world.one.start, held)
-        elif way == "claim":
-            doing = world.pool.submit(world.one.claim, decision)
-        else:
-            doing = world.pool.submit(world.one.take)
+        doings: dict[str, Callable[[], Any]] = {
+            "start": lambda: world.one.start(held),
+            "claim": lambda: world.one.claim(decision),
+            "take": world.one.take,
+        }
+        doing = world.pool.submit(doings[way])
         world.waits(doing)
     found = doing.result(30)
     assert beat_of(world, me) is not None
