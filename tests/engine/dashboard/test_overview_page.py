@@ -185,7 +185,13 @@ async def test_while_no_scheduler_is_up_it_says_since_when(ledger: Ledger) -> No
     beats(ledger, 3 * HOUR)
     shown = re.sub(r"<[^>]+>", "", page(ledger, "/"))
     assert "No scheduler is up, so nothing runs." in shown
-    assert re.search(r"No scheduler has been running since .* \([\w ]+ ago\)\.", shown)
+    assert re.search(r"None has been up since .* \([\w ]+ ago\)\.", shown)
+    assert re.search(r"No scheduler is up since .* ago", re.sub(r"<[^>]+>", "", page(ledger, "/jobs")))
+    # One that stopped in order leaves no heartbeat.
+    run(ledger, "sync_1", "succeeded", 2 * HOUR)
+    change(ledger, "DELETE FROM scheduler_processes")
+    shown = re.sub(r"<[^>]+>", "", page(ledger, "/"))
+    assert re.search(r"The last trace of one is of .* \([\w ]+ ago\)\.", shown)
 
 
 async def test_the_page_of_a_job_that_fails_says_so_at_its_head(ledger: Ledger) -> None:
