@@ -61,7 +61,7 @@ def show_runs(
 ) -> HTMLResponse:
     """Runs and skipped ticks, newest first. A filter that means nothing is a sentence and an empty list."""
     found: list[Any] = []
-    more, wrong = None, ""
+    more, wrong, wrong_field = None, "", ""
     counts = StateCounts({}, complete=True)
     retried: dict[int, Any] = {}
     with reading(request.app.state.ledger) as connection:
@@ -70,7 +70,7 @@ def show_runs(
                 job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
             )
         except Problem as problem:
-            wrong = problem.sentence
+            wrong, wrong_field = problem.sentence, problem.field
         else:
             found, more = list_runs(connection, wanted, _RUNS, before)
             counts = count_states(connection, wanted)
@@ -86,6 +86,7 @@ def show_runs(
         chosen=list(state or ()),
         failed=failed,
         wrong=wrong,
+        wrong_field=wrong_field,
         counts=counts,
         counted=COUNTED,
         ended=ended,
