@@ -8,7 +8,7 @@ import typer
 
 from . import completion
 from .arguments import AsJson, JobId, moment, run_number
-from .output import print_json, remark_on_ledger
+from .output import print_json, print_text, remark_on_ledger
 from .table import print_sentence
 
 commands = typer.Typer()
@@ -40,10 +40,12 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a job ran at a time, or did not."""
+    import shlex
     from functools import partial
 
     from everytick import explain
     from everytick.api.loading import load_schedule_for_command
+    from everytick.app import typed
     from everytick.errors import ConfigurationError
     from everytick.ledger import open_ledger
     from everytick.settings import settings
@@ -68,6 +70,8 @@ def why(
         return
     for sentence in found.sentences:
         print_sentence(sentence, [job_id])
+    if found.nearest is not None:
+        print_text(f"About the nearest: {typed('why')} {shlex.quote(job_id)} {found.nearest}")
 
 
 @commands.command()

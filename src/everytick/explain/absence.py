@@ -123,12 +123,14 @@ def _no_tick(account: Account, tick: int) -> bool:
     account.verdict = "no_tick"
     assert facts.schedule is not None
     account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
-    before, after = facts.tick_before(tick), facts.schedule.next_tick(tick)
-    near = [
-        None if before is None else f"the one before is {when(before, facts.zone)}",
-        None if after is None else f"the one after is {when(after, facts.zone)}",
-    ]
-    account.say(", ".join(filter(None, near)) or "it has no ticks at all")
+    beside = (("before", facts.tick_before(tick)), ("after", facts.schedule.next_tick(tick)))
+    near = [(abs(other - tick), side, other) for side, other in beside if other is not None]
+    if not near:
+        account.say("it has no ticks at all")
+        return True
+    (_distance, _side, account.nearest), *others = sorted(near)
+    rest = [f"the one {side} is {when(other, facts.zone)}" for _distance, side, other in others]
+    account.say(", ".join([f"the nearest is {when(account.nearest, facts.zone)}", *rest]))
     return True
 
 

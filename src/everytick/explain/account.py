@@ -15,7 +15,8 @@ from .facts import Facts
 class Account:
     """Sentences, and the runs and entries of the audit trail that they rest on.
 
-    verdict: one stable word; see `VERDICTS` of this package.
+    verdict: one stable word; see `VERDICTS` of this package. nearest: of an instant that is no tick the
+    nearest one, in microseconds UTC.
     """
 
     facts: Facts
@@ -23,6 +24,7 @@ class Account:
     sentences: list[str] = field(default_factory=list)
     run_ids: list[int] = field(default_factory=list)
     entries: list[Any] = field(default_factory=list)
+    nearest: int | None = None
 
     def say(self, sentence: str) -> None:
         """Add a sentence; it ends with a full stop."""

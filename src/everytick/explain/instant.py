@@ -18,7 +18,7 @@ from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.instants import at, iso
+from everytick.text.instants import at, iso, typed
 from everytick.text.wording import no_job
 from sqlalchemy import Connection
 
@@ -47,7 +47,8 @@ class Explanation:
     """Why a job ran or did not.
 
     tick: the instant that is explained, microseconds since 1970 UTC; None for a run without one.
-    verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest.
+    verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest. nearest: of an
+    instant that is no tick the nearest one, as its clock shows it to the minute or finer.
     """
 
     job_id: str
@@ -56,6 +57,7 @@ class Explanation:
     sentences: list[str]
     runs: list[RunRow]
     audit: list[WhyEntry]
+    nearest: str | None = None
 
     def as_json(self) -> Why:
         """Return it as plain data; times are ISO 8601 in UTC."""
@@ -108,6 +110,7 @@ def why(
         account.sentences,
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
+        None if account.nearest is None else typed(account.nearest, facts.zone),
     )
 
 
@@ -207,7 +210,13 @@ def _latest(account: Account) -> int | None:
         _about(account, tick)
         _since(account, tick)
         return tick
+    earlier = facts.newest_until(end)
     newest = facts.newest_without_tick()
+    if earlier is not None and (newest is None or newest.due_us < earlier.due_us):
+        changed = f"since {_shown(facts, begun)}, when its schedule was changed"
+        account.say(f"no tick of it was due {changed}; its newest run before is this")
+        describe(account, earlier, None)
+        return None if earlier.tick_us is None else int(earlier.tick_us)
     if newest is not None:
         none = "it has no ticks" if tick is None else "no tick of it was due yet"
         account.say(f"{none}; its newest run is this")

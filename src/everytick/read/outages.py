@@ -13,7 +13,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from everytick.text.instants import minute, short
+from everytick.text.instants import short, typed
 from everytick.text.wording import counted
 from sqlalchemy import (
     CTE,
@@ -63,8 +63,8 @@ class Outage:
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
     def since_typed(self, zone: tzinfo) -> str:
-        """Return the minute in which it begins, as an option takes it."""
-        return minute(self.start, zone)
+        """Return its beginning as an option takes it."""
+        return typed(self.start, zone)
 
 
 def outages(connection: Connection, since: int, until: int) -> list[Outage]:

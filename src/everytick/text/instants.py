@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
+from everytick.model.ticks import zones
 
 from .durations import duration
 from .wording import WEEKDAYS
@@ -72,9 +73,13 @@ def time_of_day(instant: int, zone: tzinfo) -> str:
     return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
 
 
-def minute(instant: int, zone: tzinfo) -> str:
-    """Return the minute of an instant as an option takes it; of a clock that is set back the first one."""
-    return f"{ticks.moment(instant, zone):%Y-%m-%dT%H:%M}"
+def typed(instant: int, zone: tzinfo) -> str:
+    """Return an instant as a person types it, where it is read in this zone."""
+    wall = ticks.moment(instant, zone)
+    if len(zones.occurrences(wall.replace(tzinfo=None), zone)) == 1:
+        # A clock shows it once, so it needs no offset.
+        wall = wall.replace(tzinfo=None)
+    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
 
 
 def local(text: str | None, zone: tzinfo) -> str:

@@ -136,7 +136,7 @@ def test_a_visitor_may_ask_about_a_tick(troubled: SampleLedger) -> None:
         ("overlap", "overlap", "In its way was run"),
         ("gone", "cannot_run", "The job cannot run"),
         ("outage", "nobody_up", "No scheduler is up: its last trace"),
-        ("fine", "no_tick", "The one before is"),
+        ("fine", "no_tick", "The nearest is"),
     ):
         minute = 1 if job_id in ("outage", "fine") else 0
         asked = tick.replace(minute=minute).isoformat()

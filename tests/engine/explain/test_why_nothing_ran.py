@@ -38,7 +38,10 @@ def test_an_instant_that_is_no_tick_has_neighbours(troubled: SampleLedger) -> No
     assert found.verdict == "no_tick"
     before, at = ticks.moment(troubled.tick - DAY), ticks.moment(troubled.tick)
     form = "%Y-%m-%d %H:%M:%S UTC"
-    assert f"The one before is {before:{form}}, the one after is {at:{form}}." in said(found)
+    assert f"The nearest is {at:{form}}, the one before is {before:{form}}." in said(found)
+    assert found.nearest == f"{at:%Y-%m-%dT%H:%M}"
+    found = ask(troubled, "fine", troubled.tick - DAY + MINUTE)
+    assert f"The nearest is {before:{form}}, the one after is {at:{form}}." in said(found)
 
 
 def test_a_tick_to_come_is_told_and_that_nobody_is_up(troubled: SampleLedger) -> None:
