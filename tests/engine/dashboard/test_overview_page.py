@@ -108,7 +108,7 @@ async def test_each_kind_of_trouble_leads_to_the_list_that_shows_just_this(ledge
     assert links_of(headline, "1 is late") == ["/jobs?state=late"]
     assert links_of(shown, "1 paused") == ["/jobs?state=paused"]
     for words, number in (("Failing", 2), ("Late", 1), ("Paused", 1)):
-        (address,) = links_of(shown, rf'{words} <span class="count">{number}</span>')
+        (address,) = links_of(shown, rf'{words}<span class="count"> {number}</span>')
         assert len(re.findall(r'<th scope="row" class="job">', page(ledger, unescape(address)))) == number
 
 
@@ -133,7 +133,7 @@ async def test_what_waits_and_runs_long_leads_to_the_runs(ledger: Ledger) -> Non
     shown = page(ledger, "/")
     (all_that_waits,) = links_of(shown, "31")
     (of_queue,) = links_of(shown, "reports")
-    (long,) = links_of(shown, 'Running long <span class="count">1</span>')
+    (long,) = links_of(shown, 'Running long<span class="count"> 1</span>')
     for address, title, number in (
         (all_that_waits, "Waiting", 31),
         (of_queue, "Waiting", 30),
