@@ -76,7 +76,8 @@ def trouble_with(link: SignInLink) -> str | None:
         return None
     if status == 421:
         return (
-            f"the dashboard there answers to SCHEDULER_DASHBOARD_NAMES alone: use one instead of {link.place}"
+            "the dashboard there answers to the names of SCHEDULER_DASHBOARD_NAMES alone:"
+            f" use one instead of {link.place}"
         )
     if status == 401 and b"a token is needed" in said:
         raise OtherTokenError(
