@@ -81,8 +81,8 @@ def trouble_with(link: SignInLink) -> str | None:
         )
     if status == 401 and b"a token is needed" in said:
         raise OtherTokenError(
-            f"the dashboard at http://{link.place} has another token: SCHEDULER_DASHBOARD_TOKEN is not the same"
-            " here as where it runs, or it shows another ledger"
+            f"the dashboard at http://{link.place} has another token: SCHEDULER_DASHBOARD_TOKEN is not the"
+            " same here as where it runs, or it shows another ledger"
         )
     serving = f"{typed('run')} serves it, or {typed('dashboard')}"
     return f"no dashboard answers at http://{link.place} now: {serving}"
