@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from everytick.errors import NotFoundError
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.model.ticks import zones
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
@@ -19,7 +18,7 @@ from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.instants import at, iso
+from everytick.text.instants import as_typed, at, iso
 from everytick.text.wording import no_job
 from sqlalchemy import Connection
 
@@ -49,7 +48,7 @@ class Explanation:
 
     tick: the instant that is explained, microseconds since 1970 UTC; None for a run without one.
     verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest. nearest: of an
-    instant that is no tick the nearest one, as its clock shows it to the minute or finer.
+    instant that is no tick the nearest one, as a person types it.
     """
 
     job_id: str
@@ -111,7 +110,7 @@ def why(
         account.sentences,
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
-        None if account.nearest is None else _typed(facts, account.nearest),
+        None if account.nearest is None else as_typed(account.nearest, facts.zone),
     )
 
 
@@ -263,15 +262,6 @@ def _about_the_code(account: Account) -> None:
             f" ({facts.declared.schedule.text}), which the"
             " next start puts in force"
         )
-
-
-def _typed(facts: Facts, tick: int) -> str:
-    """Return a tick as a person types it after `why`, in the zone in which that is read."""
-    wall = ticks.moment(tick, facts.zone)
-    if len(zones.occurrences(wall.replace(tzinfo=None), facts.zone)) == 1:
-        # A clock shows it once, so it needs no offset.
-        wall = wall.replace(tzinfo=None)
-    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
 
 
 def _shown(facts: Facts, instant: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from everytick.text.instants import short
+from everytick.text.instants import as_typed, short
 from everytick.text.wording import counted
 from sqlalchemy import (
     CTE,
@@ -58,8 +58,8 @@ class Outage:
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
     def since_typed(self, zone: tzinfo) -> str:
-        """Return the minute in which it begins, as an option takes it; of a clock set back the first one."""
-        return f"{ticks.moment(self.start, zone):%Y-%m-%dT%H:%M}"
+        """Return the minute in which it begins, as an option takes it."""
+        return as_typed(self.start - self.start % (60 * ticks.SECOND), zone)
 
 
 def outages(connection: Connection, since: int, until: int) -> list[Outage]:

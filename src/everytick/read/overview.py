@@ -16,6 +16,7 @@ from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store import schema
 from everytick.text.instants import iso
+from everytick.text.wording import counted
 from sqlalchemy import Connection, select
 
 from . import schemas
@@ -144,7 +145,7 @@ class Overview:
         if found:
             # The noun stands in the first of them alone.
             number, what = found[0]
-            clauses[0] = f"{number} {'job' if number == 1 else 'jobs'} {what}"
+            clauses[0] = f"{counted(number, 'job')} {what}"
         return ", ".join(clauses)
 
     @property
@@ -155,7 +156,7 @@ class Overview:
         if not self.jobs:
             return "There are no jobs yet."
         also = [(self.running, "running"), (self.paused.total, "paused")]
-        jobs = f"{self.jobs:,} {'job' if self.jobs == 1 else 'jobs'}"
+        jobs = counted(self.jobs, "job")
         return (
             ", ".join([f"All is well: {jobs}", *(f"{number:,} {what}" for number, what in also if number)])
             + "."

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
+from everytick.model.ticks.zones import occurrences
 
 from .durations import duration
 from .wording import WEEKDAYS
@@ -58,6 +59,17 @@ def short(instant: int, zone: tzinfo, now: int) -> str:
     """Return an instant to the second as it reads in a zone, without the date of `now`."""
     moment, today = ticks.moment(instant, zone), ticks.moment(now, zone)
     return f"{moment:%H:%M:%S}" if moment.date() == today.date() else dated(instant, zone)
+
+
+def as_typed(instant: int, zone: tzinfo) -> str:
+    """Return an instant as a person types it: to the minute or, if that is not all, as fine as needed.
+
+    With an offset only where a clock in the zone shows that time twice.
+    """
+    moment = ticks.moment(instant, zone)
+    wall = moment.replace(tzinfo=None)
+    shown = wall if len(occurrences(wall, zone)) == 1 else moment
+    return shown.isoformat(timespec="auto" if moment.second or moment.microsecond else "minutes")
 
 
 def from_now(instant: int, now: int) -> str:
