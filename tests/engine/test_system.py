@@ -31,6 +31,7 @@ PARTS = {
 _OTHER_PROGRAMS = "it runs git, pip or Copier and waits for them: nothing of that can be simulated"
 # What a module may use in spite of that, and why.
 EXCEPTIONS = {
+    "dashboard/links.py": ({"import socket"}, "it asks whether a port is listened on before a link is shown"),
     "dashboard/server.py": ({"import socket"}, "uvicorn's method takes a list of sockets"),
     "dashboard/serving.py": ({"import socket"}, "uvicorn is handed a socket that listens already"),
     "update/copier.py": ({"import subprocess"}, _OTHER_PROGRAMS),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +238,37 @@ def test_a_child_that_was_forked_keeps_neither_the_process_nor_the_port_of_the_d
             pass
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+CHILDREN = """
+import os, subprocess, sys, time
+
+def forks():
+    if os.fork() == 0:
+        time.sleep(600)
+    with open("pids.txt", "a") as file:
+        file.write(f"{subprocess.Popen(['sleep', '600']).pid}\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_children_that_go_on_after_the_end_are_named_with_their_job(tmp_path: Path) -> None:
+    app = Application(tmp_path)
+    app.tasks(CHILDREN)
+    app.schedule('scheduler.add_job(forks, "date", id="forks")', "from app.services.my_tasks import forks")
+    with app.running() as process:
+        [program] = at_work(app)
+    [line] = [line for line in process.log().splitlines() if "go on without it" in line]
+    assert "WARNING" in line
+    found = re.search(r"(\d+) \(a copy of this process, forked by job forks\)", line)
+    assert found is not None, line
+    assert f"{program} (sleep 600)" in line
+    for pid in (int(found[1]), program):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_no_child_is_named_where_all_have_ended(tmp_path: Path) -> None:
+    app = left_by(tmp_path, "a_pool_of_processes", 1)
+    with app.running(expect=1) as process:
+        at_work(app)
+    assert "go on without it" not in process.log()

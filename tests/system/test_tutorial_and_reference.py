@@ -129,7 +129,7 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     typed = [one.partition("#")[0].replace("sync_", "*ly_") for one in commands_in(many)]
     assert [_called(scheduler, f"{one} --yes") for one in typed] == [
         *("paused: 2 jobs\n", "resumed: 2 jobs\n"),
-        *("nothing to do: there is no such run\n", "cancelled: 1 run\n"),
+        *("nothing to do: there is no such run\n", "failed as before: 1 run\n"),
     ]
 
 

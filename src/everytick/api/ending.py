@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from everytick import standard_streams
+from everytick.engine.children import of_multiprocessing
 from everytick.engine.tasks import OwnTask
 from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, at_end_of_program, end_of_children, system
 from loguru import logger
@@ -26,7 +26,7 @@ _LAST_LINE, _LAST_THINGS = 1.0, 3.0
 # Made before there is no memory for it.
 _NO_MEMORY_LINE = b"error: ended: no memory is left\n"
 # Set when the main thread has come to the end of the program.
-_program_is_over = threading.Event()
+_program_is_over = system.event()
 at_end_of_program(_program_is_over.set)
 
 
@@ -54,7 +54,7 @@ def end_without_memory() -> None:
 
 
 def _finish() -> None:
-    end_of_children(_children())
+    end_of_children(of_multiprocessing())
     logger.complete()
     standard_streams.put_back("flush")
     for stream in (sys.stdout, sys.stderr):
@@ -199,13 +199,6 @@ def _end_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
     end(1, f"ended, although a job had left behind what goes on: {_listed(loop)}")
 
 
-def _children() -> list[Any]:
-    """Return the processes that jobs have begun by `multiprocessing` and that go on."""
-    # Not imported for this: then there are none.
-    module = sys.modules.get("multiprocessing.process")
-    return [] if module is None else sorted(module.active_children(), key=lambda it: str(it.name))
-
-
 def _listed(loop: asyncio.AbstractEventLoop) -> str:
     return ", ".join(_left_behind(loop)) or "something that is neither a thread nor a process"
 
@@ -213,7 +206,7 @@ def _listed(loop: asyncio.AbstractEventLoop) -> str:
 def _left_behind(loop: asyncio.AbstractEventLoop) -> list[str]:
     """Return what jobs left behind that the interpreter waits for at its end."""
     threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
-    found = [f"the process {child.name}" for child in _children()]
+    found = [f"the process {child.name}" for child in of_multiprocessing()]
     found += [f"the thread {thread.name}" for thread in threads]
     try:
         tasks = [task.get_coro() for task in asyncio.all_tasks(loop) if not isinstance(task, OwnTask)]

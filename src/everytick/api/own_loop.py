@@ -19,6 +19,7 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
 from everytick.app import typed
 from everytick.call_site import call_site, fail
+from everytick.engine.children import tell_of_those_left
 from everytick.engine.context import current_run, running_loop
 from everytick.engine.process import Process
 from everytick.system import (
@@ -305,6 +306,7 @@ class BlockingScheduler(_OwnLoop):
             finally:
                 if not (cut and guard.is_asked):
                     guard.over()
+        tell_of_those_left()
         logger.info("stopped")
         if cut and guard.is_asked:
             end_after_program(guard, self._loop)

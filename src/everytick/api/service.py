@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from everytick import app
+from everytick.engine.children import tell_of_those_left
 from everytick.engine.context import current_run, run_in
 from everytick.engine.tasks import OwnTask, tell_of_error
 from everytick.model import ticks
@@ -131,6 +132,7 @@ async def _serve(
         logger.info("stopping")
         ends_at = system.monotonic() + scheduler.settings.scheduler_shutdown_grace_time
         cut = await in_spite_of_jobs(lambda: scheduler.drain(hurry, ending=True))
+        tell_of_those_left()
         end_in_time(guard, ends_at, hurry.is_set())
         return cut
 

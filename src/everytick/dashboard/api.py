@@ -144,9 +144,13 @@ def list_runs(
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
     q: Annotated[str, Query(max_length=500, description="part of the job's id")] = "",
     state: Annotated[list[str] | None, Query(description="only those in one of these states")] = None,
+    reason: Annotated[
+        list[str] | None, Query(description="only ticks that were skipped for one of these reasons")
+    ] = None,
     failed: Annotated[
         bool, Query(description="only failed, timed_out, lost and interrupted ones, beside `state`")
     ] = False,
+    ended: Annotated[bool, Query(description="only runs that are over, without skipped ticks")] = False,
     since: Annotated[Moment, Query(description="only those that ended then or later, or have not")] = None,
     until: Annotated[Moment, Query(description="only those that ended before")] = None,
     error: Annotated[str, Query(max_length=500, description="text that is in the error")] = "",
@@ -160,7 +164,9 @@ def list_runs(
     part of an id, the text of an error) is looked for among 50,000 runs at a time: there may be fewer than
     `limit`, and more further on.
     """
-    wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
+    wanted = runs.asked_for(
+        job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
+    )
     with reading(request.app.state.ledger) as connection:
         if job is not None:
             check_job(connection, job)

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.hourly import Hour
+from everytick.read.hourly import Hour, LastDay
 from everytick.text.durations import duration
 from everytick.text.instants import time_of_day
 from everytick.text.wording import counted
@@ -141,7 +141,7 @@ def _chart(
 class Column:
     """One hour in the chart of the day: the path of the runs that did not fail, and of those that did."""
 
-    begin: int
+    hour: Hour
     words: str
     good: str
     bad: str
@@ -153,36 +153,33 @@ class DayChart:
 
     columns: list[Column]
     top: int
-    runs: int
-    failed: int
+    width: int
     words: str
-    complete: bool
 
 
-def day_chart(hours: Sequence[Hour], zone: tzinfo) -> DayChart:
+def day_chart(day: LastDay, zone: tzinfo) -> DayChart:
     """Return how many runs ended in each hour of the last day, and how many failed."""
-    top = max((hour.runs or 0 for hour in hours), default=0)
-    runs, failed = sum(hour.runs or 0 for hour in hours), sum(hour.failed or 0 for hour in hours)
+    top = max((hour.runs or 0 for hour in day.hours), default=0)
     columns = []
-    for number, hour in enumerate(hours):
+    for number, hour in enumerate(day.hours):
         x = number * HOUR_WIDTH + 2
         # What failed stands on what did not, and is to be seen however little it is.
         bad = _share(hour.failed or 0, top)
         good = min(_share((hour.runs or 0) - (hour.failed or 0), top), HOURS_HEIGHT - bad)
-        clock = time_of_day(hour.begin, zone)
+        clock = time_of_day(hour.begin - hour.begin % (60 * ticks.SECOND), zone)
         told = "not counted yet"
         if hour.runs is not None:
             told = f"{counted(hour.runs, 'run')}, {hour.failed:,} failed"
         columns.append(
             Column(
-                hour.begin,
+                hour,
                 f"from {clock}: {told}",
                 _box(x, HOURS_HEIGHT - good, good),
                 _box(x, HOURS_HEIGHT - good - bad, bad),
             )
         )
-    words = f"{counted(runs, 'run')} in the last day, {failed:,} failed"
-    return DayChart(columns, top, runs, failed, words, all(hour.runs is not None for hour in hours))
+    words = f"{counted(day.runs, 'run')} in the last day, {day.failed:,} failed"
+    return DayChart(columns, top, len(columns) * HOUR_WIDTH, words)
 
 
 def _share(number: int, top: int) -> float:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Any
 
+from everytick.model import ticks
+from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
 from everytick.settings import settings
+from everytick.text.instants import iso
 from sqlalchemy import Connection
+
+from .addresses import url
 
 # How long a page waits for what a long day's runs are counted; it is complete when it is made anew.
 _PATIENCE_SECONDS = 0.25
@@ -15,3 +21,26 @@ _PATIENCE_SECONDS = 0.25
 def current(state: Any, connection: Connection) -> Overview:
     """Return how the schedule stands. `state`: that of the application, which keeps what was counted."""
     return read_overview(connection, state.declared(), settings(), state.hourly, _PATIENCE_SECONDS)
+
+
+def address_of(standing: str) -> str:
+    """Return the address of the list with those that stand in a way that the sentence counts."""
+    return url("/running") if standing == "running" else url("/jobs", state=standing)
+
+
+def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool = False) -> str:
+    """Return the address of the list with the runs that ended in a time, as the chart counts them."""
+    begin = since if isinstance(since, str) else _at(since)
+    end = None if until is None else _at(until)
+    return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
+
+
+def told(outage: Outage, zone: tzinfo) -> tuple[str, str]:
+    """Return an outage as a sentence, and the address of the list of what was missed."""
+    sentence = outage.sentence(zone, ticks.now())
+    span = {"since": _at(outage.end), "until": _at(outage.recorded_until)}
+    return f"{sentence[0].upper()}{sentence[1:]}", url("/runs", state="skipped", reason="outage", **span)
+
+
+def _at(instant: int) -> str:
+    return iso(instant, settings().zone)

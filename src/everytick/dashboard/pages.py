@@ -8,10 +8,11 @@ from typing import Annotated
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
+from everytick.read.failing import failing_job
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
-from everytick.read.overdue import jobs_behind, overdue
+from everytick.read.late import find_late
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_pages import runs_of_job
@@ -51,12 +52,15 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
             return RedirectResponse(url("/jobs", q=q, number=number if number > 1 else None), 307)
     with reading(request.app.state.ledger) as connection:
         found = overview.current(request.app.state, connection)
+    zone = settings().zone
     return page(
         request,
         "overview.html",
         found=found,
-        chart=drawing.day_chart(found.hours, settings().zone),
-        hours=found.hours,
+        chart=drawing.day_chart(found.day, zone),
+        outages=[overview.told(outage, zone) for outage in found.outages],
+        address_of=overview.address_of,
+        runs_that_ended=overview.runs_that_ended,
         title="Overview",
     )
 
@@ -70,17 +74,19 @@ def show_jobs(
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
+        behind = find_late(connection, due, ticks.now())
+        late = {one.job_id: one for one in behind}
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest[:_STRIP])
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), overdue(job)))
+            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), late.get(job.id)))
         head = schedule_state(connection)
     return page(
         request,
         "jobs.html",
         rows=rows,
-        behind=jobs_behind(due),
+        behind=behind,
         found=found,
         wanted=wanted,
         standings=STANDINGS,
@@ -142,6 +148,8 @@ def _job_page(
     with reading(request.app.state.ledger) as connection:
         job = read_job(connection, id)
         kept = jobs.record(connection, id)
+        failing = failing_job(connection, id)
+        late = find_late(connection, [job], ticks.now())
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
         notes = jobs.odd_times(connection, history)
@@ -158,7 +166,8 @@ def _job_page(
         notes=notes,
         job=job,
         problem=job.problem(undeclared(settings())),
-        late=overdue(job),
+        late=late[0] if late else None,
+        failing=failing,
         preview=preview_of(job),
         kept=kept,
         charts=[("Duration", drawing.durations(charted)), ("Lateness", drawing.lateness(charted))],

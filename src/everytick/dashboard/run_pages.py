@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from everytick.explain import why_run
+from everytick.model import ticks
 from everytick.read.audit import requests_about
+from everytick.read.known_job import jobs_due
+from everytick.read.late import list_not_begun
+from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
-from everytick.read.run_filter import FAILED, STATES
+from everytick.read.run_filter import STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
@@ -19,6 +23,7 @@ from everytick.settings import settings
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from sqlalchemy import Connection
 
 from . import jobs, runs
 from .answers import ReadingRoute
@@ -30,6 +35,8 @@ from .schemas import LARGEST
 router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 
 _RUNS = 25
+# The most runs that are read for the page of what runs.
+_HELD, _WAITING = 1_000, 100
 # The most that a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
 
@@ -44,7 +51,9 @@ def show_runs(
     q: Text = "",
     job: Text = "",
     state: Annotated[list[str] | None, Query(max_length=20)] = None,
+    reason: Annotated[list[str] | None, Query(max_length=20)] = None,
     failed: bool = False,
+    ended: bool = False,
     since: Text = "",
     until: Text = "",
     error: Text = "",
@@ -57,7 +66,9 @@ def show_runs(
     retried: dict[int, Any] = {}
     with reading(request.app.state.ledger) as connection:
         try:
-            wanted = runs.asked_for(job, q, state or (), since, until, error, failed=failed)
+            wanted = runs.asked_for(
+                job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
+            )
         except Problem as problem:
             wrong = problem.sentence
         else:
@@ -66,18 +77,18 @@ def show_runs(
             retried = outcomes_before(connection, wanted, found)
         notes = jobs.odd_times(connection, found)
         head = schedule_state(connection)
-    asked = {"q": q, "job": job, "since": since, "until": until, "error": error}
+    asked = {"q": q, "job": job, "reason": reason or [], "since": since, "until": until, "error": error}
     return page(
         request,
         "runs.html",
         asked=asked,
-        is_filtered=any([*asked.values(), state, failed, before]),
+        is_filtered=any([*asked.values(), state, failed, ended, before]),
         chosen=list(state or ()),
         failed=failed,
         wrong=wrong,
         counts=counts,
         counted=COUNTED,
-        number_failed=sum(counts.by_state.get(one, 0) for one in FAILED),
+        ended=ended,
         notes=notes,
         history=found,
         retried=retried,
@@ -151,22 +162,41 @@ def _as_text(group: list[Attempt]) -> str:
 
 
 @router.get("/running")
-def show_running(request: Request) -> HTMLResponse:
-    """Runs that are going on, claimed, or waiting."""
+def show_running(request: Request, only: Literal["", "long", "due"] = "", queue: Text = "") -> HTMLResponse:
+    """Runs that are going on, claimed, or waiting.
+
+    `only`: `long`: those that go on for long; `due`: those that are due and have not begun, of one queue.
+    """
+    number = None
     with reading(request.app.state.ledger) as connection:
-        held, waiting = held_runs(connection, 1_000), waiting_runs(connection, 100)
+        if only == "due":
+            found = list_not_begun(connection, jobs_due(connection), ticks.now(), queue, _WAITING)
+            held, waiting, number = [], found.rows, found.total
+        elif only == "long":
+            held, waiting = _long(request, connection), []
+        else:
+            held, waiting = held_runs(connection, _HELD), list(waiting_runs(connection, _WAITING))
         head = schedule_state(connection)
     return page(
         request,
         "running.html",
+        only=only,
+        queue=queue,
         held=held,
         waiting=waiting,
+        number=number,
         owners=_owners(head),
         possible=runs.possible,
         lateness=runs.lateness,
         state_of_schedule=head,
         title="Running now",
     )
+
+
+def _long(request: Request, connection: Connection) -> list[Any]:
+    long = long_runs(connection, request.app.state.declared(), ticks.now())
+    numbers = {run.run_id for run in long}
+    return [run for run in held_runs(connection, _HELD) if run.run_id in numbers]
 
 
 def _owners(head: ScheduleState) -> dict[str | None, Process]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from everytick.model import ticks
-from everytick.read.run_filter import FAILED, STATES, RunFilter
+from everytick.read.run_filter import ENDED_RUNS, FAILED, REASONS, STATES, RunFilter
 from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
 from everytick.text.instants import iso
@@ -56,23 +56,33 @@ def asked_for(
     since: str | None,
     until: str | None,
     error: str,
+    reasons: Sequence[str] = (),
     *,
     failed: bool,
+    ended: bool,
 ) -> RunFilter:
-    """Return the filter that a query asks for; `failed` stands for all states that are failures.
+    """Return the filter that a query asks for.
+
+    `failed` stands for all states that are failures, `ended` for all of runs that are over.
 
     Raises:
-        Problem: there is no such state, or a time is none.
+        Problem: there is no such state or reason, or a time is none.
     """
     begin = instant("since", since) if since else None
     end = instant("until", until) if until else None
     if begin is not None and end is not None and end <= begin:
         raise Problem(422, "until: must be later than since")
-    wanted = tuple(dict.fromkeys([*filter(None, states), *(FAILED if failed else ())]))
+    wanted = tuple(
+        dict.fromkeys([*filter(None, states), *(FAILED if failed else ()), *(ENDED_RUNS if ended else ())])
+    )
     for state in wanted:
         if state not in STATES:
             raise Problem(422, f"state: {state!r} is none of {', '.join(STATES)}")
-    return RunFilter(job or None, wanted, (), begin, end, id_part.strip(), error.strip())
+    why = tuple(dict.fromkeys(filter(None, reasons)))
+    for reason in why:
+        if reason not in REASONS:
+            raise Problem(422, f"reason: {reason!r} is none of {', '.join(REASONS)}")
+    return RunFilter(job or None, wanted, why, begin, end, id_part.strip(), error.strip())
 
 
 def listed_fields(row: Any, before: Any = None) -> schemas.Run:

@@ -19,6 +19,7 @@ from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 from everytick.text.sizes import GIGABYTE, MEGABYTE, size
+from everytick.text.wording import counted, listed
 from sqlalchemy import Connection
 
 from .finding import Finding, ok
@@ -30,6 +31,8 @@ _NO_SPACE = 10 * MEGABYTE
 # The whole file is looked through for as long as this.
 _CHECK_SECONDS = 20.0
 _CHECK_STEPS = 100_000
+# For how long rows that cannot be read are looked for.
+_ROW_SECONDS = 5.0
 # At most this number of rows of a table is named.
 _MOST_ROWS = 5
 # A scheduler holds the ledger for a few milliseconds at a time.
@@ -101,8 +104,15 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 def examine_rows(connection: Connection, place: str) -> list[Finding]:
     """Return the rows that cannot be read, which no list shows."""
-    found = unreadable.find(connection, _MOST_ROWS)
-    return [Finding("error", "row", str(row), place, unreadable.HOW_TO_MEND) for row in found]
+    search = unreadable.search(connection, _MOST_ROWS, _ROW_SECONDS)
+    found = [Finding("error", "row", str(row), place, unreadable.HOW_TO_MEND) for row in search.rows]
+    if search.unfinished:
+        looked = listed(
+            [f"{counted(number, 'row')} of {table}" for table, number in search.unfinished.items()]
+        )
+        what = f"only the newest {looked} were looked at within {exact_seconds(_ROW_SECONDS)}"
+        found.append(Finding("note", "row", what, place, None))
+    return found
 
 
 def _look_through(ledger: SqliteLedger) -> str | None:

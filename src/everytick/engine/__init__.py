@@ -12,6 +12,7 @@
 - `live_logs`: writes down what runs log while they go on
 - `safe_errors`: errors of jobs, whose text is code of the job, made safe to be shown
 - `repair`: puts back what a job has made unusable for all code of the process
+- `children`: names processes that jobs have started and that go on after the end
 - `retry`: whether a run that did not succeed is tried again
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them

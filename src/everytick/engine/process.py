@@ -23,7 +23,7 @@ from everytick.system import free_children_of_jobs, system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from . import capture
+from . import capture, children
 from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import Heartbeats
@@ -96,8 +96,7 @@ class Process:
             notifier,
             open_span,
         )
-        admission = self._runner.admission
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners)
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, self._runner.admission, listeners)
         self._loading = False
         self._stopped_listening = system.event()
         self._closing = threading.Lock()
@@ -159,6 +158,7 @@ class Process:
         capture.attach(self._settings.log_level)
         let_no_log_line_raise()
         free_children_of_jobs(current_run)
+        children.remember()
         self._runner.admission.begin()
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:

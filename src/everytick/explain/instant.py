@@ -18,7 +18,7 @@ from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.instants import as_typed, at, iso
+from everytick.text.instants import at, iso, typed
 from everytick.text.wording import no_job
 from sqlalchemy import Connection
 
@@ -48,7 +48,7 @@ class Explanation:
 
     tick: the instant that is explained, microseconds since 1970 UTC; None for a run without one.
     verdict: one of `VERDICTS`. runs, audit: the ledger's rows on which the sentences rest. nearest: of an
-    instant that is no tick the nearest one, as a person types it.
+    instant that is no tick the nearest one, as its clock shows it to the minute or finer.
     """
 
     job_id: str
@@ -110,7 +110,7 @@ def why(
         account.sentences,
         [run_row(ledger, number) for number in account.run_ids],
         [_entry(entry) for entry in account.entries],
-        None if account.nearest is None else as_typed(account.nearest, facts.zone),
+        None if account.nearest is None else typed(account.nearest, facts.zone),
     )
 
 

@@ -165,7 +165,7 @@ class Job:
 
     def due(self, tick: int) -> int:
         """Return the instant from which the run of `tick` may start: the tick and its jitter."""
-        return tick + ticks.jitter(self.id, tick, self.schedule.jitter)
+        return self.schedule.due(self.id, tick)
 
     def too_late(self, due: int, now: int) -> bool:
         """Return whether a run due at `due` is beyond its grace at `now`."""

@@ -10,12 +10,19 @@ import json
 from dataclasses import dataclass
 from datetime import date, time, tzinfo
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from . import ticks
 from .kept_data import check_schedule, read_json, unreadable
 from .zone_names import kept_name, kept_zone, zone_of
+
+
+class DueTick(NamedTuple):
+    """A tick, and the instant from which its run may start; both in microseconds UTC."""
+
+    tick: int
+    due: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,15 @@ class Schedule:
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
         return self.ticks.next(after)
+
+    def first_due(self, job_id: str, after: int) -> DueTick | None:
+        """Return the first tick later than `after`, and when it is due; None if there is none."""
+        tick = self.next_tick(after)
+        return None if tick is None else DueTick(tick, self.due(job_id, tick))
+
+    def due(self, job_id: str, tick: int) -> int:
+        """Return the instant from which the run of a job's tick may start: the tick and its jitter."""
+        return tick + ticks.jitter(job_id, tick, self.jitter)
 
     def tick_before(self, instant: int) -> int | None:
         """Return the newest tick up to `instant`, or None when there is none since 1970."""

@@ -12,20 +12,10 @@ from collections.abc import Iterable, Mapping
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule
-from everytick.store import pauses
+from everytick.store import not_begun, pauses
 from everytick.store.connections import Connection
 from everytick.store.records import JobState, settled_until
 from everytick.system import system
-
-# By scheduler_runs_waiting and scheduler_runs_held. To group by the column itself, SQLite would rather walk
-# through all runs in the order of their jobs.
-_LIST_NOT_BEGUN = """
-SELECT min(job_id), min(due_us) FROM scheduler_runs
-WHERE state IN ('queued', 'retrying') AND due_us <= :now GROUP BY job_id || ''
-UNION ALL
-SELECT min(job_id), min(due_us) FROM scheduler_runs
-WHERE state IN ('claimed', 'running') AND state = 'claimed' AND due_us <= :now GROUP BY job_id || ''
-"""
 
 # Whether a run of a job has begun since an instant at which one was due. By the unique index of job and tick.
 _HAS_BEGUN = """
@@ -90,9 +80,10 @@ class Lateness:
                 due = self._next_due(state)
                 if due is not None and due <= now:
                     waiting[state.job_id] = due
-        for job_id, due in connection.execute(_LIST_NOT_BEGUN, {"now": now}).fetchall():
+        rows = connection.execute(not_begun.COUNT_BY_JOB, {"now": now}).fetchall()
+        for job_id, found in not_begun.by_job(rows).items():
             if job_id not in silent:
-                waiting[job_id] = min(due, waiting.get(job_id, due))
+                waiting[job_id] = min(found.since, waiting.get(job_id, found.since))
         known = {state.job_id for state in states}
         for job_id in self._next.keys() - known:
             del self._next[job_id]
@@ -103,11 +94,9 @@ class Lateness:
         cached, settled = self._next.get(state.job_id), settled_until(state.watermark, state.paused_until)
         if cached is not None and cached[:2] == (settled, state.definition):
             return cached[2]
-        due = None
         schedule = self._schedule(state)
-        if schedule is not None:
-            tick = schedule.next_tick(settled)
-            due = None if tick is None else tick + ticks.jitter(state.job_id, tick, schedule.jitter)
+        first = None if schedule is None else schedule.first_due(state.job_id, settled)
+        due = None if first is None else first.due
         self._next[state.job_id] = (settled, state.definition, due)
         return due
 

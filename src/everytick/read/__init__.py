@@ -6,7 +6,8 @@ and defaults are handed in.
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
 - `job_list`, `job_options`: a list of jobs, filtered and sorted; the options that a job was declared with
 - `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
-- `overview`, `endings`, `late`, `hourly`: what fails, is late, paused or long, and the last day by hours
+- `overview`, `late`, `hourly`: whether all is well; the last day by hours
+- `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed

@@ -39,12 +39,14 @@ _NUMBERS = select(_newest(True).label("ticked"), _newest(False).label("other")).
 _COLUMNS = (_runs.job_id, _runs.run_id, _runs.state, _runs.finished_us)
 
 
-def newest_endings(connection: Connection) -> dict[str, Any]:
+def newest_endings(connection: Connection, job_id: str | None = None) -> dict[str, Any]:
     """Return the newest run that is over of each job in force, by job: run_id, state and finished_us.
 
     Of a run with a tick and one without, that is the one that ended last. Jobs without a run are left out.
+    `job_id`: of that one alone.
     """
-    run_ids = [number for row in connection.execute(_NUMBERS) for number in row if number is not None]
+    asked = _NUMBERS if job_id is None else _NUMBERS.where(_jobs.job_id == job_id)
+    run_ids = [number for row in connection.execute(asked) for number in row if number is not None]
     found: dict[str, Any] = {}
     # By the primary key. A join would let a server that knows its tables well read all runs instead.
     for begin in range(0, len(run_ids), _MOST_IDS):

@@ -1,24 +1,27 @@
-"""How many runs ended in each hour of the last day, and how many of them failed.
+"""How many runs ended in the last 24 hours, and in each hour of them, and how many of them failed.
 
-A busy day has millions of rows, and of a minute that is over for long the numbers hardly change. So they are
-counted piece by piece, by the index of `finished_us`, and kept by who asks often: a dashboard counts no more
-than the newest minutes at each change.
+The numbers are those of the list of runs for the same time: one filter says which are counted. A busy day
+has millions of rows, and of a minute that is over for long the numbers hardly change. So they are counted
+piece by piece, by the index of `finished_us`, and kept by who asks often: a dashboard counts no more than the
+newest minutes at each change.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
 from everytick.system import system
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func
 
-from .run_filter import FAILED
+from .retried import TriedAgain
+from .run_filter import ENDED_RUNS, FAILED, RunFilter
+from .runs import ended_walk
 
-_HOURS = 24
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
 # So much of an hour that is over is counted at once.
 _PIECE = 10 * _MINUTE
@@ -32,14 +35,31 @@ _runs = schema.runs.c
 
 @dataclass(frozen=True)
 class Hour:
-    """The runs that ended in the hour from `begin` (microseconds UTC) on.
+    """The runs that ended in [begin, end), microseconds UTC, as the list of runs has them for that time.
 
-    Skipped ticks are no runs. Both numbers are None as long as that hour is not counted.
+    Both numbers are None as long as that hour is not counted.
     """
 
     begin: int
+    end: int
     runs: int | None
     failed: int | None
+
+
+@dataclass(frozen=True)
+class LastDay:
+    """The runs that ended within 24 hours, as the list of runs has them since then.
+
+    hours: by the hours of the clock, oldest first; of the first and the last one a part. A run that failed
+    and was tried again may stand in two of them, and counts once in the day. complete: whether all hours are
+    counted.
+    """
+
+    begin: int
+    hours: Sequence[Hour]
+    runs: int
+    failed: int
+    complete: bool
 
 
 class HourlyRuns:
@@ -50,22 +70,28 @@ class HourlyRuns:
         # By begin and end of an hour, or of a piece: how many runs, how many failed, until when that holds.
         self._kept: dict[tuple[int, int], tuple[int, int, float]] = {}
 
-    def read(self, connection: Connection, now: int, patience: float | None = None) -> list[Hour]:
-        """Return the last 24 hours, the one that goes on now included, the oldest first.
+    def read(self, connection: Connection, now: int, patience: float | None = None) -> LastDay:
+        """Return the last 24 hours.
 
         Args:
             now: the present, in microseconds UTC.
             patience: seconds after which nothing more is counted; None for no limit. The newest hours are
                 counted first, and the others when this is called again.
         """
-        newest = now - now % _HOUR
-        begins = [newest - _HOUR * back for back in range(_HOURS)]
+        begin, newest = now - ticks.DAY, now - now % _HOUR
+        spans = [(max(begin, at), at + _HOUR) for at in range(newest, newest - ticks.DAY - 1, -_HOUR)]
         with self._lock:
             present = system.monotonic()
-            self._forget(begins[-1], now, present)
+            self._forget(begin, now, present)
             counting = _Counting(connection, self._kept, now, present, patience)
-            found = [Hour(begin, *(counting.hour(begin) or (None, None))) for begin in begins]
-        return found[::-1]
+            counted = {span: numbers for span in spans if (numbers := counting.hour(*span)) is not None}
+        again = TriedAgain(connection, RunFilter(since=begin))
+        hours = [
+            Hour(*span, *(_with(again, counted[span], *span) if span in counted else (None, None)))
+            for span in reversed(spans)
+        ]
+        sums = (sum(runs for runs, _failed in counted.values()), sum(it for _runs, it in counted.values()))
+        return LastDay(begin, hours, *_with(again, sums, begin, None), len(counted) == len(spans))
 
     def _forget(self, oldest: int, now: int, present: float) -> None:
         """Drop hours that are too old, and those that the clock, when it was ahead, took for ended."""
@@ -84,23 +110,29 @@ class _Counting:
     present: float
     patience: float | None
 
-    def hour(self, begin: int) -> tuple[int, int] | None:
-        """Return how many runs ended in an hour and how many of them failed, or None if patience is over."""
-        end = begin + _HOUR
+    def hour(self, begin: int, end: int) -> tuple[int, int] | None:
+        """Return how many runs ended in an hour, or in a part of one, and how many of them failed.
+
+        None if patience is over.
+        """
         if (begin, end) in self.kept:
             return self.kept[begin, end][:2]
         settled = min(end, max(begin, self.now - self.now % _MINUTE - _SETTLED))
-        is_over = settled == end
-        length = _PIECE if is_over else _MINUTE
-        if not is_over and self._is_late():
+        length = _PIECE if settled == end else _MINUTE
+        # The first hour of the day begins somewhere in a piece.
+        first = min(settled, begin + -begin % length)
+        is_whole = settled == end and end - begin == _HOUR
+        if not is_whole and self._is_late():
             return None
-        runs, failed = (0, 0) if is_over else _count(self.connection, settled, end)
-        for at in range(begin, settled, length):
+        edges = [(begin, first), (settled, end)]
+        found = [_count(self.connection, *edge) for edge in edges if edge[0] < edge[1]]
+        for at in range(first, settled, length):
             piece = self._piece(at, at + length)
             if piece is None:
                 return None
-            runs, failed = runs + piece[0], failed + piece[1]
-        if is_over:
+            found.append(piece)
+        runs, failed = sum(it for it, _failed in found), sum(it for _runs, it in found)
+        if is_whole:
             # Not all hours are counted anew at the same time.
             until = self.present + _HOLDS_SECONDS * (1 + begin // _HOUR % 24 / 24)
             self.kept[begin, end] = (runs, failed, until)
@@ -121,8 +153,17 @@ class _Counting:
 def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
     """Return how many runs ended in [begin, end), and how many of them failed."""
     failed = func.coalesce(func.sum(case((_runs.state.in_(FAILED), 1), else_=0)), 0)
-    query = select(func.count(), failed).where(
-        _runs.finished_us >= begin, _runs.finished_us < end, _runs.state != "skipped"
+    query = ended_walk(RunFilter(since=begin, until=end), func.count(), failed).where(
+        _runs.state != "skipped"
     )
-    row = connection.execute(query, execution_options=unchecked(connection)).one()
+    row = connection.execute(query.order_by(None), execution_options=unchecked(connection)).one()
     return int(row[0]), int(row[1])
+
+
+def _with(again: TriedAgain, numbers: tuple[int, int], since: int, until: int | None) -> tuple[int, int]:
+    """Return numbers of runs that ended, and failed, with those that did before they were tried again."""
+    runs, failed = (
+        number + again.count(RunFilter(states=states, since=since, until=until))
+        for number, states in zip(numbers, (ENDED_RUNS, FAILED), strict=True)
+    )
+    return runs, failed

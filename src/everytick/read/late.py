@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
-from everytick.store import schema
+from everytick.model.roles import DEFAULT_QUEUE
+from everytick.store import not_begun, schema
+from everytick.store.not_begun import NotBegun
 from sqlalchemy import Connection, select, text
 
 from .known_job import DueJob
 from .overdue import PROMPT, jobs_behind
-from .run_columns import STATE
+from .paging import Page
 from .run_filter import HELD, WAITING
+from .under_way import LISTED
 
-# The most runs that are looked at, of those that wait and of those that are claimed.
-_MOST = 10_000
-
-_runs = schema.runs.c
+_jobs, _runs = schema.jobs.c, schema.runs.c
 
 
 @dataclass(frozen=True)
@@ -31,25 +33,64 @@ class Late:
     ticks: int | None
 
 
-def late_jobs(due: Sequence[DueJob], waiting: Sequence[tuple[str, int]], now: int) -> list[Late]:
+def late_jobs(due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> list[Late]:
     """Return the jobs that are late, the longest first; `waiting` are the `runs_not_begun`."""
     late = {job_id: Late(job_id, found.since, found.number) for job_id, found in jobs_behind(due)}
-    for job_id, since in waiting:
+    for job_id, since, _number in waiting:
         if since <= now - PROMPT and (job_id not in late or since < late[job_id].since):
             late[job_id] = Late(job_id, since, 0)
     return sorted(late.values(), key=lambda one: (one.since, one.job_id))
 
 
-def runs_not_begun(connection: Connection, due: Sequence[DueJob], now: int) -> list[tuple[str, int]]:
-    """Return the runs that are due by now and have not begun: their jobs, and when they were due.
+def find_late(connection: Connection, due: Sequence[DueJob], now: int) -> list[Late]:
+    """Return which of these jobs are late, the longest first."""
+    those = {job.id for job in due}
+    waiting = runs_not_begun(connection, due, now)
+    return late_jobs(due, [one for one in waiting if one.job_id in those], now)
 
-    Runs of a paused job, which wait for the end of the pause, are left out.
+
+def runs_not_begun(connection: Connection, due: Sequence[DueJob], now: int) -> list[NotBegun]:
+    """Return by jobs the runs that are due by now and have not begun; `due`: all jobs in force.
+
+    Runs of a job that is paused or removed are left out: they wait for the end of the pause, or are not
+    waited for.
     """
-    # Nothing is grouped by the database: SQLite would rather walk all runs than the indexes for few rows.
-    waiting = select(_runs.job_id, _runs.due_us).where(text(WAITING), _runs.due_us <= now)
-    found = [(it.job_id, it.due_us) for it in connection.execute(waiting.order_by(_runs.due_us).limit(_MOST))]
-    held = select(_runs.job_id, _runs.due_us, STATE).where(text(HELD)).limit(_MOST)
-    claimed = [it for it in connection.execute(held) if it.state == "claimed" and it.due_us <= now]
-    found += [(it.job_id, it.due_us) for it in claimed]
-    paused = {job.id for job in due if job.paused}
-    return [one for one in found if one[0] not in paused]
+    rows = connection.execute(text(not_begun.COUNT_BY_JOB), {"now": now})
+    found = not_begun.by_job(rows)
+    silent = _silent(connection, due, found)
+    return [one for job_id, one in found.items() if job_id not in silent]
+
+
+def list_not_begun(
+    connection: Connection, due: Sequence[DueJob], now: int, queue: str, most: int
+) -> Page[Any]:
+    """Return the rows of the same runs, those first that were due first.
+
+    `queue`: of that one alone; empty for all. `most`: how many rows are read.
+    """
+    queues = queues_of(due)
+    wanted = {
+        one.job_id: one.number
+        for one in runs_not_begun(connection, due, now)
+        if not queue or queues.get(one.job_id, DEFAULT_QUEUE) == queue
+    }
+    waiting = select(*LISTED).where(text(WAITING), _runs.due_us <= now).order_by(_runs.due_us)
+    found = (row for row in connection.execute(waiting) if row.job_id in wanted)
+    rows = list(islice(found, most))
+    claimed = select(*LISTED).where(text(HELD), _runs.state == "claimed", _runs.due_us <= now)
+    rows += [row for row in connection.execute(claimed) if row.job_id in wanted]
+    rows = sorted(rows, key=lambda row: (row.due_us, row.run_id))
+    return Page(rows[:most], sum(wanted.values()), most, 0)
+
+
+def queues_of(due: Iterable[DueJob]) -> dict[str, str]:
+    """Return the queues of jobs by their ids."""
+    return {job.id: job.row.queue or DEFAULT_QUEUE for job in due}
+
+
+def _silent(connection: Connection, due: Iterable[DueJob], job_ids: Iterable[str]) -> set[str]:
+    in_force = {job.id: job for job in due}
+    gone = [job_id for job_id in job_ids if job_id not in in_force]
+    query = select(_jobs.job_id).where(_jobs.job_id.in_(gone), _jobs.removed_us.is_not(None))
+    removed = set(connection.scalars(query)) if gone else set()
+    return removed | {job.id for job in in_force.values() if job.paused}

@@ -13,7 +13,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from everytick.text.instants import as_typed, short
+from everytick.text.instants import short, typed
 from everytick.text.wording import counted
 from sqlalchemy import (
     CTE,
@@ -50,6 +50,11 @@ class Outage:
     jobs: int
     at_least: bool = False
 
+    @property
+    def recorded_until(self) -> int:
+        """By when after its end all ticks that were missed were written down."""
+        return self.end + _SETTLED
+
     def sentence(self, zone: tzinfo, now: int) -> str:
         """Return it as a sentence without its full stop; times are in a zone that the reader knows."""
         begin, end = short(self.start, zone, now), short(self.end, zone, now)
@@ -58,8 +63,8 @@ class Outage:
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
     def since_typed(self, zone: tzinfo) -> str:
-        """Return the minute in which it begins, as an option takes it."""
-        return as_typed(self.start - self.start % (60 * ticks.SECOND), zone)
+        """Return its beginning as an option takes it."""
+        return typed(self.start, zone)
 
 
 def outages(connection: Connection, since: int, until: int) -> list[Outage]:

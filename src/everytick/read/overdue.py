@@ -31,23 +31,24 @@ def overdue(job: DueJob) -> Overdue | None:
     """Return a job's first tick that is due and not claimed, and how many are; None if none is."""
     if job.schedule is None:
         return None
-    until = job.now - PROMPT - job.schedule.jitter
-    first = overdue_since(job, until)
+    first = overdue_since(job, job.now - PROMPT)
     if first is None:
         return None
-    return Overdue(first, ticks.count(job.schedule.ticks, first - 1, until, _COUNT_LIMIT))
+    # Of those behind the first one some may not be due yet, by their jitter.
+    last = max(first, job.now - PROMPT - job.schedule.jitter)
+    return Overdue(first, ticks.count(job.schedule.ticks, first - 1, last, _COUNT_LIMIT))
 
 
 def overdue_since(job: DueJob, until: int) -> int | None:
-    """Return the first tick of a job up to `until` that no process has claimed; None if there is none.
+    """Return the first tick of a job that is due by `until` and not claimed; None if there is none.
 
     A tick within a pause waits for its end and is not due. Instants are microseconds UTC.
     """
     if job.schedule is None or job.gone or job.paused:
         return None
     seen = settled_until(job.row.watermark_us, job.row.paused_until_us)
-    first = None if seen >= until else job.schedule.next_tick(seen)
-    return first if first is not None and first <= until else None
+    first = None if seen >= until else job.schedule.first_due(job.id, seen)
+    return None if first is None or first.due > until else first.tick
 
 
 def jobs_behind(jobs: Iterable[DueJob]) -> list[tuple[str, Overdue]]:

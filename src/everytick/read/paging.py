@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 _Row = TypeVar("_Row")
+_Made = TypeVar("_Made")
 
 
 def first_of(
@@ -45,6 +46,15 @@ class Page(Generic[_Row]):
     def last_number(self) -> int:
         """How many pages there are; one also of an empty list."""
         return max(1, -(-self.total // self.size))
+
+    def of(self, make: Callable[[_Row], _Made]) -> Page[_Made]:
+        """Return the same part with something made of each row."""
+        return Page([make(row) for row in self.rows], self.total, self.size, self.offset)
+
+
+def beginning_of(found: Sequence[_Row], most: int) -> Page[_Row]:
+    """Return the beginning of a list."""
+    return Page(list(found[:most]), len(found), most, 0)
 
 
 def offset_of(number: int, size: int) -> int:

@@ -27,8 +27,9 @@ from sqlalchemy import Connection, func, select, text
 
 from .run_filter import WAITING
 
-# The most processes whose reports are read, and the longest report: more is only there if somebody wrote it.
-_MOST_REPORTS, _LONGEST_REPORT = 200, 200_000
+# Of how many processes the reports are read at once, and the longest report: a longer one is only there if
+# somebody wrote it.
+_PIECE, _LONGEST_REPORT = 200, 200_000
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
@@ -170,19 +171,17 @@ def reports(connection: Connection) -> dict[str, str]:
     with_report = select(*small).where(columns.cannot_run.is_not(None))
     known = judged(connection.execute(with_report).mappings(), ticks.now())
     up = {process.process_id: process for process in known if process.is_up}
-    wanted = columns.process_id.in_(list(up)[:_MOST_REPORTS])
-    query = select(columns.process_id, columns.cannot_run).where(wanted, columns.cannot_run.is_not(None))
-    texts = {row.process_id: row.cannot_run for row in connection.execute(query)}
     found: dict[str, str] = {}
     # Most processes have the same code, and say the same.
-    read = set[str]()
-    for process in up.values():
-        text = texts.get(process.process_id)
-        if text is None or text in read:
-            continue
-        read.add(text)
-        for job_id, why in _reported(text).items():
-            found.setdefault(job_id, f"{one_line(masked(why))} (as {process.name} says)")
+    query = select(func.min(columns.process_id).label("process_id"), columns.cannot_run)
+    query = query.where(columns.cannot_run.is_not(None)).group_by(columns.cannot_run)
+    ids = list(up)
+    for begin in range(0, len(ids), _PIECE):
+        some = columns.process_id.in_(ids[begin : begin + _PIECE])
+        for row in connection.execute(query.where(some)):
+            for job_id, why in _reported(row.cannot_run).items():
+                name = up[row.process_id].name
+                found.setdefault(job_id, f"{one_line(masked(why))} (as {name} says)")
     return found
 
 

@@ -6,13 +6,12 @@ state is that of the retry. The attempts before are kept beside it, and there a 
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from everytick.model import ticks
 from everytick.store import schema
-from everytick.store.requests import ENDED
 from everytick.store.unreadable import unchecked
 from sqlalchemy import ColumnElement, Connection, select, text
 
@@ -55,22 +54,31 @@ def outcomes_before(connection: Connection, wanted: RunFilter, rows: Iterable[An
     return _wanted_attempts(wanted, others, attempts_before(connection, others))
 
 
-def count_before(connection: Connection, wanted: RunFilter) -> tuple[Counter[str], int]:
-    """Return how many runs `retried_rows` has for each state, and how many of them it has only so.
+class TriedAgain:
+    """The runs that were tried again, to be counted by several filters that want a part of the first one.
 
-    The others are in the list of another state too: that in which they are now.
+    `wanted`: that first one, with a time or without.
     """
-    rows = _tried_again(connection, wanted, _SHORT)
-    attempts = attempts_before(connection, rows)
-    found: Counter[str] = Counter()
-    numbers: set[int] = set()
-    for state in ENDED:
-        listed = _wanted_attempts(replace(wanted, states=(state,)), rows, attempts)
-        found[state] = len(listed)
-        numbers |= set(listed)
-    in_any_state = replace(wanted, states=())
-    alone = sum(row.run_id in numbers and not in_any_state.has(row) for row in rows)
-    return found, alone
+
+    def __init__(self, connection: Connection, wanted: RunFilter) -> None:
+        self._rows = {row.run_id: row for row in _tried_again(connection, wanted, _SHORT)}
+        self._attempts = attempts_before(connection, self._rows.values())
+        self._under_way = {number for number, row in self._rows.items() if row.finished_us is None}
+        self._asked = _asked_again(connection, wanted) if self._rows else {}
+        ends = ((one.finished_us, number) for number, some in self._attempts.items() for one in some)
+        self._ends = sorted(end for end in ends if end[0] is not None)
+
+    def count(self, wanted: RunFilter) -> int:
+        """Return how many runs are wanted for an attempt before their latest alone, see `retried_rows`."""
+        since, until = wanted.since or 0, wanted.until or ticks.FOREVER
+        begin, end = (bisect_left(self._ends, (instant, 0)) for instant in (since, until))
+        numbers = {number for _instant, number in self._ends[begin:end]}
+        rows = [
+            self._rows[number]
+            for number in numbers
+            if number in self._under_way or self._asked.get(number, 0) >= since
+        ]
+        return len(_wanted_attempts(wanted, rows, self._attempts))
 
 
 def attempts_before(connection: Connection, rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -99,16 +107,23 @@ def _tried_again(
     ]
 
 
-def _asked_again(connection: Connection, wanted: RunFilter) -> Iterator[int]:
-    """Yield runs that a person had tried again since. By the index scheduler_audit_at: few rows."""
+def _asked_again(connection: Connection, wanted: RunFilter) -> dict[int, int]:
+    """Return when people last had runs tried again since, by the numbers of the runs.
+
+    By the index scheduler_audit_at: few rows.
+    """
     if wanted.since is None and wanted.until is None:
         # Without a time the present state alone counts.
-        return
-    query = select(_audit.run_id).where(_audit.action == "retry", _audit.run_id.is_not(None))
+        return {}
+    query = select(_audit.run_id, _audit.at_us).where(_audit.action == "retry", _audit.run_id.is_not(None))
     if wanted.since is not None:
         query = query.where(_audit.at_us >= wanted.since)
     query = query.order_by(_audit.at_us.desc()).limit(_MOST)
-    yield from _numbers(connection.scalars(query, execution_options=unchecked(connection)))
+    found: dict[int, int] = {}
+    for number, at in connection.execute(query, execution_options=unchecked(connection)):
+        if isinstance(number, int):
+            found.setdefault(number, at)
+    return found
 
 
 def _under_way(connection: Connection) -> Iterator[int]:

@@ -21,9 +21,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from .retried import count_before
+from .retried import TriedAgain
 from .run_columns import STATE, Masked
-from .run_filter import RunFilter
+from .run_filter import ENDED_RUNS, FAILED, STATES, RunFilter
 from .run_pages import narrowed
 from .runs import conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
@@ -38,18 +38,15 @@ _runs = schema.runs.c
 class StateCounts:
     """How many wanted runs there are, by state. `complete`: whether that is all of them.
 
-    A run that was tried again may be in two states: that of now, and that in which it ended before.
-    `twice`: how many are.
+    A run that was tried again may be in two states: that of now, and that in which it ended before. It counts
+    once in these. total: in all states. ended: that are over, skipped ticks left out. failed: gone wrong.
     """
 
     by_state: Mapping[str, int]
     complete: bool
-    twice: int = 0
-
-    @property
-    def total(self) -> int:
-        """How many there are in all states."""
-        return sum(self.by_state.values()) - self.twice
+    total: int = 0
+    ended: int = 0
+    failed: int = 0
 
 
 def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
@@ -58,13 +55,20 @@ def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
     Of what has ended it looks at the newest COUNTED runs: of one job by their ticks, of all by their ends.
     """
     wanted = replace(narrowed(connection, wanted), states=())
-    by_state: Counter[str] = Counter()
+    present: Counter[str] = Counter()
     complete = True
     for walk, conditions in [*_walks(wanted), *_under_way(wanted)]:
         found, looked_at = _count(connection, walk, conditions, wanted)
-        by_state, complete = by_state + found, complete and looked_at < COUNTED
-    before, alone = count_before(connection, wanted)
-    return StateCounts(by_state + before, complete, before.total() - alone)
+        present, complete = present + found, complete and looked_at < COUNTED
+    again = TriedAgain(connection, wanted)
+
+    def number(*states: str) -> int:
+        return sum(present[state] for state in states or present) + again.count(
+            replace(wanted, states=states)
+        )
+
+    by_state = {state: some for state in STATES if (some := number(state))}
+    return StateCounts(by_state, complete, number(), number(*ENDED_RUNS), number(*FAILED))
 
 
 _Walk = tuple[Select[Any], list[ColumnElement[bool]]]

@@ -20,6 +20,8 @@ STATES = (
 )
 # Those of runs, not of ticks that were skipped.
 RUN_STATES = STATES[:-1]
+# Those of runs that are over.
+ENDED_RUNS = tuple(state for state in RUN_STATES if state not in UNDER_WAY)
 # Outcomes of runs that a person may have to look at.
 FAILED = ("failed", "timed_out", "lost", "interrupted")
 # A job whose newest run ended so is failing. Where a run is interrupted a stop cut it, such as that of a new

@@ -235,11 +235,30 @@ class Queue(TypedDict):
 
 
 class Hour(TypedDict):
-    """The runs that ended in an hour; skipped ticks are no runs."""
+    """The runs that ended from `begin` until before `end`; skipped ticks are no runs."""
 
     begin: Time
+    end: Time
     runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
     failed: int | None
+
+
+class LastDay(TypedDict):
+    """The runs that ended since `begin`, as the list of runs has them; skipped ticks are no runs."""
+
+    begin: Time
+    runs: int
+    failed: int
+
+
+class Outage(TypedDict):
+    """A time in which no scheduler was running, and ticks were missed."""
+
+    begin: Time
+    end: Time
+    missed: Annotated[int, Field(description="how many ticks did not run")]
+    at_least: Annotated[bool, Field(description="true while some are not counted yet")]
+    jobs: Annotated[int, Field(description="how many jobs they are of")]
 
 
 class Overview(TypedDict):
@@ -260,7 +279,12 @@ class Overview(TypedDict):
     ]
     next_tick: Time | None
     queues: list[Queue]
-    hours: Annotated[list[Hour], Field(description="the last 24, the oldest first")]
+    last_day: LastDay
+    hours: Annotated[
+        list[Hour],
+        Field(description="those of the clock, the oldest first; of the first and the last a part"),
+    ]
+    outages: Annotated[list[Outage], Field(description="those of the last day that are over, oldest first")]
 
 
 class Fire(TypedDict):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from .endings import newest_endings
 from .job_ids import natural
 from .known_job import DueJob
-from .late import late_jobs, runs_not_begun
+from .late import find_late
 from .processes import reports
 from .run_filter import FAILING
 from .under_way import count_held
@@ -41,7 +41,7 @@ def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, s
     return {
         "cannot run": set(reports(connection)),
         "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
-        "late": {late.job_id for late in late_jobs(due, runs_not_begun(connection, due, now), now)},
+        "late": {late.job_id for late in find_late(connection, due, now)},
         "paused": {job.id for job in due if job.paused},
         "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
     }

@@ -18,6 +18,7 @@ Its operations, each inside of a transaction:
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
 - `definitions`, `renaming`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `not_begun`: the runs that are due and have not begun
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

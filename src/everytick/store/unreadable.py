@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everytick.errors import NotFoundError
 from everytick.masking import masked
+from everytick.system import system
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -31,6 +32,8 @@ ORDER BY tables.name, columns.cid
 """
 HOW_TO_MEND = "stop the application, and correct the value or delete the row with sqlite3"
 _FEW = 10
+# How many rows are looked at between two looks at the clock.
+PIECE = 20_000
 # So much is told of a value.
 _SHOWN = 60
 
@@ -102,8 +105,65 @@ def find(connection: sqlalchemy.Connection, limit: int, *tables: str, **where: o
     found = []
     for table, columns in _tables(plain).items():
         if not tables or table in tables:
-            found += [UnreadableRow(table, *row) for row in _rows(plain, table, columns, where, limit)]
+            some = " AND ".join(f"{_quoted(column)} = :{column}" for column in where) or "1"
+            found += [UnreadableRow(table, *row) for row in _rows(plain, table, columns, some, where, limit)]
     return found
+
+
+class Search(NamedTuple):
+    """What a search of all tables has found.
+
+    unfinished: of each table that was not looked through, how many of its newest rows were.
+    """
+
+    rows: list[UnreadableRow]
+    unfinished: dict[str, int]
+
+
+def search(connection: sqlalchemy.Connection, limit: int, seconds: float) -> Search:
+    """Look through all tables for some seconds, small ones first, and the newest rows of each first.
+
+    `limit`: how many rows of each table are returned at most.
+    """
+    found = Search([], {})
+    plain: object = connection.connection.dbapi_connection
+    if isinstance(plain, sqlite3.Connection):
+        give_up = system.monotonic() + seconds
+        tables = _tables(plain)
+        for table in sorted(tables, key=partial(_newest, plain)):
+            _search_table(plain, table, tables[table], limit, give_up, found)
+    return found
+
+
+def _newest(connection: sqlite3.Connection, table: str) -> int:
+    newest: int | None = connection.execute(f"SELECT max(rowid) FROM main.{_quoted(table)}").fetchone()[0]
+    return newest or 0
+
+
+def _search_table(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: list[_Column],
+    limit: int,
+    give_up: float,
+    found: Search,
+) -> None:
+    upper, looked, wrong = _newest(connection, table), 0, 0
+    while wrong < limit:
+        if system.monotonic() >= give_up:
+            found.unfinished[table] = looked
+            return
+        number, lower = connection.execute(
+            f"SELECT count(*), min(rowid) FROM (SELECT rowid FROM main.{_quoted(table)}"
+            " WHERE rowid <= :upper ORDER BY rowid DESC LIMIT :piece)",
+            {"upper": upper, "piece": PIECE},
+        ).fetchone()
+        piece = {"lower": lower, "upper": upper}
+        rows = _rows(connection, table, columns, "rowid BETWEEN :lower AND :upper", piece, limit - wrong)
+        found.rows.extend(UnreadableRow(table, *row) for row in rows)
+        if number < PIECE:
+            return
+        upper, looked, wrong = lower - 1, looked + number, wrong + len(rows)
 
 
 def of_run(connection: sqlalchemy.Connection, run_id: int) -> list[UnreadableRow]:
@@ -121,7 +181,8 @@ def _rows(
     connection: sqlite3.Connection,
     table: str,
     columns: list[_Column],
-    where: Mapping[str, object],
+    where: str,
+    values: Mapping[str, object],
     limit: int,
 ) -> list[Any]:
     keys = " || ', ' || ".join(f"'{it.name}=' || quote({it.quoted})" for it in columns if it.is_key)
@@ -130,11 +191,10 @@ def _rows(
     name = " ".join(f"WHEN {is_wrong} THEN '{it.name}'" for it, is_wrong in wrong)
     value = " ".join(f"WHEN {is_wrong} THEN quote({it.quoted})" for it, is_wrong in wrong)
     any_wrong = " OR ".join(is_wrong for _it, is_wrong in wrong)
-    some = "".join(f" AND {_quoted(column)} = :{column}" for column in where)
     found = connection.execute(
         f"SELECT {keys}, CASE {name} END, CASE {value} END FROM main.{_quoted(table)}"
-        f" WHERE ({any_wrong}){some} LIMIT {limit}",
-        dict(where),
+        f" WHERE ({where}) AND ({any_wrong}) LIMIT {limit}",
+        dict(values),
     )
     return [(masked(key), column, _short(masked(text))) for key, column, text in found]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import overload
 
 from everytick.model import ticks
-from everytick.model.ticks.zones import occurrences
+from everytick.model.ticks import zones
 
 from .durations import duration
 from .wording import WEEKDAYS
@@ -61,17 +61,6 @@ def short(instant: int, zone: tzinfo, now: int) -> str:
     return f"{moment:%H:%M:%S}" if moment.date() == today.date() else dated(instant, zone)
 
 
-def as_typed(instant: int, zone: tzinfo) -> str:
-    """Return an instant as a person types it: to the minute or, if that is not all, as fine as needed.
-
-    With an offset only where a clock in the zone shows that time twice.
-    """
-    moment = ticks.moment(instant, zone)
-    wall = moment.replace(tzinfo=None)
-    shown = wall if len(occurrences(wall, zone)) == 1 else moment
-    return shown.isoformat(timespec="auto" if moment.second or moment.microsecond else "minutes")
-
-
 def from_now(instant: int, now: int) -> str:
     """Return how far an instant is from now, to the second: `in 3 h 12 min`, `5 s ago`."""
     away = round((instant - now) / ticks.SECOND) * ticks.SECOND
@@ -82,6 +71,15 @@ def time_of_day(instant: int, zone: tzinfo) -> str:
     """Return what a clock in a zone shows, as `clock` has it."""
     moment = ticks.moment(instant, zone)
     return clock(moment.hour * 3_600 + moment.minute * 60 + moment.second)
+
+
+def typed(instant: int, zone: tzinfo) -> str:
+    """Return an instant as a person types it, where it is read in this zone."""
+    wall = ticks.moment(instant, zone)
+    if len(zones.occurrences(wall.replace(tzinfo=None), zone)) == 1:
+        # A clock shows it once, so it needs no offset.
+        wall = wall.replace(tzinfo=None)
+    return wall.isoformat(timespec="auto" if wall.second or wall.microsecond else "minutes")
 
 
 def local(text: str | None, zone: tzinfo) -> str:

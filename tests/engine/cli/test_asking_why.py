@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
@@ -19,7 +20,7 @@ MORNING = int(datetime(2026, 3, 2, 9, 0, tzinfo=UTC).timestamp()) * SECOND
 def backup(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Iterator[AsyncIOScheduler]:
     """A backup at half past two failed in the night; it is nine, and the schedule was started since."""
     monkeypatch.setattr(which.current(), "command", "python -m app")
-    at_night = {"minute": 30, "timezone": "UTC", "id": "backup"}
+    at_night: dict[str, Any] = {"minute": 30, "timezone": "UTC", "id": "backup"}
     with use(time_ns=lambda: (MORNING - 48 * HOUR) * 1_000):
         scheduler.add_job(print, "cron", hour=2, **at_night)
         tick = MORNING - 6 * HOUR - HOUR // 2

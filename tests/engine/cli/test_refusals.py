@@ -61,7 +61,7 @@ def test_the_command_everytick_refuses_in_the_same_way(
 def test_without_a_command_the_help_is_shown() -> None:
     done = CliRunner().invoke(program.app, [], prog_name=PROGRAM)
     assert "Usage: python -m app" in done.output
-    assert get_command(standalone.everytick).no_args_is_help  # type: ignore[attr-defined]
+    assert get_command(standalone.everytick).no_args_is_help
 
 
 def test_a_refusal_that_is_not_known_is_told_in_the_librarys_words() -> None:

@@ -150,6 +150,8 @@ def tabs_on(text: str) -> dict[str, str]:
         ("?job=report", [5, 4, 3]),
         ("?job=report&state=succeeded", [5]),
         ("?failed=true", [3, 1]),
+        ("?ended=true&q=sync", [2, 1]),
+        ("?reason=overlap", [4]),
         ("?error=NO+answer", [1]),
         ("?since=3d&until=1d&q=rep", [4, 3]),
     ],
@@ -163,6 +165,7 @@ async def test_the_page_lists_runs_by_the_same_filters(
 async def test_the_page_counts_by_state_beside_the_filters(ledger: Ledger) -> None:
     assert tabs_on(await page(ledger, "/runs")) == {
         "All": "6",
+        "Ended": "4",
         "Gone wrong": "2",
         "running": "1",
         "succeeded": "2",
@@ -173,6 +176,7 @@ async def test_the_page_counts_by_state_beside_the_filters(ledger: Ledger) -> No
     narrowed = await page(ledger, "/runs?q=sync&state=failed")
     assert tabs_on(narrowed) == {
         "All": "3",
+        "Ended": "2",
         "Gone wrong": "1",
         "running": "1",
         "succeeded": "1",

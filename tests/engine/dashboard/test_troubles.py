@@ -114,7 +114,7 @@ def test_the_reason_why_a_job_cannot_run_at_all_is_named(troubled: SampleLedger)
 def test_ticks_that_are_due_and_not_claimed_are_told_everywhere(troubled: SampleLedger) -> None:
     said = text(troubled, "/jobs?q=gone")
     assert re.search(r"1 tick due and not claimed since", said)
-    assert re.search(r"jobs have ticks that are due and not claimed, the first since .* gone", said)
+    assert re.search(r"\d jobs are late , the first since .* gone", said)
     assert re.search(r"1 tick due and not claimed since .* ago", text(troubled, "/job?id=gone"))
     assert "not claimed" not in text(troubled, "/job?id=fine")
     job = api(troubled.ledger, "jobs/gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from contextlib import closing
@@ -15,15 +16,17 @@ from everytick.api import loading
 from everytick.cli import program
 from everytick.dashboard import actions, pages, probes, run_pages
 from everytick.dashboard import api as dashboard_api
+from everytick.doctor import storage
 from everytick.errors import LedgerError, NotFoundError
 from everytick.model import ticks
 from everytick.read.sign_outs import is_signed_out
-from everytick.store import schema
+from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 from everytick.store.querying import connect
 from everytick.store.records import host_name
 from everytick.store.transfer import move
+from everytick.system import use
 from sqlalchemy import Table
 from starlette.routing import Route
 from typer.testing import CliRunner
@@ -231,6 +234,28 @@ def test_an_attempt_that_cannot_be_read_is_told_on_the_page_of_its_run(scheduler
     assert told in asked(scheduler, "doctor")
 
 
+def test_doctor_looks_through_large_tables_from_the_newest_row_on_and_says_where_it_stopped(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id in (1, 3):
+        spoil_one(scheduler.ledger, "scheduler_runs", "started_us = x'00'", f"run_id = {run_id}")
+    monkeypatch.setattr(unreadable, "PIECE", 1)
+    said = asked(scheduler, "doctor")
+    assert "run_id=1 of" in said
+    assert "only the newest" not in said
+    # A clock that goes on by a second with each look, of which all takes as many as this.
+    clock = itertools.count()
+    with connect(scheduler.ledger) as connection, use(monotonic=clock.__next__):
+        unreadable.search(connection, 5, 1e9)
+        looks = next(clock)
+        found = [unreadable.search(connection, 5, seconds) for seconds in range(looks)]
+    by_time = list(dict.fromkeys(tuple(row.key for row in one.rows) for one in found))
+    assert by_time == [(), ("run_id=3",), ("run_id=3", "run_id=1")]
+    assert all("scheduler_runs" in one.unfinished for one in found if len(one.rows) < 2)
+    monkeypatch.setattr(storage, "_ROW_SECONDS", 0)
+    assert re.search("only the newest .*0 rows of scheduler_runs.* looked at", asked(scheduler, "doctor"))
+
+
 def test_what_is_told_of_a_row_is_short_and_has_no_secrets(scheduler: AsyncIOScheduler) -> None:
     masking.hide("correct-horse-91")
     value = f"https://somebody:correct-horse-91@example.org/{'x' * 500}"
@@ -261,7 +286,7 @@ def test_every_page_that_reads_is_asked() -> None:
     routers = (*shown, dashboard_api.router, probes.health, probes.metrics)
     routes = [route for router in routers for route in router.routes]
     paths = {str(route.path) for route in routes if isinstance(route, Route) and "GET" in route.methods}  # type: ignore[operator]
-    plain = {re.sub(r"\{run_id\}", "2", re.sub(r"\{job_id:path\}", OF_THE_CODE, path)) for path in paths}
+    plain = {re.sub(r"\{run_id\}", "2", re.sub(r"\{job_id:\w+\}", OF_THE_CODE, path)) for path in paths}
     asked_for = {re.sub(r"\?.*", "", path) for path in PAGES}
     assert len(paths) >= 20
     assert plain - asked_for <= NOT_ASKED

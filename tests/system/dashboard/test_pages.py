@@ -167,6 +167,17 @@ def test_every_control_has_a_name_and_every_picture_words(full_site: Site) -> No
             assert 'lang="en"' in text
 
 
+def test_each_colour_is_written_once_with_its_light_and_its_dark_side() -> None:
+    styles = (Path(addresses.STATIC) / "style.css").read_text(encoding="utf-8")
+    named = re.findall(r"--([\w-]+):", styles)
+    assert len(named) == len(set(named)) > 10
+    assert len(re.findall(r"light-dark\(", styles)) == len(named)
+    assert "prefers-color-scheme" not in styles
+    # All other colours are these.
+    rest = re.sub(r"--[\w-]+: light-dark\([^)]*\);", "", styles)
+    assert re.findall(r"#[0-9a-f]{3,8}\b(?=[;,) ])", rest) == []
+
+
 def test_an_address_without_a_page_is_a_sentence(full_site: Site) -> None:
     with full_site.browser() as browser:
         given = {"X-CSRF-Token": csrf_token(browser), "HX-Request": "true"}

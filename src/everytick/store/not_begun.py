@@ -1,0 +1,40 @@
+"""The runs that are due and have not begun: those that wait, and those that a process has claimed.
+
+One statement for alerts about late ticks, which ask by the storage's own connections, and for the read
+models, which ask by SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+# By scheduler_runs_waiting and scheduler_runs_held. To group by the column itself, SQLite would rather walk
+# through all runs in the order of their jobs.
+COUNT_BY_JOB = """
+SELECT min(job_id), min(due_us), count(*) FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND due_us <= :now GROUP BY job_id || ''
+UNION ALL
+SELECT min(job_id), min(due_us), count(*) FROM scheduler_runs
+WHERE state IN ('claimed', 'running') AND state = 'claimed' AND due_us <= :now GROUP BY job_id || ''
+"""
+
+
+class NotBegun(NamedTuple):
+    """A job's runs that are due and have not begun.
+
+    since: when the first of them was due, in microseconds UTC. number: how many there are.
+    """
+
+    job_id: str
+    since: int
+    number: int
+
+
+def by_job(rows: Iterable[Any]) -> dict[str, NotBegun]:
+    """Return what COUNT_BY_JOB gave, once for each job."""
+    found: dict[str, NotBegun] = {}
+    for job_id, since, number in rows:
+        before = found.get(job_id, NotBegun(job_id, since, 0))
+        found[job_id] = NotBegun(job_id, min(since, before.since), number + before.number)
+    return found
