@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgers import found_in
 from waiting import wait_for
 from web_programs import NOTES, Program
 
@@ -136,3 +137,46 @@ def test_runs_that_a_blocking_scheduler_has_to_cut_are_told_by_the_exit_code(pro
     ):
         wait_for(lambda: "begun" in names(program), "a job")
     assert states(program, "slow") == ["interrupted"]
+
+
+STANDS = """
+import asyncio, atexit, threading
+from everytick import AsyncIOScheduler
+
+scheduler = AsyncIOScheduler(timezone="UTC")
+scheduler.add_job(slow, "date", id="slow")
+
+async def begin(seconds):
+    scheduler.start()
+    while not os.path.exists("done.txt"):
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(seconds)
+
+atexit.register(scheduler.shutdown)
+"""
+ENDS = {
+    "its loop is closed": "asyncio.run(begin(0))\n",
+    "its loop is closed for long": "asyncio.run(begin(0))\ntime.sleep(3)\n",
+    "its loop is closed and it is shut down": (
+        "asyncio.run(begin(0))\nscheduler.shutdown()\natexit.unregister(scheduler.shutdown)\n"
+    ),
+    "its loop is stopped": "asyncio.new_event_loop().run_until_complete(begin(0))\n",
+    "its loop is on a daemon thread": (
+        "threading.Thread(target=lambda: asyncio.run(begin(600)), daemon=True).start()\n"
+        "while not os.path.exists('done.txt'):\n    time.sleep(0.05)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_where_a_program_ends_while_the_schedule_stands_no_outcome_is_lost(
+    program: Program, end: str
+) -> None:
+    with program.running(*script(program, STANDS + ENDS[end])) as process:
+        assert process.wait(30) == 0, program.log()
+    assert not re.search("Traceback|Error", program.log()), program.log()
+    assert names(program) == ["begun", "over"]
+    assert states(program, "slow") == ["succeeded"]
+    said = "the event loop was closed under the schedule" in program.log()
+    assert said == (end == "its loop is closed for long")
+    assert found_in(program.ledger, "SELECT * FROM scheduler_processes") == []

@@ -13,7 +13,6 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.util import asbool
@@ -25,7 +24,6 @@ from everytick.engine.process import Process
 from everytick.system import (
     HANGUP_SIGNAL,
     STOP_SIGNALS,
-    at_end_of_program,
     check_handles_of_a_loop,
     hearing,
     system,
@@ -33,11 +31,9 @@ from everytick.system import (
 from loguru import logger
 
 from .ending import Guard, end_after_program, end_without_memory
-from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
+from .scheduler import CLEAN_UP, MOMENT, AsyncIOScheduler, in_spite_of_jobs
 from .service import run_to_the_end, start_line
 
-# How long behind the grace time the end of a program waits for runs to be cut and outcomes to be written.
-_CLEAN_UP = 10.0
 _LOOK_SECONDS = 0.25
 # The function of werkzeug (Flask) and of Django in which the main thread waits for the other process, and how
 # long after the start, in seconds, it is there at the latest.
@@ -100,13 +96,13 @@ class _OwnLoop(AsyncIOScheduler):
             # Whatever there was to wait for is over, or in the process from which this one was forked.
             return
         # No longer, or a coroutine that blocks the loop would keep the program for ever.
-        patience = self.settings.scheduler_shutdown_grace_time + _CLEAN_UP
+        patience = self.settings.scheduler_shutdown_grace_time + CLEAN_UP
         try:
             ended.wait(patience)
         except KeyboardInterrupt:
             # Asked to stop once more while it stops.
             self._loop.call_soon_threadsafe(self._hurry.set)
-            ended.wait(_CLEAN_UP)
+            ended.wait(CLEAN_UP)
         if not ended.is_set():
             logger.error("a coroutine blocks the event loop of the jobs: the program ends without its runs")
 
@@ -183,7 +179,6 @@ class BackgroundScheduler(_OwnLoop):
         self._begun: Future[None] = Future()
         system.start_thread(copy_context().run, args=(self._work, process), name="scheduler")
         self._begun.result()
-        _running.add(self)
 
     def _work(self, process: Process) -> None:
         ended = self._ended
@@ -246,15 +241,6 @@ def _main_thread_is_in(function: str) -> bool:
     while frame is not None and frame.f_code.co_name != function:
         frame = frame.f_back
     return frame is not None
-
-
-_running: WeakSet[BackgroundScheduler] = WeakSet()
-
-
-@at_end_of_program
-def _end_all() -> None:
-    for scheduler in list(_running):
-        scheduler._end_with_program()
 
 
 class BlockingScheduler(_OwnLoop):

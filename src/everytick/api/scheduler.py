@@ -11,8 +11,10 @@ import asyncio
 import functools
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import tzinfo
 from typing import Any, Self, TextIO, TypeVar
+from weakref import WeakSet
 
 from apscheduler.events import EVENT_ALL
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
@@ -26,7 +28,7 @@ from everytick.errors import LedgerError, nearest
 from everytick.model import ticks
 from everytick.model.job import OPTION_NAMES, Job
 from everytick.notify.notifier import Notifier
-from everytick.system import system
+from everytick.system import at_end_of_program, system
 from everytick.telemetry import spans
 from everytick.text.instants import when
 from loguru import logger
@@ -41,6 +43,8 @@ T = TypeVar("T")
 
 # How many seconds a job that calls shutdown(wait=False) gets to end by itself.
 MOMENT = 0.5
+# How long behind the grace time the end of a program waits for runs to be cut and outcomes to be written.
+CLEAN_UP = 10.0
 
 
 class AsyncIOScheduler(Standing, DurableOnly):
@@ -260,8 +264,30 @@ class AsyncIOScheduler(Standing, DurableOnly):
         process = self._process
         if not self.running or process is None:
             raise SchedulerNotRunningError
+        if process.loop.is_closed():
+            process.abandon()
+            self._become_client()
+            self._forget_start_elsewhere()
+            return
         # Also from a job's own thread.
         process.call_soon(functools.partial(self.on_shutdown or self._shutdown, wait))
+
+    def _end_with_program(self) -> None:
+        """Let what runs have its outcome where the program ends and the schedule still stands."""
+        process = self._own_process
+        if process is None or not process.is_here:
+            return
+        if not process.loop.is_running():
+            process.abandon()
+        elif self._thread.daemon:
+            # It would end amid what it does.
+            draining = asyncio.run_coroutine_threadsafe(self.drain(), process.loop)
+            with suppress(Exception):
+                draining.result(self.settings.scheduler_shutdown_grace_time + CLEAN_UP)
+        else:
+            return
+        # Functions of `atexit` may still use the scheduler: shutdown() does nothing then.
+        self._become_client()
 
     def _shutdown(self, wait: bool) -> None:
         hurry = asyncio.Event()
@@ -299,7 +325,8 @@ class AsyncIOScheduler(Standing, DurableOnly):
 
     def _begin(self, process: Process) -> None:
         process.begin()
-        self._own_process = process
+        self._own_process, self._thread = process, threading.current_thread()
+        _begun.add(self)
         self.state = STATE_RUNNING
 
     # --- inside ---
@@ -310,6 +337,15 @@ class AsyncIOScheduler(Standing, DurableOnly):
     def _zone_of(self, job_id: str) -> tzinfo:
         job = self._jobs.get(job_id)
         return self.timezone if job is None else job.schedule.zone
+
+
+_begun: WeakSet[AsyncIOScheduler] = WeakSet()
+
+
+@at_end_of_program
+def _end_all() -> None:
+    for scheduler in list(_begun):
+        scheduler._end_with_program()
 
 
 async def in_spite_of_jobs(step: Callable[[], Awaitable[T]]) -> T:

@@ -7,14 +7,19 @@ compared (R10).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
-from everytick.store import claims, pruning, queue, renaming, workers
+from everytick.model.job import Job
+from everytick.store import claims, joining, pruning, queue, renaming, workers
 from everytick.store import statements as sql
 from everytick.store.connections import Connection, transaction
+from everytick.store.database import Ledger
 from everytick.store.records import Claim, Identity, Registration, Room
+from everytick.store.writer import Writer
 from everytick.system import system
+from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from .gap_counting import GapCounting
@@ -24,6 +29,8 @@ BEAT_SECONDS = 5.0
 LEASE_SECONDS = workers.LEASE_SECONDS
 _PRUNE_SECONDS = 60.0
 _PRUNE_PIECE = 500
+# How long it may take to join those who use the ledger, in seconds.
+JOIN_SECONDS = 60.0
 
 
 class Heartbeats:
@@ -209,3 +216,34 @@ class Heartbeats:
             self._last_prune = 0.0
         self._registry.forget_what_is_over(connection)
         return []
+
+
+def join(
+    writer: Writer, ledger: Ledger, me: Identity, declared: Sequence[Job], patience: float, *, is_whole: bool
+) -> Registration:
+    """Enter a process into the ledger, with the jobs that its code declares. Blocks.
+
+    `patience`: for how many seconds a ledger that another program holds is waited for.
+
+    Raises:
+        LedgerError: that took too long.
+        LedgerUnavailable: the ledger was held for longer than that.
+    """
+    give_up = system.monotonic() + patience
+    while True:
+        registering = writer.submit(
+            lambda connection: joining.register(
+                connection, me, declared, ledger.application, is_whole=is_whole
+            )
+        )
+        try:
+            found: Registration = registering.result(JOIN_SECONDS)
+        except TimeoutError:
+            raise LedgerError(
+                ledger.unusable(f"to join took longer than {exact_seconds(JOIN_SECONDS)}")
+            ) from None
+        except LedgerUnavailable:
+            if system.monotonic() >= give_up:
+                raise
+        else:
+            return found

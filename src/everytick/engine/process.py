@@ -20,13 +20,12 @@ from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
 from everytick.system import free_children_of_jobs, system
-from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import capture, children
 from .clock import Clock
 from .context import current_run, running_loop
-from .heartbeats import Heartbeats
+from .heartbeats import JOIN_SECONDS, Heartbeats, join
 from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
@@ -38,7 +37,6 @@ from .watchdog import Watchdog
 if TYPE_CHECKING:
     from everytick.settings import SchedulerSettings
 
-_JOIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 # How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
@@ -118,7 +116,9 @@ class Process:
             raise LedgerError(self.ledger.unusable(problem)) from None
         workers.ALIVE_HERE.add(self._me.process_id)
         try:
-            self._registration = self._register(is_whole)
+            self._registration = join(
+                self.writer, self.ledger, self._me, self._declared, _START_PATIENCE, is_whole=is_whole
+            )
         except BaseException as problem:
             self._close_ledger()
             if isinstance(problem, LedgerUnavailable):
@@ -130,25 +130,6 @@ class Process:
         self._watermarks = self._registry.joined(self._registration)
         self._keep_options(self._registration.jobs_added)
         return self._registration
-
-    def _register(self, is_whole: bool) -> Registration:
-        give_up = system.monotonic() + _START_PATIENCE
-        while True:
-            registering = self.writer.submit(
-                lambda connection: joining.register(
-                    connection, self._me, self._declared, self.ledger.application, is_whole=is_whole
-                )
-            )
-            try:
-                found: Registration = registering.result(_JOIN_SECONDS)
-            except TimeoutError:
-                why = f"to join took longer than {exact_seconds(_JOIN_SECONDS)}"
-                raise LedgerError(self.ledger.unusable(why)) from None
-            except LedgerUnavailable:
-                if system.monotonic() >= give_up:
-                    raise
-            else:
-                return found
 
     def begin(self) -> None:
         """Let the clock run on the running event loop."""
@@ -181,12 +162,9 @@ class Process:
         Without it their leases are kept until their threads end. Returns how many runs had to be cut, or
         could not be recorded.
         """
-        self._heartbeats.taking = False
-        self._stopped_listening.set()
-        self._watchdog = None
-        grace = self._settings.scheduler_shutdown_grace_time
+        self._take_no_more()
         # Together: a claim under way may wait for a ledger that does not answer, and a hurry must not.
-        draining = self._runner.drain(grace, hurry or asyncio.Event())
+        draining = self._runner.drain(self._settings.scheduler_shutdown_grace_time, hurry or asyncio.Event())
         _, cut = await asyncio.gather(self._clock.stop(), draining)
         if ending:
             self._runner.interrupt_threads_left()
@@ -199,6 +177,26 @@ class Process:
             cut += await aside(self._close)
         self._beacon.end()
         return cut
+
+    def abandon(self) -> None:
+        """Leave without the event loop, which runs no more. Blocks for some seconds; from any thread."""
+        self._take_no_more()
+        self._runner.abandon()
+        self._runner.when_none_is_left = self._close
+        if not self._runner.left:
+            self._close()
+        self._beacon.end()
+
+    def _take_no_more(self) -> None:
+        self._heartbeats.taking = False
+        self._stopped_listening.set()
+        self._watchdog = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which it was begun."""
+        assert self._loop is not None, "begin() comes first"
+        return self._loop
 
     @property
     def is_here(self) -> bool:
@@ -232,7 +230,7 @@ class Process:
                 if doing.cancel():
                     raise LedgerError(self.ledger.unusable("locked; nothing was changed")) from None
             # The writer has begun the operation: only its commit is to be waited for.
-            return doing.result(_JOIN_SECONDS)
+            return doing.result(JOIN_SECONDS)
         except LedgerUnavailable as problem:
             raise LedgerError(self.ledger.unusable(problem)) from None
         except TimeoutError:
@@ -303,8 +301,7 @@ class Process:
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a function on the event loop, from any thread."""
-        assert self._loop is not None, "begin() comes first"
-        self._loop.call_soon_threadsafe(function)
+        self.loop.call_soon_threadsafe(function)
 
     def _room_to_take(self) -> Room:
         """Return how many runs could be taken over; none while the event loop is blocked."""
@@ -321,6 +318,10 @@ class Process:
         return self._watchdog is None or not self._watchdog.stalled
 
     def _pulse(self, connection: Connection) -> None:
+        if self._heartbeats.taking and self._loop is not None and self._loop.is_closed():
+            logger.error("the event loop was closed under the schedule, which ends: use `async with`")
+            system.start_thread(self.abandon, name="scheduler-close", daemon=False)
+            return
         if self._watchdog is not None:
             self._watchdog.look(busy=bool(self._runner.admission.slots))
             if self._watchdog.stalled:

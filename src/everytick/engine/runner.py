@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from apscheduler import events
@@ -85,6 +86,21 @@ class Runner:
         self._give_up_on_deaf()
         self._calls.close()
         return cut
+
+    def abandon(self) -> None:
+        """Start nothing more, when the event loop is closed. From any thread.
+
+        Functions on threads go on, and their outcome is written down; coroutines are interrupted.
+        """
+        self.admission.close()
+        self._cutting = True
+        for claim, _job, started in list(self._under_way.values()):
+            thread = self._calls.thread(claim.run_id)
+            if thread is None:
+                self._end(claim, started, "interrupted", error=_INTERRUPTED)
+            else:
+                thread.add_done_callback(partial(self._thread_ended, claim, started))
+        self._calls.close()
 
     def cancel(self, run_ids: Iterable[int]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
