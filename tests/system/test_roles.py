@@ -191,9 +191,7 @@ def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
         worker = start(app, "worker", "default")
         assert app.command("health").returncode == 0
         told = app.command("doctor")
-        assert (
-            "no process that is up serves the queue reports: the runs of 1 job wait there" in told.stdout
-        )
+        assert "no process that is up serves the queue reports: the runs of 1 job wait there" in told.stdout
         assert f"{app.typed} run --role worker --queues reports" in told.stdout
         stop(scheduler)
         assert "no scheduler is up, only 1 worker: " in app.command("health").stdout
