@@ -10,7 +10,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses, renaming
+from . import gaps, pauses, renaming, requests
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -143,7 +143,7 @@ def remove(connection: Connection, state: JobState, now: int) -> None:
         state = pauses.read(connection, state.job_id) or state
     gaps.close(connection, state, now)
     connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
-    connection.execute(sql.CANCEL_WAITING, {"job_id": state.job_id, "now": now})
+    requests.cancel_waiting(connection, state.job_id, now)
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
