@@ -241,7 +241,7 @@ def _interval(_trigger: IntervalTrigger | None, given: dict[str, Any], reading: 
     try:
         step = timedelta(**parts)
     except OverflowError:
-        step = timedelta.max
+        raise ValueError("the interval trigger does not take numbers as large as these") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"the interval trigger does not take this: {problem}") from None
     if not _SHORTEST <= step <= _LONGEST or min(parts.values()) < 0:

@@ -59,10 +59,10 @@ class Load:
 
     def execute(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Write the rows down, each in the order of the columns."""
-        if isinstance(connection, sqlite3.Connection):
-            connection.executemany(self._sqlite, rows)
-        else:
+        if is_on_server(connection):
             cast(Loading, connection).load(f"COPY {self._table} ({self._columns}) FROM STDIN", rows)
+        else:
+            cast(sqlite3.Connection, connection).executemany(self._sqlite, rows)
 
 
 def _with(text: str, given: str, by_key: str) -> str:

@@ -180,7 +180,7 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
             ["autoindex_scheduler_runs_1 (job_id=? AND tick_us=?)"],
         ),
         (RunFilter(job_ids=("a", "b")), ["autoindex_scheduler_runs_1 (job_id=? AND tick_us>?)"]),
-        (RunFilter(job_ids=("a", "b"), since=BEGIN), ["scheduler_runs_finished (finished_us>?)"]),
+        (RunFilter(job_ids=("a", "b"), since=BEGIN), ["scheduler_runs_ended (finished_us>?)"]),
         (RunFilter(job_ids=("a",) * 200), ["SCAN main.scheduler_runs"]),
         (RunFilter(states=("running",)), ["scheduler_runs_held", "scheduler_runs_waiting"]),
         (RunFilter(since=BEGIN), ["INDEX scheduler_runs_held", "scheduler_runs_ended (finished_us>?)"]),
