@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
-from everytick.text.durations import exact_seconds
+from everytick.text.durations import duration_of_seconds, exact_seconds
 from loguru import logger
 
 from . import new_ledger
@@ -229,7 +229,7 @@ class Ledger(ABC):
         logger.info("{}: upgrading from {} to {}, up to {:,} runs", self, revision, REVISION, newest)
         begun = system.monotonic()
         self._migrate()
-        logger.info("{}: upgraded in {}", self, exact_seconds(round(system.monotonic() - begun, 1)))
+        logger.info("{}: upgraded in {}", self, duration_of_seconds(system.monotonic() - begun))
 
     def _migrate(self) -> None:
         upgrade(self)
