@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, locking, pauses, renaming, schedule_digest
+from . import gaps, locking, pauses, renaming, requests, schedule_digest
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -204,7 +204,7 @@ def remove(connection: Connection, job_id: str, now: int) -> None:
         state = pauses.read(connection, job_id) or state
     gaps.close(connection, state, now)
     connection.execute(job_sql.REMOVE_JOB, {"job_id": job_id, "now": now})
-    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
+    requests.cancel_waiting(connection, job_id, now)
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:

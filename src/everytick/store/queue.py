@@ -14,7 +14,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD
 
-from . import claims, locking, pauses, workers
+from . import claims, locking, pauses, requests, workers
 from . import statements as sql
 from .connections import Connection
 from .records import Claim, Identity, JobState, Room
@@ -187,7 +187,7 @@ class _Taker:
             return False
         if state.removed is not None:
             # Given back, or failed, in a process of an older version that still knew the job.
-            connection.execute(sql.CANCEL_WAITING, {"job_id": run.job_id, "now": self._now})
+            requests.cancel_waiting(connection, run.job_id, self._now)
             return False
         # A run that a person asked for begins in a pause too.
         if run.kind != "manual" and state.is_paused(self._now):

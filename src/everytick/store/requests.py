@@ -38,13 +38,32 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 
     Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
     """
-    values = {"run_id": run_id, "now": ticks.now(), "error": storable(masked(error))}
-    if connection.execute(sql.RESTORE_ENDED, values).rowcount == 1:
-        connection.execute(sql.FORGET_RESTORED, values)
+    now = ticks.now()
+    if _restore(connection, run_id, asked=now):
         return "cancelled"
+    values = {"run_id": run_id, "now": now, "error": storable(masked(error))}
     if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
         return "cancelled"
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
+
+
+def cancel_waiting(connection: Connection, job_id: str, now: int) -> None:
+    """Cancel the runs of a removed job that wait; one that a person had tried again is again as it ended."""
+    for (run_id,) in connection.execute(sql.LIST_TRIED_AGAIN, {"job_id": job_id}).fetchall():
+        _restore(connection, run_id, asked=None)
+    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
+
+
+def _restore(connection: Connection, run_id: int, asked: int | None) -> bool:
+    """Take back a retry that has not begun; False if the run waits for none.
+
+    `asked`: when a person asked for that; None if nobody did.
+    """
+    values = {"run_id": run_id, "asked": asked}
+    if connection.execute(sql.RESTORE_ENDED, values).rowcount != 1:
+        return False
+    connection.execute(sql.FORGET_RESTORED, values)
+    return True
 
 
 def read(connection: Connection, run_id: int) -> tuple[str, str] | None:

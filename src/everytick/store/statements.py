@@ -21,6 +21,12 @@ SELECT max(number) FROM (
 ) AS numbers
 """
 
+# Runs that had ended, and wait since a person had them tried again; with the small index's own condition.
+LIST_TRIED_AGAIN = """
+SELECT run_id FROM scheduler_runs
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND attempt > 1 AND job_id || '' = :job_id
+"""
+
 # Runs that still wait when their job leaves the code would wait for ever. `job_id || ''` hides the column
 # from the job's own index, which leads to all runs that the job ever had: so the planner takes the small
 # partial index of the runs that wait.
@@ -353,7 +359,7 @@ SET (state, attempt, process_id, claimed_us, started_us, finished_us, error, tra
                 scheduler_runs.due_us)
         FROM scheduler_attempts AS ended
         WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1),
-    rerun_until_us = NULL, cancel_us = :now
+    rerun_until_us = NULL, cancel_us = :asked
 WHERE run_id = :run_id AND state IN ('queued', 'retrying') AND EXISTS (
     SELECT 1 FROM scheduler_attempts AS ended
     WHERE ended.run_id = scheduler_runs.run_id AND ended.attempt = scheduler_runs.attempt - 1)

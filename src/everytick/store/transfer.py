@@ -15,6 +15,7 @@ from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.masking import masked
 from everytick.system import system
+from everytick.text.wording import counted
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
@@ -147,8 +148,8 @@ def _refuse_content(target: Ledger) -> None:
         held = {table.name: copying.count(reading, table) for table in schema.metadata.sorted_tables}
     if any(held.values()):
         raise LedgerError(
-            f"{target} holds a ledger already ({held['scheduler_jobs']} job(s),"
-            f" {held['scheduler_runs']} run(s)): name a place that is empty"
+            f"{target} holds a ledger already ({counted(held['scheduler_jobs'], 'job')},"
+            f" {counted(held['scheduler_runs'], 'run')}): name a place that is empty"
         )
 
 
