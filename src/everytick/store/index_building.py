@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from everytick.system import system
+from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
 # Held by the process that upgrades a ledger. Others ask for it again and again and do not queue for it: a
@@ -87,5 +88,5 @@ def _build(connection: Any, index: NewIndex, place: str) -> None:
         connection.execute(f"DROP INDEX CONCURRENTLY {index.name}")
     begun = system.monotonic()
     connection.execute(index.statement("CONCURRENTLY"))
-    seconds = system.monotonic() - begun
-    logger.info("{}: built the index {} in {:.1f} s; others may write", place, index.name, seconds)
+    took = duration_of_seconds(system.monotonic() - begun)
+    logger.info("{}: built the index {} in {}; others may write", place, index.name, took)
