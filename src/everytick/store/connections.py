@@ -103,7 +103,7 @@ class Connection(Protocol):
 class Transactional(Connection, Protocol):
     """A connection that begins and ends transactions in its own way."""
 
-    def transaction(self, scope: Scope) -> AbstractContextManager[None]:
+    def transaction(self, scope: Scope = ...) -> AbstractContextManager[None]:
         """Commit what the block does, or undo all of it."""
 
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from . import job_statements as job_sql
+from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection, is_on_server
 from .records import JobState
@@ -67,7 +68,7 @@ def lock_runs(connection: Connection, run_ids: Sequence[int]) -> set[int]:
 def lock_runs_of(connection: Connection, process_id: str) -> None:
     """Wait for the transactions that end runs of a process, and let none other do so."""
     if is_on_server(connection):
-        connection.execute(sql.LOCK_RUNS_OF, {"process_id": process_id})
+        connection.execute(process_sql.LOCK_RUNS_OF, {"process_id": process_id})
 
 
 def read_to_change(connection: Connection, job_id: str) -> JobState | None:

@@ -170,7 +170,7 @@ class PostgresConnection:
             raise _trouble(problem) from None
 
     @contextmanager
-    def transaction(self, scope: Scope) -> Iterator[None]:
+    def transaction(self, scope: Scope = Scope.ROWS) -> Iterator[None]:
         """Commit what the block does, or undo all of it. What others may do meanwhile, `scope` says.
 
         Raises:

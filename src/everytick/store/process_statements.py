@@ -54,3 +54,11 @@ DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
 """
 
 LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
+
+# On a server, before the row of the process: that may be alive, and about to write down how they ended.
+LOCK_RUNS_OF = """
+SELECT run_id FROM scheduler_runs WHERE run_id IN (
+    SELECT run_id FROM scheduler_runs WHERE state IN ('claimed', 'running') AND process_id = :process_id)
+ORDER BY run_id
+/* on a server: FOR UPDATE */
+"""

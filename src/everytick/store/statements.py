@@ -2,14 +2,6 @@
 
 from .bulk import Bulk
 
-# On a server, before the row of the process: that may be alive, and about to write down how they ended.
-LOCK_RUNS_OF = """
-SELECT run_id FROM scheduler_runs WHERE run_id IN (
-    SELECT run_id FROM scheduler_runs WHERE state IN ('claimed', 'running') AND process_id = :process_id)
-ORDER BY run_id
-/* on a server: FOR UPDATE */
-"""
-
 # Asked job by job, each time the end of an index: a job is kept as long as any of its runs.
 LAST_START_NUMBER = """
 SELECT max(number) FROM (
