@@ -7,8 +7,9 @@ have a Click of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
 from everytick.errors import ConfigurationError, nearest
@@ -25,6 +26,42 @@ def in_a_sentence(context: Any) -> Iterator[None]:
         if not hasattr(problem, "format_message") or type(problem).__name__ == _SHOWS_HELP:
             raise
         raise ConfigurationError(sentence(problem, context)) from None
+
+
+# What may follow a word of a time in it: `yesterday 22:00`, `2h ago`, `in 2h`.
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+
+
+def check_quotes(words: Sequence[str], context: Any) -> None:
+    """Refuse a time of two words behind an option that has no quotes: the second would mean something else.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    takes_time = {
+        name
+        for it in context.command.get_params(context)
+        if it.param_type_name == "option" and it.metavar == "TIME"
+        for name in it.opts
+    }
+    # As `--since=yesterday` too.
+    split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for option, first, second in zip(split, split[1:], split[2:], strict=False):
+        if option in takes_time and _is_time(first, second):
+            raise ConfigurationError(f"put it in quotes: {option} '{first} {second}'")
+
+
+def _is_time(first: str, second: str) -> bool:
+    from everytick.model import ticks
+    from everytick.text.time_input import read_time
+
+    if not (_CLOCK.fullmatch(second) or second.lower() == "ago" or first.lower() == "in"):
+        return False
+    try:
+        read_time(f"{first} {second}", UTC, ticks.now(), ahead=False)
+    except ValueError:
+        return False
+    return True
 
 
 def sentence(problem: Any, context: Any) -> str:

@@ -28,6 +28,11 @@ REFUSALS = {
     "runs -n 0": "--limit takes a whole number from 1 to 1,000,000, and not '0'",
     "plan --days 1.5": "--days takes a whole number from 1 to 36,600, and not '1.5'",
     "runs yesterday": "'yesterday' is one word too many: python -m app runs [OPTIONS]",
+    "runs --since yesterday 22:00": "put it in quotes: --since 'yesterday 22:00'",
+    "runs --since=yesterday 22:00": "put it in quotes: --since 'yesterday 22:00'",
+    "retry --failed --since 2h ago": "put it in quotes: --since '2h ago'",
+    "pause a --until in 2h": "put it in quotes: --until 'in 2h'",
+    "run-now a --tick 2026-11-28 22:00": "put it in quotes: --tick '2026-11-28 22:00'",
     "run-now a b c": "'b c' are 2 words too many: python -m app run-now [OPTIONS] JOB",
 }
 
