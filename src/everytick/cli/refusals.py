@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from typing import Any
 
+from everytick.app import registered
 from everytick.errors import ConfigurationError, nearest
 
 _SHOWS_HELP = "NoArgsIsHelpError"
@@ -89,16 +90,14 @@ def _no_command(problem: Any, context: Any) -> str | None:
 
 
 def _there_is_no(context: Any, what: str, name: str, hint: str) -> str:
-    return f"there is no {what} {name}" + (
-        hint or f": {context.command_path} --help lists those that there are"
-    )
+    return f"there is no {what} {name}" + (hint or f": {_typed(context)} --help lists those that there are")
 
 
 def _missing(problem: Any, context: Any) -> str | None:
     if type(problem).__name__ != "MissingParameter" or problem.param is None:
         return None
     name = _name(problem.param)
-    return f"{name} is missing: {context.command_path} {name}"
+    return f"{name} is missing: {_typed(context)} {name}"
 
 
 def _no_value(problem: Any, context: Any) -> str | None:
@@ -137,10 +136,18 @@ _IN_ORDER: tuple[Callable[[Any, Any], str | None], ...] = (
 )
 
 
+def _typed(context: Any) -> str:
+    """Return the command as it was typed, as all other messages name it."""
+    name = context.find_root().info_name
+    application = registered()
+    typed = name if application is None else application.command
+    return f"{typed}{context.command_path.removeprefix(name)}"
+
+
 def _usage(context: Any) -> str:
     found = [it for it in context.command.get_params(context) if it.param_type_name == "argument"]
     names = (_name(it) if it.required else f"[{_name(it)}]" for it in found)
-    return " ".join([context.command_path, "[OPTIONS]", *names])
+    return " ".join([_typed(context), "[OPTIONS]", *names])
 
 
 def _name(parameter: Any) -> str:
