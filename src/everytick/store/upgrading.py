@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 
 from everytick.errors import LedgerError
@@ -38,8 +37,7 @@ def migrate(ledger: Ledger) -> str:
         ledger.prepare()
         return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; the way back is a backup"
     kept = ledger.path.with_name(f"{ledger.path.name}.{before}")
-    with closing(ledger.connect(read_only=True)) as source, closing(sqlite3.connect(kept)) as copy:
-        source.backup(copy)
+    ledger.copy_to(kept)
     ledger.prepare()
     return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; as it was it is {kept.name}"
 

@@ -17,7 +17,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from everytick import AsyncIOScheduler
-from everytick.store import database, job_statements, new_ledger, pruning, schema, statements
+from everytick.store import (
+    database,
+    job_statements,
+    new_ledger,
+    process_statements,
+    pruning,
+    schema,
+    statements,
+)
 from everytick.store.bulk import Bulk
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
@@ -123,7 +131,7 @@ OF_FEW_RUNS = {"LIST_ADDED_AT_START", "IS_OVER", "PRUNE_JOBS"}
 BY_PIECES = {"MOVE_HISTORY"}
 
 
-@pytest.mark.parametrize("module", [statements, job_statements, pruning])
+@pytest.mark.parametrize("module", [statements, job_statements, process_statements, pruning])
 def test_no_statement_goes_through_a_long_history(scheduler: AsyncIOScheduler, module: ModuleType) -> None:
     ledger = prepared(scheduler)
     with closing(ledger.connect()) as connection:
