@@ -17,7 +17,7 @@ from everytick.read.last_runs import durations, failed_in_a_row, percentile
 from everytick.read.processes import read_processes
 from everytick.read.under_way import held_runs, past_timeout
 from everytick.store.requests import AT_EACH_START
-from everytick.text.durations import duration, exact_seconds
+from everytick.text.durations import about_every, duration, exact_seconds
 from everytick.text.instants import at
 from everytick.text.wording import one_line
 from sqlalchemy import Connection
@@ -133,6 +133,6 @@ def _durations(connection: Connection, job: Job | None, now: int, where: str) ->
     slow = round(p95 * ticks.SECOND)
     if slow > apart * job.options.max_instances:
         taking = f"one run in twenty takes {duration(slow)} or longer"
-        what = f"job {job.id} is due every {duration(apart)}, and {taking}"
+        what = f"job {job.id} is due {about_every(apart)}, and {taking}"
         right = "a longer interval, or more max_instances: until then ticks are skipped as overlap"
         yield Finding("warning", "duration", what, where, right)
