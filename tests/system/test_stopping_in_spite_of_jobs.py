@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.full, pytest.mark.skipif(sys.platform == "win32", reas
 
 TASKS = """
 import asyncio, sys, threading, time
-from loguru import logger
 
 def done():
     open("done", "w").close()
@@ -30,13 +29,6 @@ def hold(_message=None):
             threading.Event().wait()
         except BaseException:
             pass
-
-def logs_to_what_hangs():
-    logger.add(hold)
-    logger.info("a line")
-
-async def logs_on_the_loop_to_what_hangs():
-    logs_to_what_hangs()
 
 class Output:
     def write(self, text): return len(text)
@@ -68,8 +60,6 @@ scheduler.add_job({job}, "date", id="culprit")
 scheduler.start()
 """
 WAYS = {
-    "logs_to_what_hangs": "blocks the event loop",
-    "logs_on_the_loop_to_what_hangs": "job culprit blocks the event loop",
     "never_ends": "",
     "leaves_a_thread_of_the_loop": "the thread asyncio_0",
 }

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
+from everytick import log_sinks
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
@@ -30,7 +31,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
-from .repair import aside, let_no_log_line_raise
+from .repair import aside
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -137,7 +138,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
-        let_no_log_line_raise()
+        log_sinks.hold_up_nobody()
         free_children_of_jobs(current_run)
         children.remember()
         self._runner.admission.begin()
@@ -366,7 +367,9 @@ class Process:
             return 0
         self._listeners.close()
         self._notifier.stop()
-        return self._close_ledger(lambda connection: workers.leave(connection, self._me))
+        unsaved = self._close_ledger(lambda connection: workers.leave(connection, self._me))
+        log_sinks.finish()
+        return unsaved
 
     def _close_ledger(self, last: Operation | None = None) -> int:
         # Not before all outcomes are recorded: runs that it still held would count as lost.
