@@ -17,7 +17,7 @@ from waiting import wait_for
 pytestmark = [pytest.mark.full, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
 TASKS = """
-import asyncio, sys, threading, time
+import asyncio, os, sys, threading, time
 
 def done():
     open("done", "w").close()
@@ -43,6 +43,9 @@ def never_ends():
 
 async def leaves_a_thread_of_the_loop():
     asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(0.5) or hold())
+
+def closes_all_files():
+    os.closerange(3, 1000)
 
 async def leaves_no_memory():
     def fail(_timeout):
@@ -88,6 +91,18 @@ def test_a_process_whose_event_loop_has_no_memory_ends_at_once(tmp_path: Path, k
         popen.kill()
         popen.wait()
     assert "error: ended: no memory is left" in said.read_text()
+
+
+@pytest.mark.parametrize("kind", ["run", "blocking"])
+def test_a_process_whose_files_a_job_has_closed_ends_at_once_and_says_so(tmp_path: Path, kind: str) -> None:
+    popen, said = launched(tmp_path, "closes_all_files", kind)
+    try:
+        assert popen.wait(30) == 1, said.read_text()
+    finally:
+        popen.kill()
+        popen.wait()
+    assert "ended: a job has closed file handles of the event loop (Bad file descriptor)" in said.read_text()
+    assert "Traceback" not in said.read_text()
 
 
 def ended(process: subprocess.Popen[bytes], said: Path) -> int:

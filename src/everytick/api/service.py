@@ -24,6 +24,10 @@ from .ending import Guard, end, end_in_time, end_without_memory
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 
+class LoopIsBroken(Exception):
+    """The event loop cannot go on: what a job has done to it, in one sentence."""
+
+
 def run_until_stopped(
     scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> int:
@@ -46,6 +50,8 @@ def run_until_stopped(
         except MemoryError:
             # The end of the loop needs a thread, whose start may never return now.
             end_without_memory()
+        except LoopIsBroken as problem:
+            end(1, f"ended: {problem}")
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
@@ -58,7 +64,11 @@ def run_until_stopped(
 
 
 def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
-    """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
+    """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12).
+
+    Raises:
+        LoopIsBroken: a job has closed files without which the event loop cannot go on.
+    """
     task: asyncio.Task[int | None] = OwnTask(serving, loop)
     _let_no_job_stop(loop)
     loop.set_exception_handler(tell_of_error)
@@ -74,6 +84,13 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any,
             if task.done():
                 raise
             logger.error("something stopped the event loop; it goes on")
+        except OSError as problem:
+            if task.done():
+                raise
+            # It cannot wait for anything any more. The ledger's files may be closed too.
+            raise LoopIsBroken(
+                f"a job has closed file handles of the event loop ({problem.strerror})"
+            ) from None
 
 
 def _culprit(problem: BaseException) -> str:
