@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NoReturn
 
 from everytick import standard_streams
 from everytick.engine.children import of_multiprocessing
@@ -31,7 +32,7 @@ _program_is_over = system.event()
 at_end_of_program(_program_is_over.set)
 
 
-def end(code: int, said: str = "") -> None:
+def end(code: int, said: str = "") -> NoReturn:
     """End the process at once, and the processes that jobs have begun by `multiprocessing`.
 
     `said`: the last line of the log. A log and streams that a job has made hang do not keep the process.
@@ -46,7 +47,7 @@ def end(code: int, said: str = "") -> None:
         system.end_process(code)
 
 
-def end_without_memory() -> None:
+def end_without_memory() -> NoReturn:
     """End the process at once: nothing more can be written down, and its leases are left to the others."""
     try:
         standard_streams.last_line(_NO_MEMORY_LINE)

@@ -45,13 +45,7 @@ def run_until_stopped(
     """
     check_handles_of_a_loop()
     with asyncio.Runner() as runner:
-        try:
-            cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
-        except MemoryError:
-            # The end of the loop needs a thread, whose start may never return now.
-            end_without_memory()
-        except LoopIsBroken as problem:
-            end(1, f"ended: {problem}")
+        cut = run_alone(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
@@ -61,6 +55,17 @@ def run_until_stopped(
             end(1, f"stopped; {cut} run(s) had to be cut, or could not be recorded")
     logger.info("stopped")
     return 0
+
+
+def run_alone(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
+    """Run to the end on the main thread. Where the event loop cannot go on, the process ends at once."""
+    try:
+        return run_to_the_end(loop, serving)
+    except MemoryError:
+        # The end of the loop needs a thread, whose start may never return now.
+        end_without_memory()
+    except LoopIsBroken as problem:
+        end(1, f"ended: {problem}")
 
 
 def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
