@@ -2,6 +2,7 @@
 
 - `process`: start, drain and stop of all this
 - `registry`: the jobs that the process knows, of its code and added while running
+- `removals`: removes jobs that the code declares no more
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `tasks`: the tasks in which runs are called, with fresh context variables

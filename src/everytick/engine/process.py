@@ -6,7 +6,6 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
@@ -31,6 +30,7 @@ from .listeners import Listeners
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
+from .removals import Removals
 from .repair import aside
 from .runner import Runner
 from .watchdog import Watchdog
@@ -46,9 +46,6 @@ _PATIENCE = 10.0
 _LOOP_PATIENCE = 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
-# How long code that starts first and declares after may take for that, in seconds. A job of the last start
-# that it declares later was removed by then, and begins anew: ticks that it missed are not made up for.
-DECLARED_WITHIN = 30.0
 
 
 class Process:
@@ -96,6 +93,7 @@ class Process:
             open_span,
         )
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, self._runner.admission, listeners)
+        self._removals = Removals(self._me, self._registry, self.writer, lambda: self._heartbeats.taking)
         self._loading = False
         self._stopped_listening = system.event()
         self._closing = threading.Lock()
@@ -128,6 +126,7 @@ class Process:
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
         self._heartbeats.joined(self._registration)
+        self._removals.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
         self._keep_options(self._registration.jobs_added)
         return self._registration
@@ -150,7 +149,7 @@ class Process:
             system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._await_declarations(self._registration.awaited)
+        self._removals.wait_for(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         for job in self._declared:
             self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
@@ -265,23 +264,7 @@ class Process:
         """
         self._registry.take_back(job_id)
         self.call_soon(functools.partial(self._clock.drop, job_id))
-        self.call_soon(functools.partial(self._await_declarations, [job_id]))
-
-    def _await_declarations(self, job_ids: list[str]) -> None:
-        # A worker takes the schedule as it is in force.
-        if job_ids and self._me.role.claims:
-            asyncio.get_running_loop().call_later(DECLARED_WITHIN, self._settle, job_ids)
-
-    def _settle(self, awaited: list[str]) -> None:
-        """Remove the jobs of the ledger that the code could have declared by now."""
-
-        def remove(connection: Connection) -> list[str]:
-            # Asked here, on the ledger's thread: a declaration may have waited for the ledger until now.
-            left = [job_id for job_id in awaited if not self._registry.is_declared(job_id)]
-            return joining.settle(connection, self._me, self._registration, left)
-
-        if self._heartbeats.taking:
-            self.writer.submit(remove).add_done_callback(_tell_removed)
+        self.call_soon(functools.partial(self._removals.wait_for, [job_id]))
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -395,9 +378,3 @@ class Process:
             together.setdefault((claim.job_id, claim.claimed), []).append(claim)
         for of_a_slot in together.values():
             self._runner.admission.dispatch(of_a_slot)
-
-
-def _tell_removed(removing: Future[list[str]]) -> None:
-    """Say which jobs the code declares no more, once that is written down; else the next start does it."""
-    if not removing.cancelled() and removing.exception() is None and removing.result():
-        logger.info("removed from the schedule: {}", ", ".join(removing.result()))

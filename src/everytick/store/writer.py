@@ -151,7 +151,7 @@ class Writer:
         connection.close()
 
     def _is_at_end(self, connection: Connection) -> bool:
-        """Do what is to be done next, and return whether there is nothing more to come."""
+        """Do the next operations, and the pulse when its time has come; return whether all is done."""
         if batch := self._take(self._retry_at if self._closing else self._next_pulse):
             self._commit(connection, batch)
             self._batch = []
