@@ -44,6 +44,7 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     `exception` where there is one, and what `logger.bind`, or `extra=` of standard logging, added.
     The secrets of the settings are shown as stars.
     Standard error that is not read holds up nothing: lines are left out, and their number is logged later.
+    While a schedule is kept, so it is with sinks that are added to loguru: each has a thread that calls it.
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
