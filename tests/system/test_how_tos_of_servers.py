@@ -171,7 +171,7 @@ def test_use_postgresql(postgres_url: str) -> None:
     with reader.running():
         pass
     refused = page.take(
-        "text", "error: the ledger is that of the application shop, with 7 job(s), and this one is"
+        "text", "error: the ledger is that of the application shop, with 7 jobs, and this one is"
     )
     reader.change("app/core/project.toml", 'name = "my-scheduler"', 'name = "billing"')
     said = reader.call(".venv/bin/python -m app run", code=1)

@@ -122,7 +122,7 @@ def test_a_further_attempt_of_a_paused_job_waits_until_it_is_resumed(app: Applic
     done = app.command("retry", str(number), "--wait")
     assert (done.returncode, done.stdout) == (1, waits)
     assert done.stderr == (
-        f"error: the job endless is paused, so run {number} is not waited for: the request stays on record"
+        f"error: the job endless is paused: run {number} is not waited for, and the request stays on record"
         f" until it is resumed ({app.typed} resume endless)\n"
     )
     assert the_run(app, number)["state"] == "queued"

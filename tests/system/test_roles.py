@@ -187,16 +187,14 @@ def test_what_is_missing_of_the_two_halves_is_told(app: Application) -> None:
     scheduler = start(app, "scheduler")
     try:
         assert app.command("health").returncode == 1
-        assert "no worker is up: 1 scheduler(s) only claim ticks" in app.command("health").stdout
+        assert "no worker is up, only 1 scheduler: ticks are claimed" in app.command("health").stdout
         worker = start(app, "worker", "default")
         assert app.command("health").returncode == 0
         told = app.command("doctor")
-        assert (
-            "no process that is up serves the queue reports: the runs of 1 job(s) wait there" in told.stdout
-        )
+        assert "no process that is up serves the queue reports: the runs of 1 job wait there" in told.stdout
         assert f"{app.typed} run --role worker --queues reports" in told.stdout
         stop(scheduler)
-        assert "no scheduler is up: 1 worker(s) only run" in app.command("health").stdout
+        assert "no scheduler is up, only 1 worker: " in app.command("health").stdout
         stop(worker)
     finally:
         kill(scheduler)

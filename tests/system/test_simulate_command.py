@@ -52,7 +52,7 @@ def test_a_year_with_an_outage_is_told_in_tables_and_nothing_is_written(app: App
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert "365 day(s) from 2027-01-01 00:00:00, times in UTC" in lines
+    assert "365 days from 2027-01-01 00:00:00, times in UTC" in lines
     report, nightly, second = (next(line for line in lines if line.startswith(name)) for name in
                                ("daily_report", "nightly", "every_second"))  # fmt: skip
     assert report == (
@@ -63,7 +63,7 @@ def test_a_year_with_an_outage_is_told_in_tables_and_nothing_is_written(app: App
     first = lines.index("outage from 2027-02-01 08:55:00 to 2027-02-01 09:05:00")
     assert "daily_report 1 1 2027-02-01 09:05:00 -" in lines[first:]
     assert any("nightly: the clock jumps over the planned time" in line for line in lines)
-    assert lines[-1] == "The account balances: 31,536,730 tick(s), each with one outcome."
+    assert lines[-1] == "The account balances: 31,536,730 ticks, each with one outcome."
     after = [path for path in sorted(app.folder.rglob("*")) if "__pycache__" not in path.parts]
     assert after == before
 

@@ -41,7 +41,7 @@ def test_a_second_application_is_refused_and_removes_nothing(tmp_path: Path, pla
     with shop.running() as process:
         said = billing.refused(code=1)
         assert said.startswith(
-            "the ledger is that of the application shop, with 1 job(s), and this one is billing"
+            "the ledger is that of the application shop, with 1 job, and this one is billing"
         )
         assert "a database, a schema or a file of its own" in said
         assert f"`{billing.typed} migrate --adopt`" in said
@@ -85,7 +85,7 @@ def test_a_name_that_is_not_known_yet_is_the_one_of_the_first_start(tmp_path: Pa
     ledger_at(shop.ledger_url).prepare()
     assert "is this application's already" in shop.command("migrate", "--adopt").stdout
     billing = named(tmp_path / "billing", "billing", shop.ledger_url)
-    assert "that of the application shop, with 0 job(s)" in billing.refused(code=1)
+    assert "that of the application shop, with 0 jobs" in billing.refused(code=1)
 
 
 def test_a_ledger_that_is_moved_stays_its_applications(tmp_path: Path, postgres_url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from everytick.doctor import Finding, alike
+from everytick.doctor import Finding, of_one_kind
 from everytick.text.wording import counted
 
 from .colours import LEVELS
@@ -18,11 +18,11 @@ _MOST_SHOWN = 12
 
 def print_findings(findings: Sequence[Finding], *, wide: bool) -> None:
     """Print findings and their number; with `wide` each by itself."""
-    kinds = [[finding] for finding in findings] if wide else alike(findings)
+    kinds = [[finding] for finding in findings] if wide else of_one_kind(findings)
     for kind in kinds:
         _print_kind(kind)
     number = sum(kind[0].level in ("warning", "error") for kind in kinds)
-    print_text(f"{number} finding(s) to look at" if number else "all is in order")
+    print_text(f"{counted(number, 'finding')} to look at" if number else "all is in order")
 
 
 def _print_kind(kind: list[Finding]) -> None:

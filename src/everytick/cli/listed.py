@@ -9,6 +9,7 @@ from everytick.model import ticks
 from everytick.read.schemas import JobRow, RunOutline, RunRow
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
+from everytick.text.wording import counted
 
 from . import cells
 from .colours import ID, STATES, TIME
@@ -38,7 +39,7 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
         Column("name", is_whole=True, left_out=3),
     ]
     print_table(
-        f"{len(rows)} job(s), times in {zone} where no zone is named",
+        f"{counted(len(rows), 'job')}, times in {zone} where no zone is named",
         columns,
         [
             [
@@ -112,7 +113,7 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
     ]
     now = ticks.now()
     print_table(
-        f"{len(rows)} run(s), newest first, times in {zone}",
+        f"{counted(len(rows), 'run')}, newest first, times in {zone}",
         columns,
         [
             [

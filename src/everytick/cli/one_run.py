@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from everytick.app import typed
-from everytick.read.run_details import alike
+from everytick.read.run_details import equal_in_a_row
 from everytick.read.run_filter import FAILED
 from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
-from everytick.text.wording import of_attempts
+from everytick.text.wording import counted, of_attempts
 
 from . import cells
 from .colours import ID, STATES, TIME, coloured
@@ -46,7 +46,11 @@ def print_run(run: RunDetails, zone: Any, *, wide: bool) -> None:
     _print_attempts(attempts, zone, run["error"], wide=wide)
     whole = f"{typed('show')} {run['run_id']} --wide"
     _print_tracebacks(attempts, None if wide else whole)
-    for group in alike(attempts, lambda attempt: attempt["attempt"] if wide else _without_times(attempt)):
+
+    def said(attempt: Attempt) -> object:
+        return attempt["attempt"] if wide else _without_times(attempt)
+
+    for group in equal_in_a_row(attempts, said):
         if log := group[-1]["log"]:
             same = f" (times of attempt {group[-1]['attempt']})" if len(group) > 1 else ""
             _print_block(f"log of {_names(group)}{same}", log, None if wide else whole)
@@ -89,7 +93,7 @@ def _ended(run: RunDetails) -> str:
 
 def _print_tracebacks(attempts: Sequence[Attempt], whole: str | None) -> None:
     """Print the tracebacks of attempts, equal ones once; cut if `whole` is the command that prints all."""
-    for group in alike(attempts, lambda attempt: attempt["traceback"]):
+    for group in equal_in_a_row(attempts, lambda attempt: attempt["traceback"]):
         if trace := group[0]["traceback"]:
             _print_block(f"traceback of {_names(group)}", trace, whole)
 
@@ -166,7 +170,7 @@ def _print_attempts(attempts: Sequence[Attempt], zone: Any, told: str | None, *,
     """
     errors = [attempt["error"] for attempt in attempts]
     print_table(
-        f"{len(attempts)} attempt(s), times in {zone}",
+        f"{counted(len(attempts), 'attempt')}, times in {zone}",
         [
             Column("attempt", is_whole=True, style=ID),
             Column("outcome", is_whole=True),

@@ -8,6 +8,7 @@ from typing import Any
 from everytick.read.coming import Coming, Often
 from everytick.text.durations import duration_of_seconds
 from everytick.text.instants import local
+from everytick.text.wording import counted
 
 from .cells import in_zone
 from .colours import TIME
@@ -38,12 +39,12 @@ def print_plan(found: Coming, zone: tzinfo, *, summary: bool, in_full: bool) -> 
 
 
 def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
-    title = f"{found.number:,} tick(s), times in {zone}"
+    title = f"{counted(found.number, 'tick')}, times in {zone}"
     if found.often:
         print_text(f"{title}; due very often:")
         print_lines((_often(job) for job in found.often[:_MOST_SHOWN]), [job.job_id for job in found.often])
         _print_rest(len(found.often) - _MOST_SHOWN, "--summary has all")
-        title = f"\none by one: {len(found.ticks):,} tick(s)"
+        title = f"\none by one: {counted(len(found.ticks), 'tick')}"
     if found.ticks or not found.often:
         columns: list[str | Column] = [
             Column("when", is_whole=True, style=TIME),
@@ -58,12 +59,12 @@ def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
 def _often(job: Often) -> str:
     some = f", {job.paused:,} of them paused"
     paused = "" if not job.paused else ", paused" if job.paused == job.count else some
-    return f"{job.job_id}: {job.words}, {job.count:,} ticks{paused}"
+    return f"{job.job_id}: {job.words}, {counted(job.count, 'tick')}{paused}"
 
 
 def _print_loads(found: Coming, zone: tzinfo) -> None:
     print_table(
-        f"{found.number:,} tick(s), times in {zone}",
+        f"{counted(found.number, 'tick')}, times in {zone}",
         [
             Column("job", is_id=True),
             Column("ticks", is_whole=True),
@@ -82,14 +83,14 @@ def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
     job_ids = [row["job_id"] for row in (*summary["jobs"], *summary["gaps"])]
     notes = [row for row in summary["notes"] if row["job_id"] not in listed]
     kinds: list[tuple[str, str, list[str]]] = [
-        ("no tick in this time", "job(s)", [_gap(row, zone) for row in summary["gaps"]]),
-        ("due while the run before goes on", "job(s)", [_overlap(row, zone) for row in summary["overlaps"]]),
-        ("due together", "group(s)", [_collision(row, found, zone) for row in summary["collisions"]]),
-        ("odd times of day", "tick(s)", [_note(row, zone) for row in notes]),
+        ("no tick in this time", "job", [_gap(row, zone) for row in summary["gaps"]]),
+        ("due while the run before goes on", "job", [_overlap(row, zone) for row in summary["overlaps"]]),
+        ("due together", "group", [_collision(row, found, zone) for row in summary["collisions"]]),
+        ("odd times of day", "tick", [_note(row, zone) for row in notes]),
     ]
     for title, unit, lines in kinds:
         if lines:
-            print_text(f"{title}: {len(lines)} {unit}")
+            print_text(f"{title}: {counted(len(lines), unit)}")
             print_lines(lines[:_MOST_SHOWN], job_ids)
             _print_rest(len(lines) - _MOST_SHOWN, "--summary --json has all")
 
@@ -106,13 +107,13 @@ def _gap(row: dict[str, Any], zone: tzinfo) -> str:
 
 def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
     return (
-        f"{row['job_id']}: {row['ticks']} tick(s) would be skipped, the first at"
+        f"{row['job_id']}: {counted(row['ticks'], 'tick')} would be skipped, the first at"
         f" {in_zone(row['first'], zone)}: 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
     )
 
 
 def _collision(row: dict[str, Any], found: Coming, zone: tzinfo) -> str:
-    times = "" if row["times"] == 1 else f", and {row['times'] - 1} time(s) more"
+    times = "" if row["times"] == 1 else f", and {counted(row['times'] - 1, 'time')} more"
     mark = f"more than SCHEDULER_MAX_WORKERS={found.max_workers}: " if row["exceeds_max_workers"] else ""
     return f"{mark}{row['number']} jobs at {in_zone(row['first'], zone)}{times}: {', '.join(row['job_ids'])}"
 

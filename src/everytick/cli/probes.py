@@ -34,6 +34,7 @@ def health(
     from everytick.ledger import open_ledger
     from everytick.telemetry.health import check, check_here
     from everytick.text.durations import duration_of_seconds
+    from everytick.text.wording import counted
 
     health = (check_here if here else check)(open_ledger())
     if as_json:
@@ -45,7 +46,7 @@ def health(
         elif health.ready and here:
             _say("ready", f": this machine's newest heartbeat was {age} ago")
         elif health.ready:
-            _say("ready", f": {health.schedulers} scheduler(s) up, heartbeat {age} ago")
+            _say("ready", f": {counted(health.schedulers, 'scheduler')} up, heartbeat {age} ago")
         for problem in health.problems:
             _say("not ready", f": {problem.sentence}")
         for remark in health.remarks:

@@ -178,6 +178,7 @@ def audit(
     from everytick.read.audit import audit_rows
     from everytick.settings import settings
     from everytick.text.instants import local
+    from everytick.text.wording import counted
 
     rows = audit_rows(open_ledger(), limit or 20, job)
     remark_on_ledger()
@@ -186,7 +187,7 @@ def audit(
         return
     zone = settings().zone
     print_table(
-        f"{len(rows)} request(s), newest first, times in {zone}",
+        f"{counted(len(rows), 'request')}, newest first, times in {zone}",
         [
             Column("when", is_whole=True, style=TIME),
             "who",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from everytick.dryrun.simulation import Simulation
 from everytick.text.durations import duration
 from everytick.text.instants import dated
+from everytick.text.wording import counted
 
 from .colours import TIME
 from .output import print_aside
@@ -30,13 +31,13 @@ def print_simulation(found: Simulation, days: int) -> None:
         print_aside(f"error: {problem}")
     if not problems:
         total = sum(result.expected for result in found.jobs.values())
-        print_sentence(f"The account balances: {total:,} tick(s), each with one outcome.")
+        print_sentence(f"The account balances: {counted(total, 'tick')}, each with one outcome.")
 
 
 def _print_jobs(found: Simulation, days: int) -> None:
     zone = found.zone
     print_table(
-        f"{days} day(s) from {dated(found.begin, zone)}, times in {zone}",
+        f"{counted(days, 'day')} from {dated(found.begin, zone)}, times in {zone}",
         [
             Column("job", is_id=True),
             Column("ticks", is_whole=True),

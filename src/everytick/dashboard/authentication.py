@@ -86,10 +86,11 @@ class Authenticator:
                 found = role
         return found
 
-    def session(self, role: str, name: str) -> str:
-        """Return the value of a new cookie."""
+    def session(self, role: str, name: str, seconds: int = SESSION_SECONDS) -> str:
+        """Return the value of a new cookie, which holds for some seconds."""
+        since = _now() - (SESSION_SECONDS - seconds)
         name_in_cookie = base64.urlsafe_b64encode(visible_name(name).encode()).decode().rstrip("=")
-        content = f"{role}.{_now()}.{name_in_cookie}.{system.new_token(12)}"
+        content = f"{role}.{since}.{name_in_cookie}.{system.new_token(12)}"
         return f"{content}.{self._sign(role, 'session', content)}"
 
     def visitor(self, session: str, address: str) -> Visitor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from everytick.app import typed
@@ -15,57 +16,76 @@ from .settings import DashboardSettings
 
 # How long a dashboard may take to answer. One on a busy machine takes a moment.
 _PATIENCE_SECONDS = 3.0
+# For how long the cookie holds with which it is asked.
+_MOMENT_SECONDS = 10
 
 
-def sign_in_link(chosen: DashboardSettings) -> str:
-    """Return the address with the token, which signs in the browser that opens it. Serves nothing.
+@dataclass(frozen=True)
+class SignInLink:
+    """The address with the token, which signs in the browser that opens it.
+
+    place: host and port. cookie: what shows for a moment that the token is known, without giving it away.
+    """
+
+    place: str
+    token: str
+    cookie: str
+
+    def __str__(self) -> str:
+        return f"http://{self.place}/login?token={self.token}"
+
+
+def sign_in_link(chosen: DashboardSettings) -> SignInLink:
+    """Return the link to the dashboard of this application. Serves nothing.
 
     Raises:
         LedgerError: the token cannot be kept beside the ledger.
     """
     folder = open_ledger().folder
-    _authenticator, token, _made = open_authenticator(chosen, folder)
+    authenticator, token, _made = open_authenticator(chosen, folder)
     port, kept = chosen.scheduler_dashboard_port, kept_port(port_file(folder))
     if kept is not None and _is_listened_on(chosen.scheduler_dashboard_host, kept):
         port = kept
-    return f"{local_address(chosen, port)}/login?token={token}"
+    place = local_address(chosen, port).removeprefix("http://")
+    return SignInLink(place, token, f"scheduler_{port}={authenticator.session('all', '', _MOMENT_SECONDS)}")
 
 
 class OtherTokenError(Exception):
     """The dashboard that a link leads to does not take its token. The message says why."""
 
 
-def trouble_with(link: str) -> str | None:
-    """Open a link, and return why it does not sign in now; None if it does.
+def trouble_with(link: SignInLink) -> str | None:
+    """Ask where a link leads, and return why it does not sign in now; None if it does.
+
+    The token is not sent: another program may listen there.
 
     Raises:
         OtherTokenError: it never will: the dashboard there has another token.
     """
-    place, _, path = link.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(place, timeout=_PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection(link.place, timeout=_PATIENCE_SECONDS)
     try:
-        connection.request("GET", f"/{path}")
+        connection.request("GET", "/api/v1/audit?limit=1", headers={"Cookie": link.cookie})
         answer = connection.getresponse()
-        status, page = answer.status, answer.read(65_536)
+        status, said = answer.status, answer.read(65_536)
     except (OSError, http.client.HTTPException):
-        status, page = 0, b""
+        status, said = 0, b""
     finally:
         connection.close()
-    if status == 303:
+    if (status == 200 and b'"entries"' in said) or (status == 503 and b'"error"' in said):
+        # The latter of a ledger that does not answer: the token was looked at before.
         return None
     if status == 421:
         return (
-            f"the dashboard there answers to SCHEDULER_DASHBOARD_NAMES alone: put one in the place of {place}"
+            "the dashboard there answers to the names of SCHEDULER_DASHBOARD_NAMES alone:"
+            f" use one instead of {link.place}"
         )
-    if status == 429:
-        return "the dashboard there was given too many wrong tokens: wait a minute before you open the link"
-    if status == 401 and b'id="token"' in page:
+    if status == 401 and b"a token is needed" in said:
         raise OtherTokenError(
-            f"the dashboard at http://{place} has another token: SCHEDULER_DASHBOARD_TOKEN is not the same"
-            " here as where it runs, or it shows another ledger"
+            f"the dashboard at http://{link.place} has another token: SCHEDULER_DASHBOARD_TOKEN is not the"
+            " same here as where it runs, or it shows another ledger"
         )
     serving = f"{typed('run')} serves it, or {typed('dashboard')}"
-    return f"no dashboard answers at http://{place} now: {serving}"
+    return f"no dashboard answers at http://{link.place} now: {serving}"
 
 
 def port_file(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
-from everytick.read.run_details import Attempt, alike, attempts_of
+from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
 from everytick.read.run_filter import STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
@@ -61,7 +61,7 @@ def show_runs(
 ) -> HTMLResponse:
     """Runs and skipped ticks, newest first. A filter that means nothing is a sentence and an empty list."""
     found: list[Any] = []
-    more, wrong = None, ""
+    more, wrong, wrong_field = None, "", ""
     counts = StateCounts({}, complete=True)
     retried: dict[int, Any] = {}
     with reading(request.app.state.ledger) as connection:
@@ -70,7 +70,7 @@ def show_runs(
                 job, q, state or (), since, until, error, reason or (), failed=failed, ended=ended
             )
         except Problem as problem:
-            wrong = problem.sentence
+            wrong, wrong_field = problem.sentence, problem.field
         else:
             found, more = list_runs(connection, wanted, _RUNS, before)
             counts = count_states(connection, wanted)
@@ -86,6 +86,7 @@ def show_runs(
         chosen=list(state or ()),
         failed=failed,
         wrong=wrong,
+        wrong_field=wrong_field,
         counts=counts,
         counted=COUNTED,
         ended=ended,
@@ -120,7 +121,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         "run.html",
         run=row,
         attempts=attempts,
-        groups=_alike(attempts),
+        groups=_equal(attempts),
         of_attempts=of_attempts,
         asked=asked,
         older=older,
@@ -141,13 +142,13 @@ def show_run_as_text(request: Request, run_id: RunId) -> PlainTextResponse:
     """All that a run logged, and its tracebacks."""
     with reading(request.app.state.ledger) as connection:
         row = read_run(connection, run_id)
-        parts = [_as_text(group) for group in _alike(attempts_of(connection, row))]
+        parts = [_as_text(group) for group in _equal(attempts_of(connection, row))]
     return PlainTextResponse(f"run {run_id} of {row.job_id}\n\n" + "\n".join(parts))
 
 
-def _alike(attempts: list[Attempt]) -> list[list[Attempt]]:
+def _equal(attempts: list[Attempt]) -> list[list[Attempt]]:
     """Return attempts with those together that ended in the same way."""
-    return alike(attempts, lambda attempt: (attempt.state, attempt.error, attempt.traceback))
+    return equal_in_a_row(attempts, lambda attempt: (attempt.state, attempt.error, attempt.traceback))
 
 
 def _as_text(group: list[Attempt]) -> str:

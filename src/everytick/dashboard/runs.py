@@ -71,7 +71,7 @@ def asked_for(
     begin = instant("since", since) if since else None
     end = instant("until", until) if until else None
     if begin is not None and end is not None and end <= begin:
-        raise Problem(422, "until: must be later than since")
+        raise Problem(422, "until: must be later than since", "until")
     wanted = tuple(
         dict.fromkeys([*filter(None, states), *(FAILED if failed else ()), *(ENDED_RUNS if ended else ())])
     )

@@ -1,6 +1,6 @@
 """Examines settings, environment, ledger, processes and schedule, and reports findings.
 
-- `finding`: one finding, and which are alike
+- `finding`: one finding, and which are of one kind
 - `environment`, `liveness`: settings and machine; processes and their runs
 - `storage`, `server`: the ledger as a file, and on a server
 - `pitfalls`, `source`, `history`: the schedule, as it is declared, and how its runs ended
@@ -8,6 +8,6 @@
 """
 
 from .examination import examine
-from .finding import LEVELS, Finding, alike, worst
+from .finding import LEVELS, Finding, of_one_kind, worst
 
-__all__ = ["LEVELS", "Finding", "alike", "examine", "worst"]
+__all__ = ["LEVELS", "Finding", "examine", "of_one_kind", "worst"]

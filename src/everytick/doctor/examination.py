@@ -21,6 +21,7 @@ from everytick.store.migration_fence import why_closed
 from everytick.store.owner import why_not_ours
 from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
+from everytick.text.wording import counted
 
 from .environment import examine_packages, examine_settings, examine_template, examine_zone_data
 from .finding import Finding, ok
@@ -68,7 +69,7 @@ def _load_schedule(load: Callable[[], Declared]) -> tuple[Declared | None, list[
         if issubclass(warning.category, DeprecationWarning) and _is_own(warning.filename)
     )
     remarks = [Finding("warning", "former name", what, where, "the name of now") for what, where in used]
-    return declared, [*remarks, ok("schedule", f"the schedule loads: {len(declared.jobs)} job(s)")]
+    return declared, [*remarks, ok("schedule", f"the schedule loads: {counted(len(declared.jobs), 'job')}")]
 
 
 _URLS = "sqlite:///path/to/ledger.db, or postgresql://user:password@host/database"

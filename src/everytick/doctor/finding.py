@@ -31,7 +31,7 @@ def ok(check: str, what: str, where: str | None = None) -> Finding:
     return Finding("ok", check, what, where)
 
 
-def alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+def of_one_kind(findings: Sequence[Finding]) -> list[list[Finding]]:
     """Return findings with those together that say the same of different jobs, each where the first stood.
 
     Numbers do not count: three failures of one job and five of another, with one error, are of one kind.

@@ -18,6 +18,7 @@ from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.system import system
 from everytick.text.durations import duration
 from everytick.text.instants import at
+from everytick.text.wording import counted
 from sqlalchemy import Connection, text
 
 from .finding import Finding, ok
@@ -105,7 +106,8 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
         if not any(role.serves(name) for role in roles):
             lacking.setdefault(name, []).append(job.id)
     for queue, job_ids in sorted(lacking.items()):
-        what = f"no process that is up serves the queue {queue}: the runs of {len(job_ids)} job(s) wait there"
+        number = counted(len(job_ids), "job")
+        what = f"no process that is up serves the queue {queue}: the runs of {number} wait there"
         yield Finding(
             "error",
             "processes",
@@ -163,15 +165,15 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
     if unfinished:
         oldest = min(unfinished, key=lambda row: row.due_us)
         what = (
-            f"{len(unfinished)} run(s) are unfinished for more than {duration(_OLD)}; the oldest is run"
+            f"unfinished for more than {duration(_OLD)}: {counted(len(unfinished), 'run')}; the oldest is run"
             f" {oldest.run_id} of {oldest.job_id}, {oldest.state}, due since {at(oldest.due_us, zone)}"
         )
         right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
     lost = count_ended(connection, "lost", now - _RECENT)
     if lost:
-        what = f"{sum(lost.values())} run(s) were lost within a day, of {', '.join(lost)}"
+        what = f"lost within a day: {counted(sum(lost.values()), 'run')}, of {', '.join(lost)}"
         found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
-        ok("runs", f"{len(held)} run(s) under way, {len(waiting)} waiting, none lost within a day")
+        ok("runs", f"{counted(len(held), 'run')} under way, {len(waiting)} waiting, none lost within a day")
     ]

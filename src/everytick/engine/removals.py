@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from everytick.store import joining
-from everytick.store.connections import Connection
+from everytick.store.connections import Connection, Scope
 from everytick.store.records import Identity, Registration
 from everytick.store.writer import Writer
 from loguru import logger
@@ -44,7 +44,7 @@ class Removals:
             return joining.settle(connection, self._me, self._registration, left)
 
         if self._is_taking():
-            self._writer.submit(remove).add_done_callback(_tell_removed)
+            self._writer.submit(remove, scope=Scope.RARE).add_done_callback(_tell_removed)
 
 
 def _tell_removed(removing: Future[list[str]]) -> None:

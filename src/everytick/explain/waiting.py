@@ -9,7 +9,7 @@ from everytick.read.resuming import keeps_waiting
 from everytick.read.under_way import past_timeout
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
-from everytick.text.wording import quoted
+from everytick.text.wording import counted, quoted
 
 from .account import Account
 
@@ -49,7 +49,7 @@ def _claimed(account: Account, row: Any) -> None:
     else:
         busy = facts.held_by(row.process_id or "")
         account.say(
-            f"it waits for a free slot: {busy} run(s) are under way in its process, and"
+            f"it waits for a free slot: {counted(busy, 'run')} under way in its process, and"
             " its process's limit is SCHEDULER_MAX_WORKERS there"
         )
     _holder(account, row)
@@ -112,8 +112,8 @@ def _obstacles(account: Account, row: Any) -> None:
             return
         busy = sum(facts.held_by(process.process_id) for process in serving)
         account.say(
-            f"{len(serving)} process(es) that serve its queue, {queue}, are up: one takes it within about a"
-            f" second when it has a free slot; {busy} run(s) are under way there"
+            f"processes that are up and serve its queue, {queue}: {len(serving)}; one takes it within about a"
+            f" second when it has a free slot; {counted(busy, 'run')} under way there"
         )
 
 
@@ -124,7 +124,7 @@ def _instances(account: Account, row: Any) -> None:
     numbers = ", ".join(str(other.run_id) for other in held)
     if facts.options is None and held:
         limit = "it waits if max_instances, which only the code says, allows no more"
-        account.say(f"{len(held)} run(s) of the job are under way (run {numbers}): {limit}")
+        account.say(f"{counted(len(held), 'run')} of the job under way (run {numbers}): {limit}")
     elif facts.options is not None and len(held) >= facts.options.max_instances:
         account.say(f"its max_instances={facts.options.max_instances} is reached by run {numbers}")
     else:

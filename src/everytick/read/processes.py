@@ -125,12 +125,17 @@ class Processes:
         traces = [process.beat for process in self.found]
         return max([*traces, *filter(None, [self.last_outcome])], default=None)
 
+    @property
+    def is_last_a_heartbeat(self) -> bool:
+        """Whether the last trace is a heartbeat: a process that stopped in order leaves none."""
+        return self.last_trace in {process.beat for process in self.found}
+
     def nobody_up(self, zone: tzinfo) -> str:
         """Return the clause that no scheduler is up, and since when, as far as the ledger shows it."""
         last = self.last_trace
         if last is None:
             return "no scheduler is up"
-        if last in {process.beat for process in self.found}:
+        if self.is_last_a_heartbeat:
             return f"no scheduler is up since {at(last, zone)}, its last heartbeat"
         return f"no scheduler is up: its last trace is of {at(last, zone)}"
 
@@ -233,6 +238,7 @@ def last_outcome(connection: Connection, before: int) -> int | None:
 
 def last_end(connection: Connection) -> int | None:
     """Return the newest end of any run, or of skipped ticks, of all processes, in microseconds UTC."""
-    # By the index of finished_us.
-    newest: int | None = connection.scalar(select(func.max(schema.runs.c.finished_us)))
+    # By the index of finished_us, whose condition this is.
+    ended = schema.runs.c.finished_us
+    newest: int | None = connection.scalar(select(func.max(ended)).where(ended.is_not(None)))
     return newest

@@ -13,9 +13,9 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from sqlalchemy import ColumnElement, Connection, select, text
+from sqlalchemy import ColumnElement, Connection, null, select, text
 
-from .run_columns import RUN, without_secrets
+from .run_columns import RUN, STATE, without_secrets
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 
 # The most requests of people, and the most runs under way, that are looked at.
@@ -25,6 +25,11 @@ _MOST_IDS = 500
 
 _runs, _audit, _attempts = schema.runs.c, schema.audit.c, schema.attempts
 _SHORT = [column for column in RUN if column.name != "traceback"]
+_ENDS = [column for column in without_secrets(_attempts) if column.name != "traceback"]
+# All that a filter looks at which wants no text of an error: there may be thousands.
+_NO_TEXT: list[ColumnElement[Any]] = [null().label("error")]
+_COUNTED_RUNS = [_runs.run_id, _runs.job_id, STATE, _runs.reason, _runs.attempt, _runs.finished_us, *_NO_TEXT]
+_COUNTED_ENDS = [_attempts.c.run_id, _attempts.c.state, _attempts.c.finished_us, *_NO_TEXT]
 
 _AttemptsOf = Mapping[int, Sequence[Any]]
 
@@ -61,12 +66,17 @@ class TriedAgain:
     """
 
     def __init__(self, connection: Connection, wanted: RunFilter) -> None:
-        self._rows = {row.run_id: row for row in _tried_again(connection, wanted, _SHORT)}
-        self._attempts = attempts_before(connection, self._rows.values())
+        columns, ends = (_SHORT, _ENDS) if wanted.error else (_COUNTED_RUNS, _COUNTED_ENDS)
+        self._rows = {row.run_id: row for row in _tried_again(connection, wanted, columns)}
+        self._attempts = attempts_before(connection, self._rows.values(), ends)
         self._under_way = {number for number, row in self._rows.items() if row.finished_us is None}
         self._asked = _asked_again(connection, wanted) if self._rows else {}
-        ends = ((one.finished_us, number) for number, some in self._attempts.items() for one in some)
-        self._ends = sorted(end for end in ends if end[0] is not None)
+        self._ends = sorted(
+            (one.finished_us, number)
+            for number, some in self._attempts.items()
+            for one in some
+            if one.finished_us is not None
+        )
 
     def count(self, wanted: RunFilter) -> int:
         """Return how many runs are wanted for an attempt before their latest alone, see `retried_rows`."""
@@ -81,11 +91,13 @@ class TriedAgain:
         return len(_wanted_attempts(wanted, rows, self._attempts))
 
 
-def attempts_before(connection: Connection, rows: Iterable[Any]) -> dict[int, list[Any]]:
+def attempts_before(
+    connection: Connection, rows: Iterable[Any], columns: Sequence[ColumnElement[Any]] = _ENDS
+) -> dict[int, list[Any]]:
     """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
     found: dict[int, list[Any]] = {}
     for some in _pieces([row.run_id for row in rows]):
-        query = select(*without_secrets(_attempts)).where(_attempts.c.run_id.in_(some))
+        query = select(*columns).where(_attempts.c.run_id.in_(some))
         for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
             found.setdefault(attempt.run_id, []).append(attempt)
     return found

@@ -92,7 +92,7 @@ class Attempt:
     log: str | None
 
 
-def alike(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list[list[T]]:
+def equal_in_a_row(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list[list[T]]:
     """Return attempts with those together that follow each other and ended in the same words.
 
     `said`: the words of an attempt, such as its state, error and traceback.

@@ -89,7 +89,7 @@ def find_run(connection: Connection, run_id: int) -> Any:
 def count_ended(connection: Connection, state: str, since: int) -> dict[str, int]:
     """Return how many runs of each job ended in a state since an instant (microseconds UTC), if any did.
 
-    By the index scheduler_runs_finished.
+    By the index scheduler_runs_ended.
     """
     query = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == state)
     query = query.group_by(_runs.job_id).order_by(_runs.job_id)
@@ -132,7 +132,7 @@ def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[S
 def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
     """Return the query for all runs that ended in the wanted time, the last end first.
 
-    By the index scheduler_runs_finished; which of them are wanted say `conditions_beside_index`.
+    By the index scheduler_runs_ended; which of them are wanted say `conditions_beside_index`.
     """
     query = select(*columns).where(_runs.finished_us.is_not(None))
     if wanted.since is not None:

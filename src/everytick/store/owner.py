@@ -8,6 +8,7 @@ from __future__ import annotations
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.model import ticks
+from everytick.text.wording import counted
 
 from . import requests
 from .connections import Connection
@@ -48,7 +49,8 @@ def why_not_ours(connection: Connection, name: str | None) -> str | None:
         return None
     number = connection.execute(_JOBS).fetchone()[0]
     return (
-        f"the ledger is that of the application {there}, with {number} job(s), and this one is {name}:"
+        f"the ledger is that of the application {there}, with {counted(number, 'job')}, and this one is"
+        f" {name}:"
         " set SCHEDULER_DATABASE_URL to a database, a schema or a file of its own;"
         f" if the application was renamed: `{typed('migrate --adopt')}`"
     )

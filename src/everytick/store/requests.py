@@ -6,6 +6,7 @@ from everytick.masking import masked
 from everytick.model import ticks
 from everytick.text.wording import storable
 
+from . import notifications
 from . import statements as sql
 from .connections import Connection
 from .records import Identity
@@ -37,18 +38,37 @@ def cancel(connection: Connection, run_id: int, error: str) -> str:
 
     Returns `cancelled`, `asked`, or `over` if there is nothing to cancel.
     """
-    values = {"run_id": run_id, "now": ticks.now(), "error": storable(masked(error))}
-    if connection.execute(sql.RESTORE_ENDED, values).rowcount == 1:
-        connection.execute(sql.FORGET_RESTORED, values)
+    now = ticks.now()
+    if _restore(connection, run_id, asked=now):
         return "cancelled"
+    values = {"run_id": run_id, "now": now, "error": storable(masked(error))}
     if connection.execute(sql.CANCEL_RUN, values).rowcount == 1:
         return "cancelled"
     return "asked" if connection.execute(sql.ASK_TO_CANCEL, values).rowcount == 1 else "over"
 
 
+def cancel_waiting(connection: Connection, job_id: str, now: int) -> None:
+    """Cancel the runs of a removed job that wait; one that a person had tried again is again as it ended."""
+    for (run_id,) in connection.execute(sql.LIST_TRIED_AGAIN, {"job_id": job_id}).fetchall():
+        _restore(connection, run_id, asked=None)
+    connection.execute(sql.CANCEL_WAITING, {"job_id": job_id, "now": now})
+
+
+def _restore(connection: Connection, run_id: int, asked: int | None) -> bool:
+    """Take back a retry that has not begun; False if the run waits for none.
+
+    `asked`: when a person asked for that; None if nobody did.
+    """
+    values = {"run_id": run_id, "asked": asked}
+    if connection.execute(sql.RESTORE_ENDED, values).rowcount != 1:
+        return False
+    connection.execute(sql.FORGET_RESTORED, values)
+    return True
+
+
 def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
-    """Return a run's job and state."""
-    row = connection.execute(sql.READ_RUN, {"run_id": run_id}).fetchone()
+    """Return a run's job and state, which nobody else changes until this transaction has ended."""
+    row = connection.execute(sql.READ_RUN_TO_CHANGE, {"run_id": run_id}).fetchone()
     return None if row is None else (str(row[0]), str(row[1]))
 
 
@@ -70,7 +90,8 @@ def note_down(
     run_id: int | None = None,
     note: str | None = None,
 ) -> None:
-    """Write down who did what, when."""
+    """Write down who did what, when; the processes that this concerns look at once."""
     values = {"now": ticks.now(), "who": storable(masked(who)), "action": action}
     note = None if note is None else storable(masked(note))
     connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})
+    notifications.tell(connection)

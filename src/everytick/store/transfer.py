@@ -15,11 +15,12 @@ from everytick.app import typed
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.masking import masked
 from everytick.system import system
+from everytick.text.wording import counted
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
-from . import statements as sql
-from .connections import UNAVAILABLE, Connection, transaction
+from . import process_statements as sql
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
@@ -147,8 +148,8 @@ def _refuse_content(target: Ledger) -> None:
         held = {table.name: copying.count(reading, table) for table in schema.metadata.sorted_tables}
     if any(held.values()):
         raise LedgerError(
-            f"{target} holds a ledger already ({held['scheduler_jobs']} job(s),"
-            f" {held['scheduler_runs']} run(s)): name a place that is empty"
+            f"{target} holds a ledger already ({counted(held['scheduler_jobs'], 'job')},"
+            f" {counted(held['scheduler_runs'], 'run')}): name a place that is empty"
         )
 
 
@@ -310,7 +311,7 @@ def _reading(ledger: Ledger) -> Iterator[Connection]:
 @contextmanager
 def _transaction(ledger: Ledger) -> Iterator[Connection]:
     try:
-        with closing(ledger.connect()) as connection, transaction(connection):
+        with closing(ledger.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
             yield connection
     except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None

@@ -9,8 +9,8 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 
 from . import migration_fence, owner, workers
-from . import statements as sql
-from .connections import UNAVAILABLE, Connection, transaction
+from . import process_statements as sql
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, Ledger
 from .records import Identity
 from .sqlite import SqliteLedger
@@ -56,7 +56,7 @@ def adopt(ledger: Ledger, who: str) -> str:
     if ledger.revision() != REVISION:
         raise LedgerError(done)
     try:
-        with closing(ledger.connect()) as connection, transaction(connection):
+        with closing(ledger.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
             migration_fence.refuse_if_closed(connection)
             if owner.why_not_ours(connection, ledger.application) is not None:
                 _refuse_living(connection)

@@ -23,6 +23,7 @@ from everytick.store.records import host_name
 from everytick.store.workers import LEASE_SECONDS
 from everytick.text.durations import duration, duration_of_seconds
 from everytick.text.instants import at, iso
+from everytick.text.wording import counted
 
 # The engine's clock looks at the time at least every 30 seconds, and tries again every second while the
 # ledger does not answer. A tick that is not claimed after twice that time shows that the clock stands still.
@@ -226,9 +227,10 @@ def _loop_silence(up: Sequence[Process]) -> float:
 def _on_roles(schedulers: int, workers: int) -> list[Finding]:
     """Where the work is split, each half needs the other."""
     if not schedulers:
-        sentence = f"no scheduler is up: {workers} worker(s) only run what one has claimed"
+        only = counted(workers, "worker")
+        sentence = f"no scheduler is up, only {only}: what one has claimed is run, and no more"
     elif not workers:
-        sentence = f"no worker is up: {schedulers} scheduler(s) only claim ticks"
+        sentence = f"no worker is up, only {counted(schedulers, 'scheduler')}: ticks are claimed, and not run"
     else:
         return []
     return [Finding(sentence, sentence)]

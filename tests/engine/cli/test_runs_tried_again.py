@@ -232,3 +232,17 @@ def test_a_retry_that_the_job_makes_by_itself_can_be_cancelled_so_too(night: Asy
 def test_a_run_that_never_began_is_cancelled_as_such(night: AsyncIOScheduler) -> None:
     ask(night, "run-now", "invoices")
     assert ask(night, "cancel", "8") == "run 8 is cancelled\n"
+
+
+def test_a_job_that_is_removed_while_a_retry_waits_leaves_the_failure_as_it_was(
+    night: AsyncIOScheduler,
+) -> None:
+    before = as_it_was(night)
+    retry(night)
+    started = AsyncIOScheduler()
+    started.add_job(print, "cron", minute=40, timezone="UTC", id="backup")
+    prepared(started)
+    after = as_it_was(night)
+    assert (after["state"], after["error"], after["attempts"]) == ("failed", ERROR, before["attempts"])
+    # Nobody asked for that.
+    assert ask_json(night, "show", "1")["cancel_asked_at"] is None

@@ -14,10 +14,12 @@ from everytick import AsyncIOScheduler
 from everytick.app import Application
 from everytick.cli import program
 from everytick.dashboard import links, serving
+from everytick.dashboard.authentication import Authenticator
 from everytick.dashboard.links import sign_in_link, trouble_with
 from everytick.dashboard.serving import Dashboard, _listen, _listen_as
 from everytick.dashboard.settings import DashboardSettings, dashboard_settings
 from everytick.errors import LedgerError
+from everytick.system import system, use
 from typer.testing import CliRunner, Result
 
 from waiting import wait_for
@@ -67,12 +69,12 @@ def test_a_link_leads_to_the_port_that_was_taken_instead(taken: int, scheduler: 
     served = Dashboard(settings)
     try:
         assert served.port != taken
-        assert f":{served.port}/login?token=" in sign_in_link(settings)
+        assert f":{served.port}/login?token=" in str(sign_in_link(settings))
     finally:
         # It answers for a moment only.
         with serving_meanwhile(served):
             pass
-    assert f":{taken}/login?token=" in sign_in_link(settings)
+    assert f":{taken}/login?token=" in str(sign_in_link(settings))
 
 
 def test_a_port_that_a_killed_process_left_is_not_linked_to(taken: int, scheduler: AsyncIOScheduler) -> None:
@@ -80,7 +82,7 @@ def test_a_port_that_a_killed_process_left_is_not_linked_to(taken: int, schedule
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         port = gone.getsockname()[1]
     (scheduler.ledger.folder / "dashboard.port").write_text(f"{port}\n")
-    assert f":{taken}/login?token=" in sign_in_link(DashboardSettings())
+    assert f":{taken}/login?token=" in str(sign_in_link(DashboardSettings()))
 
 
 @contextmanager
@@ -139,8 +141,24 @@ def test_a_link_that_nothing_answers_says_so(alone: Dashboard) -> None:
     assert f"remark: no dashboard answers at http://127.0.0.1:{alone.port} now: " in printed.stderr
 
 
-def test_a_link_to_another_program_says_that_no_dashboard_answers(
-    taken: int, monkeypatch: pytest.MonkeyPatch
+def test_a_link_to_another_program_says_that_no_dashboard_answers_and_does_not_send_it_the_token(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "_PATIENCE_SECONDS", 0.1)
-    assert "no dashboard answers" in str(trouble_with(f"http://127.0.0.1:{taken}/login?token=x"))
+    scheduler.ledger.prepare()
+    monkeypatch.setattr(links, "_PATIENCE_SECONDS", 0.5)
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        monkeypatch.setenv("SCHEDULER_DASHBOARD_PORT", str(other.getsockname()[1]))
+        link = sign_in_link(DashboardSettings())
+        assert "no dashboard answers" in str(trouble_with(link))
+        other.settimeout(5)
+        with other.accept()[0] as asked:
+            heard = asked.recv(65_536).decode()
+    assert heard.startswith("GET /api/v1/audit")
+    assert link.token not in heard
+    # What it heard is of no use a moment later.
+    cookie = heard.partition("Cookie: ")[2].partition("\r\n")[0].partition("=")[2]
+    authenticator = Authenticator(link.token)
+    assert authenticator.visitor(cookie, "") is not None
+    later = system.time_ns() + 11 * 10**9
+    with use(time_ns=lambda: later):
+        assert authenticator.visitor(cookie, "") is None

@@ -200,6 +200,9 @@ async def test_an_unknown_filter_is_an_empty_list(ledger: Ledger, query: str) ->
     text = await page(ledger, f"/runs?{query}")
     assert runs_on(text) == []
     assert ("No run is like that" in text) != ('role="alert"' in text)
+    field, _, value = query.partition("=")
+    is_time = field in ("since", "until")
+    assert bool(re.search(rf'name="{field}" value="{value}"[^>]* aria-invalid="true"', text)) == is_time
 
 
 async def test_a_list_that_goes_on_keeps_its_filters(ledger: Ledger, begin: int) -> None:

@@ -68,7 +68,7 @@ def test_two_machines_on_one_file(troubled: SampleLedger) -> None:
 
 def test_runs_that_are_left_over_or_were_lost(troubled: SampleLedger) -> None:
     found = only(looked_at(troubled, liveness.examine_runs), "runs", "warning")
-    assert re.match(r"2 run\(s\) were lost within a day, of (lost, skipper|skipper, lost)", found.what)
+    assert re.match(r"lost within a day: 2 runs, of (lost, skipper|skipper, lost)", found.what)
     old = "UPDATE scheduler_runs SET state = ?, due_us = due_us - ? WHERE run_id = ?"
     change(troubled, old, "queued", 2 * DAY, troubled.run_ids["retry"])
     change(troubled, old, "running", 0, troubled.run_ids["crash"])

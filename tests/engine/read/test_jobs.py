@@ -117,7 +117,7 @@ def test_of_a_job_in_the_code_nothing_is_claimed_that_only_the_code_says(schedul
     tick = ticks.moment(now).isoformat()
     said = " ".join(api(ledger, "jobs/job/why", tick=tick)["sentences"])
     assert "max_instances=1" not in said
-    assert "1 run(s) of the job are under way" in said
+    assert "1 run of the job under way" in said
     assert shown(ledger, "job") is None
 
 

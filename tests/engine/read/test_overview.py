@@ -16,7 +16,7 @@ from everytick.model import ticks
 from everytick.read.hourly import HourlyRuns
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
-from everytick.system import system, use
+from everytick.system import use
 
 from dashboards import api, look, page
 from inside import scheduler_settings
@@ -199,48 +199,6 @@ async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Le
     assert re.search(r'<td class="n"><a [^>]*>2</a></td><td class="n"><a [^>]*>1</a></td>', shown)
 
 
-async def test_settled_hours_are_counted_once_and_the_newest_minutes_each_time(ledger: Ledger) -> None:
-    now = ticks.now() // HOUR * HOUR + 30 * MINUTE
-    hourly = HourlyRuns()
-
-    def counted() -> list[int | None]:
-        with connect(ledger) as connection:
-            return [hour.runs for hour in hourly.read(connection, now).hours]
-
-    for at in (now - 3 * HOUR, now - 20 * MINUTE, now - SECOND):
-        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
-    before = counted()
-    assert (before[-4], before[-1]) == (1, 2)
-    for at in (now - 3 * HOUR - SECOND, now - 20 * MINUTE - SECOND, now - 2 * SECOND):
-        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
-    after = counted()
-    assert (after[-4], after[-1]) == (1, 3)
-    # After a while all is counted anew: a retry moves the end of a run, and old runs are removed.
-    present = system.monotonic()
-    with use(monotonic=lambda: present + 3_600):
-        anew = counted()
-    assert (anew[-4], anew[-1]) == (2, 4)
-
-
-async def test_a_day_that_takes_long_to_count_is_counted_bit_by_bit(ledger: Ledger) -> None:
-    now, hourly = ticks.now(), HourlyRuns()
-    present = [0.0]
-
-    def later() -> float:
-        present[0] += 1.0
-        return present[0]
-
-    with connect(ledger) as connection, use(monotonic=later):
-        first = hourly.read(connection, now, 100.0).hours
-        missing = sum(hour.runs is None for hour in first)
-        assert 0 < missing < 25
-        assert first[-1].runs is not None
-        for _ in range(5):
-            last = hourly.read(connection, now, 100.0)
-        assert last.complete
-        assert all(hour.runs is not None for hour in last.hours)
-
-
 async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
     ledger: Ledger, statements: list[tuple[str, Any]]
 ) -> None:
@@ -259,24 +217,6 @@ async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
         # A server's connection looks at the clock itself.
         counted = [hourly.read(connection, now, 4.0) for _ in range(12)]
         assert counted[-1].hours[-1].runs is not None
-
-
-async def test_what_was_counted_while_the_clock_was_ahead_is_not_kept(ledger: Ledger) -> None:
-    now, hourly = ticks.now() // HOUR * HOUR + 30 * MINUTE, HourlyRuns()
-
-    def newest() -> int | None:
-        with connect(ledger) as connection:
-            return hourly.read(connection, now + ahead, None).hours[-1].runs
-
-    ahead = 20 * MINUTE
-    assert newest() == 0
-    ahead = 0
-    newest()
-    for at in (now + 5 * MINUTE, now + 6 * MINUTE):
-        run(ledger, "report", "succeeded", ticks.now() - at, finished=at)
-    # Time goes on, and comes to the minutes that were counted when they were ahead.
-    ahead = 15 * MINUTE
-    assert newest() == 2
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_place_that_holds_something_is_left_as_it_is(tmp_path: Path, postgres_
         ledger_at(postgres_url),
     )
     before = content(other)
-    assert "holds a ledger already (4 job(s), 22 run(s))" in refused(source, other)
+    assert "holds a ledger already (4 jobs, 22 runs)" in refused(source, other)
     assert content(other) == before
     server.prepare()
     let_use(server, "elsewhere", 1)

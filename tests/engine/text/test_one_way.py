@@ -35,6 +35,20 @@ def test_no_other_module_formats_an_instant_or_a_length_or_a_size() -> None:
     assert found == []
 
 
+def test_what_people_read_has_no_plural_by_hand() -> None:
+    """`counted` writes `1 run` and `2 runs`; log lines, which programs look for, stay as they are."""
+    rooms = ("cli", "doctor", "explain", "read", "telemetry", "dashboard", "store")
+    by_hand = re.compile(r"\} [a-z]+\((s|es)\)|'' if .* == 1 else 's'")
+    found = [
+        f"{path.relative_to(ROOT).as_posix()}: {line.strip()}"
+        for room in rooms
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if by_hand.search(line) and "logger" not in line
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     "code",
     [
