@@ -17,7 +17,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
-from everytick.log_sinks import never_waits
 from everytick.masking import masked
 from everytick.standard_streams import unblocked
 from everytick.text.wording import one_line, storable, without_control
@@ -67,8 +66,6 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
         def write(message: Message) -> None:
             lines.write(f"{_as_json(message)}\n")
 
-        if getattr(lines, "never_waits", False):
-            never_waits(write)
         logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
     elif lines is not None:
         # Loguru looks by itself whether this is a terminal, and not at NO_COLOR.

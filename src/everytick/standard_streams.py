@@ -182,9 +182,6 @@ def _copied(number: int) -> int:
 class _Text(io.TextIOWrapper):
     """The text of a stream for all code of this process. No job can close it, nor take its bytes away."""
 
-    # As a sink of the log it needs no thread besides that of its queue; see `log_sinks`.
-    never_waits = True
-
     def close(self) -> None:
         self.buffer.close()
 

@@ -17,7 +17,12 @@ from waiting import wait_for
 pytestmark = [pytest.mark.full, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
 TASKS = """
+<<<<<<< HEAD
 import asyncio, os, sys, threading, time
+=======
+import asyncio, sys, threading, time
+from loguru import logger
+>>>>>>> parent of cec332f (Let no sink of the log hold up the heartbeat, the event loop or the end)
 
 def done():
     open("done", "w").close()
@@ -29,6 +34,13 @@ def hold(_message=None):
             threading.Event().wait()
         except BaseException:
             pass
+
+def logs_to_what_hangs():
+    logger.add(hold)
+    logger.info("a line")
+
+async def logs_on_the_loop_to_what_hangs():
+    logs_to_what_hangs()
 
 class Output:
     def write(self, text): return len(text)
@@ -63,6 +75,8 @@ scheduler.add_job({job}, "date", id="culprit")
 scheduler.start()
 """
 WAYS = {
+    "logs_to_what_hangs": "blocks the event loop",
+    "logs_on_the_loop_to_what_hangs": "job culprit blocks the event loop",
     "never_ends": "",
     "leaves_a_thread_of_the_loop": "the thread asyncio_0",
 }

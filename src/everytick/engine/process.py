@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
-from everytick import log_sinks
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
@@ -32,7 +31,7 @@ from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
 from .removals import Removals
-from .repair import aside
+from .repair import aside, let_no_log_line_raise
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -132,7 +131,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
-        log_sinks.hold_up_nobody()
+        let_no_log_line_raise()
         free_children_of_jobs(current_run)
         children.remember()
         self._runner.admission.begin()
@@ -349,9 +348,7 @@ class Process:
             return 0
         self._listeners.close()
         self._notifier.stop()
-        unsaved = self._close_ledger(lambda connection: workers.leave(connection, self._me))
-        log_sinks.finish()
-        return unsaved
+        return self._close_ledger(lambda connection: workers.leave(connection, self._me))
 
     def _close_ledger(self, last: Operation | None = None) -> int:
         # Not before all outcomes are recorded: runs that it still held would count as lost.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick.log_sinks import never_waits
 from everytick.store import writer as module
 from everytick.store.connections import Connection
 from everytick.store.opening import ledger_at
@@ -33,7 +32,7 @@ class Scarce:
 @pytest.fixture
 def told() -> Iterator[list[str]]:
     lines: list[str] = []
-    number = logger.add(never_waits(lambda line: lines.append(str(line).strip())), format="{message}")
+    number = logger.add(lambda line: lines.append(str(line).strip()), format="{message}")
     yield lines
     logger.remove(number)
 
