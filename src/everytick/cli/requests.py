@@ -149,7 +149,7 @@ def cancel(
     if client.cancel_run(run_id, note=note):
         _over(run_id, as_json)
     else:
-        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
+        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends as cancelled"
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.read.hourly import Hour, LastDay
+from everytick.read.run_columns import took
 from everytick.text.durations import duration
 from everytick.text.instants import time_of_day
 from everytick.text.wording import counted
@@ -95,7 +96,7 @@ class Chart:
 
 def durations(newest_first: Sequence[Any]) -> Chart:
     """Return how long a job's newest runs took, and how they ended."""
-    return _chart(newest_first, runs.took, "the longest took {}", "took {}")
+    return _chart(newest_first, took, "the longest took {}", "took {}")
 
 
 def lateness(newest_first: Sequence[Any]) -> Chart:

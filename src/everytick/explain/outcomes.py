@@ -6,6 +6,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.run_columns import took
 from everytick.store.workers import MOST_CRASHES
 from everytick.text.durations import duration
 from everytick.text.instants import at, when
@@ -303,15 +304,14 @@ def _late_claim(account: Account, row: Any, claimed: int) -> str:
 
 def _end(account: Account, row: Any) -> None:
     facts = account.facts
-    took = ""
-    if row.started_us is not None and row.finished_us is not None and row.state != "lost":
-        took = f" after {duration(row.finished_us - row.started_us)}"
+    length = took(row)
+    after = "" if length is None else f" after {duration(length)}"
     ended = "" if row.finished_us is None else f" at {at(row.finished_us, facts.zone)}"
     earlier = facts.earlier_attempts(row.run_id)
     error = ""
     if row.state not in ("lost", "interrupted"):
         error = _error(row.error, earlier[-1].error if earlier else None)
-    account.say(f"{_ENDED[row.state]}{ended}{took}{error}")
+    account.say(f"{_ENDED[row.state]}{ended}{after}{error}")
     if row.state in ("lost", "interrupted"):
         _further(account, row)
     elif row.state in ("failed", "timed_out"):

@@ -89,7 +89,8 @@ def _holder(account: Account, row: Any) -> None:
         silent = duration(process.silence)
         account.say(f"it is held by {name}, which has sent no heartbeat for {silent}: it died, or is stopped")
     if not facts.up:
-        account.say(f"{facts.nobody_up}; the next start settles it")
+        settled = "settles it" if row.cancel_us is None else "ends it as cancelled, and does not try it again"
+        account.say(f"{facts.nobody_up}; the next start {settled}")
 
 
 def _obstacles(account: Account, row: Any) -> None:

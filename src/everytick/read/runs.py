@@ -10,14 +10,13 @@ from everytick.model import ticks
 from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
 from .retried import outcomes_before, retried_rows
-from .run_columns import RUN
+from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
@@ -181,7 +180,7 @@ def outlined(row: Any, before: Any = None) -> RunOutline:
         "for_tick": iso(row.for_tick_us),
         "started_at": iso(row.started_us),
         "finished_at": iso(row.finished_us),
-        "duration": seconds_between(row.started_us, row.finished_us),
+        "duration": took_seconds(row),
         "error": row.error,
     }
     if row.last_tick_us is not None:

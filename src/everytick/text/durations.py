@@ -58,8 +58,3 @@ def exact_seconds(seconds: float) -> str:
 def every(length: int) -> str:
     """Return `every hour`, `every 4 hours`."""
     return f"every {exact(length).removeprefix('1 ')}"
-
-
-def seconds_between(started: int | None, finished: int | None) -> float | None:
-    """Return how many seconds lie between two instants (microseconds); None if one is missing."""
-    return None if started is None or finished is None else (finished - started) / ticks.SECOND
