@@ -178,6 +178,7 @@ class Overview:
                     "end": iso(one.end),
                     "missed": one.missed,
                     "at_least": one.at_least,
+                    "coalesced": one.coalesced,
                     "jobs": one.jobs,
                 }
                 for one in self.outages

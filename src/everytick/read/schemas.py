@@ -258,6 +258,7 @@ class Outage(TypedDict):
     end: Time
     missed: Annotated[int, Field(description="how many ticks did not run")]
     at_least: Annotated[bool, Field(description="true while some are not counted yet")]
+    coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
 
 
