@@ -188,6 +188,15 @@ class FailingJob(TypedDict):
     ended_at: Time
 
 
+class MissedJob(TypedDict):
+    """A job whose newest tick did not run."""
+
+    job_id: str
+    tick: Time
+    reason: Annotated[str, Field(description="`outage` if no scheduler was up, else `missed`")]
+    run_id: Annotated[int, Field(description="the row that accounts for the tick")]
+
+
 class CannotRun(TypedDict):
     """A job that was added and that a process which is up cannot load."""
 
@@ -265,13 +274,16 @@ class Outage(TypedDict):
 class Overview(TypedDict):
     """Whether all is well. Of each list at most twenty; `counts` has how many there are."""
 
-    well: Annotated[bool, Field(description="a scheduler is up, no job fails, and none is late")]
+    well: Annotated[
+        bool, Field(description="a scheduler is up; no job fails, is late, or missed its last tick")
+    ]
     sentence: str
     jobs: int
-    counts: Annotated[dict[str, int], Field(description="cannot_run, failing, late, paused, long")]
+    counts: Annotated[dict[str, int], Field(description="cannot_run, failing, late, missed, paused, long")]
     cannot_run: list[CannotRun]
     failing: list[FailingJob]
     late: list[LateJob]
+    missed: list[MissedJob]
     paused: list[PausedJob]
     long: list[LongRun]
     running: Annotated[int, Field(description="runs that go on now")]

@@ -12,12 +12,14 @@ from .endings import newest_endings
 from .job_ids import natural
 from .known_job import DueJob
 from .late import find_late
+from .missed import find_missed
 from .processes import reports
 from .run_filter import FAILING
 from .under_way import count_held
 
 # How a job may stand that needs a look, what needs it most first; a job may stand in several ways.
-TROUBLES = ("cannot run", "failing", "late", "paused")
+# Missed: its newest tick did not run.
+TROUBLES = ("cannot run", "failing", "late", "missed", "paused")
 STANDINGS = (*TROUBLES, "running")
 # state: by their troubles. next: by the next run, those without one last. Jobs that are alike in that, and
 # all jobs by `id`, are in the order of their ids, `sync_2` before `sync_10`. Lists for people have the first
@@ -42,6 +44,7 @@ def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, s
         "cannot run": set(reports(connection)),
         "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
         "late": {late.job_id for late in find_late(connection, due, now)},
+        "missed": {missed.job_id for missed in find_missed(connection, due)},
         "paused": {job.id for job in due if job.paused},
         "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
     }
