@@ -31,6 +31,7 @@ def print_outages(ledger: Ledger, zone: tzinfo, since: int | None = None, until:
 
     if not ledger.exists():
         return
+    print_nobody_up(ledger, zone, until)
     now = ticks.now()
     end = now if until is None else until
     with connect_checked(ledger) as connection:
@@ -40,6 +41,22 @@ def print_outages(ledger: Ledger, zone: tzinfo, since: int | None = None, until:
         print_sentence(f"{outage.sentence(zone, now)} ({listing})")
     if len(found) > _MOST_SHOWN:
         print_sentence(f"and {counted(len(found) - _MOST_SHOWN, 'outage')} before")
+
+
+def print_nobody_up(ledger: Ledger, zone: tzinfo, until: int | None = None) -> None:
+    """Print that no scheduler is up, and since when, if there was one; not below what is past.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from everytick.model import ticks
+    from everytick.read.processes import processes_in
+
+    if not ledger.exists() or (until is not None and until <= ticks.now()):
+        return
+    found = processes_in(ledger)
+    if found.state == "down" and found.last_trace is not None:
+        print_sentence(found.nobody_up(zone))
 
 
 def print_missed(ledger: Ledger, zone: tzinfo, job_ids: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide, span
 from .colours import ID, TIME
-from .outages import print_missed, print_outages
+from .outages import print_missed, print_nobody_up, print_outages
 from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
@@ -136,7 +136,9 @@ def runs(
         print_json(rows)
         return
     listed.print_runs(rows, zone, wide=wide)
-    if not reasons:
+    if reasons:
+        print_nobody_up(ledger, zone, end)
+    else:
         print_outages(ledger, zone, begin, end)
 
 

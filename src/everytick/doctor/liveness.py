@@ -10,7 +10,7 @@ from everytick import liveness
 from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
-from everytick.read.known_job import jobs_in_force, read_jobs
+from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
 from everytick.read.outages import outages
 from everytick.read.processes import Process, find_processes, last_end, read_processes
 from everytick.read.runs import count_ended
@@ -82,10 +82,12 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
         for refusal in [liveness.why_refused()]
         if refusal is not None
     ]
-    if not processes:
+    found: list[Finding] = []
+    if not is_held and not any(process.is_up for process in processes):
+        level = "warning" if any(job.next_tick for job in jobs_due(connection)) else "note"
         nobody = find_processes(connection).nobody_up(zone)
-        return [*refused, Finding("note", "processes", nobody, None, typed("run"))]
-    found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
+        found.append(Finding(level, "processes", nobody, None, typed("run")))
+    found += [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += refused
     found += _unserved(connection, processes)
     machines = {process.machine for process in processes}

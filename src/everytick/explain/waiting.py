@@ -24,9 +24,10 @@ def describe_waiting(account: Account, row: Any) -> None:
 def _running(account: Account, row: Any) -> None:
     facts = account.facts
     began = at(row.started_us, facts.zone)
-    account.say(
-        f"it is running: attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
-    )
+    since = f"attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
+    holder = facts.processes.get(row.process_id or "")
+    is_dead = holder is not None and holder.is_gone
+    account.say(f"it was running when its process died: {since}" if is_dead else f"it is running: {since}")
     timeout = facts.options.timeout if facts.options else None
     if overdue := past_timeout(row, timeout, facts.now):
         is_coroutine = facts.job is not None and facts.job.is_coroutine_function

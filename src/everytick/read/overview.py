@@ -207,6 +207,7 @@ def read_overview(
     now = ticks.now()
     due, held = jobs_due(connection), count_held(connection)
     processes = find_processes(connection)
+    dead = {process.process_id for process in processes.found if process.is_gone}
     at_work = [process for process in processes.up if process.role.runs]
     told = reports(connection)
     day = (hourly or HourlyRuns()).read(connection, now, patience)
@@ -222,7 +223,7 @@ def read_overview(
         beginning_of(find_missed(connection, due), _LISTED),
         _paused(connection, due),
         beginning_of(long_runs(connection, declared, now), _LISTED),
-        sum(row.number for row in held.rows if row.state == "running"),
+        sum(row.number for row in held.rows if row.state == "running" and row.process_id not in dead),
         len(at_work) * settings.scheduler_max_workers,
         _queues(due, not_begun),
         day,

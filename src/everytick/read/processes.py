@@ -171,6 +171,13 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
     return tuple(sorted(found, key=lambda process: -process.beat))
 
 
+def died(connection: Connection, rows: Iterable[Any]) -> set[str]:
+    """Return the ids of the processes that hold some of these runs and are dead for certain."""
+    holding = {row.process_id for row in rows if row.finished_us is None and row.process_id is not None}
+    found = read_processes(connection) if holding else ()
+    return {process.process_id for process in found if process.is_gone and process.process_id in holding}
+
+
 def reports(connection: Connection) -> dict[str, str]:
     """Return why processes that are up cannot run jobs that were added, by the ids of the jobs."""
     columns = schema.processes.c

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from . import schemas
 from .audit import audit_row, requests_about
 from .known_job import find_job
-from .processes import read_processes
+from .processes import died, read_processes
 from .run_columns import took_seconds, without_secrets
 from .run_filter import RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
@@ -60,7 +60,7 @@ def details_of(connection: Connection, row: Any) -> schemas.RunDetails:
     job = find_job(connection, row.job_id)
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
-        **shown(row),
+        **shown(row, dead=died(connection, [row])),
         "job_name": job.row.name if job else None,
         "function": job.row.function if job else None,
         "timezone": job.zone_name if job else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
+from .processes import died
 from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
@@ -43,8 +45,8 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
         return []
     with connect_checked(ledger) as connection:
         rows = newest_runs(connection, limit, wanted)
-        before = outcomes_before(connection, wanted, rows)
-        return [shown(row, before.get(row.run_id)) for row in rows]
+        before, dead = outcomes_before(connection, wanted, rows), died(connection, rows)
+        return [shown(row, before.get(row.run_id), dead) for row in rows]
 
 
 def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
@@ -68,7 +70,8 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
         LedgerError: the ledger cannot be read.
     """
     with connect_checked(ledger) as connection:
-        return shown(read_run(connection, run_id))
+        row = read_run(connection, run_id)
+        return shown(row, dead=died(connection, [row]))
 
 
 def read_run(connection: Connection, run_id: int) -> Any:
@@ -159,15 +162,15 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any, before: Any = None) -> RunRow:
+def shown(row: Any, before: Any = None, dead: Container[str] = ()) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
-    return {**outlined(row, before), "traceback": row.traceback}
+    return {**outlined(row, before, dead), "traceback": row.traceback}
 
 
-def outlined(row: Any, before: Any = None) -> RunOutline:
+def outlined(row: Any, before: Any = None, dead: Container[str] = ()) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it.
 
-    `before`: the attempt for which the run is wanted, if that is not its latest.
+    `before`: the attempt for which the run is wanted, if that is not its latest. `dead`: see `died`.
     """
     outline: RunOutline = {
         "run_id": row.run_id,
@@ -185,6 +188,8 @@ def outlined(row: Any, before: Any = None) -> RunOutline:
     }
     if row.last_tick_us is not None:
         outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    if row.finished_us is None and row.process_id in dead:
+        outline["holder_died"] = True
     if before is not None:
         outline["before_retry"] = {
             "attempt": before.attempt,

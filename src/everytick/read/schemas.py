@@ -109,6 +109,11 @@ class RunOutline(TypedDict):
     finished_at: Time | None
     duration: Seconds | None
     error: Annotated[str | None, Field(description="in a list its beginning")]
+    holder_died: NotRequired[
+        Annotated[
+            bool, Field(description="true of a run that is not over, and whose process is dead for certain")
+        ]
+    ]
     before_retry: NotRequired[
         Annotated[
             BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")

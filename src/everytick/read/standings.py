@@ -13,7 +13,7 @@ from .job_ids import natural
 from .known_job import DueJob
 from .late import find_late
 from .missed import find_missed
-from .processes import reports
+from .processes import read_processes, reports
 from .run_filter import FAILING
 from .under_way import count_held
 
@@ -40,13 +40,15 @@ class Place(NamedTuple):
 def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
     """Return, by each of STANDINGS, the ids of the jobs that stand so; `due`: all jobs in force."""
     endings, now = newest_endings(connection), ticks.now()
+    held = count_held(connection).rows
+    dead = {process.process_id for process in read_processes(connection) if process.is_gone}
     return {
         "cannot run": set(reports(connection)),
         "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
         "late": {late.job_id for late in find_late(connection, due, now)},
         "missed": {missed.job_id for missed in find_missed(connection, due)},
         "paused": {job.id for job in due if job.paused},
-        "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
+        "running": {row.job_id for row in held if row.state == "running" and row.process_id not in dead},
     }
 
 
