@@ -136,6 +136,8 @@ def runs(
         print_json(rows)
         return
     listed.print_runs(rows, zone, wide=wide)
+    if begin is not None or end is not None:
+        listed.print_retried(rows)
     if reasons:
         print_nobody_up(ledger, zone, end)
     else:

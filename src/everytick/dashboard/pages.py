@@ -200,7 +200,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     return page(
         request,
         "coming.html",
-        lanes=[(lane, drawing.marks(lane, begin, end)) for lane in found.rows],
+        lanes=[(lane, *drawing.marks(lane, begin, end)) for lane in found.rows],
         hours=hours,
         upcoming=upcoming,
         few=_FEW,

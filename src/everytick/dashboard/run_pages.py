@@ -186,6 +186,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         queue=queue,
         held=held,
         waiting=waiting,
+        due=sum(row.due_us <= ticks.now() for row in waiting),
         number=number,
         owners=_owners(head),
         possible=runs.possible,

@@ -88,16 +88,28 @@ def find_run(connection: Connection, run_id: int) -> Any:
     return connection.execute(select(*RUN).where(_runs.run_id == run_id)).first()
 
 
-def count_ended(connection: Connection, state: str, since: int) -> dict[str, int]:
-    """Return how many runs of each job ended in a state since an instant (microseconds UTC), if any did.
+def count_lost(connection: Connection, since: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many runs of each job were lost since an instant (microseconds UTC), if any were.
 
-    By the index scheduler_runs_finished.
+    Those first that are lost, then those that began again since. By indexes: scheduler_runs_finished, and
+    scheduler_attempts_lost, of few rows.
     """
-    query = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == state)
-    query = query.group_by(_runs.job_id).order_by(_runs.job_id)
-    found = connection.execute(query, execution_options=unreadable.unchecked(connection)).all()
+    attempts = schema.attempts.c
+    lost = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == "lost")
+    again = select(_runs.job_id, func.count(attempts.run_id.distinct())).join_from(
+        schema.attempts, schema.runs, attempts.run_id == _runs.run_id
+    )
+    again = again.where(attempts.state == "lost", attempts.finished_us >= since, _runs.state != "lost")
+    found = [
+        connection.execute(
+            query.group_by(_runs.job_id).order_by(_runs.job_id),
+            execution_options=unreadable.unchecked(connection),
+        )
+        for query in (lost, again)
+    ]
     # An id may be bytes, in a row that cannot be read.
-    return {job_id: number for job_id, number in found if isinstance(job_id, str)}
+    first, second = ({job: number for job, number in rows if isinstance(job, str)} for rows in found)
+    return first, second
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
