@@ -9,7 +9,7 @@ from everytick.read.resuming import keeps_waiting
 from everytick.read.under_way import past_timeout
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
-from everytick.text.wording import counted, quoted
+from everytick.text.wording import PLAIN_GOES_ON, counted, quoted
 
 from .account import Account
 
@@ -37,7 +37,18 @@ def _running(account: Account, row: Any) -> None:
             f" {duration(overdue)} ago: its function goes on, {how}, keeps its slot and counts for"
             " max_instances until it ends by itself or its process is stopped"
         )
+    if row.cancel_us is not None and not is_dead:
+        _asked_to_end(account)
     _holder(account, row)
+
+
+def _asked_to_end(account: Account) -> None:
+    """Say what a request to end does to a run that goes on: to a plain function nothing by itself."""
+    job = account.facts.job
+    if job is None:
+        account.say(f"a coroutine ends within about a second; {PLAIN_GOES_ON}")
+    elif not job.is_coroutine_function:
+        account.say(f"{PLAIN_GOES_ON}; it may look at current_run().cancel_requested")
 
 
 def _claimed(account: Account, row: Any) -> None:
