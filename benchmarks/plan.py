@@ -140,20 +140,37 @@ class Plan:
                 self._take(peer, lambda: capacity(self._field, peer, guess, step), "capacity")  # noqa: B023
 
     def many_jobs(self) -> None:
-        """From the start of the process to the running schedule of many jobs."""
+        """From the start of the process to the running schedule of many jobs, with intervals and by cron."""
         for jobs in MANY:
             for _turn in range(2 if jobs == MANY[0] else 1):
-                for peer in (BARE, MEMORY):
-                    self._take(peer, lambda: cold_start(self._field, peer, jobs), f"start-{jobs}")  # noqa: B023
-                with _folder() as folder:
-                    url = f"sqlite:///{folder}/ledger.db"
-                    first = time.time() + 86_400
-                    for name in ("start", "restart"):
-                        self._take(
-                            OURS,
-                            lambda: cold_start(self._field, OURS, jobs, url, first, _NO_DASHBOARD),  # noqa: B023
-                            f"{name}-{jobs}",
-                        )
+                self._take(BARE, lambda: cold_start(self._field, BARE, jobs), f"start-{jobs}")  # noqa: B023
+                for cron in (False, True):
+                    self._start_with(jobs, cron=cron)
+
+    def _start_with(self, jobs: int, *, cron: bool) -> None:
+        subject = f"cron-{jobs}" if cron else str(jobs)
+        self._take(MEMORY, lambda: cold_start(self._field, MEMORY, jobs, cron=cron), f"start-{subject}")
+        first = time.time() + 86_400
+        for peer in (OURS, OURS_POSTGRES):
+            if peer not in self._peers:
+                continue
+            with self._ledger_of(peer) as url:
+                for name in ("start", "restart"):
+                    self._take(
+                        peer,
+                        lambda: cold_start(self._field, peer, jobs, url, first, _NO_DASHBOARD, cron=cron),  # noqa: B023
+                        f"{name}-{subject}",
+                    )
+
+    @contextmanager
+    def _ledger_of(self, peer: Peer) -> Iterator[str]:
+        """Give the address of a new ledger that outlasts a process."""
+        if peer.place == "postgres":
+            with self._field.place(peer.place) as url:
+                yield url
+            return
+        with _folder() as folder:
+            yield f"sqlite:///{folder}/ledger.db"
 
     def histories(self) -> None:
         """Cost of a run, and runs a second, as the history in the ledger grows."""

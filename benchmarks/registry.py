@@ -109,6 +109,15 @@ class Field:
         return self._pythons[peer.key]
 
     @contextmanager
+    def place(self, kind: str) -> Iterator[str]:
+        """Give an empty place on a server, for as long as the block lasts."""
+        found = self._servers.fresh(kind)
+        try:
+            yield found
+        finally:
+            self._servers.forget(found)
+
+    @contextmanager
     def running(
         self,
         peer: Peer,

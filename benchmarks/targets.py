@@ -133,6 +133,18 @@ TARGETS = (
         _over("restart-100000", "start-100000"),
     ),
     Target(
+        "the same on PostgreSQL, at the first start", 1.5, 0.9,
+        _ratio("start-100000", "ours-postgres", "apscheduler"),
+    ),
+    Target(
+        "100,000 jobs by cron to ready ÷ APScheduler in memory", 1.5, 0.9,
+        _ratio("start-cron-100000", "ours", "apscheduler"),
+    ),
+    Target(
+        "the same on PostgreSQL, at the first start", 1.5, 0.9,
+        _ratio("start-cron-100000", "ours-postgres", "apscheduler"),
+    ),
+    Target(
         "runs/s with 10 million rows of history ÷ with none", 0.8, 0.95,
         _ratio("history-capacity", "10000000", "0"), most=False,
     ),

@@ -23,8 +23,9 @@ _HOLDERS = {
 }
 # For a value that was not measured, or has no meaning there.
 _NONE = "-"
-_MACHINES = 1_000
-_SHARDS = (1, 10, 20, 50)
+_PROCESSES = (10, 100, 1_000)
+# Each process looks at the others every so many seconds.
+_BEAT = 5
 
 
 def write_document(figures: Figures, page: Path, drawing: Path) -> None:
@@ -245,7 +246,7 @@ def _limits(figures: Figures) -> str:
         ["commits a second, eight clients, no lock", number(found["commits_free"])],
         ["commits a second, eight clients, one lock for all", number(found["commits_locked"])],
         *(
-            [f"a look at all processes, where there are {int(count):,}", milliseconds(took / 1000)]
+            [f"a look at the others, where there are {int(count):,}", milliseconds(took / 1000)]
             for count, took in found["beats"].items()
         ),
     ]
@@ -253,35 +254,26 @@ def _limits(figures: Figures) -> str:
 
 
 def _arithmetic(figures: Figures) -> str:
-    """One server, a thousand machines of one process each, idle: by the measured cost of one process."""
+    """One ledger and idle processes that do all, one on each machine: by the measured cost of one of them."""
     idle = next((row for row in figures["idle"] if row["title"].endswith("6 processes of both")), None)
     idle = idle or figures["idle"][0]
-    beats = {int(count): took / 1000 for count, took in figures["limits"]["beats"].items()}
-    # The time of a look for each row, from the largest ledger that was measured.
-    for_each = beats[max(beats)] / max(beats)
-    rows = []
-    for shards in _SHARDS:
-        each = _MACHINES // shards
-        looking = _MACHINES / 5 * each * for_each
-        rows.append(
-            [
-                f"{shards}",
-                f"{each:,}",
-                number(idle["statements"] * _MACHINES),
-                number(idle["commits"] * _MACHINES),
-                number(idle["cpu_server"] * _MACHINES),
-                number(_MACHINES / 5 * each),
-                f"{looking / shards:.3f}",
-            ]
-        )
+    looks = {int(count): took / 1000 for count, took in figures["limits"]["beats"].items()}
+    rows = [
+        [
+            f"{processes:,}",
+            *(number(idle[name] * processes) for name in ("statements", "commits", "cpu_server")),
+            f"{looks[processes] * 1000:.1f} ms" if processes in looks else "-",
+            f"{looks[processes] * processes / _BEAT:.3f}" if processes in looks else "-",
+        ]
+        for processes in _PROCESSES
+    ]
     head = [
-        "shards",
-        "machines in each",
+        "processes",
         "statements/s",
         "commits/s",
-        "cores of the servers",
-        "rows/s of heartbeats",
-        "of each second in one lock",
+        "cores of the server",
+        "a look at the others",
+        "cores for these looks",
     ]
     return table(head, rows)
 

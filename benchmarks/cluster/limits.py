@@ -6,10 +6,13 @@ import re
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from everytick.store import process_statements
+from everytick.store.opening import ledger_at
 
 from database_server import programs
 from servers import Server
@@ -33,7 +36,8 @@ _REPEATS = 20
 class Limits:
     """Commits a second of one and of eight clients, without and with one lock for all of them.
 
-    beats: milliseconds of one look at all processes, as each heartbeat takes it, by their number.
+    beats: milliseconds of one look at the other processes, as each takes it with its heartbeat, by their
+        number: which are silent, and whether those that claim are the same as before.
     """
 
     commits_one: float
@@ -79,17 +83,21 @@ def _beats(made: Programs, database: Database, processes: tuple[int, ...]) -> di
     place = Place(Path(tempfile.gettempdir()), database.url, "")
     run_all(ours(made, ["all"]).preparing(place))
     found = {}
-    with psycopg.connect(database.url, autocommit=True) as connection:
+    with closing(ledger_at(database.url).connect()) as connection:
+        me = connection.execute("SELECT md5('1')").fetchone()[0]
+        look = {"process_id": me, "host": "host-1", "since": 0}
         for number in processes:
             connection.execute("TRUNCATE scheduler_processes")
             connection.execute(
                 "INSERT INTO scheduler_processes"
-                " (process_id, host, pid, started_us, beat, beat_us, start_number)"
-                " SELECT md5(i::text), 'host-' || i, i, 0, 1, 0, 1 FROM generate_series(1, %s) AS i",
-                [number],
+                " (process_id, host, pid, started_us, beat, beat_us, start_number, schedule_digest)"
+                " SELECT md5(i::text), 'host-' || i, i, 0, 1, 1, 1, 'same'"
+                " FROM generate_series(1, :several) AS i",
+                {"several": number},
             )
             began = time.perf_counter()
             for _ in range(_REPEATS):
-                connection.execute("SELECT * FROM scheduler_processes").fetchall()
+                for statement in (process_statements.LIST_SILENT, process_statements.MARK_CLAIMERS):
+                    connection.execute(statement, look).fetchall()
             found[number] = (time.perf_counter() - began) / _REPEATS * 1000
     return found

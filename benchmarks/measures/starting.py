@@ -28,12 +28,20 @@ def cold_start(
     url: str | None = None,
     first: float = 0.0,
     settings: Mapping[str, str] | None = None,
+    *,
+    cron: bool = False,
 ) -> float:
     """Return the seconds from the start of the process until it says that the schedule runs.
 
     first: the first tick of all jobs, in seconds since 1970; 0 for tomorrow. settings: variables for it.
+    cron: the jobs have cron triggers, each at another second of the day, and not intervals.
     """
-    work = {"jobs": jobs, "spread": False, "first": first or time.time() // _FAR * _FAR + _FAR * 2}
+    work = {
+        "jobs": jobs,
+        "spread": False,
+        "cron": cron,
+        "first": first or time.time() // _FAR * _FAR + _FAR * 2,
+    }
     with field.running(peer, work, url, settings) as running:
         return running.wait_ready(_PATIENCE)
 

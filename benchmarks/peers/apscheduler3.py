@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from recording import coroutine, ready, starts, work
+from recording import coroutine, cron_fields, ready, starts, work
 
 
 async def main() -> None:
@@ -23,6 +23,9 @@ async def main() -> None:
         stores["default"] = SQLAlchemyJobStore(url=given["url"].replace("postgresql:", "postgresql+psycopg:"))
     scheduler = AsyncIOScheduler(jobstores=stores, timezone=UTC)
     for number, first in enumerate(starts(given)):
+        if given.get("cron"):
+            scheduler.add_job(coroutine, "cron", args=[number], id=f"job-{number}", **cron_fields(number))
+            continue
         scheduler.add_job(
             coroutine,
             "interval",

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from apscheduler.events import EVENT_SCHEDULER_STARTED
 from everytick import AsyncIOScheduler
 
-from app.services.recording import coroutine, ready, starts, work
+from app.services.recording import coroutine, cron_fields, ready, starts, work
 
 
 def create_scheduler() -> AsyncIOScheduler:
     """Create and configure the scheduler with all jobs."""
     scheduler = AsyncIOScheduler()
-    for number, first in enumerate(starts(work())):
+    given = work()
+    for number, first in enumerate(starts(given)):
+        if given.get("cron"):
+            scheduler.add_job(coroutine, "cron", args=[number], id=f"job-{number}", **cron_fields(number))
+            continue
         scheduler.add_job(
             coroutine,
             trigger="interval",

@@ -21,7 +21,7 @@ _SIZE = 32 * 1024 * 1024
 
 
 def work() -> dict[str, Any]:
-    """Return the work: `jobs`, `first` (the instant of the first tick), `spread`, `ticks` and `url`."""
+    """Return the work: `jobs`, `first` (the first tick), `spread`, `ticks`, `url` and `cron`."""
     found: dict[str, Any] = json.loads((FOLDER / "work.json").read_text("utf-8"))
     return found
 
@@ -30,6 +30,11 @@ def starts(given: dict[str, Any]) -> list[float]:
     """Return the first tick of each job: all at once, or spread evenly over the second."""
     number, first = given["jobs"], given["first"]
     return [first + (position / number if given["spread"] else 0.0) for position in range(number)]
+
+
+def cron_fields(number: int) -> dict[str, int]:
+    """Return when a job is due each day that has a cron trigger: 86,400 jobs have each another second."""
+    return {"hour": number % 24, "minute": number // 24 % 60, "second": number // 1_440 % 60}
 
 
 def ready(part: str = "", parts: int = 1) -> None:

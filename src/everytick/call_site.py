@@ -84,13 +84,21 @@ def fail(where: str, job: str | None, problem: object) -> ScheduleError:
     return ScheduleError(f"{where}: {f'job {job!r}: ' if job else ''}{problem}")
 
 
-@contextmanager
-def failing(where: str, job_id: Any) -> Iterator[None]:
-    """Turn a ValueError of the block into the error for a declaration."""
-    try:
-        yield
-    except ValueError as problem:
-        raise fail(where, job_id if isinstance(job_id, str) else None, problem) from None
+class failing:
+    """Turn a ValueError of the block into the error for a declaration.
+
+    A class, since there is one for each of very many jobs: a generator would take twice as long.
+    """
+
+    def __init__(self, where: str, job_id: Any) -> None:
+        self._where, self._job_id = where, job_id if isinstance(job_id, str) else None
+
+    def __enter__(self) -> None:
+        """Nothing is prepared."""
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _traceback: object) -> None:
+        if isinstance(problem, ValueError):
+            raise fail(self._where, self._job_id, problem) from None
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, cast
 
-from everytick.store.connections import Connection, transaction
+from everytick.store.connections import Connection, Loading, Scope, transaction
 from everytick.store.database import Ledger
 from everytick.store.sqlite import SqliteLedger
 
@@ -28,6 +29,14 @@ class Hand:
         marked = "".join(f"{part}:{name}" for part, name in zip(parts, names, strict=False))
         return self._connection.execute(marked + parts[-1], dict(zip(names, values, strict=True)))
 
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row, on a file."""
+        cast(sqlite3.Connection, self._connection).executemany(statement, rows)
+
+    def load(self, copy: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Hand over the rows to a COPY statement, on a server."""
+        cast(Loading, self._connection).load(copy, rows)
+
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
@@ -46,7 +55,7 @@ def held(ledger: Ledger) -> Iterator[None]:
     with closing(ledger.connect()) as connection:
         if isinstance(ledger, SqliteLedger):
             connection.execute("PRAGMA busy_timeout = 30000", {})
-        with transaction(connection):
+        with transaction(connection, scope=Scope.WHOLE):
             if not isinstance(ledger, SqliteLedger):
                 # The server ends a connection that holds it for long without doing anything.
                 connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", {})

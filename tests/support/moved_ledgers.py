@@ -60,6 +60,7 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
         write(ledger, "scheduler_notices", [told])
         write(ledger, "scheduler_channels", [{"channel": channel, "since_us": 1, "tries": 0, "try_us": 0}])
     write(ledger, "scheduler_application", [{"number": 1, "name": "story-app", "since_us": 1}])
+    write(ledger, "scheduler_schedule", [{"number": 1, "digest": "digest"}])
     write(ledger, "scheduler_sign_outs", [{"session": "digest", "at_us": 1}])
     write(ledger, "scheduler_alerting", [{"number": 1, "since_us": 1, "seen_us": 2}])
     return ledger

@@ -55,9 +55,9 @@ from everytick.engine import process
 from everytick.store import postgres_connection
 process._START_PATIENCE = 3.0
 postgres_connection.WiredConnection.patience = 3.0
-postgres_connection._BEGIN = postgres_connection._BEGIN.replace(
-    "idle_in_transaction_session_timeout = '10s'", "idle_in_transaction_session_timeout = '2s'"
-)
+for scope, text in postgres_connection._BEGIN.items():
+    text = text.replace("_session_timeout', '10s'", "_session_timeout', '2s'")
+    postgres_connection._BEGIN[scope] = text.replace("_session_timeout', '3s'", "_session_timeout', '2s'")
 """
 
 

@@ -11,7 +11,7 @@ from everytick.errors import LedgerError, ScheduleError
 from everytick.ledger import for_tests, named_by
 from everytick.model.job import Job
 from everytick.store import definitions, migration_fence, owner
-from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
+from everytick.store.connections import UNAVAILABLE, CommitUnknown, Connection, Scope, in_transaction
 from everytick.store.database import Ledger
 from everytick.store.writer import Operation
 from everytick.text.wording import one_line
@@ -96,13 +96,17 @@ class SchedulerClient(JobControl):
                 ledger.prepare()
             else:
                 ledger.check_readable()
+
+        def do(connection: Connection) -> Any:
+            migration_fence.refuse_if_closed(connection)
+            if not self._is_ready:
+                owner.refuse_another(connection, ledger.application)
+                self._is_ready = True
+            return operation(connection)
+
         try:
-            with ledger.writing() as connection, transaction(connection):
-                migration_fence.refuse_if_closed(connection)
-                if not self._is_ready:
-                    owner.refuse_another(connection, ledger.application)
-                    self._is_ready = True
-                return operation(connection)
+            with ledger.writing() as connection:
+                return in_transaction(connection, do, scope=Scope.RARE)
         except CommitUnknown as problem:
             raise LedgerError(ledger.unusable(problem)) from None
         except UNAVAILABLE as problem:

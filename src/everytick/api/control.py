@@ -114,7 +114,7 @@ class JobControl(RunRequests, JobDeclarations):
             state = _existing(connection, job_id)
             if state.call_data is None:
                 raise ScheduleError(f"job {job_id!r} stands in the schedule's code: delete it there")
-            definitions.remove(connection, state, ticks.now())
+            definitions.remove(connection, job_id, ticks.now())
             requests.note_down(connection, self.who, "remove", job_id, note=note)
             return definitions.read_added(connection, job_id)
 

@@ -6,6 +6,7 @@ ends. Where another program's notation differs, the sentences here say which wor
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,7 +52,7 @@ def check_fields(fields: Mapping[str, Any]) -> None:
 
 def is_right(name: str, value: Any) -> bool:
     """Return whether a cron field is understood to its end."""
-    return _problem(name, value) is None
+    return _problem(name, str(value)) is None
 
 
 def why_wrong(name: str, value: Any) -> str:
@@ -64,7 +65,7 @@ def why_wrong(name: str, value: Any) -> str:
             return _write_day(name, days)
         wrong = (part.lower() for part in split_field(value) if not is_right(name, part))
         found = next(filter(None, (_elsewhere(name, part) for part in wrong)), None)
-        return found or _problem(name, value) or ""
+        return found or _problem(name, str(value)) or ""
     reason = next(filter(None, (_reason(name, part) for part in split_field(value))), "")
     return f"{reason}write {name}={corrected!r}"
 
@@ -86,7 +87,9 @@ def nth_weekdays(value: Any) -> str | None:
     return None if None in found else ",".join(part for part in found if part)
 
 
-def _problem(name: str, value: Any) -> str | None:
+# Many jobs may have the same hour.
+@functools.lru_cache(maxsize=10_000)
+def _problem(name: str, value: str) -> str | None:
     try:
         CronTrigger.FIELDS_MAP[name](name, value)
     except ValueError as problem:

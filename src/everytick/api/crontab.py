@@ -38,7 +38,7 @@ _WORD = re.compile(r"(\*|\?|[0-9a-z]+)([-/,#*0-9a-z]*[*0-9a-z])?", re.IGNORECASE
 
 def is_crontab(value: Any) -> bool:
     """Return whether something looks like a line of a crontab."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (not value.startswith("@") and len(value.split()) < 2):
         return False
     expression, _zone = _zone_apart(value)
     words = expression.split()

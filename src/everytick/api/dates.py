@@ -6,18 +6,18 @@ Every function raises ValueError with a sentence that begins with the argument's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from everytick.model import ticks
 from everytick.text import instants
 
 from .relative_dates import delay_from_now, is_computed
 
+_LAST_YEAR = ticks.moment(ticks.LAST).year
 
-@dataclass(frozen=True)
-class Reading:
+
+class Reading(NamedTuple):
     """How to read what a trigger does not say itself.
 
     zone: where its wall-clock times are.
@@ -47,6 +47,9 @@ def instant_given(given: Mapping[str, Any], name: str, reading: Reading) -> int 
 
 def instant_of(value: datetime, name: str, zone: tzinfo) -> int:
     """Return a moment, in `zone` unless it has one, as an instant."""
+    if 1 < value.year < _LAST_YEAR - 1:
+        # In every zone it is of a year that there is.
+        return ticks.instant_in(value, zone)
     try:
         found = ticks.instant_in(value, zone)
         # It is shown in the zone, where it may be in no year that there is.

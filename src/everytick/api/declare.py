@@ -142,7 +142,7 @@ class JobDeclarations:
             refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
         if executor != "default":
             refuse(where, f"executor={executor!r}", NO_EXECUTORS)
-        if self._is_stored() and trigger is None and isinstance(next_run_time, datetime):
+        if trigger is None and isinstance(next_run_time, datetime) and self._is_stored():
             # As APScheduler has it: once, then.
             trigger, trigger_args, next_run_time = (
                 "date",
@@ -180,6 +180,7 @@ class JobDeclarations:
         trigger_args: dict[str, Any],
         where: str,
     ) -> Job:
+        is_stored = self._is_stored()
         function = self._function(func)
         if is_crontab(args):
             raise ValueError(not_a_place_for(f"args={args!r}", args))
@@ -201,7 +202,7 @@ class JobDeclarations:
             where=where,
             startup_delay=schedule.startup_delay,
             given=given,
-            added=self._is_stored(),
+            added=is_stored,
             owner=self,
         )
 

@@ -133,10 +133,12 @@ class AsyncIOScheduler(Standing, DurableOnly):
             first = self._declared[job.id].where
             what = "is taken by the job declared at" if named else "was derived for an identical call at"
             raise fail(job.where, None, f"the id {job.id!r} {what} {first}: give each an id= of its own")
-        refuse_former_id_in_use(job, self._declared, self._renamed)
+        if self._renamed or job.renamed_from is not None:
+            refuse_former_id_in_use(job, self._declared, self._renamed)
         process = self._process
         if process is not None:
-            self._tell_of(job, is_new=job.id in process.declare(job).added)
+            found = process.declare(job)
+            self._tell_of(job, found.watermarks.get(job.id) if job.id in found.added else None)
         self._declared[job.id] = job
         if job.renamed_from is not None:
             self._renamed[job.renamed_from] = job
@@ -313,14 +315,15 @@ class AsyncIOScheduler(Standing, DurableOnly):
         added = set(found.added)
         for job in process.jobs.values():
             job.owner = self
-            self._tell_of(job, is_new=job.id in added)
+            # From where its ticks are looked for next: so they are computed once.
+            self._tell_of(job, found.watermarks.get(job.id) if job.id in added else None)
         return process
 
     @staticmethod
-    def _tell_of(job: Job, *, is_new: bool) -> None:
+    def _tell_of(job: Job, new_since: int | None) -> None:
         if job.schedule.remark:
             logger.warning("{}: job {}: {}", job.where, job.id, job.schedule.remark)
-        if is_new and job.startup_delay is None and job.next_tick(ticks.now()) is None:
+        if new_since is not None and job.startup_delay is None and job.next_tick(new_since) is None:
             logger.warning("job {} will never run: its trigger has no time to come", job.id)
 
     def _begin(self, process: Process) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,6 +43,7 @@ BY_NAME: dict[str, type[BaseTrigger]] = {
     "and": AndTrigger,
 }
 _ANCHOR = datetime(2000, 1, 1)
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _SHORTEST = timedelta(milliseconds=100)
 _LONGEST = timedelta(days=36_600)
 
@@ -97,7 +97,7 @@ def _read(
     known = parameters(trigger)
     for name, value in arguments.items():
         is_field = cls is CronTrigger and name in CronTrigger.FIELD_NAMES
-        if is_crontab(value) and not (is_field and is_right(name, value)):
+        if isinstance(value, str) and is_crontab(value) and not (is_field and is_right(name, value)):
             what = " is not a cron field: it" if is_field else ""
             raise ValueError(not_a_place_for(f"{name}={value!r}{what}", value, arguments.get("timezone")))
         if name not in known:
@@ -105,6 +105,10 @@ def _read(
             raise ValueError(f"{name}= is neither an option of add_job nor of the {trigger} trigger{hint}")
     if cls is CronTrigger:
         check_fields({n: v for n, v in arguments.items() if n in CronTrigger.FIELD_NAMES})
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if cls in (CronTrigger, IntervalTrigger):
+        # No object of APScheduler's is made: its ticks are not asked for, and what it would refuse is.
+        return _compile(cls, None, given, reading)
     taken = _as_apscheduler_takes_it(cls, arguments, reading)
     try:
         made = cls(**taken)
@@ -115,9 +119,7 @@ def _read(
     if isinstance(made, OrTrigger | AndTrigger):
         _check_parts(made)
         return _compile_object(made, reading)
-    return _compile(
-        cls, made, {name: value for name, value in arguments.items() if value is not None}, reading
-    )
+    return _compile(cls, made, given, reading)
 
 
 def _as_apscheduler_takes_it(
@@ -127,7 +129,7 @@ def _as_apscheduler_takes_it(
     if issubclass(cls, OrTrigger | AndTrigger):
         return dict(arguments)
     # APScheduler only checks the arguments here, and computes no times: the zone does not matter.
-    taken, reading = {**arguments, "timezone": UTC}, replace(reading, zone=_own_zone(arguments, reading))
+    taken, reading = {**arguments, "timezone": UTC}, reading._replace(zone=_own_zone(arguments, reading))
     for name in {"run_date", "start_date", "end_date"} & arguments.keys():
         if cls is CalendarIntervalTrigger:
             taken[name] = day_given(arguments, name, reading)
@@ -181,9 +183,11 @@ def _check_parts(trigger: OrTrigger | AndTrigger, around: tuple[BaseTrigger, ...
 
 
 def _compile(
-    cls: type[BaseTrigger], trigger: BaseTrigger, given: dict[str, Any], reading: Reading
+    cls: type[BaseTrigger], trigger: BaseTrigger | None, given: dict[str, Any], reading: Reading
 ) -> Schedule:
-    return _COMPILERS[cls](trigger, given, replace(reading, zone=_own_zone(given, reading)))
+    if "timezone" in given:
+        reading = reading._replace(zone=_own_zone(given, reading))
+    return _COMPILERS[cls](trigger, given, reading)
 
 
 def _own_zone(given: Mapping[str, Any], reading: Reading) -> tzinfo:
@@ -194,7 +198,7 @@ def _own_zone(given: Mapping[str, Any], reading: Reading) -> tzinfo:
         raise ValueError(f"timezone={problem}") from None
 
 
-def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
+def _cron(_trigger: CronTrigger | None, given: dict[str, Any], reading: Reading) -> Schedule:
     if "crontab" in given:
         problem = problem_of(given["crontab"], reading.zone if "timezone" in given else None)
         if problem is not None:
@@ -203,7 +207,7 @@ def _cron(trigger: CronTrigger, given: dict[str, Any], reading: Reading) -> Sche
     check_fields(fields)
     data = {"trigger": "cron", "fields": fields, **_bounds(given, reading)}
     remark = _zone_of_a_date(given, reading.zone)
-    return schedule.make(data, reading.zone, str(trigger), _jitter(given), remark)
+    return schedule.make(data, reading.zone, None, _jitter(given), remark)
 
 
 def _zone_of_a_date(given: Mapping[str, Any], zone: tzinfo) -> str:
@@ -231,25 +235,40 @@ def _shown(zone: tzinfo) -> str:
         return str(zone)
 
 
-def _interval(trigger: IntervalTrigger, given: dict[str, Any], reading: Reading) -> Schedule:
-    units = ("weeks", "days", "hours", "minutes", "seconds")
-    length = ", ".join(f"{unit}={given[unit]}" for unit in units if unit in given) or "no length"
-    if any(given.get(unit, 0) < 0 for unit in units):
-        raise ValueError(f"an interval of {length} is too short: no part of it can be negative")
-    try:
-        step = timedelta(**{unit: given[unit] for unit in units if unit in given})
-    except OverflowError:
-        step = timedelta.max
-    if step > _LONGEST:
-        raise ValueError(f"an interval of {length} is too long: it must be at most a century")
-    if step < _SHORTEST:
-        raise ValueError(f"an interval of {length} is too short: it must be at least 0.1 seconds")
+def _interval(_trigger: IntervalTrigger | None, given: dict[str, Any], reading: Reading) -> Schedule:
     bounds = _bounds(given, reading)
+    parts = {unit: given[unit] for unit in _UNITS if unit in given}
+    try:
+        step = timedelta(**parts)
+    except OverflowError:
+        raise ValueError("the interval trigger does not take numbers as large as these") from None
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"the interval trigger does not take this: {problem}") from None
+    if not _SHORTEST <= step <= _LONGEST or min(parts.values()) < 0:
+        raise ValueError(_wrong_length(step, parts))
     anchor = bounds["start"]
     if anchor is None:
-        anchor = ticks.instant_of_wall(_ANCHOR, reading.zone)
+        anchor = _anchor_in(reading.zone)
     data = {"trigger": "interval", "step": step // timedelta(microseconds=1), "anchor": anchor, **bounds}
-    return schedule.make(data, reading.zone, str(trigger), _jitter(given))
+    return schedule.make(data, reading.zone, f"interval[{step}]", _jitter(given))
+
+
+def _anchor_in(zone: tzinfo) -> int:
+    return _known_anchor(zone) if isinstance(zone, ZoneInfo) else ticks.instant_of_wall(_ANCHOR, zone)
+
+
+@functools.lru_cache(maxsize=100)
+def _known_anchor(zone: ZoneInfo) -> int:
+    return ticks.instant_of_wall(_ANCHOR, zone)
+
+
+def _wrong_length(step: timedelta, parts: Mapping[str, float]) -> str:
+    length = ", ".join(f"{unit}={part}" for unit, part in parts.items()) or "no length"
+    if any(part < 0 for part in parts.values()):
+        return f"an interval of {length} is too short: no part of it can be negative"
+    if step > _LONGEST:
+        return f"an interval of {length} is too long: it must be at most a century"
+    return f"an interval of {length} is too short: it must be at least 0.1 seconds"
 
 
 def _date(trigger: DateTrigger, given: dict[str, Any], reading: Reading) -> Schedule:

@@ -13,7 +13,7 @@ from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.read.sign_outs import is_signed_out
 from everytick.store import migration_fence, sign_outs
-from everytick.store.connections import UNAVAILABLE, CommitUnknown, transaction
+from everytick.store.connections import UNAVAILABLE, CommitUnknown, Connection, Scope, in_transaction
 from everytick.store.database import Ledger
 from everytick.system import system
 from fastapi.concurrency import run_in_threadpool
@@ -67,10 +67,13 @@ class EndedSessions:
             return False
 
     def _write(self, digest: str) -> None:
+        def note(connection: Connection) -> None:
+            migration_fence.refuse_if_closed(connection)
+            sign_outs.note(connection, digest, SESSION_SECONDS * ticks.SECOND)
+
         try:
-            with self._ledger.writing() as connection, transaction(connection):
-                migration_fence.refuse_if_closed(connection)
-                sign_outs.note(connection, digest, SESSION_SECONDS * ticks.SECOND)
+            with self._ledger.writing() as connection:
+                in_transaction(connection, note, scope=Scope.RARE)
         except (LedgerError, CommitUnknown, *UNAVAILABLE) as problem:
             raise Problem(503, f"the session could not be ended: {problem}") from None
 

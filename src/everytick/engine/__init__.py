@@ -3,6 +3,7 @@
 - `process`: start, drain and stop of all this
 - `registry`: the jobs that the process knows, of its code and added while running
 - `clock`: wakes for the next tick, and claims all that is due in one transaction
+- `claimers`: which of several processes claims the ticks of a job first
 - `admission`: claimed runs, until they are due, recorded as started, and have a slot
 - `tasks`: the tasks in which runs are called, with fresh context variables
 - `runner`: one claimed run, from its start to its outcome
@@ -17,6 +18,7 @@
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
+- `listening`: whether the process hears what others tell it, so that it need not look each second
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
 - `watchdog`: names the coroutine that blocks the event loop
 - `ports`: the interface to those who are told of runs, such as alerts

@@ -34,6 +34,8 @@ _MOMENT, _MOST_AHEAD = 0.05, 1_000
 # A run that has waited here for that many seconds may wait for a slot in any process, unless one will be
 # free here within `_NEAR` seconds.
 _REQUEUE_SECONDS, _NEAR = 0.2, 0.5
+# When a job is asked about again that another process changed, in microseconds.
+BUSY = ticks.SECOND // 50
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -159,18 +161,20 @@ class Admission:
         if self.closed:
             self._outcomes.release(claims)
             return
-        due, run_id = claims[0].due, claims[0].run_id
-        wait = (due - ticks.now()) / ticks.SECOND
-        if wait <= 0:
+        due = claims[0].due
+        if due <= ticks.now():
             (self._ready if claims[0].started else self._waiting).append(claims)
             return
-        self._early[run_id] = claims
-        if due not in self._timers:
-            # One timer for all runs that are due together.
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(min(wait, LONGEST_SLEEP), self._come_due, due)
-            self._timers[due] = (timer, [])
-        self._timers[due][1].append(run_id)
+        self._wait(claims, due)
+
+    def _wait(self, claims: list[Claim], until: int) -> None:
+        """Place claims at an instant, together with all that wait for the same one."""
+        self._early[claims[0].run_id] = claims
+        if until not in self._timers:
+            loop, wait = asyncio.get_running_loop(), (until - ticks.now()) / ticks.SECOND
+            timer = loop.call_later(min(max(0.0, wait), LONGEST_SLEEP), self._come_due, until)
+            self._timers[until] = (timer, [])
+        self._timers[until][1].append(claims[0].run_id)
 
     def _come_due(self, due: int) -> None:
         _timer, run_ids = self._timers.pop(due)
@@ -301,6 +305,8 @@ class Admission:
             verdict = verdicts.get(claim.run_id)
             if verdict is None:
                 self._outcomes.release([claim, *others])
+            elif verdict == "busy" and not self.closed:
+                self._wait([claim, *others], ticks.now() + BUSY)
             elif job is None or self.may_enter(claim, job, verdict):
                 # As fresh as when it was asked for: the process may have been frozen since.
                 claim.started, claim.at = True, asked

@@ -9,8 +9,9 @@ is decided anew with the time of then; so nothing starts unrecorded and nothing 
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from itertools import count
 
@@ -20,7 +21,7 @@ from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, decide, look_ahead
 from everytick.settings import zone_of_logs
 from everytick.store import claims
-from everytick.store.connections import Connection
+from everytick.store.connections import Connection, Scope
 from everytick.store.database import Ledger
 from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
@@ -28,7 +29,8 @@ from everytick.system import system
 from everytick.text.instants import when
 from loguru import logger
 
-from .admission import LONGEST_SLEEP, Admission
+from .admission import BUSY, LONGEST_SLEEP, Admission
+from .claimers import Claimers
 from .listeners import Listeners
 
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
@@ -42,7 +44,11 @@ _PIECE = 250
 
 
 class Clock:
-    """The loop over ticks of one process. Lives on the event loop; never raises into it."""
+    """The loop over ticks of one process. Lives on the event loop; never raises into it.
+
+    Of several processes on a server one claims the ticks of a job ahead, see `claimers`; the others claim the
+    ticks that it let pass.
+    """
 
     def __init__(
         self,
@@ -52,7 +58,9 @@ class Clock:
         writer: Writer,
         admission: Admission,
         listeners: Listeners,
+        claimers: Claimers,
     ) -> None:
+        self._claimers = claimers
         self._jobs, self._ledger = jobs, ledger
         self._me, self._writer = me, writer
         self._admission, self._listeners = admission, listeners
@@ -112,12 +120,19 @@ class Clock:
         now = ticks.now()
         reason = "outage" if self._was_away(now) else "missed"
         due: list[Decision] = []
+        others: list[Job] = []
         while self._heap and self._heap[0][0] <= now:
             _time, order, job_id = heapq.heappop(self._heap)
             job = self._jobs.get(job_id)
-            if job is not None and self._entry.get(job_id) == order:
+            if job is None or self._entry.get(job_id) != order:
+                continue
+            if self._claimers.place(job_id):
+                others.append(job)
+            else:
                 due += self._decide(job, now, reason)
         self._claim(due)
+        if others:
+            self._look(others, reason)
         self._arm()
 
     def _was_away(self, now: int) -> bool:
@@ -139,7 +154,54 @@ class Clock:
             return []
         return [decision]
 
-    def _claim(self, decisions: list[Decision]) -> None:
+    def _look(self, jobs: list[Job], reason: str) -> None:
+        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now."""
+        self._claiming += 1
+        self._idle.clear()
+        job_ids = [job.id for job in jobs]
+        looking = self._writer.submit(
+            lambda connection: claims.watermarks(connection, job_ids), scope=Scope.READING
+        )
+        found = functools.partial(self._found, jobs, reason)
+        looking.add_done_callback(lambda done: self._loop.call_soon_threadsafe(found, done))
+
+    def _found(self, jobs: list[Job], reason: str, done: Future[dict[str, int]]) -> None:
+        self._is_settled()
+        jobs = [job for job in jobs if self._jobs.get(job.id) is job and job.id in self._seen]
+        if problem := done.exception():
+            self._try_again(jobs, problem)
+            return
+        left: list[Decision] = []
+        now, watermarks = ticks.now(), done.result()
+        for job in jobs:
+            watermark = watermarks.get(job.id, 0)
+            decided = [] if watermark > self._seen[job.id] else self._decide(job, now, reason)
+            if watermark > self._seen[job.id]:
+                self._seen[job.id] = watermark
+                self._wait_for_next(job)
+            elif decided and decided[0].ahead:
+                # It has become another process's, after this one had meant to claim it ahead.
+                self._wait_for_next(job)
+            else:
+                left += decided
+        if not self._stopped:
+            self._claim(left, for_others=True)
+        self._arm()
+
+    def _is_settled(self) -> None:
+        self._claiming -= 1
+        if not self._claiming:
+            self._idle.set()
+
+    def _try_again(self, jobs: Iterable[Job], problem: BaseException) -> None:
+        if not isinstance(problem, LedgerUnavailable):
+            logger.opt(exception=problem).error("a claim failed; trying again")
+        again = ticks.now() + _RETRY
+        for job in jobs:
+            self._push(job, again)
+        self._arm()
+
+    def _claim(self, decisions: list[Decision], *, for_others: bool = False) -> None:
         if not decisions:
             return
         # A reserved run that can no longer begin must not make a later tick overlap.
@@ -147,9 +209,9 @@ class Clock:
         room = self._admission.room()
         # In pieces: the first runs begin while others are claimed, and other operations wait for one piece.
         for begin in range(0, len(decisions), _PIECE):
-            self._claim_piece(decisions[begin : begin + _PIECE], room)
+            self._claim_piece(decisions[begin : begin + _PIECE], room, for_others=for_others)
 
-    def _claim_piece(self, decisions: list[Decision], room: Room) -> None:
+    def _claim_piece(self, decisions: list[Decision], room: Room, *, for_others: bool) -> None:
         self._claiming += 1
         self._idle.clear()
         me = self._me
@@ -158,33 +220,31 @@ class Clock:
             answers = claims.claim(connection, me, decisions, room)
             queued = [answer.decision.job for answer in answers if answer.queued]
             if queued:
-                self._ledger.wake_others(connection)
+                self._writer.wake_others()
             if any(me.role.serves(job.options.queue) for job in queued):
                 # This process may take them, after those that are before them.
                 self._writer.hurry()
             return answers
 
+        settle = functools.partial(self._settle, for_others=for_others)
         future = self._writer.submit(claim, weight=len(decisions))
-        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._settle, decisions, done))
+        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, decisions, done))
 
-    def _settle(self, decisions: list[Decision], done: Future[list[Answer]]) -> None:
+    def _settle(self, decisions: list[Decision], done: Future[list[Answer]], *, for_others: bool) -> None:
         """Go on after the commit: dispatch what was won, and wait for the next ticks."""
-        self._claiming -= 1
-        if not self._claiming:
-            self._idle.set()
-        problem = done.exception()
-        if problem is not None:
-            if not isinstance(problem, LedgerUnavailable):
-                logger.opt(exception=problem).error("a claim failed; trying again")
-            again = ticks.now() + _RETRY
-            for decision in decisions:
-                self._push(decision.job, again)
-        else:
-            for answer in done.result():
-                try:
-                    self._answered(answer)
-                except Exception:
-                    self._put_off(answer.decision.job)
+        self._is_settled()
+        if problem := done.exception():
+            self._try_again([it.job for it in decisions], problem)
+            return
+        for answer in done.result():
+            try:
+                if answer.verdict == "moved":
+                    self._claimers.was_claimed(answer.decision.job.id)
+                elif answer.verdict == "claimed" and for_others:
+                    self._claimers.missed(answer.decision.job.id)
+                self._answered(answer)
+            except Exception:
+                self._put_off(answer.decision.job)
         self._arm()
 
     def _answered(self, answer: Answer) -> None:
@@ -206,6 +266,8 @@ class Clock:
                 )
         elif answer.verdict == "early":
             self._push(job, answer.decision.upto)
+        elif answer.verdict == "busy":
+            self._push(job, ticks.now() + BUSY)
         elif answer.verdict == "paused":
             # Its ticks are not claimed; a resume moves the watermark, which the next tick notices.
             self._wait_for_next(job, answer.decision.upto)
@@ -234,11 +296,14 @@ class Clock:
         except Exception:
             self._put_off(job)
             return
+        now = ticks.now()
         if tick is None:
             self.drop(job.id)
+        elif look := self._claimers.look_at(job.id, tick, now):
+            self._push(job, look)
         else:
             early = (tick - _GRID - _BESIDE) // _GRID * _GRID + _BESIDE
-            self._push(job, early if early > ticks.now() else tick)
+            self._push(job, early if early > now else tick)
 
     def _put_off(self, job: Job) -> None:
         """Try a job again in a minute: its error must not stop the clock for the others (R12)."""

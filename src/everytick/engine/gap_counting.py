@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from everytick.model.job import Job
 from everytick.store import pauses
 from everytick.store import statements as sql
-from everytick.store.connections import Connection, transaction
+from everytick.store.connections import Connection, in_transaction
 from everytick.system import system
 
 _SLICE_SECONDS = 0.03
@@ -42,8 +42,7 @@ class GapCounting:
         if self._gap is None or not self._count(self._gap):
             return
         values = {"run_id": self._gap.run_id, "count": self._gap.number}
-        with transaction(connection):
-            connection.execute(sql.FILL_COUNT, values)
+        in_transaction(connection, lambda inside: inside.execute(sql.FILL_COUNT, values))
         self._gap, self._look_at = None, 0.0
 
     def _find(self, connection: Connection) -> _Gap | None:

@@ -2,19 +2,19 @@
 
 A process is declared dead when it is provably gone (same host, no such pid) or when its heartbeat has not
 moved for a whole lease, as timed by the observer's own monotonic clock: two machines' wall clocks are never
-compared (R10).
+compared (R10). On a server only those are observed whose heartbeat is old by its clock.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import claims, joining, pruning, queue, renaming, workers
-from everytick.store import statements as sql
-from everytick.store.connections import Connection, transaction
+from everytick.store import claims, joining, locking, pruning, queue, renaming, workers
+from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
 from everytick.store.database import Ledger
 from everytick.store.records import Claim, Identity, Registration, Room
 from everytick.store.writer import Writer
@@ -22,6 +22,8 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
+from .admission import BUSY
+from .claimers import Claimers
 from .gap_counting import GapCounting
 from .registry import Registry
 
@@ -37,7 +39,7 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does.
+    loop does; `again` lets the pulse come once more after some seconds.
     """
 
     def __init__(
@@ -48,8 +50,11 @@ class Heartbeats:
         take: Callable[[list[Claim]], None],
         room: Callable[[], Room],
         answers: Callable[[], bool],
+        again: Callable[[float], None],
     ) -> None:
-        self._me, self._take, self._room, self._answers = me, take, room, answers
+        self.claimers = Claimers(me.process_id)
+        self._claimers_mark: str | None = None
+        self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
         self._registry, self._jobs = registry, registry.jobs
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
@@ -64,6 +69,9 @@ class Heartbeats:
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
+        self._next_claimers = 0.0
+        # When the first of those is dead that are silent, if they stay so.
+        self._reap_at = math.inf
         # The former id of each job that was renamed, as long as a part of its history is to be moved.
         self.moving: dict[str, str] = {}
         # Set while runs can be taken over: not before the start, not in a drain.
@@ -71,6 +79,8 @@ class Heartbeats:
         # Whether more runs may wait than there was room for, and the jobs whose runs wait for another one.
         self.may_have_left = False
         self.at_limit: set[str] = set()
+        # Whether the last look found any, or nobody looked.
+        self.runs_wait = False
 
     def joined(self, registration: Registration) -> None:
         """Remember who was there at the start: if none of them moves again, this was a new start."""
@@ -82,43 +92,51 @@ class Heartbeats:
     @property
     def sees_others(self) -> bool:
         """Whether there are other processes, as of the last heartbeat."""
-        return bool(self._watched)
+        return bool(self._watched) or self.claimers.knows_others
 
-    def pulse(self, connection: Connection) -> None:
-        """Take over waiting runs; beat, look after the others, prune, and count, when it is time."""
+    def pulse(self, connection: Connection, *, looks: bool = True) -> None:
+        """Beat, look after the others, prune, and count, when it is time.
+
+        looks: whether to take over waiting runs before that.
+        """
         if not self._joined:
             # Do not beat before registering: we would find our own row, and take ourselves for a process that
             # was there already.
             return
         now = system.monotonic()
-        self._look_for_waiting(connection, self._room() if self.taking else Room(0))
-        if now >= self._last_beat + BEAT_SECONDS:
+        if looks:
+            self._look_for_waiting(connection, self._room() if self.taking else Room(0))
+        if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
             self._show_life(connection)
             self._last_beat = now
+        if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
+            self._next_claimers = now + BEAT_SECONDS
+            self._look_who_claims(connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
-            self._in_transaction(connection, self._prune)
+            self._registry.forget_what_is_over(connection)
+            if pruning.is_any(connection, ticks.now() - self._history):
+                self._in_transaction(connection, self._prune)
         if self.moving:
-            self._in_transaction(connection, self._move)
+            self._move(connection)
         self._counting.go_on(connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
-        left: dict[str, str] = {}
-        at_limit: set[str] = set()
+        # Where nobody looks there may be some by the time that a slot is free. And a run that ends while this
+        # looks may have been in the way of another: then it looks once more.
+        self.may_have_left = self.runs_wait = True
         if not room.is_any:
-            # Nobody looks, so there may be some by the time that a slot is free.
-            self.may_have_left = True
             return
-        # A run that ends while this looks may have been in the way of another: then it looks once more.
-        self.may_have_left = True
-        found = queue.is_any(connection, self._me)
-        if found:
+        is_any, found = queue.is_any(connection, self._me), queue.Found()
+        if is_any:
             self._in_transaction(
-                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, left, at_limit)
+                connection, lambda inside: queue.take(inside, self._me, self._jobs, room, found)
             )
-            self._tell_of(left)
-        self.at_limit = at_limit
-        self.may_have_left = found and not room.is_any
+            self._tell_of(found.left)
+        self.at_limit, self.runs_wait = found.at_limit, is_any
+        self.may_have_left = is_any and not room.is_any
+        if found.busy:
+            self._again(BUSY / ticks.SECOND)
 
     def _tell_of(self, left: dict[str, str]) -> None:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
@@ -131,21 +149,54 @@ class Heartbeats:
                 )
         self._left |= left
 
+    def _look_who_claims(self, connection: Connection) -> None:
+        # Whether a suspect answers again, the mark does not tell.
+        mark = None if self.claimers.suspects_any else self._claimers_mark
+        self._claimers_mark, found = workers.claimers(connection, self._me, mark)
+        if found is not None:
+            self.claimers.learn(found)
+
     def _show_life(self, connection: Connection) -> None:
         """Beat; reap those that are dead."""
         dead: list[tuple[str, int, int]] = []
-        # After a power cut no process is alive, so a heartbeat need not reach the disk.
-        self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
+        if not self._show_life_alone(connection, dead):
+            # After a power cut no process is alive, so a heartbeat need not reach the disk.
+            self._in_transaction(connection, lambda inside: self._beat(inside, dead), durable=False)
         if dead:
-            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead))
+            self._in_transaction(connection, lambda inside: self._reap_all(inside, dead), scope=Scope.RARE)
+
+    def _show_life_alone(self, connection: Connection, dead: list[tuple[str, int, int]]) -> bool:
+        """Beat by a single statement, as a server allows; False if that does not do this time.
+
+        A transaction of more statements would be most of what an idle process asks of its server.
+        """
+        if not is_on_server(connection) or self._reported is not None or self._registry.cannot_run():
+            return False
+        try:
+            if not workers.beat_alone(connection, self._me, answers=self._answers()):
+                return False
+            self._find_silent(connection, dead)
+        except BaseException:
+            self._watched.clear()
+            raise
+        return True
 
     def _in_transaction(
-        self, connection: Connection, action: Callable[[Connection], list[Claim]], *, durable: bool = True
+        self,
+        connection: Connection,
+        action: Callable[[Connection], list[Claim]],
+        *,
+        durable: bool = True,
+        scope: Scope = Scope.ROWS,
     ) -> None:
         doubtful = set(self._doubtful)
+
+        def act(inside: Connection) -> list[Claim]:
+            self._doubtful = set(doubtful)
+            return action(inside)
+
         try:
-            with transaction(connection, durable=durable):
-                found = action(connection)
+            found = in_transaction(connection, act, durable=durable, scope=scope)
         except BaseException:
             # The transaction was undone, and so is what it changed here. And while we cannot write, the
             # others cannot beat either: a heartbeat that we missed proves nothing (R12).
@@ -157,21 +208,37 @@ class Heartbeats:
             self._take(found)
 
     def _beat(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
-        """Beat; whom it finds dead goes into `dead`, with the last beat."""
-        now = system.monotonic()
-        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
-            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
-            self._watched.clear()
         if not workers.beat(connection, self._me, self._start_number, answers=self._answers()):
             logger.warning("this process had been declared dead; what it ran then may have been run again")
         cannot_run = self._registry.cannot_run()
         workers.report(connection, self._me, cannot_run, self._reported)
         self._reported = cannot_run
-        rows = connection.execute(sql.LIST_PROCESSES).fetchall()
-        for process_id, host, pid, beat, beat_us, _number, _role in rows:
-            if process_id != self._me.process_id and self._is_dead(process_id, host, pid, beat, now):
-                dead.append((process_id, beat, beat_us))
+        self._find_silent(connection, dead)
         return []
+
+    def _find_silent(self, connection: Connection, dead: list[tuple[str, int, int]]) -> None:
+        """Look after the others; those that it finds dead go into `dead`, with the last beat."""
+        dead.clear()
+        now = system.monotonic()
+        if now - self._last_beat > LEASE_SECONDS - BEAT_SECONDS:
+            # We have not looked for so long (stopped, ledger locked) that we know nothing of the others.
+            self._watched.clear()
+        rows = workers.silent(connection, self._me, self._silent_since(connection))
+        for process_id, host, pid, beat, beat_us in rows:
+            if self._is_dead(process_id, host, pid, beat, now):
+                dead.append((process_id, beat, beat_us))
+        shown = {row[0] for row in rows}
+        self._watched = {name: seen for name, seen in self._watched.items() if name in shown}
+        if is_on_server(connection):
+            since = (seen[1] for seen in self._watched.values())
+            self._reap_at = min(since, default=math.inf) + LEASE_SECONDS
+
+    def _silent_since(self, connection: Connection) -> int:
+        # The server picks those that are silent by its clock, so that nobody reads the rows of all others.
+        # To be silent is to be suspect, no more: after a step of that clock all are.
+        if is_on_server(connection) and not self._doubtful:
+            return ticks.now() - int(BEAT_SECONDS * ticks.SECOND)
+        return ticks.FOREVER
 
     def _reap_all(self, connection: Connection, dead: list[tuple[str, int, int]]) -> list[Claim]:
         return [claim for one in dead for claim in self._reap(connection, *one)]
@@ -206,15 +273,26 @@ class Heartbeats:
         number = self._start_number + 1
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
 
-    def _move(self, connection: Connection) -> list[Claim]:
-        renaming.move_history(connection, next(iter(self.moving)), self.moving)
-        return []
+    def _move(self, connection: Connection) -> None:
+        job_id, former = next(iter(self.moving.items()))
+        left: dict[str, str] = {}
+
+        def move(inside: Connection) -> list[Claim]:
+            left[job_id] = former
+            renaming.move_history(inside, job_id, left)
+            return []
+
+        self._in_transaction(connection, move, scope=Scope.RARE)
+        if not left:
+            self.moving.pop(job_id, None)
 
     def _prune(self, connection: Connection) -> list[Claim]:
+        if not locking.is_alone(connection):
+            # Another process may be at it; there is time.
+            return []
         if pruning.prune_runs(connection, ticks.now() - self._history, _PRUNE_PIECE) == _PRUNE_PIECE:
             # There is more: go on with the next pulse.
             self._last_prune = 0.0
-        self._registry.forget_what_is_over(connection)
         return []
 
 
@@ -234,7 +312,8 @@ def join(
         registering = writer.submit(
             lambda connection: joining.register(
                 connection, me, declared, ledger.application, is_whole=is_whole
-            )
+            ),
+            scope=Scope.RARE,
         )
         try:
             found: Registration = registering.result(JOIN_SECONDS)

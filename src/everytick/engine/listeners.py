@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -38,6 +38,12 @@ class Listeners:
         if self._thread is None:
             self._thread = system.start_thread(self._work, name="scheduler-listeners")
         self._queue.put(event)
+
+    def added(self, job_ids: Iterable[str]) -> None:
+        """Tell that jobs are there."""
+        if self.wanted(events.EVENT_JOB_ADDED):
+            for job_id in job_ids:
+                self.emit(events.JobEvent(events.EVENT_JOB_ADDED, job_id, "default"))
 
     def submitted(self, claim: Claim) -> None:
         """Tell that a run was claimed and goes to its executor."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from everytick.store import runs
-from everytick.store.connections import Connection, transaction
+from everytick.store.connections import Connection, in_transaction
 from everytick.store.records import Claim
 from everytick.system import system
 
@@ -42,8 +42,8 @@ class LiveLogs:
         if not found:
             return
         # After a power cut no run goes on, so its log need not reach the disk.
-        with transaction(connection, durable=False):
-            runs.keep_logs(connection, [(claim, text) for claim, _number, text in found])
+        logs = [(claim, text) for claim, _number, text in found]
+        in_transaction(connection, lambda inside: runs.keep_logs(inside, logs), durable=False)
         self._written |= {claim.run_id: (number, now) for claim, number, _text in found}
 
 

@@ -40,10 +40,15 @@ class Outcomes:
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Give back runs that were not entered."""
-        me = self._me
+        me, writer = self._me, self._writer
         if not claims:
             return
-        self._writer.submit(lambda inside: runs.release(inside, me, claims), keep=True)
+
+        def release(connection: Connection) -> None:
+            runs.release(connection, me, claims)
+            writer.wake_others()
+
+        writer.submit(release, keep=True)
 
     def requeue(self, waiting: Sequence[tuple[Claim, int]]) -> None:
         """Let runs wait for a slot in any process; with each, how many ticks of its job may wait so."""
@@ -51,7 +56,7 @@ class Outcomes:
 
         def requeue(connection: Connection) -> None:
             runs.requeue(connection, me, waiting)
-            writer.wake_others(connection)
+            writer.wake_others()
 
         writer.submit(requeue, keep=True)
 
@@ -74,10 +79,15 @@ class Outcomes:
             elif not done.result():
                 _tell_of_lost_lease(outcome.claim)
 
-        me = self._me
-        self._writer.submit(lambda inside: runs.finish(inside, me, outcome), keep=True).add_done_callback(
-            check
-        )
+        me, writer = self._me, self._writer
+
+        def finish(connection: Connection) -> bool:
+            if outcome.retry_at is not None or outcome.rerun_until is not None:
+                # All that serve it take note of when it is due.
+                writer.wake_others()
+            return runs.finish(connection, me, outcome)
+
+        writer.submit(finish, keep=True).add_done_callback(check)
 
     def _submit(self) -> None:
         batch: list[Outcome] = []

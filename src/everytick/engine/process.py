@@ -14,8 +14,8 @@ from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import definitions, joining, requests, runs, workers
-from everytick.store.connections import UNAVAILABLE, Connection
+from everytick.store import definitions, joining, requests, runs, schedule_digest, workers
+from everytick.store.connections import UNAVAILABLE, Connection, Scope
 from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, Claim, Identity, Registration, Room
 from everytick.store.writer import Operation, Writer
@@ -27,6 +27,7 @@ from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import JOIN_SECONDS, Heartbeats, join
 from .listeners import Listeners
+from .listening import Listening
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
@@ -37,12 +38,10 @@ from .watchdog import Watchdog
 if TYPE_CHECKING:
     from everytick.settings import SchedulerSettings
 
-_LOOK_SECONDS = 0.1
 # How long a start waits for a ledger that another program holds (R12).
 _START_PATIENCE = 30.0
 # How long a caller waits for the ledger; on the event loop no longer than one retry interval (R12).
-_PATIENCE = 10.0
-_LOOP_PATIENCE = 1.0
+_PATIENCE, _LOOP_PATIENCE = 10.0, 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
 # How long code that starts first and declares after may take for that, in seconds. A job of the last start
@@ -63,17 +62,14 @@ class Process:
         notifier: RunNotifier,
         open_span: SpanOpener,
     ) -> None:
-        self.ledger = ledger
-        self._declared = declared
+        self.ledger, self._declared = ledger, declared
         self._registry = Registry(declared, defaults, settings.allowed_functions)
         self.jobs = self._registry.jobs
-        self._notifier = notifier
-        self._settings = settings
-        self._me = Identity.new(settings.role)
-        self._listeners = listeners
+        self._notifier, self._settings, self._listeners = notifier, settings, listeners
+        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
-        self._beacon = Beacon(ledger.full_place)
+        self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -81,9 +77,9 @@ class Process:
             self._take_over,
             self._room_to_take,
             self._answers,
+            self.writer.look_again,
         )
-        self._live_logs = LiveLogs()
-        self.writer = Writer(self.ledger, self._pulse)
+        self._live_logs, self._loading = LiveLogs(), False
         self._runner = Runner(
             self.jobs,
             self._me,
@@ -94,10 +90,9 @@ class Process:
             notifier,
             open_span,
         )
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, self._runner.admission, listeners)
-        self._loading = False
-        self._stopped_listening = system.event()
-        self._closing = threading.Lock()
+        admission, claimers = self._runner.admission, self._heartbeats.claimers
+        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
+        self._listening, self._closing = Listening(ledger, self._me, self.writer), threading.Lock()
 
     def open(self, *, is_whole: bool = True) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -144,15 +139,13 @@ class Process:
         self._take_over_now(self._registration.claims)
         if self._me.role.claims:
             self._clock.start(self._watermarks)
+        self._listening.start()
         if self._me.role.runs:
-            listening = (self.writer.hurry, self._stopped_listening)
-            system.start_thread(self.ledger.listen, args=listening, name="scheduler-listen")
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
         self._await_declarations(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
-        for job in self._declared:
-            self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        self._listeners.added(job.id for job in self._declared)
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
 
     async def drain(self, hurry: asyncio.Event | None = None, *, ending: bool = False) -> int:
@@ -189,7 +182,7 @@ class Process:
 
     def _take_no_more(self) -> None:
         self._heartbeats.taking = False
-        self._stopped_listening.set()
+        self._listening.stop()
         self._watchdog = None
 
     @property
@@ -206,7 +199,7 @@ class Process:
     async def until_none_is_left(self) -> None:
         """Wait until the functions have ended that still run after a drain."""
         while self._runner.left:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(0.1)
 
     @property
     def sees_others(self) -> bool:
@@ -221,7 +214,7 @@ class Process:
         Raises:
             LedgerError: the ledger did not answer; nothing was done.
         """
-        doing = self.writer.submit(operation)
+        doing = self.writer.submit(operation, scope=Scope.RARE)
         on_loop = running_loop() is self._loop
         try:
             try:
@@ -255,7 +248,7 @@ class Process:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
-        self._listeners.emit(events.JobEvent(events.EVENT_JOB_ADDED, job.id, "default"))
+        self._listeners.added([job.id])
 
     def take_back(self, job_id: str) -> None:
         """Let go of a job that the code declared, and no longer does; from any thread.
@@ -280,7 +273,7 @@ class Process:
             return joining.settle(connection, self._me, self._registration, left)
 
         if self._heartbeats.taking:
-            self.writer.submit(remove).add_done_callback(_tell_removed)
+            self.writer.submit(remove, scope=Scope.RARE).add_done_callback(_tell_removed)
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -326,8 +319,14 @@ class Process:
             self._watchdog.look(busy=bool(self._runner.admission.slots))
             if self._watchdog.stalled:
                 self._runner.admission.requeue_overdue()
-        self._heartbeats.pulse(connection)
+        looks = self._listening.may_be_news(connection, self._registry.serial, self._heartbeats.runs_wait)
+        self._heartbeats.pulse(connection, looks=looks)
         self._live_logs.write(connection, self._runner.logging())
+        if looks:
+            self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        """Cancel runs by request, and take in jobs that were added."""
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
@@ -354,7 +353,7 @@ class Process:
         unlike = self._registry.with_other_options(rows)
         for begin in range(0, len(unlike), _PIECE):
             some = unlike[begin : begin + _PIECE]
-            self.writer.submit(functools.partial(definitions.keep_options, loaded=some))
+            self.writer.submit(functools.partial(definitions.keep_options, loaded=some), scope=Scope.RARE)
 
     def give_up(self) -> None:
         """Leave again, opened and not begun."""

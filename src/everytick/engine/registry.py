@@ -66,6 +66,11 @@ class Registry:
         taken = [change for change in self.load(registration.jobs_added) if self.take(change)]
         return registration.watermarks | {change.job_id: change.watermark for change in taken if change.job}
 
+    @property
+    def serial(self) -> int:
+        """The last change of an added job that this process has seen."""
+        return self._serial
+
     def unseen(self, connection: Connection) -> list[AddedRow]:
         """Return the jobs that were added, changed or removed since the last call."""
         rows = definitions.added_since(connection, self._serial)

@@ -23,7 +23,7 @@ from everytick.text.instants import iso
 from loguru import logger
 
 from . import capture
-from .admission import Admission
+from .admission import BUSY, Admission
 from .context import Cancellation, describe, set_current_run
 from .executor import Calls
 from .listeners import Listeners
@@ -236,9 +236,12 @@ class Runner:
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
         me, head = self._me, [(claim, job.options.max_instances)]
-        starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
-        verdicts = await asyncio.wrap_future(starting)
-        return self.admission.may_enter(claim, job, verdicts[claim.run_id])
+        while True:
+            starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
+            verdict = (await asyncio.wrap_future(starting))[claim.run_id]
+            if verdict != "busy":
+                return self.admission.may_enter(claim, job, verdict)
+            await asyncio.sleep(BUSY / ticks.SECOND)
 
     async def _failed(self, claim: Claim, job: Job, started: int, problem: BaseException) -> None:
         was_cut = self._was_cut(claim)

@@ -78,6 +78,8 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
         signature = look(function)
     except (TypeError, ValueError):
         return
+    if look is _signature and _fits(function, len(args), tuple(kwargs)):
+        return
     try:
         signature.bind(*args, **kwargs)
     except TypeError as problem:
@@ -88,6 +90,16 @@ def check_arguments(function: Callable[..., Any], args: Any, kwargs: Any) -> Non
 
 # Many jobs may have the same function, each with arguments of its own: it is looked at once.
 _signature = functools.lru_cache(maxsize=1_000)(inspect.signature)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _fits(function: FunctionType, number: int, names: tuple[str, ...]) -> bool:
+    """Return whether a function takes that many arguments, and others by these names."""
+    try:
+        _signature(function).bind(*range(number), **dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
 
 
 def _is_generator(function: Any) -> bool:
@@ -177,6 +189,8 @@ def function_name(function: Any) -> str:
 
 def reference(function: Any) -> str:
     """Return `module:name` of a function, as it is shown."""
+    if isinstance(function, FunctionType):
+        return f"{function.__module__}:{function.__qualname__}"
     function = unwrapped(function)
     return f"{getattr(function, '__module__', '?')}:{_qualified(function)}"
 

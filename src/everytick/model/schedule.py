@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, time, tzinfo
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from . import ticks
 from .kept_data import check_schedule, read_json, unreadable
 from .zone_names import kept_name, kept_zone, zone_of
+
+_as_json = json.JSONEncoder().encode
 
 
 class DueTick(NamedTuple):
@@ -46,10 +48,10 @@ class Schedule:
         """The zone as it is shown: an IANA name, or an offset such as `UTC+05:30`."""
         return kept_name(self.zone) or str(self.zone)
 
-    @cached_property
+    @property
     def kept(self) -> str:
         """`data` as JSON, as the ledger keeps it."""
-        return json.dumps(self.data)
+        return _as_json(self.data)
 
     def next_tick(self, after: int) -> int | None:
         """Return the first tick later than `after`, or None when there is none."""
@@ -70,10 +72,19 @@ class Schedule:
         return found[-1] if found else None
 
 
-def make(data: dict[str, Any], zone: tzinfo, text: str, jitter: int = 0, remark: str = "") -> Schedule:
-    """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data."""
+def make(
+    data: dict[str, Any], zone: tzinfo, text: str | None = None, jitter: int = 0, remark: str = ""
+) -> Schedule:
+    """Return the schedule of a cron, interval, date or calendarinterval trigger in canonical data.
+
+    text: how people are shown it; None for a cron trigger, whose fields say it.
+    """
+    made = _MAKERS[data["trigger"]](data, zone)
+    if text is None:
+        assert isinstance(made, ticks.CronTicks)
+        text = made.text
     kept = {**data, **kept_zone(zone), "text": text, "jitter": jitter}
-    return Schedule(_MAKERS[data["trigger"]](data, zone), text, zone, kept, jitter, remark=remark)
+    return Schedule(made, text, zone, kept, jitter, remark=remark)
 
 
 def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:

@@ -16,7 +16,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.settings import SchedulerSettings
 from everytick.store import incidents, notices
-from everytick.store.connections import UNAVAILABLE, Connection
+from everytick.store.connections import UNAVAILABLE, Connection, Scope
 from everytick.store.database import Ledger
 from everytick.store.writer import Writer
 from everytick.system import system
@@ -191,7 +191,7 @@ class Watch:
 
     def _do(self, operation: Callable[[Connection], Any]) -> Any:
         """Return what an operation of the ledger returns, after its commit."""
-        doing = self._writer.submit(operation)
+        doing = self._writer.submit(operation, scope=Scope.RARE)
         try:
             return doing.result(_PATIENCE)
         except TimeoutError:

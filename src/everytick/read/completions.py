@@ -2,7 +2,7 @@
 
 A look is cheap, however many runs the ledger holds. It finds the rows that may have ended in four ways, each
 by an index: those that are new (primary key), those that were open at the last look and are not any more
-(primary key), those that ended later than what was told, or shortly before (scheduler_runs_finished), and
+(primary key), those that ended later than what was told, or shortly before (scheduler_runs_ended), and
 those that are open now (the partial indexes on held, waiting and cut runs). Neither the run's number nor its
 end alone would do: an outcome may be written long after it happened, and a run that ended may be tried again.
 
@@ -134,7 +134,9 @@ class CompletionFeed:
     def _newest(connection: sqlalchemy.Connection) -> tuple[int, int]:
         # Both are read from the end of an index.
         newest_id = connection.scalar(select(func.max(_runs.run_id)))
-        newest_end = connection.scalar(select(func.max(_runs.finished_us)))
+        # The condition is that of the index.
+        ended = _runs.finished_us.is_not(None)
+        newest_end = connection.scalar(select(func.max(_runs.finished_us)).where(ended))
         return newest_id or 0, newest_end or 0
 
     def _rows_that_are_open(self, connection: sqlalchemy.Connection) -> list[Any]:

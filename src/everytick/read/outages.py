@@ -117,7 +117,7 @@ def _is_start(connection: Connection, silence: Any) -> bool:
 def _silences(since: int, until: int, least: int) -> CTE:
     """Return the times between two ends of runs that are further apart than `least`: `begin` and `end`.
 
-    They are found in steps along the index scheduler_runs_finished: each goes to the last end within the
+    They are found in steps along the index scheduler_runs_ended: each goes to the last end within the
     length `least` or, where there is none, to the next one. So the number of runs does not count.
     """
     ended: ColumnElement[Any] = _runs.finished_us

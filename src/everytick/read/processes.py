@@ -262,6 +262,7 @@ def wrote_by_scheduler() -> ColumnElement[bool]:
 
 def last_end(connection: Connection) -> int | None:
     """Return the newest end of any run, or of skipped ticks, of all processes, in microseconds UTC."""
-    # By the index of finished_us.
-    newest: int | None = connection.scalar(select(func.max(schema.runs.c.finished_us)))
+    # By the index of finished_us, whose condition this is.
+    ended = schema.runs.c.finished_us
+    newest: int | None = connection.scalar(select(func.max(ended)).where(ended.is_not(None)))
     return newest

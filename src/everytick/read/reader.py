@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -58,19 +57,17 @@ class LedgerReader:
     def backup(self, target: Path) -> None:
         """Copy the ledger to `target` with SQLite's online backup: consistent, while it is written to.
 
+        The copy, and folders that are made for it, are for this user alone, as the ledger is. A file that is
+        there keeps its rights.
+
         Raises:
             LedgerError: it cannot be read, or is not a file.
         """
         ledger = self._ledger()
         if not isinstance(ledger, SqliteLedger):
             raise LedgerError(f"{ledger} is on a server: copy it with pg_dump")
-        target.parent.mkdir(parents=True, exist_ok=True)
         ledger.check_readable()
-        with (
-            closing(ledger.connect(read_only=True)) as source,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
+        ledger.copy_to(target)
 
     def _ledger(self) -> Ledger:
         return open_ledger()

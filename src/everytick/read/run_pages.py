@@ -108,7 +108,7 @@ def _by_number(connection: Connection, wanted: RunFilter, limit: int, before: in
 
 
 def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int | None) -> Found:
-    """By the index scheduler_runs_finished; before that what has not ended, by its own indexes."""
+    """By the index scheduler_runs_ended; before that what has not ended, by its own indexes."""
     last = None
     if before is not None:
         columns = (_runs.run_id, _runs.finished_us)

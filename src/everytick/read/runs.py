@@ -91,8 +91,12 @@ def find_run(connection: Connection, run_id: int) -> Any:
 def count_lost(connection: Connection, since: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each job were lost since an instant (microseconds UTC), if any were.
 
+<<<<<<< HEAD
     Those first that are lost, then those that began again since. By indexes: scheduler_runs_finished, and
     scheduler_attempts_lost, of few rows.
+=======
+    By the index scheduler_runs_ended.
+>>>>>>> main
     """
     attempts = schema.attempts.c
     lost = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == "lost")
@@ -146,7 +150,7 @@ def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[S
 def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
     """Return the query for all runs that ended in the wanted time, the last end first.
 
-    By the index scheduler_runs_finished; which of them are wanted say `conditions_beside_index`.
+    By the index scheduler_runs_ended; which of them are wanted say `conditions_beside_index`.
     """
     query = select(*columns).where(_runs.finished_us.is_not(None))
     if wanted.since is not None:

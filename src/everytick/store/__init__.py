@@ -7,18 +7,22 @@ Where it is:
 - `sqlite`, `checkpoints`: the ledger as a file
 - `postgres`, `postgres_connection`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
+- `locking`: which rows a transaction locks on a server, and in which order
 - `querying`: reading it by SQLAlchemy
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables; loaded only to upgrade or show a ledger
+- `index_building`: the indexes of a migration on a server, built ahead while others write
 - `new_ledger`: makes the tables of a new one, by a script that is made from the migrations
 
 Its operations, each inside of a transaction:
 
-- `statements`, `job_statements`, `bulk`: every SQL statement of the claim and finish path
+- `statements`, `job_statements`, `process_statements`, `bulk`: the SQL of the claim and finish path
 - `records`: what goes in and out of the operations
 - `claims`, `queue`, `runs`, `gaps`: from a due tick to its outcome
-- `definitions`, `renaming`, `pauses`, `requests`: jobs, and what people ask of them and of their runs
+- `definitions`, `schedule_digest`, `renaming`: the jobs of the code, and those that were added
+- `pauses`, `requests`: what people ask of jobs and of runs
 - `not_begun`: the runs that are due and have not begun
+- `notifications`: how processes tell each other that there is something to look for
 - `pruning`: removes old rows
 - `sign_outs`: the sessions of the dashboard that were ended
 - `workers`, `joining`, `owner`: the processes, and whose ledger it is

@@ -7,10 +7,11 @@ limit of what can be done. The rows are handed over as one JSON text, which both
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
-from .connections import Connection, without_nul
+from .connections import Connection, Loading, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
 _ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
@@ -45,8 +46,23 @@ class Bulk:
         given = json.dumps(rows)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
-        text = self._postgres if getattr(connection, "on_server", False) else self._sqlite
+        text = self._postgres if is_on_server(connection) else self._sqlite
         return connection.execute(text, {"given": given, **parameters}).fetchall()
+
+
+class Load:
+    """New rows of a table, of which there may be very many: by COPY on a server."""
+
+    def __init__(self, table: str, *columns: str) -> None:
+        self._table, self._columns = table, ", ".join(columns)
+        self._sqlite = f"INSERT INTO {table} ({self._columns}) VALUES ({', '.join('?' * len(columns))})"
+
+    def execute(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """Write the rows down, each in the order of the columns."""
+        if is_on_server(connection):
+            cast(Loading, connection).load(f"COPY {self._table} ({self._columns}) FROM STDIN", rows)
+        else:
+            cast(sqlite3.Connection, connection).executemany(self._sqlite, rows)
 
 
 def _with(text: str, given: str, by_key: str) -> str:

@@ -13,7 +13,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD, Decision, Skip
 
-from . import gaps, pauses, runs, workers
+from . import gaps, locking, pauses, runs, workers
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
@@ -28,19 +28,16 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     """
     workers.ensure(connection, me)
     now = ticks.now()
-    under_way = _UnderWay(connection, me, decisions, now)
+    busy = locking.lock_jobs(connection, [decision.job.id for decision in decisions])
+    under_way = _UnderWay(connection, me, [it for it in decisions if it.job.id not in busy], now)
     # Ahead of a tick, what runs or waits now may be over when it is due: it is decided then (R7).
     postponed = {
         decision.job.id
         for decision in decisions
         if decision.ahead and decision.job.id in under_way.in_the_way
     }
-    won = _advance(connection, [decision for decision in decisions if decision.job.id not in postponed])
-    lost = (
-        decision.job.id
-        for decision in decisions
-        if decision.job.id not in postponed and decision.job.id not in won
-    )
+    won = _advance(connection, [it for it in decisions if it.job.id not in postponed | busy])
+    lost = (it.job.id for it in decisions if it.job.id not in postponed | won)
     states = pauses.read_all(connection, lost)
     batch = _Batch(me, now, room)
     answers = []
@@ -49,7 +46,8 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         if job.id in postponed:
             answers.append(Answer(decision, "early", decision.seen))
         elif job.id not in won:
-            answers.append(_refused(connection, decision, states.get(job.id)))
+            is_busy = job.id in busy
+            answers.append(_refused(connection, decision, states.get(job.id), is_busy=is_busy))
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})
@@ -105,6 +103,11 @@ class _Batch:
                 by_job[job].claims.append(held)
 
 
+def watermarks(connection: Connection, job_ids: Iterable[str]) -> dict[str, int]:
+    """Return up to where the ticks of these jobs are claimed. Needs no transaction."""
+    return dict(job_sql.READ_WATERMARKS.execute(connection, [(job_id,) for job_id in job_ids]))
+
+
 def claim_startup(
     connection: Connection, me: Identity, jobs: Iterable[Job], start_number: int
 ) -> list[Claim]:
@@ -156,8 +159,9 @@ class _UnderWay:
             if decision.run and decision.job.due(decision.run[0]) <= now + AHEAD
         }
         by = [(job_id, by) for job_id, (_job, by) in entering.items()]
-        queued = Counter(dict(map(tuple, sql.COUNT_QUEUED.execute(connection, by))))
         held, started = count_held(connection, by)
+        # Afterwards: a run that is given back in between counts twice then, and not never.
+        queued = Counter(dict(map(tuple, sql.COUNT_QUEUED.execute(connection, by))))
         self.full: set[str] = set()
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
@@ -179,11 +183,16 @@ def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
     return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
 
 
-def _refused(connection: Connection, decision: Decision, state: JobState | None) -> Answer:
+def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:
+    """Return why a job's ticks were not claimed; `is_busy`: another process changes it at this moment."""
     if state is None or state.removed is not None:
         return Answer(decision, "removed", decision.seen)
     if state.definition != decision.job.definition:
         return Answer(decision, "changed", state.watermark)
+    if is_busy:
+        # That one may have claimed the tick, and may roll it back.
+        is_behind = state.watermark <= decision.seen
+        return Answer(decision, "busy" if is_behind else "moved", state.watermark)
     if pauses.end_if_over(connection, state, decision.job.schedule):
         return Answer(decision, "moved", settled_until(state.watermark, state.paused_until))
     if state.paused is not None:

@@ -6,9 +6,33 @@ SQLite's own connections are used as they are; `postgres` has one of the same fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
+from typing import Any, Protocol, TypeVar, cast
+
+from everytick.system import system
+
+T = TypeVar("T")
+
+# For how long a transaction that met another one is tried again, and the longest pause before, in seconds.
+_CONTENDED_SECONDS, _PAUSE_SECONDS = 5.0, 0.02
+
+
+class Scope(Enum):
+    """What a transaction keeps others from, where a server keeps the ledger; see `locking`.
+
+    A ledger in a file has one writer at a time, whatever the scope is.
+    """
+
+    # Nothing: each statement reads by itself, and nothing is written.
+    READING = "reading"
+    # The rows that it locks: claims, starts, outcomes, heartbeats.
+    ROWS = "rows"
+    # All that is decided once for the whole ledger: definitions, pauses, requests, starts, reaping, alerts.
+    RARE = "rare"
+    # Everybody: a move of the ledger, and a change of its owner.
+    WHOLE = "whole"
 
 
 class Unavailable(Exception):
@@ -24,6 +48,13 @@ class Unavailable(Exception):
     def __str__(self) -> str:
         # Its other attributes are for the code.
         return str(self.args[0]) if self.args else ""
+
+
+class Contended(Unavailable):
+    """Two transactions stood in each other's way: a deadlock, or a lock that was not given up in time.
+
+    Nothing was done, and trying it again is all that it needs.
+    """
 
 
 class CommitUnknown(Unavailable):
@@ -72,19 +103,61 @@ class Connection(Protocol):
 class Transactional(Connection, Protocol):
     """A connection that begins and ends transactions in its own way."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, scope: Scope = ...) -> AbstractContextManager[None]:
         """Commit what the block does, or undo all of it."""
 
 
-def transaction(connection: Connection, *, durable: bool = True) -> AbstractContextManager[None]:
-    """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
+class Loading(Connection, Protocol):
+    """A connection to a server that takes many rows in one go."""
+
+    def load(self, copy: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Hand over the rows to a COPY statement."""
+
+
+def is_on_server(connection: Connection) -> bool:
+    """Return whether a server keeps the ledger, where others write at the same time."""
+    return getattr(connection, "on_server", False)
+
+
+def transaction(
+    connection: Connection, *, durable: bool = True, scope: Scope = Scope.ROWS
+) -> AbstractContextManager[None]:
+    """Commit what the block does, or undo all of it. What other writers may do meanwhile, `scope` says.
 
     A transaction that is not `durable` may be lost in a power cut: it does not wait for the disk, where the
     database allows that.
+
+    Raises:
+        Contended: another transaction stood in its way; nothing was done.
     """
+    if scope is Scope.READING:
+        return nullcontext()
     if isinstance(connection, sqlite3.Connection):
         return _immediate(connection) if durable else _unsynced(connection)
-    return cast(Transactional, connection).transaction()
+    return cast(Transactional, connection).transaction(scope)
+
+
+def in_transaction(
+    connection: Connection,
+    action: Callable[[Connection], T],
+    *,
+    durable: bool = True,
+    scope: Scope = Scope.ROWS,
+) -> T:
+    """Return what `action(connection)` returns, after the commit.
+
+    It is tried again for some seconds, from the start, while other transactions stand in its way.
+    """
+    give_up = system.monotonic() + _CONTENDED_SECONDS
+    while True:
+        try:
+            with transaction(connection, durable=durable, scope=scope):
+                return action(connection)
+        except Contended:
+            if system.monotonic() >= give_up:
+                raise
+            # Not in step with the other one.
+            system.sleep(system.uniform(0.0, _PAUSE_SECONDS))
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
-from everytick.text.durations import exact_seconds
+from everytick.text.durations import duration_of_seconds, exact_seconds
 from loguru import logger
 
 from . import new_ledger
-from .connections import UNAVAILABLE, Connection, transaction
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
 
 # The migration that this code is written for; a test holds it equal to Alembic's head.
-REVISION = "0006"
+REVISION = "0007"
 VARIABLE = "SCHEDULER_DATABASE_URL"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -143,14 +143,14 @@ class Ledger(ABC):
         """Return the object that runs checkpoints beside the writer; None where the server does that."""
         return None
 
-    def wake_others(self, connection: Connection) -> None:  # noqa: B027 (a file has nobody to wake)
-        """Let who listens know, with the commit of this transaction, that runs wait for them.
+    def listen(  # noqa: B027 (without a server no process can be notified)
+        self, process_id: str, heard: Callable[[str], None], stop: threading.Event
+    ) -> None:
+        """Hand over each notification until `stop` is set. Needs its own thread.
 
-        Without a server no process can be notified: the others look about once a second.
+        heard: takes `self` for one to this process alone, `others` for one to all, and `lost` when nothing is
+            heard any more for a while.
         """
-
-    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:  # noqa: B027
-        """Call `told` at each notification of another process, until `stop` is set. Needs its own thread."""
 
     @abstractmethod
     def sizes(self) -> dict[str, int]:
@@ -203,15 +203,36 @@ class Ledger(ABC):
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
-        with closing(self.connect()) as connection, transaction(connection):
-            # Of two that start together the second waits here, then finds it made.
-            if revision is None and not self._has_tables(connection):
-                new_ledger.make(connection, "postgresql" if self.is_on_server else "sqlite")
-                return
+        if revision is None and self._make_tables():
+            return
         if revision != REVISION:
-            upgrade(self)
+            self._upgrade(revision)
         with closing(self.connect()) as connection, transaction(connection):
             connection.execute("UPDATE scheduler_ledger_version SET version_num = version_num")
+
+    def _make_tables(self) -> bool:
+        """Make a new ledger; False if another process was faster."""
+        with closing(self.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
+            # Of two that start together the second waits here, then finds it made.
+            if self._has_tables(connection):
+                return False
+            new_ledger.make(connection, "postgresql" if self.is_on_server else "sqlite")
+            return True
+
+    def _upgrade(self, revision: str | None) -> None:
+        """Run the migrations that are missing; `revision` is the ledger's version, None for a new one."""
+        if revision is None:
+            upgrade(self)
+            return
+        with closing(self.connect(read_only=True)) as connection:
+            newest = connection.execute("SELECT max(run_id) FROM scheduler_runs").fetchone()[0] or 0
+        logger.info("{}: upgrading from {} to {}, up to {:,} runs", self, revision, REVISION, newest)
+        begun = system.monotonic()
+        self._migrate()
+        logger.info("{}: upgraded in {}", self, duration_of_seconds(system.monotonic() - begun))
+
+    def _migrate(self) -> None:
+        upgrade(self)
 
     def _read_revision(self) -> str:
         with closing(self.connect(read_only=True)) as connection:

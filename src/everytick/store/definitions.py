@@ -5,71 +5,123 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import gaps, pauses, renaming, requests
+from . import gaps, locking, pauses, renaming, requests, schedule_digest
 from . import job_statements as job_sql
 from . import statements as sql
 from .connections import Connection
-from .records import AddedRow, JobState, Registration, settled_until
+from .records import AddedRow, JobState, Registration, is_paused, settled_until
 
 # The most jobs that one statement writes down.
 _PIECE = 1_000
 
 
 def define(
-    connection: Connection, jobs: Sequence[Job], now: int, found: Registration, *, is_whole: bool = True
+    connection: Connection,
+    jobs: Sequence[Job],
+    now: int,
+    found: Registration,
+    *,
+    is_whole: bool = True,
+    digest: str | None = None,
 ) -> None:
     """Bring the definitions up to date with the code (R8); the differences go into `found`.
 
     `is_whole`: these are all jobs of the code. Else further ones may follow (`define_late`), and those that
-    have not come by then are to be removed (`remove_undeclared`).
+    have not come by then are to be removed (`remove_undeclared`). `digest`: that of these jobs, if known.
     """
     renaming.carry_over(connection, jobs, now, found)
-    known = {state.job_id: state for state in pauses.read_every(connection)}
-    as_kept = {row[0]: tuple(row) for row in connection.execute(job_sql.LIST_DESCRIBED).fetchall()}
-    for job in jobs:
-        if job.id in known:
-            is_kept = as_kept[job.id] == (*_described(job).values(), None)
-            _update(connection, job, known[job.id], now, found, is_kept=is_kept)
-    added = [job for job in jobs if job.id not in known]
-    _insert(connection, added, now, now)
-    found.added += [job.id for job in added]
-    found.watermarks |= {job.id: now for job in added}
-    declared = {job.id for job in jobs}
-    for state in known.values():
-        if state.job_id in declared or state.removed is not None:
+    if not is_whole or digest is None:
+        schedule_digest.forget(connection)
+        _compare(connection, jobs, now, found, is_whole=is_whole)
+    elif not schedule_digest.stands(connection, digest) or not _go_on(connection, jobs, now, found):
+        _compare(connection, jobs, now, found, is_whole=True)
+        schedule_digest.write_down(connection, digest)
+
+
+def _go_on(connection: Connection, jobs: Sequence[Job], now: int, found: Registration) -> bool:
+    """Take up jobs that are in the ledger as the code declares them; False if these are others after all."""
+    by_id = {job.id: job for job in jobs}
+    over = pauses.that_are_over(connection, now)
+    for job_id, state in locking.read_all_to_change(connection, over).items():
+        job = by_id.get(job_id)
+        if state.removed is None:
+            pauses.end_if_over(connection, state, job.schedule if job else None)
+    watermarks = dict(connection.execute(job_sql.LIST_WATERMARKS).fetchall())
+    if watermarks.keys() != by_id.keys():
+        return False
+    found.watermarks |= watermarks
+    return True
+
+
+def _compare(
+    connection: Connection, jobs: Sequence[Job], now: int, found: Registration, *, is_whole: bool
+) -> None:
+    """Compare each job with its row, and write down those that are new or different."""
+    rows = {row[0]: _Row(*row) for row in connection.execute(job_sql.LIST_DEFINED).fetchall()}
+    new = [job for job in jobs if job.id not in rows]
+    found.added += [job.id for job in new]
+    found.watermarks |= {job.id: now for job in new}
+    job_sql.INSERT_JOBS.execute(connection, (_new_row(job, now, now) for job in new))
+    known = [job for job in jobs if job.id in rows] if rows else []
+    found.watermarks |= {job.id: rows[job.id].watermark for job in known}
+    different = [it for it in map(_described, known) if not rows[str(it[0])].is_described_by(it)]
+    to_change = {str(it[0]) for it in different} | {
+        row.job_id for row in rows.values() if row.is_pause_over(now)
+    }
+    to_change |= {job.id for job in known if rows[job.id].definition != job.definition}
+    # Meanwhile the ticks of all the others are claimed.
+    states = locking.read_all_to_change(connection, to_change)
+    for job in known:
+        if job.id in states:
+            _update(connection, job, states[job.id], now, found)
+    for begin in range(0, len(different), _PIECE):
+        job_sql.UPDATE_JOBS.execute(connection, different[begin : begin + _PIECE])
+    declared = {job.id for job in known}
+    others = [states.get(row.job_id) or row.state for row in rows.values() if row.job_id not in declared]
+    _part_with(connection, others, now, found, is_whole=is_whole)
+
+
+def _part_with(
+    connection: Connection, others: Sequence[JobState], now: int, found: Registration, *, is_whole: bool
+) -> None:
+    """Remove the jobs of the code that it does not declare any more, at once or later."""
+    for state in sorted(others, key=lambda it: str(it.job_id)):
+        if state.removed is not None:
             continue
         if state.call_data is not None:
             pauses.end_if_over(connection, state)
         elif not is_whole:
             found.awaited.append(state.job_id)
         else:
-            remove(connection, state, now)
+            remove(connection, state.job_id, now)
             found.removed.append(state.job_id)
 
 
 def define_late(connection: Connection, job: Job, now: int, found: Registration) -> None:
     """Bring one definition up to date with code that declares it after the start."""
+    schedule_digest.forget(connection)
     renaming.carry_over(connection, [job], now, found)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
-        _insert(connection, [job], now, now)
+        _insert(connection, job, now, now)
         found.added.append(job.id)
         found.watermarks[job.id] = now
     else:
         _update(connection, job, state, now, found)
+        job_sql.UPDATE_JOBS.execute(connection, [_described(job)])
 
 
 def remove_undeclared(connection: Connection, job_ids: Iterable[str], now: int) -> list[str]:
     """Remove those of these jobs that stand as jobs of the code in the ledger; return them."""
-    states = [pauses.read(connection, job_id) for job_id in job_ids]
-    left = [it for it in states if it and it.removed is None and it.call_data is None]
+    states = pauses.read_all(connection, job_ids).values()
+    left = [it for it in states if it.removed is None and it.call_data is None]
     for state in left:
-        remove(connection, state, now)
+        remove(connection, state.job_id, now)
     return [state.job_id for state in left]
 
 
@@ -93,13 +145,17 @@ def keep(connection: Connection, job: Job, first_at: int | None = None) -> Added
     now = ticks.now()
     # A single run that is asked for late is judged by its grace, like one that was missed.
     start = now if job.only_tick is None else min(now, job.only_tick - 1)
-    state = pauses.read(connection, job.id)
+    state = locking.read_to_change(connection, job.id)
     if state is None:
-        _insert(connection, [job], now, start)
+        _insert(connection, job, now, start)
     else:
+        if state.call_data is None and state.removed is None:
+            # Newer code has declared a job of this id.
+            schedule_digest.forget(connection)
         if pauses.end_if_over(connection, state):
             state = pauses.read(connection, job.id) or state
         _redefine(connection, job, state, now, start)
+        job_sql.UPDATE_JOBS.execute(connection, [_described(job)])
         if state.removed is not None:
             paused = now if job.paused_at_first else None
             connection.execute(job_sql.RENEW_PAUSE, {"job_id": job.id, "paused": paused, "note": _note(job)})
@@ -137,13 +193,18 @@ def keep_options(connection: Connection, loaded: Sequence[tuple[AddedRow, Job]])
         connection.execute(job_sql.KEEP_OPTIONS, values)
 
 
-def remove(connection: Connection, state: JobState, now: int) -> None:
+def remove(connection: Connection, job_id: str, now: int) -> None:
     """Let a job never run again; its history stays."""
+    state = locking.read_to_change(connection, job_id)
+    if state is None:
+        return
+    if state.call_data is None:
+        schedule_digest.forget(connection)
     if pauses.end_if_over(connection, state):
-        state = pauses.read(connection, state.job_id) or state
+        state = pauses.read(connection, job_id) or state
     gaps.close(connection, state, now)
-    connection.execute(job_sql.REMOVE_JOB, {"job_id": state.job_id, "now": now})
-    requests.cancel_waiting(connection, state.job_id, now)
+    connection.execute(job_sql.REMOVE_JOB, {"job_id": job_id, "now": now})
+    requests.cancel_waiting(connection, job_id, now)
 
 
 def read_added(connection: Connection, job_id: str) -> AddedRow:
@@ -166,73 +227,105 @@ def _sound(rows: Iterable[Sequence[Any]]) -> list[AddedRow]:
     return [row for row in found if all(isinstance(getattr(row, name), kind) for name, kind in kinds.items())]
 
 
-def _insert(connection: Connection, jobs: Sequence[Job], now: int, watermark: int) -> None:
-    for begin in range(0, len(jobs), _PIECE):
-        rows = [
-            (
-                *_described(job).values(),
-                job.definition,
-                watermark,
-                now if job.paused_at_first else None,
-                _note(job),
-            )
-            for job in jobs[begin : begin + _PIECE]
-        ]
-        job_sql.INSERT_JOBS.execute(connection, rows, now=now)
+def _insert(connection: Connection, job: Job, now: int, watermark: int) -> None:
+    job_sql.INSERT_JOBS.execute(connection, [_new_row(job, now, watermark)])
 
 
-def _update(
-    connection: Connection,
-    job: Job,
-    known: JobState,
-    now: int,
-    found: Registration,
-    *,
-    is_kept: bool = False,
-) -> None:
+def _new_row(job: Job, now: int, watermark: int) -> tuple[object, ...]:
+    # In the order of INSERT_JOBS.
+    paused = now if job.paused_at_first else None
+    return (*_described(job), job.definition, watermark, paused, _note(job), now, now)
+
+
+def _update(connection: Connection, job: Job, known: JobState, now: int, found: Registration) -> None:
+    """Settle the pause and the definition of a known job; what describes it is written by UPDATE_JOBS."""
     if pauses.end_if_over(connection, known, job.schedule):
         known = replace(known, paused=None, watermark=settled_until(known.watermark, known.paused_until))
-    if _redefine(connection, job, known, now, now, is_kept=is_kept):
+    if _redefine(connection, job, known, now, now):
         (found.changed if known.removed is None else found.added).append(job.id)
         known = replace(known, watermark=max(known.watermark, now))
     found.watermarks[job.id] = known.watermark
 
 
-def _redefine(
-    connection: Connection, job: Job, known: JobState, now: int, start: int, *, is_kept: bool = False
-) -> bool:
-    """Write down what a known job is now; return whether its ticks are others from here on.
+def _redefine(connection: Connection, job: Job, known: JobState, now: int, start: int) -> bool:
+    """Let other ticks of a known job be in force if these are others; return whether they are.
 
-    A job that was away is like a changed one: nothing was promised for the time between. `is_kept`: what
-    describes it is in the ledger already.
+    A job that was away is like a changed one: nothing was promised for the time between.
     """
-    changed = known.definition != job.definition or known.removed is not None
+    changed = _is_changed(job, known)
     if changed and known.removed is None:
         gaps.close(connection, known, now)
         # Given back before they began, under a definition that is no more.
         connection.execute(sql.SKIP_QUEUED, {"job_id": job.id, "now": now})
-    if not is_kept:
-        connection.execute(job_sql.UPDATE_JOB, _described(job))
     if changed:
         values = {"job_id": job.id, "definition": job.definition, "now": now, "watermark": start}
         connection.execute(job_sql.REDEFINE_JOB, values)
     return changed
 
 
+def _is_changed(job: Job, known: JobState) -> bool:
+    return known.definition != job.definition or known.removed is not None
+
+
 def _note(job: Job) -> str | None:
     return "paused at first, as the code asks" if job.paused_at_first else None
 
 
-def _described(job: Job) -> dict[str, object]:
-    # In the order of LIST_DESCRIBED and INSERT_JOBS.
-    return {
-        "job_id": job.id,
-        "name": job.name,
-        "function": job.reference,
-        "trigger": job.schedule.text,
-        "zone": job.schedule.zone_name,
-        "on_crash": job.options.on_crash,
-        "grace": job.options.grace,
-        "queue": job.options.queue,
-        "schedule_data": job.schedule.kept,
-    }
+def _described(job: Job) -> tuple[object, ...]:
+    # In the order of LIST_DEFINED, INSERT_JOBS and UPDATE_JOBS.
+    return (
+        job.id,
+        job.name,
+        job.reference,
+        job.schedule.text,
+        job.schedule.zone_name,
+        job.options.on_crash,
+        job.options.grace,
+        job.options.queue,
+        job.schedule.kept,
+    )
+
+
+class _Row(NamedTuple):
+    """A job as LIST_DEFINED gives it."""
+
+    job_id: str
+    name: str
+    function: str
+    trigger: str
+    zone: str
+    on_crash: str
+    grace: int | None
+    queue: str | None
+    schedule_data: str | None
+    definition: str
+    watermark: int
+    paused: int | None
+    paused_until: int | None
+    removed: int | None
+    call_data: str | None
+    exhausted: int | None
+
+    def is_pause_over(self, now: int) -> bool:
+        """As that of `JobState`."""
+        return self.paused is not None and not is_paused(self.paused, self.paused_until, now)
+
+    def is_described_by(self, described: tuple[object, ...]) -> bool:
+        """Return whether what UPDATE_JOBS would write is there already."""
+        is_of_code = self.removed is None and self.call_data is None and self.exhausted is None
+        return is_of_code and self[: len(described)] == described
+
+    @property
+    def state(self) -> JobState:
+        """The same as other operations take it."""
+        return JobState(
+            self.job_id,
+            self.definition,
+            self.watermark,
+            self.paused,
+            self.paused_until,
+            self.removed,
+            self.schedule_data,
+            self.call_data,
+            self.exhausted,
+        )

@@ -1,6 +1,6 @@
 """The SQL statements about jobs, written for SQLite (3.35) and PostgreSQL (13)."""
 
-from .bulk import Bulk
+from .bulk import Bulk, Load
 
 _JOB_STATE = """
 SELECT job_id, definition, watermark_us, paused_us, paused_until_us, removed_us, schedule_data, call_data,
@@ -12,35 +12,40 @@ LIST_JOBS = _JOB_STATE + " ORDER BY job_id"
 
 LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_jobs WHERE paused_us IS NOT NULL"
 
-# The columns that UPDATE_JOB writes, and those that it clears.
-LIST_DESCRIBED = """
-SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data,
-       COALESCE(call_data, CAST(removed_us AS TEXT), CAST(exhausted_us AS TEXT))
+# All that a start compares: first the columns that UPDATE_JOBS writes, last those that it clears.
+LIST_DEFINED = """
+SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
+       watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us
 FROM scheduler_jobs
+"""
+
+# By the code alone.
+LIST_WATERMARKS = """
+SELECT job_id, watermark_us FROM scheduler_jobs WHERE removed_us IS NULL AND call_data IS NULL
 """
 
 READ_JOB = _JOB_STATE + " WHERE job_id = :job_id"
 
-INSERT_JOBS = Bulk(
-    """
-INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data,
-                            definition, watermark_us, paused_us, pause_note, registered_us, changed_us)
-SELECT job, called, calls, at, zone_name, on_crash, grace, queue, schedule_data, defined, watermark, paused,
-       note, :now, :now
-FROM GIVEN AS given WHERE true
-RETURNING job_id
-""",
-    job="text", called="text", calls="text", at="text", zone_name="text", on_crash="text", grace="bigint",
-    queue="text", schedule_data="text", defined="text", watermark="bigint", paused="bigint", note="text",
+READ_TO_CHANGE = READ_JOB + " /* on a server: FOR NO KEY UPDATE */"
+
+INSERT_JOBS = Load(
+    "scheduler_jobs", "job_id", "name", "function", "trigger", "zone", "on_crash", "grace_us", "queue",
+    "schedule_data", "definition", "watermark_us", "paused_us", "pause_note", "registered_us", "changed_us",
 )  # fmt: skip
 
-UPDATE_JOB = """
+UPDATE_JOBS = Bulk(
+    """
 UPDATE scheduler_jobs
-SET name = :name, function = :function, trigger = :trigger, zone = :zone, on_crash = :on_crash,
-    grace_us = :grace, schedule_data = :schedule_data, queue = :queue, call_data = NULL, removed_us = NULL,
-    exhausted_us = NULL
-WHERE job_id = :job_id
-"""
+SET name = given.called, function = given.calls, trigger = given.at, zone = given.zone_name,
+    on_crash = given.crashing, grace_us = given.grace, queue = given.to_queue, schedule_data = given.kept,
+    call_data = NULL, removed_us = NULL, exhausted_us = NULL
+FROM GIVEN AS given
+WHERE BY_KEY AND job_id = given.job
+RETURNING job_id
+""",
+    key="job_id", job="text", called="text", calls="text", at="text", zone_name="text", crashing="text",
+    grace="bigint", to_queue="text", kept="text",
+)  # fmt: skip
 
 # A job that was added while running has call_data; other processes find it by its serial.
 KEEP_JOB = """
@@ -181,9 +186,39 @@ WHERE BY_KEY AND job_id = given.job AND paused_us IS NOT NULL
     job="text",
 )
 
+_OF_GIVEN = _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
+
+READ_WATERMARKS = Bulk(
+    """
+SELECT job_id, watermark_us FROM GIVEN AS given CROSS JOIN scheduler_jobs WHERE BY_KEY AND job_id = given.job
+""",
+    key="job_id",
+    job="text",
+)
+
 READ_JOBS = Bulk(
-    _JOB_STATE.replace("FROM scheduler_jobs", "FROM GIVEN AS given CROSS JOIN scheduler_jobs")
-    + " WHERE BY_KEY AND job_id = given.job",
+    _OF_GIVEN + " WHERE BY_KEY AND job_id = given.job",
+    key="job_id",
+    job="text",
+)
+
+# On a server, those of the given jobs that others are not changing.
+LOCK_JOBS = Bulk(
+    """
+SELECT job_id FROM GIVEN AS given CROSS JOIN scheduler_jobs
+WHERE BY_KEY AND job_id = given.job ORDER BY job_id
+/* on a server: FOR NO KEY UPDATE OF scheduler_jobs SKIP LOCKED */
+""",
+    key="job_id",
+    job="text",
+)
+
+READ_ALL_TO_CHANGE = Bulk(
+    _OF_GIVEN
+    + """
+WHERE BY_KEY AND job_id = given.job ORDER BY job_id
+/* on a server: FOR NO KEY UPDATE OF scheduler_jobs */
+""",
     key="job_id",
     job="text",
 )

@@ -8,6 +8,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 
 from . import claims, definitions, migration_fence, owner, workers
+from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection
 from .records import Identity, Registration
@@ -40,7 +41,7 @@ def register(
         found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
     found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
-        definitions.define(connection, jobs, now, found, is_whole=is_whole)
+        definitions.define(connection, jobs, now, found, is_whole=is_whole, digest=me.schedule_digest)
     definitions.find_added(connection, now, found)
     definitions.find_paused(connection, now, found)
     if me.role.claims and not found.peers:
@@ -64,17 +65,17 @@ def settle(connection: Connection, me: Identity, start: Registration, awaited: S
     declared this process dead, since it does not know then who came meanwhile.
     """
     values = {"process_id": me.process_id, "joined": start.joined}
-    if connection.execute(sql.IS_NEWEST, values).fetchone() is None:
+    if connection.execute(process_sql.IS_NEWEST, values).fetchone() is None:
         return []
     return definitions.remove_undeclared(connection, awaited, ticks.now())
 
 
 def _clear_dead(connection: Connection, me: Identity) -> Registration:
     found = Registration(start_number=0, peers=set(), lost=0)
-    rows = connection.execute(sql.LIST_PROCESSES).fetchall()
+    rows = connection.execute(process_sql.LIST_PROCESSES).fetchall()
     for process_id, host, pid, _beat, beat_us, number, role in rows:
         if workers.is_provably_dead(me, process_id, host, pid):
-            connection.execute(sql.LEAVE, {"process_id": process_id})
+            connection.execute(process_sql.LEAVE, {"process_id": process_id})
             found.lost += workers.lose_runs(connection, process_id, beat_us)
         elif role != "worker":
             # Workers alone are no schedule that could be joined.

@@ -9,7 +9,7 @@ from everytick.model import ticks
 from everytick.model.schedule import Schedule
 from everytick.text.wording import storable
 
-from . import gaps, records
+from . import gaps, locking, records
 from . import job_statements as job_sql
 from .connections import Connection
 from .records import JobState
@@ -44,9 +44,15 @@ def paused_jobs(connection: Connection, now: int) -> set[str]:
     return {job_id for job_id, since, until in rows if records.is_paused(since, until, now)}
 
 
+def that_are_over(connection: Connection, now: int) -> list[str]:
+    """Return the ids of the jobs whose pause has ended, and whose ledger does not say so yet."""
+    rows = connection.execute(job_sql.LIST_PAUSED_JOBS).fetchall()
+    return [job_id for job_id, since, until in rows if not records.is_paused(since, until, now)]
+
+
 def pause(connection: Connection, job_id: str, note: str | None, until: int | None = None) -> bool:
     """Pause a job, for ever or until an instant; False if nothing was changed."""
-    state = read(connection, job_id)
+    state = locking.read_to_change(connection, job_id)
     if state is not None:
         end_if_over(connection, state)
     note = None if note is None else storable(masked(note))
@@ -60,7 +66,7 @@ def resume(connection: Connection, job_id: str, schedule: Schedule | None = None
 
     `schedule` is for a job whose data the ledger lacks.
     """
-    state = read(connection, job_id)
+    state = locking.read_to_change(connection, job_id)
     if state is None or state.paused is None or end_if_over(connection, state, schedule):
         return False
     _end(connection, state, ticks.now(), schedule)
@@ -68,8 +74,11 @@ def resume(connection: Connection, job_id: str, schedule: Schedule | None = None
 
 
 def end_if_over(connection: Connection, state: JobState, schedule: Schedule | None = None) -> bool:
-    """End a pause whose time has come. A tick at its very end is not part of it."""
-    if state.paused is None or state.is_paused(ticks.now()):
+    """End a pause whose time has come. A tick at its very end is not part of it.
+
+    The state is that of a job whose row this transaction has locked.
+    """
+    if not state.is_pause_over(ticks.now()):
         return False
     assert state.paused_until is not None
     _end(connection, state, state.paused_until - 1, schedule)

@@ -19,8 +19,11 @@ from everytick.errors import ConfigurationError, LedgerError, how_to_install
 from everytick.model import ticks
 from everytick.system import system
 
+from . import locking
 from .connections import Connection, Unavailable, one_line
-from .database import VARIABLE, Ledger
+from .database import VARIABLE, Ledger, upgrade
+from .index_building import built_ahead
+from .notifications import CHANNEL, own_channel
 
 try:
     import psycopg
@@ -29,7 +32,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: {how_to_install('postgresql')}"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, LOCK, PostgresConnection, WiredConnection
+from .postgres_connection import CLOCK, CONNECT_SECONDS, PostgresConnection, WiredConnection
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -47,7 +50,7 @@ _pools_lock = threading.Lock()
 # The server aborts idle readers: an open snapshot blocks VACUUM.
 _READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
-_CHANNEL = "scheduler_work"
+_SCHEMA = "SELECT current_schema()::text"
 _LISTEN_SECONDS = 1.0
 _LISTEN_AGAIN_SECONDS = 5.0
 
@@ -230,7 +233,7 @@ class PostgresLedger(Ledger):
             sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
             return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
-        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(LOCK))
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"SELECT {locking.WHOLE}"))
         return engine
 
     @contextmanager
@@ -247,22 +250,24 @@ class PostgresLedger(Ledger):
         """Return a value that differs at the latest a second after another connection has written."""
         return connection.execute(_WRITTEN).fetchone()[0]
 
-    def wake_others(self, connection: Connection) -> None:
-        connection.execute(f"SELECT pg_notify('{_CHANNEL}', current_schema()::text)")
-
-    def listen(self, told: Callable[[], None], stop: threading.Event) -> None:
+    def listen(self, process_id: str, heard: Callable[[str], None], stop: threading.Event) -> None:
+        own = own_channel(process_id)
         while not stop.is_set():
             try:
                 with self.open() as connection:
-                    row = connection.execute(f"LISTEN {_CHANNEL}; SELECT current_schema()::text")
-                    row.nextset()
-                    found = row.fetchone()
+                    rows = connection.execute(f"LISTEN {CHANNEL}; LISTEN {own}; {_SCHEMA}")
+                    while rows.nextset():
+                        pass
+                    schema = rows.fetchone()
                     while not stop.is_set():
-                        for heard in connection.notifies(timeout=_LISTEN_SECONDS):
-                            if found and heard.payload == found[0]:
-                                told()
+                        for it in connection.notifies(timeout=_LISTEN_SECONDS):
+                            if it.channel == own:
+                                heard("self")
+                            elif schema is not None and it.payload == schema[0]:
+                                heard("others")
             except psycopg.Error:
                 # The writer logs the problem with the server; here it is only tried again.
+                heard("lost")
                 stop.wait(_LISTEN_AGAIN_SECONDS)
 
     def sizes(self) -> dict[str, int]:
@@ -322,6 +327,10 @@ class PostgresLedger(Ledger):
     def _inspect(self) -> str | None:
         with self.writing() as connection:
             return self._revision(connection)
+
+    def _migrate(self) -> None:
+        with built_ahead(self.open, str(self)):
+            upgrade(self)
 
     def _has_tables(self, connection: Connection) -> bool:
         found = connection.execute("SELECT to_regclass('scheduler_ledger_version')::text").fetchone()

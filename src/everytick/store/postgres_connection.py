@@ -1,15 +1,14 @@
 """One connection to PostgreSQL, in the form that the ledger's operations use.
 
-A transaction of the ledger holds an advisory lock, so that no other writer comes in between, as on SQLite;
-the lock is given up with the transaction, however that ends. A process that is stopped or cut off in the
-middle is thrown out by the server after some seconds. Whether a COMMIT took place whose answer was lost is
-asked of the server, by the transaction's number.
+A transaction of the ledger holds the locks of its scope, see `locking`; they are given up with it, however
+that ends. A process that is stopped or cut off in the middle is thrown out by the server after some seconds.
+Whether a COMMIT took place whose answer was lost is asked of the server, by the transaction's number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
@@ -21,7 +20,8 @@ from everytick.system import system
 from everytick.text.durations import exact_seconds
 from loguru import logger
 
-from .connections import CommitUnknown, Cursor, Unavailable, one_line, without_nul
+from . import locking
+from .connections import CommitUnknown, Contended, Cursor, Scope, Unavailable, one_line, without_nul
 
 CONNECT_SECONDS = 5
 # Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
@@ -33,25 +33,35 @@ _RECONNECTING = Backoff(first=0.5, longest=5.0)
 # How long a connection that is not `resolving` asks what became of a COMMIT, in seconds.
 _UNKNOWN_SECONDS = 60.0
 
-# One lock for each schema that holds a ledger. The first number belongs to this package.
-LOCK = "SELECT pg_advisory_xact_lock(1935892325, hashtext(current_schema()))"
-
 # Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
 # small, and would read the whole of them.
-_BY_INDEX = "SET LOCAL enable_seqscan = off;"
+_BY_INDEX = "set_config('enable_seqscan', 'off', true)"
 
-_BEGIN = f"""
-BEGIN;
-SET LOCAL lock_timeout = '{_LOCK_SECONDS}s';
-SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s';
-SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
-SET LOCAL synchronous_commit = 'on';
-{_BY_INDEX}
-{LOCK};
+
+def _beginning(locks: str, lock_seconds: int, idle_seconds: int) -> str:
+    # READ COMMITTED: a statement sees what was committed before it, so also what was before its locks. The
+    # settings and the locks are one statement, whose parts are done in their order: each further one costs.
+    return f"""
+BEGIN ISOLATION LEVEL read committed;
+SELECT set_config('lock_timeout', '{lock_seconds}s', true),
+       set_config('statement_timeout', '{_STATEMENT_SECONDS}s', true),
+       set_config('idle_in_transaction_session_timeout', '{idle_seconds}s', true),
+       set_config('synchronous_commit', 'on', true), {_BY_INDEX}, {locks};
 SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
        to_regclass('scheduler_runs')::oid
 """
+
+
+_BEGIN = {
+    # A process that is stopped in the middle of a claim holds up the jobs of that until it is thrown out.
+    Scope.ROWS: _beginning(locking.SHARED, 1, 3),
+    Scope.RARE: _beginning(f"{locking.SHARED}, {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
+    Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
+}
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+# Transactions that met: a deadlock, a row that another one was faster to change, a lock not had in time.
+_CONTENDED = ("40P01", "40001", "55P03")
 
 # Errors of the statement itself: trying again would not help.
 _OUR_FAULT = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -135,7 +145,7 @@ class PostgresConnection:
         raw = self._raw if self._inside and self._raw is not None else self.open()
         try:
             if parameters is None:
-                return raw.execute(sql)
+                return raw.execute(_for_server(sql))
             return raw.execute(
                 _translated(sql), {name: without_nul(value) for name, value in parameters.items()}
             )
@@ -146,14 +156,27 @@ class PostgresConnection:
                 self._drop_if_broken()
             raise _trouble(problem) from None
 
+    def load(self, copy: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Hand over many rows to a COPY statement, inside of a transaction."""
+        assert self._inside
+        assert self._raw is not None
+        try:
+            with self._raw.cursor() as cursor, cursor.copy(copy) as target:
+                for row in rows:
+                    target.write_row([without_nul(value) for value in row])
+        except _OUR_FAULT:
+            raise
+        except psycopg.Error as problem:
+            raise _trouble(problem) from None
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block does, or undo all of it. No other writer of this ledger comes in between.
+    def transaction(self, scope: Scope = Scope.ROWS) -> Iterator[None]:
+        """Commit what the block does, or undo all of it. What others may do meanwhile, `scope` says.
 
         Raises:
             Unavailable: it was not done.
         """
-        number = self._begin()
+        number = self._begin(_BEGIN[scope])
         self._inside = True
         try:
             yield
@@ -169,9 +192,9 @@ class PostgresConnection:
         if self._raw is not None:
             self._raw.close()
 
-    def _begin(self) -> str:
+    def _begin(self, statements: str) -> str:
         try:
-            return self._try_to_begin()
+            return self._try_to_begin(statements)
         except psycopg.Error as problem:
             lost = self._raw is None or self._raw.broken
             self._roll_back()
@@ -179,13 +202,13 @@ class PostgresConnection:
                 raise _trouble(problem) from None
         # The connection was cut while nothing was under way: a new one does.
         try:
-            return self._try_to_begin()
+            return self._try_to_begin(statements)
         except psycopg.Error as problem:
             self._roll_back()
             raise _trouble(problem) from None
 
-    def _try_to_begin(self) -> str:
-        cursor = self.open().execute(_BEGIN)
+    def _try_to_begin(self, statements: str) -> str:
+        cursor = self.open().execute(statements)
         while cursor.nextset():
             pass
         row = cursor.fetchone()
@@ -250,6 +273,8 @@ class PostgresConnection:
 
 
 def _trouble(problem: psycopg.Error) -> Unavailable:
+    if problem.sqlstate in _CONTENDED:
+        return Contended(one_line(problem))
     # Refusals that last until a person changes something: the start does not wait for them.
     # A connection that was not made has no error code, only words.
     refused = problem.sqlstate is not None and problem.sqlstate[:2] in ("28", "3D", "3F", "42")
@@ -261,4 +286,10 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
 @cache
 def _translated(sql: str) -> str:
     """Return a statement with its parameters in the driver's form."""
-    return re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", sql.replace("%", "%%"))
+    return re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", _for_server(sql).replace("%", "%%"))
+
+
+@cache
+def _for_server(sql: str) -> str:
+    """Return a statement with the parts that are a comment for SQLite, see `locking`."""
+    return re.sub(r"/\* on a server: (.*?) \*/", r"\1", sql, flags=re.DOTALL)

@@ -41,6 +41,19 @@ PRUNE_NOTICES = _oldest("scheduler_notices", "incident_id", "changed_us", of="sc
 PRUNE_INCIDENTS = _oldest("scheduler_incidents", "incident_id", "changed_us")
 
 
+IS_ANY = """
+SELECT 1 WHERE EXISTS (SELECT 1 FROM scheduler_runs WHERE finished_us < :before)
+OR EXISTS (SELECT 1 FROM scheduler_audit WHERE at_us < :before)
+OR EXISTS (SELECT 1 FROM scheduler_jobs
+           WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before)
+"""
+
+
+def is_any(connection: Connection, before: int) -> bool:
+    """Return whether there may be anything to remove that is older than an instant."""
+    return connection.execute(IS_ANY, {"before": before}).fetchone() is not None
+
+
 def prune_runs(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}

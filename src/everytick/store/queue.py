@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD
 
-from . import claims, pauses, requests, workers
+from . import claims, locking, pauses, requests, workers
 from . import statements as sql
 from .connections import Connection
 from .records import Claim, Identity, JobState, Room
 
 _PAGE = 500
+# Of a page, at least as many runs are looked at together, and their jobs locked.
+_LEAST = 50
 
 
 class _Run(NamedTuple):
@@ -33,9 +36,40 @@ class _Run(NamedTuple):
     together: int | None
 
 
+@dataclass
+class Found:
+    """Jobs whose runs wait, and were not taken.
+
+    left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
+    """
+
+    left: dict[str, str] = field(default_factory=dict)
+    at_limit: set[str] = field(default_factory=set)
+    busy: set[str] = field(default_factory=set)
+
+
 def is_any(connection: Connection, me: Identity) -> bool:
     """Return whether there is a run that this process might take."""
     return connection.execute(sql.FIND_WAITING, _wanted(me)).fetchone() is not None
+
+
+class News(NamedTuple):
+    """What there may be for one process.
+
+    waiting: a run that it might take. next_due: when the next is due that waits for its instant. to_cancel: a
+    run of its own. serial: the last of the jobs that were added.
+    """
+
+    waiting: bool
+    next_due: int | None
+    to_cancel: bool
+    serial: int
+
+
+def news(connection: Connection, me: Identity) -> News:
+    """Return all that a process looks for, by one statement."""
+    values = {**_wanted(me), "process_id": me.process_id}
+    return News(*connection.execute(sql.LOOK, values).fetchone())
 
 
 def take(
@@ -43,17 +77,15 @@ def take(
     me: Identity,
     jobs: Mapping[str, Job],
     room: Room,
-    left: dict[str, str] | None = None,
-    at_limit: set[str] | None = None,
+    found: Found | None = None,
 ) -> list[Claim]:
     """Take as many runs that wait as there is `room` for, which is used up; those first that were due first.
 
     Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
-    this process serves. Which jobs are left to others, and why, goes into `left`; which have runs that wait
-    for one of their own to end, into `at_limit`.
+    this process serves. What was not taken goes into `found`.
     """
     workers.ensure(connection, me)
-    taker = _Taker(me, jobs, room, {} if left is None else left, set() if at_limit is None else at_limit)
+    taker = _Taker(me, jobs, room, Found() if found is None else found)
     cut_off = list(map(_Run._make, connection.execute(sql.LIST_CUT, _wanted(me)).fetchall()))
     taker.take(connection, cut_off, cut=True)
     for page in _pages(connection, me):
@@ -67,12 +99,10 @@ def take(
 class _Taker:
     """Takes what may be taken, page by page."""
 
-    def __init__(
-        self, me: Identity, jobs: Mapping[str, Job], room: Room, left: dict[str, str], at_limit: set[str]
-    ) -> None:
+    def __init__(self, me: Identity, jobs: Mapping[str, Job], room: Room, found: Found) -> None:
         self.room = room
         self.taken: list[Claim] = []
-        self._me, self._jobs, self._left, self._at_limit = me, jobs, left, at_limit
+        self._me, self._jobs, self._found = me, jobs, found
         self._now = ticks.now()
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
@@ -84,6 +114,12 @@ class _Taker:
         """Take runs of a page; those that were `cut` off begin another attempt."""
         # A file takes any type in any column; such a run is nobody's.
         page = [run for run in page if type(run.job_id) is str]
+        while page and self.room.is_any:
+            number = max(_LEAST, self.room.number)
+            self._take_some(connection, page[:number], cut=cut)
+            page = page[number:]
+
+    def _take_some(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
         self._look(connection, {run.job_id for run in page})
         rows: list[tuple[Any, ...]] = []
         claimed: dict[int, Claim] = {}
@@ -107,7 +143,8 @@ class _Taker:
                 self.room.reserve()
             claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes, started=begins)
             begun = max(self._now, run.due) if begins else None
-            rows.append((run.run_id, "running" if begins else "claimed", instant, begun))
+            state = "running" if begins else "claimed"
+            rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
             self._held[run.job_id] += 1
         self._take_these(connection, claimed, rows)
 
@@ -120,7 +157,10 @@ class _Taker:
             assert run.together is not None
             instant, _tick = self._first[run.job_id, run.together]
             claimed[run.run_id] = Claim(*run[:4], run.due, instant, run.attempt, run.crashes)
-        rows = [(claim.run_id, "claimed", claim.claimed, None) for claim in claimed.values()]
+        rows = [
+            (claim.run_id, claim.attempt, claim.due, "claimed", claim.claimed, None)
+            for claim in claimed.values()
+        ]
         self._take_these(connection, claimed, rows)
 
     def _take_these(
@@ -128,12 +168,16 @@ class _Taker:
     ) -> None:
         values = {"process_id": self._me.process_id}
         taken = {run_id for (run_id,) in sql.TAKE_WAITING.execute(connection, rows, **values)}
+        self._found.busy |= {claim.job_id for run_id, claim in claimed.items() if run_id not in taken}
         self.taken += [claim for run_id, claim in claimed.items() if run_id in taken]
 
     def _look(self, connection: Connection, job_ids: set[str]) -> None:
         """Learn what the ledger knows of jobs that were not looked at yet."""
         unknown = sorted(job_ids - self._looked)
         self._looked |= job_ids
+        busy = locking.lock_jobs(connection, unknown)
+        self._found.busy |= busy
+        unknown = [job_id for job_id in unknown if job_id not in busy]
         self._states |= pauses.read_all(connection, unknown)
         self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))[0]
 
@@ -150,15 +194,23 @@ class _Taker:
             return False
         if job is None or state.definition != job.definition:
             why = "does not have it" if job is None else "has another schedule for it"
-            self._left[run.job_id] = why
+            self._found.left[run.job_id] = why
             return False
         if self._held[run.job_id] < job.options.max_instances:
             return True
-        self._at_limit.add(run.job_id)
+        self._found.at_limit.add(run.job_id)
         return False
 
     def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:
-        values = {"run_id": run.run_id, "process_id": self._me.process_id, "now": instant}
+        if not locking.lock_runs(connection, [run.run_id]):
+            self._found.busy.add(run.job_id)
+            return
+        values = {
+            "run_id": run.run_id,
+            "attempt": run.attempt,
+            "process_id": self._me.process_id,
+            "now": instant,
+        }
         connection.execute(sql.ARCHIVE_ATTEMPT, values)
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)

@@ -19,16 +19,20 @@ CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
 
 @dataclass(frozen=True)
 class Identity:
-    """One start of one process. With attempt and time of a claim it is the token of every later write."""
+    """One start of one process. With attempt and time of a claim it is the token of every later write.
+
+    schedule_digest: that of the jobs which its code declares; None for a process that declares none.
+    """
 
     process_id: str
     host: str
     pid: int
     role: Role = ALL
+    schedule_digest: str | None = None
 
     @staticmethod
-    def new(role: Role = ALL) -> Identity:
-        return Identity(system.new_id(), host_name(), system.pid(), role)
+    def new(role: Role = ALL, schedule_digest: str | None = None) -> Identity:
+        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest)
 
 
 @dataclass(slots=True)
@@ -61,6 +65,11 @@ class Room:
 
     free: int
     soon: int = 0
+
+    @property
+    def number(self) -> int:
+        """How many there is place for."""
+        return max(0, self.free) + max(0, self.soon)
 
     @property
     def is_any(self) -> bool:
@@ -128,6 +137,10 @@ class JobState:
         """Return whether the job is paused; a pause with an end is over then."""
         return is_paused(self.paused, self.paused_until, now)
 
+    def is_pause_over(self, now: int) -> bool:
+        """Return whether the job stands as paused although the end of its pause has come."""
+        return self.paused is not None and not self.is_paused(now)
+
     def schedule(self) -> Schedule | None:
         """Return the schedule that is in force; None if it is not known without the code.
 
@@ -141,9 +154,10 @@ class JobState:
 class Answer:
     """The ledger's answer to a decision.
 
-    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `paused`, `early` (to be
-    decided when it is due), `changed` (another definition is in force) or `removed`; `watermark` is where
-    the ledger stands now. `queued`: how many runs are for others to take.
+    `verdict` is `claimed`, `moved` (another process was first, or a pause ended), `busy` (another process
+    changes the job at this moment), `paused`, `early` (to be decided when it is due), `changed` (another
+    definition is in force) or `removed`; `watermark` is where the ledger stands now. `queued`: how many runs
+    are for others to take.
     """
 
     decision: Decision

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from everytick.model.job import Job
 
 from . import job_statements as job_sql
-from . import pauses
+from . import locking, pauses, schedule_digest
 from .connections import Connection
 from .records import Registration
 from .requests import note_down
@@ -40,6 +40,8 @@ def move_history(connection: Connection, job_id: str, moving: dict[str, str]) ->
     `moving`: the former id of each job whose history is not here yet; a job whose history is goes out of it.
     """
     former = moving[job_id]
+    # A claim of the job's next tick would meet the ticks that come.
+    locking.read_to_change(connection, job_id)
     before = pauses.read(connection, former)
     number = 0
     if before is not None and before.call_data is None:
@@ -53,10 +55,13 @@ def move_history(connection: Connection, job_id: str, moving: dict[str, str]) ->
 def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> bool:
     """Let a job be in force under its new id; return whether it was under the former one."""
     ids = {"former": former, "job_id": job_id}
-    before, today = pauses.read(connection, former), pauses.read(connection, job_id)
+    states = locking.read_all_to_change(connection, ids.values())
+    before, today = states.get(former), states.get(job_id)
     if before is None or before.call_data is not None:
         # Nobody knows the former id, or by now it is that of a job which was added while running.
         return False
+    if before.removed is None:
+        schedule_digest.forget(connection)
     is_successor = before.removed is None and (today is None or today.removed is not None)
     if is_successor:
         connection.execute(job_sql.FORGET_JOB, {"job_id": job_id})

@@ -6,6 +6,7 @@ from everytick.masking import masked
 from everytick.model import ticks
 from everytick.text.wording import storable
 
+from . import notifications
 from . import statements as sql
 from .connections import Connection
 from .records import Identity
@@ -66,8 +67,8 @@ def _restore(connection: Connection, run_id: int, asked: int | None) -> bool:
 
 
 def read(connection: Connection, run_id: int) -> tuple[str, str] | None:
-    """Return a run's job and state."""
-    row = connection.execute(sql.READ_RUN, {"run_id": run_id}).fetchone()
+    """Return a run's job and state, which nobody else changes until this transaction has ended."""
+    row = connection.execute(sql.READ_RUN_TO_CHANGE, {"run_id": run_id}).fetchone()
     return None if row is None else (str(row[0]), str(row[1]))
 
 
@@ -89,7 +90,8 @@ def note_down(
     run_id: int | None = None,
     note: str | None = None,
 ) -> None:
-    """Write down who did what, when."""
+    """Write down who did what, when; the processes that this concerns look at once."""
     values = {"now": ticks.now(), "who": storable(masked(who)), "action": action}
     note = None if note is None else storable(masked(note))
     connection.execute(sql.INSERT_AUDIT, {**values, "job_id": job_id, "run_id": run_id, "note": note})
+    notifications.tell(connection)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from everytick.model import ticks
 
 from . import job_statements as job_sql
+from . import locking, workers
 from . import statements as sql
-from . import workers
 from .connections import Connection
 from .records import CANCELLED, Claim, Identity, Outcome
 
@@ -41,14 +42,16 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, i
     """Record that runs which had to wait are about to be entered; no two of one job.
 
     With each, how many runs of its job may be under way. Returns for each run `started`; `lost` if the
-    lease was lost in the meantime; or why it may not begin: `overlap`, `paused`, or `waits`, behind an
-    earlier run that waits too.
+    lease was lost in the meantime; or why it may not begin: `overlap`, `paused`, `waits`, behind an
+    earlier run that waits too, or `busy`, while another process changes its job: to be asked again.
     """
     workers.ensure(connection, me)
-    verdicts: dict[int, str] = {}
+    busy = locking.lock_jobs(connection, [held.job_id for held, _most in waiting])
+    verdicts = {held.run_id: "busy" for held, _most in waiting if held.job_id in busy}
+    waiting = [(held, most) for held, most in waiting if held.job_id not in busy]
     for held, reason in _not_now(connection, me, waiting):
         verdicts[held.run_id] = _turn_away(connection, me, held, reason)
-    rows = [_row(held) for held, _most in waiting if held.run_id not in verdicts]
+    rows = sorted(_row(held) for held, _most in waiting if held.run_id not in verdicts)
     values = {"process_id": me.process_id, "started": ticks.now()}
     started = {run_id for run_id, _attempt in sql.START_RUNS.execute(connection, rows, **values)}
     return verdicts | {row[0]: "started" if row[0] in started else "lost" for row in rows}
@@ -117,13 +120,18 @@ def finish_all(connection: Connection, me: Identity, outcomes: Sequence[Outcome]
         (*_row(outcome.claim), outcome.state, outcome.reason, outcome.started, outcome.finished)
         for outcome in outcomes
     ]
-    done = set(map(tuple, sql.FINISH_RUNS.execute(connection, rows, process_id=me.process_id)))
+    done = set(
+        map(
+            tuple,
+            sql.FINISH_RUNS.execute(connection, sorted(rows, key=itemgetter(0)), process_id=me.process_id),
+        )
+    )
     return [outcome for outcome in outcomes if (outcome.claim.run_id, outcome.claim.attempt) not in done]
 
 
 def _release(connection: Connection, me: Identity, claims: Iterable[Claim]) -> list[Any]:
     values = {"process_id": me.process_id, "now": ticks.now(), "cancelled": CANCELLED}
-    return sql.RELEASE_RUNS.execute(connection, list(map(_row, claims)), **values)
+    return sql.RELEASE_RUNS.execute(connection, sorted(map(_row, claims)), **values)
 
 
 def _row(held: Claim) -> tuple[int, int, int]:

@@ -25,6 +25,9 @@ metadata = MetaData()
 # SQLite numbers rows by itself only in a column of exactly the type INTEGER.
 RunId = BigInteger().with_variant(Integer, "sqlite")
 
+# On PostgreSQL: the rest of each page is free for newer versions of its rows, which then need no index entry.
+_OFTEN_WRITTEN = {"fillfactor": 50}
+
 jobs = Table(
     "scheduler_jobs",
     metadata,
@@ -58,7 +61,9 @@ jobs = Table(
     Column("exhausted_us", BigInteger),
     # The queue in which a process leaves its runs that claims them and does not serve it. Null: `default`.
     Column("queue", Text),
+    info=_OFTEN_WRITTEN,
 )
+# None on the watermark: an indexed column costs each claim an entry in every index of the table.
 Index("scheduler_jobs_serial", jobs.c.serial)
 
 runs = Table(
@@ -97,14 +102,20 @@ runs = Table(
     # The last attempt of which the alerts have taken note.
     Column("told_attempt", Integer),
     UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
-    UniqueConstraint("job_id", "start_number", name="scheduler_runs_start"),
+    # On SQLite it is a part of the table, which would have to be written anew to narrow it down.
+    UniqueConstraint("job_id", "start_number", name="scheduler_runs_start").ddl_if(dialect="sqlite"),
 )
+_OF_STARTS = text("start_number IS NOT NULL")
+Index(
+    "scheduler_runs_startup", runs.c.job_id, runs.c.start_number, unique=True, postgresql_where=_OF_STARTS
+).ddl_if(dialect="postgresql")
 
 _HELD = text("state IN ('claimed', 'running')")
 Index("scheduler_runs_held", runs.c.job_id, sqlite_where=_HELD, postgresql_where=_HELD)
 _WAITING = text("state IN ('queued', 'retrying')")
 Index("scheduler_runs_waiting", runs.c.due_us, sqlite_where=_WAITING, postgresql_where=_WAITING)
-Index("scheduler_runs_finished", runs.c.finished_us)
+_ENDED = text("finished_us IS NOT NULL")
+Index("scheduler_runs_ended", runs.c.finished_us, sqlite_where=_ENDED, postgresql_where=_ENDED)
 _UNCOUNTED = text("last_tick_us IS NOT NULL AND tick_count IS NULL")
 Index("scheduler_runs_uncounted", runs.c.job_id, sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED)
 _CUT = text("rerun_until_us IS NOT NULL")
@@ -151,6 +162,9 @@ processes = Table(
     Column("queues", Text),
     # The jobs that were added and that it cannot run, as JSON: by their ids the reasons. Null: none.
     Column("cannot_run", Text),
+    # The digest of the schedule that its code declares. Null: its version of the engine knows none.
+    Column("schedule_digest", Text),
+    info=_OFTEN_WRITTEN,
 )
 
 # The newest log lines of the attempts of a run.
@@ -160,6 +174,14 @@ logs = Table(
     Column("run_id", BigInteger, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True),
     Column("text", Text, nullable=False),
+)
+
+# One row, or none: the digest of the schedule whose jobs are all in the ledger, each as the code declares it.
+schedule = Table(
+    "scheduler_schedule",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
 )
 
 # One row: whose ledger it is. Another application would take its jobs for removed ones.

@@ -120,6 +120,17 @@ class SqliteLedger(Ledger):
             connection.execute(f"PRAGMA wal_autocheckpoint={LAST_RESORT}")
         return connection
 
+    def copy_to(self, target: Path) -> None:
+        """Copy it to a file by SQLite's online backup: consistent, while it is written to.
+
+        As the ledger itself the copy, and a folder that is made for it, are for this user alone. A file that
+        is there keeps its rights.
+        """
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.touch(mode=0o600)
+        with closing(self.connect(read_only=True)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(self.connect())
 

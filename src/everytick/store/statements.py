@@ -1,41 +1,6 @@
-"""The SQL statements about runs and processes, written for SQLite (3.35) and PostgreSQL (13)."""
+"""The SQL statements about runs, written for SQLite (3.35) and PostgreSQL (13)."""
 
 from .bulk import Bulk
-
-REGISTER_PROCESS = """
-INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues)
-"""
-
-# `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do
-# not count, since they declare nothing.
-IS_NEWEST = """
-SELECT 1 FROM scheduler_processes WHERE process_id = :process_id AND NOT EXISTS (
-  SELECT 1 FROM scheduler_processes AS other WHERE other.process_id <> :process_id
-  AND other.started_us > :joined AND COALESCE(other.role, '') <> 'worker')
-"""
-
-LIST_PROCESSES = """
-SELECT process_id, host, pid, beat, beat_us, start_number, role FROM scheduler_processes
-"""
-
-BEAT = """
-UPDATE scheduler_processes SET beat = beat + 1, beat_us = :now, pass_us = COALESCE(:passed, pass_us)
-WHERE process_id = :process_id
-"""
-
-HAS_REPORT = "SELECT 1 FROM scheduler_processes WHERE process_id = :process_id AND cannot_run IS NOT NULL"
-REPORT = "UPDATE scheduler_processes SET cannot_run = :cannot_run WHERE process_id = :process_id"
-
-# Works on a ledger of any version.
-LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"
-
-# Only if it has not moved since it was watched: a process that came back is not declared dead.
-FORGET_PROCESS = """
-DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
-"""
-
-LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
 
 # Asked job by job, each time the end of an index: a job is kept as long as any of its runs.
 LAST_START_NUMBER = """
@@ -62,9 +27,11 @@ UPDATE scheduler_runs
 SET state = CASE WHEN state IN ('queued', 'retrying') THEN 'cancelled' ELSE state END,
     error = CASE WHEN state = 'queued' THEN 'its job was removed from the schedule' ELSE error END,
     finished_us = COALESCE(finished_us, :now), rerun_until_us = NULL
-WHERE run_id IN (
+WHERE (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL) AND run_id IN (
+    /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
     SELECT run_id FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND job_id || '' = :job_id
-    UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :job_id)
+    UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :job_id
+    /* on a server: ) FOR UPDATE SKIP LOCKED */)
 """
 
 # There is no catch-up for instants before a change.
@@ -130,14 +97,16 @@ GROUP BY given.run
 SKIP_OLDER_QUEUED = Bulk(
     """
 UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
-WHERE run_id IN (
+WHERE state = 'queued' AND run_id IN (
+    /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
     SELECT run_id FROM (
         SELECT run_id, due_us, given.stay AS stay,
                row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
         FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
         WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
     ) AS waiting
-    WHERE place > stay AND due_us < :seen_by_all)
+    WHERE place > stay AND due_us < :seen_by_all
+    /* on a server: ) FOR UPDATE SKIP LOCKED */)
 RETURNING run_id
 """,
     job="text", stay="bigint",
@@ -218,21 +187,25 @@ WHERE job_id = :job_id AND kind = 'startup' AND start_number < :start_number
   AND (state IN ('queued', 'retrying') OR rerun_until_us IS NOT NULL)
 """
 
+# Only as it was found: meanwhile another process may have run it, and given it back.
 TAKE_WAITING = Bulk(
     """
 UPDATE scheduler_runs
 SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
-FROM GIVEN AS given WHERE BY_KEY AND run_id = given.run AND state IN ('queued', 'retrying')
+FROM GIVEN AS given
+WHERE BY_KEY AND run_id = given.run AND state IN ('queued', 'retrying') AND attempt = given.number
+  AND due_us = given.due
+/* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING run_id
 """,
-    key="run_id", run="bigint", put="text", claimed="bigint", begun="bigint",
+    key="run_id", run="bigint", number="bigint", due="bigint", put="text", claimed="bigint", begun="bigint",
 )  # fmt: skip
 
 TAKE_CUT = """
 UPDATE scheduler_runs
 SET state = 'claimed', attempt = attempt + 1, crashes = crashes + 1, rerun_until_us = NULL,
     process_id = :process_id, claimed_us = :now, started_us = NULL, finished_us = NULL
-WHERE run_id = :run_id AND rerun_until_us >= :now
+WHERE run_id = :run_id AND attempt = :attempt AND rerun_until_us >= :now
 """
 
 ARCHIVE_ATTEMPT = """
@@ -340,7 +313,19 @@ VALUES (:job_id, 'manual', :for_tick, 'queued', 1, 0, :now)
 RETURNING run_id
 """
 
+# On a server, those of the given runs that others are not changing.
+LOCK_RUNS = Bulk(
+    """
+SELECT run_id FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE BY_KEY AND run_id = given.run ORDER BY run_id
+/* on a server: FOR UPDATE OF scheduler_runs SKIP LOCKED */
+""",
+    key="run_id",
+    run="bigint",
+)
+
 READ_RUN = "SELECT job_id, state, tick_us, cancel_us FROM scheduler_runs WHERE run_id = :run_id"
+READ_RUN_TO_CHANGE = READ_RUN + " /* on a server: FOR UPDATE */"
 
 # One more attempt of a run that has ended, for any process that serves its queue.
 RETRY_ENDED = """
@@ -389,6 +374,14 @@ UPDATE scheduler_runs SET cancel_us = :now WHERE run_id = :run_id AND state IN (
 LIST_TO_CANCEL = """
 SELECT run_id FROM scheduler_runs
 WHERE process_id = :process_id AND cancel_us IS NOT NULL AND state IN ('claimed', 'running')
+"""
+
+# All that an idle process looks for. Runs that are due later are counted whichever queue they are in.
+LOOK = f"""
+SELECT EXISTS ({FIND_WAITING}),
+       (SELECT min(due_us) FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND due_us > :by),
+       EXISTS ({LIST_TO_CANCEL}),
+       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs)
 """
 
 INSERT_LOG = """

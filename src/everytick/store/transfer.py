@@ -19,8 +19,8 @@ from everytick.text.wording import counted
 from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
-from . import statements as sql
-from .connections import UNAVAILABLE, Connection, transaction
+from . import process_statements as sql
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, VARIABLE, Ledger
 from .migration_fence import ARRIVED, ARRIVING, LEAVING, LEFT, UNDONE, Mark
 from .records import Identity
@@ -311,7 +311,7 @@ def _reading(ledger: Ledger) -> Iterator[Connection]:
 @contextmanager
 def _transaction(ledger: Ledger) -> Iterator[Connection]:
     try:
-        with closing(ledger.connect()) as connection, transaction(connection):
+        with closing(ledger.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
             yield connection
     except UNAVAILABLE as problem:
         raise LedgerError(ledger.unusable(problem)) from None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 
 from everytick.errors import LedgerError
 from everytick.model import ticks
 
 from . import migration_fence, owner, workers
-from . import statements as sql
-from .connections import UNAVAILABLE, Connection, transaction
+from . import process_statements as sql
+from .connections import UNAVAILABLE, Connection, Scope, transaction
 from .database import REVISION, Ledger
 from .records import Identity
 from .sqlite import SqliteLedger
@@ -38,8 +37,7 @@ def migrate(ledger: Ledger) -> str:
         ledger.prepare()
         return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; the way back is a backup"
     kept = ledger.path.with_name(f"{ledger.path.name}.{before}")
-    with closing(ledger.connect(read_only=True)) as source, closing(sqlite3.connect(kept)) as copy:
-        source.backup(copy)
+    ledger.copy_to(kept)
     ledger.prepare()
     return f"the ledger ({ledger}) was upgraded from {before} to {REVISION}; as it was it is {kept.name}"
 
@@ -56,7 +54,7 @@ def adopt(ledger: Ledger, who: str) -> str:
     if ledger.revision() != REVISION:
         raise LedgerError(done)
     try:
-        with closing(ledger.connect()) as connection, transaction(connection):
+        with closing(ledger.connect()) as connection, transaction(connection, scope=Scope.WHOLE):
             migration_fence.refuse_if_closed(connection)
             if owner.why_not_ours(connection, ledger.application) is not None:
                 _refuse_living(connection)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from everytick.model import ticks
 from everytick.system import system
 
-from . import migration_fence
+from . import locking, migration_fence
+from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection, Unavailable
 from .records import CANCELLED, CANCELLED_WITH_ITS_PROCESS, Identity
 
 # How long a heartbeat may not move before others declare its process dead, in seconds.
 LEASE_SECONDS = 15.0
+
+# An idle process hears the server's clock by it.
+_BEAT_ALONE = f"""
+{process_sql.BEAT} AND ({locking.TRY_SHARED})
+RETURNING cannot_run IS NOT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+"""
 
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
@@ -27,7 +34,7 @@ def ensure(connection: Connection, me: Identity) -> None:
     while it holds that claim.
     """
     values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
-    if connection.execute(sql.BEAT, values).rowcount != 1:
+    if connection.execute(process_sql.BEAT, values).rowcount != 1:
         enter(connection, me, start_number=0)
 
 
@@ -48,15 +55,16 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
         "start_number": start_number,
         "role": None if me.role.name == "all" else me.role.name,
         "queues": ",".join(me.role.queues) or None,
+        "schedule_digest": me.schedule_digest,
     }
-    connection.execute(sql.REGISTER_PROCESS, values)
+    connection.execute(process_sql.REGISTER_PROCESS, values)
     return now
 
 
 def leave(connection: Connection, me: Identity) -> None:
     """Record that this process is gone, and the runs that it may still hold as lost."""
     lose_runs(connection, me.process_id, ticks.now())
-    connection.execute(sql.LEAVE, {"process_id": me.process_id})
+    connection.execute(process_sql.LEAVE, {"process_id": me.process_id})
 
 
 def beat(connection: Connection, me: Identity, start_number: int, *, answers: bool = True) -> bool:
@@ -66,10 +74,49 @@ def beat(connection: Connection, me: Identity, start_number: int, *, answers: bo
     """
     now = ticks.now()
     values = {"process_id": me.process_id, "now": now, "passed": now if answers else None}
-    if connection.execute(sql.BEAT, values).rowcount == 1:
+    if connection.execute(process_sql.BEAT, values).rowcount == 1:
         return True
     enter(connection, me, start_number)
     return False
+
+
+def beat_alone(connection: Connection, me: Identity, *, answers: bool = True) -> bool:
+    """Show a heartbeat on a server, outside of a transaction; False where `beat` is to decide, in one.
+
+    That is if this process was declared dead, if it had written down which jobs it cannot run, and if
+    another process has the whole ledger for itself.
+    """
+    now = ticks.now()
+    values = {"process_id": me.process_id, "now": now, "passed": now if answers else None}
+    row = connection.execute(_BEAT_ALONE, values).fetchone()
+    if row is None:
+        return False
+    has_report, clock = row
+    ticks.hear(clock)
+    return not has_report
+
+
+def claimers(
+    connection: Connection, me: Identity, mark: str | None
+) -> tuple[str | None, list[tuple[str, int | None]] | None]:
+    """Return which living processes claim the ticks of the same jobs, and when each was last seen to answer.
+
+    And a mark; None and the same mark if they are those of the given one. Needs no transaction; on a server.
+    """
+    values = {"process_id": me.process_id, "since": ticks.now() - int(LEASE_SECONDS * ticks.SECOND)}
+    found = connection.execute(process_sql.MARK_CLAIMERS, values).fetchone()[0]
+    if found == mark and mark is not None:
+        return mark, None
+    return found, [tuple(row) for row in connection.execute(process_sql.LIST_CLAIMERS, values).fetchall()]
+
+
+def silent(connection: Connection, me: Identity, since: int) -> list[tuple[str, str, int, int, int]]:
+    """Return the other processes of this host, and those that showed no heartbeat since an instant.
+
+    With each its host, its pid, its heartbeat, and when that was. On a server all that is by its clock.
+    """
+    values = {"process_id": me.process_id, "host": me.host, "since": since}
+    return [tuple(row) for row in connection.execute(process_sql.LIST_SILENT, values).fetchall()]
 
 
 def report(connection: Connection, me: Identity, cannot_run: str | None, before: str | None) -> None:
@@ -78,15 +125,19 @@ def report(connection: Connection, me: Identity, cannot_run: str | None, before:
     `before`: what it wrote last. The same is only written again if it is not there: its row may be a new one.
     """
     if cannot_run == before:
-        is_there = connection.execute(sql.HAS_REPORT, {"process_id": me.process_id}).fetchone() is not None
-        if is_there == (cannot_run is not None):
+        found = connection.execute(process_sql.HAS_REPORT, {"process_id": me.process_id}).fetchone()
+        if (found is None) == (cannot_run is None):
             return
-    connection.execute(sql.REPORT, {"process_id": me.process_id, "cannot_run": cannot_run})
+    connection.execute(process_sql.REPORT, {"process_id": me.process_id, "cannot_run": cannot_run})
 
 
 def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> int | None:
-    """Declare a process dead unless it moved on (then None); return how many runs it had started."""
-    gone = connection.execute(sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
+    """Declare a process dead unless it moved on (then None); return how many runs it had started.
+
+    A process that writes to the ledger at this very moment is not dead either.
+    """
+    locking.lock_runs_of(connection, process_id)
+    gone = connection.execute(process_sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
     return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
 
 

@@ -7,6 +7,7 @@ stop when a coroutine of the user's blocks the event loop (R12).
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections import deque
@@ -19,7 +20,8 @@ from everytick.errors import LedgerUnavailable
 from everytick.system import system
 from loguru import logger
 
-from .connections import UNAVAILABLE, Connection, Unavailable, transaction
+from . import notifications
+from .connections import UNAVAILABLE, Connection, Scope, Unavailable, in_transaction
 from .database import Ledger
 
 Operation = Callable[[Connection], Any]
@@ -30,6 +32,8 @@ _GATHER_SECONDS = 0.01
 # How many operations, and how many claimed jobs, one transaction takes at most.
 _BATCH, _CLAIMED = 1_000, 500
 _RETRY_SECONDS = 1.0
+# How long others are not told again that there is something to look for.
+_TELL_SECONDS = 0.1
 # How long the end waits for a checkpoint that is under way.
 _CHECKPOINT_PATIENCE = 5.0
 
@@ -40,6 +44,7 @@ class _Task:
     keep: bool
     weight: int = 0
     patient: bool = False
+    scope: Scope = Scope.ROWS
     future: Future[Any] = field(default_factory=Future)
 
     def begin(self) -> bool:
@@ -81,7 +86,13 @@ class Writer:
         self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []
         self._retry_at = self._written_at = 0.0
-        self._troubled = self._hurried = False
+        self._troubled = False
+        # Whether others are to be told of a commit, and not before when.
+        self._wakes, self._wake_at = False, 0.0
+        # Whether the pulse that comes now was asked for.
+        self.is_hurried = False
+        # When the pulse is to come, at the latest.
+        self._hurry_at = math.inf
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -93,27 +104,41 @@ class Writer:
         self._thread = system.start_thread(self._work, name="scheduler-ledger")
 
     def submit(
-        self, operation: Operation, *, keep: bool = False, patient: bool = False, weight: int = 0
+        self,
+        operation: Operation,
+        *,
+        keep: bool = False,
+        patient: bool = False,
+        weight: int = 0,
+        scope: Scope = Scope.ROWS,
     ) -> Future[Any]:
         """Do `operation(connection)` soon; the future has its result, set after the commit.
 
         When the ledger does not answer the future fails with LedgerUnavailable. With `keep`, the operation is
         kept and tried again until it is taken: for outcomes, which must not be lost. A `patient` one may
         wait for some milliseconds, so that more of it is written at once. `weight` is how many jobs a claim
-        is about: claims come after all else, and no transaction has too many of them.
+        is about: claims come after all else, and no transaction has too many of them. Operations of different
+        `scope` do not share a transaction.
         """
-        task = _Task(operation, keep, weight, patient)
+        task = _Task(operation, keep, weight, patient, scope)
         self._queue.put(task)
         return task.future
 
-    def hurry(self) -> None:
-        """Let the pulse come at once: there may be something to take."""
-        self._hurried = True
+    def hurry(self, seconds: float = 0.0) -> None:
+        """Let the pulse come at once, or in some seconds: there may be something to take."""
+        self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
         self._queue.put(_NUDGE)
 
-    def wake_others(self, connection: Connection) -> None:
-        """Let other processes look at once, where the ledger can tell them, for what this commits."""
-        self._ledger.wake_others(connection)
+    def look_again(self, seconds: float) -> None:
+        """Let the pulse come after that time at the latest. For the pulse itself, on the ledger's thread."""
+        self._hurry_at = min(self._hurry_at, system.monotonic() + seconds)
+
+    def wake_others(self) -> None:
+        """Let other processes look, where they can be told, after this commit. For operations of this writer.
+
+        Not with the commit: those that tell something wait for each other. At most ten times a second.
+        """
+        self._wakes = True
 
     def close(self, last: Operation | None = None, patience: float = 5.0) -> int:
         """Do the queued operations, stop, and return how many kept ones could not be done.
@@ -132,16 +157,18 @@ class Writer:
         next_pulse = system.monotonic() + self._pulse_seconds
         closing = False
         while True:
-            batch, asked_to_close = self._take(self._retry_at if closing else next_pulse)
+            until = min(next_pulse, self._hurry_at, self._wake_at if self._wakes else math.inf)
+            batch, asked_to_close = self._take(self._retry_at if closing else until)
             closing = closing or asked_to_close
             if batch:
                 self._commit(connection, batch)
+            self._tell_others(connection)
             if closing and not (self._queue.qsize() or self._urgent or self._claims):
                 if not self._kept or system.monotonic() > self._patience_ends:
                     break
                 continue
-            if self._hurried or system.monotonic() >= next_pulse:
-                self._hurried = False
+            if system.monotonic() >= min(next_pulse, self._hurry_at):
+                self.is_hurried, self._hurry_at = self._hurry_at < math.inf, math.inf
                 # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
                 next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
                 self._beat(connection)
@@ -162,10 +189,11 @@ class Writer:
         batch: list[_Task] = []
         if self._kept and system.monotonic() >= self._retry_at:
             batch, self._kept = self._kept, []
-        while self._urgent and len(batch) < _BATCH:
+        scope = batch[0].scope if batch else self._urgent[0].scope if self._urgent else Scope.ROWS
+        while self._urgent and len(batch) < _BATCH and self._urgent[0].scope is scope:
             batch.append(self._urgent.popleft())
         weight = 0
-        while self._claims and weight < _CLAIMED:
+        while self._claims and weight < _CLAIMED and scope is Scope.ROWS:
             batch.append(self._claims.popleft())
             weight += batch[-1].weight
         return batch, closing
@@ -215,10 +243,12 @@ class Writer:
                 task.end(result)
 
     def _transaction(self, connection: Connection, batch: list[_Task]) -> list[Any]:
-        self._check_file()
-        with transaction(connection):
+        def work(inside: Connection) -> list[Any]:
             # An operation is left out if its caller has given up waiting meanwhile.
-            return [task.operation(connection) if task.begin() else None for task in batch]
+            return [task.operation(inside) if task.begin() else None for task in batch]
+
+        self._check_file()
+        return in_transaction(connection, work, scope=batch[0].scope)
 
     def _check_file(self) -> None:
         """Refuse to go on writing into a file that is no longer the ledger (R12)."""
@@ -239,6 +269,14 @@ class Writer:
                 self._kept.append(task)
             else:
                 task.end(None, LedgerUnavailable(str(problem)))
+
+    def _tell_others(self, connection: Connection) -> None:
+        if self._wakes and system.monotonic() >= self._wake_at:
+            self._wakes, self._wake_at = False, system.monotonic() + _TELL_SECONDS
+            try:
+                notifications.tell(connection)
+            except UNAVAILABLE as problem:
+                self._postpone([], problem)
 
     def _beat(self, connection: Connection) -> None:
         if self._pulse is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import calendar
+import functools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 from everytick import AsyncIOScheduler, ScheduleError
 from everytick.model.ticks import SECOND, CronTicks, instant, moment
 from hypothesis import example, given, settings
@@ -212,3 +215,40 @@ def test_a_misspelt_default_names_the_nearest_right_one(
 ) -> None:
     with pytest.raises(ScheduleError, match=f"job_defaults has no .*; did you mean '{right}'\\?"):
         AsyncIOScheduler(job_defaults=defaults)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"second": "*/5"},
+        {"hour": "3"},
+        {"minute": "1,2", "day_of_week": "mon-fri"},
+        {"year": "2030", "second": "7"},
+        {"day": "last", "week": "*/2"},
+        {"month": "jan", "hour": "*"},
+    ],
+    ids=str,
+)
+def test_fields_that_are_not_given_are_filled_in_as_apscheduler_does(fields: dict[str, str]) -> None:
+    theirs, ours = CronTrigger(**fields, timezone=UTC), CronTicks(fields, UTC)
+    assert [str(field) for field in ours._cron.fields] == [str(field) for field in theirs.fields]
+    assert ours.text == str(theirs)
+
+
+def test_a_trigger_that_is_declared_by_its_name_is_made_once(
+    scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[type] = []
+    for cls in (CronTrigger, IntervalTrigger, CronTicks):
+
+        @functools.wraps(cls.__init__)
+        def count(self: Any, *given: Any, begin: Any = cls.__init__, cls: type = cls, **named: Any) -> None:
+            made.append(cls)
+            begin(self, *given, **named)
+
+        monkeypatch.setattr(cls, "__init__", count)
+    for number in range(5):
+        scheduler.add_job(print, "cron", hour=3, minute=number, second=41, id=f"cron-{number}")
+        scheduler.add_job(print, "interval", hours=number + 1, id=f"interval-{number}")
+    assert made == [CronTicks] * 5

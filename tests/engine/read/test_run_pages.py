@@ -152,7 +152,7 @@ def test_where_a_part_of_the_list_is_cut_is_found_by_the_index_alone(
         sqlalchemy.event.listen(connection, "before_cursor_execute", note)
         list_runs(connection, RunFilter(since=begin, states=("failed",)), 7)
     assert plans
-    assert all("COVERING INDEX scheduler_runs_finished" in steps[0] for steps in plans)
+    assert all("COVERING INDEX scheduler_runs_ended" in steps[0] for steps in plans)
 
 
 def test_the_counts_by_state_are_those_of_the_list_without_its_states(

@@ -36,6 +36,23 @@ def test_a_new_ledger_is_its_users_alone(tmp_path: Path) -> None:
         os.umask(before)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")
+def test_a_copy_of_the_ledger_is_its_users_alone_too(tmp_path: Path) -> None:
+    ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.prepare()
+    assert isinstance(ledger, SqliteLedger)
+    before = os.umask(0o022)
+    try:
+        ledger.copy_to(tmp_path / "backups" / "copy.db")
+        assert rights(tmp_path / "backups") == "0o700"
+        assert rights(tmp_path / "backups/copy.db") == "0o600"
+        (tmp_path / "backups/copy.db").chmod(0o640)
+        ledger.copy_to(tmp_path / "backups" / "copy.db")
+        assert rights(tmp_path / "backups/copy.db") == "0o640"
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_ledger_that_cannot_be_written_is_named_and_not_its_folder_that_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool

@@ -109,7 +109,7 @@ def unscheduled(scheduler: AsyncIOScheduler) -> None:
 
 
 def _number(table: Table) -> int:
-    return 1 if table in (schema.alerting, schema.application) else 60
+    return 1 if table in (schema.alerting, schema.application, schema.schedule) else 60
 
 
 def _row(table: Table, number: int, now: int) -> dict[str, Any]:

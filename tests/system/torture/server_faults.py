@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import psycopg
-from everytick.store.postgres_connection import LOCK
+from everytick.store import locking
 
 from torture.history import now
 from torture.supervisor import StartGate
@@ -36,7 +36,7 @@ class ServerHarm:
     def lock(self, choice: random.Random, *, seconds: float) -> None:
         """Hold the lock that every writer needs."""
         with psycopg.connect(self._url) as other:
-            other.execute(LOCK)
+            other.execute(f"SELECT {locking.WHOLE}")
             begin = now()
             self._over.wait(seconds)
         self._note("lock", 0, begin)

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.cron.fields import DEFAULT_VALUES, BaseField
 
 from .protocol import bounds
 from .zones import (
@@ -39,24 +40,37 @@ class CronTicks:
     def __init__(
         self, fields: dict[str, str], zone: tzinfo, start: int | None = None, end: int | None = None
     ) -> None:
-        self._cron = CronTrigger(**fields, timezone=UTC)
+        self._cron = _Fields(fields)
         self._zone = zone
         self._start, self._end = start, end
-        written = " ".join(f"{field.name}={field}" for field in self._cron.fields)
-        self.canonical = f"cron {written} zone={zone}{bounds(start, end)}"
+        self.canonical = f"cron {self._cron.written} zone={zone}{bounds(start, end)}"
+        # The ticks after `_asked` and up to `_found` are known: it is the first of them.
+        self._known: tuple[int, int] = (0, 0)
         # Each year has each month and each weekday.
         self._may_be_never = any(fields.get(name, "*") != "*" for name in ("day", "week"))
         self._names_years = fields.get("year", "*") != "*"
         self._every_hour = len(_matching(self._cron, "hour")) == 24
+
+    @property
+    def text(self) -> str:
+        """The fields that were given, as people are shown them."""
+        return f"cron[{self._cron.text}]"
 
     def next(self, after: int) -> int | None:
         if self._start is not None:
             after = max(after, self._start - 1)
         if after >= LAST:
             return None
+        asked, found = self._known
+        if asked <= after < found:
+            return found
         find = self._next_occurrence if self._every_hour else self._next_wall_time
         tick = find(after)
-        return None if tick is None or (self._end is not None and tick > self._end) else tick
+        if tick is None or (self._end is not None and tick > self._end):
+            return None
+        # Asked by each look at a job, and by each job that has the same trigger.
+        self._known = after, tick
+        return tick
 
     @functools.cached_property
     def _dial(self) -> _Dial:
@@ -139,6 +153,35 @@ class CronTicks:
         fields = {field.name: str(field) for field in self._cron.fields}
         cycle = CronTrigger(**fields, timezone=UTC, end_date=begin + _CYCLE)
         return cycle.get_next_fire_time(None, begin) is None
+
+
+class _Fields(CronTrigger):
+    """APScheduler's trigger in UTC, with fields that are read once for all triggers that have them.
+
+    written: all eight fields, as they identify the ticks. text: those that were given, for people.
+    """
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self.timezone, self.start_date, self.end_date, self.jitter = UTC, None, None, None
+        # Without any it is each second.
+        left, read = len(given) or 1, []
+        for name in self.FIELD_NAMES:
+            # As CronTrigger has it: any value before the last field that is given, the least behind it.
+            if name in given:
+                left -= 1
+                read.append(_field(name, given[name], False))
+            else:
+                read.append(_field(name, "*" if left else str(DEFAULT_VALUES[name]), True))
+        self.fields = [field for field, _written, _text in read]
+        self.written = " ".join(written for _field, written, _text in read)
+        self.text = ", ".join(text for _field, _written, text in read if text)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _field(name: str, value: str, is_default: bool) -> tuple[BaseField, str, str]:
+    """Return a field, which has no state, how it is written, and how it is shown if it was given."""
+    field = CronTrigger.FIELDS_MAP[name](name, value, is_default)
+    return field, f"{name}={field}", "" if is_default else f"{name}='{field}'"
 
 
 def _written(cron: CronTrigger, name: str) -> str:

@@ -199,4 +199,24 @@ CREATE INDEX scheduler_sign_outs_at ON scheduler_sign_outs (at_us);
 
 ALTER TABLE scheduler_processes ADD COLUMN cannot_run TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0006');
+ALTER TABLE scheduler_processes ADD COLUMN schedule_digest TEXT;
+
+CREATE TABLE scheduler_schedule (
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (number)
+);
+
+CREATE UNIQUE INDEX  IF NOT EXISTS scheduler_runs_startup ON scheduler_runs (job_id, start_number) WHERE start_number IS NOT NULL;
+
+CREATE INDEX  IF NOT EXISTS scheduler_runs_ended ON scheduler_runs (finished_us) WHERE finished_us IS NOT NULL;
+
+ALTER TABLE scheduler_runs DROP CONSTRAINT scheduler_runs_start;
+
+DROP INDEX scheduler_runs_finished;
+
+ALTER TABLE scheduler_jobs SET (fillfactor = 50);
+
+ALTER TABLE scheduler_processes SET (fillfactor = 50);
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0007');

@@ -199,4 +199,16 @@ CREATE INDEX scheduler_sign_outs_at ON scheduler_sign_outs (at_us);
 
 ALTER TABLE scheduler_processes ADD COLUMN cannot_run TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0006');
+ALTER TABLE scheduler_processes ADD COLUMN schedule_digest TEXT;
+
+CREATE TABLE scheduler_schedule (
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (number)
+);
+
+DROP INDEX scheduler_runs_finished;
+
+CREATE INDEX scheduler_runs_ended ON scheduler_runs (finished_us) WHERE finished_us IS NOT NULL;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0007');

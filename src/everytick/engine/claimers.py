@@ -1,0 +1,118 @@
+"""Which process claims the ticks of a job, where several processes on a server have the same schedule.
+
+By rendezvous hashing each process has a weight for each job. The heaviest one claims ahead of the tick; the
+others look, one after another, whether it did. A process that comes or goes changes only the jobs that it is
+the heaviest for. Nothing depends on it that all processes see the same others: of two that both claim a tick
+the ledger lets one have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+
+from everytick.model import ticks
+
+# How old a tick is when the second process looks for it; the third looks as much later again, and so on.
+_LOOK = 3 * ticks.SECOND // 10
+# Those behind the second look at ticks that follow each other fast only so often.
+_SWEEP = 5 * ticks.SECOND
+_LONGEST = 3 * ticks.SECOND
+
+_BITS = (1 << 64) - 1
+_ODD = 0x9E3779B97F4A7C15
+
+
+class Claimers:
+    """The processes that claim, as one of them sees them. As long as it knows of no other it is alone.
+
+    `learn` is called on the ledger's thread, all else on the event loop.
+    """
+
+    def __init__(self, me: str) -> None:
+        self._me = me
+        self._others: tuple[str, ...] = ()
+        # Those that let a tick pass, and when they were last seen to answer; 0 if that is to be asked yet.
+        self._suspects: dict[str, int | None] = {}
+        # The same by job: until another process is seen to claim it.
+        self._missed: dict[str, set[str]] = {}
+        # As it was worked out, by job; another dictionary whenever one of the others changes.
+        self._places: dict[str, int] = {}
+
+    @property
+    def knows_others(self) -> bool:
+        """Whether there are others."""
+        return bool(self._others)
+
+    @property
+    def suspects_any(self) -> bool:
+        """Whether there is one of which it matters that it answers again."""
+        return bool(self._suspects)
+
+    def learn(self, found: Iterable[tuple[str, int | None]]) -> None:
+        """Take in the processes that claim, and when the event loop of each was last seen to answer."""
+        answered = {process_id: at for process_id, at in found if process_id != self._me}
+        for process_id, at in list(self._suspects.items()):
+            if process_id not in answered or at not in (0, answered[process_id]):
+                self._suspects.pop(process_id, None)
+                self._places = {}
+            else:
+                self._suspects[process_id] = answered[process_id]
+        if set(answered) != set(self._others):
+            self._others = tuple(answered)
+            self._places = {}
+
+    def place(self, job_id: str) -> int:
+        """Return how many processes come before this one for a job: 0 if it is to claim ahead."""
+        if not self._others:
+            return 0
+        places = self._places
+        place = places.get(job_id)
+        if place is None:
+            place = places[job_id] = len(self._before(job_id))
+        return place
+
+    def look_at(self, job_id: str, tick: int, now: int) -> int:
+        """Return when to look whether another process claimed a tick; 0 if this one is to claim it ahead."""
+        place = self.place(job_id)
+        if not place:
+            return 0
+        look = tick + min(place * _LOOK, _LONGEST)
+        return look if place == 1 else max(look, now + _SWEEP)
+
+    def missed(self, job_id: str) -> None:
+        """Note that those before this process let a tick pass, so that it claims ahead from now on."""
+        for process_id in self._before(job_id):
+            self._suspects.setdefault(process_id, 0)
+            self._missed.setdefault(job_id, set()).add(process_id)
+        self._places = {}
+
+    def was_claimed(self, job_id: str) -> None:
+        """Note that another process claims the ticks of a job."""
+        if self._missed.pop(job_id, None):
+            self._places.pop(job_id, None)
+
+    def _before(self, job_id: str) -> list[str]:
+        others = self._others
+        if not others:
+            return []
+        job, passed_over = _number(job_id), self._missed.get(job_id, ())
+        mine = _weight(_number(self._me), job)
+        return [
+            other
+            for other in others
+            if _weight(_number(other), job) > mine
+            and other not in self._suspects
+            and other not in passed_over
+        ]
+
+
+@cache
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest())
+
+
+def _weight(process: int, job: int) -> int:
+    mixed = (process ^ job) * _ODD & _BITS
+    return (mixed ^ mixed >> 32) * _ODD & _BITS

@@ -1,0 +1,83 @@
+"""Which locks a transaction takes on a server, and in which order. A file has one writer, and needs none.
+
+The row of a job is the lock for all that is decided about the job: its watermark, its pause, its definition,
+and how many of its runs are under way. All transactions take their locks in this order:
+
+1. the ledger, shared. `Scope.WHOLE` takes it alone, for migrations, moves and a change of the owner; so does
+   each transaction of version 0.1.0, beside which this one is safe therefore.
+2. what there is once, `Scope.RARE`: definitions, requests, pauses, serial numbers, the numbers of starts,
+   alerts, reaping.
+3. the row of its own process, which each claim changes: who would reap it finds that its heartbeat moved.
+4. rows of jobs, in the order of their ids.
+5. rows of runs, in the order of their numbers.
+6. all else.
+
+Only a transaction that is alone with (2) waits for the row of a job, or for a run of another process. All
+others pass over the rows that are locked (SKIP LOCKED), and look at them again a moment later, since the
+transaction that holds them may be undone. So none that waits is waited for. Where two transactions get into
+each other's way all the same, `connections.in_transaction` tries again.
+
+Whether there is room for another run of a job is asked by the statement after the one that took the lock: a
+statement that locks and counts at once would count the runs that were there before it waited.
+
+In the text of a statement `/* on a server: ... */` is a comment for SQLite and a part of it for PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from . import job_statements as job_sql
+from . import process_statements as process_sql
+from . import statements as sql
+from .connections import Connection, is_on_server
+from .records import JobState
+
+# The first number of each belongs to this package; the second to the schema that holds the ledger. The number
+# between the two is that of `index_building`.
+_LEDGER, _RARE = "1935892325, hashtext(current_schema())", "1935892327, hashtext(current_schema())"
+SHARED = f"pg_advisory_xact_lock_shared({_LEDGER})"
+TRY_SHARED = f"SELECT pg_try_advisory_xact_lock_shared({_LEDGER})"
+WHOLE = f"pg_advisory_xact_lock({_LEDGER})"
+RARE = f"pg_advisory_xact_lock({_RARE})"
+_TRY_RARE = f"SELECT pg_try_advisory_xact_lock({_RARE})"
+
+
+def is_alone(connection: Connection) -> bool:
+    """Return whether this transaction has become one of `Scope.RARE`, without waiting for it."""
+    return not is_on_server(connection) or bool(connection.execute(_TRY_RARE).fetchone()[0])
+
+
+def lock_jobs(connection: Connection, job_ids: Iterable[str]) -> set[str]:
+    """Lock the rows of jobs, but for those that others hold; return which these are."""
+    if not is_on_server(connection):
+        return set()
+    given = [(job_id,) for job_id in job_ids]
+    ours = set(map(tuple, job_sql.LOCK_JOBS.execute(connection, given)))
+    others = [one for one in given if one not in ours]
+    return {row[0] for row in job_sql.READ_JOBS.execute(connection, others)}
+
+
+def lock_runs(connection: Connection, run_ids: Sequence[int]) -> set[int]:
+    """Lock the rows of runs, but for those that others hold; return which were locked."""
+    if not is_on_server(connection):
+        return set(run_ids)
+    return {run_id for (run_id,) in sql.LOCK_RUNS.execute(connection, [(run_id,) for run_id in run_ids])}
+
+
+def lock_runs_of(connection: Connection, process_id: str) -> None:
+    """Wait for the transactions that end runs of a process, and let none other do so."""
+    if is_on_server(connection):
+        connection.execute(process_sql.LOCK_RUNS_OF, {"process_id": process_id})
+
+
+def read_to_change(connection: Connection, job_id: str) -> JobState | None:
+    """Return a job's state, which nobody else changes until this transaction, of `Scope.RARE`, has ended."""
+    row = connection.execute(job_sql.READ_TO_CHANGE, {"job_id": job_id}).fetchone()
+    return None if row is None else JobState(*row)
+
+
+def read_all_to_change(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
+    """The same of several jobs, by their ids."""
+    rows = job_sql.READ_ALL_TO_CHANGE.execute(connection, [(job_id,) for job_id in job_ids])
+    return {row[0]: JobState(*row) for row in rows}

@@ -1,0 +1,508 @@
+"""The row of a job is its lock: what several processes decide about it at once, each by itself."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import Decision
+from everytick.store import (
+    claims,
+    definitions,
+    joining,
+    pauses,
+    postgres_connection,
+    queue,
+    requests,
+    runs,
+    workers,
+)
+from everytick.store.connections import Connection, Contended, Scope, in_transaction, transaction
+from everytick.store.database import Ledger
+from everytick.store.opening import ledger_at
+from everytick.store.records import Claim, Identity, Outcome, Registration, Room
+
+from inside import scheduler_settings
+from ledgers import change, found_in
+from waiting import wait_for
+
+pytestmark = pytest.mark.full
+
+T = TypeVar("T")
+
+HOUR = 3600 * ticks.SECOND
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> dict[str, Job]:
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler(job_defaults={"misfire_grace_time": None})
+        for number in range(6):
+            scheduler.add_job(print, "interval", seconds=1, id=f"job{number}")
+        return {job.id: job for job in scheduler.get_jobs()}
+
+
+class World:
+    """Some processes on one ledger, each with a connection of its own."""
+
+    def __init__(self, ledger: Ledger, jobs: dict[str, Job], opened: ExitStack) -> None:
+        self.ledger, self.jobs, self._opened = ledger, jobs, opened
+        self.pool = opened.enter_context(ThreadPoolExecutor(16))
+        self.one, self.other = self.process(), self.process()
+
+    def process(self) -> Worker:
+        connection = self.ledger.connect(resolving=True)
+        self._opened.callback(connection.close)
+        worker = Worker(connection, Identity.new(), self.jobs)
+        # All of them live in this interpreter.
+        workers.ALIVE_HERE.add(worker.me.process_id)
+        self._opened.callback(workers.ALIVE_HERE.discard, worker.me.process_id)
+        in_transaction(
+            connection,
+            lambda inside: joining.register(inside, worker.me, list(self.jobs.values()), None),
+            scope=Scope.RARE,
+        )
+        return worker
+
+    def since_an_hour(self) -> None:
+        """Let nothing have been claimed for an hour."""
+        change(self.ledger, "UPDATE scheduler_jobs SET watermark_us = ?", ticks.now() - HOUR)
+
+    def rows(self, more: str = "") -> list[dict[str, Any]]:
+        return found_in(self.ledger, f"SELECT * FROM scheduler_runs {more} ORDER BY run_id")
+
+    def watermark(self, job_id: str) -> int:
+        [row] = found_in(self.ledger, "SELECT watermark_us FROM scheduler_jobs WHERE job_id = ?", job_id)
+        return int(row["watermark_us"])
+
+    def waits(self, doing: Future[Any]) -> None:
+        """Return when a transaction waits for another one."""
+        wait_for(lambda: self._waiting() or doing.done(), "the lock")
+        assert not doing.done(), doing.result()
+
+    def _waiting(self) -> bool:
+        return bool(found_in(self.ledger, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+class Worker:
+    """A process: what it does is done with its connection, in a transaction of the right kind."""
+
+    def __init__(self, connection: Connection, me: Identity, jobs: dict[str, Job]) -> None:
+        self.connection, self.me, self.jobs = connection, me, jobs
+
+    def decision(self, job_id: str, seen: int) -> Decision:
+        job = self.jobs[job_id]
+        tick = job.next_tick(seen)
+        assert tick is not None
+        return Decision(job, seen, tick, (tick,), ())
+
+    def claim(self, *decisions: Decision) -> list[Any]:
+        return self.do(lambda inside: claims.claim(inside, self.me, decisions, Room(10)))
+
+    def take(self, found: queue.Found | None = None) -> list[Claim]:
+        return self.do(lambda inside: queue.take(inside, self.me, self.jobs, Room(10), found))
+
+    def start(self, held: Claim, most: int = 1) -> str:
+        verdicts = self.do(lambda inside: runs.start(inside, self.me, [(held, most)]))
+        return str(verdicts[held.run_id])
+
+    def finish(self, held: Claim) -> None:
+        now = ticks.now()
+        outcome = Outcome(held, "succeeded", started=now, finished=now)
+        self.do(lambda inside: runs.finish_all(inside, self.me, [outcome]))
+
+    def rare(self, action: Callable[[Connection], T]) -> T:
+        return in_transaction(self.connection, action, scope=Scope.RARE)
+
+    def do(self, action: Callable[[Connection], T]) -> T:
+        return in_transaction(self.connection, action)
+
+    def reap(self, other: Identity, beat: int) -> int | None:
+        return self.rare(lambda inside: workers.reap(inside, other.process_id, beat, ticks.now()))
+
+
+@pytest.fixture
+def world(postgres_url: str, jobs: dict[str, Job]) -> Iterator[World]:
+    ledger = ledger_at(postgres_url)
+    ledger.prepare()
+    with ExitStack() as opened:
+        made = World(ledger, jobs, opened)
+        made.since_an_hour()
+        yield made
+
+
+@pytest.fixture
+def contended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The errors of transactions that met."""
+    found: list[str] = []
+    trouble = postgres_connection._trouble
+
+    def told(problem: Any) -> Exception:
+        found.append(str(problem))
+        return trouble(problem)
+
+    monkeypatch.setattr(postgres_connection, "_trouble", told)
+    return found
+
+
+def accounted_once(world: World) -> None:
+    """Check that no tick has a row of its own and lies within a range too."""
+    twice = """
+        SELECT one.job_id, one.tick_us FROM scheduler_runs AS one JOIN scheduler_runs AS gap
+        ON gap.job_id = one.job_id AND gap.run_id <> one.run_id
+        AND one.tick_us BETWEEN gap.tick_us AND COALESCE(gap.last_tick_us, gap.tick_us)
+    """
+    assert found_in(world.ledger, twice) == []
+
+
+def test_a_tick_that_another_process_is_claiming_is_asked_for_again(world: World) -> None:
+    decision = world.one.decision("job0", world.watermark("job0"))
+    free = world.one.decision("job1", world.watermark("job1"))
+    with transaction(world.one.connection):
+        claims.claim(world.one.connection, world.one.me, [decision], Room(1))
+        # Nothing waits for that: the other job is claimed at once.
+        first, second = world.other.claim(decision, free)
+        assert (first.verdict, second.verdict) == ("busy", "claimed")
+    assert world.other.claim(decision)[0].verdict == "moved"
+
+
+def test_a_tick_whose_claim_was_undone_is_claimed_by_another_process(world: World) -> None:
+    decision = world.one.decision("job0", world.watermark("job0"))
+
+    def claim_and_fail(inside: Connection) -> None:
+        claims.claim(inside, world.one.me, [decision], Room(1))
+        assert world.other.claim(decision)[0].verdict == "busy"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        world.one.do(claim_and_fail)
+    assert world.other.claim(decision)[0].verdict == "claimed"
+
+
+def test_of_two_processes_that_take_runs_of_a_job_one_gets_its_only_place(world: World) -> None:
+    for _ in range(2):
+        world.one.rare(lambda inside: requests.run_now(inside, "job0", None))
+    found = queue.Found()
+    with transaction(world.one.connection):
+        assert len(queue.take(world.one.connection, world.one.me, world.jobs, Room(9))) == 1
+        assert world.other.take(found) == []
+    assert found.busy == {"job0"}
+    assert world.other.take(found) == []
+    assert found.at_limit == {"job0"}
+
+
+def test_a_run_does_not_start_beside_one_that_another_process_takes_at_that_moment(world: World) -> None:
+    decision = world.other.decision("job0", world.watermark("job0"))
+    # Reserved by the other one, as after a jitter.
+    [answer] = world.other.do(lambda inside: claims.claim(inside, world.other.me, [decision], Room(0)))
+    [held] = answer.claims
+    assert not held.started
+    change(world.ledger, "UPDATE scheduler_runs SET due_us = ?", ticks.now())
+    world.one.rare(lambda inside: requests.run_now(inside, "job0", None))
+    with transaction(world.one.connection):
+        taken = queue.take(world.one.connection, world.one.me, world.jobs, Room(9))
+        assert world.other.start(held) == "busy"
+    started = world.other.start(held) == "started"
+    assert len(taken) + started == 1
+
+
+def test_max_instances_is_exact_with_processes_that_claim_take_start_and_begin_at_once(world: World) -> None:
+    three, four = world.process(), world.process()
+    job, barrier = world.jobs["job0"], threading.Barrier(4)
+
+    def together(*actions: Callable[[], Any]) -> None:
+        def run(action: Callable[[], Any]) -> None:
+            barrier.wait()
+            action()
+
+        for done in [world.pool.submit(run, action) for action in actions]:
+            done.result(30)
+
+    def startup(process: Worker, number: int) -> None:
+        once = replace(job, startup_delay=0)
+        found = process.rare(lambda inside: claims.claim_startup(inside, process.me, [once], number))
+        for held in found:
+            process.start(held)
+
+    for number in range(40):
+        seen = world.watermark("job0")
+        world.one.rare(lambda inside: requests.run_now(inside, "job0", None))
+        decision = world.one.decision("job0", seen)
+        together(
+            partial(world.one.claim, decision),
+            partial(world.other.claim, decision),
+            three.take,
+            partial(startup, four, 100 + number),
+        )
+        running = [row for row in world.rows() if row["state"] == "running"]
+        assert len(running) <= 1, (number, running)
+        change(
+            world.ledger,
+            "UPDATE scheduler_runs SET state = 'succeeded', finished_us = ?"
+            " WHERE state IN ('queued', 'claimed', 'running')",
+            ticks.now(),
+        )
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_a_pause_waits_for_a_claim_and_does_not_cover_its_tick(world: World, is_undone: bool) -> None:
+    decision = world.one.decision("job0", world.watermark("job0"))
+
+    def pause_and_resume() -> None:
+        world.other.rare(lambda inside: pauses.pause(inside, "job0", None))
+        world.other.rare(lambda inside: pauses.resume(inside, "job0"))
+
+    try:
+        with transaction(world.one.connection):
+            claims.claim(world.one.connection, world.one.me, [decision], Room(1))
+            doing = world.pool.submit(pause_and_resume)
+            world.waits(doing)
+            if is_undone:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    doing.result(30)
+    accounted_once(world)
+    [gap] = world.rows("WHERE reason = 'outage'")
+    assert (gap["tick_us"] == decision.upto) == is_undone
+
+
+def test_a_claim_passes_over_a_job_that_is_paused_at_that_moment(world: World) -> None:
+    decision = world.one.decision("job0", world.watermark("job0"))
+    with transaction(world.other.connection, scope=Scope.RARE):
+        pauses.pause(world.other.connection, "job0", None)
+        assert world.one.claim(decision)[0].verdict == "busy"
+    assert world.one.claim(decision)[0].verdict == "paused"
+
+
+@pytest.mark.parametrize("way", ["redefine", "remove"])
+def test_a_change_of_a_job_waits_for_a_claim_and_does_not_cover_its_tick(world: World, way: str) -> None:
+    decision = world.one.decision("job0", world.watermark("job0"))
+    changed = [replace(job, schedule=world.jobs["job1"].schedule) for job in world.jobs.values()]
+    changed[0] = replace(changed[0], schedule=slower(world))
+
+    def redefine(inside: Connection) -> None:
+        whole = changed if way == "redefine" else changed[1:]
+        definitions.define(inside, whole, ticks.now(), Registration(1, set(), 0))
+
+    with transaction(world.one.connection):
+        claims.claim(world.one.connection, world.one.me, [decision], Room(1))
+        doing = world.pool.submit(world.other.rare, redefine)
+        world.waits(doing)
+    doing.result(30)
+    accounted_once(world)
+    [gap] = world.rows("WHERE reason = 'outage' AND job_id = 'job0'")
+    assert gap["tick_us"] > decision.upto
+
+
+def slower(world: World) -> Any:
+    scheduler = AsyncIOScheduler()
+    return scheduler.add_job(print, "interval", seconds=7, id="slower").schedule
+
+
+def beat_of(world: World, me: Identity) -> int | None:
+    found = found_in(world.ledger, "SELECT beat FROM scheduler_processes WHERE process_id = ?", me.process_id)
+    return found[0]["beat"] if found else None
+
+
+def test_a_process_that_claims_at_this_moment_is_not_reaped(world: World) -> None:
+    me, before = world.one.me, beat_of(world, world.one.me)
+    assert before is not None
+    with transaction(world.one.connection):
+        decision = world.one.decision("job0", world.watermark("job0"))
+        claims.claim(world.one.connection, me, [decision], Room(1))
+        assert world.other.reap(me, before) is None
+    assert world.other.reap(me, before) is None
+    assert [row["state"] for row in world.rows()] == ["running"]
+
+
+@pytest.mark.parametrize("way", ["claim", "take", "start"])
+def test_a_process_that_comes_back_while_it_is_reaped_holds_what_it_gets_then(world: World, way: str) -> None:
+    me, held = world.one.me, Claim(0, "", "", None, 0, 0)
+    decision = world.one.decision("job0", world.watermark("job0"))
+    world.one.rare(lambda inside: requests.run_now(inside, "job1", None))
+    [manual] = [row for row in world.rows() if row["kind"] == "manual"]
+    if way == "start":
+        [held] = world.one.do(lambda inside: claims.claim(inside, me, [decision], Room(0)))[0].claims
+    before = beat_of(world, me)
+    assert before is not None
+    with transaction(world.other.connection, scope=Scope.RARE):
+        assert workers.reap(world.other.connection, me.process_id, before, ticks.now()) == 0
+        doings: dict[str, Callable[[], Any]] = {
+            "start": lambda: world.one.start(held),
+            "claim": lambda: world.one.claim(decision),
+            "take": world.one.take,
+        }
+        doing = world.pool.submit(doings[way])
+        world.waits(doing)
+    found = doing.result(30)
+    assert beat_of(world, me) is not None
+    if way == "start":
+        assert found == "lost"
+        assert {row["state"] for row in world.rows()} == {"queued"}
+    else:
+        [row] = [row for row in world.rows() if row["process_id"] == me.process_id]
+        assert row["state"] == "running"
+        assert (row["run_id"] == manual["run_id"]) == (way == "take")
+
+
+def test_an_outcome_that_comes_while_its_process_is_reaped_is_void(world: World) -> None:
+    me = world.one.me
+    [answer] = world.one.claim(world.one.decision("job0", world.watermark("job0")))
+    before = beat_of(world, me)
+    assert before is not None
+    with transaction(world.other.connection, scope=Scope.RARE):
+        assert workers.reap(world.other.connection, me.process_id, before, ticks.now()) == 1
+        doing = world.pool.submit(world.one.finish, answer.claims[0])
+        world.waits(doing)
+    doing.result(30)
+    assert [row["state"] for row in world.rows()] == ["lost"]
+
+
+def test_two_jobs_that_are_added_at_once_get_two_serial_numbers_in_the_order_of_their_commits(
+    world: World,
+) -> None:
+    one, other = (replace(world.jobs["job0"], id=name, added=True) for name in ("first", "second"))
+    with transaction(world.one.connection, scope=Scope.RARE):
+        first = definitions.keep(world.one.connection, one)
+        doing = world.pool.submit(world.other.rare, lambda inside: definitions.keep(inside, other))
+        world.waits(doing)
+    assert first.serial < doing.result(30).serial
+
+
+def test_of_two_requests_to_retry_a_run_one_does_it(world: World) -> None:
+    world.one.rare(lambda inside: requests.run_now(inside, "job0", None))
+    change(world.ledger, "UPDATE scheduler_runs SET state = 'failed', finished_us = 1")
+    [run] = world.rows()
+    with transaction(world.one.connection, scope=Scope.RARE):
+        assert requests.retry(world.one.connection, run["run_id"])
+        doing = world.pool.submit(world.other.rare, lambda inside: requests.retry(inside, run["run_id"]))
+        world.waits(doing)
+    assert doing.result(30) is False
+    assert [row["attempt"] for row in world.rows()] == [run["attempt"] + 1]
+
+
+def test_a_deadlock_is_tried_again_and_not_told(world: World, contended: list[str]) -> None:
+    tried: set[str] = set()
+    both_hold_one = threading.Barrier(2)
+
+    def cross(process: Worker, first: str, second: str) -> None:
+        def act(inside: Connection) -> None:
+            for job_id in (first, second):
+                change = "UPDATE scheduler_jobs SET grace_us = 1 WHERE job_id = :job_id"
+                inside.execute(change, {"job_id": job_id})
+                if first not in tried:
+                    tried.add(first)
+                    both_hold_one.wait(30)
+
+        process.do(act)
+
+    both = [
+        world.pool.submit(cross, world.one, "job0", "job1"),
+        world.pool.submit(cross, world.other, "job1", "job0"),
+    ]
+    for doing in both:
+        doing.result(30)
+    assert contended
+
+
+def test_a_lock_that_is_never_given_up_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everytick.store.connections._CONTENDED_SECONDS", 0.5)
+    with transaction(world.one.connection, scope=Scope.WHOLE), pytest.raises(Contended, match="lock"):
+        world.other.take()
+
+
+def test_transactions_of_all_kinds_at_once_stand_in_nobodys_way(world: World, contended: list[str]) -> None:
+    over = time.monotonic() + 8
+    processes = [world.one, world.other, *(world.process() for _ in range(6))]
+    done = [world.pool.submit(live, world, process, seed, over) for seed, process in enumerate(processes)]
+    assert sum(doing.result(60) for doing in done) > 50
+    assert contended == []
+    accounted_once(world)
+
+
+def live(world: World, process: Worker, seed: int, over: float) -> int:
+    """Do all that a process and its callers do, in any order, until the time is over; return how often."""
+    choice, held, number = random.Random(seed), [], 0
+    names = sorted(world.jobs)
+
+    def read(query: str) -> list[Any]:
+        return process.connection.execute(query, {}).fetchall()
+
+    def claim() -> None:
+        some = choice.sample(names, 4)
+        seen = dict(read("SELECT job_id, watermark_us FROM scheduler_jobs"))
+        for answer in process.claim(*(process.decision(name, seen[name]) for name in some)):
+            held.extend(answer.claims)
+
+    def finish() -> None:
+        some, held[:] = held[:], []
+        for one in some:
+            if not one.started and process.start(one) != "started":
+                continue
+            process.finish(one)
+
+    def requeue() -> None:
+        some, held[:] = held[:], []
+        process.do(lambda inside: runs.requeue(inside, process.me, [(one, 1) for one in some]))
+
+    def define() -> None:
+        whole = list(world.jobs.values())
+        choice.shuffle(whole)
+        if choice.random() < 0.5:
+            whole[0] = replace(whole[0], schedule=whole[0].schedule, name=str(seed))
+        process.rare(lambda inside: definitions.define(inside, whole, ticks.now(), Registration(1, set(), 0)))
+
+    def pause() -> None:
+        name = choice.choice(names)
+        process.rare(lambda inside: pauses.pause(inside, name, None))
+        process.rare(lambda inside: pauses.resume(inside, name))
+
+    def run_now() -> None:
+        name = choice.choice(names)
+        run_id = process.rare(lambda inside: requests.run_now(inside, name, None))
+        if choice.random() < 0.5:
+            process.rare(lambda inside: requests.cancel(inside, run_id, "x"))
+
+    def reap() -> None:
+        process_id, beat = choice.choice(read("SELECT process_id, beat FROM scheduler_processes"))
+        if process_id != process.me.process_id:
+            process.rare(lambda inside: workers.reap(inside, process_id, beat, ticks.now()))
+
+    def beat() -> None:
+        process.do(lambda inside: workers.beat(inside, process.me, 1))
+
+    ordinary: list[Callable[[], Any]] = [claim, claim, claim, finish, finish, requeue, beat]
+    ordinary.append(lambda: held.extend(process.take()))
+    rare = [define, pause, run_now, reap]
+    while time.monotonic() < over:
+        choice.choice(rare if choice.random() < 0.3 else ordinary)()
+        number += 1
+    return number
+
+
+def test_the_reaper_of_a_process_waits_for_no_row_that_it_could_be_waited_for(world: World) -> None:
+    # A batch writes outcomes first, and shows its heartbeat afterwards.
+    me, before = world.one.me, beat_of(world, world.one.me)
+    [answer] = world.one.claim(world.one.decision("job0", world.watermark("job0")))
+    assert before is not None
+    with transaction(world.one.connection):
+        now = ticks.now()
+        outcome = Outcome(answer.claims[0], "succeeded", started=now, finished=now)
+        runs.finish_all(world.one.connection, me, [outcome])
+        doing = world.pool.submit(world.other.reap, me, before)
+        world.waits(doing)
+        workers.ensure(world.one.connection, me)
+    assert doing.result(30) is None
