@@ -44,7 +44,7 @@ def print_outages(ledger: Ledger, zone: tzinfo, since: int | None = None, until:
 
 
 def print_nobody_up(ledger: Ledger, zone: tzinfo, until: int | None = None) -> None:
-    """Print that no scheduler is up, and since when, if there was one; not below what is past.
+    """Print that no scheduler is up, and since when, unless none ever was, or only past runs are listed.
 
     Raises:
         LedgerError: the ledger cannot be read.
