@@ -14,6 +14,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `store`: the ledger, which holds what became of each tick
 - `liveness`: what a process tells its own machine without the ledger
 - `standard_streams`: standard output and standard error, which never block the program
+- `log_sinks`: the places that log lines go to, which hold up nobody
 - `log_rate`: log lines about what may happen very often
 - `settings`: the settings, read from the environment
 - `ledger`: the ledger that the settings name

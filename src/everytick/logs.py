@@ -17,6 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from everytick.engine import capture
+from everytick.log_sinks import never_waits
 from everytick.masking import masked
 from everytick.standard_streams import unblocked
 from everytick.text.wording import one_line, storable, without_control
@@ -43,6 +44,7 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     `exception` where there is one, and what `logger.bind`, or `extra=` of standard logging, added.
     The secrets of the settings are shown as stars.
     Standard error that is not read holds up nothing: lines are left out, and their number is logged later.
+    While a schedule is kept, so it is with sinks that are added to loguru: each has a thread that calls it.
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
@@ -65,6 +67,8 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
         def write(message: Message) -> None:
             lines.write(f"{_as_json(message)}\n")
 
+        if getattr(lines, "never_waits", False):
+            never_waits(write)
         logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
     elif lines is not None:
         # Loguru looks by itself whether this is a terminal, and not at NO_COLOR.

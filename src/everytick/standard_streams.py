@@ -8,6 +8,7 @@ of the process. Lines that could not be passed on are counted, and their number 
 from __future__ import annotations
 
 import atexit
+import errno
 import io
 import os
 import select
@@ -164,8 +165,11 @@ class _Queue(io.RawIOBase):
             except BlockingIOError:
                 # Another program, which has the same pipe, made it so.
                 system.sleep(0.02)
-            except OSError:
-                return False
+            except OSError as problem:
+                if problem.errno != errno.EBADF or self.number == self._given_number:
+                    return False
+                # A job has closed all files but the standard streams.
+                self.number = self._given_number
         return True
 
 
@@ -177,6 +181,9 @@ def _copied(number: int) -> int:
 
 class _Text(io.TextIOWrapper):
     """The text of a stream for all code of this process. No job can close it, nor take its bytes away."""
+
+    # As a sink of the log it needs no thread besides that of its queue; see `log_sinks`.
+    never_waits = True
 
     def close(self) -> None:
         self.buffer.close()

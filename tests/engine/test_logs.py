@@ -32,6 +32,7 @@ def logged(patch: pytest.MonkeyPatch) -> list[str]:
     log_to_stderr()
     logger.info("all is well")
     logger.warning("look here")
+    logger.complete()
     return terminal.getvalue().splitlines()
 
 
@@ -57,6 +58,7 @@ def logged_by_a_job(patch: pytest.MonkeyPatch) -> str:
         raise ValueError(FORGED)
     except ValueError:
         logger.exception("failed: {} <red>", FORGED)
+    logger.complete()
     return terminal.getvalue()
 
 
@@ -84,6 +86,7 @@ def test_letters_and_signs_of_all_languages_stay_as_they_are(monkeypatch: pytest
     text = f"5\u00a0\u20ac {persian} {family} a\tb {{x}} <red>"
     logger.info("{}", text)
     logger.info("{}\nmore {{}}", text)
+    logger.complete()
     assert terminal.getvalue().count(text) == 2
 
 
@@ -92,6 +95,7 @@ def test_json_has_messages_as_they_were_written(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stderr", terminal)
     log_to_stderr(log_format="json")
     logger.info("{}", FORGED)
+    logger.complete()
     [line] = terminal.getvalue().splitlines()
     assert json.loads(line)["message"] == FORGED
     assert line.isprintable()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from everytick import standard_streams
+from everytick.log_sinks import never_waits
 from everytick.standard_streams import _Queue
 from everytick.system import use
 from hypothesis import HealthCheck, given, settings
@@ -48,6 +49,7 @@ def pipe(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     with (folder / "said").open("w") as file, use(start_thread=no_thread):
         made = Pipe(file)
 
+        @never_waits
         def hear(message: Any) -> None:
             if found := re.search(r"(\d+) line\(s\) could not be written", message):
                 made.told += int(found[1])

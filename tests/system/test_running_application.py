@@ -256,7 +256,7 @@ def test_a_job_is_paused_and_resumed_from_another_process(ticking: Application) 
         assert paused()
         assert ticking.command("pause", "tick").stdout == "tick was paused already\n"
         before = len([row for row in ticking.recorded("succeeded") if row["job_id"] == "tick"])
-        assert ticking.command("resume", "tick").stdout == "tick is resumed\n"
+        assert ticking.command("resume", "tick", "--yes").stdout == "tick is resumed\n"
         assert not paused()
         wait_for(
             lambda: (

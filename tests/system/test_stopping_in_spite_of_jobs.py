@@ -17,8 +17,7 @@ from waiting import wait_for
 pytestmark = [pytest.mark.full, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
 TASKS = """
-import asyncio, sys, threading, time
-from loguru import logger
+import asyncio, os, sys, threading, time
 
 def done():
     open("done", "w").close()
@@ -30,13 +29,6 @@ def hold(_message=None):
             threading.Event().wait()
         except BaseException:
             pass
-
-def logs_to_what_hangs():
-    logger.add(hold)
-    logger.info("a line")
-
-async def logs_on_the_loop_to_what_hangs():
-    logs_to_what_hangs()
 
 class Output:
     def write(self, text): return len(text)
@@ -51,6 +43,9 @@ def never_ends():
 
 async def leaves_a_thread_of_the_loop():
     asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(0.5) or hold())
+
+def closes_all_files():
+    os.closerange(3, 1000)
 
 async def leaves_no_memory():
     def fail(_timeout):
@@ -68,8 +63,6 @@ scheduler.add_job({job}, "date", id="culprit")
 scheduler.start()
 """
 WAYS = {
-    "logs_to_what_hangs": "blocks the event loop",
-    "logs_on_the_loop_to_what_hangs": "job culprit blocks the event loop",
     "never_ends": "",
     "leaves_a_thread_of_the_loop": "the thread asyncio_0",
 }
@@ -98,6 +91,18 @@ def test_a_process_whose_event_loop_has_no_memory_ends_at_once(tmp_path: Path, k
         popen.kill()
         popen.wait()
     assert "error: ended: no memory is left" in said.read_text()
+
+
+@pytest.mark.parametrize("kind", ["run", "blocking"])
+def test_a_process_whose_files_a_job_has_closed_ends_at_once_and_says_so(tmp_path: Path, kind: str) -> None:
+    popen, said = launched(tmp_path, "closes_all_files", kind)
+    try:
+        assert popen.wait(30) == 1, said.read_text()
+    finally:
+        popen.kill()
+        popen.wait()
+    assert "ended: a job has closed file handles of the event loop (Bad file descriptor)" in said.read_text()
+    assert "Traceback" not in said.read_text()
 
 
 def ended(process: subprocess.Popen[bytes], said: Path) -> int:

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NoReturn
 
 from everytick import standard_streams
 from everytick.engine.children import of_multiprocessing
 from everytick.engine.tasks import OwnTask
+from everytick.log_sinks import hanging, has_sinks
 from everytick.system import HANGUP_SIGNAL, STOP_SIGNALS, at_end_of_program, end_of_children, system
 from loguru import logger
 
@@ -30,13 +32,13 @@ _program_is_over = system.event()
 at_end_of_program(_program_is_over.set)
 
 
-def end(code: int, said: str = "") -> None:
+def end(code: int, said: str = "") -> NoReturn:
     """End the process at once, and the processes that jobs have begun by `multiprocessing`.
 
     `said`: the last line of the log. A log and streams that a job has made hang do not keep the process.
     """
     try:
-        if said and not _is_done_within(_LAST_LINE, partial(logger.error, "{}", said)):
+        if said and not (has_sinks() and _is_done_within(_LAST_LINE, partial(logger.error, "{}", said))):
             standard_streams.last_line(f"error: {said}\n".encode(errors="backslashreplace"))
         _is_done_within(_LAST_THINGS, _finish)
     except MemoryError:
@@ -45,7 +47,7 @@ def end(code: int, said: str = "") -> None:
         system.end_process(code)
 
 
-def end_without_memory() -> None:
+def end_without_memory() -> NoReturn:
     """End the process at once: nothing more can be written down, and its leases are left to the others."""
     try:
         standard_streams.last_line(_NO_MEMORY_LINE)
@@ -208,6 +210,8 @@ def _left_behind(loop: asyncio.AbstractEventLoop) -> list[str]:
     threads = [it for it in threading.enumerate() if not it.daemon and it is not threading.main_thread()]
     found = [f"the process {child.name}" for child in of_multiprocessing()]
     found += [f"the thread {thread.name}" for thread in threads]
+    # Python waits for the lock of each handler of its own logging, which one that hangs does not give back.
+    found += [f"the log sink {name}" for name in hanging()]
     try:
         tasks = [task.get_coro() for task in asyncio.all_tasks(loop) if not isinstance(task, OwnTask)]
     except RuntimeError:

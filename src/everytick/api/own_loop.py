@@ -30,9 +30,9 @@ from everytick.system import (
 )
 from loguru import logger
 
-from .ending import Guard, end_after_program, end_without_memory
+from .ending import Guard, end_after_program
 from .scheduler import CLEAN_UP, MOMENT, AsyncIOScheduler, in_spite_of_jobs
-from .service import run_to_the_end, start_line
+from .service import run_alone, run_to_the_end, start_line
 
 _LOOK_SECONDS = 0.25
 # The function of werkzeug (Flask) and of Django in which the main thread waits for the other process, and how
@@ -286,9 +286,7 @@ class BlockingScheduler(_OwnLoop):
         with hearing(STOP_SIGNALS, partial(self._asked_by_signal, guard)):
             try:
                 with runner:
-                    cut = run_to_the_end(self._loop, self._live(process))
-            except MemoryError:
-                end_without_memory()
+                    cut = run_alone(self._loop, self._live(process))
             finally:
                 if not (cut and guard.is_asked):
                     guard.over()

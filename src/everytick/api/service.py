@@ -24,6 +24,10 @@ from .ending import Guard, end, end_in_time, end_without_memory
 from .scheduler import MOMENT, AsyncIOScheduler, in_spite_of_jobs
 
 
+class LoopIsBroken(Exception):
+    """The event loop cannot go on: what a job has done to it, in one sentence."""
+
+
 def run_until_stopped(
     scheduler: AsyncIOScheduler, beside: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> int:
@@ -41,11 +45,7 @@ def run_until_stopped(
     """
     check_handles_of_a_loop()
     with asyncio.Runner() as runner:
-        try:
-            cut = run_to_the_end(runner.get_loop(), _serve(scheduler, beside))
-        except MemoryError:
-            # The end of the loop needs a thread, whose start may never return now.
-            end_without_memory()
+        cut = run_alone(runner.get_loop(), _serve(scheduler, beside))
         if cut is None:
             logger.info("stopped before the start: the ledger had not answered, and nothing was started")
             # Or the end would wait for the thread that waits for the ledger.
@@ -57,8 +57,23 @@ def run_until_stopped(
     return 0
 
 
+def run_alone(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
+    """Run to the end on the main thread. Where the event loop cannot go on, the process ends at once."""
+    try:
+        return run_to_the_end(loop, serving)
+    except MemoryError:
+        # The end of the loop needs a thread, whose start may never return now.
+        end_without_memory()
+    except LoopIsBroken as problem:
+        end(1, f"ended: {problem}")
+
+
 def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, int | None]) -> int | None:
-    """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12)."""
+    """Run to the end. A job that stops the event loop, or cancels all tasks, stops nothing else (R12).
+
+    Raises:
+        LoopIsBroken: a job has closed files without which the event loop cannot go on.
+    """
     task: asyncio.Task[int | None] = OwnTask(serving, loop)
     _let_no_job_stop(loop)
     loop.set_exception_handler(tell_of_error)
@@ -74,6 +89,13 @@ def run_to_the_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any,
             if task.done():
                 raise
             logger.error("something stopped the event loop; it goes on")
+        except OSError as problem:
+            if task.done():
+                raise
+            # It cannot wait for anything any more. The ledger's files may be closed too.
+            raise LoopIsBroken(
+                f"a job has closed file handles of the event loop ({problem.strerror})"
+            ) from None
 
 
 def _culprit(problem: BaseException) -> str:

@@ -128,11 +128,14 @@ def span(since: str | None, until: str | None, zone: tzinfo) -> tuple[int | None
     """Return the instants that --since and --until name, as far as they are given.
 
     Raises:
-        ConfigurationError: they are none, or no time lies between them.
+        ConfigurationError: they are none, --since has not come yet, or no time lies between them.
     """
     from everytick.errors import ConfigurationError
+    from everytick.model import ticks
 
     begin = None if since is None else instant("--since", since, zone)
+    if begin is not None and begin > ticks.now():
+        raise ConfigurationError(f"--since {since!r} lies ahead: nothing has happened since then")
     end = None if until is None else instant("--until", until, zone)
     if begin is not None and end is not None and end <= begin:
         raise ConfigurationError("--until must be later than --since")

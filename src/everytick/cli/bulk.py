@@ -13,7 +13,7 @@ import typer
 
 from . import cells
 from .colours import ID, TIME
-from .output import print_aside, print_json, print_text
+from .output import console, print_aside, print_json, print_text, room_of
 from .table import Column, print_table
 
 if TYPE_CHECKING:
@@ -58,12 +58,13 @@ def pause_jobs(client: SchedulerClient, patterns: Sequence[str], until: datetime
     from everytick.text.instants import from_now
 
     now = ticks.now()
+    became = f"paused{upto(until, client.timezone)}"
     jobs = _chosen_jobs(client, patterns)
     others = jobs if until or how.note else [job for job in jobs if not job.paused]
 
     def act(job_id: str) -> str:
         changed = client.pause_job(job_id, note=how.note, until=until)
-        return "paused" if changed else "paused already"
+        return became if changed else "paused already"
 
     _preview(
         [
@@ -83,6 +84,14 @@ def pause_jobs(client: SchedulerClient, patterns: Sequence[str], until: datetime
         "to be paused",
     )
     _of_jobs("Pause", others, "paused already", act, how)
+
+
+def upto(end: datetime | None, zone: tzinfo) -> str:
+    """Return until when a pause lasts, to stand behind `paused`; nothing if it has no end."""
+    from everytick.model import ticks
+    from everytick.text.instants import at
+
+    return "" if end is None else f" until {at(ticks.instant_in(end, zone), zone)}"
 
 
 def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> None:
@@ -141,7 +150,8 @@ def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) ->
     for row in chosen:
         if row["run_id"] in left_out:
             print_aside(f"  run {row['run_id']} of {row['job_id']}, which was lost")
-    _of_runs("Try", rows, " again", act, how, lambda: _remark_on_nobody(client))
+    idle = "nothing to do: there is no such run"
+    _of_runs("Try", rows, " again", act, how, idle, lambda: _remark_on_nobody(client))
 
 
 def _remark_on_nobody(client: SchedulerClient) -> None:
@@ -152,8 +162,8 @@ def _remark_on_nobody(client: SchedulerClient) -> None:
         print_aside(f"{processes.nobody_up(client.timezone)}: the runs wait for one")
 
 
-def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
-    """Cancel each of some runs."""
+def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How, idle: str) -> None:
+    """Cancel each of some runs; without any it says `idle`."""
     from everytick.read.runs import run_row
     from everytick.text.wording import PLAIN_GOES_ON
 
@@ -173,7 +183,7 @@ def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -
         if asked:
             print_aside(PLAIN_GOES_ON)
 
-    _of_runs("Cancel", rows, "", act, how, remark)
+    _of_runs("Cancel", rows, "", act, how, idle, remark)
 
 
 def _chosen_jobs(client: SchedulerClient, patterns: Sequence[str]) -> list[KnownJob]:
@@ -205,6 +215,7 @@ def _of_runs(
     ending: str,
     act: Callable[[int], str],
     how: How,
+    idle: str,
     remark: Callable[[], None] = lambda: None,
 ) -> None:
     items = [
@@ -215,13 +226,16 @@ def _of_runs(
         )
         for row in rows
     ]
-    _carry_out(items, verb, "run", ending, "nothing to do: there is no such run", how, remark)
+    _carry_out(items, verb, "run", ending, idle, how, remark)
 
 
 # --- what will be done
 
 
 def _preview_runs(rows: Sequence[RunOutline], zone: tzinfo, what: str) -> None:
+    from everytick.model import ticks
+
+    today = None if room_of(console(aside=True)) is None else ticks.now()
     _preview(
         [
             Column("run", is_whole=True, style=ID),
@@ -234,7 +248,7 @@ def _preview_runs(rows: Sequence[RunOutline], zone: tzinfo, what: str) -> None:
             [
                 str(row["run_id"]),
                 row["job_id"],
-                cells.tick(row, zone),
+                cells.tick(row, zone, today),
                 cells.coloured_outcome(row),
                 row["error"] or "",
             ]
@@ -260,22 +274,19 @@ def is_at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _confirm(question: str, yes: bool) -> None:
-    """Ask at a terminal.
+def is_wanted(question: str, yes: bool) -> bool:
+    """Ask at a terminal, unless somebody said --yes; return whether the answer is yes.
 
     Raises:
-        ConfigurationError: there is none, and nobody said --yes.
-        Exit: the answer is no, with exit code 1.
+        ConfigurationError: there is no terminal.
     """
     from everytick.errors import ConfigurationError
 
     if yes:
-        return
+        return True
     if not is_at_terminal():
         raise ConfigurationError(f"{question} There is no terminal to answer at: add --yes")
-    if not typer.confirm(question, err=True):
-        print_text("nothing was changed")
-        raise typer.Exit(1)
+    return typer.confirm(question, err=True)
 
 
 # --- doing it
@@ -296,8 +307,9 @@ def _carry_out(
     """
     from everytick.text.wording import counted, of_each
 
-    if items:
-        _confirm(f"{verb} {counted(len(items), unit)}{ending}?", how.yes)
+    if items and not is_wanted(f"{verb} {counted(len(items), unit)}{ending}?", how.yes):
+        print_text("nothing was changed")
+        raise typer.Exit(1)
     answers = _act_on(items)
     rest = items[len(answers) :]
     if how.as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from everytick.text.durations import duration
 from everytick.text.instants import is_to_come, local, local_from_now, local_short
 
 from .colours import STATES, TIME
@@ -69,29 +70,37 @@ def due(row: JobRow, zone: tzinfo, *, own_zone: bool = True) -> str:
     return "" if str(own) == str(zone) else in_zone(row["next_run"], zone)
 
 
-def coming(row: JobRow, zone: tzinfo, now: int) -> str:
-    """Return how soon a job is due, or why it is not; `now` in microseconds."""
+def coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None = None) -> str:
+    """Return how soon a job is due, by how much it is late, or why it is not due; in microseconds."""
     if row["problem"]:
         return f"cannot run: {row['problem']}"
     if row["paused"]:
         until = f" until {local(row['paused_until'], zone)}" if row["paused_until"] else ""
         return f"paused{until}" + (f": {row['pause_note']}" if row["pause_note"] else "")
+    if late_since is not None:
+        return f"late by {duration(now - late_since)}"
     if row["next_run"]:
         return local_from_now(row["next_run"], now)
     return "at each start" if row["runs_at_each_start"] else "never again"
 
 
-def coloured_coming(row: JobRow, zone: tzinfo, now: int) -> Text:
+def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None) -> Text:
     """Return the same as `coming`, with what keeps a job from running in the colour of that."""
     from rich.text import Text
 
-    style = "red" if row["problem"] else "yellow" if row["paused"] else TIME
-    return Text(visible(" ".join(coming(row, zone, now).splitlines())), style)
+    needs_a_look = row["paused"] or late_since is not None
+    style = "red" if row["problem"] else "yellow" if needs_a_look else TIME
+    return Text(visible(" ".join(coming(row, zone, now, late_since).splitlines())), style)
 
 
-def tick(row: RunOutline, zone: tzinfo) -> str:
-    """Return the tick of a run, the first one of a range; the kind of a run that has none."""
-    return str(row["kind"]) if row["tick"] is None else local(row["tick"], zone)
+def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
+    """Return the tick of a run, the first one of a range; the kind of a run that has none.
+
+    With `now`, in microseconds, without the date if that is today's.
+    """
+    if row["tick"] is None:
+        return str(row["kind"])
+    return local(row["tick"], zone) if now is None else local_short(row["tick"], zone, now)
 
 
 def coloured_outcome(row: RunOutline) -> Text:
@@ -120,10 +129,10 @@ def error(row: RunOutline, zone: tzinfo, now: int) -> str:
     if "before_retry" not in row:
         return row["error"] or ""
     before = row["before_retry"]
-    retried = local_short(before["retried_at"], zone, now)
+    # In a few words: the error has to have room behind them.
     if is_to_come(before["retried_at"], now):
-        told = f"to be retried at {retried}"
+        told = f"retry {local_short(before['retried_at'], zone, now)}"
     else:
         waits = row["state"] in ("queued", "claimed", "retrying")
-        told = f"retried, {'waiting' if waits else row['state']} ({retried})"
-    return f"{told}: {before['error']}" if before["error"] else told
+        told = f"retry {'waits' if waits else row['state']}"
+    return f"{told}; {before['error']}" if before["error"] else told

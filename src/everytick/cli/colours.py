@@ -30,7 +30,13 @@ LEVELS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 _TIMES = re.compile(
     r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[+-]\d\d:?\d\d| [A-Z]{2,5}\b)?)?"
 )
-_STATES = re.compile(rf"\b({'|'.join(STATES)}|timed out)\b")
+_STATE = rf"({'|'.join(STATES)}|timed out)\b"
+# Where a state of a run is told: `run 7 failed`, `it was lost`, `3 skipped`, `: failed`, `(failed)`. The same
+# words stand in other sentences too: that no scheduler was running is no state of a run.
+_TOLD = (
+    re.compile(rf"(?:\b(?:it|and|run \d+|attempt \d+) (?:is |was )?|\b\d+ ){_STATE}", re.IGNORECASE),
+    re.compile(rf"(?:^|: |\(){_STATE}(?=$|[),;:.]| \()"),
+)
 
 
 def coloured(sentence: str, job_ids: Iterable[str] = ()) -> Text:
@@ -38,8 +44,9 @@ def coloured(sentence: str, job_ids: Iterable[str] = ()) -> Text:
     from rich.text import Text
 
     text = Text(sentence)
-    for found in _STATES.finditer(sentence):
-        text.stylize(STATES[found[0].replace(" ", "_")], *found.span())
+    for pattern in _TOLD:
+        for found in pattern.finditer(sentence):
+            text.stylize(STATES[found[1].lower().replace(" ", "_")], *found.span(1))
     for job_id in job_ids:
         for found in re.finditer(rf"(?<!\w){re.escape(job_id)}(?!\w)", sentence):
             text.stylize(ID, *found.span())

@@ -49,7 +49,13 @@ def pause(
         return
     [job_id] = jobs
     changed = client.pause_job(job_id, note=note, until=end)
-    _done(job_id, changed, f"{job_id} is paused" if changed else f"{job_id} was paused already", as_json)
+    end_of_it = bulk.upto(end, client.timezone)
+    _done(
+        job_id,
+        changed,
+        f"{job_id} is paused{end_of_it}" if changed else f"{job_id} was paused already{end_of_it}",
+        as_json,
+    )
 
 
 @commands.command()
@@ -70,7 +76,7 @@ def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = Fa
     sentence, has_ticks = _preview_of_resuming(job_id)
     if sentence:
         print_aside(sentence)
-    if has_ticks and not yes and bulk.is_at_terminal() and not typer.confirm("Resume it?", err=True):
+    if has_ticks and not bulk.is_wanted(f"Resume {job_id}?", yes):
         _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
     changed = client.resume_job(job_id, note=note)

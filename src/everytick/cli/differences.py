@@ -7,6 +7,7 @@ from typing import Any
 
 from everytick.dryrun.diff import Difference, JobChange, Start
 from everytick.text.instants import local_with_zone
+from everytick.text.wording import skipped
 
 
 def lines(found: Difference, zone: tzinfo) -> list[str]:
@@ -47,9 +48,15 @@ def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
     """Return what a start would do at once, and what it would find."""
     lines = ["a start now would run at once:" if found.runs else "a start now would run nothing at once"]
     lines += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.runs]
-    lines += [f"  {run.job_id} ({run.why}) later {_of(run, zone)}" for run in found.waiting]
-    lines += [_skip_line(skip, zone) for skip in found.skipped]
-    lines += [f"  {job_id} cannot run: {why}" for job_id, why in found.cannot_run.items()]
+    if found.waiting:
+        lines.append("it would run later:")
+        lines += [f"  {run.job_id} ({run.why}) {_of(run, zone)}" for run in found.waiting]
+    if found.skipped:
+        lines.append("it would not run:")
+        lines += _skip_lines(found.skipped, zone)
+    if found.cannot_run:
+        lines.append("these cannot run:")
+        lines += [f"  {job_id}: {why}" for job_id, why in found.cannot_run.items()]
     if found.alive:
         lines.append(f"it would join a running schedule ({', '.join(found.alive)}): no runs of a start")
     if found.stale:
@@ -59,11 +66,23 @@ def _start_lines(found: Difference, zone: tzinfo) -> list[str]:
     return lines
 
 
-def _skip_line(skip: dict[str, Any], zone: tzinfo) -> str:
-    upto = f" to {local_with_zone(skip['last_tick'], zone)}" if skip["last_tick"] else ""
-    number = "several" if skip["count"] is None else skip["count"]
-    first = local_with_zone(skip["tick"], zone)
-    return f"  {skip['job_id']}: {number} would not run ({skip['reason']}), {first}{upto}"
+def _skip_lines(skips: list[dict[str, Any]], zone: tzinfo) -> list[str]:
+    """Return a line for each job: how many of its ticks and waiting runs would not run, and why."""
+    of_each: dict[str, list[dict[str, Any]]] = {}
+    for skip in skips:
+        of_each.setdefault(skip["job_id"], []).append(skip)
+    return [f"  {job_id}: {_of_skips(some, zone)}" for job_id, some in of_each.items()]
+
+
+def _of_skips(skips: list[dict[str, Any]], zone: tzinfo) -> str:
+    unit = "tick" if all(skip["tick"] for skip in skips) else "run"
+    number = skipped(((skip["reason"], skip["count"]) for skip in skips), unit)
+    # All times are in UTC, so that the texts are in order of time; a run by hand has no tick.
+    ends = [end for skip in skips for end in (skip["tick"], skip["last_tick"]) if end]
+    if not ends:
+        return number
+    first, last = (local_with_zone(end, zone) for end in (min(ends), max(ends)))
+    return f"{number}, {first}" + ("" if first == last else f" to {last}")
 
 
 def _of(run: Start, zone: tzinfo) -> str:

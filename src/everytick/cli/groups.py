@@ -9,7 +9,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
-from .refusals import in_a_sentence
+from .refusals import check_quotes, in_a_sentence
 
 # In the order of the help.
 GROUPS = {
@@ -48,6 +48,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments and options; raise ConfigurationError where one is wrong."""
+        check_quotes(args, ctx)
         with in_a_sentence(ctx):
             return super().parse_args(ctx, args)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 
 from everytick.model import ticks
@@ -12,6 +12,7 @@ from everytick.text.instants import local
 from everytick.text.wording import counted
 
 from . import cells
+from .arguments import MOST
 from .colours import ID, STATES, TIME
 from .output import console, print_text, room_of, visible
 from .table import Column, print_table, shortened
@@ -23,8 +24,11 @@ _NARROW = (6, 19, 20, 11, 0)
 _READABLE = 24
 
 
-def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
-    """Print jobs as `job_rows` returns them; a zone that is not named is `zone`."""
+def print_jobs(rows: Sequence[JobRow], late: Mapping[str, int], zone: tzinfo, *, wide: bool) -> None:
+    """Print jobs as `job_rows` returns them, those in `late` as late since then.
+
+    A zone that is not named is `zone`.
+    """
     now = ticks.now()
     columns = [
         Column("job", is_id=True),
@@ -44,7 +48,7 @@ def print_jobs(rows: Sequence[JobRow], zone: tzinfo, *, wide: bool) -> None:
         [
             [
                 row["id"],
-                cells.coloured_coming(row, zone, now),
+                cells.coloured_coming(row, zone, now, late.get(row["id"])),
                 cells.due(row, zone),
                 cells.due(row, UTC, own_zone=False),
                 cells.outcomes(row["last_outcomes"]),
@@ -99,8 +103,16 @@ def _print_ended(values: Sequence[tuple[str, str]], error: str) -> None:
     print_text(line)
 
 
-def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
-    """Print runs, and ticks that were skipped, as `run_rows` returns them."""
+def newest(rows: Sequence[object], limit: int, unit: str) -> str:
+    """Return how many rows are listed, newest first; `rows` has one more than `limit` if there are more."""
+    if len(rows) <= limit:
+        return f"{counted(len(rows), unit)}, newest first"
+    more = f" (more: -n {100 if limit < 100 else min(MOST, limit * 10)})" if limit < MOST else ""
+    return f"the newest {counted(limit, unit)}{more}"
+
+
+def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bool) -> None:
+    """Print runs, and ticks that were skipped, as `run_rows` returns them; see `newest`."""
     columns = [
         Column("run", is_whole=True, style=ID),
         Column("job", is_id=True),
@@ -112,21 +124,22 @@ def print_runs(rows: Sequence[RunOutline], zone: tzinfo, *, wide: bool) -> None:
         Column("error", least=10),
     ]
     now = ticks.now()
+    today = None if wide or room_of(console()) is None else now
     print_table(
-        f"{counted(len(rows), 'run')}, newest first, times in {zone}",
+        f"{newest(rows, limit, 'run')}, times in {zone}",
         columns,
         [
             [
                 str(row["run_id"]),
                 row["job_id"],
-                cells.tick(row, zone),
+                cells.tick(row, zone, today),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
                 local(row["for_tick"], zone) if row["for_tick"] else "",
                 cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
                 cells.error(row, zone, now),
             ]
-            for row in rows
+            for row in rows[:limit]
         ],
         wide=wide,
     )

@@ -7,10 +7,12 @@ have a Click of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
+from everytick.app import registered
 from everytick.errors import ConfigurationError, nearest
 
 _SHOWS_HELP = "NoArgsIsHelpError"
@@ -25,6 +27,42 @@ def in_a_sentence(context: Any) -> Iterator[None]:
         if not hasattr(problem, "format_message") or type(problem).__name__ == _SHOWS_HELP:
             raise
         raise ConfigurationError(sentence(problem, context)) from None
+
+
+# What may follow a word of a time in it: `yesterday 22:00`, `2h ago`, `in 2h`.
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+
+
+def check_quotes(words: Sequence[str], context: Any) -> None:
+    """Refuse a time of two words behind an option that has no quotes: the second would mean something else.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    takes_time = {
+        name
+        for it in context.command.get_params(context)
+        if it.param_type_name == "option" and it.metavar == "TIME"
+        for name in it.opts
+    }
+    # As `--since=yesterday` too.
+    split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for option, first, second in zip(split, split[1:], split[2:], strict=False):
+        if option in takes_time and _is_time(first, second):
+            raise ConfigurationError(f"put it in quotes: {option} '{first} {second}'")
+
+
+def _is_time(first: str, second: str) -> bool:
+    from everytick.model import ticks
+    from everytick.text.time_input import read_time
+
+    if not (_CLOCK.fullmatch(second) or second.lower() == "ago" or first.lower() == "in"):
+        return False
+    try:
+        read_time(f"{first} {second}", UTC, ticks.now(), ahead=False)
+    except ValueError:
+        return False
+    return True
 
 
 def sentence(problem: Any, context: Any) -> str:
@@ -52,16 +90,14 @@ def _no_command(problem: Any, context: Any) -> str | None:
 
 
 def _there_is_no(context: Any, what: str, name: str, hint: str) -> str:
-    return f"there is no {what} {name}" + (
-        hint or f": {context.command_path} --help lists those that there are"
-    )
+    return f"there is no {what} {name}" + (hint or f": {_typed(context)} --help lists those that there are")
 
 
 def _missing(problem: Any, context: Any) -> str | None:
     if type(problem).__name__ != "MissingParameter" or problem.param is None:
         return None
     name = _name(problem.param)
-    return f"{name} is missing: {context.command_path} {name}"
+    return f"{name} is missing: {_typed(context)} {name}"
 
 
 def _no_value(problem: Any, context: Any) -> str | None:
@@ -100,10 +136,18 @@ _IN_ORDER: tuple[Callable[[Any, Any], str | None], ...] = (
 )
 
 
+def _typed(context: Any) -> str:
+    """Return the command as it was typed, as all other messages name it."""
+    name = context.find_root().info_name
+    application = registered()
+    typed = name if application is None else application.command
+    return f"{typed}{context.command_path.removeprefix(name)}"
+
+
 def _usage(context: Any) -> str:
     found = [it for it in context.command.get_params(context) if it.param_type_name == "argument"]
     names = (_name(it) if it.required else f"[{_name(it)}]" for it in found)
-    return " ".join([context.command_path, "[OPTIONS]", *names])
+    return " ".join([_typed(context), "[OPTIONS]", *names])
 
 
 def _name(parameter: Any) -> str:

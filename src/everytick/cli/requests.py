@@ -142,7 +142,10 @@ def cancel(
     if run is None or not is_run_number(run):
         _check_no_wait(wait)
         rows = _under_way(client, [*([run] if run else []), *(job or ())], state or ())
-        bulk.cancel_runs(client, rows, bulk.How(note, yes, as_json))
+        of = f"{run} has no run under way"
+        if not run or job or state:
+            of = "no run under way is like that"
+        bulk.cancel_runs(client, rows, bulk.How(note, yes, as_json), f"nothing to do: {of}")
         return
     if job or state:
         raise ConfigurationError("give the number of a run, or jobs and states, not both")

@@ -46,7 +46,7 @@ def jobs(
     from everytick.api.loading import declared, load_schedule_for_command
     from everytick.errors import ConfigurationError, nearest
     from everytick.read.job_ids import matching
-    from everytick.read.jobs import job_rows, sorted_rows
+    from everytick.read.jobs import job_rows, late_since, sorted_rows
     from everytick.read.standings import ORDERS
 
     from . import listed
@@ -63,7 +63,7 @@ def jobs(
     if as_json:
         print_json(rows)
         return
-    listed.print_jobs(rows, scheduler.timezone, wide=wide)
+    listed.print_jobs(rows, late_since(scheduler.ledger), scheduler.timezone, wide=wide)
     print_missed(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
     print_outages(scheduler.ledger, scheduler.timezone)
 
@@ -129,13 +129,15 @@ def runs(
             raise ConfigurationError("--follow shows what is to come: leave --until out")
         _follow(wanted, limit, as_json)
         return
+    number = limit or 20
     with Progress("looking through the ledger"):
-        rows = run_rows(ledger, limit or 20, wanted)
+        # One more than is shown: it tells whether there are more.
+        rows = run_rows(ledger, number + 1, wanted)
     remark_on_ledger()
     if as_json:
-        print_json(rows)
+        print_json(rows[:number])
         return
-    listed.print_runs(rows, zone, wide=wide)
+    listed.print_runs(rows, number, zone, wide=wide)
     if begin is not None or end is not None:
         listed.print_retried(rows)
     if reasons:
@@ -183,16 +185,19 @@ def audit(
     from everytick.read.audit import audit_rows
     from everytick.settings import settings
     from everytick.text.instants import local
-    from everytick.text.wording import counted
 
-    rows = audit_rows(open_ledger(), limit or 20, job)
+    from . import listed
+
+    number = limit or 20
+    # One more than is shown: it tells whether there are more.
+    rows = audit_rows(open_ledger(), number + 1, job)
     remark_on_ledger()
     if as_json:
-        print_json(rows)
+        print_json(rows[:number])
         return
     zone = settings().zone
     print_table(
-        f"{counted(len(rows), 'request')}, newest first, times in {zone}",
+        f"{listed.newest(rows, number, 'request')}, times in {zone}",
         [
             Column("when", is_whole=True, style=TIME),
             "who",
@@ -210,6 +215,6 @@ def audit(
                 "-" if row["run_id"] is None else str(row["run_id"]),
                 row["note"] or "",
             ]
-            for row in rows
+            for row in rows[:number]
         ],
     )

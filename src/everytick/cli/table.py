@@ -1,8 +1,8 @@
-"""Tables for people: no wider than the terminal, and no word in them is broken.
+"""Tables for people: no wider than the terminal.
 
-Where a table does not fit, columns that can be left out go first. Then text is shortened or bent between its
-words. Ids, states and numbers stay whole: an id that is too long for its column ends the line, and the cells
-behind it follow in the next one, in their own columns.
+Where a table does not fit, columns that can be left out go first. Then text is bent between its words, or cut
+where its column ends. Ids, states and numbers stay whole: an id that is too long for its column ends the
+line, and the cells behind it follow in the next one, in their own columns.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def print_lines(lines: Iterable[str], job_ids: Sequence[str] = ()) -> None:
     room = room_of(terminal)
     for line in lines:
         text = coloured(visible(line), job_ids)
-        first, *rest = [text] if room is None else text.wrap(terminal, room - 4) or [Text()]
+        first, *rest = [text] if room is None else _bent(text, terminal, room - 4) or [Text()]
         for indent, part in [("  ", first), *(("    ", part) for part in rest)]:
             part.rstrip()
             terminal.print(Text(indent) + part, soft_wrap=True)
@@ -151,9 +151,24 @@ def print_sentence(
         terminal.print(text, soft_wrap=True)
         return
     head, rest = text[:label], text[label:]
-    for number, part in enumerate(rest.wrap(terminal, max(_READABLE, terminal.width - indent)) or [rest]):
+    for number, part in enumerate(_bent(rest, terminal, max(_READABLE, terminal.width - indent)) or [rest]):
         part.rstrip()
         terminal.print((Text(" " * indent) if number else head) + part, soft_wrap=True)
+
+
+# A number and its unit, which belong together; between them stands this sign while a sentence is bent.
+_MEASURED = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|days?)\b)")
+_BOUND = "\ue000"
+
+
+def _bent(text: Text, terminal: Console, width: int) -> list[Text]:
+    """Return the lines of a sentence, bent between its words but not between a number and its unit."""
+    bound = text.copy()
+    bound.plain = _MEASURED.sub(_BOUND, text.plain)
+    lines = list(bound.wrap(terminal, width))
+    for line in lines:
+        line.plain = line.plain.replace(_BOUND, " ")
+    return lines
 
 
 def _is_whole(column: Column) -> bool:
@@ -287,16 +302,12 @@ def _beside(cells: list[tuple[int, list[Text]]]) -> list[Text]:
 
 
 def shortened(cell: Text, width: int) -> Text:
-    """Return text cut at its end where it is too long: between words, or else within a name of several."""
+    """Return text cut where its room ends, also within a word: an error has little enough of it."""
     from rich.cells import set_cell_size
     from rich.text import Text
 
     if cell.cell_len <= width:
         return cell
     end = "…" if can_show("…") else "..."
-    text = cell.plain
-    head = set_cell_size(text, max(0, width - len(end)))
-    if not text[len(head) :].startswith(" "):
-        whole = re.match(r".*(?= )", head) or re.match(r".*(?:[\W_]|[a-z0-9](?=[A-Z]))", head)
-        head = whole[0] if whole else head
+    head = set_cell_size(cell.plain, max(0, width - len(end)))
     return Text(head.rstrip(" ,;:(") + end)

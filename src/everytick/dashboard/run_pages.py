@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from everytick.explain import why_run
@@ -74,6 +75,9 @@ def show_runs(
             wrong, wrong_field = problem.sentence, problem.field
         else:
             found, more = list_runs(connection, wanted, _RUNS, before)
+            if wanted.is_by_time():
+                # Found by their ends, which are not shown; listed newest first, as the command `runs` does.
+                found.sort(key=lambda row: row.run_id, reverse=True)
             counts = count_states(connection, wanted)
             retried = outcomes_before(connection, wanted, found)
         notes = jobs.odd_times(connection, found)
@@ -90,6 +94,7 @@ def show_runs(
         wrong_field=wrong_field,
         counts=counts,
         counted=COUNTED,
+        number_listed=_number_listed(counts, state or (), failed=failed, ended=ended),
         ended=ended,
         notes=notes,
         history=found,
@@ -105,6 +110,15 @@ def show_runs(
         state_of_schedule=head,
         title="Runs",
     )
+
+
+def _number_listed(counts: StateCounts, states: Sequence[str], *, failed: bool, ended: bool) -> int | None:
+    """Return how many runs the list has on all its pages; None if not all were counted."""
+    if not counts.complete:
+        return None
+    if failed or ended:
+        return counts.failed if failed else counts.ended
+    return sum(counts.by_state.get(state, 0) for state in states) if states else counts.total
 
 
 @router.get("/run/{run_id}")

@@ -18,7 +18,7 @@ from everytick.read.missed import Missed, find_missed
 from everytick.read.processes import read_processes
 from everytick.read.under_way import held_runs, past_timeout
 from everytick.store.requests import AT_EACH_START
-from everytick.text.durations import duration, exact_seconds
+from everytick.text.durations import about_every, duration, exact_seconds
 from everytick.text.instants import at
 from everytick.text.instants import typed as instant_typed
 from everytick.text.wording import one_line
@@ -144,6 +144,6 @@ def _durations(connection: Connection, job: Job | None, now: int, where: str) ->
     slow = round(p95 * ticks.SECOND)
     if slow > apart * job.options.max_instances:
         taking = f"one run in twenty takes {duration(slow)} or longer"
-        what = f"job {job.id} is due every {duration(apart)}, and {taking}"
+        what = f"job {job.id} is due {about_every(apart)}, and {taking}"
         right = "a longer interval, or more max_instances: until then ticks are skipped as overlap"
         yield Finding("warning", "duration", what, where, right)

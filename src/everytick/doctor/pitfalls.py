@@ -12,7 +12,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.ticks import zones
 from everytick.settings import settings
-from everytick.text.durations import duration
+from everytick.text.durations import about_every, duration
 from everytick.text.instants import when
 
 from .finding import Finding, ok
@@ -78,7 +78,7 @@ def _grace(job: Job, now: int) -> Iterator[Finding]:
         or job.next_tick(now) is None
     ):
         return
-    every = "runs once" if apart is None else f"is due every {duration(apart)}"
+    every = "runs once" if apart is None else f"is due {about_every(apart)}"
     what = (
         f"job {job.id} {every}, and may start no later than {duration(grace)} after: a restart that"
         " takes longer"

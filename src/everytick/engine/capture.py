@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from everytick.call_site import is_library_file
+from everytick.log_sinks import never_waits
 from everytick.masking import masked
 from everytick.settings import zone_of_logs
 from everytick.text.wording import cut_in_the_middle, storable
@@ -125,6 +126,7 @@ def end(token: Token[Lines | None]) -> None:
     _lines.reset(token)
 
 
+@never_waits
 def _keep(message: Any) -> None:
     lines = _lines.get()
     if lines is not None:

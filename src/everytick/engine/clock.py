@@ -27,6 +27,7 @@ from everytick.store.records import Answer, Identity, Room
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.instants import when
+from everytick.text.wording import skipped
 from loguru import logger
 
 from .admission import BUSY, LONGEST_SLEEP, Admission
@@ -282,10 +283,13 @@ class Clock:
             log = logger.bind(job=job.id)
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
             self._listeners.overlapped(job.id, answer.overlapped)
-        for skip in answer.decision.skip:
-            begin = when(skip.first, zone_of_logs())
-            number = "several" if skip.count is None else skip.count
-            logger.bind(job=job.id).warning("skipped ({}): {} tick(s) from {}", skip.reason, number, begin)
+        skips = answer.decision.skip
+        if skips:
+            # One line for all of them: after an outage there may be many.
+            number = skipped((skip.reason, skip.count) for skip in skips)
+            begin = when(min(skip.first for skip in skips), zone_of_logs())
+            logger.bind(job=job.id).warning("skipped {} from {} on", number, begin)
+        for skip in skips:
             if skip.reason != "coalesced":
                 self._listeners.missed(job.id, skip.last)
 

@@ -6,10 +6,10 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from apscheduler import events
+from everytick import log_sinks
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.liveness import Beacon
 from everytick.model import ticks
@@ -31,7 +31,8 @@ from .listening import Listening
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
-from .repair import aside, let_no_log_line_raise
+from .removals import Removals
+from .repair import aside
 from .runner import Runner
 from .watchdog import Watchdog
 
@@ -44,9 +45,6 @@ _START_PATIENCE = 30.0
 _PATIENCE, _LOOP_PATIENCE = 10.0, 1.0
 # The most jobs that one operation writes down: runs must not wait until all jobs are written.
 _PIECE = 250
-# How long code that starts first and declares after may take for that, in seconds. A job of the last start
-# that it declares later was removed by then, and begins anew: ticks that it missed are not made up for.
-DECLARED_WITHIN = 30.0
 
 
 class Process:
@@ -93,6 +91,7 @@ class Process:
         admission, claimers = self._runner.admission, self._heartbeats.claimers
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._listening, self._closing = Listening(ledger, self._me, self.writer), threading.Lock()
+        self._removals = Removals(self._me, self._registry, self.writer, lambda: self._heartbeats.taking)
 
     def open(self, *, is_whole: bool = True) -> Registration:
         """Prepare the ledger and join those who use it. Blocks; nothing runs yet.
@@ -122,6 +121,7 @@ class Process:
                 raise LedgerError(self.ledger.damaged(problem)) from None
             raise
         self._heartbeats.joined(self._registration)
+        self._removals.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
         self._keep_options(self._registration.jobs_added)
         return self._registration
@@ -132,7 +132,7 @@ class Process:
         self._watchdog = Watchdog(self._loop)
         self._beacon.begin()
         capture.attach(self._settings.log_level)
-        let_no_log_line_raise()
+        log_sinks.hold_up_nobody()
         free_children_of_jobs(current_run)
         children.remember()
         self._runner.admission.begin()
@@ -143,7 +143,7 @@ class Process:
         if self._me.role.runs:
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._await_declarations(self._registration.awaited)
+        self._removals.wait_for(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         self._listeners.added(job.id for job in self._declared)
         self._listeners.emit(events.SchedulerEvent(events.EVENT_SCHEDULER_STARTED))
@@ -257,23 +257,7 @@ class Process:
         """
         self._registry.take_back(job_id)
         self.call_soon(functools.partial(self._clock.drop, job_id))
-        self.call_soon(functools.partial(self._await_declarations, [job_id]))
-
-    def _await_declarations(self, job_ids: list[str]) -> None:
-        # A worker takes the schedule as it is in force.
-        if job_ids and self._me.role.claims:
-            asyncio.get_running_loop().call_later(DECLARED_WITHIN, self._settle, job_ids)
-
-    def _settle(self, awaited: list[str]) -> None:
-        """Remove the jobs of the ledger that the code could have declared by now."""
-
-        def remove(connection: Connection) -> list[str]:
-            # Asked here, on the ledger's thread: a declaration may have waited for the ledger until now.
-            left = [job_id for job_id in awaited if not self._registry.is_declared(job_id)]
-            return joining.settle(connection, self._me, self._registration, left)
-
-        if self._heartbeats.taking:
-            self.writer.submit(remove, scope=Scope.RARE).add_done_callback(_tell_removed)
+        self.call_soon(functools.partial(self._removals.wait_for, [job_id]))
 
     def take_in(self, changes: list[Change]) -> None:
         """Go on with jobs that were added, changed or removed; from any thread."""
@@ -365,7 +349,9 @@ class Process:
             return 0
         self._listeners.close()
         self._notifier.stop()
-        return self._close_ledger(lambda connection: workers.leave(connection, self._me))
+        unsaved = self._close_ledger(lambda connection: workers.leave(connection, self._me))
+        log_sinks.finish()
+        return unsaved
 
     def _close_ledger(self, last: Operation | None = None) -> int:
         # Not before all outcomes are recorded: runs that it still held would count as lost.
@@ -391,9 +377,3 @@ class Process:
             together.setdefault((claim.job_id, claim.claimed), []).append(claim)
         for of_a_slot in together.values():
             self._runner.admission.dispatch(of_a_slot)
-
-
-def _tell_removed(removing: Future[list[str]]) -> None:
-    """Say which jobs the code declares no more, once that is written down; else the next start does it."""
-    if not removing.cancelled() and removing.exception() is None and removing.result():
-        logger.info("removed from the schedule: {}", ", ".join(removing.result()))

@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
-from functools import wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from everytick import standard_streams
 from everytick.system import system
 from loguru import logger
-from loguru._error_interceptor import ErrorInterceptor
 
 T = TypeVar("T")
 
@@ -44,20 +41,3 @@ async def aside(function: Callable[[], T]) -> T:
     except RuntimeError:
         return function()
     return await calling
-
-
-def let_no_log_line_raise() -> None:
-    """Let a line of the log that cannot be written be no error of who logs it.
-
-    Loguru tells of it on standard error, and raises where a job has closed or replaced that.
-    """
-    usual: Callable[..., None] = ErrorInterceptor.print
-    if hasattr(usual, "__wrapped__"):
-        return
-
-    @wraps(usual)
-    def tell(*about: Any, **more: Any) -> None:
-        with suppress(Exception):
-            usual(*about, **more)
-
-    ErrorInterceptor.print = tell  # type: ignore[method-assign]

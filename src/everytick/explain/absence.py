@@ -235,9 +235,8 @@ def _forecast(account: Account, tick: int) -> None:
     facts = account.facts
     job = facts.job
     if job is None and not facts.code_is_known:
-        account.say(
-            f"it is {duration(facts.now - tick)} late ({_limit(account)}): the next start decides about it"
-        )
+        late = f"it is {duration(facts.now - tick)} late ({_limit(facts.row.grace_us)})"
+        account.say(f"{late}: the next start decides about it")
         return
     if job is None or job.definition != facts.row.definition:
         account.say(
@@ -247,14 +246,13 @@ def _forecast(account: Account, tick: int) -> None:
     decision = decide(job, facts.row.watermark_us, facts.now, "outage")
     if decision is not None and tick in decision.run:
         account.say("a start now would make up for it")
+    elif decision is None or not decision.run or job.too_late(job.due(tick), facts.now):
+        late = duration(facts.now - tick)
+        account.say(f"a start now would skip it: it is {late} late ({_limit(job.options.grace)})")
     else:
-        account.say(
-            f"a start now would skip it: it is {duration(facts.now - tick)} late ({_limit(account)}),"
-            " or a newer"
-            " one takes its place"
-        )
+        newer = when(max(decision.run), facts.zone)
+        account.say(f"a start now would skip it: a newer tick, {newer}, takes its place")
 
 
-def _limit(account: Account) -> str:
-    grace = account.facts.row.grace_us
+def _limit(grace: int | None) -> str:
     return "grace time " + ("no limit" if grace is None else duration(grace))

@@ -363,7 +363,16 @@ def _retries(account: Account, row: Any) -> None:
     if options.retries == 0:
         account.say("the job has retries=0: it is not tried again")
     else:
-        account.say(f"the job has retries={options.retries}: they are used up, or were ended by a person")
+        account.say(f"the job has retries={options.retries}: {_why_no_retry(account, row, options.retries)}")
+
+
+def _why_no_retry(account: Account, row: Any, retries: int) -> str:
+    """Return why a run that failed is not tried again by itself."""
+    if row.attempt - row.crashes > retries:
+        return "they are used up"
+    if (by := account.who("cancel", row.run_id)) is not None:
+        return f"its retry was cancelled{by}"
+    return "when it ended the job had fewer"
 
 
 def _grace(account: Account) -> str:

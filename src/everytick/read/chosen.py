@@ -67,11 +67,11 @@ def of_jobs(ledger: Ledger, patterns: Sequence[str]) -> RunFilter:
 def failed_runs(
     ledger: Ledger, limit: int, patterns: Sequence[str], since: int | None, until: int | None
 ) -> list[RunOutline]:
-    """Return runs that failed, timed out, were lost or interrupted, those first that ended last.
+    """Return runs that failed, timed out, were lost or interrupted, newest first.
 
     Args:
         ledger: the ledger.
-        limit: how many are returned at most.
+        limit: how many are returned at most: those that ended last.
         patterns: of which jobs; without any of all.
         since, until: when they ended, in microseconds UTC; `until` is not included.
 
@@ -83,7 +83,7 @@ def failed_runs(
     query = ended_walk(wanted, *LISTED).where(*conditions_beside_index(wanted))
     found = _of(ledger, patterns, [query], limit)
     found.sort(key=lambda row: (row.finished_us, row.run_id), reverse=True)
-    return [outlined(row) for row in found[:limit]]
+    return [outlined(row) for row in sorted(found[:limit], key=lambda row: row.run_id, reverse=True)]
 
 
 def may_have_ended(ledger: Ledger, rows: Sequence[RunOutline]) -> set[int]:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
+from .late import find_late
 from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 from .standings import STANDINGS, Place, in_order, read_standings
 
@@ -105,6 +106,18 @@ def sorted_rows(ledger: Ledger, rows: Iterable[JobRow], order: str) -> list[JobR
     # All times are in UTC and to the second or finer, so that the texts are in order of time.
     places = [(Place(row["id"], row["next_run"]), row) for row in rows]
     return in_order(places, order, _standings(ledger, rows) if order == "state" else {})
+
+
+def late_since(ledger: Ledger) -> dict[str, int]:
+    """Return since when jobs are late, in microseconds UTC, by their ids.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    if not ledger.exists():
+        return {}
+    with connect_checked(ledger) as connection:
+        return {late.job_id: late.since for late in find_late(connection, jobs_due(connection), ticks.now())}
 
 
 def _standings(ledger: Ledger, rows: Iterable[JobRow]) -> dict[str, set[str]]:

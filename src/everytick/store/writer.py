@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,7 @@ _TELL_SECONDS = 0.1
 _CHECKPOINT_PATIENCE = 5.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Task:
     operation: Operation
     keep: bool
@@ -61,8 +62,9 @@ class _Task:
             self.future.set_exception(problem)
 
 
-# An operation that does nothing: it ends the thread's wait for one.
+# Operations that do nothing: they end the thread's wait for one, and the thread.
 _NUDGE = _Task(lambda _connection: None, keep=False)
+_CLOSE = _Task(lambda _connection: None, keep=False)
 
 
 class Writer:
@@ -79,14 +81,18 @@ class Writer:
     ) -> None:
         self._ledger = ledger
         self._pulse, self._pulse_seconds = pulse, pulse_seconds
-        self._queue: queue.SimpleQueue[_Task | None] = system.queue()
+        self._queue: queue.SimpleQueue[_Task] = system.queue()
         # Operations that begin or end a run go first: under overload claims would delay them more and more,
         # and runs that are delayed too long are skipped.
         self._urgent: deque[_Task] = deque()
         self._claims: deque[_Task] = deque()
         self._kept: list[_Task] = []
+        # The one that came last, and those that are under way: not lost where no memory is left.
+        self._came: _Task | None = None
+        self._batch: list[_Task] = []
         self._retry_at = self._written_at = 0.0
-        self._troubled = False
+        self._troubled = self._closing = False
+        self._has_memory = True
         # Whether others are to be told of a commit, and not before when.
         self._wakes, self._wake_at = False, 0.0
         # Whether the pulse that comes now was asked for.
@@ -147,31 +153,21 @@ class Writer:
         """
         self._last = last
         self._patience_ends = system.monotonic() + patience
-        self._queue.put(None)
+        self._queue.put(_CLOSE)
         if self._thread is not None:
             self._thread.join(patience + 10)
         return len(self._kept)
 
     def _work(self) -> None:
         connection = self._connection
-        next_pulse = system.monotonic() + self._pulse_seconds
-        closing = False
+        self._next_pulse = system.monotonic() + self._pulse_seconds
         while True:
-            until = min(next_pulse, self._hurry_at, self._wake_at if self._wakes else math.inf)
-            batch, asked_to_close = self._take(self._retry_at if closing else until)
-            closing = closing or asked_to_close
-            if batch:
-                self._commit(connection, batch)
-            self._tell_others(connection)
-            if closing and not (self._queue.qsize() or self._urgent or self._claims):
-                if not self._kept or system.monotonic() > self._patience_ends:
+            try:
+                if self._is_at_end(connection):
                     break
-                continue
-            if system.monotonic() >= min(next_pulse, self._hurry_at):
-                self.is_hurried, self._hurry_at = self._hurry_at < math.inf, math.inf
-                # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
-                next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
-                self._beat(connection)
+            except MemoryError:
+                self._tell_no_memory()
+                system.sleep(_RETRY_SECONDS)
         if self._last is not None and not self._kept:
             self._commit(connection, [_Task(self._last, keep=False)])
         if self._checkpoints is not None:
@@ -179,24 +175,52 @@ class Writer:
             self._checkpoints.close(_CHECKPOINT_PATIENCE)
         connection.close()
 
-    def _take(self, until: float) -> tuple[list[_Task], bool]:
-        """Return the next operations (those kept for another try first), and whether to close."""
+    def _is_at_end(self, connection: Connection) -> bool:
+        """Do the next operations, and the pulse when its time has come; return whether all is done."""
+        until = min(self._next_pulse, self._hurry_at, self._wake_at if self._wakes else math.inf)
+        if batch := self._take(self._retry_at if self._closing else until):
+            self._commit(connection, batch)
+            self._batch = []
+        self._tell_others(connection)
+        if self._closing and not (self._queue.qsize() or self._urgent or self._claims):
+            return not self._kept or system.monotonic() > self._patience_ends
+        if system.monotonic() >= min(self._next_pulse, self._hurry_at):
+            self.is_hurried, self._hurry_at = self._hurry_at < math.inf, math.inf
+            # Jitter the pulse: in lockstep with a job, it would find `max_instances` used up every time.
+            self._next_pulse = system.monotonic() + self._pulse_seconds * system.uniform(0.7, 1.0)
+            self._beat(connection)
+        return False
+
+    def _tell_no_memory(self) -> None:
+        if self._has_memory:
+            with suppress(MemoryError):
+                logger.error("no memory is left for the ledger's thread; trying again every second")
+                self._has_memory = False
+
+    def _take(self, until: float) -> list[_Task]:
+        """Return the next operations (those kept for another try first), in `_batch` until they are done."""
+        # What a lack of memory has left there is done again where nobody was told of its result.
+        batch = [task for task in self._batch if not task.future.done() and task not in self._kept]
+        self._batch = batch
         wait_until = min(until, self._retry_at) if self._kept else until
-        left = self._urgent or self._claims
-        closing = self._sort_in(0.0 if left else max(0.0, wait_until - system.monotonic()))
-        while not closing and (patience := self._patience()) > 0:
-            closing = self._sort_in(patience)
-        batch: list[_Task] = []
-        if self._kept and system.monotonic() >= self._retry_at:
-            batch, self._kept = self._kept, []
+        left = batch or self._urgent or self._claims
+        self._sort_in(0.0 if left else max(0.0, wait_until - system.monotonic()))
+        while not self._closing and (patience := self._patience()) > 0:
+            self._sort_in(patience)
+        if not batch and self._kept and system.monotonic() >= self._retry_at:
+            batch.extend(self._kept)
+            self._kept = []
         scope = batch[0].scope if batch else self._urgent[0].scope if self._urgent else Scope.ROWS
+        # Each is in its new place before it leaves the old one: there may be no memory for it.
         while self._urgent and len(batch) < _BATCH and self._urgent[0].scope is scope:
-            batch.append(self._urgent.popleft())
+            batch.append(self._urgent[0])
+            self._urgent.popleft()
         weight = 0
         while self._claims and weight < _CLAIMED and scope is Scope.ROWS:
-            batch.append(self._claims.popleft())
+            batch.append(self._claims[0])
+            self._claims.popleft()
             weight += batch[-1].weight
-        return batch, closing
+        return batch
 
     def _patience(self) -> float:
         """Return for how many seconds all that is to be done may wait."""
@@ -204,19 +228,18 @@ class Writer:
             return 0.0
         return self._written_at + _GATHER_SECONDS - system.monotonic()
 
-    def _sort_in(self, seconds: float) -> bool:
-        """Wait for something to do, put all that is there in its place, and return whether to close."""
-        closing = False
-        try:
-            task = self._queue.get(timeout=seconds)
+    def _sort_in(self, seconds: float) -> None:
+        """Wait for something to do, and put all that is there in its place."""
+        with suppress(queue.Empty):
+            if self._came is None:
+                self._came = self._queue.get(timeout=seconds)
             while True:
-                if task is None:
-                    closing = True
-                elif task is not _NUDGE:
-                    (self._claims if task.weight else self._urgent).append(task)
-                task = self._queue.get_nowait()
-        except queue.Empty:
-            return closing
+                if self._came is _CLOSE:
+                    self._closing = True
+                elif self._came is not _NUDGE:
+                    (self._claims if self._came.weight else self._urgent).append(self._came)
+                self._came = None
+                self._came = self._queue.get_nowait()
 
     def _commit(self, connection: Connection, batch: list[_Task]) -> None:
         try:
@@ -234,7 +257,7 @@ class Writer:
             else:
                 batch[0].end(None, problem)
         else:
-            self._written_at = system.monotonic()
+            self._written_at, self._has_memory = system.monotonic(), True
             self._count(connection)
             if self._troubled:
                 self._troubled = False

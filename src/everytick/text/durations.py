@@ -9,6 +9,7 @@ from everytick.model import ticks
 from .wording import counted
 
 _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_ONE = {"1 day": "day", "1 h": "hour", "1 min": "minute", "1 s": "second"}
 _EXACT_UNITS = (("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))
 
 
@@ -53,6 +54,12 @@ def exact(length: int) -> str:
 def exact_seconds(seconds: float) -> str:
     """Return the same for a number of seconds, as options and settings have them; they may be infinite."""
     return exact(round(seconds * ticks.SECOND)) if math.isfinite(seconds) else "any length of time"
+
+
+def about_every(length: int) -> str:
+    """Return how often something comes that was measured: `every day`, `every 1 h 30 min`."""
+    shown = duration(length)
+    return f"every {_ONE.get(shown, shown)}"
 
 
 def every(length: int) -> str:

@@ -93,14 +93,31 @@ def of_attempts(first: int, last: int) -> str:
     return f"attempt {first}" if first == last else f"attempts {first} to {last}"
 
 
+def skipped(numbers: Iterable[tuple[str, int | None]], unit: str = "tick") -> str:
+    """Return how many were skipped for which reasons: `12 ticks (10 outage, 2 coalesced)`.
+
+    `numbers`: reasons, which may come several times, each with a number; None if that is not known.
+    """
+    of_each: dict[str, int | None] = {}
+    for reason, number in numbers:
+        before = of_each.get(reason, 0)
+        of_each[reason] = None if number is None or before is None else before + number
+    known = [number for number in of_each.values() if number is not None]
+    whole = counted(sum(known), unit) if len(known) == len(of_each) else f"several {unit}s"
+    if len(of_each) == 1:
+        return f"{whole} ({next(iter(of_each))})"
+    parts = (f"{'several' if number is None else number} {reason}" for reason, number in of_each.items())
+    return f"{whole} ({', '.join(parts)})"
+
+
 def not_a_run(text: str) -> str:
     """Return the error sentence for a text that is not the number of a run."""
-    return f"{text!r} is not the number of a run such as 4711: the command runs lists those that are kept"
+    return f"{text!r} is not the number of a run such as 4711"
 
 
 def no_run(run_id: int) -> str:
     """Return the sentence for the number of a run that there is not."""
-    return f"there is no run {run_id}: the command runs lists those that are kept"
+    return f"there is no run {run_id}, or it is not kept any more"
 
 
 def not_for_requests(job_id: str) -> str:

@@ -18,7 +18,7 @@ import pytest
 from everytick import AsyncIOScheduler, BackgroundScheduler, ScheduleError
 from everytick.api.control import NoSuchJobError
 from everytick.doctor import history
-from everytick.engine import heartbeats, process
+from everytick.engine import heartbeats, removals
 from everytick.model import ticks
 from everytick.read.known_job import read_jobs, undeclared
 from everytick.settings import settings
@@ -101,7 +101,7 @@ def test_what_stands_below_the_start_may_be_any_function(new: Callable[[], Backg
 def test_the_same_code_declares_the_same_jobs_at_each_start(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.3)
 
     def start() -> BackgroundScheduler:
         scheduler = new()
@@ -141,7 +141,7 @@ def test_a_job_that_the_code_no_longer_declares_is_removed_and_told_of(
     by_a_framework(lambda: first.add_job(note, "interval", hours=3, id="asked for by a user"))
     first.shutdown()
 
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.3)
     second = new()
     second.start()
     second.add_job(print, "interval", hours=1, id="stays")
@@ -155,7 +155,7 @@ def test_the_newest_process_decides_what_is_no_longer_declared(
 ) -> None:
     an_earlier_start_declared("of the new code", new())
 
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.5)
     old_code = new()
     old_code.start()
     new_code = new()
@@ -177,8 +177,8 @@ def test_a_declaration_that_waits_for_the_ledger_when_the_time_is_over_is_not_re
         settled.set()
         return removed
 
-    monkeypatch.setattr(process, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.3)
+    monkeypatch.setattr(removals, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.3)
     second = new()
     second.start()
     assert second._process is not None
@@ -198,7 +198,7 @@ def test_a_declaration_that_fails_leaves_the_job_to_be_removed(
     def declare(*_: Any) -> None:
         raise everytick.LedgerError("it is full")
 
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.5)
     second = new()
     second.start()
     with monkeypatch.context() as patch:
@@ -221,8 +221,8 @@ def test_an_old_process_that_others_had_declared_dead_removes_nothing(
         asked.append(joining.settle(*arguments))
         return asked[-1]
 
-    monkeypatch.setattr(process, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 1.0)
+    monkeypatch.setattr(removals, "joining", SimpleNamespace(**vars(joining) | {"settle": settle}))
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 1.0)
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 60.0)
     old_code = new()
     old_code.start()
@@ -277,7 +277,7 @@ def test_code_that_sets_up_may_remove_what_an_earlier_start_had_and_take_back_it
 def test_a_declaration_that_was_taken_back_is_removed_from_the_ledger_unless_it_comes_again(
     new: Callable[[], BackgroundScheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "DECLARED_WITHIN", 0.5)
+    monkeypatch.setattr(removals, "DECLARED_WITHIN", 0.5)
     scheduler = new()
     scheduler.start()
     for job_id in ("back", "gone"):

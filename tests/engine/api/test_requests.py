@@ -115,7 +115,7 @@ async def test_an_unknown_job_or_run_is_refused(scheduler: AsyncIOScheduler) -> 
         with pytest.raises(ScheduleError, match=r"there is no job 'jop' in the schedule.*'job'"):
             await asyncio.to_thread(client.run_job_now, "jop")
         for ask in (client.retry_run, client.cancel_run):
-            with pytest.raises(ScheduleError, match="there is no run 7: the command runs lists"):
+            with pytest.raises(ScheduleError, match="there is no run 7, or it is not kept"):
                 await asyncio.to_thread(ask, 7)
     assert not written(scheduler, "scheduler_audit")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -102,7 +103,7 @@ def test_jobs_are_paused_and_resumed_by_pattern(jobs: AsyncIOScheduler) -> None:
 
     done = call(jobs, "resume", "*", "--yes")
     assert (done.exit_code, done.stdout) == (0, "resumed: 3 jobs\n")
-    assert "the shop is…" in done.stderr
+    assert "the shop is c…" in done.stderr
     assert paused(jobs) == []
     trail = ask_json(jobs, "audit", "--job", "sync_1")
     assert [(row["action"], row["note"]) for row in trail] == [
@@ -184,7 +185,7 @@ def test_runs_under_way_are_cancelled_by_job_and_state(jobs: AsyncIOScheduler) -
     assert (done.exit_code, done.stdout) == (0, " y\ncancelled: 1 run\n")
     assert states(jobs)[6] == "cancelled"
     assert states(jobs)[7] == "queued"
-    assert call(jobs, "cancel", "sync_2", "--yes").stdout == "nothing to do: there is no such run\n"
+    assert call(jobs, "cancel", "sync_2", "--yes").stdout == "nothing to do: sync_2 has no run under way\n"
 
 
 def let_retries_fail(monkeypatch: pytest.MonkeyPatch, which: int, problem: Exception) -> list[int]:
@@ -323,6 +324,22 @@ def test_a_resume_of_a_pause_without_ticks_asks_nothing(
     assert "resumed" in done.stdout
     call(jobs, "pause", *what, "--yes")
     clock.set(NOW + 24 * HOUR)
+    refused = call(jobs, "resume", *what)
+    assert "There is no terminal to answer at: add --yes" in str(refused.exception)
+    assert paused(jobs)
     done = call(jobs, "resume", *what, answer="n\n")
     assert (done.exit_code, "Resume" in done.stderr) == (1, True)
     assert paused(jobs)
+    assert "resumed" in call(jobs, "resume", *what, "--yes").stdout
+
+
+def test_a_pause_with_an_end_is_answered_with_that(jobs: AsyncIOScheduler, clock: Any) -> None:
+    told = call(jobs, "pause", "report", "--until", "5m").stdout
+    assert re.fullmatch(r"report is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", told)
+    several = call(jobs, "pause", "sync_*", "--until", "5m", "--yes").stdout
+    assert several.startswith("paused until ")
+
+
+def test_a_cancel_of_a_job_of_which_nothing_runs_says_so(jobs: AsyncIOScheduler) -> None:
+    call(jobs, "cancel", "report", "--yes")
+    assert call(jobs, "cancel", "report").stdout == "nothing to do: report has no run under way\n"

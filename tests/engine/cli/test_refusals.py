@@ -5,30 +5,38 @@ from __future__ import annotations
 import sys
 
 import pytest
+from everytick import app as which
 from everytick.cli import entry, program, standalone
 from everytick.cli.refusals import sentence
 from typer.main import get_command
 from typer.testing import CliRunner
 
 PROGRAM = "python -m app"
+# As all other messages name it.
+TYPED = "bin/python -m app"
 REFUSALS = {
     "runs --limt 3": "there is no option --limt; did you mean '--limit'?",
-    "runs --xyz": "there is no option --xyz: python -m app runs --help lists those that there are",
+    "runs --xyz": "there is no option --xyz: bin/python -m app runs --help lists those that there are",
     "rums": "there is no command 'rums'; did you mean 'runs'?",
-    "frobnicate": "there is no command 'frobnicate': python -m app --help lists those that there are",
-    "--quiet": "there is no option --quiet: python -m app --help lists those that there are",
+    "frobnicate": "there is no command 'frobnicate': bin/python -m app --help lists those that there are",
+    "--quiet": "there is no option --quiet: bin/python -m app --help lists those that there are",
     "--versoin": "there is no option --versoin; did you mean '--version'?",
-    "run-now": "JOB is missing: python -m app run-now JOB",
-    "show": "RUN|JOB is missing: python -m app show RUN|JOB",
-    "logs --follow": "RUN|JOB is missing: python -m app logs RUN|JOB",
+    "run-now": "JOB is missing: bin/python -m app run-now JOB",
+    "show": "RUN|JOB is missing: bin/python -m app show RUN|JOB",
+    "logs --follow": "RUN|JOB is missing: bin/python -m app logs RUN|JOB",
     "runs --limit": "--limit takes a value: --limit N",
     "runs --since": "--since takes a value: --since TIME",
     "runs --json=yes": "--json takes no value",
     "runs --limit ten": "--limit takes a whole number from 1 to 1,000,000, and not 'ten'",
     "runs -n 0": "--limit takes a whole number from 1 to 1,000,000, and not '0'",
     "plan --days 1.5": "--days takes a whole number from 1 to 36,600, and not '1.5'",
-    "runs yesterday": "'yesterday' is one word too many: python -m app runs [OPTIONS]",
-    "run-now a b c": "'b c' are 2 words too many: python -m app run-now [OPTIONS] JOB",
+    "runs yesterday": "'yesterday' is one word too many: bin/python -m app runs [OPTIONS]",
+    "runs --since yesterday 22:00": "put it in quotes: --since 'yesterday 22:00'",
+    "runs --since=yesterday 22:00": "put it in quotes: --since 'yesterday 22:00'",
+    "retry --failed --since 2h ago": "put it in quotes: --since '2h ago'",
+    "pause a --until in 2h": "put it in quotes: --until 'in 2h'",
+    "run-now a --tick 2026-11-28 22:00": "put it in quotes: --tick '2026-11-28 22:00'",
+    "run-now a b c": "'b c' are 2 words too many: bin/python -m app run-now [OPTIONS] JOB",
 }
 
 
@@ -40,6 +48,7 @@ def test_it_is_one_sentence_that_says_what_would_be_right(
         program.app(command.split(), prog_name=PROGRAM)
 
     monkeypatch.setattr(entry, "_command", run)
+    monkeypatch.setattr(which.current(), "command", TYPED)
     with pytest.raises(SystemExit) as ended:
         entry.run(None, None)
     told = capsys.readouterr()

@@ -82,8 +82,8 @@ def test_a_failed_run_that_waits_for_its_retry_is_still_found_where_it_failed(
     assert found(night, *EVENING, "--until", "03:00") == [2, 1]
     assert found(night, "--failed", "--since", "03:00") == []
     shown = line(night, "--failed", *EVENING)
-    assert shown.split()[4] == "failed"
-    assert shown.endswith(f"retried, waiting (08:00:00): {ERROR}")
+    assert shown.split()[3] == "failed"
+    assert shown.endswith(f"retry waits; {ERROR}")
     [row] = ask_json(night, "runs", "--failed", *EVENING)
     assert row["state"] == "queued"
     assert row["before_retry"] == {
@@ -103,7 +103,7 @@ def test_a_failed_run_whose_retry_succeeded_went_wrong_in_the_night_all_the_same
 ) -> None:
     retry(night)
     end(night, "succeeded")
-    assert line(night, "--failed", *EVENING).endswith(f"retried, succeeded (08:00:00): {ERROR}")
+    assert line(night, "--failed", *EVENING).endswith(f"retry succeeded; {ERROR}")
     assert found(night, *EVENING, "--until", "03:00") == [2, 1]
     assert found(night, "--failed", "--since", "07:00") == []
     # Without a time the question is what is wrong now.
@@ -134,7 +134,7 @@ def test_what_retries_itself_is_found_while_it_waits_and_has_its_last_outcome_th
         " finished_us = NULL WHERE run_id = 1",
         MORNING + 5 * HOUR,
     )
-    assert line(night, "--failed", *EVENING).endswith(f"to be retried at 14:00:00: {ERROR}")
+    assert line(night, "--failed", *EVENING).endswith(f"retry 14:00:00; {ERROR}")
     end(night, "succeeded")
     assert found(night, "--failed", *EVENING) == []
 

@@ -130,7 +130,7 @@ def test_a_run_that_may_begin_anew_for_ever_is_shown(history: AsyncIOScheduler) 
 
 
 def test_a_run_that_is_not_there_is_refused(history: AsyncIOScheduler) -> None:
-    with pytest.raises(ConfigurationError, match="there is no run 77: the command runs lists those"):
+    with pytest.raises(ConfigurationError, match="there is no run 77, or it is not kept"):
         ask(history, "show", "77")
 
 

@@ -68,6 +68,20 @@ def test_runs_are_shown_to_people_as_a_table_or_as_lines(history: AsyncIOSchedul
     assert lines[3].endswith("ValueError: no")
 
 
+def test_it_is_said_that_there_are_more_runs_than_are_listed(history: AsyncIOScheduler) -> None:
+    assert (
+        ask(history, "runs", "-n", "3").splitlines()[0].startswith("the newest 3 runs (more: -n 100), times")
+    )
+    assert ask(history, "runs", "-n", "9").splitlines()[0].startswith("9 runs, newest first, times")
+    assert ask(history, "runs", "--failed", "-n", "4").splitlines()[0].startswith("4 runs, newest first")
+    assert len(ask_json(history, "runs", "-n", "3")) == 3
+
+
+def test_a_time_to_come_is_refused_where_only_the_past_can_be_meant(history: AsyncIOScheduler) -> None:
+    with pytest.raises(ConfigurationError, match="--since 'tomorrow' lies ahead"):
+        ask(history, "runs", "--since", "tomorrow")
+
+
 def test_a_long_error_is_shortened_in_the_list_and_whole_with_wide(history: AsyncIOScheduler) -> None:
     parts = "; ".join(f"ValueError: row {number} is bad" for number in range(200))
     long = f"ExceptionGroup: batch (200 sub-exceptions):\n[{parts}]"

@@ -1,9 +1,10 @@
-"""Tables at the terminal: no wider than it, and no word in them is broken."""
+"""Tables at the terminal: no wider than it."""
 
 from __future__ import annotations
 
 import pytest
-from everytick.cli.table import Column, print_lines, print_table
+from everytick.cli.colours import STATES, coloured
+from everytick.cli.table import Column, print_lines, print_sentence, print_table
 
 ERROR = "HTTPStatusError: Server error '503 Service Unavailable' for url 'https://api.example.org/v1/plants'"
 COLUMNS = [Column("id", is_id=True), Column("seconds", left_out=1), Column("error", least=24)]
@@ -26,22 +27,42 @@ def printed(
     return lines
 
 
-def test_text_is_shortened_between_two_words_and_columns_go_for_which_there_is_no_room(
+def test_text_is_cut_where_its_room_ends_and_columns_go_for_which_there_is_no_room(
     capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
 ) -> None:
     assert printed(capsys, columns, 60, ["a", "1.5", ERROR]) == [
-        "a   1.5      HTTPStatusError: Server error '503 Service…"
+        "a   1.5      HTTPStatusError: Server error '503 Service Una…"
     ]
     assert printed(capsys, columns, 34, ["a", "1.5", ERROR]) == ["a   HTTPStatusError: Server error…"]
+    name = "ServiceUnavailableForMaintenanceError: no"
+    assert printed(capsys, columns, 34, ["a", "1.5", name]) == ["a   ServiceUnavailableForMaintena…"]
 
 
-def test_a_word_that_alone_is_too_long_is_cut_between_its_parts(
+def test_a_sentence_is_not_bent_between_a_number_and_its_unit(
     capsys: pytest.CaptureFixture[str], columns: pytest.MonkeyPatch
 ) -> None:
-    address = "https://api.example.org/v1/plants"
-    assert printed(capsys, columns, 34, ["a", "1.5", address]) == ["a   https://api.example.org/v1/…"]
-    name = "ServiceUnavailableForMaintenanceError: no"
-    assert printed(capsys, columns, 34, ["a", "1.5", name]) == ["a   ServiceUnavailableFor…"]
+    columns.setenv("COLUMNS", "30")
+    columns.setenv("FORCE_COLOR", "1")
+    columns.setenv("NO_COLOR", "1")
+    print_sentence("ready: 1 scheduler up, beat 6.32 s ago")
+    assert capsys.readouterr().out.splitlines() == ["ready: 1 scheduler up, beat", "6.32 s ago"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("no scheduler was running from 02:10:00 on", []),
+        ("ledger: nothing was lost", []),
+        ("It timed out after 3 s; run 7 succeeded", ["timed out", "succeeded"]),
+        ("that is run 9 for 11:00:00 (failed)", ["failed"]),
+        ("attempt 1 began at 11:00:00 and was lost", ["lost"]),
+        ("run 9 of invoices: failed", ["failed"]),
+    ],
+)
+def test_only_a_state_that_is_told_of_a_run_has_its_colour(sentence: str, told: list[str]) -> None:
+    text = coloured(sentence)
+    found = [text.plain[it.start : it.end] for it in text.spans if it.style in STATES.values()]
+    assert sorted(found) == sorted(told)
 
 
 def test_an_id_is_never_broken_and_lets_the_rest_of_its_row_follow_in_the_next_line(
@@ -86,7 +107,7 @@ def test_what_would_steer_the_terminal_is_written_out_and_a_terminal_without_sig
 ) -> None:
     columns.setenv("TERM", "dumb")
     assert printed(capsys, columns, 40, ["\x1b[31m[bold]", "1.5", ERROR]) == [
-        "\\x1b[31m[bold]  HTTPStatusError..."
+        "\\x1b[31m[bold]  HTTPStatusError: Serv..."
     ]
 
 

@@ -67,7 +67,7 @@ def change(troubled: SampleLedger, statement: str, *values: object) -> None:
             {"trigger": "cron", "hour": 9, "misfire_grace_time": 60},
             "grace time",
             "warning",
-            "is due every 1 day, and may start no later than 1 min after",
+            "is due every day, and may start no later than 1 min after",
         ),
         (
             {"trigger": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin"},
@@ -184,7 +184,7 @@ def test_a_job_that_takes_longer_than_its_interval(troubled: SampleLedger) -> No
 
     book(troubled, run_long)
     found = only(history_of(troubled), "duration", "warning")
-    assert "job outage is due every 1 min, and one run in twenty takes 1 min 15 s or longer" in found.what
+    assert "job outage is due every minute, and one run in twenty takes 1 min 15 s or longer" in found.what
 
 
 def test_a_pause_that_nobody_explained(troubled: SampleLedger) -> None:

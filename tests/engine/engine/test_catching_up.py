@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,6 +18,7 @@ from everytick import AsyncIOScheduler, current_run
 from everytick import log_to_stderr as configure_logging
 from everytick.model import ticks
 from everytick.model.misfire import decide
+from loguru import logger
 
 from inside import Gauge, rows, scheduler_settings, until, was_down
 from ledgers import held
@@ -68,6 +70,20 @@ async def test_without_coalescing_missed_ticks_run_oldest_first_one_at_a_time(
     starts = [row["started_us"] for row in done]
     assert starts == sorted(starts)
     assert len(rows(scheduler, "skipped")) >= 4
+
+
+async def test_all_that_was_skipped_of_a_job_is_one_line_of_the_log(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    logged: list[str] = []
+    sink = logger.add(logged.append, format="{message}")
+    scheduler.add_job(lambda: None, "interval", seconds=1, id="job", misfire_grace_time=5)
+    await was_down(scheduler, "job", 60)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "succeeded"))
+    logger.remove(sink)
+    [line] = [line for line in logged if "skipped" in line]
+    assert re.fullmatch(r"skipped \d+ ticks \(\d+ outage, \d coalesced\) from .* on\n", line)
 
 
 async def test_a_long_gap_is_a_range_row_with_its_exact_count(scheduler: AsyncIOScheduler) -> None:

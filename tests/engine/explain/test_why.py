@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,35 @@ def changed(troubled: SampleLedger, statement: str, undo: str) -> Iterator[None]
 
 
 # --- what ran
+
+
+@pytest.mark.parametrize(
+    ("attempt", "entry", "told"),
+    [
+        (4, "", "The job has retries=3: they are used up."),
+        (2, "carla", "The job has retries=3: its retry was cancelled by carla at "),
+        (2, "", "The job has retries=3: when it ended the job had fewer."),
+    ],
+)
+def test_a_run_that_failed_says_which_thing_ended_its_retries(
+    troubled: SampleLedger, attempt: int, entry: str, told: str
+) -> None:
+    failed = "SELECT * FROM scheduler_runs WHERE job_id = 'manual' AND state = 'failed'"
+    [row] = found_in(troubled.ledger, failed)
+    number, job = row["run_id"], troubled.declared["manual"]
+    declared = {"manual": replace(job, options=replace(job.options, retries=3))}
+    update = "UPDATE scheduler_runs SET attempt = {} WHERE run_id = {}"
+    asked = (
+        "INSERT INTO scheduler_audit (at_us, who, action, job_id, run_id)"
+        f" SELECT finished_us, '{entry}', 'cancel', 'manual', run_id FROM scheduler_runs"
+        f" WHERE run_id = {number} AND '{entry}' <> ''"
+    )
+    forget = f"DELETE FROM scheduler_audit WHERE action = 'cancel' AND run_id = {number}"
+    with (
+        changed(troubled, update.format(attempt, number), update.format(row["attempt"], number)),
+        changed(troubled, asked, forget),
+    ):
+        assert told in said(ask(troubled, "manual", run=number, declared=declared))
 
 
 @pytest.mark.parametrize(

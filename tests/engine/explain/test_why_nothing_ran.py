@@ -108,10 +108,25 @@ def test_a_tick_that_nobody_claimed_says_what_a_start_would_make_of_it(
         found = ask(troubled, "slot", declared=declared)
         assert found.verdict == "nobody_up"
         assert forecast in said(found)
+        assert ("late (grace time 3 min)" in said(found)) == (late == 1)
         with up(troubled.ledger, stuck=30 * SECOND):
             found = ask(troubled, "slot")
             assert found.verdict == "due"
             assert "has not answered since" in said(found)
+
+
+def test_a_tick_whose_place_a_newer_one_takes_is_told_of_that_alone(troubled: SampleLedger) -> None:
+    job = troubled.declared["slot"]
+    back = "UPDATE scheduler_jobs SET watermark_us = {} WHERE job_id = 'slot'"
+    away = "UPDATE scheduler_runs SET tick_us = tick_us + {} WHERE job_id = 'slot'"
+    declared = {"slot": replace(job, options=type(job.options)(misfire_grace_time=None))}
+    with (
+        changed(troubled, back.format(troubled.tick - 2 * DAY), back.format(troubled.tick)),
+        changed(troubled, away.format(1), away.format(-1)),
+    ):
+        found = ask(troubled, "slot", troubled.tick - DAY, declared=declared)
+    assert "A start now would skip it: a newer tick, " in said(found)
+    assert "grace time" not in said(found)
 
 
 def waiting(troubled: SampleLedger, state: str, columns: str = "", undo: str = "") -> Any:

@@ -39,7 +39,7 @@ def test_there_is_one_sentence_for_a_run_that_there_is_not(scheduler: AsyncIOSch
             ask(scheduler, command, "77")
         said.append(str(problem.value))
     said.append(refused(ledger, "runs/77"))
-    assert set(said) == {"there is no run 77: the command runs lists those that are kept"}
+    assert set(said) == {"there is no run 77, or it is not kept any more"}
 
 
 def test_there_is_one_sentence_for_a_job_that_there_is_not(scheduler: AsyncIOScheduler) -> None:
@@ -128,7 +128,7 @@ def test_doctor_judges_by_the_durations_that_jobs_shows(scheduler: AsyncIOSchedu
         declared = Declared(scheduler.get_jobs(), scheduler.defaults, scheduler.settings.allowed_functions)
         found = examine_history(connection, declared, now, UTC)
     [slow] = [finding.what for finding in found if finding.check == "duration"]
-    assert slow == "job job is due every 1 min, and one run in twenty takes 1 min 30 s or longer"
+    assert slow == "job job is due every minute, and one run in twenty takes 1 min 30 s or longer"
 
 
 def test_what_fell_into_a_pause_that_is_over_is_late_for_nobody(scheduler: AsyncIOScheduler) -> None:

@@ -161,9 +161,10 @@ def everything_is_shown(scheduler: AsyncIOScheduler) -> None:
         answer = look(scheduler.ledger, path)
         assert answer.status_code in ((200, 503) if path == "/health/ready" else (200,)), (path, answer.text)
     for command in COMMANDS:
-        for more in ([], ["--json"]):
+        # Metrics have a form of their own for programs.
+        for more in ([], ["--json"])[: 1 if command == ["metrics"] else 2]:
             said = asked(scheduler, *command, *more)
-            assert "no such option" not in said.lower() or more, said
+            assert "there is no option" not in said, said
     assert OF_THE_CODE in {row["id"] for row in ask_json(scheduler, "jobs")}
     assert OF_THE_CODE in {row["job_id"] for row in ask_json(scheduler, "runs")}
     assert OF_THE_CODE in {row["job_id"] for row in ask_json(scheduler, "plan", "--limit", "50")}

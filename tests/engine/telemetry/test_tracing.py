@@ -231,6 +231,7 @@ async def test_an_exporter_is_set_up_only_where_the_application_has_none(
     if not chosen:
         monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     tracing.opener()
+    logger.complete()
     assert exported == []
     assert said == ([] if chosen else [f"{NOWHERE}\n"])
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")

@@ -192,7 +192,7 @@ def test_the_overview_says_whether_all_is_well_and_leads_to_what_is_not(
         page.get_by_text("As a table").click()
         expect(page.locator("#hours tbody tr")).to_have_count(25)
         # A click on the red part of a bar leads to what failed in that hour.
-        page.locator(".day-chart svg .bad").last.click()
+        page.locator(".day-chart svg a .went-wrong").last.click()
         expect(page.locator(".tabs [aria-current]")).to_contain_text("Gone wrong")
         expect(page.locator("table.runs tbody tr")).not_to_have_count(0)
         page.go_back()

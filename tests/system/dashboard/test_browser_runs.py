@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -236,18 +237,45 @@ def test_the_log_of_a_run_grows_while_one_looks_and_the_message_leads_to_the_run
         expect(page.locator("h1")).to_contain_text("cancelled", timeout=15_000)
 
 
-@pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_a_run_takes_a_few_lines_and_a_traceback_scrolls_in_its_own_box(
-    browser: Browser, site: Site, width: int
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_of_a_traceback_is_outside_of_what_is_seen(browser: Browser, site: Site, width: int) -> None:
+    with visit(browser, site, viewport={"width": width, "height": 800}) as page:
+        page.goto(f"/run/{run_of(site, 'sync_shop')}")
+        trace = page.locator("pre.trace")
+        assert not trace.evaluate(
+            "it => it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight"
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_of_a_list_of_several_pages_it_is_said_how_many_are_not_selected(
+    browser: Browser, site: Site
 ) -> None:
+    columns = "job_id, kind, due_us, state, attempt, started_us, finished_us, crashes, error"
+    now = time.time_ns() // 1_000
+    rows = [("report", "manual", now, "failed", 1, now, now, 0, "of many pages") for _ in range(31)]
+    site.write(f"INSERT INTO scheduler_runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    with visit(browser, site) as page:
+        page.goto("/runs?failed=true&error=of+many+pages")
+        page.locator("#all").check()
+        expect(page.locator("#how-many")).to_have_text(
+            "25 selected, all on this page; 6 more are on other pages"
+        )
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        page.get_by_role("button", name="Retry").click()
+        expect(page.locator("#said")).to_contain_text("25 runs begin one more attempt each")
+        # What is about many is asked about first, though it can be undone.
+        assert asked == ["Retry 25 selected?"]
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_a_run_takes_a_few_lines(browser: Browser, site: Site, width: int) -> None:
     with visit(browser, site, viewport={"width": width, "height": 800}) as page:
         page.goto("/runs?state=succeeded")
         row = page.locator("table.runs tbody tr").first.bounding_box()
         assert row is not None
         assert row["height"] < 75
-        page.goto(f"/run/{run_of(site, 'sync_shop')}")
-        trace = page.locator("pre.trace")
-        assert trace.evaluate("it => it.scrollWidth > it.clientWidth")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

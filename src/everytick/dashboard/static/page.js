@@ -157,13 +157,22 @@
     return boxes().filter((one) => one.checked && !can(one, button));
   }
 
-  // What is asked before an action on the selected rows; nothing if it is for all of them and can be undone.
+  // More than these are asked about before anything is done to them.
+  const MANY = 10;
+
+  // What is asked before an action on the selected rows; nothing if it is for all of a few and can be undone.
   function question(button, number, left) {
     const label = button.dataset.label;
-    if (!left.length) return "ask" in button.dataset ? `${label} ${number} selected?` : "";
+    if (!left.length) return "ask" in button.dataset || number > MANY ? `${label} ${number} selected?` : "";
     const lines = left.slice(0, 10).map((one) => `${one.value}: ${one.dataset.is}`);
     if (left.length > 10) lines.push(`and ${left.length - 10} more`);
     return `${label} ${number} of the ${number + left.length} selected?\n\nLeft out, as they are:\n${lines.join("\n")}`;
+  }
+
+  // Of a list of several pages the other rows cannot be selected here.
+  function elsewhere() {
+    const list = document.querySelector("[data-total]");
+    return list ? Math.max(0, Number(list.dataset.total) - list.tBodies[0].rows.length) : 0;
   }
 
   function countSelected() {
@@ -171,7 +180,9 @@
     if (!form) return;
     const all = boxes();
     const number = all.filter((one) => one.checked).length;
-    document.getElementById("how-many").textContent = `${number} selected`;
+    const others = number && number === all.length ? elsewhere() : 0;
+    const of = others ? `, all on this page; ${others} more ${others === 1 ? "is" : "are"} on other pages` : "";
+    document.getElementById("how-many").textContent = `${number} selected${of}`;
     for (const button of form.querySelectorAll("button")) {
       const left = leftOut(button);
       const able = number - left.length;
