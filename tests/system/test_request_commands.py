@@ -19,6 +19,7 @@ from everytick import AsyncIOScheduler
 from everytick.cli import program, requests
 from everytick.read import processes
 from everytick.store.opening import ledger_at
+from everytick.text.wording import PLAIN_GOES_ON
 from typer.testing import CliRunner
 
 from application import Application, Running
@@ -136,7 +137,7 @@ def test_a_run_is_cancelled(app: Application, up: Running) -> None:
     number = app.json("run-now", "endless")["run_id"]
     wait_for(lambda: the_run(app, number)["state"] == "running", "the run")
     done = app.command("cancel", str(number))
-    assert (done.returncode, done.stdout) == (0, f"run {number} was asked to end\n")
+    assert (done.returncode, done.stdout) == (0, f"run {number} was asked to end; {PLAIN_GOES_ON}\n")
     wait_for(lambda: the_run(app, number)["state"] == "cancelled", "its end")
 
 
@@ -147,7 +148,8 @@ def test_a_cancelled_run_is_waited_for(app: Application, up: Running) -> None:
     done = app.command("cancel", str(number), "--wait")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"run {number} was asked to end\nrun {number} cancelled: its cancellation was requested\n"
+        f"run {number} was asked to end; {PLAIN_GOES_ON}\n"
+        f"run {number} cancelled: its cancellation was requested\n"
     )
 
 

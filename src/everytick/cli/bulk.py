@@ -133,14 +133,23 @@ def resume_jobs(client: SchedulerClient, patterns: Sequence[str], how: How) -> N
 
 
 def retry_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How) -> None:
-    """Give each of some runs one more attempt."""
-    rows = _at_most(rows)
+    """Give each of some runs one more attempt, but for those that may have run to their end."""
+    from everytick.read.chosen import may_have_ended
+
+    chosen = _at_most(rows)
+    left_out = may_have_ended(client.ledger, chosen)
+    rows = [row for row in chosen if row["run_id"] not in left_out]
 
     def act(run_id: int) -> str:
         client.retry_run(run_id, note=how.note)
         return "to be tried again"
 
     _preview_runs(rows, client.timezone, "to be tried again")
+    if left_out:
+        print_aside("left out, as they may have run to their end, and retried only by number:")
+    for row in chosen:
+        if row["run_id"] in left_out:
+            print_aside(f"  run {row['run_id']} of {row['job_id']}, which was lost")
     idle = "nothing to do: there is no such run"
     _of_runs("Try", rows, " again", act, how, idle, lambda: _remark_on_nobody(client))
 
@@ -156,18 +165,25 @@ def _remark_on_nobody(client: SchedulerClient) -> None:
 def cancel_runs(client: SchedulerClient, rows: Sequence[RunOutline], how: How, idle: str) -> None:
     """Cancel each of some runs; without any it says `idle`."""
     from everytick.read.runs import run_row
+    from everytick.text.wording import PLAIN_GOES_ON
 
-    rows = _at_most(rows)
+    rows, asked = _at_most(rows), []
 
     def act(run_id: int) -> str:
         if not client.cancel_run(run_id, note=how.note):
+            asked.append(run_id)
             return "asked to end"
         state = run_row(client.ledger, run_id)["state"]
         # One that waited for a retry.
         return state if state == "cancelled" else f"{state} as before"
 
     _preview_runs(rows, client.timezone, "to be cancelled")
-    _of_runs("Cancel", rows, "", act, how, idle)
+
+    def remark() -> None:
+        if asked:
+            print_aside(PLAIN_GOES_ON)
+
+    _of_runs("Cancel", rows, "", act, how, idle, remark)
 
 
 def _chosen_jobs(client: SchedulerClient, patterns: Sequence[str]) -> list[KnownJob]:

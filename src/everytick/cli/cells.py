@@ -118,6 +118,8 @@ def outcome(row: RunOutline) -> str:
     """
     if "before_retry" in row:
         return row["before_retry"]["state"]
+    if row.get("holder_died"):
+        return f"{row['state']} (its process died)"
     number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
     return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))
 

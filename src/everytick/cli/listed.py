@@ -143,3 +143,13 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
         ],
         wide=wide,
     )
+
+
+def print_retried(rows: Sequence[RunOutline]) -> None:
+    """Say below the list of a time how many of its runs were tried again since."""
+    number = sum("before_retry" in row for row in rows)
+    if number:
+        print_text(
+            f"tried again since: {counted(number, 'run')} of these;"
+            " without a time it counts how they ended last"
+        )

@@ -132,6 +132,7 @@ def cancel(
     """
     from everytick.api.client import SchedulerClient
     from everytick.errors import ConfigurationError
+    from everytick.text.wording import PLAIN_GOES_ON
 
     from . import bulk
 
@@ -152,7 +153,8 @@ def cancel(
     if client.cancel_run(run_id, note=note):
         _over(run_id, as_json)
     else:
-        sentence, later = f"run {run_id} was asked to end", f"run {run_id} ends"
+        sentence = f"run {run_id} was asked to end; {PLAIN_GOES_ON}"
+        later = f"run {run_id} ends as cancelled"
         _asked(run_id, sentence, later, wait=wait, as_json=as_json, wanted="cancelled")
 
 

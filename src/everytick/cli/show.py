@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide, span
 from .colours import ID, TIME
-from .outages import print_outages
+from .outages import print_missed, print_nobody_up, print_outages
 from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
@@ -35,7 +35,7 @@ def jobs(
         str,
         typer.Option(
             metavar="state|next|id",
-            help="By state: what fails, is late or paused comes first. By next run. By id.",
+            help="By state: what fails, is late, missed or paused comes first. By next run. By id.",
             autocompletion=completion.orders,
         ),
     ] = "state",
@@ -64,6 +64,7 @@ def jobs(
         print_json(rows)
         return
     listed.print_jobs(rows, late_since(scheduler.ledger), scheduler.timezone, wide=wide)
+    print_missed(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
     print_outages(scheduler.ledger, scheduler.timezone)
 
 
@@ -137,7 +138,11 @@ def runs(
         print_json(rows[:number])
         return
     listed.print_runs(rows, number, zone, wide=wide)
-    if not reasons:
+    if begin is not None or end is not None:
+        listed.print_retried(rows)
+    if reasons:
+        print_nobody_up(ledger, zone, end)
+    else:
         print_outages(ledger, zone, begin, end)
 
 

@@ -22,12 +22,16 @@ _HOUR = 3_600 * ticks.SECOND
 
 @dataclass(frozen=True)
 class Lane:
-    """One job's ticks in a span of time. `number` is None where they are too many to be counted quickly."""
+    """One job's ticks in a span of time. `number` is None where they are too many to be counted quickly.
+
+    paused_until: the ticks before this instant do not run; the begin of the span if it is not paused.
+    """
 
     job_id: str
     ticks: list[int]
     number: int | None
     paused: bool
+    paused_until: int
     cannot_run: bool = False
 
     @property
@@ -54,7 +58,10 @@ def _lane(job: KnownJob, schedule: Schedule, begin: int, end: int, declared: Dec
     number = ticks.count(schedule.ticks, begin - 1, end - 1, _DRAWN)
     few = number is not None and number <= _DRAWN
     found = [coming.tick for coming in ticks_between([job], begin, end)] if few else []
-    return Lane(job.id, found, number, job.paused, job.problem(declared) is not None)
+    paused_until = begin
+    if job.paused:
+        paused_until = end if job.row.paused_until_us is None else min(end, job.row.paused_until_us)
+    return Lane(job.id, found, number, job.paused, paused_until, job.problem(declared) is not None)
 
 
 def hours(begin: int, end: int, zone: tzinfo) -> list[tuple[int, str]]:

@@ -18,7 +18,7 @@ from everytick.settings import settings
 from everytick.store.database import Ledger
 from everytick.text.instants import iso
 from everytick.text.time_input import read_time
-from everytick.text.wording import one_line
+from everytick.text.wording import PLAIN_GOES_ON, one_line
 
 from .authentication import Visitor
 from .problems import UNAVAILABLE, Problem
@@ -56,7 +56,10 @@ class Done:
 _BEGINS = Did("begins", "begin")
 _PAUSED, _PAUSED_ALREADY = Did("is paused", "are paused"), Did("was paused already", "were paused already")
 _RESUMED, _NOT_PAUSED = Did("is resumed", "are resumed"), Did("was not paused", "were not paused")
-_CANCELLED, _ASKED = Did("is cancelled", "are cancelled"), Did("was asked to end", "were asked to end")
+_CANCELLED, _ASKED = (
+    Did("is cancelled", "are cancelled"),
+    Did(f"was asked to end; {PLAIN_GOES_ON}", f"were asked to end; {PLAIN_GOES_ON}"),
+)
 _RETRIED = Did("begins one more attempt", "begin one more attempt each")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.read.hourly import Hour, LastDay
+from everytick.read.run_columns import took
 from everytick.text.durations import duration
 from everytick.text.instants import time_of_day
 from everytick.text.wording import counted
@@ -95,7 +96,7 @@ class Chart:
 
 def durations(newest_first: Sequence[Any]) -> Chart:
     """Return how long a job's newest runs took, and how they ended."""
-    return _chart(newest_first, runs.took, "the longest took {}", "took {}")
+    return _chart(newest_first, took, "the longest took {}", "took {}")
 
 
 def lateness(newest_first: Sequence[Any]) -> Chart:
@@ -133,6 +134,8 @@ def _chart(
                 + ("" if its is None else f", {of_one.format(duration(its))}"),
             )
         )
+    if all(its is None for its in lengths):
+        return Chart(bars, top, "no run yet")
     runs_of_it = "the only run" if len(rows) == 1 else f"{len(rows)} newest runs"
     return Chart(bars, top, runs_of_it + (f", {longest.format(duration(top))}" if top else ""))
 
@@ -191,11 +194,19 @@ def _box(x: int, y: float, height: float) -> str:
     return f"M{x} {y:g}h{width}v{height:g}h-{width}z" if height else ""
 
 
-def marks(lane: coming.Lane, begin: int, end: int) -> str:
-    """Return the path of a lane's ticks: a line each, or a bar for many."""
+def marks(lane: coming.Lane, begin: int, end: int) -> tuple[str, str]:
+    """Return the paths of a lane's ticks that run, and of those that do not: lines, or a bar for many."""
+    split = end if lane.cannot_run else lane.paused_until
     if lane.dense:
-        return f"M0 6h{DAY_WIDTH}v8h-{DAY_WIDTH}z"
-    return "".join(f"M{place(tick, begin, end):g} 2v16" for tick in lane.ticks)
+        at = place(split, begin, end)
+        return _bar(at, DAY_WIDTH), _bar(0, at)
+    lines = [(tick, f"M{place(tick, begin, end):g} 2v16") for tick in lane.ticks]
+    running = "".join(line for tick, line in lines if tick >= split)
+    return running, "".join(line for tick, line in lines if tick < split)
+
+
+def _bar(begin: float, end: float) -> str:
+    return f"M{begin:g} 6H{end:g}v8H{begin:g}z" if end > begin else ""
 
 
 def place(instant: int, begin: int, end: int) -> float:

@@ -35,11 +35,15 @@ def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool 
     return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
 
 
+# Why ticks are skipped that fell into an outage.
+_IN_OUTAGES = ("outage", "coalesced")
+
+
 def told(outage: Outage, zone: tzinfo) -> tuple[str, str]:
     """Return an outage as a sentence, and the address of the list of what was missed."""
     sentence = outage.sentence(zone, ticks.now())
     span = {"since": _at(outage.end), "until": _at(outage.recorded_until)}
-    return f"{sentence[0].upper()}{sentence[1:]}", url("/runs", state="skipped", reason="outage", **span)
+    return f"{sentence[0].upper()}{sentence[1:]}", url("/runs", reason=[*_IN_OUTAGES], **span)
 
 
 def _at(instant: int) -> str:

@@ -15,6 +15,7 @@ from everytick.read.known_job import jobs_due, read_job, undeclared
 from everytick.read.late import find_late
 from everytick.read.paging import offset_of
 from everytick.read.resuming import preview_of
+from everytick.read.run_columns import took
 from everytick.read.run_pages import runs_of_job
 from everytick.read.standings import ORDERS, STANDINGS
 from everytick.read.under_way import count_held
@@ -178,7 +179,7 @@ def _job_page(
         before=before,
         fires=next_ticks(job, 10),
         possible=runs.possible,
-        took=runs.took,
+        took=took,
         state_of_schedule=head,
         title=job.row.name,
     )
@@ -199,7 +200,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     return page(
         request,
         "coming.html",
-        lanes=[(lane, drawing.marks(lane, begin, end)) for lane in found.rows],
+        lanes=[(lane, *drawing.marks(lane, begin, end)) for lane in found.rows],
         hours=hours,
         upcoming=upcoming,
         few=_FEW,

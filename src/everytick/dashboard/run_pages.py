@@ -13,6 +13,7 @@ from everytick.read.late import list_not_begun
 from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
 from everytick.read.retried import outcomes_before
+from everytick.read.run_columns import took
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
 from everytick.read.run_filter import STATES
@@ -103,7 +104,7 @@ def show_runs(
         states=STATES,
         possible=runs.possible,
         doable={runs.possible(row) for row in found},
-        took=runs.took,
+        took=took,
         lateness=runs.lateness,
         searched=SEARCHED,
         state_of_schedule=head,
@@ -145,7 +146,7 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),
         possible=runs.possible,
-        took=runs.took,
+        took=took,
         state_of_schedule=head,
         title=f"Run {run_id}",
     )
@@ -199,6 +200,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         queue=queue,
         held=held,
         waiting=waiting,
+        due=sum(row.due_us <= ticks.now() for row in waiting),
         number=number,
         owners=_owners(head),
         possible=runs.possible,

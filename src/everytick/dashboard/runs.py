@@ -19,13 +19,6 @@ from .problems import Problem
 _ERROR_LENGTH = 400
 
 
-def took(row: Any) -> int | None:
-    """Return how long the latest attempt took, in microseconds; None if it did not begin, or goes on."""
-    if row.started_us is None or row.finished_us is None:
-        return None
-    return int(row.finished_us - row.started_us)
-
-
 def lateness(row: Any) -> int | None:
     """Return how long after it was due a run began or, if it waits, has not begun; in microseconds.
 

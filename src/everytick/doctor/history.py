@@ -12,13 +12,15 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.zone_names import doubtful_zones
 from everytick.read.audit import last_added
-from everytick.read.known_job import Declared, KnownJob, jobs_in_force
+from everytick.read.known_job import Declared, KnownJob, jobs_due, jobs_in_force
 from everytick.read.last_runs import durations, failed_in_a_row, percentile
+from everytick.read.missed import Missed, find_missed
 from everytick.read.processes import read_processes
 from everytick.read.under_way import held_runs, past_timeout
 from everytick.store.requests import AT_EACH_START
 from everytick.text.durations import about_every, duration, exact_seconds
 from everytick.text.instants import at
+from everytick.text.instants import typed as instant_typed
 from everytick.text.wording import one_line
 from sqlalchemy import Connection
 
@@ -37,6 +39,7 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
     found: list[Finding] = []
     in_code = {job.id: job for job in declared.jobs}
     held = held_runs(connection)
+    missed = {one.job_id: one for one in find_missed(connection, jobs_due(connection))}
     starts = [it.started for it in read_processes(connection, now) if it.is_up and it.role.claims]
     for known in jobs_in_force(connection):
         of_job: list[Finding] = []
@@ -50,10 +53,18 @@ def examine_history(connection: Connection, declared: Declared, now: int, zone: 
             of_job += _no_longer_added(connection, known.id, starts, now, zone)
         of_job += _pause(known, now, zone, where)
         of_job += _failures(connection, known.id, where)
+        if known.id in missed:
+            of_job.append(_missed(missed[known.id], now, zone, where))
         of_job += _durations(connection, job, now, where)
         of_job += _past_timeouts([run for run in held if run.job_id == known.id], job, now, where)
         found += [replace(finding, job_id=known.id) for finding in of_job]
     return found or [ok("jobs", "no job fails, is slower than its schedule, or is paused without a reason")]
+
+
+def _missed(job: Missed, now: int, zone: Any, where: str) -> Finding:
+    what = f"job {job.job_id}: {job.sentence(zone, now)}"
+    right = f"{typed('run-now')} {shlex.quote(job.job_id)} --tick {instant_typed(job.tick, zone)}"
+    return Finding("warning", "missed", what, where, right)
 
 
 def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:

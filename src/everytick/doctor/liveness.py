@@ -10,10 +10,10 @@ from everytick import liveness
 from everytick.app import typed
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
-from everytick.read.known_job import jobs_in_force, read_jobs
+from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
 from everytick.read.outages import outages
 from everytick.read.processes import Process, find_processes, last_end, read_processes
-from everytick.read.runs import count_ended
+from everytick.read.runs import count_lost
 from everytick.read.under_way import count_held, held_runs, waiting_runs
 from everytick.system import system
 from everytick.text.durations import duration
@@ -82,10 +82,12 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
         for refusal in [liveness.why_refused()]
         if refusal is not None
     ]
-    if not processes:
+    found: list[Finding] = []
+    if not is_held and not any(process.is_up for process in processes):
+        level = "warning" if any(job.next_tick for job in jobs_due(connection)) else "note"
         nobody = find_processes(connection).nobody_up(zone)
-        return [*refused, Finding("note", "processes", nobody, None, typed("run"))]
-    found = [finding for process in processes for finding in _process(connection, process, zone, is_held)]
+        found.append(Finding(level, "processes", nobody, None, typed("run")))
+    found += [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += refused
     found += _unserved(connection, processes)
     machines = {process.machine for process in processes}
@@ -170,10 +172,16 @@ def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
         )
         right = f"{typed('why')} {shlex.quote(oldest.job_id)} --run {oldest.run_id}"
         found.append(Finding("warning", "runs", what, f"job {oldest.job_id}", right))
-    lost = count_ended(connection, "lost", now - _RECENT)
+    lost, again = count_lost(connection, now - _RECENT)
+    tried = f"lost within a day and begun again: {counted(sum(again.values()), 'run')}, of {', '.join(again)}"
     if lost:
         what = f"lost within a day: {counted(sum(lost.values()), 'run')}, of {', '.join(lost)}"
+        what += f"; {tried}" if again else ""
         found.append(Finding("warning", "runs", what, None, typed("runs --state lost")))
     return found or [
-        ok("runs", f"{counted(len(held), 'run')} under way, {len(waiting)} waiting, none lost within a day")
+        ok(
+            "runs",
+            f"{counted(len(held), 'run')} under way, {len(waiting)} waiting,"
+            f" {tried if again else 'none lost within a day'}",
+        )
     ]

@@ -13,6 +13,7 @@ from everytick.model.schedule import Schedule
 from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
 from everytick.read.known_job import Declared, KnownJob, undeclared
+from everytick.read.outages import Outage, outage_of
 from everytick.read.processes import Process, Processes, last_outcome, read_processes
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
@@ -187,6 +188,10 @@ class Facts:
     def last_outcome(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""
         return last_outcome(self.connection, before)
+
+    def outage_of(self, row: Any) -> Outage | None:
+        """Return the outage into which the skipped ticks of a row fell, if it is over and can be told."""
+        return outage_of(self.connection, row)
 
     def wrote_between(self, begin: int, end: int) -> bool:
         """Return whether a scheduler wrote down an outcome of any job between two instants."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.outages import Outage
+from everytick.read.run_columns import took
 from everytick.store.workers import MOST_CRASHES
 from everytick.text.durations import duration
 from everytick.text.instants import at, when
@@ -100,6 +102,10 @@ def _coalesced(account: Account, row: Any) -> None:
             "it was coalesced: it waited, since no process had a free slot for it, until a newer tick took"
             f" its place at {at(row.finished_us, facts.zone)}"
         )
+    elif (outage := facts.outage_of(row)) is not None:
+        account.say(
+            f"it was coalesced: {_down(account, outage)}; when one came back a newer tick ran instead of it"
+        )
     else:
         account.say(
             "it was coalesced: when the missed ticks were looked at, at"
@@ -116,9 +122,16 @@ def _coalesced(account: Account, row: Any) -> None:
 
 def _outage(account: Account, row: Any) -> None:
     facts = account.facts
-    back = at(row.finished_us, facts.zone)
-    account.say(f"it fell into an outage: it was recorded at {back}, when a scheduler came back")
-    _silence(account, row)
+    recorded = at(row.finished_us, facts.zone)
+    outage = facts.outage_of(row)
+    if outage is None:
+        account.say(f"it fell into an outage: nothing was up to run it; it was recorded at {recorded}")
+        _silence(account, row)
+    else:
+        back = "when a scheduler came back" if row.finished_us >= outage.end else "by a request about the job"
+        account.say(
+            f"it fell into an outage: {_down(account, outage)}; it was recorded at {recorded}, {back}"
+        )
     late, grace = row.finished_us - (row.last_tick_us or row.due_us), facts.row.grace_us
     if grace is None or late <= grace:
         account.say(
@@ -128,6 +141,11 @@ def _outage(account: Account, row: Any) -> None:
     else:
         which = "the last of them" if row.last_tick_us is not None else "it"
         account.say(f"by then {which} was {duration(late)} late, and its grace time is {_grace(account)}")
+
+
+def _down(account: Account, outage: Outage) -> str:
+    zone = account.facts.zone
+    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}"
 
 
 def _silence(account: Account, row: Any) -> None:
@@ -303,15 +321,14 @@ def _late_claim(account: Account, row: Any, claimed: int) -> str:
 
 def _end(account: Account, row: Any) -> None:
     facts = account.facts
-    took = ""
-    if row.started_us is not None and row.finished_us is not None and row.state != "lost":
-        took = f" after {duration(row.finished_us - row.started_us)}"
+    length = took(row)
+    after = "" if length is None else f" after {duration(length)}"
     ended = "" if row.finished_us is None else f" at {at(row.finished_us, facts.zone)}"
     earlier = facts.earlier_attempts(row.run_id)
     error = ""
     if row.state not in ("lost", "interrupted"):
         error = _error(row.error, earlier[-1].error if earlier else None)
-    account.say(f"{_ENDED[row.state]}{ended}{took}{error}")
+    account.say(f"{_ENDED[row.state]}{ended}{after}{error}")
     if row.state in ("lost", "interrupted"):
         _further(account, row)
     elif row.state in ("failed", "timed_out"):

@@ -9,7 +9,7 @@ from everytick.read.resuming import keeps_waiting
 from everytick.read.under_way import past_timeout
 from everytick.text.durations import duration, exact_seconds
 from everytick.text.instants import at
-from everytick.text.wording import counted, quoted
+from everytick.text.wording import PLAIN_GOES_ON, counted, quoted
 
 from .account import Account
 
@@ -24,9 +24,10 @@ def describe_waiting(account: Account, row: Any) -> None:
 def _running(account: Account, row: Any) -> None:
     facts = account.facts
     began = at(row.started_us, facts.zone)
-    account.say(
-        f"it is running: attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
-    )
+    since = f"attempt {row.attempt} began at {began}, {duration(facts.now - row.started_us)} ago"
+    holder = facts.processes.get(row.process_id or "")
+    is_dead = holder is not None and holder.is_gone
+    account.say(f"it was running when its process died: {since}" if is_dead else f"it is running: {since}")
     timeout = facts.options.timeout if facts.options else None
     if overdue := past_timeout(row, timeout, facts.now):
         is_coroutine = facts.job is not None and facts.job.is_coroutine_function
@@ -36,7 +37,18 @@ def _running(account: Account, row: Any) -> None:
             f" {duration(overdue)} ago: its function goes on, {how}, keeps its slot and counts for"
             " max_instances until it ends by itself or its process is stopped"
         )
+    if row.cancel_us is not None and not is_dead:
+        _asked_to_end(account)
     _holder(account, row)
+
+
+def _asked_to_end(account: Account) -> None:
+    """Say what a request to end does to a run that goes on: to a plain function nothing by itself."""
+    job = account.facts.job
+    if job is None:
+        account.say(f"a coroutine ends within about a second; {PLAIN_GOES_ON}")
+    elif not job.is_coroutine_function:
+        account.say(f"{PLAIN_GOES_ON}; it may look at current_run().cancel_requested")
 
 
 def _claimed(account: Account, row: Any) -> None:
@@ -89,7 +101,8 @@ def _holder(account: Account, row: Any) -> None:
         silent = duration(process.silence)
         account.say(f"it is held by {name}, which has sent no heartbeat for {silent}: it died, or is stopped")
     if not facts.up:
-        account.say(f"{facts.nobody_up}; the next start settles it")
+        settled = "settles it" if row.cancel_us is None else "ends it as cancelled, and does not try it again"
+        account.say(f"{facts.nobody_up}; the next start {settled}")
 
 
 def _obstacles(account: Account, row: Any) -> None:

@@ -5,6 +5,7 @@ and defaults are handed in.
 
 - `known_job`, `job_ids`: a job as the ledger knows it: its options, its schedule, its next tick and its pause
 - `job_list`, `job_options`: a list of jobs, filtered and sorted; the options that a job was declared with
+- `missed`: the jobs whose newest tick did not run
 - `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
 - `overview`, `late`, `hourly`: whether all is well; the last day by hours
 - `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long

@@ -8,7 +8,7 @@ from typing import Any
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from sqlalchemy import ColumnElement, Connection, Select, true
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
@@ -84,6 +84,23 @@ def failed_runs(
     found = _of(ledger, patterns, [query], limit)
     found.sort(key=lambda row: (row.finished_us, row.run_id), reverse=True)
     return [outlined(row) for row in sorted(found[:limit], key=lambda row: row.run_id, reverse=True)]
+
+
+def may_have_ended(ledger: Ledger, rows: Sequence[RunOutline]) -> set[int]:
+    """Return the numbers of those runs that were lost, of jobs that say `on_crash="skip"`.
+
+    Such a run may have done its work before its process died, and its job is not to do it twice.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    lost = [row for row in rows if row["state"] == "lost"]
+    if not lost:
+        return set()
+    with connect_checked(ledger) as connection:
+        query = select(schema.jobs.c.job_id).where(schema.jobs.c.on_crash == "skip")
+        skipping = set(connection.scalars(query))
+    return {row["run_id"] for row in lost if row["job_id"] in skipping}
 
 
 def runs_under_way(

@@ -1,7 +1,8 @@
 """When no scheduler was running, as far as that cost ticks; quick with ten million runs.
 
 The ledger keeps no record of it by itself. Two things show it: for a while nothing was written down that
-ended, and what was written next are ticks that fell into an outage.
+ended, and what was written next are ticks that fell into an outage, or were coalesced by a start. What a
+person's command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    or_,
     select,
 )
+
+from .processes import wrote_by_scheduler
 
 _runs = schema.runs.c
 # Shorter than this no outage is told, and in a long span none that is shorter than so small a part of it.
@@ -41,7 +45,7 @@ class Outage:
 
     start: the first tick that nobody claimed; how long before it no scheduler was running does not show.
     end: when one came back. missed: how many ticks did not run; `at_least`: some are not counted yet.
-    jobs: how many jobs they are of.
+    coalesced: how many of them were coalesced, since a newer one ran. jobs: how many jobs they are of.
     """
 
     start: int
@@ -49,6 +53,7 @@ class Outage:
     missed: int
     jobs: int
     at_least: bool = False
+    coalesced: int = 0
 
     @property
     def recorded_until(self) -> int:
@@ -60,6 +65,9 @@ class Outage:
         begin, end = short(self.start, zone, now), short(self.end, zone, now)
         least = "at least " if self.at_least else ""
         missed = f"{least}{counted(self.missed, 'tick')} missed"
+        if self.coalesced:
+            some = "all" if self.coalesced == self.missed else f"{self.coalesced} of them"
+            missed += f", {some} coalesced since a newer one ran"
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
     def since_typed(self, zone: tzinfo) -> str:
@@ -77,8 +85,33 @@ def outages(connection: Connection, since: int, until: int) -> list[Outage]:
     rows = connection.execute(
         _missed(_silences(since, until, silence)), execution_options=unchecked(connection)
     )
-    found = [_outage(row) for row in rows]
+    found = [_outage(row) for row in rows if row.missed > row.coalesced or _is_start(connection, row)]
     return [outage for outage in found if outage.start < until]
+
+
+def outage_of(connection: Connection, row: Any) -> Outage | None:
+    """Return the outage into which the skipped ticks of a row fell, if it is over and can be told."""
+    last = row.tick_us if row.last_tick_us is None else row.last_tick_us
+    found = outages(connection, row.tick_us, last + 1)
+    return next((outage for outage in found if outage.start <= last and row.tick_us < outage.end), None)
+
+
+def _is_start(connection: Connection, silence: Any) -> bool:
+    """Return whether another process was at work after a silence than before it, or began behind it.
+
+    A process whose event loop was blocked coalesces ticks too.
+    """
+    processes = schema.processes.c
+    began = processes.started_us.between(silence.begin, silence.end + _SETTLED)
+    if connection.scalar(select(processes.process_id).where(began).limit(1)) is not None:
+        return True
+    # The end of a run that was lost is written by another process.
+    ran = (_runs.process_id.is_not(None), _runs.state != "lost", wrote_by_scheduler())
+    before = select(_runs.process_id).where(_runs.finished_us <= silence.begin, *ran)
+    after = select(_runs.process_id).where(_runs.finished_us >= silence.end, *ran)
+    last = connection.scalar(before.order_by(_runs.finished_us.desc()).limit(1))
+    first = connection.scalar(after.order_by(_runs.finished_us).limit(1))
+    return None not in (first, last) and first != last
 
 
 def _silences(since: int, until: int, least: int) -> CTE:
@@ -88,13 +121,15 @@ def _silences(since: int, until: int, least: int) -> CTE:
     length `least` or, where there is none, to the next one. So the number of runs does not count.
     """
     ended: ColumnElement[Any] = _runs.finished_us
-    before = select(ended).where(ended <= since - least).order_by(ended.desc()).limit(1).scalar_subquery()
+    # Of schedulers alone.
+    wrote = select(ended).where(wrote_by_scheduler())
+    before = wrote.where(ended <= since - least).order_by(ended.desc()).limit(1).scalar_subquery()
     first = func.coalesce(before, literal(0, BigInteger))
     walk = select(first.label("at"), first.label("before")).cte("walk", recursive=True)
     # No max() and min(): SQLite would read all that lies between.
-    near = select(ended).where(ended > walk.c.at, ended <= walk.c.at + least).order_by(ended.desc()).limit(1)
+    near = wrote.where(ended > walk.c.at, ended <= walk.c.at + least).order_by(ended.desc()).limit(1)
     # In a row that cannot be read it may be text, which is above all numbers.
-    next_one = select(ended).where(ended > walk.c.at, ended <= ticks.FOREVER).order_by(ended).limit(1)
+    next_one = wrote.where(ended > walk.c.at, ended <= ticks.FOREVER).order_by(ended).limit(1)
     step = func.coalesce(near.scalar_subquery(), next_one.scalar_subquery())
     walk = walk.union_all(select(step, walk.c.at).where(walk.c.at < until))
     apart = select(walk.c.before.label("begin"), walk.c.at.label("end"))
@@ -102,11 +137,17 @@ def _silences(since: int, until: int, least: int) -> CTE:
 
 
 def _missed(silence: CTE) -> Select[Any]:
-    """Return the query for what was written down of missed ticks right behind each silence, if anything."""
-    behind = and_(_runs.finished_us >= silence.c.end, _runs.finished_us <= silence.c.end + _SETTLED)
+    """Return the query for the missed ticks that were written down right behind each silence, if any were.
+
+    And in it: a person's command may have accounted for some.
+    """
+    behind = and_(_runs.finished_us > silence.c.begin, _runs.finished_us <= silence.c.end + _SETTLED)
     # A tick that was claimed and waited for a worker has an attempt. The reason is compared as an expression:
     # by the column itself SQLite would make an index of all runs first.
-    of_outage = and_(_runs.reason.concat("") == "outage", _runs.attempt < 1)
+    reason = _runs.reason.concat("")
+    last = func.coalesce(_runs.last_tick_us, _runs.tick_us)
+    is_coalesced = and_(reason == "coalesced", last > silence.c.begin, last < silence.c.end)
+    is_missed = and_(or_(reason == "outage", is_coalesced), _runs.attempt < 1)
     is_range = _runs.last_tick_us.is_not(None)
     number = func.coalesce(_runs.tick_count, case((is_range, 2), else_=1))
     uncounted = case((and_(is_range, _runs.tick_count.is_(None)), 1), else_=0)
@@ -116,11 +157,12 @@ def _missed(silence: CTE) -> Select[Any]:
             silence.c.end,
             func.min(_runs.tick_us).label("first"),
             func.sum(number).label("missed"),
+            func.sum(case((is_coalesced, number), else_=0)).label("coalesced"),
             func.max(uncounted).label("uncounted"),
             func.count(_runs.job_id.distinct()).label("jobs"),
         )
         .join_from(silence, schema.runs, behind)
-        .where(of_outage)
+        .where(is_missed)
         .group_by(silence.c.begin, silence.c.end)
         .order_by(silence.c.end)
     )
@@ -129,4 +171,6 @@ def _missed(silence: CTE) -> Select[Any]:
 def _outage(row: Any) -> Outage:
     # A job may have had no process that knew it for longer, while schedulers ran all others.
     start = max(int(row.begin), int(row.first))
-    return Outage(start, int(row.end), int(row.missed), int(row.jobs), bool(row.uncounted))
+    return Outage(
+        start, int(row.end), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced)
+    )

@@ -25,6 +25,7 @@ from .hourly import HourlyRuns, LastDay
 from .known_job import Declared, DueJob, jobs_due, jobs_named
 from .late import Late, late_jobs, queues_of, runs_not_begun
 from .long_runs import LongRun, long_runs
+from .missed import Missed, find_missed
 from .outages import Outage, outages
 from .paging import Page, beginning_of
 from .processes import Processes, find_processes, reports
@@ -81,6 +82,7 @@ class Overview:
     cannot_run: Page[CannotRun]
     failing: Page[Failing]
     late: Page[Late]
+    missed: Page[Missed]
     paused: Page[Paused]
     long: Page[LongRun]
     running: int
@@ -103,6 +105,7 @@ class Overview:
             (self.failing.total, "fails", "fail", "failing"),
             (self.cannot_run.total, "cannot run", "cannot run", "cannot run"),
             (self.late.total, "is late", "are late", "late"),
+            (self.missed.total, "missed its last tick", "missed their last tick", "missed"),
         ]
         found: list[Clause] = []
         for number, one, many, standing in kinds:
@@ -142,6 +145,7 @@ class Overview:
             ("cannot_run", self.cannot_run),
             ("failing", self.failing),
             ("late", self.late),
+            ("missed", self.missed),
             ("paused", self.paused),
             ("long", self.long),
         )
@@ -155,6 +159,7 @@ class Overview:
             "late": [
                 {"job_id": one.job_id, "since": iso(one.since), "ticks": one.ticks} for one in self.late.rows
             ],
+            "missed": [one.as_json() for one in self.missed.rows],
             "paused": [
                 {"job_id": one.job_id, "since": iso(one.since), "until": iso(one.until), "note": one.note}
                 for one in self.paused.rows
@@ -178,6 +183,7 @@ class Overview:
                     "end": iso(one.end),
                     "missed": one.missed,
                     "at_least": one.at_least,
+                    "coalesced": one.coalesced,
                     "jobs": one.jobs,
                 }
                 for one in self.outages
@@ -201,6 +207,7 @@ def read_overview(
     now = ticks.now()
     due, held = jobs_due(connection), count_held(connection)
     processes = find_processes(connection)
+    dead = {process.process_id for process in processes.found if process.is_gone}
     at_work = [process for process in processes.up if process.role.runs]
     told = reports(connection)
     day = (hourly or HourlyRuns()).read(connection, now, patience)
@@ -213,9 +220,10 @@ def read_overview(
         ),
         failing_jobs(connection, _LISTED),
         beginning_of(late_jobs(due, not_begun, now), _LISTED),
+        beginning_of(find_missed(connection, due), _LISTED),
         _paused(connection, due),
         beginning_of(long_runs(connection, declared, now), _LISTED),
-        sum(row.number for row in held.rows if row.state == "running"),
+        sum(row.number for row in held.rows if row.state == "running" and row.process_id not in dead),
         len(at_work) * settings.scheduler_max_workers,
         _queues(due, not_begun),
         day,

@@ -23,13 +23,15 @@ from everytick.store.querying import connect
 from everytick.store.records import Identity
 from everytick.text.instants import at
 from everytick.text.wording import one_line
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, text
 
 from .run_filter import WAITING
 
 # Of how many processes the reports are read at once, and the longest report: a longer one is only there if
 # somebody wrote it.
 _PIECE, _LONGEST_REPORT = 200, 200_000
+# Requests that account for the ticks of a job up to then, as the audit trail calls them.
+_ACCOUNTING = ("pause", "resume", "remove", "change")
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
@@ -169,6 +171,13 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
     return tuple(sorted(found, key=lambda process: -process.beat))
 
 
+def died(connection: Connection, rows: Iterable[Any]) -> set[str]:
+    """Return the ids of the processes that hold some of these runs and are dead for certain."""
+    holding = {row.process_id for row in rows if row.finished_us is None and row.process_id is not None}
+    found = read_processes(connection) if holding else ()
+    return {process.process_id for process in found if process.is_gone and process.process_id in holding}
+
+
 def reports(connection: Connection) -> dict[str, str]:
     """Return why processes that are up cannot run jobs that were added, by the ids of the jobs."""
     columns = schema.processes.c
@@ -225,15 +234,30 @@ def someone_is_up(ledger: Ledger) -> bool:
 def last_outcome(connection: Connection, before: int) -> int | None:
     """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
     runs, attempts = schema.runs.c, schema.attempts.c
-    # By the index of finished_us. People cancel and resume from elsewhere: that shows no scheduler.
-    wrote = (runs.state != "cancelled", func.coalesce(runs.reason, "") != "paused")
-    query = select(runs.finished_us).where(runs.finished_us < before, *wrote)
+    # By the index of finished_us.
+    query = select(runs.finished_us).where(runs.finished_us < before, wrote_by_scheduler())
     newest = connection.scalar(query.order_by(runs.finished_us.desc()).limit(1))
     # A run that was tried again has no end until that is over; those that wait are few.
     waiting = select(runs.run_id).where(text(WAITING))
     retried = select(func.max(attempts.finished_us)).where(attempts.run_id.in_(waiting))
     of_attempt = connection.scalar(retried.where(attempts.finished_us < before))
     return max((int(end) for end in (newest, of_attempt) if end is not None), default=None)
+
+
+def wrote_by_scheduler() -> ColumnElement[bool]:
+    """Return the condition that a scheduler wrote down the end of a run, or that ticks were skipped.
+
+    People cancel, pause and resume from elsewhere, also while none is up: that shows no scheduler.
+    """
+    runs, audit = schema.runs.c, schema.audit.c
+    reason = func.coalesce(runs.reason, "")
+    # Noted down behind the ticks that a command accounts for, in its transaction.
+    asked = exists().where(
+        audit.at_us.between(runs.finished_us, runs.finished_us + ticks.SECOND),
+        audit.job_id == runs.job_id,
+        audit.action.in_(_ACCOUNTING),
+    )
+    return and_(runs.state != "cancelled", reason != "paused", not_(and_(reason == "outage", asked)))
 
 
 def last_end(connection: Connection) -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 from everytick.masking import masked
 from everytick.model import ticks
 from everytick.store import schema
+from everytick.store.records import CANCELLED_WITH_ITS_PROCESS
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -57,3 +58,21 @@ RUN = [
     {"state": STATE, "started_us": STARTED}.get(column.name, column)
     for column in without_secrets(schema.runs)
 ]
+
+
+def took(row: Any) -> int | None:
+    """Return how long an attempt took, in microseconds; None if it did not begin, goes on, or is not known.
+
+    Of one that ended with its process only the time at which that was found out is known.
+    """
+    if row.started_us is None or row.finished_us is None:
+        return None
+    if row.state == "lost" or row.error == CANCELLED_WITH_ITS_PROCESS:
+        return None
+    return int(row.finished_us - row.started_us)
+
+
+def took_seconds(row: Any) -> float | None:
+    """Return the same in seconds."""
+    length = took(row)
+    return None if length is None else length / ticks.SECOND

@@ -12,15 +12,14 @@ from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from sqlalchemy import Connection, select
 
 from . import schemas
 from .audit import audit_row, requests_about
 from .known_job import find_job
-from .processes import read_processes
-from .run_columns import without_secrets
+from .processes import died, read_processes
+from .run_columns import took_seconds, without_secrets
 from .run_filter import RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
 
@@ -61,7 +60,7 @@ def details_of(connection: Connection, row: Any) -> schemas.RunDetails:
     job = find_job(connection, row.job_id)
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
-        **shown(row),
+        **shown(row, dead=died(connection, [row])),
         "job_name": job.row.name if job else None,
         "function": job.row.function if job else None,
         "timezone": job.zone_name if job else None,
@@ -146,7 +145,7 @@ def _attempts(connection: Connection, row: Any) -> list[schemas.Attempt]:
             "pid": processes[one.process_id].pid if one.process_id in processes else None,
             "started_at": iso(one.started_us),
             "finished_at": iso(one.finished_us),
-            "duration": seconds_between(one.started_us, one.finished_us),
+            "duration": took_seconds(one),
             "error": one.error,
             "traceback": one.traceback,
             "log": one.log,

@@ -28,7 +28,7 @@ FAILED = ("failed", "timed_out", "lost", "interrupted")
 # version: that says nothing about the job.
 FAILING = tuple(state for state in FAILED if state != "interrupted")
 # Why ticks did not run that somebody may have to look at.
-MISSED = ("missed", "outage")
+MISSED = ("missed", "outage", "coalesced")
 REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
 
 # As the indexes for few rows have them, to the letter.

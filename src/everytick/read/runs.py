@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,14 @@ from everytick.model import ticks
 from everytick.store import schema, unreadable
 from everytick.store.database import Ledger
 from everytick.store.querying import connect_checked
-from everytick.text.durations import seconds_between
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
+from .processes import died
 from .retried import outcomes_before, retried_rows
-from .run_columns import RUN
+from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 from .runs_of_job import with_tick, without_tick
 from .schemas import RunOutline, RunRow
@@ -44,8 +45,8 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
         return []
     with connect_checked(ledger) as connection:
         rows = newest_runs(connection, limit, wanted)
-        before = outcomes_before(connection, wanted, rows)
-        return [shown(row, before.get(row.run_id)) for row in rows]
+        before, dead = outcomes_before(connection, wanted, rows), died(connection, rows)
+        return [shown(row, before.get(row.run_id), dead) for row in rows]
 
 
 def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
@@ -69,7 +70,8 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
         LedgerError: the ledger cannot be read.
     """
     with connect_checked(ledger) as connection:
-        return shown(read_run(connection, run_id))
+        row = read_run(connection, run_id)
+        return shown(row, dead=died(connection, [row]))
 
 
 def read_run(connection: Connection, run_id: int) -> Any:
@@ -86,16 +88,32 @@ def find_run(connection: Connection, run_id: int) -> Any:
     return connection.execute(select(*RUN).where(_runs.run_id == run_id)).first()
 
 
-def count_ended(connection: Connection, state: str, since: int) -> dict[str, int]:
-    """Return how many runs of each job ended in a state since an instant (microseconds UTC), if any did.
+def count_lost(connection: Connection, since: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many runs of each job were lost since an instant (microseconds UTC), if any were.
 
-    By the index scheduler_runs_ended.
+    <<<<<<< HEAD
+        Those first that are lost, then those that began again since. By indexes: scheduler_runs_finished, and
+        scheduler_attempts_lost, of few rows.
+    =======
+        By the index scheduler_runs_ended.
+    >>>>>>> main
     """
-    query = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == state)
-    query = query.group_by(_runs.job_id).order_by(_runs.job_id)
-    found = connection.execute(query, execution_options=unreadable.unchecked(connection)).all()
+    attempts = schema.attempts.c
+    lost = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == "lost")
+    again = select(_runs.job_id, func.count(attempts.run_id.distinct())).join_from(
+        schema.attempts, schema.runs, attempts.run_id == _runs.run_id
+    )
+    again = again.where(attempts.state == "lost", attempts.finished_us >= since, _runs.state != "lost")
+    found = [
+        connection.execute(
+            query.group_by(_runs.job_id).order_by(_runs.job_id),
+            execution_options=unreadable.unchecked(connection),
+        )
+        for query in (lost, again)
+    ]
     # An id may be bytes, in a row that cannot be read.
-    return {job_id: number for job_id, number in found if isinstance(job_id, str)}
+    first, second = ({job: number for job, number in rows if isinstance(job, str)} for rows in found)
+    return first, second
 
 
 def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
@@ -160,15 +178,15 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any, before: Any = None) -> RunRow:
+def shown(row: Any, before: Any = None, dead: Container[str] = ()) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
-    return {**outlined(row, before), "traceback": row.traceback}
+    return {**outlined(row, before, dead), "traceback": row.traceback}
 
 
-def outlined(row: Any, before: Any = None) -> RunOutline:
+def outlined(row: Any, before: Any = None, dead: Container[str] = ()) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it.
 
-    `before`: the attempt for which the run is wanted, if that is not its latest.
+    `before`: the attempt for which the run is wanted, if that is not its latest. `dead`: see `died`.
     """
     outline: RunOutline = {
         "run_id": row.run_id,
@@ -181,11 +199,13 @@ def outlined(row: Any, before: Any = None) -> RunOutline:
         "for_tick": iso(row.for_tick_us),
         "started_at": iso(row.started_us),
         "finished_at": iso(row.finished_us),
-        "duration": seconds_between(row.started_us, row.finished_us),
+        "duration": took_seconds(row),
         "error": row.error,
     }
     if row.last_tick_us is not None:
         outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    if row.finished_us is None and row.process_id in dead:
+        outline["holder_died"] = True
     if before is not None:
         outline["before_retry"] = {
             "attempt": before.attempt,

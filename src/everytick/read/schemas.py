@@ -109,6 +109,11 @@ class RunOutline(TypedDict):
     finished_at: Time | None
     duration: Seconds | None
     error: Annotated[str | None, Field(description="in a list its beginning")]
+    holder_died: NotRequired[
+        Annotated[
+            bool, Field(description="true of a run that is not over, and whose process is dead for certain")
+        ]
+    ]
     before_retry: NotRequired[
         Annotated[
             BeforeRetry, Field(description="only of a run that is in a list for how it ended before a retry")
@@ -188,6 +193,15 @@ class FailingJob(TypedDict):
     ended_at: Time
 
 
+class MissedJob(TypedDict):
+    """A job whose newest tick did not run."""
+
+    job_id: str
+    tick: Time
+    reason: Annotated[str, Field(description="`outage` if no scheduler was up, else `missed`")]
+    run_id: Annotated[int, Field(description="the row that accounts for the tick")]
+
+
 class CannotRun(TypedDict):
     """A job that was added and that a process which is up cannot load."""
 
@@ -258,19 +272,23 @@ class Outage(TypedDict):
     end: Time
     missed: Annotated[int, Field(description="how many ticks did not run")]
     at_least: Annotated[bool, Field(description="true while some are not counted yet")]
+    coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
 
 
 class Overview(TypedDict):
     """Whether all is well. Of each list at most twenty; `counts` has how many there are."""
 
-    well: Annotated[bool, Field(description="a scheduler is up, no job fails, and none is late")]
+    well: Annotated[
+        bool, Field(description="a scheduler is up; no job fails, is late, or missed its last tick")
+    ]
     sentence: str
     jobs: int
-    counts: Annotated[dict[str, int], Field(description="cannot_run, failing, late, paused, long")]
+    counts: Annotated[dict[str, int], Field(description="cannot_run, failing, late, missed, paused, long")]
     cannot_run: list[CannotRun]
     failing: list[FailingJob]
     late: list[LateJob]
+    missed: list[MissedJob]
     paused: list[PausedJob]
     long: list[LongRun]
     running: Annotated[int, Field(description="runs that go on now")]

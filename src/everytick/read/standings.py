@@ -12,12 +12,14 @@ from .endings import newest_endings
 from .job_ids import natural
 from .known_job import DueJob
 from .late import find_late
-from .processes import reports
+from .missed import find_missed
+from .processes import read_processes, reports
 from .run_filter import FAILING
 from .under_way import count_held
 
 # How a job may stand that needs a look, what needs it most first; a job may stand in several ways.
-TROUBLES = ("cannot run", "failing", "late", "paused")
+# Missed: its newest tick did not run.
+TROUBLES = ("cannot run", "failing", "late", "missed", "paused")
 STANDINGS = (*TROUBLES, "running")
 # state: by their troubles. next: by the next run, those without one last. Jobs that are alike in that, and
 # all jobs by `id`, are in the order of their ids, `sync_2` before `sync_10`. Lists for people have the first
@@ -38,12 +40,15 @@ class Place(NamedTuple):
 def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
     """Return, by each of STANDINGS, the ids of the jobs that stand so; `due`: all jobs in force."""
     endings, now = newest_endings(connection), ticks.now()
+    held = count_held(connection).rows
+    dead = {process.process_id for process in read_processes(connection) if process.is_gone}
     return {
         "cannot run": set(reports(connection)),
         "failing": {job_id for job_id, newest in endings.items() if newest.state in FAILING},
         "late": {late.job_id for late in find_late(connection, due, now)},
+        "missed": {missed.job_id for missed in find_missed(connection, due)},
         "paused": {job.id for job in due if job.paused},
-        "running": {row.job_id for row in count_held(connection).rows if row.state == "running"},
+        "running": {row.job_id for row in held if row.state == "running" and row.process_id not in dead},
     }
 
 

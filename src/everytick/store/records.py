@@ -13,6 +13,8 @@ from everytick.system import system
 
 # The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
+# Of one that was asked to end, and whose process died before it did.
+CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
 
 
 @dataclass(frozen=True)

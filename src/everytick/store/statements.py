@@ -259,7 +259,8 @@ FINISH_RUN = (
     """
 UPDATE scheduler_runs
 SET state = :state, reason = :reason, started_us = :started, finished_us = :finished,
-    error = :error, traceback = :traceback, rerun_until_us = :rerun_until
+    error = :error, traceback = :traceback,
+    rerun_until_us = CASE WHEN cancel_us IS NULL THEN CAST(:rerun_until AS BIGINT) END
 """
     + _HOLDING
 )
@@ -281,7 +282,7 @@ WHERE last_tick_us IS NOT NULL AND tick_count IS NULL AND tick_us > changed_us
 FILL_COUNT = "UPDATE scheduler_runs SET tick_count = :count WHERE run_id = :run_id AND tick_count IS NULL"
 
 # The runs that a dead process held: reserved ones are given back, started ones are lost, and may begin their
-# next attempt within the job's grace after the process's last heartbeat.
+# next attempt within the job's grace after the process's last heartbeat; not those that were to be cancelled.
 RELEASE_RUNS_OF = f"""
 UPDATE scheduler_runs {_GIVEN_BACK}
 WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :process_id
@@ -289,8 +290,10 @@ WHERE state IN ('claimed', 'running') AND state = 'claimed' AND process_id = :pr
 
 LOSE_RUNS_OF = """
 UPDATE scheduler_runs
-SET state = 'lost', finished_us = :now, error = :error, rerun_until_us = (
-    SELECT CASE WHEN scheduler_jobs.on_crash <> 'rerun' OR scheduler_runs.crashes >= :most THEN NULL
+SET state = CASE WHEN cancel_us IS NULL THEN 'lost' ELSE 'cancelled' END, finished_us = :now,
+    error = CASE WHEN cancel_us IS NULL THEN :error ELSE :asked END, rerun_until_us = (
+    SELECT CASE WHEN scheduler_runs.cancel_us IS NOT NULL THEN NULL
+                WHEN scheduler_jobs.on_crash <> 'rerun' OR scheduler_runs.crashes >= :most THEN NULL
                 WHEN scheduler_jobs.grace_us IS NULL THEN :forever
                 ELSE :beat_us + scheduler_jobs.grace_us END
     FROM scheduler_jobs WHERE scheduler_jobs.job_id = scheduler_runs.job_id)

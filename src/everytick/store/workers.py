@@ -9,7 +9,7 @@ from . import locking, migration_fence
 from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection, Unavailable
-from .records import CANCELLED, Identity
+from .records import CANCELLED, CANCELLED_WITH_ITS_PROCESS, Identity
 
 # How long a heartbeat may not move before others declare its process dead, in seconds.
 LEASE_SECONDS = 15.0
@@ -151,6 +151,7 @@ def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool
 def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
     """Give back what a dead process had reserved and end what it had started; return how many those are.
 
+    A run whose cancellation was requested is cancelled, others are lost.
     `beat_us` is its last heartbeat: a run may begin its next attempt within its grace from then.
     """
     values = {
@@ -158,6 +159,7 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
         "now": ticks.now(),
         "beat_us": beat_us,
         "error": "the process that ran it died",
+        "asked": CANCELLED_WITH_ITS_PROCESS,
         "cancelled": CANCELLED,
         "most": MOST_CRASHES,
         "forever": ticks.FOREVER,

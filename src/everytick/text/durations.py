@@ -65,8 +65,3 @@ def about_every(length: int) -> str:
 def every(length: int) -> str:
     """Return `every hour`, `every 4 hours`."""
     return f"every {exact(length).removeprefix('1 ')}"
-
-
-def seconds_between(started: int | None, finished: int | None) -> float | None:
-    """Return how many seconds lie between two instants (microseconds); None if one is missing."""
-    return None if started is None or finished is None else (finished - started) / ticks.SECOND

@@ -17,6 +17,9 @@ MONTHS = (
 # Longer lists are not read by anybody.
 MOST_LISTED = 6
 
+# What becomes of a run on a thread that is asked to end.
+PLAIN_GOES_ON = "a plain function cannot be stopped: it goes on, and its outcome counts when it ends"
+
 
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Return `a`, `a and b`, `a, b and c`."""

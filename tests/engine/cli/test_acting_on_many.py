@@ -20,6 +20,8 @@ from everytick.read import chosen
 from typer.testing import CliRunner, Result
 
 from histories import MINUTE, SECOND, ask_json, prepared, run, write
+from ledgers import change
+from standing import beats
 
 NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()) * SECOND
 HOUR = 60 * MINUTE
@@ -154,6 +156,28 @@ def test_failed_runs_are_tried_again_by_time_and_job(jobs: AsyncIOScheduler) -> 
         *("failed", "queued", "queued"),
         *("failed", "succeeded"),
     ]
+
+
+def test_a_lost_run_that_may_have_done_its_work_is_left_out_unless_it_is_named(
+    jobs: AsyncIOScheduler,
+) -> None:
+    change(jobs.ledger, "UPDATE scheduler_jobs SET on_crash = 'skip' WHERE job_id = 'sync_1'")
+    done = call(jobs, "retry", "--failed", "--since", "2h", "--job", "sync_*", "--yes")
+    assert done.stdout == "to be tried again: 1 run\n"
+    assert "retried only by number:\n  run 2 of sync_1, which was lost\n" in done.stderr
+    assert states(jobs)[2] == "lost"
+    assert call(jobs, "retry", "2").exit_code == 0
+    assert states(jobs)[2] == "queued"
+
+
+def test_who_cancels_is_told_that_a_plain_function_goes_on(jobs: AsyncIOScheduler) -> None:
+    change(jobs.ledger, "UPDATE scheduler_runs SET state = 'running', started_us = 5 WHERE run_id = 6")
+    beats(jobs.ledger)
+    change(jobs.ledger, "UPDATE scheduler_runs SET process_id = 'p' WHERE run_id = 6")
+    told = "a plain function cannot be stopped: it goes on, and its outcome counts when it ends"
+    assert call(jobs, "cancel", "6").stdout == f"run 6 was asked to end; {told}\n"
+    assert told in call(jobs, "cancel", "sync_2", "--state", "running", "--yes").stderr
+    assert told[1:] in " ".join(call(jobs, "why", "sync_2", "--run", "6").stdout.split())
 
 
 def test_runs_under_way_are_cancelled_by_job_and_state(jobs: AsyncIOScheduler) -> None:

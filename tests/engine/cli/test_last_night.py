@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from app_session import ROOT
 from histories import HOUR, MINUTE, SECOND, prepared, run, write
 from ledgers import change
+from standing import beats
 
 MORNING = int(datetime(2026, 12, 4, 9, 0, tzinfo=UTC).timestamp()) * SECOND
 NIGHT = MORNING - 9 * HOUR
@@ -68,6 +69,7 @@ def shop(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> Iterat
         )
         write(ledger, "scheduler_logs", [{"run_id": 1, "attempt": 1, "text": LOG}])
         change(ledger, "UPDATE scheduler_jobs SET function = 'app.services.invoices:send_invoices'")
+        beats(ledger)
         yield scheduler
 
 

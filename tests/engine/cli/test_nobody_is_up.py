@@ -42,7 +42,7 @@ def told(scheduler: AsyncIOScheduler, command: str) -> str:
 
 
 COMMANDS = {
-    "doctor": "note processes: {}",
+    "doctor": "warning processes: {}",
     "health": "not ready: {}",
     "run-now invoices": "run 4 of invoices begins when a scheduler is started; {}",
     "retry 3": "run 3 begins one more attempt when a scheduler is started; {}",

@@ -86,11 +86,11 @@ def test_a_long_error_is_shortened_in_the_list_and_whole_with_wide(history: Asyn
     parts = "; ".join(f"ValueError: row {number} is bad" for number in range(200))
     long = f"ExceptionGroup: batch (200 sub-exceptions):\n[{parts}]"
     write(history.ledger, "scheduler_runs", [run("b", BEGIN + 90 * MINUTE, "failed", error=long)])
-    [*_, line, _end] = ask(history, "runs", "--limit", "1").splitlines()
+    [*_, line, _end, _nobody_up] = ask(history, "runs", "--limit", "1").splitlines()
     assert "ExceptionGroup: batch (200 sub-exceptions): [ValueError: row 0 is bad" in line
     assert line.endswith("…")
     assert len(line) <= 200
-    [*_, line, _end] = ask(history, "runs", "--limit", "1", "--wide").splitlines()
+    [*_, line, _end, _nobody_up] = ask(history, "runs", "--limit", "1", "--wide").splitlines()
     assert line.endswith(long.replace("\n", " "))
     assert ask_json(history, "runs", "--limit", "1")[0]["error"] == long
 

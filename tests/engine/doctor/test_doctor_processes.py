@@ -31,7 +31,7 @@ def test_a_clock_that_was_set_back(troubled: SampleLedger, clock: Clock) -> None
 
 
 def test_no_process_and_a_living_one(troubled: SampleLedger) -> None:
-    found = only(looked_at(troubled, liveness.examine_processes), "processes", "note")
+    found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
     assert found.what.startswith("no scheduler is up: its last trace is of ")
     with up(troubled.ledger):
         found = only(looked_at(troubled, liveness.examine_processes), "processes", "ok")
@@ -40,14 +40,16 @@ def test_no_process_and_a_living_one(troubled: SampleLedger) -> None:
 
 def test_a_silent_process(troubled: SampleLedger) -> None:
     with up(troubled.ledger, silent=20 * SECOND):
-        found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
+        nobody, found = looked_at(troubled, liveness.examine_processes)
+    assert nobody.what.startswith("no scheduler is up since")
     assert re.search(r"no heartbeat for 20(\.\d)? s", found.what)
 
 
 def test_a_process_that_is_gone(troubled: SampleLedger) -> None:
     with up(troubled.ledger) as process_id:
         change(troubled, "UPDATE scheduler_processes SET pid = ? WHERE process_id = ?", 2**22 + 7, process_id)
-        found = only(looked_at(troubled, liveness.examine_processes), "processes", "warning")
+        nobody, found = looked_at(troubled, liveness.examine_processes)
+    assert (nobody.level, found.level) == ("warning", "warning")
     assert "died: its last heartbeat" in found.what
 
 

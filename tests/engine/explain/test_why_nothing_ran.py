@@ -233,4 +233,6 @@ def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
             steps = [step[-1] for step in plan]
             by_index = all(" USING " in step for step in steps if "scheduler_runs" in step)
             assert by_index, (statement, steps)
-            assert not any("TEMP B-TREE" in step for step in steps), (statement, steps)
+            # What fell into an outage is grouped: few rows, behind the times without an end of a run.
+            is_sorted = any("TEMP B-TREE" in step for step in steps)
+            assert not is_sorted or "silence" in statement, (statement, steps)

@@ -12,8 +12,8 @@ from everytick.read.outages import Outage, outages
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
-from histories import prepared, run, write
-from ledgers import change
+from histories import ask, ask_json, prepared, run, write
+from ledgers import change, rows_in
 
 SECOND, MINUTE, HOUR, DAY = (ticks.SECOND * size for size in (1, 60, 3_600, 86_400))
 NOW = 1_800_000_000 * SECOND // DAY * DAY + 9 * HOUR
@@ -123,6 +123,80 @@ def test_rows_that_cannot_be_read_are_in_nobodys_way(ledger: Ledger) -> None:
         ledger, "scheduler_runs", [run("pump", 5, finished_us="yesterday"), run("pump", 6, finished_us="x")]
     )
     assert told(ledger)[0].missed == 193
+
+
+def person(ledger: Ledger, action: str, at: int, job_id: str = "report") -> None:
+    """Let a person have paused or resumed a job."""
+    noted = {"at_us": at, "who": "carla", "action": action, "job_id": job_id, "run_id": None, "note": None}
+    write(ledger, "scheduler_audit", [noted])
+
+
+def test_what_a_person_wrote_meanwhile_shows_no_scheduler(ledger: Ledger) -> None:
+    night(ledger)
+    resumed = BACK - 30 * MINUTE
+    write(ledger, "scheduler_runs", [skipped("report", DOWN + 2 * MINUTE) | {"finished_us": resumed}])
+    person(ledger, "resume", resumed + SECOND // 50)
+    [found] = told(ledger)
+    assert (found.start, found.end, found.missed) == (DOWN + MINUTE, BACK + SECOND // 10, 194)
+
+
+def test_ticks_that_a_person_accounts_for_while_a_scheduler_is_up_are_no_outage(ledger: Ledger) -> None:
+    write(ledger, "scheduler_runs", [run("report", NOW - 20 * HOUR), skipped("report", BACK - HOUR)])
+    person(ledger, "pause", BACK + SECOND // 5)
+    assert told(ledger) == []
+
+
+def coalesced(ledger: Ledger, process: str) -> None:
+    """Write what a process made of an hour in which none was up: the newest tick ran, late."""
+    gone, ended = BACK - HOUR, BACK + SECOND // 10
+    row = skipped("report", gone, BACK - 2 * MINUTE, 58) | {"reason": "coalesced"}
+    write(ledger, "scheduler_runs", [run("report", gone - MINUTE, process_id="first"), row])
+    late = run("report", BACK - MINUTE, process_id=process, started_us=ended, finished_us=BACK + MINUTE)
+    write(ledger, "scheduler_runs", [late])
+
+
+def test_an_outage_whose_ticks_were_all_coalesced_is_told(ledger: Ledger) -> None:
+    coalesced(ledger, "second")
+    [found] = told(ledger)
+    assert (found.start, found.missed, found.coalesced) == (BACK - HOUR, 58, 58)
+    assert found.sentence(ZoneInfo("UTC"), NOW).endswith(
+        ": 58 ticks missed, all coalesced since a newer one ran"
+    )
+
+
+def test_why_names_the_outage_of_a_tick_that_was_coalesced(
+    scheduler: AsyncIOScheduler, ledger: Ledger
+) -> None:
+    coalesced(ledger, "second")
+    change(ledger, "UPDATE scheduler_jobs SET registered_us = 1, changed_us = 1")
+    said = ask(scheduler, "why", "report", "--run", "2")
+    assert "It was coalesced: no scheduler was up from 2027-01-15 04:30:00 UTC to 2027-01-15 05:30:00" in said
+    [row] = ask_json(scheduler, "runs", "--missed")
+    assert (row["reason"], row["count"]) == ("coalesced", 58)
+
+
+def test_why_says_by_what_a_tick_was_recorded(scheduler: AsyncIOScheduler, ledger: Ledger) -> None:
+    night(ledger)
+    at = BACK - 30 * MINUTE
+    write(ledger, "scheduler_runs", [skipped("report", DOWN + 2 * MINUTE) | {"finished_us": at}])
+    person(ledger, "resume", at + SECOND // 50)
+    last = max(row["run_id"] for row in rows_in(ledger))
+    said = ask(scheduler, "why", "report", "--run", str(last))
+    assert "no scheduler was up from 2027-01-15 02:11:00 UTC to 2027-01-15 05:30:00 UTC" in said
+    assert "recorded at 2027-01-15 05:00:00 UTC, by a request about the job" in said
+
+
+def test_an_event_loop_that_was_blocked_is_no_outage(ledger: Ledger) -> None:
+    coalesced(ledger, "first")
+    assert told(ledger) == []
+
+
+def test_ticks_of_both_kinds_are_counted_together(ledger: Ledger) -> None:
+    night(ledger)
+    more = skipped("pump", BACK - 9 * MINUTE, BACK - 2 * MINUTE, 8) | {"reason": "coalesced"}
+    write(ledger, "scheduler_runs", [more])
+    [found] = told(ledger)
+    assert "201 ticks missed, 8 of them coalesced" in found.sentence(ZoneInfo("UTC"), NOW)
 
 
 async def test_a_start_after_an_outage_writes_what_is_told_of_it(scheduler: AsyncIOScheduler) -> None:
