@@ -11,6 +11,7 @@ import os
 import re
 import traceback
 from collections import Counter, deque
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -22,7 +23,7 @@ from everytick.settings import zone_of_logs
 from everytick.text.wording import cut_in_the_middle, storable
 from loguru import logger
 
-from .safe_errors import safe_now, within_reach
+from .safe_errors import safe_now, type_name, within_reach
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -137,9 +138,23 @@ def without_secrets(text: str) -> str:
 
 
 def one_line(problem: BaseException) -> str:
-    """Return what an exception says, and why: the parts of a group, else what it was raised from."""
-    problem = safe_now(problem)
-    return cut_in_the_middle(storable(_said(problem, {id(problem)})), _ERROR_LENGTH)
+    """Return what an exception says, and why: the parts of a group, else what it was raised from.
+
+    Raises nothing, whatever the exception does.
+    """
+    return _described(problem, _one_line, _ERROR_LENGTH)
+
+
+def _described(problem: BaseException, describe: Callable[[BaseException], str], length: int) -> str:
+    """Return a text about an exception, in which nothing that its code does is an error of who asks."""
+    try:
+        return cut_in_the_middle(storable(describe(safe_now(problem))), length)
+    except BaseException:
+        return storable(f"an exception of type {type_name(problem)} that cannot be shown")
+
+
+def _one_line(problem: BaseException) -> str:
+    return _said(problem, {id(problem)})
 
 
 def _said(problem: BaseException, seen: set[int]) -> str:
@@ -171,10 +186,17 @@ def _on_a_line(text: str) -> str:
 
 
 def trace(problem: BaseException) -> str:
-    """Return the traceback of an exception, from the first frame on that is the user's own."""
-    shown = traceback.TracebackException.from_exception(safe_now(problem))
+    """Return the traceback of an exception, from the first frame on that is the user's own.
+
+    Raises nothing, whatever the exception does.
+    """
+    return _described(problem, _trace, _TRACEBACK_LENGTH)
+
+
+def _trace(problem: BaseException) -> str:
+    shown = traceback.TracebackException.from_exception(problem)
     _leave_out_machinery(shown)
-    return cut_in_the_middle(storable(within_reach("".join(shown.format()))), _TRACEBACK_LENGTH)
+    return within_reach("".join(shown.format()))
 
 
 def _leave_out_machinery(shown: traceback.TracebackException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -134,7 +134,7 @@ class Runner:
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
         for claim, _job, started in list(self._under_way.values()):
-            logger.bind(job=claim.job_id).warning("interrupted: the process is stopping")
+            _log("WARNING", "interrupted: the process is stopping", job=claim.job_id)
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     async def _run(self, claim: Claim) -> None:
@@ -196,7 +196,7 @@ class Runner:
                     # It ended in its own way instead of letting itself be cancelled.
                     await self._timed_out(claim, job, started)
                 else:
-                    logger.trace("{} succeeded", job.name)
+                    _log("TRACE", "{} succeeded", job.name)
                     self._end(claim, started, "succeeded", value=value)
             finally:
                 if alarm is not None:
@@ -248,16 +248,16 @@ class Runner:
         # Its text is code of the job: on the event loop it could hold up all the others.
         shown = await safe(problem)
         if was_cut:
-            logger.opt(exception=shown).warning("interrupted: the process is stopping")
+            _log("WARNING", "interrupted: the process is stopping", problem=shown)
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
         else:
-            logger.opt(exception=shown).error("{} failed", job.name)
+            _log("ERROR", "{} failed", job.name, problem=shown)
             self._end(claim, started, "failed", problem=problem, shown=shown)
 
     async def _timed_out(self, claim: Claim, job: Job, started: int) -> None:
         assert job.options.timeout is not None
         limit = exact_seconds(job.options.timeout)
-        logger.error("{} took longer than its timeout of {}", job.name, limit)
+        _log("ERROR", "{} took longer than its timeout of {}", job.name, limit)
         thread = self._calls.thread(claim.run_id)
         if thread is not None and not thread.done():
             # A thread cannot be stopped: it keeps its slot, and the run its lease, until it ends (R7).
@@ -268,7 +268,7 @@ class Runner:
                     self._cancelled(claim, started, problem)
                     return
             except BaseException:
-                logger.debug("{} failed after its timeout", job.name)
+                _log("DEBUG", "{} failed after its timeout", job.name)
         self._end(claim, started, "timed_out", error=f"it took longer than its timeout of {limit}")
 
     def _cancelled(self, claim: Claim, started: int, problem: BaseException) -> None:
@@ -277,14 +277,14 @@ class Runner:
             # It goes on, and so does its lease, until the thread ends.
             thread.add_done_callback(lambda done: self._thread_ended(claim, started, done))
         elif self._cutting:
-            logger.warning("interrupted: the process is stopping")
+            _log("WARNING", "interrupted: the process is stopping")
             self._end(claim, started, "interrupted", error=_INTERRUPTED)
         elif self._was_asked(claim):
             task = asyncio.current_task()
             if task is not None:
                 # The slot goes on with the next run.
                 task.uncancel()
-            logger.warning("cancelled on request")
+            _log("WARNING", "cancelled on request")
             self._end(claim, started, "cancelled", error=CANCELLED)
         else:
             self._end(claim, started, "cancelled", problem=problem)
@@ -306,7 +306,7 @@ class Runner:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
         for claim, _job, started in list(self._under_way.values()):
             if self._calls.thread(claim.run_id) is None:
-                logger.bind(job=claim.job_id).error("ignored its cancellation and was left behind")
+                _log("ERROR", "ignored its cancellation and was left behind", job=claim.job_id)
                 self._end(claim, started, "interrupted", error=_INTERRUPTED)
 
     def _end(
@@ -328,7 +328,7 @@ class Runner:
             cancellation = self._cancellations.pop(claim.run_id, None)
             trace = None
             if problem is not None:
-                shown = shown or safe_now(problem)
+                shown = safe_now(problem) if shown is None else shown
                 error, trace = capture.one_line(shown), capture.trace(shown)
             now = ticks.now()
             self.admission.ended((now - started) / ticks.SECOND)
@@ -354,6 +354,18 @@ class Runner:
             self._ending.discard(mark)
             if not self.left:
                 self.when_none_is_left()
+
+
+def _log(
+    level: str, said: str, *values: str, job: str | None = None, problem: BaseException | None = None
+) -> None:
+    """Log about a run that ends: what comes of the line is no reason for the run not to end.
+
+    A patcher or a sink of the application, which a job may also have set, may raise anything.
+    """
+    with suppress(BaseException):
+        log = logger if job is None else logger.bind(job=job)
+        log.opt(exception=problem, depth=1).log(level, said, *values)
 
 
 async def _until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:

@@ -8,8 +8,8 @@ same name, traceback and causes, has it from then on.
 from __future__ import annotations
 
 import asyncio
+import linecache
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,21 @@ _OWN_WORDS = {
         *(UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError),
     )
 }
+# What Python, loguru and asyncio look at when an exception is shown or handed on, and whose it has to be.
+_LOOKED_AT = (
+    *(
+        "__getattribute__",
+        "__getattr__",
+        "__class__",
+        "__dict__",
+        "__bool__",
+        "__len__",
+        "__eq__",
+        "__hash__",
+    ),
+    *("__cause__", "__context__", "__suppress_context__", "__traceback__", "__notes__", "args", "exceptions"),
+)
+_OWNERS = (None, object, BaseException, BaseExceptionGroup)
 _LISTS_ITSELF: set[object] = {kind.__dir__ for kind in (object, type, ModuleType)}
 
 
@@ -95,34 +110,76 @@ def within_reach(text: str) -> str:
     return f"{masked(text[:half])[:-edge]} ... ({left}) ... {masked(text[-half:])[edge:]}"
 
 
+def type_name(problem: BaseException) -> str:
+    """Return the name of an exception's type, as Python shows it. Runs no code of the exception."""
+    module, name = _name_of(type(problem), "__module__"), _name_of(type(problem), "__qualname__")
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
+
+
 def _is_safe(problem: BaseException) -> bool:
     """Return whether the text of an exception, and of all that belong to it, is made by Python alone."""
-    todo, seen = [problem], set[int]()
-    while todo:
-        one = todo.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if len(seen) > _MOST_PARTS or not (isinstance(one, _Copy) or _has_plain_text(one)):
-            return False
-        todo += _related(one)
+    try:
+        todo, seen = [problem], set[int]()
+        while todo:
+            one = todo.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            if len(seen) > _MOST_PARTS or not (issubclass(type(one), _Copy) or _is_plain(one)):
+                return False
+            todo += _related(one)
+    except BaseException:
+        # Its class answers with code of its own.
+        return False
     return True
+
+
+def _is_plain(problem: BaseException) -> bool:
+    return _has_plain_class(type(problem)) and _has_plain_text(problem) and _has_plain_trace(problem)
+
+
+def _has_plain_class(kind: type[BaseException]) -> bool:
+    """Return whether what Python looks at to show an exception is its own, and runs no other code."""
+    if type(kind) is not type or type(kind.__module__) is not str:
+        return False
+    # The class in which each is found first.
+    owners = (next((base for base in kind.__mro__ if name in vars(base)), None) for name in _LOOKED_AT)
+    return all(owner in _OWNERS for owner in owners)
 
 
 def _has_plain_text(problem: BaseException) -> bool:
     kind = type(problem)
-    if kind.__str__ not in _OWN_WORDS or kind.__getattribute__ is not BaseException.__getattribute__:
+    notes = getattr(problem, "__notes__", [])
+    if kind.__str__ not in _OWN_WORDS or type(notes) not in (list, tuple):
         return False
-    given = [*problem.args, getattr(problem, "filename", None), *getattr(problem, "__notes__", ())]
+    given = [*problem.args, getattr(problem, "filename", None), *notes]
     if isinstance(problem, BaseExceptionGroup):
-        given = [problem.message]
+        given = [problem.message, *notes]
     # Python lists the attributes of an object for "Did you mean".
     lists_itself = type(getattr(problem, "obj", None)).__dir__ in _LISTS_ITSELF
     return lists_itself and all(type(it) in _PLAIN and len(str(it)) < _MOST for it in given)
 
 
+def _has_plain_trace(problem: BaseException) -> bool:
+    """Return whether a traceback can be shown: one that a program made may be at no line of its code.
+
+    The lines of code come from a loader, which may be the program's own, and raise.
+    """
+    step = problem.__traceback__
+    try:
+        while step is not None:
+            code = step.tb_frame.f_code
+            if step.tb_lasti >= len(code.co_code) or step.tb_lineno is None:
+                return False
+            linecache.getline(code.co_filename, step.tb_lineno, step.tb_frame.f_globals)
+            step = step.tb_next
+    except BaseException:
+        return False
+    return True
+
+
 def _related(problem: BaseException) -> list[BaseException]:
-    parts = problem.exceptions if isinstance(problem, BaseExceptionGroup) else ()
+    parts = _field(problem, "exceptions") if issubclass(type(problem), BaseExceptionGroup) else ()
     return [one for one in (problem.__cause__, problem.__context__, *parts) if one is not None]
 
 
@@ -134,7 +191,7 @@ def _copy(problem: BaseException) -> BaseException:
     try:
         return _copied(problem, {}, [_MOST_PARTS])
     except BaseException as of_its_own:
-        return _named(problem, f"(it cannot be shown: {type(of_its_own).__name__})")
+        return _named(problem, f"(it cannot be shown: {_name_of(type(of_its_own), '__name__')})")
 
 
 def _copied(problem: BaseException, made: dict[int, BaseException], left: list[int]) -> BaseException:
@@ -142,36 +199,62 @@ def _copied(problem: BaseException, made: dict[int, BaseException], left: list[i
         return known
     left[0] -= 1
     copy: BaseException
-    if isinstance(problem, BaseExceptionGroup) and left[0] > 0:
-        parts = [_copied(part, made, left) for part in problem.exceptions[: max(1, left[0])]]
-        copy = BaseExceptionGroup(_text(lambda: problem.message), parts)
-        copy.__traceback__ = problem.__traceback__
+    if issubclass(type(problem), BaseExceptionGroup) and left[0] > 0:
+        parts = [_copied(part, made, left) for part in _field(problem, "exceptions")[: max(1, left[0])]]
+        copy = BaseExceptionGroup(_text(lambda: _field(problem, "message")), parts)
+        _give_trace(copy, problem)
     else:
         copy = _named(problem, _text(lambda: str(problem)))
     made[id(problem)] = copy
     if left[0] > 0:
-        copy.__cause__ = problem.__cause__ and _copied(problem.__cause__, made, left)
-        copy.__context__ = problem.__context__ and _copied(problem.__context__, made, left)
-        copy.__suppress_context__ = problem.__suppress_context__
-    notes = getattr(problem, "__notes__", None)
-    for note in list(notes)[:_MOST_PARTS] if isinstance(notes, list | tuple) else ():
+        for name in ("__cause__", "__context__"):
+            other = _field(problem, name)
+            setattr(copy, name, None if other is None else _copied(other, made, left))
+        copy.__suppress_context__ = _field(problem, "__suppress_context__")
+    for note in _notes(problem):
         copy.add_note(_text(partial(str, note)))
     return copy
 
 
+def _field(problem: BaseException, name: str) -> Any:
+    """Return what Python itself keeps there, whatever the class of the exception has under that name."""
+    owner = BaseExceptionGroup if name in vars(BaseExceptionGroup) else BaseException
+    return vars(owner)[name].__get__(problem)
+
+
+def _notes(problem: BaseException) -> list[object]:
+    try:
+        notes: Any = getattr(problem, "__notes__", None)
+        return list(notes)[:_MOST_PARTS] if type(notes) in (list, tuple) else []
+    except BaseException:
+        return []
+
+
 def _named(problem: BaseException, said: str) -> BaseException:
     kind = type(problem)
-    names = {"__module__": str(kind.__module__), "__qualname__": str(kind.__qualname__), "said": said}
-    copy: BaseException = type(kind.__name__, (_Copy,), names)()
-    with suppress(Exception):
-        copy.__traceback__ = problem.__traceback__
+    names = {name: _name_of(kind, name) for name in ("__module__", "__qualname__")}
+    copy: BaseException = type(_name_of(kind, "__name__"), (_Copy,), {**names, "said": said})()
+    _give_trace(copy, problem)
     return copy
+
+
+def _give_trace(copy: BaseException, problem: BaseException) -> None:
+    copy.__traceback__ = _field(problem, "__traceback__")
+    if not _has_plain_trace(copy):
+        copy.__traceback__ = None
+
+
+def _name_of(kind: type, name: str) -> str:
+    """Return one of the names of a class, as Python keeps it: its metaclass may say anything."""
+    found = vars(type)[name].__get__(kind)
+    return str.__str__(found) if issubclass(type(found), str) else "?"
 
 
 def _text(make: Callable[[], Any]) -> str:
     try:
         made = make()
-        return within_reach(str(made))
+        # Text of a class of its own may run code whenever it is looked at.
+        return within_reach(str.__str__(made) if issubclass(type(made), str) else str(made))
     except BaseException as problem:
         # As Python says it.
-        return f"<exception str() failed: {type(problem).__name__}>"
+        return f"<exception str() failed: {_name_of(type(problem), '__name__')}>"
