@@ -25,6 +25,7 @@ from loguru import logger
 from .admission import BUSY
 from .claimers import Claimers
 from .gap_counting import GapCounting
+from .pulse_parts import PulseParts
 from .registry import Registry
 
 BEAT_SECONDS = 5.0
@@ -39,7 +40,7 @@ class Heartbeats:
     """The pulse of one process, called about once a second by the ledger's writer thread.
 
     `take` receives runs that were taken over; `room` tells how many could begin; `answers` whether the event
-    loop does; `again` lets the pulse come once more after some seconds.
+    loop does; `again` lets the pulse come once more after some seconds; `parts` does its parts.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class Heartbeats:
         room: Callable[[], Room],
         answers: Callable[[], bool],
         again: Callable[[float], None],
+        parts: PulseParts,
     ) -> None:
         self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
-        self._registry, self._jobs = registry, registry.jobs
+        self._registry, self._jobs, self._parts = registry, registry.jobs, parts
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
@@ -103,23 +105,23 @@ class Heartbeats:
             # Do not beat before registering: we would find our own row, and take ourselves for a process that
             # was there already.
             return
-        now = system.monotonic()
+        now, do = system.monotonic(), self._parts.do
         if looks:
-            self._look_for_waiting(connection, self._room() if self.taking else Room(0))
+            room = self._room() if self.taking else Room(0)
+            do("the look for runs that wait", self._look_for_waiting, connection, room)
         if now >= min(self._last_beat + BEAT_SECONDS, self._reap_at):
-            self._show_life(connection)
+            do("the heartbeat", self._show_life, connection)
             self._last_beat = now
         if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
             self._next_claimers = now + BEAT_SECONDS
-            self._look_who_claims(connection)
+            do("the look for others that claim", self._look_who_claims, connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
-            self._registry.forget_what_is_over(connection)
-            if pruning.is_any(connection, ticks.now() - self._history):
-                self._in_transaction(connection, self._prune)
+            do("the look for single runs that are over", self._registry.forget_what_is_over, connection)
+            do("the removal of old rows", self._prune_if_any, connection)
         if self.moving:
-            self._move(connection)
-        self._counting.go_on(connection)
+            do("the move of a history", self._move, connection)
+        do("the counting of a gap", self._counting.go_on, connection)
 
     def _look_for_waiting(self, connection: Connection, room: Room) -> None:
         # Where nobody looks there may be some by the time that a slot is free. And a run that ends while this
@@ -260,7 +262,7 @@ class Heartbeats:
         self._watched.pop(process_id, None)
         if lost is None:
             return []
-        logger.warning("process {} died; {} run(s) were lost with it", process_id[:8], lost)
+        logger.warning("process {} died; {} run(s) were lost with it", str(process_id)[:8], lost)
         if process_id not in self._doubtful:
             return []
         self._doubtful.remove(process_id)
@@ -285,6 +287,10 @@ class Heartbeats:
         self._in_transaction(connection, move, scope=Scope.RARE)
         if not left:
             self.moving.pop(job_id, None)
+
+    def _prune_if_any(self, connection: Connection) -> None:
+        if pruning.is_any(connection, ticks.now() - self._history):
+            self._in_transaction(connection, self._prune)
 
     def _prune(self, connection: Connection) -> list[Claim]:
         if not locking.is_alone(connection):

@@ -29,6 +29,7 @@ from .listeners import Listeners
 from .listening import Listening
 from .live_logs import LiveLogs
 from .ports import RunNotifier, SpanOpener
+from .pulse_parts import PulseParts
 from .registry import Change, Registry
 from .removals import Removals
 from .repair import aside, let_no_log_line_raise
@@ -67,6 +68,7 @@ class Process:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
+        self._parts = PulseParts()
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,
@@ -75,18 +77,11 @@ class Process:
             self._room_to_take,
             self._answers,
             self.writer.look_again,
+            self._parts,
         )
         self._live_logs, self._loading = LiveLogs(), False
-        self._runner = Runner(
-            self.jobs,
-            self._me,
-            self.writer,
-            settings.scheduler_max_workers,
-            settings.allowed_functions,
-            listeners,
-            notifier,
-            open_span,
-        )
+        most, allowed = settings.scheduler_max_workers, settings.allowed_functions
+        self._runner = Runner(self.jobs, self._me, self.writer, most, allowed, listeners, notifier, open_span)
         admission, claimers = self._runner.admission, self._heartbeats.claimers
         self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
         self._listening, self._closing = Listening(ledger, self._me, self.writer), threading.Lock()
@@ -302,17 +297,21 @@ class Process:
             self._watchdog.look(busy=bool(self._runner.admission.slots))
             if self._watchdog.stalled:
                 self._runner.admission.requeue_overdue()
-        looks = self._listening.may_be_news(connection, self._registry.serial, self._heartbeats.runs_wait)
-        self._heartbeats.pulse(connection, looks=looks)
-        self._live_logs.write(connection, self._runner.logging())
-        if looks:
-            self._look(connection)
+        do, serial, runs_wait = self._parts.do, self._registry.serial, self._heartbeats.runs_wait
+        looks = do("the look for news", self._listening.may_be_news, connection, serial, runs_wait)
+        self._heartbeats.pulse(connection, looks=looks is not False)
+        do("the logs of runs", self._live_logs.write, connection, self._runner.logging())
+        # Where that failed it looks.
+        if looks is not False:
+            do("the cancellation of runs", self._cancel_unwanted, connection)
+            do("the look for added jobs", self._look_for_added, connection)
 
-    def _look(self, connection: Connection) -> None:
-        """Cancel runs by request, and take in jobs that were added."""
+    def _cancel_unwanted(self, connection: Connection) -> None:
         unwanted = requests.to_cancel(connection, self._me)
         if unwanted and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._runner.cancel, unwanted)
+
+    def _look_for_added(self, connection: Connection) -> None:
         if self._heartbeats.taking and not self._loading:
             rows = self._registry.unseen(connection)
             if rows:

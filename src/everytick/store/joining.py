@@ -13,6 +13,9 @@ from . import statements as sql
 from .connections import Connection
 from .records import Identity, Registration
 
+# So far a server counts.
+_MOST_STARTS = 2**31 - 1
+
 
 def register(
     connection: Connection,
@@ -37,8 +40,7 @@ def register(
     found = _clear_dead(connection, me)
     if me.role.claims and not found.peers:
         row = connection.execute(sql.LAST_START_NUMBER).fetchone()
-        # A file takes any type in any column.
-        found.start_number = (row[0] if isinstance(row[0], int) else 0) + 1
+        found.start_number = _start_number(row[0]) + 1
     found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
         definitions.define(connection, jobs, now, found, is_whole=is_whole, digest=me.schedule_digest)
@@ -80,5 +82,10 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
         elif role != "worker":
             # Workers alone are no schedule that could be joined.
             found.peers.add(process_id)
-            found.start_number = max(found.start_number, number if isinstance(number, int) else 0)
+            found.start_number = max(found.start_number, _start_number(number))
     return found
+
+
+def _start_number(kept: object) -> int:
+    """Return a number as the ledger keeps it; 0 for none, since a file takes anything in any column."""
+    return kept if isinstance(kept, int) and 0 <= kept < _MOST_STARTS else 0

@@ -18,10 +18,11 @@ LIST_PROCESSES = """
 SELECT process_id, host, pid, beat, beat_us, start_number, role FROM scheduler_processes
 """
 
-# Those of this host, of which it can be told that their pid is gone, and those that are silent.
+# Those of this host, of which it can be told that their pid is gone, and those that are silent. Since for
+# ever all are, also where a file has text in the place of an instant.
 LIST_SILENT = """
 SELECT process_id, host, pid, beat, beat_us FROM scheduler_processes
-WHERE process_id <> :process_id AND (host = :host OR beat_us < :since)
+WHERE process_id <> :process_id AND (host = :host OR beat_us < :since OR :since = :forever)
 """
 
 # The living processes that claim, and whose code declares the same jobs as that of the given one.

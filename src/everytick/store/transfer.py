@@ -183,8 +183,9 @@ def _watch(source: Ledger) -> dict[str, int]:
 
 
 def _in_use(source: Ledger, host: str, pid: int) -> LedgerError:
+    machine = str(host).partition("/")[0]
     return LedgerError(
-        f"process {pid} on {host.partition('/')[0]} uses the ledger ({source}): stop it, then move the ledger"
+        f"process {pid} on {machine} uses the ledger ({source}): stop it, then move the ledger"
     )
 
 

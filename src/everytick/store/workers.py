@@ -20,6 +20,9 @@ _BEAT_ALONE = f"""
 RETURNING cannot_run IS NOT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
 
+# The last number that any system gives to a process: C has it in an `int`.
+_LAST_PID = 2**31 - 1
+
 # How often a run may be started again because its process died or was stopped (R6).
 MOST_CRASHES = 3
 
@@ -115,7 +118,7 @@ def silent(connection: Connection, me: Identity, since: int) -> list[tuple[str, 
 
     With each its host, its pid, its heartbeat, and when that was. On a server all that is by its clock.
     """
-    values = {"process_id": me.process_id, "host": me.host, "since": since}
+    values = {"process_id": me.process_id, "host": me.host, "since": since, "forever": ticks.FOREVER}
     return [tuple(row) for row in connection.execute(process_sql.LIST_SILENT, values).fetchall()]
 
 
@@ -143,7 +146,8 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
     """Return whether a process is gone for certain: of this very host, and without its pid."""
-    if host != me.host:
+    # A file takes any type in any column. A number that no system gives out is no pid: the heartbeat decides.
+    if host != me.host or type(pid) is not int or not 0 < pid <= _LAST_PID:
         return False
     return process_id not in ALIVE_HERE if pid == me.pid else system.is_gone(pid)
 
@@ -152,12 +156,14 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
     """Give back what a dead process had reserved and end what it had started; return how many those are.
 
     A run whose cancellation was requested is cancelled, others are lost.
-    `beat_us` is its last heartbeat: a run may begin its next attempt within its grace from then.
+    `beat_us` is its last heartbeat: a run may begin its next attempt within its grace from then. It counts
+    from now where a file has no instant in that place.
     """
+    has_instant = type(beat_us) is int and ticks.FIRST <= beat_us <= ticks.LAST
     values = {
         "process_id": process_id,
         "now": ticks.now(),
-        "beat_us": beat_us,
+        "beat_us": beat_us if has_instant else ticks.now(),
         "error": "the process that ran it died",
         "asked": CANCELLED_WITH_ITS_PROCESS,
         "cancelled": CANCELLED,
