@@ -45,7 +45,8 @@ class Lateness:
         """
         now = system.monotonic()
         for job_id, due in known:
-            if due < self._since.get(job_id, (ticks.FOREVER, now))[0]:
+            # A file takes any type in any column.
+            if type(due) is int and due < self._since.get(job_id, (ticks.FOREVER, now))[0]:
                 self._since[job_id] = due, now
         self._since = {
             job_id: self._first(connection, job_id, due, now)
@@ -74,12 +75,16 @@ class Lateness:
         silent: set[str] = set()
         states = pauses.read_every(connection)
         for state in states:
-            if state.removed is not None or state.is_paused(now):
-                silent.add(state.job_id)
-            elif state.exhausted is None:
-                due = self._next_due(state)
-                if due is not None and due <= now:
-                    waiting[state.job_id] = due
+            try:
+                if state.removed is not None or state.is_paused(now):
+                    silent.add(state.job_id)
+                elif state.exhausted is None:
+                    due = self._next_due(state)
+                    if due is not None and due <= now:
+                        waiting[state.job_id] = due
+            except Exception:
+                # The row of one job that cannot be read, which `doctor` reports, hides no other job (R8).
+                self._next.pop(state.job_id, None)
         rows = connection.execute(not_begun.COUNT_BY_JOB, {"now": now}).fetchall()
         for job_id, found in not_begun.by_job(rows).items():
             if job_id not in silent:

@@ -32,9 +32,14 @@ class NotBegun(NamedTuple):
 
 
 def by_job(rows: Iterable[Any]) -> dict[str, NotBegun]:
-    """Return what COUNT_BY_JOB gave, once for each job."""
+    """Return what COUNT_BY_JOB gave, once for each job.
+
+    A file takes any type in any column: a run without text as its job or a number as its instant is left out.
+    """
     found: dict[str, NotBegun] = {}
     for job_id, since, number in rows:
+        if type(job_id) is not str or type(since) is not int:
+            continue
         before = found.get(job_id, NotBegun(job_id, since, 0))
         found[job_id] = NotBegun(job_id, min(since, before.since), number + before.number)
     return found

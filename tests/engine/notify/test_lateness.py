@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
+import pytest
 from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.notify.lateness import Lateness
 from everytick.store.not_begun import COUNT_BY_JOB
+
+from inside import rows, until
+from ledgers import change
+
+ODD = ("x", b"x", 1.5, 2**63 - 1, -(2**63), 9e999)
 
 
 async def test_what_has_not_begun_is_listed_by_the_indexes_for_few_rows(scheduler: AsyncIOScheduler) -> None:
@@ -16,3 +25,51 @@ async def test_what_has_not_begun_is_listed_by_the_indexes_for_few_rows(schedule
     walks = [step for step in steps if "scheduler_runs" in step]
     assert len(walks) == 2
     assert [it for it in walks if not it.endswith("_waiting (due_us<?)") and not it.endswith("_held")] == []
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize(
+    "column", ["watermark_us", "paused_us", "paused_until_us", "removed_us", "exhausted_us", "schedule_data"]
+)
+async def test_a_job_whose_row_cannot_be_read_hides_no_other_that_is_late(
+    column: str, value: object, scheduler: AsyncIOScheduler
+) -> None:
+    for job_id in ("odd", "other"):
+        scheduler.add_job(task, "interval", seconds=60, id=job_id)
+    async with scheduler:
+        pass
+    before = ticks.now() - 600 * ticks.SECOND
+    change(scheduler.ledger, "UPDATE scheduler_jobs SET watermark_us = ?", before)
+    change(scheduler.ledger, f"UPDATE scheduler_jobs SET {column} = ? WHERE job_id = 'odd'", value)
+    assert "other" in waiting(scheduler)
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("column", ["due_us", "job_id"])
+async def test_a_run_whose_row_cannot_be_read_hides_no_other_that_is_late(
+    column: str, value: object, scheduler: AsyncIOScheduler
+) -> None:
+    for job_id in ("odd", "other"):
+        scheduler.add_job(task, "date", id=job_id)
+    async with scheduler:
+        await until(lambda: len(rows(scheduler, "succeeded")) == 2)
+    change(scheduler.ledger, "UPDATE scheduler_runs SET state = 'queued', due_us = 1, finished_us = NULL")
+    change(scheduler.ledger, f"UPDATE scheduler_runs SET {column} = ? WHERE job_id = 'odd'", value)
+    assert "other" in waiting(scheduler)
+
+
+def test_a_mark_of_an_incident_that_is_no_instant_is_left_out(scheduler: AsyncIOScheduler) -> None:
+    scheduler.ledger.prepare()
+    with closing(scheduler.ledger.connect(read_only=True)) as connection:
+        known: list[tuple[str, Any]] = [("odd", "x"), ("other", b"x"), ("third", 1.5)]
+        assert Lateness({}, 0).look(connection, known) == ({}, [])
+
+
+def waiting(scheduler: AsyncIOScheduler) -> dict[str, int]:
+    """Return which jobs wait, and since when."""
+    with closing(scheduler.ledger.connect(read_only=True)) as connection:
+        return Lateness({}, 0).look(connection)[0]
+
+
+def task() -> None:
+    """Do nothing."""
