@@ -45,8 +45,7 @@ class Lateness:
         """
         now = system.monotonic()
         for job_id, due in known:
-            # A file takes any type in any column.
-            if type(due) is int and due < self._since.get(job_id, (ticks.FOREVER, now))[0]:
+            if due < self._since.get(job_id, (ticks.FOREVER, now))[0]:
                 self._since[job_id] = due, now
         self._since = {
             job_id: self._first(connection, job_id, due, now)

@@ -178,8 +178,11 @@ def over(connection: Connection) -> list[tuple[int, int]]:
 
 
 def late(connection: Connection) -> list[tuple[int, str, int]]:
-    """Return the incidents about late ticks that are open: id, job, and since when the tick is due."""
-    return [tuple(row) for row in connection.execute(_LIST_LATE).fetchall()]
+    """Return the incidents about late ticks that are open: id, job, and since when the tick is due.
+
+    Without those that have no instant in that place, where a file takes anything.
+    """
+    return [tuple(row) for row in connection.execute(_LIST_LATE).fetchall() if type(row[2]) is int]
 
 
 def close(connection: Connection, ended: Iterable[tuple[int, int]]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.notify.lateness import Lateness
+from everytick.store import incidents
 from everytick.store.not_begun import COUNT_BY_JOB
 
 from inside import rows, until
@@ -58,11 +58,22 @@ async def test_a_run_whose_row_cannot_be_read_hides_no_other_that_is_late(
     assert "other" in waiting(scheduler)
 
 
-def test_a_mark_of_an_incident_that_is_no_instant_is_left_out(scheduler: AsyncIOScheduler) -> None:
+@pytest.mark.parametrize("value", ODD)
+def test_an_incident_that_cannot_be_read_is_in_nobodys_way(
+    value: object, scheduler: AsyncIOScheduler
+) -> None:
     scheduler.ledger.prepare()
+    entered = "(job_id, kind, first_us, last_us, count, mark_us, detail, changed_us) VALUES"
+    for job_id, mark in (("odd", value), ("other", 5)):
+        change(
+            scheduler.ledger,
+            f"INSERT INTO scheduler_incidents {entered} (?, 'late', 1, 1, 1, ?, '', 1)",
+            *(job_id, mark),
+        )
     with closing(scheduler.ledger.connect(read_only=True)) as connection:
-        known: list[tuple[str, Any]] = [("odd", "x"), ("other", b"x"), ("third", 1.5)]
-        assert Lateness({}, 0).look(connection, known) == ({}, [])
+        found = incidents.late(connection)
+    assert "other" in [job_id for _id, job_id, _due in found]
+    assert all(isinstance(due, int) for _id, _job, due in found)
 
 
 def waiting(scheduler: AsyncIOScheduler) -> dict[str, int]:
