@@ -163,6 +163,8 @@ class _Fields(CronTrigger):
 
     def __init__(self, given: dict[str, str]) -> None:
         self.timezone, self.start_date, self.end_date, self.jitter = UTC, None, None, None
+        if unknown := given.keys() - set(self.FIELD_NAMES):
+            raise ValueError(f"a cron trigger has no field {', '.join(sorted(unknown))}")
         # Without any it is each second.
         left, read = len(given) or 1, []
         for name in self.FIELD_NAMES:
