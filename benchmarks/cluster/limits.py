@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from everytick.model import ticks
 from everytick.store import process_statements
 from everytick.store.opening import ledger_at
 
@@ -85,7 +86,7 @@ def _beats(made: Programs, database: Database, processes: tuple[int, ...]) -> di
     found = {}
     with closing(ledger_at(database.url).connect()) as connection:
         me = connection.execute("SELECT md5('1')").fetchone()[0]
-        look = {"process_id": me, "host": "host-1", "since": 0}
+        look = {"process_id": me, "host": "host-1", "since": 0, "forever": ticks.FOREVER}
         for number in processes:
             connection.execute("TRUNCATE scheduler_processes")
             connection.execute(

@@ -19,7 +19,6 @@ SECRETS = [
     ".env.production",
     ".env.external",
     ".env.extra",
-    ".env.example.local",
     "secret.env",
     "deploy/kubernetes/secret.env",
     "deploy/prod.env",

@@ -76,7 +76,8 @@ def resume(jobs: Jobs, note: Note = None, yes: Yes = False, as_json: AsJson = Fa
     sentence, has_ticks = _preview_of_resuming(job_id)
     if sentence:
         print_aside(sentence)
-    if has_ticks and not bulk.is_wanted(f"Resume {job_id}?", yes):
+    # A script that names one job means it.
+    if has_ticks and bulk.is_at_terminal() and not bulk.is_wanted(f"Resume {job_id}?", yes):
         _done(job_id, False, f"{job_id} stays paused", as_json)
         raise typer.Exit(1)
     changed = client.resume_job(job_id, note=note)

@@ -324,13 +324,22 @@ def test_a_resume_of_a_pause_without_ticks_asks_nothing(
     assert "resumed" in done.stdout
     call(jobs, "pause", *what, "--yes")
     clock.set(NOW + 24 * HOUR)
-    refused = call(jobs, "resume", *what)
-    assert "There is no terminal to answer at: add --yes" in str(refused.exception)
+    if what == ["sync_*"]:
+        refused = call(jobs, "resume", *what)
+        assert "There is no terminal to answer at: add --yes" in str(refused.exception)
     assert paused(jobs)
     done = call(jobs, "resume", *what, answer="n\n")
     assert (done.exit_code, "Resume" in done.stderr) == (1, True)
     assert paused(jobs)
     assert "resumed" in call(jobs, "resume", *what, "--yes").stdout
+
+
+def test_a_script_that_names_one_job_resumes_it(jobs: AsyncIOScheduler, clock: Any) -> None:
+    call(jobs, "pause", "report", "--yes")
+    clock.set(NOW + 24 * HOUR)
+    done = call(jobs, "resume", "report")
+    assert (done.exit_code, done.stdout) == (0, "report is resumed\n")
+    assert not paused(jobs)
 
 
 def test_a_pause_with_an_end_is_answered_with_that(jobs: AsyncIOScheduler, clock: Any) -> None:

@@ -202,7 +202,7 @@ WRONG = [
     ("POST", "jobs/sweep/pause", {"content": b'{"note": "\\ud800"}'}, 422, "note: "),
     ("POST", "jobs/sweep/pause", {"json": {"note": "x" * 501}}, 422, "note: string should have at most 500"),
     ("POST", "runs/99999999/cancel", {}, 404, "there is no run 99999999"),
-    ("GET", "runs/x", {}, 422, "'x' is not the number of a run such as 4711: the command runs lists"),
+    ("GET", "runs/x", {}, 422, "'x' is not the number of a run such as 4711"),
     ("POST", "runs/-1/cancel", {}, 422, "'-1' is not the number of a run such as 4711"),
     ("POST", "runs/99999999/retry", {}, 404, "there is no run 99999999"),
 ]

@@ -209,6 +209,6 @@ CREATE TABLE scheduler_schedule (
 
 DROP INDEX scheduler_runs_finished;
 
-CREATE INDEX scheduler_runs_ended ON scheduler_runs (finished_us) WHERE finished_us IS NOT NULL;
+CREATE INDEX scheduler_runs_ended ON scheduler_runs (finished_us);
 
 INSERT INTO scheduler_ledger_version (version_num) VALUES ('0007');

@@ -24,10 +24,9 @@ def upgrade() -> None:
         _replace_indexes_on_postgres()
         return
     # Here the starts keep their index over all runs: it is a part of the table, which would have to be
-    # written anew.
+    # written anew. That of the ends stays whole too, and only takes the name that it has on a server.
     op.drop_index("scheduler_runs_finished", "scheduler_runs")
-    ended = sa.text("finished_us IS NOT NULL")
-    op.create_index("scheduler_runs_ended", "scheduler_runs", ["finished_us"], sqlite_where=ended)
+    op.create_index("scheduler_runs_ended", "scheduler_runs", ["finished_us"])
 
 
 def _replace_indexes_on_postgres() -> None:
