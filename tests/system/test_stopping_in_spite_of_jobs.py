@@ -17,12 +17,8 @@ from waiting import wait_for
 pytestmark = [pytest.mark.full, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
 TASKS = """
-<<<<<<< HEAD
 import asyncio, os, sys, threading, time
-=======
-import asyncio, sys, threading, time
 from loguru import logger
->>>>>>> parent of cec332f (Let no sink of the log hold up the heartbeat, the event loop or the end)
 
 def done():
     open("done", "w").close()
