@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy
 from everytick.model import ticks
 from everytick.store import schema
+from everytick.store.querying import pieces
 from sqlalchemy import ColumnElement, func, select, text
 
 from .run_columns import STATE
@@ -26,8 +27,6 @@ from .run_filter import HELD, WAITING
 _PAGE = 5_000
 # A run may end, be tried again and end anew between two looks, by the clock of a process that is late.
 _LOOK_BACK = 5 * ticks.SECOND
-# SQLite limits the number of parameters in a statement.
-_MOST_IDS = 500
 _runs, _attempts = schema.runs.c, schema.attempts.c
 # The columns that counting needs: no errors, no tracebacks.
 COUNTED = (
@@ -149,7 +148,7 @@ class CompletionFeed:
         """Give all rows that may hold something new, none of them twice."""
         earlier = {row.run_id: row for row in self.open_rows if row.run_id <= self._last_id}
         gone = [run_id for run_id in self._open if run_id not in earlier]
-        for some in _slices(gone, _MOST_IDS):
+        for some in pieces(gone):
             found = connection.execute(select(*self._columns).where(_runs.run_id.in_(some)))
             earlier |= {row.run_id: row for row in found}
         again = select(*self._columns).where(
@@ -168,7 +167,7 @@ class CompletionFeed:
     def _endings(self, connection: sqlalchemy.Connection, page: dict[int, Any]) -> Iterator[Completion]:
         seen = {run_id: self._seen(row) for run_id, row in page.items()}
         behind = [run_id for run_id, row in page.items() if row.attempt - 1 > seen[run_id].archived]
-        for some in _slices(behind, _MOST_IDS):
+        for some in pieces(behind):
             for old in connection.execute(
                 select(schema.attempts).where(_attempts.run_id.in_(some)).order_by(_attempts.finished_us)
             ):
@@ -201,8 +200,3 @@ class CompletionFeed:
 
 def _standing(row: Any) -> _Seen:
     return _Seen(row.attempt - 1) if row.finished_us is None else _Seen(row.attempt - 1, row.attempt)
-
-
-def _slices(ids: list[int], size: int) -> Iterator[list[int]]:
-    for begin in range(0, len(ids), size):
-        yield ids[begin : begin + size]

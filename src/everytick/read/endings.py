@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from everytick.store import schema
+from everytick.store.querying import pieces
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, select
 
 from .known_job import IN_FORCE
@@ -13,8 +14,6 @@ from .known_job import IN_FORCE
 # runs that go on are left out.
 _DEPTH = 200
 
-# SQLite limits the number of parameters in a statement.
-_MOST_IDS = 500
 
 _jobs, _runs = schema.jobs.c, schema.runs.c
 
@@ -49,9 +48,8 @@ def newest_endings(connection: Connection, job_id: str | None = None) -> dict[st
     run_ids = [number for row in connection.execute(asked) for number in row if number is not None]
     found: dict[str, Any] = {}
     # By the primary key. A join would let a server that knows its tables well read all runs instead.
-    for begin in range(0, len(run_ids), _MOST_IDS):
-        some = _runs.run_id.in_(run_ids[begin : begin + _MOST_IDS])
-        for row in connection.execute(select(*_COLUMNS).where(some)):
+    for some in pieces(run_ids):
+        for row in connection.execute(select(*_COLUMNS).where(_runs.run_id.in_(some))):
             before = found.get(row.job_id)
             if before is None or before.finished_us < row.finished_us:
                 found[row.job_id] = row

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from everytick.store import schema
+from everytick.store.querying import pieces
 from everytick.text.instants import iso, short
 from sqlalchemy import Connection, select
 
@@ -14,8 +15,6 @@ from . import schemas
 from .endings import newest_endings
 from .known_job import IN_FORCE, DueJob
 
-# SQLite limits the number of parameters in a statement.
-_MOST_IDS = 500
 _WHY = {"outage": "no scheduler was up", "missed": "it could not begin within its grace time"}
 
 _jobs, _runs = schema.jobs.c, schema.runs.c
@@ -73,9 +72,9 @@ def _skipped(connection: Connection) -> Iterator[tuple[Missed, int]]:
     """Yield the newest ticks that did not run, each with when that was written down."""
     numbers = [number for number in connection.scalars(_NEWEST) if number is not None]
     columns = (_runs.job_id, _runs.tick_us, _runs.last_tick_us, _runs.reason, _runs.run_id, _runs.finished_us)
-    for begin in range(0, len(numbers), _MOST_IDS):
-        some = _runs.run_id.in_(numbers[begin : begin + _MOST_IDS])
-        for row in connection.execute(select(*columns).where(some, _runs.state == "skipped")):
+    for some in pieces(numbers):
+        is_one = _runs.run_id.in_(some)
+        for row in connection.execute(select(*columns).where(is_one, _runs.state == "skipped")):
             if row.reason in _WHY:
                 tick = row.tick_us if row.last_tick_us is None else row.last_tick_us
                 yield Missed(row.job_id, tick, row.reason, row.run_id), row.finished_us

@@ -14,7 +14,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store import schema
 from everytick.store.unreadable import unchecked
-from everytick.text.instants import short, typed
+from everytick.text.instants import iso, short, typed
 from everytick.text.wording import counted
 from sqlalchemy import (
     CTE,
@@ -30,6 +30,7 @@ from sqlalchemy import (
     select,
 )
 
+from . import schemas
 from .processes import wrote_by_scheduler
 
 _runs = schema.runs.c
@@ -69,6 +70,17 @@ class Outage:
             some = "all" if self.coalesced == self.missed else f"{self.coalesced} of them"
             missed += f", {some} coalesced since a newer one ran"
         return f"no scheduler was running from {begin} to {end}: {missed}"
+
+    def as_json(self) -> schemas.Outage:
+        """Return it for programs."""
+        return {
+            "begin": iso(self.start),
+            "end": iso(self.end),
+            "missed": self.missed,
+            "at_least": self.at_least,
+            "coalesced": self.coalesced,
+            "jobs": self.jobs,
+        }
 
     def since_typed(self, zone: tzinfo) -> str:
         """Return its beginning as an option takes it."""

@@ -177,17 +177,7 @@ class Overview:
                 {"begin": iso(one.begin), "end": iso(one.end), "runs": one.runs, "failed": one.failed}
                 for one in self.day.hours
             ],
-            "outages": [
-                {
-                    "begin": iso(one.start),
-                    "end": iso(one.end),
-                    "missed": one.missed,
-                    "at_least": one.at_least,
-                    "coalesced": one.coalesced,
-                    "jobs": one.jobs,
-                }
-                for one in self.outages
-            ],
+            "outages": [one.as_json() for one in self.outages],
         }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from everytick.model import ticks
 from everytick.store import schema
+from everytick.store.querying import pieces
 from everytick.store.unreadable import unchecked
 from sqlalchemy import ColumnElement, Connection, null, select, text
 
@@ -20,8 +21,6 @@ from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 
 # The most requests of people, and the most runs under way, that are looked at.
 _MOST = 50_000
-# SQLite limits the number of parameters in a statement.
-_MOST_IDS = 500
 
 _runs, _audit, _attempts = schema.runs.c, schema.audit.c, schema.attempts
 _SHORT = [column for column in RUN if column.name != "traceback"]
@@ -96,7 +95,7 @@ def attempts_before(
 ) -> dict[int, list[Any]]:
     """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
     found: dict[int, list[Any]] = {}
-    for some in _pieces([row.run_id for row in rows]):
+    for some in pieces([row.run_id for row in rows]):
         query = select(*columns).where(_attempts.c.run_id.in_(some))
         for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
             found.setdefault(attempt.run_id, []).append(attempt)
@@ -113,7 +112,7 @@ def _tried_again(
     numbers = sorted({*_asked_again(connection, wanted), *_under_way(connection)})
     return [
         row
-        for some in _pieces(numbers)
+        for some in pieces(numbers)
         for row in connection.execute(select(*columns).where(_runs.run_id.in_(some), _runs.attempt > 1))
         if wanted.is_about(row)
     ]
@@ -157,7 +156,3 @@ def _wanted_attempts(wanted: RunFilter, rows: Iterable[Any], attempts: _Attempts
 
 def _numbers(values: Iterable[Any]) -> Iterator[int]:
     return (value for value in values if isinstance(value, int))
-
-
-def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (numbers[begin : begin + _MOST_IDS] for begin in range(0, len(numbers), _MOST_IDS))

@@ -15,9 +15,10 @@ from everytick.system import system
 from everytick.text.durations import duration_of_seconds
 from loguru import logger
 
-# Held by the process that upgrades a ledger. Others ask for it again and again and do not queue for it: a
-# session that waits in the server has a snapshot, and the building of an index waits for all older snapshots.
-_GUARD = "SELECT pg_try_advisory_xact_lock(1935892326, hashtext(current_schema()))"
+from .locking import TRY_UPGRADE
+
+# Processes that wait for another one to upgrade ask again and again, and do not queue for the lock: a session
+# that waits in the server has a snapshot, and the building of an index waits for all older snapshots.
 _AGAIN_SECONDS = 0.2
 
 _REVISION = "SELECT version_num FROM scheduler_ledger_version"
@@ -71,7 +72,7 @@ def _wait_for_turn(guard: Any, place: str) -> None:
     told = False
     while True:
         guard.execute("BEGIN")
-        if guard.execute(_GUARD).fetchone()[0]:
+        if guard.execute(TRY_UPGRADE).fetchone()[0]:
             return
         guard.execute("ROLLBACK")
         if not told:

@@ -33,13 +33,16 @@ from . import statements as sql
 from .connections import Connection, is_on_server
 from .records import JobState
 
-# The first number of each belongs to this package; the second to the schema that holds the ledger. The number
-# between the two is that of `index_building`.
-_LEDGER, _RARE = "1935892325, hashtext(current_schema())", "1935892327, hashtext(current_schema())"
+# The first number of each belongs to this package, and to one purpose; the second to the schema that holds
+# the ledger. Who upgrades it holds the last one: outside of the order, as nobody waits for it in the server.
+_LEDGER = "1935892325, hashtext(current_schema())"
+_RARE = "1935892327, hashtext(current_schema())"
+_UPGRADE = "1935892326, hashtext(current_schema())"
 SHARED = f"pg_advisory_xact_lock_shared({_LEDGER})"
 TRY_SHARED = f"SELECT pg_try_advisory_xact_lock_shared({_LEDGER})"
 WHOLE = f"pg_advisory_xact_lock({_LEDGER})"
 RARE = f"pg_advisory_xact_lock({_RARE})"
+TRY_UPGRADE = f"SELECT pg_try_advisory_xact_lock({_UPGRADE})"
 _TRY_RARE = f"SELECT pg_try_advisory_xact_lock({_RARE})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from .records import AddedRow
 
 # PostgreSQL's code for a role that lacks the right.
 _FORBIDDEN = "42501"
+# SQLite limits the number of parameters in a statement.
+_MOST_IDS = 500
 
 
 @contextmanager
@@ -85,6 +87,12 @@ class _Plain:
 
     def close(self) -> None:
         """Do nothing: the caller closes the connection that it has handed over."""
+
+
+def pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield the numbers in parts, each small enough for one statement."""
+    for begin in range(0, len(numbers), _MOST_IDS):
+        yield numbers[begin : begin + _MOST_IDS]
 
 
 def said(problem: sqlalchemy.exc.DBAPIError) -> str:

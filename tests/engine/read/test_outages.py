@@ -14,6 +14,7 @@ from everytick.store.querying import connect
 
 from histories import ask, ask_json, prepared, run, write
 from ledgers import change, rows_in
+from step_counting import steps
 
 SECOND, MINUTE, HOUR, DAY = (ticks.SECOND * size for size in (1, 60, 3_600, 86_400))
 NOW = 1_800_000_000 * SECOND // DAY * DAY + 9 * HOUR
@@ -217,24 +218,14 @@ async def test_a_start_after_an_outage_writes_what_is_told_of_it(scheduler: Asyn
 def test_very_many_runs_cost_no_more(ledger: Ledger) -> None:
     """Counted in steps of SQLite's machine, which are the same on each machine."""
     night(ledger)
-    before = steps(ledger)
+    before = hundreds(ledger)
     some = [run("report", None, due_us=BACK + HOUR, finished_us=BACK + HOUR + at) for at in range(20_000)]
     write(ledger, "scheduler_runs", some)
-    assert steps(ledger) < 1.5 * before
+    assert hundreds(ledger) < 1.5 * before
 
 
-def steps(ledger: Ledger) -> int:
+def hundreds(ledger: Ledger) -> int:
     """Return how many hundreds of steps the database made for the answer."""
-    number = 0
-
-    def count() -> int:
-        nonlocal number
-        number += 1
-        return 0
-
-    with connect(ledger) as connection:
-        plain: Any = connection.connection.dbapi_connection
-        plain.set_progress_handler(count, 100)
+    with connect(ledger) as connection, steps(connection, 100) as taken:
         assert len(outages(connection, NOW - DAY, NOW)) == 1
-        plain.set_progress_handler(None, 0)
-    return number
+    return len(taken)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from everytick.store.connections import transaction
 from everytick.store.querying import connect
 
 from histories import MINUTE, SECOND, prepared, run, write
+from step_counting import steps
 
 STATES = ["succeeded", "failed", "skipped", "timed_out"]
 
@@ -211,17 +211,6 @@ def test_a_search_for_text_tells_nothing_of_a_secret_that_was_masked_since(
 # --- the cost
 
 
-@contextmanager
-def steps(connection: Any) -> Iterator[list[int]]:
-    """Count thousands of steps of SQLite's machine."""
-    taken: list[int] = []
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.set_progress_handler(lambda: taken.append(1), 1_000)
-    yield taken
-    driver.set_progress_handler(None, 0)
-
-
 RARE = [
     RunFilter(),
     RunFilter(states=("lost",)),
@@ -259,7 +248,7 @@ def test_a_look_for_what_is_rare_costs_the_same_however_many_runs_there_are(
             )
             connection.execute("COMMIT")
         for wanted, cost in zip(RARE, costs, strict=True):
-            with connect(ledger) as reading, steps(reading) as found:
+            with connect(ledger) as reading, steps(reading, 1_000) as found:
                 # Parts further down must not walk over those before.
                 list_runs(reading, wanted, 25, before=last - 2_000)
                 list_runs(reading, wanted, 25)
