@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from .connections import Connection, Loading, is_on_server, without_nul
+from .connections import Connection, Loading, Statement, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
 _ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
@@ -41,13 +41,20 @@ class Bulk:
 
     def execute(self, connection: Connection, rows: Sequence[Sequence[Any]], **parameters: Any) -> list[Any]:
         """Run it for these rows, in the order of the columns; return what it returns."""
+        statement = self.given(connection, rows, **parameters)
+        return [] if statement is None else connection.execute(*statement).fetchall()
+
+    def given(
+        self, connection: Connection, rows: Sequence[Sequence[Any]], **parameters: Any
+    ) -> Statement | None:
+        """Return it as it is run for these rows, for `connections.together`; None if there are none."""
         if not rows:
-            return []
+            return None
         given = json.dumps(rows)
         if "\\u0000" in given:
             given = json.dumps([[without_nul(value) for value in row] for row in rows])
         text = self._postgres if is_on_server(connection) else self._sqlite
-        return connection.execute(text, {"given": given, **parameters}).fetchall()
+        return text, {"given": given, **parameters}
 
 
 class Load:

@@ -5,8 +5,7 @@ A few statements serve many jobs at once: see `bulk`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from everytick.model import ticks
@@ -16,7 +15,7 @@ from everytick.model.misfire import AHEAD, Decision, Skip
 from . import gaps, locking, pauses, runs, workers
 from . import job_statements as job_sql
 from . import statements as sql
-from .connections import Connection
+from .connections import Connection, Statement, is_on_server, together
 from .records import Answer, Claim, Identity, JobState, Room, settled_until
 
 
@@ -26,19 +25,17 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     A run that is due begins as soon as this is committed, as far as there is `room`, which is used up: it is
     recorded as started.
     """
-    workers.ensure(connection, me)
     now = ticks.now()
-    busy = locking.lock_jobs(connection, [decision.job.id for decision in decisions])
-    under_way = _UnderWay(connection, me, [it for it in decisions if it.job.id not in busy], now)
+    won, under_way = _advance(connection, me, decisions, now)
     # Ahead of a tick, what runs or waits now may be over when it is due: it is decided then (R7).
-    postponed = {
-        decision.job.id
-        for decision in decisions
-        if decision.ahead and decision.job.id in under_way.in_the_way
-    }
-    won = _advance(connection, [it for it in decisions if it.job.id not in postponed | busy])
-    lost = (it.job.id for it in decisions if it.job.id not in postponed | won)
-    states = pauses.read_all(connection, lost)
+    in_the_way = won & under_way.jobs
+    postponed = {it.job.id: it.seen for it in decisions if it.ahead and it.job.id in in_the_way}
+    job_sql.PUT_WATERMARKS_BACK.execute(connection, list(postponed.items()))
+    lost = [it.job.id for it in decisions if it.job.id not in won]
+    locked, rows = together(
+        connection, locking.locking_jobs(connection, lost), pauses.reading(connection, lost)
+    )
+    free, states = {job_id for (job_id,) in locked}, pauses.states(rows)
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:
@@ -46,7 +43,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         if job.id in postponed:
             answers.append(Answer(decision, "early", decision.seen))
         elif job.id not in won:
-            is_busy = job.id in busy
+            is_busy = is_on_server(connection) and job.id not in free
             answers.append(_refused(connection, decision, states.get(job.id), is_busy=is_busy))
         else:
             if job.added and job.next_tick(decision.upto) is None:
@@ -139,48 +136,65 @@ def may_begin(job: Job, due: int, now: int) -> bool:
     return due <= (now + AHEAD if job.options.on_crash == "rerun" else now)
 
 
-def count_held(connection: Connection, by: Iterable[tuple[str, int]]) -> tuple[Counter[str], Counter[str]]:
-    """Return how many runs of each job are under way, or waiting to begin by an instant.
+def count_under_way(connection: Connection, by: Iterable[tuple[str, int]]) -> Statement | None:
+    """Return the statement that counts the runs of jobs that are under way, or wait to begin by an instant.
 
-    And how many of them are started.
+    Each of its rows has the id of a job, how many those are, how many of them are started, and how many ticks
+    wait for a process with room. A job may have two rows, or none.
     """
-    rows = sql.COUNT_HELD.execute(connection, list(by))
-    return Counter({row[0]: row[1] for row in rows}), Counter({row[0]: row[2] for row in rows})
+    return sql.COUNT_UNDER_WAY.given(connection, list(by))
 
 
 class _UnderWay:
-    """The runs under way of jobs, some of whose ticks come due now."""
+    """The jobs that have runs under way, of those some of whose ticks come due now."""
 
-    def __init__(self, connection: Connection, me: Identity, decisions: Sequence[Decision], now: int) -> None:
-        entering = {
-            decision.job.id: (decision.job, decision.job.due(decision.upto) if decision.ahead else now)
-            for decision in decisions
-            # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
-            if decision.run and decision.job.due(decision.run[0]) <= now + AHEAD
-        }
-        by = [(job_id, by) for job_id, (_job, by) in entering.items()]
-        held, started = count_held(connection, by)
-        # Afterwards: a run that is given back in between counts twice then, and not never.
-        queued = Counter(dict(map(tuple, sql.COUNT_QUEUED.execute(connection, by))))
+    def __init__(self, me: Identity, entering: Mapping[str, Job], rows: Iterable[Sequence[Any]]) -> None:
         self.full: set[str] = set()
         # Jobs of which earlier ticks only wait, for a slot or for a process: a new tick goes behind them.
         self.waiting: set[str] = set()
-        for job_id, (job, _by) in entering.items():
+        for job_id, (held, started, queued) in added_up(rows).items():
+            options = entering[job_id].options
             # Where this process queues for others, a queued run counts as if it were under way.
-            others = 0 if me.role.serves(job.options.queue) else queued[job_id]
-            if started[job_id] + others >= job.options.max_instances:
+            if started + (0 if me.role.serves(options.queue) else queued) >= options.max_instances:
                 self.full.add(job_id)
-            elif queued[job_id] or held[job_id] >= job.options.max_instances:
+            elif queued or held >= options.max_instances:
                 self.waiting.add(job_id)
-        self.in_the_way = self.full | self.waiting
+        self.jobs = self.full | self.waiting
 
 
-def _advance(connection: Connection, decisions: Iterable[Decision]) -> set[str]:
-    """Move the watermarks of these jobs; return the jobs of which no other process had moved it before."""
-    rows = [
-        (decision.job.id, decision.job.definition, decision.seen, decision.upto) for decision in decisions
-    ]
-    return {job_id for (job_id,) in job_sql.ADVANCE_WATERMARKS.execute(connection, rows)}
+def added_up(rows: Iterable[Sequence[Any]]) -> dict[str, tuple[int, int, int]]:
+    """Return by job the numbers that `count_under_way` returns."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for job_id, held, started, queued in rows:
+        before = found.get(job_id, (0, 0, 0))
+        found[job_id] = (before[0] + held, before[1] + started, before[2] + queued)
+    return found
+
+
+def _advance(
+    connection: Connection, me: Identity, decisions: Sequence[Decision], now: int
+) -> tuple[set[str], _UnderWay]:
+    """Move the watermarks of these jobs, which locks them; then look for runs of theirs that are under way.
+
+    Returns the jobs of which no other process had moved the watermark before, nor holds the row.
+    """
+    entering = {
+        it.job.id: it
+        for it in decisions
+        # A run that waits for its jitter is only reserved: overlap is decided when it is due (R7).
+        if it.run and it.job.due(it.run[0]) <= now + AHEAD
+    }
+    by = [(it.job.id, it.job.due(it.upto) if it.ahead else now) for it in entering.values()]
+    rows = [(it.job.id, it.job.definition, it.seen, it.upto) for it in decisions]
+    shown, won, counted = together(
+        connection,
+        workers.showing_life(me),
+        job_sql.ADVANCE_WATERMARKS.given(connection, rows),
+        count_under_way(connection, by),
+    )
+    workers.ensure(connection, me, shown)
+    jobs = {job_id: it.job for job_id, it in entering.items()}
+    return {job_id for (job_id,) in won}, _UnderWay(me, jobs, counted)
 
 
 def _refused(connection: Connection, decision: Decision, state: JobState | None, *, is_busy: bool) -> Answer:

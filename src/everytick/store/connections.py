@@ -15,6 +15,9 @@ from everytick.system import system
 
 T = TypeVar("T")
 
+# A statement and its parameters.
+Statement = tuple[str, Mapping[str, Any]]
+
 # For how long a transaction that met another one is tried again, and the longest pause before, in seconds.
 _CONTENDED_SECONDS, _PAUSE_SECONDS = 5.0, 0.02
 
@@ -101,10 +104,13 @@ class Connection(Protocol):
 
 
 class Transactional(Connection, Protocol):
-    """A connection that begins and ends transactions in its own way."""
+    """A connection to a server: it begins and ends transactions, and sends statements, in its own way."""
 
     def transaction(self, scope: Scope = ...) -> AbstractContextManager[None]:
         """Commit what the block does, or undo all of it."""
+
+    def execute_all(self, statements: Iterable[Statement], /) -> list[list[Any]]:
+        """Run statements by one trip, one after another; return the rows that each returns."""
 
 
 class Loading(Connection, Protocol):
@@ -117,6 +123,20 @@ class Loading(Connection, Protocol):
 def is_on_server(connection: Connection) -> bool:
     """Return whether a server keeps the ledger, where others write at the same time."""
     return getattr(connection, "on_server", False)
+
+
+def together(connection: Connection, *statements: Statement | None) -> list[list[Any]]:
+    """Run statements one after another, by one trip on a server; return the rows that each of them returns.
+
+    None in the place of a statement: there is nothing to ask, and there are no rows.
+    """
+    asked = [statement for statement in statements if statement is not None]
+    if is_on_server(connection):
+        answers = cast(Transactional, connection).execute_all(asked)
+    else:
+        answers = [connection.execute(*statement).fetchall() for statement in asked]
+    found = iter(answers)
+    return [[] if statement is None else next(found) for statement in statements]
 
 
 def transaction(

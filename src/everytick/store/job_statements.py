@@ -165,16 +165,30 @@ SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """
 
-# Moves each watermark from where this process saw it. Of two processes the second one changes nothing.
+# Moves each watermark from where this process saw it. Of two processes the second one changes nothing. On a
+# server this locks the jobs; those that others have locked are passed over.
 ADVANCE_WATERMARKS = Bulk(
     """
 UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given
 WHERE BY_KEY AND job_id = given.job AND definition = given.defined AND watermark_us = given.seen
   AND paused_us IS NULL AND removed_us IS NULL
+/* on a server: AND job_id IN (
+    SELECT job_id FROM scheduler_jobs WHERE BY_KEY ORDER BY job_id FOR NO KEY UPDATE SKIP LOCKED) */
 RETURNING job_id
 """,
     key="job_id", job="text", defined="text", seen="bigint", upto="bigint",
 )  # fmt: skip
+
+# By the very transaction that moved them: nobody has seen it.
+PUT_WATERMARKS_BACK = Bulk(
+    """
+UPDATE scheduler_jobs SET watermark_us = given.seen FROM GIVEN AS given WHERE BY_KEY AND job_id = given.job
+RETURNING job_id
+""",
+    key="job_id",
+    job="text",
+    seen="bigint",
+)
 
 LIST_PAUSED = Bulk(
     """

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Sequence
 from . import job_statements as job_sql
 from . import process_statements as process_sql
 from . import statements as sql
-from .connections import Connection, is_on_server
+from .connections import Connection, Statement, is_on_server
 from .records import JobState
 
 # The first number of each belongs to this package, and to one purpose; the second to the schema that holds
@@ -51,13 +51,22 @@ def is_alone(connection: Connection) -> bool:
     return not is_on_server(connection) or bool(connection.execute(_TRY_RARE).fetchone()[0])
 
 
-def lock_jobs(connection: Connection, job_ids: Iterable[str]) -> set[str]:
-    """Lock the rows of jobs, but for those that others hold; return which these are."""
+def locking_jobs(connection: Connection, job_ids: Iterable[str]) -> Statement | None:
+    """Return the statement that locks the rows of jobs, but for those that others hold.
+
+    It returns the ids of those that it locked. None where there is nothing to be locked, as in a file.
+    """
+    if not is_on_server(connection):
+        return None
+    return job_sql.LOCK_JOBS.given(connection, [(job_id,) for job_id in job_ids])
+
+
+def busy_jobs(connection: Connection, job_ids: Iterable[str], locked: Iterable[Sequence[str]]) -> set[str]:
+    """Return which of these jobs others hold; `locked`: the answer to `locking_jobs`."""
     if not is_on_server(connection):
         return set()
-    given = [(job_id,) for job_id in job_ids]
-    ours = set(map(tuple, job_sql.LOCK_JOBS.execute(connection, given)))
-    others = [one for one in given if one not in ours]
+    ours = {row[0] for row in locked}
+    others = [(job_id,) for job_id in job_ids if job_id not in ours]
     return {row[0] for row in job_sql.READ_JOBS.execute(connection, others)}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from everytick.masking import masked
 from everytick.model import ticks
@@ -11,7 +12,7 @@ from everytick.text.wording import storable
 
 from . import gaps, locking, records
 from . import job_statements as job_sql
-from .connections import Connection
+from .connections import Connection, Statement
 from .records import JobState
 
 
@@ -26,10 +27,19 @@ def read_every(connection: Connection) -> list[JobState]:
     return [JobState(*row) for row in connection.execute(job_sql.LIST_JOBS).fetchall()]
 
 
+def reading(connection: Connection, job_ids: Iterable[str]) -> Statement | None:
+    """Return the statement that reads the state of these jobs, for `states`."""
+    return job_sql.READ_JOBS.given(connection, [(job_id,) for job_id in job_ids])
+
+
+def states(rows: Iterable[Sequence[Any]]) -> dict[str, JobState]:
+    """Return the states of jobs that were read, by their ids."""
+    return {row[0]: JobState(*row) for row in rows}
+
+
 def read_all(connection: Connection, job_ids: Iterable[str]) -> dict[str, JobState]:
     """Return the state of these jobs in the ledger, by their ids."""
-    rows = job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids])
-    return {row[0]: JobState(*row) for row in rows}
+    return states(job_sql.READ_JOBS.execute(connection, [(job_id,) for job_id in job_ids]))
 
 
 def is_paused(connection: Connection, job_id: str) -> bool:

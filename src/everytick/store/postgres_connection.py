@@ -21,7 +21,16 @@ from everytick.text.durations import exact_seconds
 from loguru import logger
 
 from . import locking
-from .connections import CommitUnknown, Contended, Cursor, Scope, Unavailable, one_line, without_nul
+from .connections import (
+    CommitUnknown,
+    Contended,
+    Cursor,
+    Scope,
+    Statement,
+    Unavailable,
+    one_line,
+    without_nul,
+)
 
 CONNECT_SECONDS = 5
 # Limits: how long a transaction may wait for others, may take, and may leave the server without a statement.
@@ -58,6 +67,8 @@ _BEGIN = {
     Scope.RARE: _beginning(f"{locking.SHARED}, {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
+# How many results the beginning has before the row with the number of the transaction.
+_BEFORE_ITS_NUMBER = 2
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 # Transactions that met: a deadlock, a row that another one was faster to change, a lock not had in time.
@@ -122,6 +133,10 @@ class PostgresConnection:
         self._failures = 0
         self._not_before = 0.0
         self._inside = False
+        # The statements that begin the transaction, until the first one of its own goes along with them.
+        self._beginning = ""
+        # The server's number of the transaction; empty as long as it has none.
+        self._number = ""
 
     def open(self) -> psycopg.Connection[Any]:
         """Return the driver's connection, opened anew if it was lost."""
@@ -141,24 +156,27 @@ class PostgresConnection:
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, /) -> Cursor:
         """Run one statement; its parameters are `:name`."""
-        # Inside of a transaction a new connection would be outside of it.
-        raw = self._raw if self._inside and self._raw is not None else self.open()
-        try:
-            if parameters is None:
-                return raw.execute(_for_server(sql))
-            return raw.execute(
-                _translated(sql), {name: without_nul(value) for name, value in parameters.items()}
-            )
-        except _OUR_FAULT:
-            raise
-        except psycopg.Error as problem:
-            if not self._inside:
-                self._drop_if_broken()
-            raise _trouble(problem) from None
+        if parameters is None:
+            return self._ask(_for_server(sql))
+        return self._ask(_translated(sql), _without_nul(parameters))
+
+    def execute_all(self, statements: Iterable[Statement], /) -> list[list[Any]]:
+        """Run statements that return rows by one trip, one after another; return the rows of each."""
+        binding = psycopg.ClientCursor(self._usable())
+        texts = [binding.mogrify(_translated(sql), _without_nul(given)) for sql, given in statements]
+        if not texts:
+            return []
+        cursor = self._ask(";".join(texts))
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
 
     def load(self, copy: str, rows: Iterable[Sequence[Any]]) -> None:
         """Hand over many rows to a COPY statement, inside of a transaction."""
         assert self._inside
+        if self._beginning:
+            self._ask("")
         assert self._raw is not None
         try:
             with self._raw.cursor() as cursor, cursor.copy(copy) as target:
@@ -176,46 +194,60 @@ class PostgresConnection:
         Raises:
             Unavailable: it was not done.
         """
-        number = self._begin(_BEGIN[scope])
-        self._inside = True
+        self._beginning, self._number, self._inside = _BEGIN[scope], "", True
         try:
+            if scope is not Scope.ROWS:
+                # What it decides is decided after it has waited for the others.
+                self._ask("")
             yield
         except BaseException:
             self._inside = False
             self._roll_back()
             raise
         self._inside = False
-        self._commit(number)
+        self._commit()
 
     def close(self) -> None:
         """Let go of the connection."""
         if self._raw is not None:
             self._raw.close()
 
-    def _begin(self, statements: str) -> str:
+    def _usable(self) -> psycopg.Connection[Any]:
+        # Inside of a transaction a new connection would be outside of it.
+        is_under_way = self._inside and not self._beginning
+        return self._raw if is_under_way and self._raw is not None else self.open()
+
+    def _ask(self, text: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[Any]:
+        """Run a text; the first one of a transaction by the same trip as the beginning of that."""
+        begin, self._beginning = self._beginning, ""
         try:
-            return self._try_to_begin(statements)
+            return self._begin(begin, text, values) if begin else self._usable().execute(text, values)
+        except _OUR_FAULT:
+            raise
         except psycopg.Error as problem:
-            lost = self._raw is None or self._raw.broken
-            self._roll_back()
-            if not lost:
-                raise _trouble(problem) from None
-        # The connection was cut while nothing was under way: a new one does.
-        try:
-            return self._try_to_begin(statements)
-        except psycopg.Error as problem:
-            self._roll_back()
+            if not self._inside:
+                self._drop_if_broken()
             raise _trouble(problem) from None
 
-    def _try_to_begin(self, statements: str) -> str:
-        cursor = self.open().execute(statements)
-        while cursor.nextset():
-            pass
+    def _begin(self, begin: str, text: str, values: Mapping[str, Any] | None) -> psycopg.Cursor[Any]:
+        both = f"{begin};{text}"
+        try:
+            cursor = self.open().execute(both, values)
+        except psycopg.Error:
+            if self._raw is not None and not self._raw.broken:
+                raise
+            # The connection was cut while nothing was under way: a new one does.
+            self._drop_if_broken()
+            cursor = self.open().execute(both, values)
+        for _statement in range(_BEFORE_ITS_NUMBER):
+            cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
         ticks.hear(row[1])
         self._check_tables(row[2])
-        return str(row[0])
+        self._number = str(row[0])
+        cursor.nextset()
+        return cursor
 
     def _check_tables(self, found: int | None) -> None:
         if not self._resolving or found is None:
@@ -225,7 +257,11 @@ class PostgresConnection:
             self._roll_back()
             raise Unavailable("the ledger's tables were replaced: stop and start the application")
 
-    def _commit(self, number: str) -> None:
+    def _commit(self) -> None:
+        if self._beginning:
+            # Nothing was asked, so it did not begin.
+            self._beginning = ""
+            return
         assert self._raw is not None
         try:
             # A transaction in which anything failed answers ROLLBACK, without an error.
@@ -235,7 +271,7 @@ class PostgresConnection:
             self._roll_back()
             if not lost:
                 raise _trouble(problem) from None
-            done = self._was_committed(number)
+            done = self._was_committed(self._number)
         if not done:
             raise Unavailable("the transaction was undone by the server")
 
@@ -260,6 +296,7 @@ class PostgresConnection:
         )
 
     def _roll_back(self) -> None:
+        self._beginning = ""
         if self._raw is not None and not self._raw.closed:
             with suppress(psycopg.Error):
                 self._raw.execute("ROLLBACK")
@@ -281,6 +318,10 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
     return Unavailable(
         one_line(problem), refused=refused or any(words in str(problem) for words in _REFUSALS)
     )
+
+
+def _without_nul(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: without_nul(value) for name, value in parameters.items()}
 
 
 @cache

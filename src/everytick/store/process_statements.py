@@ -44,6 +44,8 @@ WHERE process_id = :process_id
 HAS_REPORT = "SELECT 1 FROM scheduler_processes WHERE process_id = :process_id AND cannot_run IS NOT NULL"
 REPORT = "UPDATE scheduler_processes SET cannot_run = :cannot_run WHERE process_id = :process_id"
 
+BEAT_AND_TELL = f"{BEAT} RETURNING beat"
+
 # Works on a ledger of any version.
 LIST_PIDS = "SELECT process_id, host, pid FROM scheduler_processes"
 

@@ -6,7 +6,7 @@ Each function is called inside of a transaction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from everytick.model.misfire import AHEAD
 
 from . import claims, locking, pauses, requests, workers
 from . import statements as sql
-from .connections import Connection
+from .connections import Connection, Statement, is_on_server, together
 from .records import Claim, Identity, JobState, Room
 
 _PAGE = 500
@@ -84,14 +84,15 @@ def take(
     Only those of known jobs whose definition is in force, within their `max_instances`, and of queues that
     this process serves. What was not taken goes into `found`.
     """
-    workers.ensure(connection, me)
+    shown, cut_off, page = together(
+        connection, workers.showing_life(me), (sql.LIST_CUT, _wanted(me)), _page_after(None, me)
+    )
+    workers.ensure(connection, me, shown)
     taker = _Taker(me, jobs, room, Found() if found is None else found)
-    cut_off = list(map(_Run._make, connection.execute(sql.LIST_CUT, _wanted(me)).fetchall()))
     taker.take(connection, cut_off, cut=True)
-    for page in _pages(connection, me):
-        if not taker.room.is_any:
-            break
+    while page and taker.room.is_any:
         taker.take(connection, page, cut=False)
+        [page] = together(connection, _page_after(page, me))
     taker.take_followers(connection)
     return taker.taken
 
@@ -110,10 +111,10 @@ class _Taker:
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
-    def take(self, connection: Connection, page: list[_Run], *, cut: bool) -> None:
+    def take(self, connection: Connection, rows: Iterable[Sequence[Any]], *, cut: bool) -> None:
         """Take runs of a page; those that were `cut` off begin another attempt."""
         # A file takes any type in any column; such a run is nobody's.
-        page = [run for run in page if type(run.job_id) is str]
+        page = [run for run in map(_Run._make, rows) if type(run.job_id) is str]
         while page and self.room.is_any:
             number = max(_LEAST, self.room.number)
             self._take_some(connection, page[:number], cut=cut)
@@ -175,11 +176,19 @@ class _Taker:
         """Learn what the ledger knows of jobs that were not looked at yet."""
         unknown = sorted(job_ids - self._looked)
         self._looked |= job_ids
-        busy = locking.lock_jobs(connection, unknown)
-        self._found.busy |= busy
-        unknown = [job_id for job_id in unknown if job_id not in busy]
-        self._states |= pauses.read_all(connection, unknown)
-        self._held += claims.count_held(connection, ((job_id, self._now) for job_id in unknown))[0]
+        locked, rows, counted = together(
+            connection,
+            locking.locking_jobs(connection, unknown),
+            pauses.reading(connection, unknown),
+            claims.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
+        )
+        states = pauses.states(rows)
+        if is_on_server(connection):
+            busy = states.keys() - {job_id for (job_id,) in locked}
+            self._found.busy |= busy
+            states = {job_id: state for job_id, state in states.items() if job_id not in busy}
+        self._states |= states
+        self._held += Counter({job_id: held for job_id, (held, _, _) in claims.added_up(counted).items()})
 
     def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
@@ -219,16 +228,15 @@ class _Taker:
             self.room.reserve()
 
 
-def _pages(connection: Connection, me: Identity) -> Iterator[list[_Run]]:
+def _page_after(page: Sequence[Sequence[Any]] | None, me: Identity) -> Statement | None:
+    """Return the statement that lists the runs behind a page, or the first ones; None behind the last."""
     last = _Run(-1, "", "", None, 0, 0, -1, None)
-    while True:
-        values = {**_wanted(me), "after_due": last.due, "after_run": last.run_id, "page": _PAGE}
-        page = list(map(_Run._make, connection.execute(sql.LIST_WAITING, values).fetchall()))
-        if page:
-            yield page
+    if page is not None:
         if len(page) < _PAGE:
-            return
-        last = page[-1]
+            return None
+        last = _Run._make(page[-1])
+    values = {**_wanted(me), "after_due": last.due, "after_run": last.run_id, "page": _PAGE}
+    return sql.LIST_WAITING, values
 
 
 def _wanted(me: Identity) -> dict[str, Any]:

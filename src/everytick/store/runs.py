@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from operator import itemgetter
 from typing import Any
 
@@ -11,7 +11,7 @@ from everytick.model import ticks
 from . import job_statements as job_sql
 from . import locking, workers
 from . import statements as sql
-from .connections import Connection
+from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
 
 # Each process looks for runs that wait about once a second: after so long no one had room for them.
@@ -45,11 +45,21 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, i
     lease was lost in the meantime; or why it may not begin: `overlap`, `paused`, `waits`, behind an
     earlier run that waits too, or `busy`, while another process changes its job: to be asked again.
     """
-    workers.ensure(connection, me)
-    busy = locking.lock_jobs(connection, [held.job_id for held, _most in waiting])
+    given = [held.job_id for held, _most in waiting]
+    by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
+    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
+    shown, locked, paused, others = together(
+        connection,
+        workers.showing_life(me),
+        locking.locking_jobs(connection, given),
+        job_sql.LIST_PAUSED.given(connection, by_clock, now=ticks.now()),
+        sql.COUNT_HELD_BY_OTHERS.given(connection, with_due, process_id=me.process_id),
+    )
+    workers.ensure(connection, me, shown)
+    busy = locking.busy_jobs(connection, given, locked)
     verdicts = {held.run_id: "busy" for held, _most in waiting if held.job_id in busy}
     waiting = [(held, most) for held, most in waiting if held.job_id not in busy]
-    for held, reason in _not_now(connection, me, waiting):
+    for held, reason in _not_now(waiting, {job_id for (job_id,) in paused}, others):
         verdicts[held.run_id] = _turn_away(connection, me, held, reason)
     rows = sorted(_row(held) for held, _most in waiting if held.run_id not in verdicts)
     values = {"process_id": me.process_id, "started": ticks.now()}
@@ -58,14 +68,10 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, i
 
 
 def _not_now(
-    connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, int]]
+    waiting: Iterable[tuple[Claim, int]], paused: Set[str], counted: Iterable[Sequence[Any]]
 ) -> Iterator[tuple[Claim, str]]:
     """Yield those that may not begin now, and why."""
-    by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
-    paused = {job_id for (job_id,) in job_sql.LIST_PAUSED.execute(connection, by_clock, now=ticks.now())}
-    rows = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
-    found = sql.COUNT_HELD_BY_OTHERS.execute(connection, rows, process_id=me.process_id)
-    others = {run_id: (held, started) for run_id, held, started in found}
+    others = {run_id: (held, started) for run_id, held, started in counted}
     for held, most in waiting:
         if held.kind != "manual" and held.job_id in paused:
             yield held, "paused"

@@ -53,24 +53,21 @@ RETURNING run_id
 # after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
-COUNT_HELD = Bulk(
+#
+# And the ticks that wait for a process with room.
+COUNT_UNDER_WAY = Bulk(
     """
+WITH given AS (SELECT job, by_us FROM GIVEN AS given)
 SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' AND NOT (due_us < started_us - 1000000
                                                            AND started_us > given.by_us - 500000)
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
-                           THEN process_id || ' ' || claimed_us END)
-FROM GIVEN AS given CROSS JOIN scheduler_runs
+                           THEN process_id || ' ' || claimed_us END), 0
+FROM given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
-""",
-    job="text", by_us="bigint",
-)  # fmt: skip
-
-# Ticks that wait for a process with room.
-COUNT_QUEUED = Bulk(
-    """
-SELECT given.job, count(*) FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
+UNION ALL
+SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
 WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= given.by_us
 GROUP BY given.job
 """,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from everytick.model import ticks
 from everytick.system import system
 
 from . import locking, migration_fence
 from . import process_statements as process_sql
 from . import statements as sql
-from .connections import Connection, Unavailable
+from .connections import Connection, Statement, Unavailable
 from .records import CANCELLED, CANCELLED_WITH_ITS_PROCESS, Identity
 
 # How long a heartbeat may not move before others declare its process dead, in seconds.
@@ -30,14 +33,19 @@ MOST_CRASHES = 3
 ALIVE_HERE: set[str] = set()
 
 
-def ensure(connection: Connection, me: Identity) -> None:
-    """See to it that this process is written down as alive: what it claims must be found if it dies.
+def showing_life(me: Identity) -> Statement:
+    """Return the statement that shows a heartbeat; it returns no row if this process is not written down.
 
-    A process that was frozen and comes back must beat with its first claim, or others would declare it dead
-    while it holds that claim.
+    For each transaction that claims something, which `ensure` completes: what it claims must be found if it
+    dies. And a process that was frozen and comes back must beat with its first claim, or others would declare
+    it dead while it holds that claim.
     """
-    values = {"process_id": me.process_id, "now": ticks.now(), "passed": None}
-    if connection.execute(process_sql.BEAT, values).rowcount != 1:
+    return process_sql.BEAT_AND_TELL, {"process_id": me.process_id, "now": ticks.now(), "passed": None}
+
+
+def ensure(connection: Connection, me: Identity, shown: Sequence[Any]) -> None:
+    """See to it that this process is written down as alive. `shown`: the answer to `showing_life`."""
+    if not shown:
         enter(connection, me, start_number=0)
 
 

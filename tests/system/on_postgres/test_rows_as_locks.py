@@ -29,7 +29,7 @@ from everytick.store import (
     runs,
     workers,
 )
-from everytick.store.connections import Connection, Contended, Scope, in_transaction, transaction
+from everytick.store.connections import Connection, Contended, Scope, in_transaction, together, transaction
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 from everytick.store.records import Claim, Identity, Outcome, Registration, Room
@@ -504,5 +504,5 @@ def test_the_reaper_of_a_process_waits_for_no_row_that_it_could_be_waited_for(wo
         runs.finish_all(world.one.connection, me, [outcome])
         doing = world.pool.submit(world.other.reap, me, before)
         world.waits(doing)
-        workers.ensure(world.one.connection, me)
+        together(world.one.connection, workers.showing_life(me))
     assert doing.result(30) is None

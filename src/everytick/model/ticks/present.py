@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 from everytick.system import system
@@ -9,9 +10,10 @@ from everytick.system import system
 # A reading of the server's clock is late by what its answer took: the best one of these seconds counts.
 _KEPT_SECONDS = 10.0
 
-# When each reading was taken (seconds of the monotonic clock), and how far the server's clock was ahead of
-# that one (microseconds).
+# When a reading was taken (seconds of the monotonic clock), and how far the server's clock was ahead of that
+# one (microseconds): the best one, then the best of those since, and so on.
 _heard: deque[tuple[float, int]] = deque()
+_hearing = threading.Lock()
 _ahead: int | None = None
 
 
@@ -29,11 +31,14 @@ def now() -> int:
 def hear(server: int) -> None:
     """Take in what the database's clock says at this moment, in microseconds UTC."""
     global _ahead
-    moment = system.monotonic()
-    _heard.append((moment, server - system.monotonic_ns() // 1000))
-    while _heard[0][0] < moment - _KEPT_SECONDS:
-        _heard.popleft()
-    _ahead = max(ahead for _moment, ahead in tuple(_heard))
+    moment, ahead = system.monotonic(), server - system.monotonic_ns() // 1000
+    with _hearing:
+        while _heard and _heard[-1][1] <= ahead:
+            _heard.pop()
+        _heard.append((moment, ahead))
+        while _heard[0][0] < moment - _KEPT_SECONDS:
+            _heard.popleft()
+        _ahead = _heard[0][1]
 
 
 def forget() -> None:
