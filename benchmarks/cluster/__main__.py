@@ -21,7 +21,15 @@ from . import systems
 from .document import write_document
 from .limits import measure_limits
 from .machine import machine
-from .measures import NOT_READY, Result, Scene, measure_bursts, measure_idle, measure_jobs
+from .measures import (
+    NOT_READY,
+    Result,
+    Scene,
+    measure_bursts,
+    measure_idle,
+    measure_jobs,
+    measure_steady,
+)
 from .servers import Database, postgres, redis
 from .systems import Programs, System
 
@@ -50,6 +58,7 @@ class Run:
         """Measure in turn."""
         for number in range(1 if self._quick else 3):
             self._throughput(again=number > 0)
+        self._steady()
         self._shards()
         self._jobs()
         self._idle()
@@ -95,6 +104,18 @@ class Run:
         told = result.failed or f"{result.per_second:,.0f} runs/s"
         say(f"{system.title}: {told}")
         return result
+
+    def _steady(self) -> None:
+        """What a run costs where as many are due each second, and more processes share them."""
+        found = self.figures["steady"] = {}
+        for jobs, numbers in ((1_000, (1, 4)),) if self._quick else ((1_000, (1, 2, 4, 8)), (4_000, (1, 4))):
+            for _turn in range(1 if self._quick else 3):
+                for processes in numbers:
+                    system = systems.ours(self._programs, ["all"] * processes)
+                    lead = _LEAD + _LEAD_EACH * processes + jobs / 1_000
+                    result = measure_steady(self._scene, system, jobs, lead, 6 if self._quick else 10)
+                    found.setdefault(jobs, {}).setdefault(processes, []).append(result.as_data())
+                    say(f"{jobs:,} jobs a second, {processes} processes: {_told(result)}")
 
     def _shards(self) -> None:
         found = self.figures["shards"] = {}
@@ -148,6 +169,14 @@ class Run:
     def _is_missing(self, system: System) -> bool:
         name = systems.PGQUEUER if system.name == systems.PGQUEUER_CRON else system.name
         return name in self._missing or (system.store == "redis" and self._scene.redis_port is None)
+
+
+def _told(result: Result) -> str:
+    if result.failed:
+        return result.failed
+    cpu, served = result.cpu * 1e6, result.cpu_server * 1e6
+    late = result.bursts[0].p99 * 1000
+    return f"{cpu:.0f} µs for a run, {served:.0f} of the server, p99 {late:.0f} ms, {result.runs:,} runs"
 
 
 def say(text: str) -> None:

@@ -22,12 +22,14 @@ class Load:
     """Jobs that are due once each: `bursts` counted from `begin` (seconds since 1970 UTC), `idle` far away.
 
     copies: how many schedules have all of them, each for itself.
+    each_second: how many jobs more are due at `begin` and each second from then on; not in `jobs`.
     """
 
     begin: float
     bursts: tuple[tuple[float, int], ...]
     idle: int = 0
     copies: int = 1
+    each_second: int = 0
 
     @property
     def jobs(self) -> int:
@@ -35,10 +37,13 @@ class Load:
         return self.copies * (self.idle + sum(count for _at, count in self.bursts))
 
     def write(self, path: Path) -> None:
-        """Write it as JSON: pairs of an instant and a number of jobs."""
-        pairs = [[self.begin + at, count] for at, count in self.bursts]
-        far = [[self.begin + FAR, self.idle]] if self.idle else []
-        path.write_text(json.dumps(pairs + far), encoding="utf-8")
+        """Write it as JSON: an instant and a number of jobs, and `true` where they are due each second."""
+        groups: list[list[float]] = [[self.begin + at, count] for at, count in self.bursts]
+        if self.idle:
+            groups.append([self.begin + FAR, self.idle])
+        if self.each_second:
+            groups.append([self.begin, self.each_second, True])
+        path.write_text(json.dumps(groups), encoding="utf-8")
 
 
 def percentile(values: Iterable[float], share: float) -> float:

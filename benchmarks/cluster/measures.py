@@ -130,6 +130,41 @@ def _watch_bursts(
     return result
 
 
+def measure_steady(
+    scene: Scene, system: System, jobs: int, lead: float, seconds: int, *, settle: int = 3
+) -> Result:
+    """Let as many jobs be due each second, and watch some seconds of that, after some more to settle.
+
+    lead: seconds that the processes have to be ready.
+    """
+    with placed(scene) as (place, database):
+        run_all(system.preparing(place))
+        load = Load(float(int(time.time() + lead) + 1), (), each_second=jobs)
+        load.write(place.folder / "load.json")
+        group = Group(system.commands(place), place.folder)
+        try:
+            ready = group.wait_until_ready(max(0.0, load.begin - 0.5 - group.began))
+            if ready is None:
+                return Result(system.title, failed=group.trouble() or NOT_READY, jobs=jobs)
+            # Between two instants at which jobs are due.
+            first, last = load.begin + settle, load.begin + settle + seconds
+            sleep_until(first - 0.4)
+            before, used, served = database.counters(), group.cpu(), _server_cpu(scene)
+            sleep_until(last - 0.4)
+            after, used, served = database.counters(), group.cpu() - used, _server_cpu(scene) - served
+            time.sleep(1.0)
+            found = [record for record in read_records(place.folder) if first - 0.1 < record[0] < last - 0.1]
+            runs = max(1, len(found))
+            result = Result(system.title, group.trouble(), jobs, len(found), ready, len(found) / seconds)
+            result.bursts = [Lateness.of(found, jobs * seconds)]
+            result.cpu, result.cpu_server = used / runs, served / runs
+            result.statements = (after.statements - before.statements) / runs
+            result.commits = (after.commits - before.commits) / runs
+            return result
+        finally:
+            group.end()
+
+
 def measure_jobs(
     scene: Scene, system: System, jobs: int, due: int, limit: float, *, twice: bool
 ) -> list[Result]:

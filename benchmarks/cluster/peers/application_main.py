@@ -15,10 +15,11 @@ def create_scheduler() -> AsyncIOScheduler:
     number = 0
     with open(os.environ["BENCH_LOAD"], encoding="utf-8") as file:
         load = json.load(file)
-    for due, count in load:
-        # An interval from then on that is so long that the job is due once.
+    for due, count, *each_second in load:
+        # Else an interval from then on that is so long that the job is due once.
+        interval = {"seconds": 1} if each_second else {"hours": 24}
         first = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=due)
         for _ in range(count):
-            scheduler.add_job(work, "interval", hours=24, start_date=first, id=f"job-{number}")
+            scheduler.add_job(work, "interval", **interval, start_date=first, id=f"job-{number}")
             number += 1
     return scheduler

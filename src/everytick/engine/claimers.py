@@ -10,18 +10,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 from everytick.model import ticks
 
 # How old a tick is when the second process looks for it; the third looks as much later again, and so on.
-_LOOK = 3 * ticks.SECOND // 10
-# Those behind the second look at ticks that follow each other fast only so often.
+LOOK = 3 * ticks.SECOND // 10
+# Those behind the second look at ticks that follow each other fast only so often, and the second at each job.
 _SWEEP = 5 * ticks.SECOND
 _LONGEST = 3 * ticks.SECOND
 
 _BITS = (1 << 64) - 1
 _ODD = 0x9E3779B97F4A7C15
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one process stands in the order of a job's claimers.
+
+    number: how many come before it. first: the first one. trusted: up to when that one claims the job for
+    sure if it claims anything, since it was seen to.
+    """
+
+    number: int
+    first: str
+    trusted: int = 0
 
 
 class Claimers:
@@ -38,7 +52,7 @@ class Claimers:
         # The same by job: until another process is seen to claim it.
         self._missed: dict[str, set[str]] = {}
         # As it was worked out, by job; another dictionary whenever one of the others changes.
-        self._places: dict[str, int] = {}
+        self._places: dict[str, _Place] = {}
 
     @property
     def knows_others(self) -> bool:
@@ -65,20 +79,39 @@ class Claimers:
 
     def place(self, job_id: str) -> int:
         """Return how many processes come before this one for a job: 0 if it is to claim ahead."""
-        if not self._others:
-            return 0
+        return self._place(job_id).number if self._others else 0
+
+    def _place(self, job_id: str) -> _Place:
         places = self._places
         place = places.get(job_id)
         if place is None:
-            place = places[job_id] = len(self._before(job_id))
+            before = self._before(job_id)
+            place = places[job_id] = _Place(len(before), before[0] if before else "")
         return place
+
+    def told_by(self, job_ids: Iterable[str], now: int) -> dict[str, str]:
+        """Return jobs that need not be looked at, and which other one tells of each: it was claimed after it.
+
+        A process claims all that is due in the order of the ids: the last one tells of those before it.
+        """
+        trusted = [(id_, place.first) for id_ in job_ids if (place := self._place(id_)).trusted > now]
+        last: dict[str, str] = {}
+        for job_id, first in trusted:
+            last[first] = max(job_id, last.get(first, ""))
+        return {job_id: last[first] for job_id, first in trusted if job_id != last[first]}
+
+    def saw_claimed(self, job_id: str, now: int) -> None:
+        """Note that the tick which was looked at was claimed by the process before this one."""
+        place = self._place(job_id)
+        if place.number == 1:
+            place.trusted = now + _SWEEP
 
     def look_at(self, job_id: str, tick: int, now: int) -> int:
         """Return when to look whether another process claimed a tick; 0 if this one is to claim it ahead."""
         place = self.place(job_id)
         if not place:
             return 0
-        look = tick + min(place * _LOOK, _LONGEST)
+        look = tick + min(place * LOOK, _LONGEST)
         return look if place == 1 else max(look, now + _SWEEP)
 
     def missed(self, job_id: str) -> None:

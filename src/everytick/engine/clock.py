@@ -1,9 +1,9 @@
 """Wakes at the next tick and claims all that is due, for all jobs together, in one transaction.
 
 A run is claimed a moment before it is due, so that the commit is over by then; what cannot be decided ahead
-is claimed when it is due. A job is always in exactly one place: in the heap, waiting for its next tick, or in
-a claim under way. When a claim fails because the ledger does not answer, the job goes back into the heap and
-is decided anew with the time of then; so nothing starts unrecorded and nothing is forgotten.
+is claimed when it is due. A job is always in exactly one place: waiting for an instant, or in a claim under
+way. When a claim fails because the ledger does not answer, the job waits again, and is decided anew with the
+time of then; so nothing starts unrecorded and nothing is forgotten.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import functools
 import heapq
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from itertools import count
 
 from everytick.errors import LedgerUnavailable
 from everytick.model import ticks
@@ -31,7 +30,7 @@ from everytick.text.wording import skipped
 from loguru import logger
 
 from .admission import BUSY, LONGEST_SLEEP, Admission
-from .claimers import Claimers
+from .claimers import LOOK, Claimers
 from .listeners import Listeners
 
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
@@ -40,8 +39,10 @@ _RETRY = ticks.SECOND
 # Ticks that are due in the same cell of a grid are claimed together. The grid lies a little beside whole
 # seconds, so that a tick on a whole second is claimed nearly as early as may be.
 _GRID, _BESIDE = AHEAD // 2, ticks.SECOND // 200
+# The same for looks at the ticks of others.
+_LOOKS = _GRID // 2
 # The most jobs that are claimed in one operation.
-_PIECE = 250
+_PIECE = 500
 
 
 class Clock:
@@ -65,10 +66,11 @@ class Clock:
         self._jobs, self._ledger = jobs, ledger
         self._me, self._writer = me, writer
         self._admission, self._listeners = admission, listeners
-        self._heap: list[tuple[int, int, str]] = []
-        # The number of each job's entry in the heap: an entry that a newer one replaces is passed over.
-        self._entry: dict[str, int] = {}
-        self._order = count()
+        # The instants at which there is something to do, and the jobs that wait for each: most share theirs.
+        self._heap: list[int] = []
+        self._waiting: dict[int, list[str]] = {}
+        # The instant for which each job waits, unless a claim of it is under way; it may stand at others too.
+        self._wakes: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looked = (0, 0)
@@ -105,7 +107,7 @@ class Clock:
 
     def drop(self, job_id: str) -> None:
         """Let go of a job that was removed, or has no tick left."""
-        self._entry.pop(job_id, None)
+        self._wakes.pop(job_id, None)
         self._seen.pop(job_id, None)
 
     async def stop(self) -> None:
@@ -122,18 +124,23 @@ class Clock:
         reason = "outage" if self._was_away(now) else "missed"
         due: list[Decision] = []
         others: list[Job] = []
-        while self._heap and self._heap[0][0] <= now:
-            _time, order, job_id = heapq.heappop(self._heap)
-            job = self._jobs.get(job_id)
-            if job is None or self._entry.get(job_id) != order:
-                continue
-            if self._claimers.place(job_id):
-                others.append(job)
-            else:
-                due += self._decide(job, now, reason)
+        while self._heap and self._heap[0] <= now:
+            wake = heapq.heappop(self._heap)
+            for job_id in self._waiting.pop(wake):
+                job = self._jobs.get(job_id)
+                if job is None or self._wakes.get(job_id) != wake:
+                    continue
+                del self._wakes[job_id]
+                if self._claimers.place(job_id):
+                    others.append(job)
+                else:
+                    due += self._decide(job, now, reason)
+        if self._claimers.knows_others:
+            # They rely on this order, see `Claimers.told_by`.
+            due.sort(key=lambda decision: decision.job.id)
         self._claim(due)
         if others:
-            self._look(others, reason)
+            self._look(others, reason, self._claimers.told_by((job.id for job in others), now))
         self._arm()
 
     def _was_away(self, now: int) -> bool:
@@ -155,39 +162,64 @@ class Clock:
             return []
         return [decision]
 
-    def _look(self, jobs: list[Job], reason: str) -> None:
-        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now."""
+    def _look(self, jobs: list[Job], reason: str, told_by: Mapping[str, str]) -> None:
+        """Claim the ticks of jobs that are for other processes, unless these have claimed them by now.
+
+        `told_by`: jobs that are not asked about, but the one that tells of each.
+        """
         self._claiming += 1
         self._idle.clear()
-        job_ids = [job.id for job in jobs]
+        now = ticks.now()
+        seen = {job.id: self._seen[job.id] for job in jobs if job.id not in told_by}
         looking = self._writer.submit(
-            lambda connection: claims.watermarks(connection, job_ids), scope=Scope.READING
+            lambda connection: claims.watermarks(connection, seen), scope=Scope.READING
         )
-        found = functools.partial(self._found, jobs, reason)
+        found = functools.partial(self._found, jobs, reason, seen, told_by, now)
         looking.add_done_callback(lambda done: self._loop.call_soon_threadsafe(found, done))
 
-    def _found(self, jobs: list[Job], reason: str, done: Future[dict[str, int]]) -> None:
+    def _found(
+        self,
+        jobs: list[Job],
+        reason: str,
+        seen: Mapping[str, int],
+        told_by: Mapping[str, str],
+        looked: int,
+        done: Future[dict[str, int]],
+    ) -> None:
         self._is_settled()
         jobs = [job for job in jobs if self._jobs.get(job.id) is job and job.id in self._seen]
         if problem := done.exception():
             self._try_again(jobs, problem)
             return
         left: list[Decision] = []
+        in_doubt: list[Job] = []
         now, watermarks = ticks.now(), done.result()
+        claimed = {job_id for job_id, watermark in watermarks.items() if watermark > seen[job_id]}
         for job in jobs:
-            watermark = watermarks.get(job.id, 0)
-            decided = [] if watermark > self._seen[job.id] else self._decide(job, now, reason)
-            if watermark > self._seen[job.id]:
-                self._seen[job.id] = watermark
-                self._wait_for_next(job)
-            elif decided and decided[0].ahead:
-                # It has become another process's, after this one had meant to claim it ahead.
+            told = told_by.get(job.id, job.id)
+            if told != job.id and told not in claimed:
+                in_doubt.append(job)
+            elif told != job.id:
+                self._wait_for_next(job, looked - LOOK + _LOOKS)
+            elif job.id in claimed:
+                self._claimers.saw_claimed(job.id, now)
+                self._seen[job.id] = max(watermarks[job.id], self._seen[job.id])
                 self._wait_for_next(job)
             else:
-                left += decided
+                left += self._decide_for_others(job, now, reason)
         if not self._stopped:
             self._claim(left, for_others=True)
+            if in_doubt:
+                self._look(in_doubt, reason, {})
         self._arm()
+
+    def _decide_for_others(self, job: Job, now: int, reason: str) -> list[Decision]:
+        decided = self._decide(job, now, reason)
+        if decided and decided[0].ahead:
+            # It has become another process's, after this one had meant to claim it ahead.
+            self._wait_for_next(job)
+            return []
+        return decided
 
     def _is_settled(self) -> None:
         self._claiming -= 1
@@ -304,7 +336,8 @@ class Clock:
         if tick is None:
             self.drop(job.id)
         elif look := self._claimers.look_at(job.id, tick, now):
-            self._push(job, look)
+            # Those that are due a moment after each other are looked at together.
+            self._push(job, look // _LOOKS * _LOOKS)
         else:
             early = (tick - _GRID - _BESIDE) // _GRID * _GRID + _BESIDE
             self._push(job, early if early > now else tick)
@@ -316,12 +349,16 @@ class Clock:
 
     def _push(self, job: Job, wake: int) -> None:
         if self._jobs.get(job.id) is job:
-            self._entry[job.id] = next(self._order)
-            heapq.heappush(self._heap, (wake, self._entry[job.id], job.id))
+            self._wakes[job.id] = wake
+            if wake in self._waiting:
+                self._waiting[wake].append(job.id)
+            else:
+                self._waiting[wake] = [job.id]
+                heapq.heappush(self._heap, wake)
 
     def _arm(self) -> None:
         if self._timer:
             self._timer.cancel()
         if self._heap and not self._stopped:
-            wait = (self._heap[0][0] - ticks.now()) / ticks.SECOND
+            wait = (self._heap[0] - ticks.now()) / ticks.SECOND
             self._timer = self._loop.call_later(min(max(0.0, wait), LONGEST_SLEEP), self._wake)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
 from typing import Any, TypeVar
@@ -16,6 +16,9 @@ from loguru._error_interceptor import ErrorInterceptor
 
 T = TypeVar("T")
 
+# Without them Python starts no more threads.
+_HOOKS = ((sys, sys.__excepthook__), (threading, threading.__excepthook__))
+
 
 def put_back(when: str) -> None:
     """Put back the unusable, and log it in the name of the run that begins or ends here.
@@ -25,16 +28,13 @@ def put_back(when: str) -> None:
     Args:
         when: until when it was done, as in "by the end of this run".
     """
-    for name in [*standard_streams.put_back(), *_hooks()]:
-        logger.error("{} was put back: {} a job had made it unusable for all code of the process", name, when)
-
-
-def _hooks() -> Iterator[str]:
-    # Without them Python starts no more threads.
-    for module, usual in ((sys, sys.__excepthook__), (threading, threading.__excepthook__)):
+    done = standard_streams.put_back()
+    for module, usual in _HOOKS:
         if getattr(module, "excepthook", None) is None:
             module.excepthook = usual  # type: ignore[attr-defined]
-            yield f"{module.__name__}.excepthook"
+            done.append(f"{module.__name__}.excepthook")
+    for name in done:
+        logger.error("{} was put back: {} a job had made it unusable for all code of the process", name, when)
 
 
 async def aside(function: Callable[[], T]) -> T:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from datetime import tzinfo
 from functools import partial
 from typing import Any
 
@@ -65,6 +66,8 @@ class Runner:
         self._cancellations: dict[int, Cancellation] = {}
         self._cutting = False
         self._open_span = open_span
+        self._last_tick: tuple[int | None, tzinfo] | None = None
+        self._last_text: str | None = None
 
     async def drain(self, grace: float, hurry: asyncio.Event) -> int:
         """Start nothing more, give back what was only reserved, and let runs end within `grace` seconds.
@@ -172,7 +175,7 @@ class Runner:
         self._tell(job, lambda: self._notifier.began(job))
         about = {
             "job": job.id,
-            "tick": None if claim.tick is None else iso(claim.tick, zone_of_logs()),
+            "tick": self._tick_as_text(claim.tick),
             "kind": claim.kind,
             "attempt": claim.attempt,
             "run": claim.run_id,
@@ -196,11 +199,19 @@ class Runner:
                     # It ended in its own way instead of letting itself be cancelled.
                     await self._timed_out(claim, job, started)
                 else:
-                    _log("TRACE", "{} succeeded", job.name)
+                    with suppress(BaseException):
+                        logger.trace("{} succeeded", job.name)
                     self._end(claim, started, "succeeded", value=value)
             finally:
                 if alarm is not None:
                     alarm.cancel()
+
+    def _tick_as_text(self, tick: int | None) -> str | None:
+        """Return a tick as log lines show it, made once for all jobs that are due together."""
+        zone = zone_of_logs()
+        if (tick, zone) != self._last_tick:
+            self._last_tick, self._last_text = (tick, zone), iso(tick, zone)
+        return self._last_text
 
     def _limited(self, claim: Claim, seconds: float) -> tuple[asyncio.Timeout, asyncio.TimerHandle]:
         """Return the timeout of a run, and the timer that tells if it does not end by that."""
@@ -320,7 +331,10 @@ class Runner:
         shown: BaseException | None = None,
         error: str | None = None,
     ) -> None:
-        with self._writing_an_end():
+        # Counted as left until its outcome is handed to the ledger's thread.
+        mark = object()
+        self._ending.add(mark)
+        try:
             _claim, job, _started = self._under_way.pop(claim.run_id, (claim, None, started))
             if job is None:
                 return
@@ -333,7 +347,7 @@ class Runner:
             now = ticks.now()
             self.admission.ended((now - started) / ticks.SECOND)
             outcome = Outcome(claim, state, None, started, now, error, trace, log)
-            if cancellation is None or not cancellation.requested:
+            if state != "succeeded" and (cancellation is None or not cancellation.requested):
                 outcome = with_next_attempt(outcome, job, now)
             self._outcomes.write(outcome)
             self._tell(job, lambda: self._notifier.ended(job, outcome))
@@ -342,14 +356,6 @@ class Runner:
                 # Listeners tell success from failure by this.
                 problem = TimeoutError(error) if state == "timed_out" else asyncio.CancelledError(error)
             self._listeners.ended(claim, code, value, problem, trace)
-
-    @contextmanager
-    def _writing_an_end(self) -> Iterator[None]:
-        """Let `left` count a run until its outcome is handed to the ledger's thread. From any thread."""
-        mark = object()
-        self._ending.add(mark)
-        try:
-            yield
         finally:
             self._ending.discard(mark)
             if not self.left:

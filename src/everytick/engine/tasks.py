@@ -40,16 +40,19 @@ class Tasks:
 
     def __init__(self) -> None:
         self._variables = contextvars.Context()
+        self._has_decimal = False
 
     def begin(self) -> None:
         """Let each run begin with the context variables that are set here and now."""
         self._variables = contextvars.copy_context()
+        self._has_decimal = any(variable.name == "decimal_context" for variable in self._variables)
 
     def start(self, work: Coroutine[Any, Any, None], job_id: str) -> RunTask:
         """Return a task that does the work, with fresh variables."""
         variables = self._variables.copy()
-        if decimal := sys.modules.get("decimal"):
+        if self._has_decimal:
             # The object in this variable is changed in place, so a copy of the variables would share it.
+            decimal = sys.modules["decimal"]
             variables.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
         return RunTask(work, job_id, variables)
 

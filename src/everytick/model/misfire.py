@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import ticks
 from .job import Job
@@ -25,8 +26,7 @@ class Skip:
     reason: str
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """The decision about all ticks in (`seen`, `upto`].
 
     ahead: the tick is not due yet; its run is only reserved.

@@ -14,7 +14,7 @@ from typing import Any, cast
 from .connections import Connection, Loading, Statement, is_on_server, without_nul
 
 _TYPES = ("bigint", "text")
-_ELEMENTS = "json_array_elements(:given ::json) AS each (value)"
+_ELEMENTS = "jsonb_array_elements(:given ::jsonb) AS each (value)"
 
 
 class Bulk:

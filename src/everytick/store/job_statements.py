@@ -170,7 +170,7 @@ WHERE job_id = :job_id AND paused_us IS NOT NULL
 ADVANCE_WATERMARKS = Bulk(
     """
 UPDATE scheduler_jobs SET watermark_us = given.upto FROM GIVEN AS given
-WHERE BY_KEY AND job_id = given.job AND definition = given.defined AND watermark_us = given.seen
+WHERE job_id = given.job AND definition = given.defined AND watermark_us = given.seen
   AND paused_us IS NULL AND removed_us IS NULL
 /* on a server: AND job_id IN (
     SELECT job_id FROM scheduler_jobs WHERE BY_KEY ORDER BY job_id FOR NO KEY UPDATE SKIP LOCKED) */

@@ -44,7 +44,7 @@ _UNKNOWN_SECONDS = 60.0
 
 # Each of our statements has its index. Of tables that have grown a lot lately the server thinks that they are
 # small, and would read the whole of them.
-_BY_INDEX = "set_config('enable_seqscan', 'off', true)"
+_BY_INDEX = "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 
 
 def _beginning(locks: str, lock_seconds: int, idle_seconds: int) -> str:

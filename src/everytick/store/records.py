@@ -150,7 +150,7 @@ class JobState:
         return known_from_text(self.schedule_data)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answer:
     """The ledger's answer to a decision.
 

@@ -190,7 +190,7 @@ TAKE_WAITING = Bulk(
 UPDATE scheduler_runs
 SET state = given.put, process_id = :process_id, claimed_us = given.claimed, started_us = given.begun
 FROM GIVEN AS given
-WHERE BY_KEY AND run_id = given.run AND state IN ('queued', 'retrying') AND attempt = given.number
+WHERE run_id = given.run AND state IN ('queued', 'retrying') AND attempt = given.number
   AND due_us = given.due
 /* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING run_id

@@ -1,0 +1,136 @@
+"""How often a process goes to its server and back: on many machines that is most of what a claim costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from everytick import AsyncIOScheduler
+from everytick.model import ticks
+from everytick.model.job import Job
+from everytick.model.misfire import Decision
+from everytick.model.roles import Role
+from everytick.store import claims, joining, queue, runs
+from everytick.store.connections import Connection, Scope, in_transaction, transaction
+from everytick.store.opening import ledger_at
+from everytick.store.postgres_connection import WiredConnection
+from everytick.store.records import Answer, Claim, Identity, Outcome, Room
+
+from inside import scheduler_settings
+from ledgers import change
+
+pytestmark = pytest.mark.full
+
+ME, CLAIMER = Identity.new(), Identity.new(Role("scheduler"))
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> dict[str, Job]:
+    with scheduler_settings(tmp_path):
+        scheduler = AsyncIOScheduler(job_defaults={"misfire_grace_time": None})
+        for number in range(3):
+            scheduler.add_job(print, "interval", seconds=1, id=f"job{number}")
+        return {job.id: job for job in scheduler.get_jobs()}
+
+
+@pytest.fixture
+def connection(postgres_url: str, jobs: dict[str, Job]) -> Iterator[Connection]:
+    ledger = ledger_at(postgres_url)
+    ledger.prepare()
+    opened = ledger.connect(resolving=True)
+    in_transaction(
+        opened, lambda inside: joining.register(inside, ME, list(jobs.values()), None), scope=Scope.RARE
+    )
+    # So that each job has a tick that is due.
+    change(ledger, "UPDATE scheduler_jobs SET watermark_us = ?", ticks.now() - 2 * ticks.SECOND)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was sent to the server, from now on."""
+    found: list[str] = []
+    execute = WiredConnection.execute
+
+    def note(self: WiredConnection, query: Any, *arguments: Any, **options: Any) -> Any:
+        found.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(WiredConnection, "execute", note)
+    return found
+
+
+def claim(connection: Connection, jobs: dict[str, Job], me: Identity = ME) -> list[Answer]:
+    seen = dict(claims.watermarks(connection, jobs))
+    decisions = []
+    for job in jobs.values():
+        tick = job.next_tick(seen[job.id])
+        assert tick is not None
+        decisions.append(Decision(job, seen[job.id], tick, (tick,), ()))
+    return in_transaction(connection, lambda inside: claims.claim(inside, me, decisions, Room(0)))
+
+
+def counted(trips: list[str], action: Callable[[], Any]) -> tuple[Any, int]:
+    """Return what an action returns, and how many trips it made."""
+    before = len(trips)
+    return action(), len(trips) - before
+
+
+def test_a_run_is_claimed_begun_and_ended_by_few_trips(
+    connection: Connection, jobs: dict[str, Job], trips: list[str]
+) -> None:
+    # One more for the watermarks, which a process knows.
+    answers, number = counted(trips, lambda: claim(connection, jobs))
+    assert number == 4, trips
+    held = [it for answer in answers for it in answer.claims]
+    assert len(held) == len(jobs)
+
+    heads = [(it, 1) for it in held]
+    verdicts, number = counted(
+        trips, lambda: in_transaction(connection, lambda inside: runs.start(inside, ME, heads))
+    )
+    assert (set(verdicts.values()), number) == ({"started"}, 3), trips
+
+    now = ticks.now()
+    ends = [Outcome(it, "succeeded", started=now, finished=now) for it in held]
+    lost, number = counted(
+        trips, lambda: in_transaction(connection, lambda inside: runs.finish_all(inside, ME, ends))
+    )
+    assert (lost, number) == ([], 2), trips
+
+
+def test_runs_that_wait_are_taken_by_few_trips(
+    connection: Connection, jobs: dict[str, Job], trips: list[str]
+) -> None:
+    claim(connection, jobs, CLAIMER)
+
+    def take() -> list[Claim]:
+        return in_transaction(connection, lambda inside: queue.take(inside, ME, jobs, Room(10)))
+
+    taken, number = counted(trips, take)
+    assert {it.job_id for it in taken} == set(jobs)
+    assert number == 4, trips
+
+
+def test_a_transaction_in_which_nothing_is_asked_costs_nothing(
+    connection: Connection, trips: list[str]
+) -> None:
+    with transaction(connection):
+        pass
+    assert not trips
+    with transaction(connection):
+        connection.execute("SELECT 1", {})
+    assert len(trips) == 2
+
+
+def test_what_failed_with_its_first_statement_is_undone_and_the_next_one_begins_anew(
+    connection: Connection,
+) -> None:
+    with pytest.raises(Exception, match="division by zero"), transaction(connection):
+        connection.execute("SELECT 1 / 0", {})
+    with transaction(connection):
+        assert connection.execute("SELECT 1 AS found", {}).fetchone()[0] == 1
+    assert connection.execute("SELECT now() = statement_timestamp()", {}).fetchone()[0], "outside of any"
