@@ -10,10 +10,12 @@ from typing import Any
 
 @contextmanager
 def steps(connection: Any, size: int) -> Iterator[list[int]]:
-    """Give a list that has an item for each `size` steps in the block, on a connection of SQLAlchemy's."""
+    """Give a list that has an item for each `size` steps in the block, by a reader of the ledger."""
     taken: list[int] = []
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.set_progress_handler(lambda: taken.append(1), size)
+    drivers = (connection.plain, connection.connection.driver_connection)
+    for driver in drivers:
+        assert isinstance(driver, sqlite3.Connection)
+        driver.set_progress_handler(lambda: taken.append(1), size)
     yield taken
-    driver.set_progress_handler(None, 0)
+    for driver in drivers:
+        driver.set_progress_handler(None, 0)

@@ -19,7 +19,7 @@ from . import schema
 from .connections import without_nul
 from .database import Ledger
 from .migration_fence import ARRIVING, Mark
-from .querying import said
+from .old_reading import said
 
 # The processes of a ledger that is moved are gone.
 TABLES = [table for table in schema.metadata.sorted_tables if table is not schema.processes]

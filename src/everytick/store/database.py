@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -118,8 +118,17 @@ class Ledger(ABC):
         One that writes has the ledger for itself in each transaction.
         """
 
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection that only reads, for a while, and sees no row that cannot be read.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+            LedgerError: it is damaged, or may not be read.
+        """
+
     @contextmanager
-    def reading(self) -> Iterator[sqlalchemy.Engine]:
+    def old_reading(self) -> Iterator[sqlalchemy.Engine]:
         """Give an engine that only reads, for a while."""
         engine = self.engine()
         try:

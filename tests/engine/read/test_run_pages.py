@@ -149,7 +149,7 @@ def test_where_a_part_of_the_list_is_cut_is_found_by_the_index_alone(
                 asked = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
                 plans.append([row[3] for row in asked.fetchall()])
 
-        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
+        sqlalchemy.event.listen(connection._old(), "before_cursor_execute", note)
         list_runs(connection, RunFilter(since=begin, states=("failed",)), 7)
     assert plans
     assert all("COVERING INDEX scheduler_runs_ended" in steps[0] for steps in plans)
