@@ -135,3 +135,20 @@ def test_a_riddle_is_found_in_comments_and_docstrings_and_not_in_help() -> None:
         '@commands.command()\ndef plan():\n    """Show what is due."""\n'
     )
     assert [bool(RIDDLE.search(text)) for text in remarks_in(source)] == [True, True]
+
+
+def test_no_conflict_of_a_merge_is_left_in_the_code() -> None:
+    """A formatter indents what stands in a docstring, so that git does not find its own marks any more."""
+    marks = tuple(sign * 7 + " " for sign in "<>")
+    root = TESTS.parent
+    files = [
+        file for room in ("src", "tests", "scripts", "benchmarks") for file in (root / room).rglob("*.py")
+    ]
+    assert files
+    left = [
+        f"{file.relative_to(root)}:{number}"
+        for file in files
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if line.lstrip().startswith(marks)
+    ]
+    assert left == []

@@ -91,12 +91,8 @@ def find_run(connection: Connection, run_id: int) -> Any:
 def count_lost(connection: Connection, since: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each job were lost since an instant (microseconds UTC), if any were.
 
-    <<<<<<< HEAD
-        Those first that are lost, then those that began again since. By indexes: scheduler_runs_finished, and
-        scheduler_attempts_lost, of few rows.
-    =======
-        By the index scheduler_runs_ended.
-    >>>>>>> main
+    Those first that are lost, then those that began again since. By indexes: scheduler_runs_ended, and
+    scheduler_attempts_lost, of few rows.
     """
     attempts = schema.attempts.c
     lost = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == "lost")
