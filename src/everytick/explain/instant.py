@@ -17,10 +17,9 @@ from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import at, iso, typed
 from everytick.text.wording import no_job
-from sqlalchemy import Connection
 
 from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
@@ -114,7 +113,7 @@ def why(
     )
 
 
-def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
+def why_run(connection: Reader, row: Any, settings: SchedulerSettings) -> list[str]:
     """Explain a row of the runs in sentences, from the ledger alone: without what only the code says.
 
     Times are in the scheduler's zone, as in all else that is shown of a run.

@@ -1,8 +1,8 @@
 """Rows that cannot be read: a number that is none, or bytes in the place of text.
 
 SQLite keeps any value in any column, so somebody who writes to the file by hand can leave text where a number
-belongs. Such a row is kept as it is. Who reads by SQLAlchemy (`querying`) sees each table through a view that
-leaves it out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
+belongs. Such a row is kept as it is. Who reads by `querying` sees each table through a view that leaves it
+out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
 
 Whole numbers are read whatever they are: an instant beyond the calendar is shown as its end (`ticks.moment`).
 A server has types for its columns, and refuses such a value.
@@ -20,7 +20,7 @@ from everytick.masking import masked
 from everytick.system import system
 
 if TYPE_CHECKING:
-    import sqlalchemy
+    from .querying import Reader
 
 # A session that was signed out stays so, whatever else its row holds. The version has a sentence of its own.
 _SEEN_AS_THEY_ARE = ("scheduler_ledger_version", "scheduler_sign_outs")
@@ -85,7 +85,7 @@ def hide(connection: sqlite3.Connection) -> None:
     connection.executescript("".join(views))
 
 
-def unchecked(connection: sqlalchemy.Connection) -> dict[str, Any]:
+def unchecked(connection: Any) -> dict[str, Any]:
     """Return the options with which a statement also sees the rows that cannot be read.
 
     For what only counts, or looks for a bound: a view reads every column of each row to check it, where an
@@ -94,12 +94,12 @@ def unchecked(connection: sqlalchemy.Connection) -> dict[str, Any]:
     return {"schema_translate_map": {None: "main"}} if connection.dialect.name == "sqlite" else {}
 
 
-def find(connection: sqlalchemy.Connection, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:
+def find(reader: Reader, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:
     """Return rows that cannot be read, at most `limit` of each table.
 
     tables: those to look at; all by default. where: the values of columns, to look at some rows alone.
     """
-    plain: object = connection.connection.dbapi_connection
+    plain = reader.plain
     if not isinstance(plain, sqlite3.Connection):
         return []
     found = []
@@ -120,13 +120,13 @@ class Search(NamedTuple):
     unfinished: dict[str, int]
 
 
-def search(connection: sqlalchemy.Connection, limit: int, seconds: float) -> Search:
+def search(reader: Reader, limit: int, seconds: float) -> Search:
     """Look through all tables for some seconds, small ones first, and the newest rows of each first.
 
     `limit`: how many rows of each table are returned at most.
     """
     found = Search([], {})
-    plain: object = connection.connection.dbapi_connection
+    plain = reader.plain
     if isinstance(plain, sqlite3.Connection):
         give_up = system.monotonic() + seconds
         tables = _tables(plain)
@@ -166,14 +166,14 @@ def _search_table(
         upper, looked, wrong = lower - 1, looked + number, wrong + len(rows)
 
 
-def of_run(connection: sqlalchemy.Connection, run_id: int) -> list[UnreadableRow]:
+def of_run(reader: Reader, run_id: int) -> list[UnreadableRow]:
     """Return the rows of a run's earlier attempts, and of what they logged, that cannot be read."""
-    return find(connection, _FEW, "scheduler_attempts", "scheduler_logs", run_id=run_id)
+    return find(reader, _FEW, "scheduler_attempts", "scheduler_logs", run_id=run_id)
 
 
-def refuse(connection: sqlalchemy.Connection, table: str, **where: object) -> None:
+def refuse(reader: Reader, table: str, **where: object) -> None:
     """Raise NotFoundError, which names the value, if there is such a row and it cannot be read."""
-    for row in find(connection, 1, table, **where):
+    for row in find(reader, 1, table, **where):
         raise NotFoundError(f"{row}; {HOW_TO_MEND}")
 
 
