@@ -104,7 +104,7 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
 
 def examine_rows(connection: Reader, place: str) -> list[Finding]:
     """Return the rows that cannot be read, which no list shows."""
-    search = unreadable.search(connection, _MOST_ROWS, _ROW_SECONDS)
+    search = unreadable.search(connection.plain, _MOST_ROWS, _ROW_SECONDS)
     found = [Finding("error", "row", str(row), place, unreadable.HOW_TO_MEND) for row in search.rows]
     if search.unfinished:
         looked = listed(

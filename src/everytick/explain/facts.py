@@ -138,7 +138,7 @@ class Facts:
 
     def unreadable_at(self, tick: int) -> str | None:
         """Return what makes the row of a tick unreadable, if it is there and cannot be read."""
-        found = unreadable.find(self.connection, 1, "scheduler_runs", job_id=self.job_id, tick_us=tick)
+        found = unreadable.find(self.connection.plain, 1, "scheduler_runs", job_id=self.job_id, tick_us=tick)
         return str(found[0]) if found else None
 
     def newest_until(self, instant: int) -> Any:

@@ -95,7 +95,7 @@ def why(
     with connect_checked(ledger) as connection:
         known = find_job(connection, job_id)
         if known is None:
-            unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+            unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
             return _never_started(job_id, declared, problem, list_job_ids(connection))
         job = None if declared is None else declared.get(job_id)
         facts = Facts(connection, known, job, problem, settings, declared is not None)
@@ -124,7 +124,7 @@ def why_run(connection: Reader, row: Any, settings: SchedulerSettings) -> list[s
     facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
-    return account.sentences + [str(lost) for lost in unreadable.of_run(connection, row.run_id)]
+    return account.sentences + [str(lost) for lost in unreadable.of_run(connection.plain, row.run_id)]
 
 
 def _never_started(
@@ -150,7 +150,7 @@ def _explain(account: Account, when: When | None, run_id: int | None) -> int | N
     if run_id is not None:
         row = facts.run(run_id)
         if row is None:
-            unreadable.refuse(facts.connection, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
+            unreadable.refuse(facts.connection.plain, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
         if row is None or row.job_id != facts.job_id:
             raise NotFoundError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
         _of_row(account, row)

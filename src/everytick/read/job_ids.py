@@ -22,7 +22,7 @@ def check_job(connection: Reader, job_id: str) -> None:
     """Raise NotFoundError if the ledger never heard of a job, or its row cannot be read."""
     known = list_job_ids(connection)
     if job_id not in known:
-        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+        unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, known)
 
 

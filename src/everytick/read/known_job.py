@@ -209,7 +209,7 @@ def read_job(connection: Reader, job_id: str) -> KnownJob:
     """
     found = find_job(connection, job_id)
     if found is None:
-        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+        unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, list_job_ids(connection))
     return found
 

@@ -92,7 +92,7 @@ def read_run(connection: Reader, run_id: int) -> Any:
     """Return the row of a run; raise NotFoundError if there is none, or it cannot be read."""
     row = find_run(connection, run_id)
     if row is None:
-        unreadable.refuse(connection, "scheduler_runs", run_id=run_id)
+        unreadable.refuse(connection.plain, "scheduler_runs", run_id=run_id)
         raise NotFoundError(no_run(run_id))
     return row
 

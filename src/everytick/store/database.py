@@ -127,15 +127,6 @@ class Ledger(ABC):
             LedgerError: it is damaged, or may not be read.
         """
 
-    @contextmanager
-    def old_reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give an engine that only reads, for a while."""
-        engine = self.engine()
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-
     def file_identity(self) -> tuple[int, int] | None:
         """Return an identity that differs for another file of the same name; None if the file is gone."""
         return _NO_FILE

@@ -32,7 +32,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: {how_to_install('postgresql')}"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, PostgresConnection, WiredConnection
+from .postgres_connection import CLOCK, CONNECT_SECONDS, READ_LIMITS, PostgresConnection, WiredConnection
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -45,13 +45,9 @@ _KEPT, _MOST_READERS = 2, 8
 # For how long a reader waits for one of these, in seconds.
 _READER_SECONDS = 30.0
 # By process, since one that was forked must not use what its parent has opened.
-_pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
 _readers: dict[tuple[int, str], _Readers] = {}
 _writers: dict[tuple[int, str], list[PostgresConnection]] = {}
-_pools_lock = threading.Lock()
-
-# The server aborts idle readers: an open snapshot blocks VACUUM.
-_READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+_readers_lock = threading.Lock()
 
 _SCHEMA = "SELECT current_schema()::text"
 _LISTEN_SECONDS = 1.0
@@ -267,20 +263,14 @@ class PostgresLedger(Ledger):
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             return connection
 
-        if read_only:
-            # The network may have cut a connection that was idle for long: try it before it is used.
-            engine = sqlalchemy.create_engine(
-                _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MOST_READERS, pool_pre_ping=True
-            )
-            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
-            return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
-        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"SELECT {locking.WHOLE}"))
+        first = READ_LIMITS if read_only else f"SELECT {locking.WHOLE}"
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(first))
         return engine
 
     @contextmanager
     def reading(self) -> Iterator[PostgresConnection]:
-        with _pools_lock:
+        with _readers_lock:
             readers = _readers.setdefault((system.pid(), self._url), _Readers())
         try:
             with readers.reader(self.connect) as connection, connection.snapshot():
@@ -296,16 +286,6 @@ class PostgresLedger(Ledger):
         if isinstance(problem, Unavailable | psycopg.OperationalError):
             return LedgerUnavailable(f"the ledger does not answer: {said}")
         return LedgerError(self.unusable(said) if problem.sqlstate == _FORBIDDEN else self.damaged(said))
-
-    @contextmanager
-    def old_reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give the engine of this process that only reads: its connections are kept, up to `_KEPT`."""
-        with _pools_lock:
-            engine = _pools.get((system.pid(), self._url))
-            if engine is None:
-                engine = _pools[system.pid(), self._url] = self.engine()
-                atexit.register(engine.dispose)
-        yield engine
 
     def change_mark(self, connection: Connection) -> object:
         """Return a value that differs at the latest a second after another connection has written."""

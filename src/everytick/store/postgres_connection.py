@@ -58,11 +58,12 @@ _BEGIN = {
     Scope.RARE: _beginning(f"{locking.SHARED}, {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
-# All that one page or command shows is of one instant. The server ends a reader that is slow or idle: an open
-# snapshot blocks VACUUM. A standby can be read: no number of a transaction is asked for.
-_BEGIN_READING = """
-BEGIN ISOLATION LEVEL repeatable read READ ONLY;
-SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
+# The server ends a reader that is slow or idle: an open snapshot blocks VACUUM.
+READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+# All that one page or command shows is of one instant. A standby can be read: no number of a transaction is
+# asked for.
+_BEGIN_READING = f"""
+BEGIN ISOLATION LEVEL repeatable read READ ONLY; {READ_LIMITS};
 SELECT '', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('scheduler_runs')::oid
 """
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"

@@ -66,14 +66,9 @@ class Reader:
     is always given, as `:at_present`.
     """
 
-    def __init__(self, plain: Connection, old: Any) -> None:
-        # For what has no parameters, and for SQLite's own functions.
+    def __init__(self, plain: Connection) -> None:
+        # For operations of the ledger, which take its own connections.
         self.plain = plain
-        self._old = old
-
-    def __getattr__(self, name: str) -> Any:
-        # Until all statements are text: those of SQLAlchemy go to a connection of its own.
-        return getattr(self._old(), name)
 
     @property
     def is_on_server(self) -> bool:
@@ -142,30 +137,19 @@ def _row_maker(names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
 
 
 @contextmanager
-def connect(ledger: Ledger) -> Iterator[Any]:
+def connect(ledger: Ledger) -> Iterator[Reader]:
     """Give a `Reader` of a ledger.
 
     Raises:
         LedgerUnavailable: the ledger does not answer.
         LedgerError: it is damaged, or may not be read.
     """
-    from contextlib import ExitStack
-
-    with ledger.reading() as plain, ExitStack() as stack:
-        opened: list[Any] = []
-
-        def old() -> Any:
-            if not opened:
-                from .old_reading import old_connect
-
-                opened.append(stack.enter_context(old_connect(ledger)))
-            return opened[0]
-
-        yield Reader(plain, old)
+    with ledger.reading() as plain:
+        yield Reader(plain)
 
 
 @contextmanager
-def connect_checked(ledger: Ledger) -> Iterator[Any]:
+def connect_checked(ledger: Ledger) -> Iterator[Reader]:
     """Give a `Reader` as `connect` does, of a ledger that this code can read as it is.
 
     Raises:
@@ -194,8 +178,8 @@ def remark(ledger: Ledger) -> str | None:
         return None
 
 
-def _unreadable_jobs(reader: Any) -> str | None:
-    found = unreadable.find(reader, 1, "scheduler_jobs")
+def _unreadable_jobs(reader: Reader) -> str | None:
+    found = unreadable.find(reader.plain, 1, "scheduler_jobs")
     return f"{found[0]}; `{typed('doctor')}` lists all such rows, which are left out here" if found else None
 
 

@@ -110,7 +110,7 @@ def _check_source(source: Ledger) -> None:
     if mark is not None and mark.closed is not None and mark.action != LEAVING:
         raise LedgerError(mark.closed)
     with querying.connect(source) as reading:
-        for row in unreadable.find(reading, 1):
+        for row in unreadable.find(reading.plain, 1):
             raise LedgerError(f"nothing was moved: {row}; {unreadable.HOW_TO_MEND}")
 
 
