@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -22,6 +23,11 @@ class Statement(NamedTuple):
         return [
             row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {self.sql}", self.values).fetchall()
         ]
+
+
+def walks_runs(step: str) -> bool:
+    """Return whether a line of a plan is about the runs, by whichever name a statement has them."""
+    return re.match(r"(SCAN|SEARCH) (scheduler_)?runs\b", step) is not None
 
 
 @contextmanager
