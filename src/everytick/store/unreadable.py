@@ -13,14 +13,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from everytick.errors import NotFoundError
 from everytick.masking import masked
 from everytick.system import system
 
-if TYPE_CHECKING:
-    from .querying import Reader
+from .connections import Connection
 
 # A session that was signed out stays so, whatever else its row holds. The version has a sentence of its own.
 _SEEN_AS_THEY_ARE = ("scheduler_ledger_version", "scheduler_sign_outs")
@@ -36,6 +35,14 @@ _FEW = 10
 PIECE = 20_000
 # So much is told of a value.
 _SHOWN = 60
+
+
+class Reader(Protocol):
+    """Who reads a ledger, see `querying`."""
+
+    @property
+    def plain(self) -> Connection:
+        """The ledger's own connection."""
 
 
 class UnreadableRow(NamedTuple):
