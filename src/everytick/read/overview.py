@@ -15,9 +15,9 @@ from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store.not_begun import NotBegun
+from everytick.store.querying import Reader
 from everytick.text.instants import iso
 from everytick.text.wording import counted
-from sqlalchemy import Connection
 
 from . import schemas
 from .failing import Failing, failing_jobs
@@ -182,7 +182,7 @@ class Overview:
 
 
 def read_overview(
-    connection: Connection,
+    connection: Reader,
     declared: Declared,
     settings: SchedulerSettings,
     hourly: HourlyRuns | None = None,
@@ -224,7 +224,7 @@ def read_overview(
     )
 
 
-def _paused(connection: Connection, due: Iterable[DueJob]) -> Page[Paused]:
+def _paused(connection: Reader, due: Iterable[DueJob]) -> Page[Paused]:
     """Return the paused jobs, those first that were paused last."""
     found = sorted((job for job in due if job.paused), key=lambda job: -job.row.paused_us)
     rows = jobs_named(connection, {job.id for job in found[:_LISTED]})
