@@ -11,6 +11,7 @@ Where it is:
 - `querying`: reading it, for commands and pages
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
 - `schema`, `migrations`: its tables, by SQLAlchemy and Alembic; loaded only to upgrade or move a ledger
+- `migration_process`: what runs in the process that an upgrade starts for these two
 - `index_building`: the indexes of a migration on a server, built ahead while others write
 - `new_ledger`: makes the tables of a new one, by a script that is made from the migrations
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from everytick import own_process
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
@@ -50,6 +51,8 @@ class Ledger(ABC):
     """
 
     def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
+        # With its password.
+        self.url = url
         self.root = Path.cwd() if root is None else root
         self.application = application
 
@@ -203,8 +206,10 @@ class Ledger(ABC):
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
-        if revision is None and self._make_tables():
-            return
+        if revision is None:
+            if self._make_tables():
+                return
+            revision = self._inspect()
         if revision != REVISION:
             self._upgrade(revision)
         with closing(self.connect()) as connection, transaction(connection):
@@ -292,8 +297,19 @@ class Ledger(ABC):
 
 
 def upgrade(ledger: Ledger) -> None:
-    """Run the migrations that are missing, in one transaction, alone on the ledger."""
-    # Loaded here, since an up-to-date ledger needs neither.
+    """Run the migrations that are missing, in one transaction, alone on the ledger.
+
+    In a process of its own: what they load takes as much memory as all the rest of this one.
+    """
+    try:
+        own_process.call("everytick.store.migration_process:run", ledger.url, str(ledger.root))
+    except own_process.NoOwnProcess as problem:
+        logger.debug("{}: upgrading in this process: {}", ledger, problem)
+        migrate(ledger)
+
+
+def migrate(ledger: Ledger) -> None:
+    """The same, in this process."""
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
