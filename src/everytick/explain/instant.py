@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -13,7 +13,6 @@ from everytick.model.job import Job
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
-from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
@@ -25,6 +24,9 @@ from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
 from .outcomes import describe
+
+if TYPE_CHECKING:
+    from everytick.read.schemas import RunRow, Why, WhyEntry
 
 # A time, or what returns it for the zone of the job: `yesterday` is another day in each.
 When: TypeAlias = datetime | Callable[[tzinfo], datetime]

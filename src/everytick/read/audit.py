@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.store.database import Ledger
 from everytick.store.querying import Condition, Reader, connect_checked
@@ -10,7 +10,9 @@ from everytick.text.instants import iso
 
 from .job_ids import check_job
 from .paging import first_of
-from .schemas import Entry
+
+if TYPE_CHECKING:
+    from .schemas import Entry
 
 # By the primary key. People's actions are few beside the runs, and are removed with them.
 _NEWEST_FIRST = """

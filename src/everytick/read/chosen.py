@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.store.database import Ledger
 from everytick.store.querying import ALWAYS, Condition, Reader, among, connect_checked
@@ -14,7 +14,9 @@ from .run_columns import LISTED
 from .run_filter import FAILED, UNDER_WAY, RunFilter
 from .runs import condition_beside_index, ended_walk, outlined, under_way_walks
 from .runs_of_job import Walk
-from .schemas import RunOutline
+
+if TYPE_CHECKING:
+    from .schemas import RunOutline
 
 # SQLite limits the number of parameters in a statement.
 MOST_IDS = 5_000

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.store.querying import Reader, among
 from everytick.text.instants import iso
 
-from . import schemas
 from .endings import newest_endings
 from .last_runs import MOST_IN_A_ROW, failed_in_a_row, first_failure
 from .paging import Page, beginning_of
 from .run_filter import FAILING
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # The most characters of an error that are told.
 _ERROR_LENGTH = 400

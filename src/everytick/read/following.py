@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.store.connections import UNAVAILABLE, Connection
@@ -16,7 +16,9 @@ from .completions import CompletionFeed
 from .run_columns import RUN
 from .run_filter import RunFilter
 from .runs import shown
-from .schemas import RunRow
+
+if TYPE_CHECKING:
+    from .schemas import RunRow
 
 T = TypeVar("T")
 

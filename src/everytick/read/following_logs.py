@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.store.database import Ledger
 from everytick.store.querying import Reader
@@ -16,7 +16,9 @@ from .job_ids import check_job
 from .run_columns import RUN
 from .run_details import details_of
 from .run_filter import HELD, RUN_STATES, WAITING, RunFilter
-from .schemas import RunDetails
+
+if TYPE_CHECKING:
+    from .schemas import RunDetails
 
 # As `engine.capture` begins a log whose oldest lines made room.
 _LEFT_OUT = re.compile(r"\((\d+) older line\(s\) left out\)\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -20,8 +21,10 @@ from everytick.text.schedules import in_words
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
 from .late import find_late
-from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 from .standings import STANDINGS, Place, in_order, read_standings
+
+if TYPE_CHECKING:
+    from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 
 @dataclass(frozen=True)

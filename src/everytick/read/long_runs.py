@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.store.querying import Reader
 from everytick.text.instants import iso
 
-from . import schemas
 from .known_job import Declared, jobs_named
 from .last_runs import durations, percentile
 from .under_way import held_runs
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 from everytick.store.querying import Reader, among, pieces
 from everytick.text.instants import iso, short
 
-from . import schemas
 from .endings import newest_endings
 from .known_job import IN_FORCE, DueJob
+
+if TYPE_CHECKING:
+    from . import schemas
 
 _WHY = {"outage": "no scheduler was up", "missed": "it could not begin within its grace time"}
 

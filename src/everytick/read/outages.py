@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.model import ticks
 from everytick.store.querying import Reader
 from everytick.text.instants import iso, short, typed
 from everytick.text.wording import counted
 
-from . import schemas
 from .processes import WROTE_BY_SCHEDULER
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # Shorter than this no outage is told, and in a long span none that is shorter than so small a part of it.
 _SHORTEST, _PARTS = 60 * ticks.SECOND, 2_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from everytick.masking import masked
 from everytick.model import ticks
@@ -19,7 +19,6 @@ from everytick.store.querying import Reader
 from everytick.text.instants import iso
 from everytick.text.wording import counted
 
-from . import schemas
 from .failing import Failing, failing_jobs
 from .hourly import HourlyRuns, LastDay
 from .known_job import Declared, DueJob, jobs_due, jobs_named
@@ -30,6 +29,9 @@ from .outages import Outage, outages
 from .paging import Page, beginning_of
 from .processes import Processes, find_processes, reports
 from .under_way import count_held
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # How many of each kind are listed; the others are only counted.
 _LISTED = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -13,13 +13,15 @@ from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import iso
 
-from . import schemas
 from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import died, read_processes
 from .run_columns import ATTEMPT, took_seconds
 from .run_filter import RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
+
+if TYPE_CHECKING:
+    from . import schemas
 
 T = TypeVar("T")
 

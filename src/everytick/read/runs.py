@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -20,7 +20,9 @@ from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 from .runs_of_job import Walk, with_tick, without_tick
-from .schemas import RunOutline, RunRow
+
+if TYPE_CHECKING:
+    from .schemas import RunOutline, RunRow
 
 # Up to this number of jobs each has its own walk; for more the newest runs of all are looked through.
 _MOST_WALKS = 100
