@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, TypeVar
 
 from everytick.model import ticks
@@ -87,6 +86,9 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    # It loads fractions and decimals, and only a simulation asks.
+    from statistics import median
+
     if not ledger.exists():
         return {}
     found = {}

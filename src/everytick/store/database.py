@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from everytick import own_process
 from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.system import system
@@ -301,6 +300,8 @@ def upgrade(ledger: Ledger) -> None:
 
     In a process of its own: what they load takes as much memory as all the rest of this one.
     """
+    from everytick import own_process
+
     try:
         own_process.call("everytick.store.migration_process:run", ledger.url, str(ledger.root))
     except own_process.NoOwnProcess as problem:
