@@ -272,8 +272,8 @@ async def test_a_clock_that_stands_still_shows_by_a_tick_that_nobody_claims(
     for job_id in ("often", "resting", "resting for a time"):
         scheduler.add_job(lambda: None, "interval", seconds=20, id=job_id)
     # Not at midnight, which may be in a moment.
-    in_half_a_day = ticks.moment(ticks.now() + ticks.DAY // 2)
-    scheduler.add_job(lambda: None, "interval", days=1, start_date=in_half_a_day, id="rare")
+    other_half_of_the_day = (ticks.moment(ticks.now(), scheduler.timezone).hour + 12) % 24
+    scheduler.add_job(lambda: None, "cron", hour=other_half_of_the_day, id="rare")
     async with scheduler:
         scheduler.pause_job("resting")
         end = ticks.now() + 50 * ticks.SECOND
