@@ -89,10 +89,12 @@ class _Batch:
         return Answer(decision, "claimed", decision.upto)
 
     def write(self, connection: Connection, answers: list[Answer]) -> None:
-        gaps.skip_all(connection, self._skipped, self._now)
+        # Others may have claimed newer ticks since the decision, and these may take the place of older ones.
+        now = ticks.now()
+        gaps.skip_all(connection, self._skipped, now)
         run_ids = {(job, tick): run for job, tick, run in sql.INSERT_RUNS.execute(connection, self._rows)}
         by_job = {answer.decision.job.id: answer for answer in answers}
-        runs.skip_older_queued(connection, self._stay, self._now)
+        runs.skip_older_queued(connection, self._stay, now)
         for job, tick, state, due, holder, claimed, _begun in self._rows:
             run_id = run_ids.get((job, tick))
             if run_id is not None and holder is not None:

@@ -83,3 +83,29 @@ def test_a_suspect_that_is_gone_is_forgotten() -> None:
     view.learn((name, 1) for name in NAMES if name != first)
     assert not view.suspects_any
     assert view.place("job0") == 0
+
+
+def test_of_the_jobs_that_another_was_just_seen_to_claim_the_last_one_tells_of_all() -> None:
+    views = cluster(NAMES)
+    view, first = views["a1"], first_of(views)
+    second = [job for job in JOBS if view.place(job) == 1]
+    assert view.told_by(second, SECOND) == {}, "each is looked at until it was seen to be claimed"
+    for job in second[1:]:
+        view.saw_claimed(job, SECOND)
+    told = view.told_by(second, 2 * SECOND)
+    assert second[0] not in told
+    last = {name: max(job for job in second[1:] if first[job] == name) for name in NAMES if name != "a1"}
+    assert told == {job: last[first[job]] for job in second[1:] if job not in last.values()}
+    assert view.told_by(second, 7 * SECOND) == {}, "seen long ago"
+
+
+def test_what_was_seen_of_a_job_does_not_count_after_the_processes_have_changed() -> None:
+    view = cluster(NAMES)["a1"]
+    second = [job for job in JOBS if view.place(job) == 1]
+    for job in second:
+        view.saw_claimed(job, SECOND)
+    view.learn((name, 1) for name in [*NAMES, "e5"])
+    assert view.told_by(second, 2 * SECOND) == {}
+    behind = [job for job in JOBS if view.place(job) == 2]
+    view.saw_claimed(behind[0], SECOND)
+    assert view.told_by(behind, 2 * SECOND) == {}, "those behind the second look at each job"
