@@ -88,4 +88,4 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
 
 def _start_number(kept: object) -> int:
     """Return a number as the ledger keeps it; 0 for none, since a file takes anything in any column."""
-    return kept if isinstance(kept, int) and 0 <= kept < _MOST_STARTS else 0
+    return int(kept) if isinstance(kept, int | float) and 0 <= kept < _MOST_STARTS else 0
