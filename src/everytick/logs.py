@@ -176,7 +176,7 @@ class _ToLoguru(logging.Handler):
     """Hands a record of the standard library's logging to loguru, with its place in the code."""
 
     def createLock(self) -> None:
-        """Have no lock: making a message calls code of the job that logs it, and keeps nobody else waiting."""
+        """Have no lock: a message is made by code of the job that logs it, for which no other is to wait."""
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -55,7 +55,7 @@ def let_no_log_line_raise() -> None:
     Loguru tells of it on standard error with the `repr` of all that was logged, secrets and code of jobs
     included, and raises where a job has closed or replaced that.
     """
-    ErrorInterceptor.print = _tell_of_line  # type: ignore[assignment, method-assign]
+    ErrorInterceptor.print = _tell_of_line  # type: ignore[method-assign]
 
 
 def _tell_of_line(

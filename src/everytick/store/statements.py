@@ -9,7 +9,7 @@ SELECT max(number) FROM (
     SELECT max(start_number) AS number FROM scheduler_processes WHERE start_number < 2147483647
     UNION ALL SELECT (
         SELECT max(start_number) FROM scheduler_runs
-        WHERE scheduler_runs.job_id = scheduler_jobs.job_id AND start_number < 2147483647
+        WHERE scheduler_runs.job_id = scheduler_jobs.job_id AND start_number BETWEEN 0 AND 2147483646
     ) AS number FROM scheduler_jobs
 ) AS numbers
 """
