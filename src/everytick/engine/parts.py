@@ -1,6 +1,6 @@
-"""The parts of what is done again and again, such as each second: what fails in one stops none of the others.
+"""The parts of work that comes again and again, such as each second: one that fails stops none of the others.
 
-That may be a row that cannot be read.
+It may fail by a row that cannot be read.
 """
 
 from __future__ import annotations

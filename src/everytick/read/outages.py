@@ -134,7 +134,7 @@ def _by_silence(connection: Connection, since: int, until: int) -> list[Outage]:
         # A job may have had no process that knew it for longer, while schedulers ran all others.
         _outage(row, max(int(row.begin), int(row.first)))
         for row in rows
-        # What is written down behind a silence may be of a shorter outage that came then.
+        # Ticks that are written down behind a silence may be those of a shorter outage that came then.
         if row.first < row.end and (row.missed > row.coalesced or _is_start(connection, row))
     ]
     return [outage for outage in found if outage.start < until]

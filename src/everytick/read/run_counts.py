@@ -21,12 +21,14 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from .outage_rows import rows_of_outage
 from .retried import TriedAgain
 from .run_columns import STATE, Masked
 from .run_filter import ENDED_RUNS, FAILED, STATES, RunFilter
 from .run_pages import narrowed
 from .runs import conditions_beside_index, ended_walk, under_way_queries
 from .runs_of_job import with_tick, without_tick
+from .under_way import LISTED
 
 # The most rows that are looked at for runs that have ended, and for those under way.
 COUNTED = 10_000
@@ -60,6 +62,8 @@ def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
     for walk, conditions in [*_walks(wanted), *_under_way(wanted)]:
         found, looked_at = _count(connection, walk, conditions, wanted)
         present, complete = present + found, complete and looked_at < COUNTED
+    if missed := rows_of_outage(connection, wanted, LISTED):
+        present["skipped"] += len(missed)
     again = TriedAgain(connection, wanted)
 
     def number(*states: str) -> int:

@@ -16,6 +16,7 @@ from everytick.text.wording import no_run
 from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
+from .outage_rows import rows_of_outage
 from .processes import died
 from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
@@ -54,6 +55,7 @@ def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[A
     rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
     found = [row for row in rows if wanted.has_error(row.error)]
     found += retried_rows(connection, wanted, RUN)
+    found += rows_of_outage(connection, wanted, RUN)
     if not found and wanted.job_id is not None:
         check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest

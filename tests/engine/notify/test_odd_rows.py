@@ -18,8 +18,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ODD: tuple[Any, ...] = ("x", 1.5, b"x", 2**63 - 1, -(2**63), 9e999)
 INCIDENT = {
-    "job_id": "odd", "kind": "failed", "first_us": 1, "last_us": 1, "count": 1, "run_id": 1,
-    "mark_us": 1, "detail": "a row of its own",
+    "job_id": "odd",
+    "kind": "failed",
+    "first_us": 1,
+    "last_us": 1,
+    "count": 1,
+    "run_id": 1,
+    "mark_us": 1,
+    "detail": "a row of its own",
 }
 
 
