@@ -175,9 +175,13 @@ class _Masked:
 class _ToLoguru(logging.Handler):
     """Hands a record of the standard library's logging to loguru, with its place in the code."""
 
-    def createLock(self) -> None:
-        """Have no lock: a message is made by code of the job that logs it, for which no other is to wait."""
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Hand a record over, without the lock of other handlers: its message is made by code of a job."""
+        # Since Python 3.12 a filter may return another record.
+        kept: Any = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         level: str | int = record.levelno

@@ -1,4 +1,4 @@
-"""A handler that the application gave to standard logging, and that hangs, holds up only the job that logs there."""
+"""A handler of standard logging that hangs holds up only the job that logs there, not the schedule."""
 
 from __future__ import annotations
 
