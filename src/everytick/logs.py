@@ -32,6 +32,9 @@ _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 # is of uvicorn: its message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
+# What Python does with a warning while nobody records warnings.
+_SHOW_WARNING = getattr(warnings, "_showwarnmsg_impl", None)
+
 # Before each line that goes on with a message, and before those of a traceback.
 _INDENT = "    "
 
@@ -222,6 +225,11 @@ def _log_warning(
     line: str | None = None,
 ) -> None:
     """Log what `warnings.warn` says, which Python writes to standard error as it is."""
+    show: Any = getattr(warnings, "_showwarnmsg_impl", _SHOW_WARNING)
+    if show is not _SHOW_WARNING:
+        # Somebody records them, by `warnings.catch_warnings(record=True)`.
+        show(warnings.WarningMessage(message, category, filename, lineno, file, line))
+        return
     said = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
     if file is not None:
         file.write(f"{said}\n")

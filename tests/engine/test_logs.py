@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
-from everytick import log_to_stderr
+from everytick import log_to_stderr, logs
 from everytick.masking import hide
 from loguru import logger
 
@@ -112,6 +112,8 @@ def told(patch: pytest.MonkeyPatch, *, as_json: bool = False) -> Terminal:
     terminal = Terminal()
     patch.setattr(sys, "stderr", terminal)
     patch.setattr(warnings, "showwarning", warnings.showwarning)
+    # Not recorded, as pytest does.
+    patch.setattr(warnings, "_showwarnmsg_impl", logs._SHOW_WARNING)
     log_to_stderr(log_format="json" if as_json else "text")
     return terminal
 
@@ -147,6 +149,20 @@ def test_a_warning_is_a_line_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(line)
     assert (found["level"], found["logger"]) == ("WARNING", "py.warnings")
     assert "UserWarning: look here" in found["message"]
+
+
+def test_who_records_warnings_gets_them_also_when_the_log_begins_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warnings, "_showwarnmsg_impl", logs._SHOW_WARNING)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        log_to_stderr()
+        warnings.warn("look here", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in seen] == ["look here"]
+    assert terminal.getvalue() == ""
 
 
 class Unsayable:
