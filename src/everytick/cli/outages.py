@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from everytick.store.database import Ledger
-    from sqlalchemy import Connection
+    from everytick.store.querying import Reader
 
 # More of them are not read by anybody.
 _MOST_SHOWN = 3
@@ -62,7 +62,7 @@ def print_below_runs(
             _print_outages(connection, zone, end - ticks.DAY if since is None else since, end)
 
 
-def _print_outages(connection: Connection, zone: tzinfo, since: int, until: int) -> None:
+def _print_outages(connection: Reader, zone: tzinfo, since: int, until: int) -> None:
     """Print a sentence for each of the newest outages."""
     from everytick.model import ticks
     from everytick.read.outages import outages
@@ -76,7 +76,7 @@ def _print_outages(connection: Connection, zone: tzinfo, since: int, until: int)
         print_sentence(f"and {counted(len(found) - _MOST_SHOWN, 'outage')} before")
 
 
-def _print_nobody_up(connection: Connection, zone: tzinfo) -> None:
+def _print_nobody_up(connection: Reader, zone: tzinfo) -> None:
     """Print that no scheduler is up, and since when, unless none ever was."""
     from everytick.read.processes import find_processes
 
@@ -85,7 +85,7 @@ def _print_nobody_up(connection: Connection, zone: tzinfo) -> None:
         print_sentence(found.nobody_up(zone))
 
 
-def _print_missed(connection: Connection, zone: tzinfo, job_ids: Collection[str]) -> None:
+def _print_missed(connection: Reader, zone: tzinfo, job_ids: Collection[str]) -> None:
     """Print a sentence for each of these jobs whose newest tick did not run; of many, for three."""
     from everytick.model import ticks
     from everytick.read.known_job import jobs_due

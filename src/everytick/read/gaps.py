@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from everytick.model import ticks
-from sqlalchemy import Connection, text
+from everytick.store.querying import Reader
 
 from .processes import read_processes
 
@@ -37,7 +37,7 @@ class Gap(NamedTuple):
     end: int
 
 
-def gaps(connection: Connection, since: int, until: int, apart: int) -> list[Gap]:
+def gaps(connection: Reader, since: int, until: int, apart: int) -> list[Gap]:
     """Return the gaps that are over and of which a part lies in [since, until), the earliest first.
 
     Those that are less than `apart` from each other are one, as where a process began and ended at once.
@@ -45,7 +45,7 @@ def gaps(connection: Connection, since: int, until: int, apart: int) -> list[Gap
     values = {"since": since, "forever": ticks.FOREVER, "most": _MOST_PROCESSES}
     spans = [
         (row.started_us, row.ended_us)
-        for row in connection.execute(text(_ENDED), values)
+        for row in connection.rows(_ENDED, values)
         # A file takes anything in any column.
         if isinstance(row.started_us, int) and isinstance(row.ended_us, int)
     ]
@@ -66,11 +66,11 @@ def gaps(connection: Connection, since: int, until: int, apart: int) -> list[Gap
     return [gap for gap in found if gap.end > since and gap.begin < until]
 
 
-def caught_up(connection: Connection, found: Sequence[Gap]) -> Iterator[tuple[Gap, int]]:
+def caught_up(connection: Reader, found: Sequence[Gap]) -> Iterator[tuple[Gap, int]]:
     """Yield each gap with how many ticks in it ran once a scheduler was back; 0 for old ones of very many."""
-    jobs = connection.scalar(text(_COUNT_JOBS)) or 0 if found else 0
+    jobs = connection.value(_COUNT_JOBS) or 0 if found else 0
     most = max(1, _MOST_ASKED // max(1, jobs))
     for place, gap in enumerate(found):
         is_asked = len(found) - place <= most
-        late = connection.scalar(text(_LATE), gap._asdict()) if is_asked else 0
+        late = connection.value(_LATE, gap._asdict()) if is_asked else 0
         yield gap, late or 0

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from everytick.store import schema
-from sqlalchemy import ColumnElement, Connection, func, select
+from everytick.store.querying import Reader
 
 from .outages import outages
+from .run_columns import LISTED
 from .run_filter import RunFilter
 
-_runs = schema.runs.c
+# By the index scheduler_runs_ended. The reason is compared as an expression, so that no other is taken.
+_ROWS = """
+SELECT {columns} FROM scheduler_runs
+WHERE finished_us >= :until AND finished_us <= :recorded AND attempt < 1
+AND reason || '' IN ('outage', 'coalesced')
+AND tick_us < :until AND COALESCE(last_tick_us, tick_us) >= :since
+"""
 
 
-def rows_of_outage(
-    connection: Connection, wanted: RunFilter, columns: Sequence[ColumnElement[Any]]
-) -> list[Any]:
+def rows_of_outage(connection: Reader, wanted: RunFilter, columns: str = LISTED) -> list[Any]:
     """Return wanted rows of ticks that were missed as no scheduler was up at the end of the wanted time.
 
     A row may stand for many ticks: some of them lie in that time. In no order.
@@ -24,15 +27,12 @@ def rows_of_outage(
     states = wanted.states
     if wanted.until is None or not wanted.is_past() or (states and "skipped" not in states):
         return []
-    found: list[Any] = []
-    for outage in outages(connection, wanted.until - 1, wanted.until):
-        query = select(*columns).where(
-            # By the index scheduler_runs_ended.
-            _runs.finished_us.between(wanted.until, outage.recorded_until),
-            _runs.attempt < 1,
-            _runs.reason.concat("").in_(("outage", "coalesced")),
-            _runs.tick_us < wanted.until,
-            func.coalesce(_runs.last_tick_us, _runs.tick_us) >= (wanted.since or 0),
+    values = {"since": wanted.since or 0, "until": wanted.until}
+    return [
+        row
+        for outage in outages(connection, wanted.until - 1, wanted.until)
+        for row in connection.rows(
+            _ROWS.format(columns=columns), {**values, "recorded": outage.recorded_until}
         )
-        found += [row for row in connection.execute(query) if wanted.matches(row)]
-    return found
+        if wanted.matches(row)
+    ]
