@@ -70,7 +70,10 @@ def _compile_once(
     filename: str | None = None,
 ) -> CodeType:
     key = (text, name, filename)
-    if key not in _compiled:
+    if key in _compiled:
+        # Copier forgets in it what the text before yielded.
+        environment.preprocess(text, name, filename)
+    else:
         _compiled[key] = _compile(environment, text, name, filename)
     return _compiled[key]
 
