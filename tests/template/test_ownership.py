@@ -264,7 +264,7 @@ def test_lines_below_a_separator_never_conflict(history: TemplateHistory, deploy
         )
         history.edit(unit, put("\n# yours: directives", f"\n# release {number}\n"))
         history.edit(roles, put("\n-- yours: roles", f"\n-- release {number}\n"))
-        kustomization = "includes/kubernetes/kustomization.yaml"
+        kustomization = "template/deploy/kubernetes/kustomization.yaml.jinja"
         history.edit(kustomization, put("\n# yours: names", f"\n# release {number}\n"))
         history.release(f"{number}.0.0")
         project.update()
