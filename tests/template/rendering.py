@@ -70,10 +70,7 @@ def _compile_once(
     filename: str | None = None,
 ) -> CodeType:
     key = (text, name, filename)
-    if key in _compiled:
-        # Copier forgets in it what the text before yielded.
-        environment.preprocess(text, name, filename)
-    else:
+    if key not in _compiled:
         _compiled[key] = _compile(environment, text, name, filename)
     return _compiled[key]
 
