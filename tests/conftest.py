@@ -39,6 +39,7 @@ os.environ |= {
 
 from collections.abc import Generator, Iterator  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import typer.testing  # noqa: E402
 from everytick.model import ticks  # noqa: E402
@@ -55,6 +56,10 @@ from servers import server as server  # noqa: E402
 from shares import in_shares  # noqa: E402
 from sinks import mails as mails  # noqa: E402
 from sinks import sink as sink  # noqa: E402
+
+# On a machine that does much else any example may take long: timings decide nothing.
+hypothesis.settings.register_profile("everywhere", deadline=None)
+hypothesis.settings.load_profile("everywhere")
 
 # What is the same for all tests of a worker is found out once. The commands are built from the signatures of
 # their functions, which takes as long as most of them run; loguru looks where the standard library lies for

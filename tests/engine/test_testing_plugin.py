@@ -83,7 +83,7 @@ def test_times_are_given_in_any_way_and_come_in_the_jobs_zone(declare: Declare) 
         assert [tick.tzinfo for tick in found] == [BERLIN] * 3
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 59), st.integers(0, 5_000), st.integers(1, 5_000))
 def test_a_job_is_due_at_each_of_its_times(declare: Declare, step: int, begin: int, length: int) -> None:
     schedule = declare(note, "interval", minutes=step, start_date="2026-01-01T00:00:00+01:00")
@@ -222,7 +222,7 @@ def test_without_a_date_this_year_is_simulated(declare: Declare) -> None:
 
 
 @pytest.mark.full
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.integers(1, 12),
     marks=st.lists(st.integers(0, 1_000), max_size=6, unique=True).map(sorted),

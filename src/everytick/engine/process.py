@@ -286,16 +286,19 @@ class Process:
             self.writer.hurry()
 
     def _answers(self) -> bool:
-        return self._watchdog is None or not self._watchdog.stalled
+        watchdog = self._watchdog
+        return watchdog is None or not watchdog.stalled
 
     def _pulse(self, connection: Connection) -> None:
         if self._heartbeats.taking and self._loop is not None and self._loop.is_closed():
             logger.error("the event loop was closed under the schedule, which ends: use `async with`")
             system.start_thread(self.abandon, name="scheduler-close", daemon=False)
             return
-        if self._watchdog is not None:
-            self._watchdog.look(busy=bool(self._runner.admission.slots))
-            if self._watchdog.stalled:
+        # Another thread, which ends the process, may take it away at any moment.
+        watchdog = self._watchdog
+        if watchdog is not None:
+            watchdog.look(busy=bool(self._runner.admission.slots))
+            if watchdog.stalled:
                 self._runner.admission.requeue_overdue()
         do, serial, runs_wait = self._parts.do, self._registry.serial, self._heartbeats.runs_wait
         looks = do("the look for news", self._listening.may_be_news, connection, serial, runs_wait)

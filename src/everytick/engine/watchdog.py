@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from loguru import logger
 
@@ -40,7 +41,9 @@ class Watchdog:
         if not busy and self._looks % _SELDOM:
             return
         self._waiting = True
-        self._loop.call_soon_threadsafe(self._answer)
+        # A loop that was closed meanwhile is nobody's any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:
         self._waiting = self.stalled = False

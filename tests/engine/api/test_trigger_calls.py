@@ -69,7 +69,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=FIELDS)
 def test_any_cron_trigger_that_is_written_out(
     berlin: AsyncIOScheduler, tmp_path: Path, fields: dict[str, Any]

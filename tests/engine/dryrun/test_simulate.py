@@ -20,7 +20,7 @@ from test_ticks import any_source, walk
 
 UTC_ZONE = ZoneInfo("UTC")
 MONDAY = int(datetime(2026, 5, 18, tzinfo=UTC).timestamp()) * SECOND
-tries = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+tries = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def tried(

@@ -39,7 +39,7 @@ class Counting:
         return self._source.note(tick)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.integers(0, 99),
     step=st.integers(5, 30),
@@ -157,7 +157,7 @@ def test_the_newest_ticks_are_found_without_walking_the_dense_ones(source: Ticks
     assert walk(source, found[0], NOON + 1) == found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_source(), st.integers(NOON - 400 * DAY, NOON), st.integers(1, 40), st.integers(1, 30))
 def test_the_newest_ticks_are_those_that_walking_finds(
     source: Ticks, after: int, number: int, limit: int

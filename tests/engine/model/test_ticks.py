@@ -113,7 +113,7 @@ def walk(source: Ticks, begin: int, end: int) -> list[int]:
 
 
 @pytest.mark.full
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(SHIFTS), hours, minutes, weekdays)
 def test_cron_agrees_with_trying_every_minute(
     shift: tuple[str, date], hour: str, minute: str, weekday: str
@@ -151,7 +151,7 @@ def any_source() -> st.SearchStrategy[Ticks]:
 moments = st.integers(instant(datetime(2005, 1, 1, tzinfo=UTC)), instant(datetime(2035, 1, 1, tzinfo=UTC)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_source(), moments, st.integers(1, 10**9))
 def test_next_is_monotonic_and_the_same_from_every_instant_between(
     source: Ticks, after: int, part: int
@@ -166,7 +166,7 @@ def test_next_is_monotonic_and_the_same_from_every_instant_between(
     assert following > tick
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_source(), moments, st.integers(1, 300), st.integers(1, 4), st.booleans())
 def test_newest_and_count_agree_with_walking(
     source: Ticks, after: int, number: int, limit: int, later: bool
@@ -185,7 +185,7 @@ def test_newest_and_count_agree_with_walking(
     assert ticks.count(source, after, until, 10**6) == len(walked)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(SHIFTS),
     st.fixed_dictionaries(

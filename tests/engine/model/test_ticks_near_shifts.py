@@ -81,7 +81,7 @@ def test_the_list_of_shifts_names_real_ones() -> None:
 
 
 @pytest.mark.full
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SHIFTS), hours, minutes, weekdays)
 def test_cron_agrees_with_trying_every_minute(
     shift: tuple[str, date], hour: str, minute: str, weekday: str
@@ -105,7 +105,7 @@ def calendar_reference(zone: ZoneInfo, day: date, days: int, at: time, start: da
 
 
 @pytest.mark.full
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.sampled_from(SHIFTS),
     st.integers(1, 3),
@@ -124,7 +124,7 @@ def test_calendarinterval_agrees_with_trying_every_day(
 
 
 @pytest.mark.full
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(SHIFTS), hours, minutes, hours, minutes, st.sampled_from(["or", "and"]))
 def test_combinations_are_sets_of_what_their_parts_give(
     shift: tuple[str, date], hour: str, minute: str, other_hour: str, other_minute: str, word: str
@@ -167,7 +167,7 @@ def sources(zone: ZoneInfo, day: date) -> st.SearchStrategy[Ticks]:
 
 
 @pytest.mark.full
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(SHIFTS))
 def test_every_instant_between_two_ticks_gives_the_same_next(
     data: st.DataObject, shift: tuple[str, date]

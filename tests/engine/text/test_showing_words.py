@@ -197,7 +197,7 @@ def cron_fields(draw: st.DrawFn) -> dict[str, str]:
 
 @pytest.mark.full
 @given(cron_fields())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_sentence_has_the_very_times_and_days_of_the_ticks(fields: dict[str, str]) -> None:
     made = schedule("cron", fields, Reading(ZoneInfo("UTC")))
     words = in_words(made)
@@ -333,7 +333,7 @@ def test_the_reader_of_sentences_can_say_no(words: str, moment: datetime, is_nam
 
 
 @given(cron_fields())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_words_come_from_what_the_ledger_keeps(fields: dict[str, str]) -> None:
     made = schedule("cron", fields)
     assert made.data is not None
@@ -345,7 +345,7 @@ def test_the_words_come_from_what_the_ledger_keeps(fields: dict[str, str]) -> No
     st.lists(cron_fields(), min_size=1, max_size=3),
     st.integers(min_value=0, max_value=90),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_combination_says_each_of_its_parts_or_nothing(
     word: str, parts: list[dict[str, str]], jitter: int
 ) -> None:
