@@ -122,7 +122,7 @@ test: $(READY)
 	@"$(PYTHON)" scripts/browser.py
 	@"$(PYTHON)" scripts/axe.py
 	@"$(PYTHON)" scripts/database_server.py
-	"$(PYTHON)" scripts/whole_suite.py -n $(WHOLE_JOBS) --dist worksteal
+	"$(PYTHON)" scripts/whole_suite.py -n $(WHOLE_JOBS) --dist worksteal --durations 30 --durations-min 5
 
 test-quick: $(READY)
 	$(RUN) pytest -m "not full" -n $(QUICK_JOBS)
