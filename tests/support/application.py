@@ -22,7 +22,6 @@ from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 
-from command_server import run_module
 from ledgers import rows_in
 from waiting import wait_for
 
@@ -69,7 +68,7 @@ class Application:
 
     def command(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run `python -m app ...` to its end."""
-        return run_module(["app", *arguments], cwd or self.folder, self.variables(), timeout=60)
+        return self.call(sys.executable, "-m", "app", *arguments, cwd=cwd)
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line of bash to its end, in which `app` is `python -m app`."""
