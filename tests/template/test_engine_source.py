@@ -349,7 +349,7 @@ def test_an_edit_of_a_folder_that_is_the_source_is_noticed_by_uv() -> None:
     with quickly():
         copier.run_copy(str(place), app, defaults=True, quiet=True)
     uv(app, "venv", "--quiet")
-    needed = "everytick @ " + str(macros(str(place), commit=None).engine_url())
+    needed = str(macros(str(place), commit=None).engine([]))
     python = app / ".venv/bin/python"
     for said in ("one", "two"):
         (place / "src/everytick/mark.py").write_text(f"SAID = {said!r}\n", encoding="utf-8")
