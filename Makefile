@@ -66,9 +66,9 @@ $(READY): pyproject.toml
 		rm -rf "$(VENV)" && "$$found" -m venv "$(VENV)" || exit 1; \
 	fi
 	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade pip uv
-	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --upgrade --group dev --editable ".[alerts,dashboard,postgresql,tracing]" || { \
+	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --upgrade --group dev --editable ".[alerts,dashboard,holidays,postgresql,tracing]" || { \
 		echo 'uv could not install the tools; trying pip.' >&2; \
-		$(RUN) pip install --quiet --upgrade --group dev --editable ".[alerts,dashboard,postgresql,tracing]"; \
+		$(RUN) pip install --quiet --upgrade --group dev --editable ".[alerts,dashboard,holidays,postgresql,tracing]"; \
 	}
 	@touch "$@"
 else

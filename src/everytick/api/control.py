@@ -30,6 +30,7 @@ from everytick.text.instants import when
 from everytick.text.wording import is_storable, no_job, not_for_requests
 from loguru import logger
 
+from . import exclusions
 from .changes import CHANGEABLE, instead
 from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
@@ -125,7 +126,8 @@ class JobControl(RunRequests, JobDeclarations):
         """Change a job that was added while running; return it as it is then.
 
         Args:
-            changes: func, args, kwargs, name, trigger (an object), or any option of `add_job`.
+            changes: func, args, kwargs, name, trigger (an object), exclude, shift, or any option of
+                `add_job`.
 
         Raises:
             ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
@@ -139,7 +141,10 @@ class JobControl(RunRequests, JobDeclarations):
 
         def change(job: Job) -> Job:
             if "trigger" in changes:
-                job = replace(job, schedule=self._schedule(changes["trigger"], {}))
+                chosen = exclusions.of(job.schedule, changes)
+                job = replace(job, schedule=self._schedule(changes["trigger"], chosen))
+            elif exclusions.NAMES & changes.keys():
+                job = replace(job, schedule=exclusions.changed(job.schedule, changes))
             given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
             function = self._function(changes.get("func", job.func))
             args, kwargs = functions.call_arguments(
@@ -156,18 +161,22 @@ class JobControl(RunRequests, JobDeclarations):
     ) -> Job:
         """Give a job that was added while running another trigger; return it as it is then.
 
-        Nothing is caught up for the time before. Raises as `modify_job` does.
+        Nothing is caught up for the time before. The days that it leaves out stay, unless `exclude` and
+        `shift` are among the arguments. Raises as `modify_job` does.
         """
         check_jobstore(jobstore)
         self._need_running("reschedule_job()", "change the job's add_job() call")
         where = call_site()
         for name in trigger_args:
-            if name in CHANGEABLE or name in KNOWN_NAMES:
+            if name not in exclusions.NAMES and (name in CHANGEABLE or name in KNOWN_NAMES):
                 raise self._takes_no(where, "reschedule_job", job_id, name, trigger_args)
         return self._change(
             where,
             job_id,
-            lambda job: replace(job, schedule=self._schedule(trigger, trigger_args)),
+            lambda job: replace(
+                job,
+                schedule=self._schedule(trigger, trigger_args | exclusions.of(job.schedule, trigger_args)),
+            ),
         )
 
     def pause_job(

@@ -122,7 +122,12 @@ def _no_tick(account: Account, tick: int) -> bool:
         return False
     account.verdict = "no_tick"
     assert facts.schedule is not None
-    account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
+    made = facts.schedule.ticks
+    left_out = made.left_out(tick) if isinstance(made, ticks.ExcludingTicks) else ""
+    if left_out:
+        account.say(f"no tick: {left_out}")
+    else:
+        account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
     beside = (("before", facts.tick_before(tick)), ("after", facts.schedule.next_tick(tick)))
     near = [(abs(other - tick), side, other) for side, other in beside if other is not None]
     if not near:
@@ -143,6 +148,9 @@ def _to_come(account: Account, tick: int) -> bool:
     jitter = ticks.jitter(facts.job_id, tick, facts.schedule.jitter) if facts.schedule else 0
     if jitter:
         account.say(f"with its jitter of {duration(jitter)} it is due at {when(tick + jitter, facts.zone)}")
+    made = facts.schedule.ticks if facts.schedule else None
+    if isinstance(made, ticks.ExcludingTicks) and (note := made.note(tick)):
+        account.say(note)
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
     if facts.known.is_paused_at(max(tick, facts.now)):

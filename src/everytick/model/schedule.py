@@ -111,11 +111,12 @@ def excluding(
 def _excluding(source: Schedule, data: dict[str, Any]) -> Schedule:
     days = ticks.Days(data["days"])
     made = ticks.ExcludingTicks(source.ticks, days, source.zone, data["shift"], data["workday"])
-    which = f" on the {data['workday']} workday of each month" if data["workday"] else ""
+    text = source.text
+    if data["workday"]:
+        text = text.replace("day='*'", f"day='{data['workday']} workday'", 1)
     without = f" except {days.text}" if days else ""
     moved = "" if data["shift"] == "skip" else f", moved to the {data['shift'].replace('-', ' ')}"
-    text = source.text + which + without + moved
-    return Schedule(made, text, source.zone, data, source.jitter, remark=source.remark)
+    return Schedule(made, text + without + moved, source.zone, data, source.jitter, remark=source.remark)
 
 
 def at_each_start(zone: tzinfo, delay: int) -> Schedule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -19,6 +19,9 @@ from .jobs import shown_jobs
 from .known_job import Declared, DueJob, KnownJob
 from .schemas import Fire
 
+# Of how many days that are left out is told.
+_MOST_LEFT_OUT = 1_000
+
 
 @dataclass(frozen=True)
 class Often:
@@ -30,6 +33,14 @@ class Often:
     paused: int
 
 
+class LeftOut(NamedTuple):
+    """A tick, in microseconds UTC, that a job lacks since its day is excluded; `why` names the day."""
+
+    tick: int
+    job_id: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Coming:
     """The ticks in [begin, end), in microseconds, and what they mean together.
@@ -39,6 +50,7 @@ class Coming:
     number: how many ticks were looked at.
     looked_until: the findings are about the ticks before this instant: `end`, unless there were too many.
     gaps: the jobs without a tick in [begin, end), each with its next one.
+    left_out: the first tick of each date that a job leaves out, by its own, and why: some, the soonest first.
     max_workers: how many runs a process may have under way at once.
     """
 
@@ -50,6 +62,7 @@ class Coming:
     often: list[Often]
     findings: plan.Findings
     gaps: dict[str, int | None]
+    left_out: list[LeftOut]
     max_workers: int
 
     @property
@@ -93,6 +106,9 @@ class Coming:
             ],
             "notes": [
                 {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
+            ],
+            "left_out": [
+                {"job_id": job_id, "tick": iso(tick), "why": why} for tick, job_id, why in self.left_out
             ],
         }
 
@@ -154,7 +170,18 @@ def coming(
     counted = {it.job_id for it in often}
     kept = [tick for tick in kept if tick["job_id"] not in counted]
     gaps = plan.gaps(known, begin, end)
-    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, max_workers)
+    left_out = _left_out(known, begin, looked_until)
+    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers)
+
+
+def _left_out(schedules: Mapping[str, Schedule], begin: int, end: int) -> list[LeftOut]:
+    found = [
+        LeftOut(tick, job_id, why)
+        for job_id, schedule in schedules.items()
+        if isinstance(schedule.ticks, ticks.ExcludingTicks)
+        for tick, why in islice(schedule.ticks.left_out_between(begin, end), _MOST_LEFT_OUT)
+    ]
+    return sorted(found)[:_MOST_LEFT_OUT]
 
 
 @dataclass(frozen=True)
@@ -173,7 +200,7 @@ class ComingTick:
 
 
 def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
-    """Return the coming ticks of a job that is not paused, with the notes on odd times of day."""
+    """Return the coming ticks of a job that is not paused, with their notes."""
     if job.gone or job.paused:
         return []
     begin = max(job.now, job.row.watermark_us) + 1

@@ -30,7 +30,10 @@ from test_ticks import hours, walk
 from test_ticks_near_shifts import SHIFTS, between, near
 
 BERLIN = ZoneInfo("Europe/Berlin")
-CHRISTMAS = {"name": "holidays('DE')", "days": {"Christmas Day": ["2026-12-25"], "Boxing Day": ["2026-12-26"]}}
+CHRISTMAS = {
+    "name": "holidays('DE')",
+    "days": {"Christmas Day": ["2026-12-25"], "Boxing Day": ["2026-12-26"]},
+}
 
 # How many days around a shift the model looks at: more than those that are excluded, at both ends.
 REACH = 16

@@ -49,6 +49,11 @@ class Days:
         if len(self._named) > MOST_DAYS:
             raise ValueError(f"these are more than {MOST_DAYS:,} days")
         self.text = ", ".join(parts)
+        ends = [
+            max(map(max, calendar["days"].values())) for calendar in data["calendars"] if calendar["days"]
+        ]
+        # The last day of the calendar that ends first.
+        self.ends = date.fromisoformat(min(ends)) if ends else None
         rest = sorted(day for day in self._named if (day - 1) % 7 not in self._weekdays)
         digest = hashlib.sha256(",".join(map(str, rest)).encode()).hexdigest()[:16] if rest else "none"
         self.canonical = f"{_spelled(sorted(self._weekdays)) or 'no weekday'}, {len(rest)} dates {digest}"
@@ -84,6 +89,11 @@ class Days:
         """Return the dates of the set in [begin, end), in order, without those that only a weekday makes."""
         first, last = begin.toordinal(), end.toordinal()
         return [date.fromordinal(day) for day in sorted(self._named) if first <= day < last]
+
+    @property
+    def has_weekdays(self) -> bool:
+        """Whether each day of some weekday is in the set."""
+        return bool(self._weekdays)
 
     @property
     def last(self) -> date | None:

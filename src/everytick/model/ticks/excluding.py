@@ -33,7 +33,7 @@ class ExcludingTicks:
         source: the ticks as if no day were excluded.
         days: the excluded days.
         zone: where a day begins and ends.
-        shift: what becomes of the ticks of an excluded day: left out, or moved to the workday after or before.
+        shift: what becomes of the ticks of an excluded day: they are left out, or moved to the nearest workday.
         workday: only the first or the last workday of each month counts; `shift` is `skip` then.
     """
 
@@ -109,6 +109,15 @@ class ExcludingTicks:
         """Return whether the source has ticks in [begin, end), and none of them is left."""
         planned, tick = self.source.next(begin - 1), self.next(begin - 1)
         return planned is not None and planned < end and (tick is None or tick >= end)
+
+    def excludes_any(self, begin: int, end: int) -> bool:
+        """Return whether the source has a tick in [begin, end) on an excluded day."""
+        tick = self.source.next(begin - 1)
+        while tick is not None and tick < end:
+            if self._day(tick) in self.days:
+                return True
+            tick = self.source.next(self._end_of_day(tick) - 1)
+        return False
 
     def kept_parts(self, after: int, until: int) -> Iterator[tuple[int, int]]:
         """Yield the parts of (after, until], as (begin, end], in which each tick of the source is one."""
@@ -269,4 +278,3 @@ class ExcludingTicks:
         if back is not None:
             wall = max(wall, wall_clock(back - 1, self._zone))
         return wall if wall.date() == day else None
-
