@@ -364,6 +364,24 @@ def test_leave_out_days() -> None:
     page.ends()
 
 
+@pytest.mark.full
+def test_disable_jobs_in_an_environment() -> None:
+    page, reader = Page("disable-jobs-in-an-environment"), new_project()
+    reader.schedule('scheduler.add_job(send_daily_report, "cron", hour=3, id="mail-weekly")')
+    (reader.folder / ".env").touch()
+    reader.add(page.take("bash", "# .env of staging"), ".env")
+    with reader.running() as log:
+        said = log.read_text("utf-8")
+        assert page.take("text").strip() in said
+        assert "2 disabled" in said
+        jobs, why = commands_in(page.take("console", "$ .venv/bin/python -m app jobs"))
+        assert "disabled by SCHEDULER_DISABLED_JOBS=daily_report" in reader.call(jobs)
+        assert "is disabled since" in reader.call(f"{why} tomorrow")
+        refused = reader.call(".venv/bin/python -m app run-now daily_report", code=2)
+        assert "is disabled by SCHEDULER_DISABLED_JOBS=daily_report" in refused
+    page.ends()
+
+
 # --- looking at it, and doing without make
 
 

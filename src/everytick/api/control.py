@@ -34,7 +34,7 @@ from . import exclusions
 from .changes import CHANGEABLE, instead
 from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
-from .requests import RunRequests, check_note
+from .requests import RunRequests, check_note, refuse_if_disabled
 from .unsupported import NO_JOBSTORES, refuse
 
 
@@ -212,7 +212,7 @@ class JobControl(RunRequests, JobDeclarations):
         end = None if until is None else self._end_of_pause(until)
 
         def pause(connection: Connection) -> bool:
-            _existing(connection, job_id)
+            refuse_if_disabled(_existing(connection, job_id))
             changed = pauses.pause(connection, job_id, note, end)
             if changed:
                 requests.note_down(connection, self.who, "pause", job_id, note=self._with_end(note, end))
@@ -237,7 +237,7 @@ class JobControl(RunRequests, JobDeclarations):
         schedule = self._own_schedule(job_id)
 
         def resume(connection: Connection) -> bool:
-            _existing(connection, job_id)
+            refuse_if_disabled(_existing(connection, job_id))
             changed = pauses.resume(connection, job_id, schedule)
             if changed:
                 requests.note_down(connection, self.who, "resume", job_id, note=note)

@@ -17,6 +17,7 @@ from everytick.masking import masked
 from everytick.model import functions, ticks
 from everytick.model.allowed_functions import AllowedFunctions, NotImported
 from everytick.model.job import Job, Options
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import from_text
 from everytick.store import definitions
@@ -49,9 +50,15 @@ class Registry:
     """The jobs by id. The other parts of a process look them up in this very dictionary, `jobs`."""
 
     def __init__(
-        self, declared: Sequence[Job], defaults: Mapping[str, Any], allowed: AllowedFunctions
+        self,
+        declared: Sequence[Job],
+        defaults: Mapping[str, Any],
+        allowed: AllowedFunctions,
+        job_filter: JobFilter = ALL_JOBS,
     ) -> None:
         self.jobs = {job.id: job for job in declared}
+        # Those that this process is set to run: it claims, and takes up, no others.
+        self.enabled: Mapping[str, Job] = EnabledJobs(self.jobs, job_filter) if job_filter else self.jobs
         self._declared = set(self.jobs)
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
@@ -163,6 +170,24 @@ class Registry:
             if connection.execute(job_sql.IS_OVER, values).fetchone():
                 self.jobs.pop(job.id, None)
                 self._serials.pop(job.id, None)
+
+
+class EnabledJobs(Mapping[str, Job]):
+    """Those of a process's jobs that it is set to run, as they are at each moment."""
+
+    def __init__(self, jobs: Mapping[str, Job], job_filter: JobFilter) -> None:
+        self._jobs, self._filter = jobs, job_filter
+
+    def __getitem__(self, job_id: str) -> Job:
+        if self._filter.why_disabled(job_id) is not None:
+            raise KeyError(job_id)
+        return self._jobs[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return (job_id for job_id in list(self._jobs) if self._filter.why_disabled(job_id) is None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def loaded_or_told(

@@ -154,7 +154,8 @@ def _to_come(account: Account, tick: int) -> bool:
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
     if facts.known.is_paused_at(max(tick, facts.now)):
-        account.say(f"but the job {pause(account)}: unless it is resumed before, it will not run")
+        until = "resumed" if facts.row.disabled_by is None else "enabled"
+        account.say(f"but the job {pause(account)}: unless it is {until} before, it will not run")
     if facts.cannot_run is not None:
         account.say(f"but the job cannot run here: {facts.cannot_run}")
     _if_nobody_is_up(account)
@@ -179,10 +180,12 @@ def _paused(account: Account, tick: int) -> bool:
     begin, end = facts.row.paused_us, facts.row.paused_until_us
     if begin is None or tick <= begin or (end is not None and tick >= end):
         return False
-    account.verdict = "paused"
+    disabled = facts.row.disabled_by is not None
+    account.verdict = "disabled" if disabled else "paused"
     until = "" if end is None else f", until {at(end, facts.zone)}"
     account.say(f"the job {pause(account)}{until}: the tick did not run")
-    account.say("the row that says so is written at the end of the pause; nothing is made up for")
+    end_of_it = "when the job is enabled again" if disabled else "at the end of the pause"
+    account.say(f"the row that says so is written {end_of_it}; nothing is made up for")
     return True
 
 

@@ -33,7 +33,7 @@ class ExcludingTicks:
         source: the ticks as if no day were excluded.
         days: the excluded days.
         zone: where a day begins and ends.
-        shift: what becomes of the ticks of an excluded day: they are left out, or moved to the nearest workday.
+        shift: what becomes of the ticks of an excluded day: they are left out, or moved.
         workday: only the first or the last workday of each month counts; `shift` is `skip` then.
     """
 

@@ -219,4 +219,8 @@ ALTER TABLE scheduler_jobs SET (fillfactor = 50);
 
 ALTER TABLE scheduler_processes SET (fillfactor = 50);
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0007');
+ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
+
+ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0008');

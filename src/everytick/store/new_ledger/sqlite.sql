@@ -211,4 +211,8 @@ DROP INDEX scheduler_runs_finished;
 
 CREATE INDEX scheduler_runs_ended ON scheduler_runs (finished_us);
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0007');
+ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
+
+ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0008');
