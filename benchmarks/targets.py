@@ -56,6 +56,16 @@ def _over(measure: str, other: str) -> Ratio:
     return found
 
 
+def _of_ours(above: str, below: str) -> Ratio:
+    """Return one measure of ours divided by another one."""
+
+    def found(results: Results) -> float | None:
+        one, other = results.middle(above, "ours"), results.middle(below, "ours")
+        return one / other if one is not None and other else None
+
+    return found
+
+
 def _of_many_machines(_results: Results) -> float | None:
     """Return what another benchmark, `make bench-cluster`, has found and written down."""
     text = (ROOT / "docs/explanation/a-thousand-machines.md").read_text("utf-8")
@@ -113,6 +123,11 @@ TARGETS = (
         "idle wake-ups a minute", 65, 10, _plain("idle-wakes"),
         reason="requests are obeyed within a second by a look each second; the rest are heartbeats, and"
         " questions to the event loop whether it answers",
+    ),
+    Target(
+        "memory with the dashboard ÷ without it", 1.4, 1.25,
+        _of_ours("idle-memory-with-dashboard", "idle-memory-without-dashboard"),
+        reason="nearly all of it is FastAPI, pydantic and uvicorn",
     ),
     Target("idle CPU seconds a minute", 0.05, 0.01, _plain("idle-cpu")),
     Target(

@@ -46,10 +46,16 @@ def cold_start(
         return running.wait_ready(_PATIENCE)
 
 
-def idle(field: Field, peer: Peer, seconds: float, settle: float = 3.0) -> Idle:
-    """Return what a peer with one job uses while it is not due."""
+def idle(
+    field: Field,
+    peer: Peer,
+    seconds: float,
+    settle: float = 3.0,
+    settings: Mapping[str, str] | None = None,
+) -> Idle:
+    """Return what a peer with one job uses while it is not due. settings: variables for it."""
     work = {"jobs": 1, "spread": False, "first": time.time() + _FAR}
-    with field.running(peer, work) as running:
+    with field.running(peer, work, settings=settings) as running:
         running.wait_ready(_PATIENCE)
         time.sleep(settle)
         before = running.use()

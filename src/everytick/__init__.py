@@ -15,6 +15,7 @@ The rooms, from the lowest up: each imports only from those before it.
 - `liveness`: what a process tells its own machine without the ledger
 - `standard_streams`: standard output and standard error, which never block the program
 - `log_rate`: log lines about what may happen very often
+- `own_process`: calls a function in a process of its own, so that nothing of it stays
 - `settings`: the settings, read from the environment
 - `ledger`: the ledger that the settings name
 - `engine`: one process at work, from a due tick to its outcome

@@ -11,7 +11,6 @@ from everytick.store import copying, migration_fence, requests, schema, transfer
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
-from everytick.store.querying import connect
 
 from histories import run, write
 
@@ -68,7 +67,7 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
 
 def content(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every table, in an order of Python's, without what the move itself wrote."""
-    with connect(ledger) as connection:
+    with copying.reading(ledger) as connection:
         found = {
             table.name: sorted(map(tuple, connection.execute(table.select())), key=repr)
             for table in schema.metadata.sorted_tables

@@ -19,7 +19,6 @@ from everytick.store import transfer as moving_room
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
-from everytick.store.querying import connect
 
 from application import Application
 from moved_ledgers import HOSTILE, cleaned, content, fill, sqlite
@@ -54,7 +53,7 @@ def test_a_move_that_was_killed_goes_on_where_it_was(tmp_path: Path, postgres_ur
     def copied() -> int:
         if not server.exists():
             return 0
-        with connect(server) as connection:
+        with copying.reading(server) as connection:
             return copying.count(connection, schema.runs)
 
     popen = subprocess.Popen(command, cwd=app.folder, env=app.variables())

@@ -11,6 +11,7 @@
 - `refusals`: how a command line is refused that cannot be meant
 - `groups`: how the help lists the commands and their options
 - `output`, `colours`, `table`, `cells`: how they print: text, colours, tables and their cells
+- `collecting`: when Python looks for garbage
 - `progress`, `following`: a progress bar; runs as they end
 - `listed`, `outages`, `one_run`, `planned`, `simulated`, `differences`, `findings`: how jobs and runs,
   outages, a run, plans, simulations, differences and findings are printed
@@ -21,6 +22,8 @@ from __future__ import annotations
 import sys
 
 from everytick.app import Application
+
+from .collecting import seldom
 
 
 def main(application: Application | None = None, program: str | None = None) -> None:
@@ -40,6 +43,7 @@ def main(application: Application | None = None, program: str | None = None) -> 
         if __name__ == "__main__":
             cli.main(application, "python -m shop")
     """
+    seldom()
     try:
         from .entry import run
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .collecting import as_usual
 from .output import print_aside
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def dashboard(
         if trouble is not None:
             print_aside(f"remark: {trouble}")
         return
+    as_usual()
     unblock()
     configure_logging(settings())
     served = Dashboard(chosen, _declared())

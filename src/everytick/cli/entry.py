@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from copy import copy
 from typing import Any
 
+import typer
 from everytick.app import Application, register
 from everytick.command_line import as_called
 from everytick.errors import NO_FILE_HANDLES, ConfigurationError, LedgerError, lacks_file_handles
 
 from . import dashboard, program
+from .groups import called
 from .output import discard, print_aside
 from .standalone import everytick
 
@@ -41,14 +44,14 @@ def _command(application: Application | None, name: str | None) -> None:
         try:
             _check_arguments()
             if application is None:
-                everytick(prog_name=name)
+                _program(everytick)(prog_name=name)
             else:
                 register(application)
                 application.command = as_called() or application.command
                 if not application.has_dashboard:
                     for command in dashboard.commands.registered_commands:
                         command.hidden = True
-                program.app(prog_name=name)
+                _program(program.app)(prog_name=name)
         finally:
             sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as end:
@@ -60,6 +63,13 @@ def _command(application: Application | None, name: str | None) -> None:
         sys.exit(0)
     except OSError as problem:
         raise LedgerError(_in_a_sentence(problem)) from None
+
+
+def _program(app: typer.Typer) -> typer.Typer:
+    """Return a program with no more commands than this process needs."""
+    found = copy(app)
+    found.registered_commands = called(app.registered_commands, sys.argv[1:])
+    return found
 
 
 def _in_a_sentence(problem: OSError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -84,6 +84,15 @@ def grouped(commands: Iterable[CommandInfo]) -> list[CommandInfo]:
             found.append(command)
     assert not by_name, f"each command is in a group: {', '.join(by_name)}"
     return found
+
+
+def called(commands: list[CommandInfo], arguments: Sequence[str]) -> list[CommandInfo]:
+    """Return the one command that is surely called; all of them where it may be another, or none.
+
+    Typer makes the options of all commands that it is given, which takes as long as a query or two.
+    """
+    rest = arguments[2:] if arguments[:1] == ["--app"] else arguments
+    return [command for command in commands if [_name(command)] == rest[:1]] or commands
 
 
 def _name(command: CommandInfo) -> str:

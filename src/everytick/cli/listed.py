@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
-from everytick.read.schemas import JobRow, RunOutline, RunRow
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 from everytick.text.wording import counted
@@ -16,6 +16,9 @@ from .arguments import MOST
 from .colours import ID, STATES, TIME
 from .output import console, print_text, room_of, visible
 from .table import Column, print_table, shortened
+
+if TYPE_CHECKING:
+    from everytick.read.schemas import JobRow, RunOutline, RunRow
 
 # How wide the columns are of runs that are printed as they end, but for the error; 0: not there.
 _WIDE = (8, 19, 24, 23, 9)

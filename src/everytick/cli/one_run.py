@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from everytick.app import typed
 from everytick.read.run_details import equal_in_a_row
 from everytick.read.run_filter import FAILED
-from everytick.read.schemas import Attempt, Request, RunDetails
 from everytick.text.durations import plain_seconds
 from everytick.text.instants import local
 from everytick.text.wording import counted, of_attempts
@@ -21,6 +20,7 @@ from .table import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from everytick.read.following_logs import LogPart
+    from everytick.read.schemas import Attempt, Request, RunDetails
     from rich.text import Text
 
 # The lines that are shown of a longer traceback or log: a run with both is about one screen.

@@ -28,6 +28,7 @@ from . import (
     simulate,
     update,
 )
+from .collecting import as_usual
 from .groups import Group, grouped
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def run(
 
     from everytick.api.service import run_until_stopped
 
+    as_usual()
     # Workers have no page: of many on one machine only one could have its address.
     beside = _dashboard(scheduler) if chosen.role.claims else nullcontext
     raise typer.Exit(run_until_stopped(scheduler, beside))

@@ -12,8 +12,8 @@ from everytick.read.coming import Due, ticks_between
 from everytick.read.known_job import Declared, KnownJob, jobs_named, undeclared
 from everytick.read.paging import Page
 from everytick.settings import settings
+from everytick.store.querying import Reader
 from everytick.text.instants import time_of_day
-from sqlalchemy import Connection
 
 # Up to this many ticks of a job are drawn one by one, more as a bar.
 _DRAWN = 96
@@ -40,9 +40,7 @@ class Lane:
         return self.number is None or self.number > _DRAWN
 
 
-def lanes(
-    connection: Connection, due: Sequence[Due], begin: int, end: int, size: int, offset: int
-) -> Page[Lane]:
+def lanes(connection: Reader, due: Sequence[Due], begin: int, end: int, size: int, offset: int) -> Page[Lane]:
     """Return the lanes of a part of the jobs that are due in [begin, end)."""
     shown = due[offset : offset + size]
     known = jobs_named(connection, {one.job.id for one in shown})

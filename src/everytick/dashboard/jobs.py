@@ -13,8 +13,8 @@ from everytick.read.last_runs import Recent, recent
 from everytick.read.overdue import overdue
 from everytick.read.run_pages import runs_of_job
 from everytick.read.standings import ORDERS, STANDINGS
+from everytick.store.querying import Reader
 from everytick.text.instants import iso
-from sqlalchemy import Connection
 
 from . import schemas
 from .problems import Problem
@@ -50,13 +50,13 @@ class Record:
         return next((row for row in self.newest if row.finished_us is not None), None)
 
 
-def record(connection: Connection, job_id: str) -> Record:
+def record(connection: Reader, job_id: str) -> Record:
     """Return what became of a job lately."""
     rows, _more = runs_of_job(connection, job_id, _STRIP)
     return Record(rows, recent(connection, [job_id])[job_id])
 
 
-def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
+def odd_times(connection: Reader, rows: Sequence[Any]) -> dict[int, str]:
     """Return the notes on runs whose time of day a clock change made odd, by their numbers."""
     known = jobs_named(connection, {row.job_id for row in rows if row.tick_us is not None})
     found = {}
@@ -74,7 +74,7 @@ def odd_times(connection: Connection, rows: Sequence[Any]) -> dict[int, str]:
     return found
 
 
-def job_fields(connection: Connection, job: KnownJob, declared: Declared) -> schemas.Job:
+def job_fields(connection: Reader, job: KnownJob, declared: Declared) -> schemas.Job:
     """Return a job as the command `jobs` does, and what only the ledger has."""
     newest, _more = runs_of_job(connection, job.id, _STRIP)
     late = overdue(job)

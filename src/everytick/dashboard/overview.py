@@ -9,8 +9,8 @@ from everytick.model import ticks
 from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
 from everytick.settings import settings
+from everytick.store.querying import Reader
 from everytick.text.instants import iso
-from sqlalchemy import Connection
 
 from .addresses import url
 
@@ -18,7 +18,7 @@ from .addresses import url
 _PATIENCE_SECONDS = 0.25
 
 
-def current(state: Any, connection: Connection) -> Overview:
+def current(state: Any, connection: Reader) -> Overview:
     """Return how the schedule stands. `state`: that of the application, which keeps what was counted."""
     return read_overview(connection, state.declared(), settings(), state.hourly, _PATIENCE_SECONDS)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
+from typing import TYPE_CHECKING
 
 from everytick.ledger import open_ledger
 from everytick.system import system
 from everytick.telemetry.health import Health, check
-from everytick.telemetry.metrics import Metrics
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST
+
+if TYPE_CHECKING:
+    from everytick.telemetry.metrics import Metrics
 
 health = APIRouter(tags=["health"])
 metrics = APIRouter(tags=["metrics"])
@@ -50,6 +52,9 @@ async def ready() -> JSONResponse:
 )
 def exposition() -> Response:
     """Give the metrics for Prometheus."""
+    # Most processes are never asked: it loads, among others, an HTTP server that nobody needs here.
+    from prometheus_client import CONTENT_TYPE_LATEST
+
     return Response(_metrics().exposition(), media_type=CONTENT_TYPE_LATEST, headers=_NEVER_KEPT)
 
 
@@ -89,4 +94,6 @@ def _look() -> _Look:
 
 @cache
 def _metrics() -> Metrics:
+    from everytick.telemetry.metrics import Metrics
+
     return Metrics(open_ledger())

@@ -11,10 +11,9 @@ from everytick.model import ticks
 from everytick.read.processes import Process, Processes, find_processes
 from everytick.read.under_way import count_held
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.system import system
 from everytick.text.instants import iso
-from sqlalchemy import Connection
 
 from . import schemas
 from .problems import UNAVAILABLE, Problem
@@ -33,7 +32,7 @@ class ScheduleState:
 
 
 @contextmanager
-def reading(ledger: Ledger) -> Iterator[Connection]:
+def reading(ledger: Ledger) -> Iterator[Reader]:
     """Give a connection that only reads.
 
     Raises:
@@ -48,7 +47,7 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
         raise Problem(UNAVAILABLE, str(problem)) from None
 
 
-def schedule_state(connection: Connection) -> ScheduleState:
+def schedule_state(connection: Reader) -> ScheduleState:
     """Return who keeps the schedule, and how long the ledger took to say so."""
     began = system.monotonic()
     processes = find_processes(connection)

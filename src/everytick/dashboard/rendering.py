@@ -6,10 +6,9 @@ import re
 from datetime import tzinfo
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import jinja2
 from everytick import app
 from everytick.model import ticks
 from everytick.read.signs import SIGNS
@@ -23,6 +22,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from .addresses import address_of, below_root, own_address, path_of, static, url
 from .forms import CSRF_HEADER
 from .problems import Problem
+
+if TYPE_CHECKING:
+    import jinja2
 
 _HERE = Path(__file__).parent
 
@@ -158,6 +160,9 @@ def _rendered(request: Request, name: str, **values: Any) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
+    # Loaded with the first page: where only probes ask, nobody needs it.
+    import jinja2
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "pages"),
         autoescape=True,

@@ -22,10 +22,10 @@ from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
 from everytick.read.under_way import held_runs, waiting_runs
 from everytick.settings import settings
+from everytick.store.querying import Reader
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from sqlalchemy import Connection
 
 from . import jobs, runs
 from .answers import ReadingRoute
@@ -210,7 +210,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
     )
 
 
-def _long(request: Request, connection: Connection) -> list[Any]:
+def _long(request: Request, connection: Reader) -> list[Any]:
     long = long_runs(connection, request.app.state.declared(), ticks.now())
     numbers = {run.run_id for run in long}
     return [run for run in held_runs(connection, _HELD) if run.run_id in numbers]

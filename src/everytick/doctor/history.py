@@ -17,12 +17,12 @@ from everytick.read.last_runs import durations, failed_in_a_row, percentile
 from everytick.read.missed import Missed, find_missed
 from everytick.read.processes import read_processes
 from everytick.read.under_way import held_runs, past_timeout
+from everytick.store.querying import Reader
 from everytick.store.requests import AT_EACH_START
 from everytick.text.durations import about_every, duration, exact_seconds
 from everytick.text.instants import at
 from everytick.text.instants import typed as instant_typed
 from everytick.text.wording import one_line
-from sqlalchemy import Connection
 
 from .finding import Finding, ok
 from .pitfalls import distance
@@ -34,7 +34,7 @@ _LONG_PAUSE = 7 * ticks.DAY
 _ADDED_WITHIN = 60 * ticks.SECOND
 
 
-def examine_history(connection: Connection, declared: Declared, now: int, zone: Any) -> list[Finding]:
+def examine_history(connection: Reader, declared: Declared, now: int, zone: Any) -> list[Finding]:
     """Look at each job that is in force."""
     found: list[Finding] = []
     in_code = {job.id: job for job in declared.jobs}
@@ -75,7 +75,7 @@ def _cannot_run(job: KnownJob, problem: str, where: str) -> Finding:
 
 
 def _no_longer_added(
-    connection: Connection, job_id: str, starts: Sequence[int], now: int, zone: Any
+    connection: Reader, job_id: str, starts: Sequence[int], now: int, zone: Any
 ) -> Iterator[Finding]:
     """Tell of a job that code added at each start, until the processes came that are up now."""
     row = last_added(connection, job_id)
@@ -110,7 +110,7 @@ def _pause(job: KnownJob, now: int, zone: Any, where: str) -> Iterator[Finding]:
     yield Finding("warning", "pause", what, where, right)
 
 
-def _failures(connection: Connection, job_id: str, where: str) -> Iterator[Finding]:
+def _failures(connection: Reader, job_id: str, where: str) -> Iterator[Finding]:
     failed = failed_in_a_row(connection, job_id)
     if not failed:
         return
@@ -133,7 +133,7 @@ def _past_timeouts(held: list[Any], job: Job | None, now: int, where: str) -> It
             yield Finding("warning", "timeout", what, where, right)
 
 
-def _durations(connection: Connection, job: Job | None, now: int, where: str) -> Iterator[Finding]:
+def _durations(connection: Reader, job: Job | None, now: int, where: str) -> Iterator[Finding]:
     apart = distance(job, now) if job is not None else None
     if job is None or apart is None:
         return

@@ -16,11 +16,11 @@ from everytick.read.outages import outages
 from everytick.read.processes import Process, find_processes, last_end, read_processes
 from everytick.read.runs import count_lost
 from everytick.read.under_way import count_held, held_runs, waiting_runs
+from everytick.store.querying import Reader
 from everytick.system import system
 from everytick.text.durations import duration
 from everytick.text.instants import at
 from everytick.text.wording import counted, listed
-from sqlalchemy import Connection, text
 
 from .finding import Finding, ok
 
@@ -29,11 +29,11 @@ _APART = 5 * ticks.SECOND
 _OLD = ticks.DAY
 _RECENT = ticks.DAY
 
-_SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6"
-_SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000"
+_SQLITES_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400e6 AS us"
+_SERVERS_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000000 AS us"
 
 
-def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
+def examine_clock(connection: Reader, now: int, zone: Any) -> list[Finding]:
     """Compare the clock (`now`, in microseconds) with the ledger's last instants and with its database's."""
     found = []
     beats = [process.beat for process in read_processes(connection, now)]
@@ -54,9 +54,9 @@ def examine_clock(connection: Connection, now: int, zone: Any) -> list[Finding]:
     return found or [ok("clock", "the clock is not behind what the ledger has seen")]
 
 
-def _apart(connection: Connection) -> Iterator[Finding]:
-    on_server = _is_on_server(connection)
-    own = connection.execute(text(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)).scalar_one()
+def _apart(connection: Reader) -> Iterator[Finding]:
+    on_server = connection.is_on_server
+    own = connection.value(_SERVERS_CLOCK if on_server else _SQLITES_CLOCK)
     apart = abs(int(own) - system.time_ns() // 1000)
     if apart <= _APART:
         return
@@ -68,11 +68,7 @@ def _apart(connection: Connection) -> Iterator[Finding]:
         yield Finding("warning", "clock", what, None, "one clock for all of the process")
 
 
-def _is_on_server(connection: Connection) -> bool:
-    return connection.dialect.name != "sqlite"
-
-
-def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
+def examine_processes(connection: Reader, now: int, zone: Any, *, is_held: bool = False) -> list[Finding]:
     """Tell which processes are up, silent or gone, and whose event loop is stuck.
 
     `is_held`: another program holds the ledger, so that no process can write its heartbeat.
@@ -93,7 +89,7 @@ def examine_processes(connection: Connection, now: int, zone: Any, *, is_held: b
     found += _unserved(connection, processes)
     found += _set_otherwise(processes)
     machines = {process.machine for process in processes}
-    if len(machines) > 1 and not _is_on_server(connection):
+    if len(machines) > 1 and not connection.is_on_server:
         what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
         found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
     return found
@@ -110,7 +106,7 @@ def _set_otherwise(processes: Sequence[Process]) -> Iterator[Finding]:
         yield Finding("note", "environment", what, settings, "the same settings, unless this is meant")
 
 
-def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[Finding]:
+def _unserved(connection: Reader, processes: Sequence[Process]) -> Iterator[Finding]:
     """Tell of queues that no process serves which is up."""
     roles = [process.role for process in processes if process.is_up]
     if not roles or any(role.runs and not role.queues for role in roles):
@@ -132,7 +128,7 @@ def _unserved(connection: Connection, processes: Sequence[Process]) -> Iterator[
         )
 
 
-def _process(connection: Connection, process: Process, zone: Any, is_held: bool) -> Iterator[Finding]:
+def _process(connection: Reader, process: Process, zone: Any, is_held: bool) -> Iterator[Finding]:
     name, silent = process.name, f"has sent no heartbeat for {duration(process.silence)}"
     if process.is_gone:
         what = f"{name} died: its last heartbeat was at {at(process.beat, zone)}"
@@ -153,7 +149,7 @@ def _process(connection: Connection, process: Process, zone: Any, is_held: bool)
         yield ok("processes", f"{name} is up since {at(process.started, zone)}")
 
 
-def examine_outages(connection: Connection, now: int, zone: Any) -> list[Finding]:
+def examine_outages(connection: Reader, now: int, zone: Any) -> list[Finding]:
     """Tell when no scheduler was running within a day, and how many ticks that cost."""
     return [
         Finding(
@@ -167,7 +163,7 @@ def examine_outages(connection: Connection, now: int, zone: Any) -> list[Finding
     ]
 
 
-def examine_runs(connection: Connection, now: int, zone: Any) -> list[Finding]:
+def examine_runs(connection: Reader, now: int, zone: Any) -> list[Finding]:
     """Report runs that do not end, belong to no process, or were lost recently."""
     found = []
     held, waiting = held_runs(connection), waiting_runs(connection)

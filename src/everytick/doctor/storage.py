@@ -15,12 +15,12 @@ from everytick.app import typed
 from everytick.errors import LedgerError
 from everytick.store import unreadable
 from everytick.store.database import REVISION
+from everytick.store.querying import Reader
 from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
 from everytick.text.durations import exact_seconds
 from everytick.text.sizes import GIGABYTE, MEGABYTE, size
 from everytick.text.wording import counted, listed
-from sqlalchemy import Connection
 
 from .finding import Finding, ok
 
@@ -102,9 +102,9 @@ def examine_writing(ledger: SqliteLedger) -> Finding | None:
     return None
 
 
-def examine_rows(connection: Connection, place: str) -> list[Finding]:
+def examine_rows(connection: Reader, place: str) -> list[Finding]:
     """Return the rows that cannot be read, which no list shows."""
-    search = unreadable.search(connection, _MOST_ROWS, _ROW_SECONDS)
+    search = unreadable.search(connection.plain, _MOST_ROWS, _ROW_SECONDS)
     found = [Finding("error", "row", str(row), place, unreadable.HOW_TO_MEND) for row in search.rows]
     if search.unfinished:
         looked = listed(

@@ -7,12 +7,11 @@ are called there. So the answer cannot differ from what a start does.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy
 from everytick.engine.registry import EnabledJobs, load
 from everytick.errors import LedgerError
 from everytick.model import ticks
@@ -23,19 +22,23 @@ from everytick.read.known_job import Declared
 from everytick.read.processes import judged
 from everytick.read.run_filter import HELD, WAITING
 from everytick.settings import settings
-from everytick.store import claims, joining, queue, schema, workers
+from everytick.store import claims, joining, new_ledger, queue, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.store.records import Identity, Registration, Room
-from sqlalchemy import Connection, select, text
-from sqlalchemy.pool import StaticPool
 
 # More runs than ever wait. How many of them can begin at the same time does not matter here.
 _ALL = 1_000_000
 
 # The runs that a start looks at: these conditions are those of the partial indexes.
 _OPEN = (HELD, WAITING, "rerun_until_us IS NOT NULL")
+_RUNS = "SELECT * FROM scheduler_runs"
+# By the index (job_id, start_number).
+_NEWEST_START = f"""
+{_RUNS} WHERE job_id = :job_id AND start_number IS NOT NULL ORDER BY start_number DESC LIMIT 1
+"""
+_NEWEST_ASKED = "SELECT * FROM scheduler_audit ORDER BY audit_id DESC LIMIT 1"
 
 
 @dataclass
@@ -67,47 +70,33 @@ def dry_run(ledger: Ledger, declared: Declared) -> DryRun:
     Raises:
         LedgerError: the ledger cannot be read, or is of an older version.
     """
-    engine = sqlalchemy.create_engine("sqlite://", poolclass=StaticPool)
     try:
-        schema.metadata.create_all(engine)
-        with closing(engine.raw_connection()) as raw:
-            stage = raw.driver_connection
-            assert isinstance(stage, sqlite3.Connection)
-            stage.isolation_level = None
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as stage:
+            new_ledger.make(stage, "sqlite")
             if ledger.exists():
                 with connect_checked(ledger) as source:
                     _copy(source, stage)
             return _act(stage, declared, ledger.application)
     except sqlite3.DatabaseError as problem:
         raise LedgerError(ledger.damaged(problem)) from None
-    finally:
-        engine.dispose()
 
 
-def _copy(source: Connection, stage: sqlite3.Connection) -> None:
-    _insert(stage, "scheduler_jobs", source.execute(select(schema.jobs)).mappings())
-    _insert(stage, "scheduler_processes", source.execute(select(schema.processes)).mappings())
+def _copy(source: Reader, stage: sqlite3.Connection) -> None:
+    jobs = source.rows("SELECT * FROM scheduler_jobs")
+    _insert(stage, "scheduler_jobs", jobs)
+    _insert(stage, "scheduler_processes", source.rows("SELECT * FROM scheduler_processes"))
     # A ledger that was moved away is not started.
-    newest_asked = select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(1)
-    _insert(stage, "scheduler_audit", source.execute(newest_asked).mappings())
-    found: dict[int, Mapping[str, Any]] = {}
-    for condition in _OPEN:
-        for row in source.execute(select(schema.runs).where(text(condition))).mappings():
-            found[row["run_id"]] = dict(row)
-    columns = schema.runs.c
-    for job_id in source.scalars(select(schema.jobs.c.job_id)).all():
-        # The newest start of each job, by the index (job_id, start_number): starts are numbered on.
-        started = select(schema.runs).where(columns.job_id == job_id, columns.start_number.is_not(None))
-        newest = started.order_by(columns.start_number.desc()).limit(1)
-        for row in source.execute(newest).mappings():
-            found[row["run_id"]] = dict(row)
-    _insert(stage, "scheduler_runs", found.values())
+    _insert(stage, "scheduler_audit", source.rows(_NEWEST_ASKED))
+    runs = [run for condition in _OPEN for run in source.rows(f"{_RUNS} WHERE {condition}")]
+    # Starts are numbered on.
+    runs += [run for job in jobs for run in source.rows(_NEWEST_START, {"job_id": job.job_id})]
+    _insert(stage, "scheduler_runs", {run.run_id: run for run in runs}.values())
 
 
-def _insert(stage: sqlite3.Connection, table: str, rows: Any) -> None:
+def _insert(stage: sqlite3.Connection, table: str, rows: Iterable[Any]) -> None:
     for row in rows:
-        marks = ", ".join(f":{name}" for name in row)
-        stage.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", dict(row))
+        marks = ", ".join("?" for _name in row._fields)
+        stage.execute(f"INSERT INTO {table} ({', '.join(row._fields)}) VALUES ({marks})", tuple(row))
 
 
 def _act(stage: sqlite3.Connection, declared: Declared, application: str | None) -> DryRun:

@@ -20,7 +20,7 @@ from everytick.read.runs import find_run
 from everytick.read.under_way import HeldCounts, count_held, held_runs
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
-from sqlalchemy import Connection
+from everytick.store.querying import Reader
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
 _NEARBY = 100
@@ -49,7 +49,7 @@ class Facts:
     are told, where it is not the job's.
     """
 
-    connection: Connection
+    connection: Reader
     known: KnownJob
     declared: Job | None
     problem: str | None
@@ -138,7 +138,7 @@ class Facts:
 
     def unreadable_at(self, tick: int) -> str | None:
         """Return what makes the row of a tick unreadable, if it is there and cannot be read."""
-        found = unreadable.find(self.connection, 1, "scheduler_runs", job_id=self.job_id, tick_us=tick)
+        found = unreadable.find(self.connection.plain, 1, "scheduler_runs", job_id=self.job_id, tick_us=tick)
         return str(found[0]) if found else None
 
     def newest_until(self, instant: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
@@ -13,19 +13,20 @@ from everytick.model.job import Job
 from everytick.read.job_ids import list_job_ids
 from everytick.read.known_job import find_job
 from everytick.read.runs import run_row
-from everytick.read.schemas import RunRow, Why, WhyEntry
 from everytick.settings import SchedulerSettings
 from everytick.store import unreadable
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import at, iso, typed
 from everytick.text.wording import no_job
-from sqlalchemy import Connection
 
 from .absence import describe_absence, next_tick, wall_clock_note
 from .account import Account
 from .facts import Facts
 from .outcomes import describe
+
+if TYPE_CHECKING:
+    from everytick.read.schemas import RunRow, Why, WhyEntry
 
 # A time, or what returns it for the zone of the job: `yesterday` is another day in each.
 When: TypeAlias = datetime | Callable[[tzinfo], datetime]
@@ -96,7 +97,7 @@ def why(
     with connect_checked(ledger) as connection:
         known = find_job(connection, job_id)
         if known is None:
-            unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+            unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
             return _never_started(job_id, declared, problem, list_job_ids(connection))
         job = None if declared is None else declared.get(job_id)
         facts = Facts(connection, known, job, problem, settings, declared is not None)
@@ -114,7 +115,7 @@ def why(
     )
 
 
-def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> list[str]:
+def why_run(connection: Reader, row: Any, settings: SchedulerSettings) -> list[str]:
     """Explain a row of the runs in sentences, from the ledger alone: without what only the code says.
 
     Times are in the scheduler's zone, as in all else that is shown of a run.
@@ -125,7 +126,7 @@ def why_run(connection: Connection, row: Any, settings: SchedulerSettings) -> li
     facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
-    return account.sentences + [str(lost) for lost in unreadable.of_run(connection, row.run_id)]
+    return account.sentences + [str(lost) for lost in unreadable.of_run(connection.plain, row.run_id)]
 
 
 def _never_started(
@@ -151,7 +152,7 @@ def _explain(account: Account, when: When | None, run_id: int | None) -> int | N
     if run_id is not None:
         row = facts.run(run_id)
         if row is None:
-            unreadable.refuse(facts.connection, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
+            unreadable.refuse(facts.connection.plain, "scheduler_runs", run_id=run_id, job_id=facts.job_id)
         if row is None or row.job_id != facts.job_id:
             raise NotFoundError(f"the job {facts.job_id!r} has no run {run_id} in the ledger")
         _of_row(account, row)

@@ -24,7 +24,8 @@ _Amount = Annotated[int, Field(ge=0, le=36_500)]
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    # A command looks at few kinds of schedules, and a model takes a millisecond to be built.
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 class _Single(_Kept):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Condition, Reader, connect_checked
 from everytick.text.instants import iso
-from sqlalchemy import Connection, select
 
 from .job_ids import check_job
 from .paging import first_of
-from .run_columns import without_secrets
-from .schemas import Entry
 
-_audit = schema.audit.c
+if TYPE_CHECKING:
+    from .schemas import Entry
+
+# By the primary key. People's actions are few beside the runs, and are removed with them.
+_NEWEST_FIRST = """
+SELECT audit_id, at_us, who, action, job_id, run_id, note FROM scheduler_audit
+WHERE {} ORDER BY audit_id DESC LIMIT :limit
+"""
+_ABOUT_RUN = """
+SELECT audit_id, at_us, who, action, job_id, run_id, note FROM scheduler_audit
+WHERE run_id = :run_id ORDER BY audit_id
+"""
 
 
 def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[Entry]:
@@ -35,50 +42,45 @@ def audit_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[En
 
 
 def audit_entries(
-    connection: Connection, limit: int, before: int | None = None, job_id: str | None = None
+    connection: Reader, limit: int, before: int | None = None, job_id: str | None = None
 ) -> tuple[list[Any], int | None]:
-    """Return rows of the audit trail below the entry `before`, newest first, and from which entry to go on.
-
-    By the primary key. People's actions are few beside the runs, and are removed with them.
-    """
-    query = select(*without_secrets(schema.audit)).order_by(_audit.audit_id.desc()).limit(limit + 1)
+    """Return rows of the audit trail before the entry `before`, newest first, and where to go on."""
+    wanted = Condition()
     if before is not None:
-        query = query.where(_audit.audit_id < before)
+        wanted &= Condition("audit_id < :before", {"before": before})
     if job_id is not None:
-        query = query.where(_audit.job_id == job_id)
-    return first_of(connection.execute(query).all(), limit, lambda row: int(row.audit_id))
+        wanted &= Condition("job_id = :job_id", {"job_id": job_id})
+    return first_of(_newest(connection, wanted, limit + 1), limit, lambda row: int(row.audit_id))
 
 
-def last_added(connection: Connection, job_id: str) -> Any | None:
+def last_added(connection: Reader, job_id: str) -> Any | None:
     """Return the newest row about a job that was added, or changed, while running; None if it was pruned."""
-    query = (
-        select(*without_secrets(schema.audit))
-        .where(_audit.job_id == job_id, _audit.action.in_(("add", "change")))
-        .order_by(_audit.audit_id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).first()
+    added = Condition("job_id = :job_id AND action IN ('add', 'change')", {"job_id": job_id})
+    return next(iter(_newest(connection, added, 1)), None)
 
 
-def requests_about(connection: Connection, run_id: int) -> list[Any]:
+def requests_about(connection: Reader, run_id: int) -> list[Any]:
     """Return the rows of what people and programs asked for about a run, oldest first."""
-    query = select(*without_secrets(schema.audit)).where(_audit.run_id == run_id).order_by(_audit.audit_id)
-    return list(connection.execute(query))
+    return connection.rows(_ABOUT_RUN, {"run_id": run_id})
 
 
 def newest_request(
-    connection: Connection, job_id: str, action: str, run_id: int | None = None, until: int | None = None
+    connection: Reader, job_id: str, action: str, run_id: int | None = None, until: int | None = None
 ) -> Any:
     """Return the newest row about a job with this action; None if there is none.
 
     run_id: only about this run. until: only what was asked for by then, in microseconds UTC.
     """
-    query = select(*without_secrets(schema.audit)).where(_audit.job_id == job_id, _audit.action == action)
+    asked = Condition("job_id = :job_id AND action = :action", {"job_id": job_id, "action": action})
     if run_id is not None:
-        query = query.where(_audit.run_id == run_id)
+        asked &= Condition("run_id = :run_id", {"run_id": run_id})
     if until is not None:
-        query = query.where(_audit.at_us <= until)
-    return connection.execute(query.order_by(_audit.audit_id.desc()).limit(1)).first()
+        asked &= Condition("at_us <= :until", {"until": until})
+    return next(iter(_newest(connection, asked, 1)), None)
+
+
+def _newest(connection: Reader, wanted: Condition, limit: int) -> list[Any]:
+    return connection.rows(_NEWEST_FIRST.format(wanted.text), {**wanted.values, "limit": limit})
 
 
 def audit_row(row: Any) -> Entry:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
-from sqlalchemy import ColumnElement, Connection, Select, select, true
+from everytick.store.querying import ALWAYS, Condition, Reader, among, connect_checked
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
+from .run_columns import LISTED
 from .run_filter import FAILED, UNDER_WAY, RunFilter
-from .runs import conditions_beside_index, ended_walk, outlined, under_way_queries
-from .schemas import RunOutline
-from .under_way import LISTED
+from .runs import condition_beside_index, ended_walk, outlined, under_way_walks
+from .runs_of_job import Walk
+
+if TYPE_CHECKING:
+    from .schemas import RunOutline
 
 # SQLite limits the number of parameters in a statement.
 MOST_IDS = 5_000
@@ -80,8 +81,8 @@ def failed_runs(
         LedgerError: the ledger cannot be read.
     """
     wanted = RunFilter(states=FAILED, since=since, until=until)
-    query = ended_walk(wanted, *LISTED).where(*conditions_beside_index(wanted))
-    found = _of(ledger, patterns, [query], limit)
+    walk = ended_walk(wanted).and_only(condition_beside_index(wanted))
+    found = _of(ledger, patterns, [walk], limit)
     found.sort(key=lambda row: (row.finished_us, row.run_id), reverse=True)
     return [outlined(row) for row in sorted(found[:limit], key=lambda row: row.run_id, reverse=True)]
 
@@ -98,8 +99,7 @@ def may_have_ended(ledger: Ledger, rows: Sequence[RunOutline]) -> set[int]:
     if not lost:
         return set()
     with connect_checked(ledger) as connection:
-        query = select(schema.jobs.c.job_id).where(schema.jobs.c.on_crash == "skip")
-        skipping = set(connection.scalars(query))
+        skipping = set(connection.values("SELECT job_id FROM scheduler_jobs WHERE on_crash = 'skip'"))
     return {row["run_id"] for row in lost if row["job_id"] in skipping}
 
 
@@ -119,27 +119,30 @@ def runs_under_way(
         LedgerError: the ledger cannot be read.
     """
     wanted = RunFilter(states=states or UNDER_WAY)
-    found = _of(ledger, patterns, under_way_queries(wanted, *LISTED), limit)
+    found = _of(ledger, patterns, under_way_walks(wanted), limit)
     found.sort(key=lambda row: row.run_id)
     return [outlined(row) for row in found[:limit]]
 
 
-def _of(ledger: Ledger, patterns: Sequence[str], queries: Sequence[Select[Any]], limit: int) -> list[Any]:
-    """Return rows of the runs of some jobs, those among them that each query finds first, in no order."""
+def _of(ledger: Ledger, patterns: Sequence[str], walks: Sequence[Walk], limit: int) -> list[Any]:
+    """Return rows of the runs of some jobs, those among them that each walk finds first, in no order."""
+    found = []
     with connect_checked(ledger) as connection:
-        asked = [
-            query.where(condition).limit(limit)
-            for condition in _conditions_on_job(connection, patterns)
-            for query in queries
-        ]
-        return [row for query in asked for row in connection.execute(query)]
+        for condition in _conditions_on_job(connection, patterns):
+            for walk in walks:
+                some = walk.and_only(condition)
+                values = {**some.where.values, "limit": limit}
+                found += connection.rows(f"{some.select(LISTED)} LIMIT :limit", values)
+    return found
 
 
-def _conditions_on_job(connection: Connection, patterns: Sequence[str]) -> list[ColumnElement[bool]]:
+def _conditions_on_job(connection: Reader, patterns: Sequence[str]) -> list[Condition]:
     """Return conditions of which a run of a job that patterns mean meets one; without patterns each run."""
     if not patterns:
-        return [true()]
+        return [ALWAYS]
     meant = sorted(matching(patterns, list_job_ids(connection)))
-    # As an expression, see `conditions_beside_index`.
-    job = schema.runs.c.job_id.concat("")
-    return [job.in_(meant[begin : begin + MOST_IDS]) for begin in range(0, len(meant), MOST_IDS)]
+    # As an expression, see `condition_beside_index`.
+    return [
+        among("job_id || ''", meant[begin : begin + MOST_IDS], "job")
+        for begin in range(0, len(meant), MOST_IDS)
+    ]

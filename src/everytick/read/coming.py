@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
@@ -17,7 +17,9 @@ from . import plan
 from .job_ids import no_such_job
 from .jobs import shown_jobs
 from .known_job import Declared, DueJob, KnownJob
-from .schemas import Fire
+
+if TYPE_CHECKING:
+    from .schemas import Fire
 
 # Of how many days that are left out is told.
 _MOST_LEFT_OUT = 1_000

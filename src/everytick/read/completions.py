@@ -15,24 +15,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy
 from everytick.model import ticks
-from everytick.store import schema
-from everytick.store.querying import pieces
-from sqlalchemy import ColumnElement, func, select, text
+from everytick.store.querying import Reader, among, pieces
 
-from .run_columns import STATE
+from .run_columns import ATTEMPT, STATE_NOW
 from .run_filter import HELD, WAITING
 
 _PAGE = 5_000
 # A run may end, be tried again and end anew between two looks, by the clock of a process that is late.
 _LOOK_BACK = 5 * ticks.SECOND
-_runs, _attempts = schema.runs.c, schema.attempts.c
 # The columns that counting needs: no errors, no tracebacks.
-COUNTED = (
-    *(_runs.run_id, _runs.job_id, STATE, _runs.reason, _runs.attempt, _runs.due_us),
-    *(_runs.started_us, _runs.finished_us, _runs.tick_count),
-)
+COUNTED = f"""
+run_id, job_id, {STATE_NOW} AS state, reason, attempt, due_us, started_us, finished_us, tick_count
+"""
+# Both are read from the end of an index. The condition is that of the index.
+_NEWEST_NUMBER = "SELECT max(run_id) FROM scheduler_runs"
+_NEWEST_END = "SELECT max(finished_us) FROM scheduler_runs WHERE finished_us IS NOT NULL"
+_LATELY = """
+SELECT run_id, attempt, finished_us FROM scheduler_runs
+WHERE finished_us >= :since AND finished_us <= :until
+"""
+# An index on part of a table is used only if the condition is literally the same.
+_OPEN = (HELD, WAITING, "rerun_until_us >= :at_present")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class CompletionFeed:
         columns: the columns to read of each run, `COUNTED` at least.
     """
 
-    def __init__(self, since: int | None = None, columns: Sequence[ColumnElement[Any]] = COUNTED) -> None:
+    def __init__(self, since: int | None = None, columns: str = COUNTED) -> None:
         self._since, self._columns = since, columns
         self._file: object = None
         self._last_id = self._last_finished = 0
@@ -84,7 +88,7 @@ class CompletionFeed:
         # The rows that are open, as of the last look: waiting, held, or cut off and perhaps to go on.
         self.open_rows: Sequence[Any] = ()
 
-    def look(self, connection: sqlalchemy.Connection, file: object) -> Iterator[Completion]:
+    def look(self, connection: Reader, file: object) -> Iterator[Completion]:
         """Yield the runs that ended since the last look; it must be iterated over to its end.
 
         `connection` reads one state of the ledger for all of this. `file` is the ledger's file identity: the
@@ -109,7 +113,7 @@ class CompletionFeed:
         self._told = {run_id: known for run_id, known in told.items() if known[1] >= lately}
         self._file = file
 
-    def _begin(self, connection: sqlalchemy.Connection, newest_id: int, newest_end: int) -> None:
+    def _begin(self, connection: Reader, newest_id: int, newest_end: int) -> None:
         """Take all runs in the ledger as known, except those that ended later than `since`."""
         self._open, self._told = {}, {}
         since = self._since if self._file is None else None
@@ -123,54 +127,47 @@ class CompletionFeed:
         for row in self.open_rows:
             if is_other_file or (row.finished_us is not None and row.finished_us <= self._last_finished):
                 self._open[row.run_id] = _standing(row)
-        lately = (_runs.finished_us >= self._last_finished - _LOOK_BACK) & (
-            _runs.finished_us <= self._last_finished
-        )
-        query = select(_runs.run_id, _runs.attempt, _runs.finished_us).where(lately)
-        self._told = {row.run_id: (row.attempt, row.finished_us) for row in connection.execute(query)}
+        lately = {"since": self._last_finished - _LOOK_BACK, "until": self._last_finished}
+        found = connection.rows(_LATELY, lately)
+        self._told = {row.run_id: (row.attempt, row.finished_us) for row in found}
 
     @staticmethod
-    def _newest(connection: sqlalchemy.Connection) -> tuple[int, int]:
-        # Both are read from the end of an index.
-        newest_id = connection.scalar(select(func.max(_runs.run_id)))
-        # The condition is that of the index.
-        ended = _runs.finished_us.is_not(None)
-        newest_end = connection.scalar(select(func.max(_runs.finished_us)).where(ended))
-        return newest_id or 0, newest_end or 0
+    def _newest(connection: Reader) -> tuple[int, int]:
+        return connection.value(_NEWEST_NUMBER) or 0, connection.value(_NEWEST_END) or 0
 
-    def _rows_that_are_open(self, connection: sqlalchemy.Connection) -> list[Any]:
-        # As text: an index on part of a table is used only if the condition is literally the same.
-        conditions = (text(HELD), text(WAITING), _runs.rerun_until_us >= ticks.now())
-        queries = (select(*self._columns).where(where) for where in conditions)
-        return [row for query in queries for row in connection.execute(query)]
+    def _rows_that_are_open(self, connection: Reader) -> list[Any]:
+        return [row for where in _OPEN for row in connection.rows(self._query(where))]
 
-    def _pages(self, connection: sqlalchemy.Connection) -> Iterator[dict[int, Any]]:
+    def _query(self, where: str) -> str:
+        return f"SELECT {self._columns} FROM scheduler_runs WHERE {where}"
+
+    def _pages(self, connection: Reader) -> Iterator[dict[int, Any]]:
         """Give all rows that may hold something new, none of them twice."""
         earlier = {row.run_id: row for row in self.open_rows if row.run_id <= self._last_id}
         gone = [run_id for run_id in self._open if run_id not in earlier]
         for some in pieces(gone):
-            found = connection.execute(select(*self._columns).where(_runs.run_id.in_(some)))
+            those = among("run_id", some, "run")
+            found = connection.rows(self._query(those.text), those.values)
             earlier |= {row.run_id: row for row in found}
-        again = select(*self._columns).where(
-            _runs.finished_us > self._last_finished - _LOOK_BACK, _runs.run_id <= self._last_id
-        )
-        yield earlier | {row.run_id: row for row in connection.execute(again)}
+        again = self._query("finished_us > :since AND run_id <= :last")
+        known = {"since": self._last_finished - _LOOK_BACK, "last": self._last_id}
+        yield earlier | {row.run_id: row for row in connection.rows(again, known)}
         after = self._last_id
+        query = self._query("run_id > :after ORDER BY run_id LIMIT :page")
         while True:
-            query = select(*self._columns).where(_runs.run_id > after).order_by(_runs.run_id).limit(_PAGE)
-            page = {row.run_id: row for row in connection.execute(query)}
+            page = {row.run_id: row for row in connection.rows(query, {"after": after, "page": _PAGE})}
             yield page
             if len(page) < _PAGE:
                 return
             after = max(page)
 
-    def _endings(self, connection: sqlalchemy.Connection, page: dict[int, Any]) -> Iterator[Completion]:
+    def _endings(self, connection: Reader, page: dict[int, Any]) -> Iterator[Completion]:
         seen = {run_id: self._seen(row) for run_id, row in page.items()}
         behind = [run_id for run_id, row in page.items() if row.attempt - 1 > seen[run_id].archived]
         for some in pieces(behind):
-            for old in connection.execute(
-                select(schema.attempts).where(_attempts.run_id.in_(some)).order_by(_attempts.finished_us)
-            ):
+            those = among("run_id", some, "run")
+            query = f"SELECT {ATTEMPT} FROM scheduler_attempts WHERE {those.text} ORDER BY finished_us"
+            for old in connection.rows(query, those.values):
                 if old.attempt > seen[old.run_id].archived and old.finished_us is not None:
                     job_id = page[old.run_id].job_id
                     yield Completion(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from everytick.store import schema
-from everytick.store.querying import pieces
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, select
+from everytick.store.querying import Reader, among, pieces
 
 from .known_job import IN_FORCE
 
@@ -14,42 +12,36 @@ from .known_job import IN_FORCE
 # runs that go on are left out.
 _DEPTH = 200
 
-
-_jobs, _runs = schema.jobs.c, schema.runs.c
-
-
-def _newest(of_ticks: bool) -> ScalarSelect[Any]:
-    """Return the query for the number of the newest run of a job that is over, by scheduler_runs_tick."""
-    order = _runs.tick_us.desc() if of_ticks else _runs.run_id.desc()
-    has_tick: ColumnElement[bool] = _runs.tick_us.is_not(None) if of_ticks else _runs.tick_us.is_(None)
-    walk = (
-        select(_runs.run_id, _runs.state, _runs.finished_us)
-        .where(_runs.job_id == _jobs.job_id, has_tick)
-        .order_by(order)
-        .limit(_DEPTH)
-        .correlate(schema.jobs)
-        .subquery()
-    )
-    over = select(walk.c.run_id).where(walk.c.finished_us.is_not(None), walk.c.state != "skipped")
-    return over.limit(1).scalar_subquery()
+# The number of the newest run of each job that is over: of those with a tick and of those without, by
+# scheduler_runs_tick.
+_NUMBERS = f"""
+SELECT (SELECT run_id FROM (
+           SELECT run_id, state, finished_us FROM scheduler_runs
+           WHERE job_id = scheduler_jobs.job_id AND tick_us IS NOT NULL ORDER BY tick_us DESC LIMIT {_DEPTH}
+        ) AS walk WHERE finished_us IS NOT NULL AND state <> 'skipped' LIMIT 1) AS ticked,
+       (SELECT run_id FROM (
+           SELECT run_id, state, finished_us FROM scheduler_runs
+           WHERE job_id = scheduler_jobs.job_id AND tick_us IS NULL ORDER BY run_id DESC LIMIT {_DEPTH}
+        ) AS walk WHERE finished_us IS NOT NULL AND state <> 'skipped' LIMIT 1) AS other
+FROM scheduler_jobs WHERE {IN_FORCE}
+"""
 
 
-_NUMBERS = select(_newest(True).label("ticked"), _newest(False).label("other")).where(*IN_FORCE)
-_COLUMNS = (_runs.job_id, _runs.run_id, _runs.state, _runs.finished_us)
-
-
-def newest_endings(connection: Connection, job_id: str | None = None) -> dict[str, Any]:
+def newest_endings(connection: Reader, job_id: str | None = None) -> dict[str, Any]:
     """Return the newest run that is over of each job in force, by job: run_id, state and finished_us.
 
     Of a run with a tick and one without, that is the one that ended last. Jobs without a run are left out.
     `job_id`: of that one alone.
     """
-    asked = _NUMBERS if job_id is None else _NUMBERS.where(_jobs.job_id == job_id)
-    run_ids = [number for row in connection.execute(asked) for number in row if number is not None]
+    asked = _NUMBERS if job_id is None else f"{_NUMBERS} AND job_id = :job_id"
+    rows = connection.rows(asked, {"job_id": job_id})
+    run_ids = [number for row in rows for number in row if number is not None]
     found: dict[str, Any] = {}
     # By the primary key. A join would let a server that knows its tables well read all runs instead.
     for some in pieces(run_ids):
-        for row in connection.execute(select(*_COLUMNS).where(_runs.run_id.in_(some))):
+        those = among("run_id", some, "run")
+        query = f"SELECT job_id, run_id, state, finished_us FROM scheduler_runs WHERE {those.text}"
+        for row in connection.rows(query, those.values):
             before = found.get(row.job_id)
             if before is None or before.finished_us < row.finished_us:
                 found[row.job_id] = row

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from everytick.store import schema
+from everytick.store.querying import Reader, among
 from everytick.text.instants import iso
-from sqlalchemy import Connection, select
 
-from . import schemas
 from .endings import newest_endings
 from .last_runs import MOST_IN_A_ROW, failed_in_a_row, first_failure
 from .paging import Page, beginning_of
 from .run_filter import FAILING
-from .under_way import LISTED
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # The most characters of an error that are told.
 _ERROR_LENGTH = 400
-
-_runs = schema.runs.c
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Failing:
         }
 
 
-def failing_jobs(connection: Connection, most: int) -> Page[Failing]:
+def failing_jobs(connection: Reader, most: int) -> Page[Failing]:
     """Return the jobs that fail, those first that failed last; `most` is how many are told of."""
     failed = [row for row in newest_endings(connection).values() if row.state in FAILING]
     failed.sort(key=lambda row: -row.finished_us)
@@ -61,7 +59,7 @@ def failing_jobs(connection: Connection, most: int) -> Page[Failing]:
     return beginning_of(failed, most).of(lambda row: _failing(connection, row, errors.get(row.run_id)))
 
 
-def failing_job(connection: Connection, job_id: str) -> Failing | None:
+def failing_job(connection: Reader, job_id: str) -> Failing | None:
     """Return how a job fails; None if it does not."""
     newest = newest_endings(connection, job_id).get(job_id)
     if newest is None or newest.state not in FAILING:
@@ -69,7 +67,7 @@ def failing_job(connection: Connection, job_id: str) -> Failing | None:
     return _failing(connection, newest, _errors(connection, [newest.run_id]).get(newest.run_id))
 
 
-def _failing(connection: Connection, newest: Any, error: str | None) -> Failing:
+def _failing(connection: Reader, newest: Any, error: str | None) -> Failing:
     row = failed_in_a_row(connection, newest.job_id)
     # A run by hand that failed stands before the ticks, or is all that there is.
     number = len(row) + (newest.run_id not in {one.run_id for one in row})
@@ -86,7 +84,8 @@ def _failing(connection: Connection, newest: Any, error: str | None) -> Failing:
     )
 
 
-def _errors(connection: Connection, run_ids: list[int]) -> dict[int, str]:
+def _errors(connection: Reader, run_ids: list[int]) -> dict[int, str]:
     """Return the beginnings of the errors of a few runs, by their numbers."""
-    query = select(*LISTED).where(_runs.run_id.in_(run_ids), _runs.error.is_not(None))
-    return {row.run_id: row.error[:_ERROR_LENGTH] for row in connection.execute(query)}
+    those = among("run_id", run_ids, "run")
+    query = f"SELECT run_id, error FROM scheduler_runs WHERE {those.text} AND error IS NOT NULL"
+    return {row.run_id: row.error[:_ERROR_LENGTH] for row in connection.rows(query, those.values)}

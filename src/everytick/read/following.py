@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import LedgerError, LedgerUnavailable
-from everytick.store import schema
-from everytick.store.connections import UNAVAILABLE
-from everytick.store.connections import Connection as LedgerConnection
+from everytick.store.connections import UNAVAILABLE, Connection
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import Reader, connect
 from everytick.system import system
-from sqlalchemy import Connection
 
 from .completions import CompletionFeed
+from .run_columns import RUN
 from .run_filter import RunFilter
 from .runs import shown
-from .schemas import RunRow
+
+if TYPE_CHECKING:
+    from .schemas import RunRow
 
 T = TypeVar("T")
 
@@ -38,12 +38,12 @@ def follow(ledger: Ledger, wanted: RunFilter, over: Callable[[], bool] = lambda:
     Raises:
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
-    feed = CompletionFeed(wanted.since, list(schema.runs.columns))
+    feed = CompletionFeed(wanted.since, RUN)
     for rows in looks(ledger, lambda connection: ended_since(ledger, feed, connection, wanted), over):
         yield from map(shown, rows)
 
 
-def looks(ledger: Ledger, look: Callable[[Connection], T], over: Callable[[], bool]) -> Iterator[T]:
+def looks(ledger: Ledger, look: Callable[[Reader], T], over: Callable[[], bool]) -> Iterator[T]:
     """Yield what `look(connection)` returns, now and whenever something was written; see `follow`.
 
     One look reads one state of the ledger; rows that are written meanwhile are in the next look.
@@ -55,10 +55,10 @@ def looks(ledger: Ledger, look: Callable[[Connection], T], over: Callable[[], bo
     file, give_up = ledger.file_identity(), 0.0
     while not over():
         try:
-            with closing(ledger.connect(read_only=True)) as mark, connect(ledger) as connection:
+            with closing(ledger.connect(read_only=True)) as mark:
                 for is_written in _polls(ledger, mark, over):
                     if is_written:
-                        yield _at_one_moment(connection, look)
+                        yield _look(ledger, look)
                     give_up = 0.0
                     if ledger.file_identity() != file:
                         raise LedgerError(f"{ledger} was removed or replaced")
@@ -69,15 +69,12 @@ def looks(ledger: Ledger, look: Callable[[Connection], T], over: Callable[[], bo
             system.sleep(POLL_SECONDS)
 
 
-def _at_one_moment(connection: Connection, look: Callable[[Connection], T]) -> T:
-    connection.exec_driver_sql("BEGIN")
-    try:
+def _look(ledger: Ledger, look: Callable[[Reader], T]) -> T:
+    with connect(ledger) as connection, connection.at_one_instant():
         return look(connection)
-    finally:
-        connection.rollback()
 
 
-def _polls(ledger: Ledger, mark: LedgerConnection, over: Callable[[], bool]) -> Iterator[bool]:
+def _polls(ledger: Ledger, mark: Connection, over: Callable[[], bool]) -> Iterator[bool]:
     """Yield twice a second whether something was written since, at first True."""
     written: object = None
     while not over():
@@ -107,7 +104,7 @@ def _await(ledger: Ledger, over: Callable[[], bool]) -> None:
         system.sleep(POLL_SECONDS)
 
 
-def ended_since(ledger: Ledger, feed: CompletionFeed, connection: Connection, wanted: RunFilter) -> list[Any]:
+def ended_since(ledger: Ledger, feed: CompletionFeed, connection: Reader, wanted: RunFilter) -> list[Any]:
     """Return the rows of the runs that ended since the last look of a feed, in the order of their ends."""
     told = list(feed.look(connection, ledger.file_identity()))
     rows = [completion.row for completion in told if not completion.followed]

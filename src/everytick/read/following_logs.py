@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from everytick.store import schema
 from everytick.store.database import Ledger
-from sqlalchemy import Connection, select, text
+from everytick.store.querying import Reader
 
 from .completions import CompletionFeed
 from .following import ended_since, looks
@@ -17,9 +16,10 @@ from .job_ids import check_job
 from .run_columns import RUN
 from .run_details import details_of
 from .run_filter import HELD, RUN_STATES, WAITING, RunFilter
-from .schemas import RunDetails
 
-_runs = schema.runs.c
+if TYPE_CHECKING:
+    from .schemas import RunDetails
+
 # As `engine.capture` begins a log whose oldest lines made room.
 _LEFT_OUT = re.compile(r"\((\d+) older line\(s\) left out\)\n")
 
@@ -44,9 +44,9 @@ def follow_logs(ledger: Ledger, job_id: str, over: Callable[[], bool] = lambda: 
         LedgerError: the ledger cannot be read, or is not the same file any more.
     """
     wanted = RunFilter(job_id, RUN_STATES)
-    feed = CompletionFeed(None, list(schema.runs.columns))
+    feed = CompletionFeed(None, RUN)
 
-    def look(connection: Connection) -> list[tuple[RunDetails, bool]]:
+    def look(connection: Reader) -> list[tuple[RunDetails, bool]]:
         check_job(connection, job_id)
         ended = ended_since(ledger, feed, connection, wanted)
         over_now = {row.run_id for row in ended}
@@ -70,10 +70,13 @@ def follow_logs(ledger: Ledger, job_id: str, over: Callable[[], bool] = lambda: 
                 yield LogPart(run, run["attempt"], "", has_ended=True)
 
 
-def _under_way(connection: Connection, job_id: str) -> list[Any]:
+def _under_way(connection: Reader, job_id: str) -> list[Any]:
     # By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows.
-    queries = (select(*RUN).where(text(where), _runs.job_id == job_id) for where in (HELD, WAITING))
-    return sorted((row for query in queries for row in connection.execute(query)), key=lambda row: row.run_id)
+    found = []
+    for few in (HELD, WAITING):
+        query = f"SELECT {RUN} FROM scheduler_runs WHERE {few} AND job_id = :job_id"
+        found += connection.rows(query, {"job_id": job_id})
+    return sorted(found, key=lambda row: row.run_id)
 
 
 def _added(before: str, now: str) -> str:

@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everytick.model import ticks
-from everytick.store import schema
-from everytick.store.unreadable import unchecked
+from everytick.store.querying import Reader
 from everytick.system import system
-from sqlalchemy import Connection, case, func
 
 from .retried import TriedAgain
 from .run_filter import ENDED_RUNS, FAILED, RunFilter
-from .runs import ended_walk
 
 _MINUTE, _HOUR = 60 * ticks.SECOND, 3_600 * ticks.SECOND
 # So much of an hour that is over is counted at once.
@@ -30,7 +27,13 @@ _SETTLED = 2 * _MINUTE
 # A retry moves the end of a run, and old runs are removed: after this many seconds all is counted anew.
 _HOLDS_SECONDS = 900.0
 
-_runs = schema.runs.c
+_FAILED = ", ".join(f"'{state}'" for state in FAILED)
+# The table itself: a view reads every column of each row to check it. Those that ended, by their index.
+_COUNT = f"""
+SELECT count(*) AS number, COALESCE(sum(CASE WHEN state IN ({_FAILED}) THEN 1 ELSE 0 END), 0) AS failed
+FROM main.scheduler_runs
+WHERE finished_us IS NOT NULL AND finished_us >= :begin AND finished_us < :end AND state <> 'skipped'
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class HourlyRuns:
         # By begin and end of an hour, or of a piece: how many runs, how many failed, until when that holds.
         self._kept: dict[tuple[int, int], tuple[int, int, float]] = {}
 
-    def read(self, connection: Connection, now: int, patience: float | None = None) -> LastDay:
+    def read(self, connection: Reader, now: int, patience: float | None = None) -> LastDay:
         """Return the last 24 hours.
 
         Args:
@@ -104,7 +107,7 @@ class HourlyRuns:
 class _Counting:
     """One reading of the last day, which began at `present` of the monotonic clock."""
 
-    connection: Connection
+    connection: Reader
     kept: dict[tuple[int, int], tuple[int, int, float]]
     now: int
     present: float
@@ -150,14 +153,10 @@ class _Counting:
         return self.patience is not None and system.monotonic() >= self.present + self.patience
 
 
-def _count(connection: Connection, begin: int, end: int) -> tuple[int, int]:
+def _count(connection: Reader, begin: int, end: int) -> tuple[int, int]:
     """Return how many runs ended in [begin, end), and how many of them failed."""
-    failed = func.coalesce(func.sum(case((_runs.state.in_(FAILED), 1), else_=0)), 0)
-    query = ended_walk(RunFilter(since=begin, until=end), func.count(), failed).where(
-        _runs.state != "skipped"
-    )
-    row = connection.execute(query.order_by(None), execution_options=unchecked(connection)).one()
-    return int(row[0]), int(row[1])
+    row = connection.first(_COUNT, {"begin": begin, "end": end})
+    return int(row.number), int(row.failed)
 
 
 def _with(again: TriedAgain, numbers: tuple[int, int], since: int, until: int | None) -> tuple[int, int]:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from everytick.errors import NotFoundError
-from everytick.store import schema, unreadable
+from everytick.store import unreadable
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import Reader, connect
 from everytick.text.wording import no_job
-from sqlalchemy import Connection, select
 
 
 def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
@@ -19,11 +18,11 @@ def no_such_job(job_id: str, known: Iterable[str]) -> NotFoundError:
     return NotFoundError(no_job(job_id, known))
 
 
-def check_job(connection: Connection, job_id: str) -> None:
+def check_job(connection: Reader, job_id: str) -> None:
     """Raise NotFoundError if the ledger never heard of a job, or its row cannot be read."""
     known = list_job_ids(connection)
     if job_id not in known:
-        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+        unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, known)
 
 
@@ -51,16 +50,14 @@ def natural(job_id: str) -> list[tuple[bool, int, str]]:
     return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
-def list_job_ids(connection: Connection) -> list[str]:
+def list_job_ids(connection: Reader) -> list[str]:
     """Return the ids of all jobs of which the ledger ever heard."""
-    return list(connection.scalars(select(schema.jobs.c.job_id)))
+    return connection.values("SELECT job_id FROM scheduler_jobs")
 
 
 def known_job_ids(ledger: Ledger) -> list[str]:
     """Return the ids of all jobs that the ledger knows and that are not removed."""
     if not ledger.exists():
         return []
-    jobs = schema.jobs.c
-    query = select(jobs.job_id).where(jobs.removed_us.is_(None)).order_by(jobs.job_id)
     with connect(ledger) as connection:
-        return list(connection.scalars(query))
+        return connection.values("SELECT job_id FROM scheduler_jobs WHERE removed_us IS NULL ORDER BY job_id")

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from everytick.store import schema
-from sqlalchemy import Connection, select
+from everytick.store.querying import Reader
 
 from .known_job import IN_FORCE, DueJob, KnownJob, jobs_due, jobs_named
 from .paging import Page
 from .standings import ORDERS, Place, in_order, read_standings
-
-_jobs = schema.jobs.c
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class JobFilter:
 
 
 def list_jobs(
-    connection: Connection, wanted: JobFilter, size: int, offset: int
+    connection: Reader, wanted: JobFilter, size: int, offset: int
 ) -> tuple[Page[KnownJob], Sequence[DueJob]]:
     """Return a part of the wanted jobs, and all jobs in force as they are due."""
     due = jobs_due(connection)
@@ -53,11 +50,11 @@ def list_jobs(
     return Page(rows, len(found), size, offset), due
 
 
-def _named(connection: Connection, text: str) -> set[str]:
+def _named(connection: Reader, text: str) -> set[str]:
     """Return the jobs with a text in id or name.
 
     SQLite knows small and large letters of English alone, PostgreSQL those of its locale, so Python compares.
     """
     wanted = text.casefold()
-    rows = connection.execute(select(_jobs.job_id, _jobs.name).where(*IN_FORCE))
+    rows = connection.rows(f"SELECT job_id, name FROM scheduler_jobs WHERE {IN_FORCE}")
     return {job_id for job_id, name in rows if wanted in job_id.casefold() or wanted in name.casefold()}

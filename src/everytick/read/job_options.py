@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from typing import TYPE_CHECKING
 
 from everytick.masking import masked, without_secrets
 from everytick.model import ticks
@@ -10,7 +11,9 @@ from everytick.model.job import Job
 from everytick.text.wording import one_line
 
 from .known_job import Declared, KnownJob
-from .schemas import JobOptions
+
+if TYPE_CHECKING:
+    from .schemas import JobOptions
 
 # Arguments may be large, and of classes of the user: their `repr` is made to a limit, and may fail.
 _reprs = reprlib.Repr()

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
-from everytick.store.querying import connect, connect_checked
+from everytick.store.querying import Reader, connect, connect_checked
 from everytick.text.instants import iso
 from everytick.text.schedules import in_words
-from sqlalchemy import Connection
 
 from .known_job import Declared, KnownJob, jobs_due, read_jobs
 from .last_runs import Recent, recent
 from .late import find_late
-from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 from .standings import STANDINGS, Place, in_order, read_standings
+
+if TYPE_CHECKING:
+    from .schemas import JobDefinition, JobOutcomes, JobPause, JobRow
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _standings(ledger: Ledger, rows: Iterable[JobRow]) -> dict[str, set[str]]:
     return standings
 
 
-def job_row(connection: Connection, job: KnownJob, declared: Declared) -> JobRow:
+def job_row(connection: Reader, job: KnownJob, declared: Declared) -> JobRow:
     """Return a job as `job_rows` does, as the ledger has it.
 
     `max_instances` and `declared_at` of the code's jobs, which the ledger does not know, are those of

@@ -6,7 +6,7 @@ hold the options of a job that is declared in the user's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,37 +18,30 @@ from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import Schedule, known_from_text
 from everytick.settings import SchedulerSettings
-from everytick.store import schema, unreadable
-from everytick.store.querying import added_row
+from everytick.store import unreadable
+from everytick.store.querying import ALWAYS, Condition, Reader, added_row, among
 from everytick.store.records import is_paused
 from everytick.text.schedules import in_words
 from everytick.text.wording import one_line
-from sqlalchemy import ColumnElement, Connection, select
 
 from .job_ids import list_job_ids, no_such_job
 from .processes import reports
 
-_jobs = schema.jobs.c
-# The conditions for jobs that may still have ticks.
-IN_FORCE = (_jobs.removed_us.is_(None), _jobs.exhausted_us.is_(None))
-_ORDER = (_jobs.call_data.is_not(None), _jobs.registered_us, _jobs.job_id)
-# Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not set.
-_DUE = (
-    select(
-        _jobs.job_id,
-        _jobs.watermark_us,
-        _jobs.registered_us,
-        _jobs.paused_us,
-        _jobs.paused_until_us,
-        _jobs.removed_us,
-        _jobs.exhausted_us,
-        _jobs.schedule_data,
-        _jobs.queue,
-        _jobs.call_data.is_not(None).label("was_added"),
-    )
-    .where(*IN_FORCE)
-    .order_by(*_ORDER)
-)
+# The condition for jobs that may still have ticks.
+IN_FORCE = "removed_us IS NULL AND exhausted_us IS NULL"
+_ORDER = "ORDER BY call_data IS NOT NULL, registered_us, job_id"
+_COLUMNS = """
+job_id, name, function, trigger, zone, definition, registered_us, changed_us, watermark_us, on_crash,
+grace_us, paused_us, pause_note, removed_us, paused_until_us, schedule_data, call_data, serial, exhausted_us,
+queue, disabled_by
+"""
+# Without arguments, which may be large. SQLite does not read past them for an `exhausted_us` that is not
+# set.
+_DUE = f"""
+SELECT job_id, watermark_us, registered_us, paused_us, paused_until_us, removed_us, exhausted_us,
+       schedule_data, queue, call_data IS NOT NULL AS was_added
+FROM scheduler_jobs WHERE {IN_FORCE} {_ORDER}
+"""
 
 
 @dataclass(frozen=True)
@@ -202,13 +195,13 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in OPTION_NAMES}
 
 
-def find_job(connection: Connection, job_id: str) -> KnownJob | None:
+def find_job(connection: Reader, job_id: str) -> KnownJob | None:
     """Return a job, also one that is gone; None if the ledger never heard of it."""
-    row = connection.execute(select(schema.jobs).where(_jobs.job_id == job_id)).first()
-    return None if row is None else _with_reports(connection, [row])[0]
+    found = read_jobs(connection, Condition("job_id = :job_id", {"job_id": job_id}))
+    return found[0] if found else None
 
 
-def read_job(connection: Connection, job_id: str) -> KnownJob:
+def read_job(connection: Reader, job_id: str) -> KnownJob:
     """Return a job, also one that is gone.
 
     Raises:
@@ -216,36 +209,33 @@ def read_job(connection: Connection, job_id: str) -> KnownJob:
     """
     found = find_job(connection, job_id)
     if found is None:
-        unreadable.refuse(connection, "scheduler_jobs", job_id=job_id)
+        unreadable.refuse(connection.plain, "scheduler_jobs", job_id=job_id)
         raise no_such_job(job_id, list_job_ids(connection))
     return found
 
 
-def read_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnownJob]:
+def read_jobs(connection: Reader, wanted: Condition = ALWAYS) -> list[KnownJob]:
     """Return all jobs, also those that are gone; those of the code first, then as they were registered."""
     # The whole table: it has one row for each job.
-    query = select(schema.jobs).where(*conditions).order_by(*_ORDER)
-    return _with_reports(connection, connection.execute(query))
+    query = f"SELECT {_COLUMNS} FROM scheduler_jobs WHERE {wanted.text} {_ORDER}"
+    rows = connection.rows(query, wanted.values)
+    # With what the processes that are up say of them.
+    now, reported = ticks.now(), reports(connection) if rows else {}
+    return [KnownJob(row, now, reported.get(row.job_id)) for row in rows]
 
 
-def jobs_due(connection: Connection) -> list[DueJob]:
+def jobs_due(connection: Reader) -> list[DueJob]:
     """Return when the jobs are due that may still have ticks, in the order of `read_jobs`."""
     now = ticks.now()
-    return [DueJob(row, now) for row in connection.execute(_DUE)]
+    return [DueJob(row, now) for row in connection.rows(_DUE)]
 
 
-def jobs_in_force(connection: Connection) -> list[KnownJob]:
+def jobs_in_force(connection: Reader) -> list[KnownJob]:
     """Return the jobs that may still have ticks, in the order of `read_jobs`."""
-    return read_jobs(connection, *IN_FORCE)
+    return read_jobs(connection, Condition(IN_FORCE))
 
 
-def jobs_named(connection: Connection, job_ids: set[str]) -> dict[str, KnownJob]:
+def jobs_named(connection: Reader, job_ids: set[str]) -> dict[str, KnownJob]:
     """Return those of some jobs that the ledger knows, also if they are gone, by their ids."""
-    found = read_jobs(connection, _jobs.job_id.in_(job_ids)) if job_ids else []
+    found = read_jobs(connection, among("job_id", sorted(job_ids), "job")) if job_ids else []
     return {job.id: job for job in found}
-
-
-def _with_reports(connection: Connection, rows: Iterable[Any]) -> list[KnownJob]:
-    """Return the jobs of these rows, with what the processes that are up say of them."""
-    now, reported = ticks.now(), reports(connection)
-    return [KnownJob(row, now, reported.get(row.job_id)) for row in rows]

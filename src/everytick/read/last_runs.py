@@ -6,24 +6,19 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, TypeVar
 
 from everytick.model import ticks
-from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
-from sqlalchemy import Connection, Select, Subquery, bindparam, func, or_, select, type_coerce
+from everytick.store.querying import Reader, connect_checked
 
 from .retried import attempts_before
-from .run_columns import STARTED, STATE, Masked
+from .run_columns import STARTED_NOW, STATE_NOW
 from .run_filter import FAILING
 from .runs_of_job import with_tick, without_tick
 
 OUTCOMES = 10
 MEASURED = 100
-# The outcomes that durations are computed from: a run that was cut off or skipped has no duration.
-_RAN = ("succeeded", "failed", "timed_out")
 # How many of a job's newest runs are looked at for how long one usually takes.
 _USUAL = 200
 # The most runs that are counted as failed one after another.
@@ -31,7 +26,21 @@ MOST_IN_A_ROW = 200
 # Rows are looked through no further back than this, where most were skipped.
 _DEPTH = 5_000
 
-_runs = schema.runs.c
+_COLUMNS = f"run_id, {STATE_NOW} AS state, {STARTED_NOW} AS started_us, finished_us"
+# Rows of a walk: the limit inside bounds how far it goes, the one outside ends it as soon as it can.
+_ENDED = "SELECT * FROM ({walk} LIMIT :depth) AS walk WHERE finished_us IS NOT NULL LIMIT :number"
+# A run that was cut off or skipped has no duration.
+_MEASURED = """
+SELECT * FROM ({walk} LIMIT :depth) AS walk
+WHERE finished_us IS NOT NULL AND started_us IS NOT NULL AND state IN ('succeeded', 'failed', 'timed_out')
+LIMIT :number
+"""
+_OF_TICKS = """
+SELECT * FROM ({walk} LIMIT :depth) AS walk
+WHERE state <> 'skipped' AND (finished_us IS NOT NULL OR attempt > 1)
+LIMIT :number
+"""
+
 _Number = TypeVar("_Number", int, float)
 
 
@@ -61,7 +70,7 @@ class Failure:
     ended: int
 
 
-def recent(connection: Connection, job_ids: Iterable[str]) -> dict[str, Recent]:
+def recent(connection: Reader, job_ids: Iterable[str]) -> dict[str, Recent]:
     """Return how the last runs of these jobs ended.
 
     Each job costs a few hundred rows at most (unless most were skipped), however many the ledger has.
@@ -77,15 +86,20 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    # It loads fractions and decimals, and only a simulation asks.
+    from statistics import median
+
     if not ledger.exists():
         return {}
     found = {}
     with connect_checked(ledger) as connection:
         for job_id in job_ids:
-            newest = with_tick(job_id, _runs.state, _runs.started_us, _runs.finished_us).limit(_USUAL)
+            walk = with_tick(job_id)
+            newest = f"{walk.select('state, started_us, finished_us')} LIMIT :usual"
+            rows = connection.rows(newest, {**walk.where.values, "usual": _USUAL})
             lengths = [
                 finished - started
-                for state, started, finished in connection.execute(newest)
+                for state, started, finished in rows
                 if state == "succeeded" and started is not None and finished is not None
             ]
             if lengths:
@@ -93,19 +107,24 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def durations(connection: Connection, job_id: str) -> list[float]:
+def durations(connection: Reader, job_id: str) -> list[float]:
     """Return how long the last hundred runs of a job took, in seconds, the shortest first."""
     found = _newest(connection, _MEASURED, job_id, MEASURED)
     return sorted((row.finished_us - row.started_us) / ticks.SECOND for row in found)
 
 
-def failed_in_a_row(connection: Connection, job_id: str) -> list[Failure]:
+def failed_in_a_row(connection: Reader, job_id: str) -> list[Failure]:
     """Return the newest runs of a job's ticks that did not succeed, back to the last one that did.
 
     Newest first, at most two hundred. One that is tried again counts as it ended before that; not the very
     newest, which may yet succeed.
     """
-    every = connection.execute(_OF_TICKS, {"job_id": job_id})
+    walk = with_tick(job_id)
+    columns = f"run_id, attempt, {STATE_NOW} AS state, error, finished_us"
+    every = connection.walk(
+        _OF_TICKS.format(walk=walk.select(columns)),
+        {**walk.where.values, "depth": _DEPTH, "number": MOST_IN_A_ROW},
+    )
     rows = list(itertools.dropwhile(lambda row: row.finished_us is None, every))
     before = attempts_before(connection, [row for row in rows if row.finished_us is None])
     failures = (_failure(row, before.get(row.run_id, ())) for row in rows)
@@ -113,7 +132,7 @@ def failed_in_a_row(connection: Connection, job_id: str) -> list[Failure]:
     return list(itertools.takewhile(lambda failure: failure.state in FAILING, found))
 
 
-def first_failure(connection: Connection, failure: Failure) -> int:
+def first_failure(connection: Reader, failure: Failure) -> int:
     """Return when the first attempt of a run that failed did so, in microseconds UTC."""
     attempts = attempts_before(connection, [failure]).get(failure.run_id, ())
     ends: list[int] = [
@@ -132,15 +151,19 @@ def _failure(row: Any, before: Sequence[Any]) -> Failure | None:
     return Failure(row.run_id, row.attempt, last.state, last.error, last.finished_us)
 
 
-def last_success(connection: Connection, job_id: str, depth: int) -> int | None:
+def last_success(connection: Reader, job_id: str, depth: int) -> int | None:
     """Return when a job last succeeded, in microseconds UTC, as far as its newest rows say.
 
     `depth`: how many of them are looked at, of those with a tick and of those without.
     """
     ends = []
     for walk in (with_tick, without_tick):
-        some = walk(job_id, _runs.state, _runs.finished_us).limit(depth).subquery()
-        last = connection.scalar(select(func.max(some.c.finished_us)).where(some.c.state == "succeeded"))
+        rows = walk(job_id)
+        newest = f"({rows.select('state, finished_us')} LIMIT :depth) AS newest"
+        last = connection.value(
+            f"SELECT max(finished_us) FROM {newest} WHERE state = 'succeeded'",
+            {**rows.where.values, "depth": depth},
+        )
         ends += [] if last is None else [last]
     return max(ends, default=None)
 
@@ -150,7 +173,7 @@ def percentile(sorted_values: Sequence[_Number], share: float) -> _Number | None
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)] if sorted_values else None
 
 
-def _recent(connection: Connection, job_id: str) -> Recent:
+def _recent(connection: Reader, job_id: str) -> Recent:
     ended = _newest(connection, _ENDED, job_id, OUTCOMES)
     took = durations(connection, job_id)
     return Recent(
@@ -161,38 +184,10 @@ def _recent(connection: Connection, job_id: str) -> Recent:
     )
 
 
-def _newest(connection: Connection, queries: Iterable[Select[Any]], job_id: str, number: int) -> list[Any]:
-    found = [row for query in queries for row in connection.execute(query, {"job_id": job_id})]
+def _newest(connection: Reader, query: str, job_id: str, number: int) -> list[Any]:
+    """Return the newest rows of a job that `query` finds, of ticks and others; the last end first."""
+    found = []
+    for walk in (with_tick(job_id), without_tick(job_id)):
+        values = {**walk.where.values, "depth": _DEPTH, "number": number}
+        found += connection.rows(query.format(walk=walk.select(_COLUMNS)), values)
     return sorted(found, key=lambda row: (row.finished_us, row.run_id), reverse=True)[:number]
-
-
-def _of_a_job(number: int, *conditions: Any) -> tuple[Select[Any], Select[Any]]:
-    """Return the queries for the newest rows of a job: those of ticks, and those without.
-
-    The limit inside bounds how far they walk, the one outside ends it as soon as it can.
-    """
-    columns = (_runs.run_id, STATE, STARTED, _runs.finished_us)
-    walks = (walk(bindparam("job_id"), *columns).limit(_DEPTH) for walk in (with_tick, without_tick))
-    over = (lambda c: c.finished_us.is_not(None), *conditions)
-    ticked, others = (_first(walk.subquery(), number, over) for walk in walks)
-    return ticked, others
-
-
-def _first(found: Subquery, number: int, conditions: Sequence[Any]) -> Select[Any]:
-    return select(found).where(*(condition(found.c) for condition in conditions)).limit(number)
-
-
-def _of_ticks() -> Select[Any]:
-    error = type_coerce(_runs.error, Masked).label("error")
-    columns = (_runs.run_id, _runs.attempt, STATE, error, _runs.finished_us)
-    walk = with_tick(bindparam("job_id"), *columns).limit(_DEPTH)
-    conditions = [
-        lambda c: c.state != "skipped",
-        lambda c: or_(c.finished_us.is_not(None), c.attempt > 1),
-    ]
-    return _first(walk.subquery(), MOST_IN_A_ROW, conditions)
-
-
-_OF_TICKS = _of_ticks()
-_ENDED = _of_a_job(OUTCOMES)
-_MEASURED = _of_a_job(MEASURED, lambda c: c.state.in_(_RAN), lambda c: c.started_us.is_not(None))

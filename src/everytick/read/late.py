@@ -8,17 +8,20 @@ from itertools import islice
 from typing import Any
 
 from everytick.model.roles import DEFAULT_QUEUE
-from everytick.store import not_begun, schema
+from everytick.store import not_begun
 from everytick.store.not_begun import NotBegun
-from sqlalchemy import Connection, select, text
+from everytick.store.querying import Reader, among
 
 from .known_job import DueJob
 from .overdue import PROMPT, jobs_behind
 from .paging import Page
+from .run_columns import LISTED
 from .run_filter import HELD, WAITING
-from .under_way import LISTED
 
-_jobs, _runs = schema.jobs.c, schema.runs.c
+_WAITING_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {WAITING} AND due_us <= :now ORDER BY due_us"
+_CLAIMED_ROWS = f"""
+SELECT {LISTED} FROM scheduler_runs WHERE {HELD} AND state = 'claimed' AND due_us <= :now
+"""
 
 
 @dataclass(frozen=True)
@@ -42,28 +45,25 @@ def late_jobs(due: Sequence[DueJob], waiting: Iterable[NotBegun], now: int) -> l
     return sorted(late.values(), key=lambda one: (one.since, one.job_id))
 
 
-def find_late(connection: Connection, due: Sequence[DueJob], now: int) -> list[Late]:
+def find_late(connection: Reader, due: Sequence[DueJob], now: int) -> list[Late]:
     """Return which of these jobs are late, the longest first."""
     those = {job.id for job in due}
     waiting = runs_not_begun(connection, due, now)
     return late_jobs(due, [one for one in waiting if one.job_id in those], now)
 
 
-def runs_not_begun(connection: Connection, due: Sequence[DueJob], now: int) -> list[NotBegun]:
+def runs_not_begun(connection: Reader, due: Sequence[DueJob], now: int) -> list[NotBegun]:
     """Return by jobs the runs that are due by now and have not begun; `due`: all jobs in force.
 
     Runs of a job that is paused or removed are left out: they wait for the end of the pause, or are not
     waited for.
     """
-    rows = connection.execute(text(not_begun.COUNT_BY_JOB), {"now": now})
-    found = not_begun.by_job(rows)
+    found = not_begun.by_job(connection.rows(not_begun.COUNT_BY_JOB, {"now": now}))
     silent = _silent(connection, due, found)
     return [one for job_id, one in found.items() if job_id not in silent]
 
 
-def list_not_begun(
-    connection: Connection, due: Sequence[DueJob], now: int, queue: str, most: int
-) -> Page[Any]:
+def list_not_begun(connection: Reader, due: Sequence[DueJob], now: int, queue: str, most: int) -> Page[Any]:
     """Return the rows of the same runs, those first that were due first.
 
     `queue`: of that one alone; empty for all. `most`: how many rows are read.
@@ -74,11 +74,9 @@ def list_not_begun(
         for one in runs_not_begun(connection, due, now)
         if not queue or queues.get(one.job_id, DEFAULT_QUEUE) == queue
     }
-    waiting = select(*LISTED).where(text(WAITING), _runs.due_us <= now).order_by(_runs.due_us)
-    found = (row for row in connection.execute(waiting) if row.job_id in wanted)
+    found = (row for row in connection.walk(_WAITING_ROWS, {"now": now}) if row.job_id in wanted)
     rows = list(islice(found, most))
-    claimed = select(*LISTED).where(text(HELD), _runs.state == "claimed", _runs.due_us <= now)
-    rows += [row for row in connection.execute(claimed) if row.job_id in wanted]
+    rows += [row for row in connection.rows(_CLAIMED_ROWS, {"now": now}) if row.job_id in wanted]
     rows = sorted(rows, key=lambda row: (row.due_us, row.run_id))
     return Page(rows[:most], sum(wanted.values()), most, 0)
 
@@ -88,9 +86,10 @@ def queues_of(due: Iterable[DueJob]) -> dict[str, str]:
     return {job.id: job.row.queue or DEFAULT_QUEUE for job in due}
 
 
-def _silent(connection: Connection, due: Iterable[DueJob], job_ids: Iterable[str]) -> set[str]:
+def _silent(connection: Reader, due: Iterable[DueJob], job_ids: Iterable[str]) -> set[str]:
     in_force = {job.id: job for job in due}
     gone = [job_id for job_id in job_ids if job_id not in in_force]
-    query = select(_jobs.job_id).where(_jobs.job_id.in_(gone), _jobs.removed_us.is_not(None))
-    removed = set(connection.scalars(query)) if gone else set()
+    those = among("job_id", gone, "job")
+    query = f"SELECT job_id FROM scheduler_jobs WHERE {those.text} AND removed_us IS NOT NULL"
+    removed = set(connection.values(query, those.values)) if gone else set()
     return removed | {job.id for job in in_force.values() if job.paused}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from everytick.model import ticks
+from everytick.store.querying import Reader
 from everytick.text.instants import iso
-from sqlalchemy import Connection
 
-from . import schemas
 from .known_job import Declared, jobs_named
 from .last_runs import durations, percentile
 from .under_way import held_runs
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # The most runs that are looked at of those that go on.
 _MOST_RUNNING = 200
@@ -47,7 +50,7 @@ class LongRun:
         }
 
 
-def long_runs(connection: Connection, declared: Declared, now: int) -> list[LongRun]:
+def long_runs(connection: Reader, declared: Declared, now: int) -> list[LongRun]:
     """Return the runs that go on for long, those first that began first.
 
     `declared`: what the user's code says, or `undeclared`: then timeouts of its jobs are not known.
@@ -65,7 +68,7 @@ def long_runs(connection: Connection, declared: Declared, now: int) -> list[Long
 
 
 def _limits(
-    connection: Connection, job_ids: set[str], declared: Declared
+    connection: Reader, job_ids: set[str], declared: Declared
 ) -> dict[str, tuple[int | None, int | None]]:
     """Return, by job, how long its runs take at most as a rule, and its timeout."""
     found = {}

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
-from everytick.store import schema
-from everytick.store.querying import pieces
+from everytick.store.querying import Reader, among, pieces
 from everytick.text.instants import iso, short
-from sqlalchemy import Connection, select
 
-from . import schemas
 from .endings import newest_endings
 from .known_job import IN_FORCE, DueJob
 
+if TYPE_CHECKING:
+    from . import schemas
+
 _WHY = {"outage": "no scheduler was up", "missed": "it could not begin within its grace time"}
 
-_jobs, _runs = schema.jobs.c, schema.runs.c
 # By scheduler_runs_tick: one step for each job.
-_NEWEST = select(
-    select(_runs.run_id)
-    .where(_runs.job_id == _jobs.job_id, _runs.tick_us.is_not(None))
-    .order_by(_runs.tick_us.desc())
-    .limit(1)
-    .correlate(schema.jobs)
-    .scalar_subquery()
-).where(*IN_FORCE)
+_NEWEST = f"""
+SELECT (SELECT run_id FROM scheduler_runs WHERE job_id = scheduler_jobs.job_id AND tick_us IS NOT NULL
+        ORDER BY tick_us DESC LIMIT 1) AS newest
+FROM scheduler_jobs WHERE {IN_FORCE}
+"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Missed:
         return {"job_id": self.job_id, "tick": iso(self.tick), "reason": self.reason, "run_id": self.run_id}
 
 
-def find_missed(connection: Connection, due: Sequence[DueJob]) -> list[Missed]:
+def find_missed(connection: Reader, due: Sequence[DueJob]) -> list[Missed]:
     """Return which of these jobs missed their newest tick, the last one first.
 
     Left out are jobs that are paused, and those that ran since, as by hand.
@@ -68,13 +65,16 @@ def find_missed(connection: Connection, due: Sequence[DueJob]) -> list[Missed]:
     return sorted(found, key=lambda one: (-one.tick, one.job_id))
 
 
-def _skipped(connection: Connection) -> Iterator[tuple[Missed, int]]:
+def _skipped(connection: Reader) -> Iterator[tuple[Missed, int]]:
     """Yield the newest ticks that did not run, each with when that was written down."""
-    numbers = [number for number in connection.scalars(_NEWEST) if number is not None]
-    columns = (_runs.job_id, _runs.tick_us, _runs.last_tick_us, _runs.reason, _runs.run_id, _runs.finished_us)
+    numbers = [number for number in connection.values(_NEWEST) if number is not None]
     for some in pieces(numbers):
-        is_one = _runs.run_id.in_(some)
-        for row in connection.execute(select(*columns).where(is_one, _runs.state == "skipped")):
+        those = among("run_id", some, "run")
+        query = f"""
+            SELECT job_id, tick_us, last_tick_us, reason, run_id, finished_us FROM scheduler_runs
+            WHERE {those.text} AND state = 'skipped'
+        """
+        for row in connection.rows(query, those.values):
             if row.reason in _WHY:
                 tick = row.tick_us if row.last_tick_us is None else row.last_tick_us
                 yield Missed(row.job_id, tick, row.reason, row.run_id), row.finished_us

@@ -9,35 +9,82 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.model import ticks
-from everytick.store import schema
-from everytick.store.unreadable import unchecked
+from everytick.store.querying import Reader
 from everytick.text.instants import iso, short, typed
 from everytick.text.wording import counted
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    case,
-    func,
-    literal,
-    or_,
-    select,
-)
 
-from . import schemas
-from .processes import wrote_by_scheduler
+from .processes import WROTE_BY_SCHEDULER
 
-_runs = schema.runs.c
+if TYPE_CHECKING:
+    from . import schemas
+
 # Shorter than this no outage is told, and in a long span none that is shorter than so small a part of it.
 _SHORTEST, _PARTS = 60 * ticks.SECOND, 2_000
 # By then after its first outcome a scheduler that came back has written down all ticks that were missed.
 _SETTLED = 30 * ticks.SECOND
+
+# The times between two ends of runs that are further apart than `least`, and the missed ticks that were
+# written down right behind each of them, if any were; and in it: a person's command may have accounted for
+# some. The tables themselves: a view reads every column of each row to check it.
+#
+# The ends are found in steps along the index scheduler_runs_ended: each goes to the last end within the
+# length `least` or, where there is none, to the next one. So the number of runs does not count. No max() and
+# min(): SQLite would read all that lies between. In a row that cannot be read the end may be text, which is
+# above all numbers.
+#
+# A tick that was claimed and waited for a worker has an attempt. The reason is compared as an expression: by
+# the column itself SQLite would make an index of all runs first.
+_WROTE = WROTE_BY_SCHEDULER.replace("FROM scheduler_", "FROM main.scheduler_")
+_COALESCED = """
+runs.reason || '' = 'coalesced' AND COALESCE(runs.last_tick_us, runs.tick_us) > silence.begun
+AND COALESCE(runs.last_tick_us, runs.tick_us) < silence.over
+"""
+_NUMBER = "COALESCE(runs.tick_count, CASE WHEN runs.last_tick_us IS NOT NULL THEN 2 ELSE 1 END)"
+_MISSED = f"""
+WITH RECURSIVE walk (here, before) AS (
+    SELECT first.here, first.here FROM (SELECT COALESCE((
+        SELECT finished_us FROM main.scheduler_runs AS runs
+        WHERE {_WROTE} AND finished_us <= :since - :least ORDER BY finished_us DESC LIMIT 1
+    ), CAST(0 AS BIGINT)) AS here) AS first
+    UNION ALL
+    SELECT COALESCE((
+        SELECT finished_us FROM main.scheduler_runs AS runs
+        WHERE {_WROTE} AND finished_us > walk.here AND finished_us <= walk.here + :least
+        ORDER BY finished_us DESC LIMIT 1
+    ), (
+        SELECT finished_us FROM main.scheduler_runs AS runs
+        WHERE {_WROTE} AND finished_us > walk.here AND finished_us <= {ticks.FOREVER}
+        ORDER BY finished_us LIMIT 1
+    )), walk.here
+    FROM walk WHERE walk.here < :until
+), silence (begun, over) AS (
+    SELECT before, here FROM walk WHERE here - before > :least
+)
+SELECT silence.begun, silence.over, min(runs.tick_us) AS first, sum({_NUMBER}) AS missed,
+       sum(CASE WHEN {_COALESCED} THEN {_NUMBER} ELSE 0 END) AS coalesced,
+       max(CASE WHEN runs.last_tick_us IS NOT NULL AND runs.tick_count IS NULL THEN 1 ELSE 0 END)
+           AS uncounted,
+       count(DISTINCT runs.job_id) AS jobs
+FROM silence JOIN main.scheduler_runs AS runs
+  ON runs.finished_us > silence.begun AND runs.finished_us <= silence.over + {_SETTLED}
+WHERE (runs.reason || '' = 'outage' OR {_COALESCED}) AND runs.attempt < 1
+GROUP BY silence.begun, silence.over ORDER BY silence.over
+"""
+
+# Of a process that was at work. The end of a run that was lost is written by another one.
+_RAN = f"process_id IS NOT NULL AND state <> 'lost' AND {WROTE_BY_SCHEDULER}"
+_LAST_BEFORE = f"""
+SELECT process_id FROM scheduler_runs AS runs WHERE finished_us <= :begun AND {_RAN}
+ORDER BY finished_us DESC LIMIT 1
+"""
+_FIRST_AFTER = f"""
+SELECT process_id FROM scheduler_runs AS runs WHERE finished_us >= :over AND {_RAN}
+ORDER BY finished_us LIMIT 1
+"""
+_BEGAN = "SELECT process_id FROM scheduler_processes WHERE started_us BETWEEN :begun AND :settled LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -87,102 +134,40 @@ class Outage:
         return typed(self.start, zone)
 
 
-def outages(connection: Connection, since: int, until: int) -> list[Outage]:
+def outages(connection: Reader, since: int, until: int) -> list[Outage]:
     """Return the outages that are over and of which a part lies in [since, until), the earliest first.
 
     Instants are microseconds UTC. None is told that was shorter than a minute, or than a two-thousandth of
     the span that is asked for: so the cost does not grow with the span either.
     """
     silence = max(_SHORTEST, (until - since) // _PARTS)
-    rows = connection.execute(
-        _missed(_silences(since, until, silence)), execution_options=unchecked(connection)
-    )
+    rows = connection.rows(_MISSED, {"since": since, "until": until, "least": silence})
     found = [_outage(row) for row in rows if row.missed > row.coalesced or _is_start(connection, row)]
     return [outage for outage in found if outage.start < until]
 
 
-def outage_of(connection: Connection, row: Any) -> Outage | None:
+def outage_of(connection: Reader, row: Any) -> Outage | None:
     """Return the outage into which the skipped ticks of a row fell, if it is over and can be told."""
     last = row.tick_us if row.last_tick_us is None else row.last_tick_us
     found = outages(connection, row.tick_us, last + 1)
     return next((outage for outage in found if outage.start <= last and row.tick_us < outage.end), None)
 
 
-def _is_start(connection: Connection, silence: Any) -> bool:
+def _is_start(connection: Reader, silence: Any) -> bool:
     """Return whether another process was at work after a silence than before it, or began behind it.
 
     A process whose event loop was blocked coalesces ticks too.
     """
-    processes = schema.processes.c
-    began = processes.started_us.between(silence.begin, silence.end + _SETTLED)
-    if connection.scalar(select(processes.process_id).where(began).limit(1)) is not None:
+    span = {"begun": silence.begun, "over": silence.over, "settled": silence.over + _SETTLED}
+    if connection.value(_BEGAN, span) is not None:
         return True
-    # The end of a run that was lost is written by another process.
-    ran = (_runs.process_id.is_not(None), _runs.state != "lost", wrote_by_scheduler())
-    before = select(_runs.process_id).where(_runs.finished_us <= silence.begin, *ran)
-    after = select(_runs.process_id).where(_runs.finished_us >= silence.end, *ran)
-    last = connection.scalar(before.order_by(_runs.finished_us.desc()).limit(1))
-    first = connection.scalar(after.order_by(_runs.finished_us).limit(1))
+    last, first = (connection.value(query, span) for query in (_LAST_BEFORE, _FIRST_AFTER))
     return None not in (first, last) and first != last
-
-
-def _silences(since: int, until: int, least: int) -> CTE:
-    """Return the times between two ends of runs that are further apart than `least`: `begin` and `end`.
-
-    They are found in steps along the index scheduler_runs_ended: each goes to the last end within the
-    length `least` or, where there is none, to the next one. So the number of runs does not count.
-    """
-    ended: ColumnElement[Any] = _runs.finished_us
-    # Of schedulers alone.
-    wrote = select(ended).where(wrote_by_scheduler())
-    before = wrote.where(ended <= since - least).order_by(ended.desc()).limit(1).scalar_subquery()
-    first = func.coalesce(before, literal(0, BigInteger))
-    walk = select(first.label("at"), first.label("before")).cte("walk", recursive=True)
-    # No max() and min(): SQLite would read all that lies between.
-    near = wrote.where(ended > walk.c.at, ended <= walk.c.at + least).order_by(ended.desc()).limit(1)
-    # In a row that cannot be read it may be text, which is above all numbers.
-    next_one = wrote.where(ended > walk.c.at, ended <= ticks.FOREVER).order_by(ended).limit(1)
-    step = func.coalesce(near.scalar_subquery(), next_one.scalar_subquery())
-    walk = walk.union_all(select(step, walk.c.at).where(walk.c.at < until))
-    apart = select(walk.c.before.label("begin"), walk.c.at.label("end"))
-    return apart.where(walk.c.at - walk.c.before > least).cte("silence")
-
-
-def _missed(silence: CTE) -> Select[Any]:
-    """Return the query for the missed ticks that were written down right behind each silence, if any were.
-
-    And in it: a person's command may have accounted for some.
-    """
-    behind = and_(_runs.finished_us > silence.c.begin, _runs.finished_us <= silence.c.end + _SETTLED)
-    # A tick that was claimed and waited for a worker has an attempt. The reason is compared as an expression:
-    # by the column itself SQLite would make an index of all runs first.
-    reason = _runs.reason.concat("")
-    last = func.coalesce(_runs.last_tick_us, _runs.tick_us)
-    is_coalesced = and_(reason == "coalesced", last > silence.c.begin, last < silence.c.end)
-    is_missed = and_(or_(reason == "outage", is_coalesced), _runs.attempt < 1)
-    is_range = _runs.last_tick_us.is_not(None)
-    number = func.coalesce(_runs.tick_count, case((is_range, 2), else_=1))
-    uncounted = case((and_(is_range, _runs.tick_count.is_(None)), 1), else_=0)
-    return (
-        select(
-            silence.c.begin,
-            silence.c.end,
-            func.min(_runs.tick_us).label("first"),
-            func.sum(number).label("missed"),
-            func.sum(case((is_coalesced, number), else_=0)).label("coalesced"),
-            func.max(uncounted).label("uncounted"),
-            func.count(_runs.job_id.distinct()).label("jobs"),
-        )
-        .join_from(silence, schema.runs, behind)
-        .where(is_missed)
-        .group_by(silence.c.begin, silence.c.end)
-        .order_by(silence.c.end)
-    )
 
 
 def _outage(row: Any) -> Outage:
     # A job may have had no process that knew it for longer, while schedulers ran all others.
-    start = max(int(row.begin), int(row.first))
+    start = max(int(row.begun), int(row.first))
     return Outage(
-        start, int(row.end), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced)
+        start, int(row.over), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced)
     )

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from everytick.masking import masked
 from everytick.model import ticks
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.settings import SchedulerSettings
 from everytick.store.not_begun import NotBegun
+from everytick.store.querying import Reader
 from everytick.text.instants import iso
 from everytick.text.wording import counted
-from sqlalchemy import Connection
 
-from . import schemas
 from .failing import Failing, failing_jobs
 from .hourly import HourlyRuns, LastDay
 from .known_job import Declared, DueJob, jobs_due, jobs_named
@@ -30,6 +29,9 @@ from .outages import Outage, outages
 from .paging import Page, beginning_of
 from .processes import Processes, find_processes, reports
 from .under_way import count_held
+
+if TYPE_CHECKING:
+    from . import schemas
 
 # How many of each kind are listed; the others are only counted.
 _LISTED = 20
@@ -182,7 +184,7 @@ class Overview:
 
 
 def read_overview(
-    connection: Connection,
+    connection: Reader,
     declared: Declared,
     settings: SchedulerSettings,
     hourly: HourlyRuns | None = None,
@@ -224,7 +226,7 @@ def read_overview(
     )
 
 
-def _paused(connection: Connection, due: Iterable[DueJob]) -> Page[Paused]:
+def _paused(connection: Reader, due: Iterable[DueJob]) -> Page[Paused]:
     """Return the paused jobs, those first that were paused last."""
     found = sorted((job for job in due if job.paused), key=lambda job: -job.row.paused_us)
     rows = jobs_named(connection, {job.id for job in found[:_LISTED]})

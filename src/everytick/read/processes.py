@@ -18,23 +18,49 @@ from everytick.masking import masked
 from everytick.model import ticks
 from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.roles import Role
-from everytick.store import schema, workers
+from everytick.store import workers
 from everytick.store.database import Ledger
-from everytick.store.querying import connect
+from everytick.store.querying import Reader, among, connect
 from everytick.store.records import Identity
 from everytick.text.instants import at
 from everytick.text.wording import one_line
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, text
 
 from .run_filter import WAITING
 
 # Of how many processes the reports are read at once, and the longest report: a longer one is only there if
 # somebody wrote it.
 _PIECE, _LONGEST_REPORT = 200, 200_000
-# Requests that account for the ticks of a job up to then, as the audit trail calls them.
-_ACCOUNTING = ("pause", "resume", "remove", "change")
 # In microseconds.
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
+
+_PROCESSES = """
+SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us, job_filter FROM scheduler_processes
+"""
+# Most processes have the same code, and say the same.
+_REPORTS = """
+SELECT min(process_id) AS process_id, cannot_run FROM scheduler_processes
+WHERE cannot_run IS NOT NULL AND {} GROUP BY cannot_run
+"""
+# Of the end of a run: a scheduler wrote it down, or that ticks were skipped. People cancel, pause and resume
+# from elsewhere, also while none is up: that shows no scheduler. What they account for is noted down behind
+# the ticks, in the same transaction.
+WROTE_BY_SCHEDULER = f"""
+state <> 'cancelled' AND COALESCE(reason, '') <> 'paused'
+AND NOT (COALESCE(reason, '') = 'outage' AND EXISTS (
+    SELECT 1 FROM scheduler_audit AS asked
+    WHERE asked.at_us BETWEEN runs.finished_us AND runs.finished_us + {ticks.SECOND}
+      AND asked.job_id = runs.job_id AND asked.action IN ('pause', 'resume', 'remove', 'change')))
+"""
+# By the index of finished_us.
+_LAST_OUTCOME = f"""
+SELECT finished_us FROM scheduler_runs AS runs WHERE finished_us < :before AND {WROTE_BY_SCHEDULER}
+ORDER BY finished_us DESC LIMIT 1
+"""
+# A run that was tried again has no end until that is over; those that wait are few.
+_LAST_ATTEMPT = f"""
+SELECT max(finished_us) FROM scheduler_attempts
+WHERE run_id IN (SELECT run_id FROM scheduler_runs WHERE {WAITING}) AND finished_us < :before
+"""
 
 
 @dataclass(frozen=True)
@@ -145,13 +171,16 @@ class Processes:
         return f"no scheduler is up: its last trace is of {at(last, zone)}"
 
 
-def read_processes(connection: Connection, now: int | None = None) -> tuple[Process, ...]:
+def read_processes(connection: Reader, now: int | None = None) -> tuple[Process, ...]:
     """Return the processes in the ledger, also dead ones that are not reaped yet.
 
     `now`: the instant at which they are judged, in microseconds UTC; by default the present.
     """
-    rows = connection.execute(select(schema.processes)).mappings().all()
-    return judged(rows, ticks.now() if now is None else now)
+    return _read(connection, _PROCESSES, ticks.now() if now is None else now)
+
+
+def _read(connection: Reader, query: str, now: int) -> tuple[Process, ...]:
+    return judged((dict(zip(row._fields, row, strict=True)) for row in connection.rows(query)), now)
 
 
 def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
@@ -175,28 +204,22 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
     return tuple(sorted(found, key=lambda process: -process.beat))
 
 
-def died(connection: Connection, rows: Iterable[Any]) -> set[str]:
+def died(connection: Reader, rows: Iterable[Any]) -> set[str]:
     """Return the ids of the processes that hold some of these runs and are dead for certain."""
     holding = {row.process_id for row in rows if row.finished_us is None and row.process_id is not None}
     found = read_processes(connection) if holding else ()
     return {process.process_id for process in found if process.is_gone and process.process_id in holding}
 
 
-def reports(connection: Connection) -> dict[str, str]:
+def reports(connection: Reader) -> dict[str, str]:
     """Return why processes that are up cannot run jobs that were added, by the ids of the jobs."""
-    columns = schema.processes.c
-    small = [column for column in schema.processes.columns if column is not columns.cannot_run]
-    with_report = select(*small).where(columns.cannot_run.is_not(None))
-    known = judged(connection.execute(with_report).mappings(), ticks.now())
+    known = _read(connection, f"{_PROCESSES} WHERE cannot_run IS NOT NULL", ticks.now())
     up = {process.process_id: process for process in known if process.is_up}
     found: dict[str, str] = {}
-    # Most processes have the same code, and say the same.
-    query = select(func.min(columns.process_id).label("process_id"), columns.cannot_run)
-    query = query.where(columns.cannot_run.is_not(None)).group_by(columns.cannot_run)
     ids = list(up)
     for begin in range(0, len(ids), _PIECE):
-        some = columns.process_id.in_(ids[begin : begin + _PIECE])
-        for row in connection.execute(query.where(some)):
+        some = among("process_id", ids[begin : begin + _PIECE], "process")
+        for row in connection.rows(_REPORTS.format(some.text), some.values):
             for job_id, why in _reported(row.cannot_run).items():
                 name = up[row.process_id].name
                 found.setdefault(job_id, f"{one_line(masked(why))} (as {name} says)")
@@ -213,7 +236,7 @@ def _reported(text: str) -> dict[str, str]:
     return {job_id: why for job_id, why in said if isinstance(why, str)}
 
 
-def find_processes(connection: Connection) -> Processes:
+def find_processes(connection: Reader) -> Processes:
     """Return the processes in the ledger and, if none is up, when one last wrote something down."""
     found = Processes(read_processes(connection))
     return found if found.up else Processes(found.found, last_outcome(connection, ticks.now()))
@@ -235,38 +258,16 @@ def someone_is_up(ledger: Ledger) -> bool:
         return any(process.is_up for process in read_processes(connection))
 
 
-def last_outcome(connection: Connection, before: int) -> int | None:
+def last_outcome(connection: Reader, before: int) -> int | None:
     """Return when a scheduler last wrote an outcome, of any job, before an instant (microseconds UTC)."""
-    runs, attempts = schema.runs.c, schema.attempts.c
-    # By the index of finished_us.
-    query = select(runs.finished_us).where(runs.finished_us < before, wrote_by_scheduler())
-    newest = connection.scalar(query.order_by(runs.finished_us.desc()).limit(1))
-    # A run that was tried again has no end until that is over; those that wait are few.
-    waiting = select(runs.run_id).where(text(WAITING))
-    retried = select(func.max(attempts.finished_us)).where(attempts.run_id.in_(waiting))
-    of_attempt = connection.scalar(retried.where(attempts.finished_us < before))
-    return max((int(end) for end in (newest, of_attempt) if end is not None), default=None)
+    ends = (connection.value(query, {"before": before}) for query in (_LAST_OUTCOME, _LAST_ATTEMPT))
+    return max((int(end) for end in ends if end is not None), default=None)
 
 
-def wrote_by_scheduler() -> ColumnElement[bool]:
-    """Return the condition that a scheduler wrote down the end of a run, or that ticks were skipped.
-
-    People cancel, pause and resume from elsewhere, also while none is up: that shows no scheduler.
-    """
-    runs, audit = schema.runs.c, schema.audit.c
-    reason = func.coalesce(runs.reason, "")
-    # Noted down behind the ticks that a command accounts for, in its transaction.
-    asked = exists().where(
-        audit.at_us.between(runs.finished_us, runs.finished_us + ticks.SECOND),
-        audit.job_id == runs.job_id,
-        audit.action.in_(_ACCOUNTING),
-    )
-    return and_(runs.state != "cancelled", reason != "paused", not_(and_(reason == "outage", asked)))
-
-
-def last_end(connection: Connection) -> int | None:
+def last_end(connection: Reader) -> int | None:
     """Return the newest end of any run, or of skipped ticks, of all processes, in microseconds UTC."""
     # By the index of finished_us, whose condition this is.
-    ended = schema.runs.c.finished_us
-    newest: int | None = connection.scalar(select(func.max(ended)).where(ended.is_not(None)))
+    newest: int | None = connection.value(
+        "SELECT max(finished_us) FROM scheduler_runs WHERE finished_us IS NOT NULL"
+    )
     return newest

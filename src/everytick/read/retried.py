@@ -11,31 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from everytick.model import ticks
-from everytick.store import schema
-from everytick.store.querying import pieces
-from everytick.store.unreadable import unchecked
-from sqlalchemy import ColumnElement, Connection, null, select, text
+from everytick.store.querying import Condition, Reader, among, pieces
 
-from .run_columns import RUN, STATE, without_secrets
+from .run_columns import LISTED, STATE_NOW
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
 
 # The most requests of people, and the most runs under way, that are looked at.
 _MOST = 50_000
 
-_runs, _audit, _attempts = schema.runs.c, schema.audit.c, schema.attempts
-_SHORT = [column for column in RUN if column.name != "traceback"]
-_ENDS = [column for column in without_secrets(_attempts) if column.name != "traceback"]
+_ENDS = "run_id, attempt, state, process_id, started_us, finished_us, error"
 # All that a filter looks at which wants no text of an error: there may be thousands.
-_NO_TEXT: list[ColumnElement[Any]] = [null().label("error")]
-_COUNTED_RUNS = [_runs.run_id, _runs.job_id, STATE, _runs.reason, _runs.attempt, _runs.finished_us, *_NO_TEXT]
-_COUNTED_ENDS = [_attempts.c.run_id, _attempts.c.state, _attempts.c.finished_us, *_NO_TEXT]
+_COUNTED_RUNS = f"run_id, job_id, {STATE_NOW} AS state, reason, attempt, finished_us, NULL AS error"
+_COUNTED_ENDS = "run_id, state, finished_us, NULL AS error"
 
 _AttemptsOf = Mapping[int, Sequence[Any]]
 
 
-def retried_rows(
-    connection: Connection, wanted: RunFilter, columns: Sequence[ColumnElement[Any]] = _SHORT
-) -> list[Any]:
+def retried_rows(connection: Reader, wanted: RunFilter, columns: str = LISTED) -> list[Any]:
     """Return the runs that are wanted for an attempt before their latest alone, in no order.
 
     They are found among those which a person had tried again since `wanted.since`, and those under way. A
@@ -49,7 +41,7 @@ def retried_rows(
     return [row for row in rows if row.run_id in found]
 
 
-def outcomes_before(connection: Connection, wanted: RunFilter, rows: Iterable[Any]) -> dict[int, Any]:
+def outcomes_before(connection: Reader, wanted: RunFilter, rows: Iterable[Any]) -> dict[int, Any]:
     """Return, by the numbers of their runs, the attempts for which runs are wanted as `retried_rows` has it.
 
     A run that is wanted as it is now is left out. An attempt has its number, state, finished_us and error.
@@ -64,8 +56,8 @@ class TriedAgain:
     `wanted`: that first one, with a time or without.
     """
 
-    def __init__(self, connection: Connection, wanted: RunFilter) -> None:
-        columns, ends = (_SHORT, _ENDS) if wanted.error else (_COUNTED_RUNS, _COUNTED_ENDS)
+    def __init__(self, connection: Reader, wanted: RunFilter) -> None:
+        columns, ends = (LISTED, _ENDS) if wanted.error else (_COUNTED_RUNS, _COUNTED_ENDS)
         self._rows = {row.run_id: row for row in _tried_again(connection, wanted, columns)}
         self._attempts = attempts_before(connection, self._rows.values(), ends)
         self._under_way = {number for number, row in self._rows.items() if row.finished_us is None}
@@ -90,35 +82,32 @@ class TriedAgain:
         return len(_wanted_attempts(wanted, rows, self._attempts))
 
 
-def attempts_before(
-    connection: Connection, rows: Iterable[Any], columns: Sequence[ColumnElement[Any]] = _ENDS
-) -> dict[int, list[Any]]:
+def attempts_before(connection: Reader, rows: Iterable[Any], columns: str = _ENDS) -> dict[int, list[Any]]:
     """Return the attempts of runs before their latest, oldest first, by the numbers of the runs."""
     found: dict[int, list[Any]] = {}
     for some in pieces([row.run_id for row in rows]):
-        query = select(*columns).where(_attempts.c.run_id.in_(some))
-        for attempt in connection.execute(query.order_by(_attempts.c.attempt)):
+        those = among("run_id", some, "run")
+        query = f"SELECT {columns} FROM scheduler_attempts WHERE {those.text} ORDER BY attempt"
+        for attempt in connection.rows(query, those.values):
             found.setdefault(attempt.run_id, []).append(attempt)
     return found
 
 
-def _tried_again(
-    connection: Connection, wanted: RunFilter, columns: Sequence[ColumnElement[Any]]
-) -> list[Any]:
+def _tried_again(connection: Reader, wanted: RunFilter, columns: str) -> list[Any]:
     """Return the runs among which some may be wanted for an attempt before their latest."""
     if wanted.reasons:
         # Those are of skipped ticks.
         return []
     numbers = sorted({*_asked_again(connection, wanted), *_under_way(connection)})
-    return [
-        row
-        for some in pieces(numbers)
-        for row in connection.execute(select(*columns).where(_runs.run_id.in_(some), _runs.attempt > 1))
-        if wanted.is_about(row)
-    ]
+    found = []
+    for some in pieces(numbers):
+        those = among("run_id", some, "run")
+        query = f"SELECT {columns} FROM scheduler_runs WHERE {those.text} AND attempt > 1"
+        found += [row for row in connection.rows(query, those.values) if wanted.is_about(row)]
+    return found
 
 
-def _asked_again(connection: Connection, wanted: RunFilter) -> dict[int, int]:
+def _asked_again(connection: Reader, wanted: RunFilter) -> dict[int, int]:
     """Return when people last had runs tried again since, by the numbers of the runs.
 
     By the index scheduler_audit_at: few rows.
@@ -126,22 +115,24 @@ def _asked_again(connection: Connection, wanted: RunFilter) -> dict[int, int]:
     if wanted.since is None and wanted.until is None:
         # Without a time the present state alone counts.
         return {}
-    query = select(_audit.run_id, _audit.at_us).where(_audit.action == "retry", _audit.run_id.is_not(None))
+    asked = Condition("action = 'retry' AND run_id IS NOT NULL")
     if wanted.since is not None:
-        query = query.where(_audit.at_us >= wanted.since)
-    query = query.order_by(_audit.at_us.desc()).limit(_MOST)
+        asked &= Condition("at_us >= :since", {"since": wanted.since})
+    query = f"""
+        SELECT run_id, at_us FROM main.scheduler_audit WHERE {asked.text} ORDER BY at_us DESC LIMIT :most
+    """
     found: dict[int, int] = {}
-    for number, at in connection.execute(query, execution_options=unchecked(connection)):
+    for number, at in connection.rows(query, {**asked.values, "most": _MOST}):
         if isinstance(number, int):
             found.setdefault(number, at)
     return found
 
 
-def _under_way(connection: Connection) -> Iterator[int]:
+def _under_way(connection: Reader) -> Iterator[int]:
     """Yield runs that go on, or wait, for another attempt than their first. By the indexes for few rows."""
     for few in (HELD, WAITING):
-        query = select(_runs.run_id).where(text(few), _runs.attempt > 1).limit(_MOST)
-        yield from _numbers(connection.scalars(query))
+        query = f"SELECT run_id FROM scheduler_runs WHERE {few} AND attempt > 1 LIMIT :most"
+        yield from connection.values(query, {"most": _MOST})
 
 
 def _wanted_attempts(wanted: RunFilter, rows: Iterable[Any], attempts: _AttemptsOf) -> dict[int, Any]:
@@ -152,7 +143,3 @@ def _wanted_attempts(wanted: RunFilter, rows: Iterable[Any], attempts: _Attempts
         if ends and not wanted.has(row):
             found[row.run_id] = ends[-1]
     return found
-
-
-def _numbers(values: Iterable[Any]) -> Iterator[int]:
-    return (value for value in values if isinstance(value, int))

@@ -8,56 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from everytick.masking import masked
 from everytick.model import ticks
-from everytick.store import schema
 from everytick.store.records import CANCELLED_WITH_ITS_PROCESS
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Label,
-    Table,
-    Text,
-    TypeDecorator,
-    and_,
-    bindparam,
-    case,
-    null,
-    type_coerce,
-)
 
-_runs = schema.runs.c
+_IS_AHEAD = "state = 'running' AND started_us > :at_present"
+STATE_NOW = f"CASE WHEN {_IS_AHEAD} THEN 'claimed' ELSE state END"
+STARTED_NOW = f"CASE WHEN {_IS_AHEAD} THEN NULL ELSE started_us END"
 
-# The time of the query, not that of its construction.
-_now: ColumnElement[int] = bindparam("at_present", callable_=ticks.now, type_=BigInteger)
-_is_ahead = and_(_runs.state == "running", _runs.started_us > _now)
-
-STATE: Label[str] = case((_is_ahead, "claimed"), else_=_runs.state).label("state")
-STARTED: Label[Any] = case((_is_ahead, null()), else_=_runs.started_us).label("started_us")
-
-
-class Masked(TypeDecorator[str]):
-    """Text that is read without secrets: it may have been written before the settings named them."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
-        """Return the text with stars in the place of secrets."""
-        return None if value is None else masked(value)
-
-
-def without_secrets(table: Table) -> list[Any]:
-    """Return the columns of a table, with secrets masked in what jobs and people said."""
-    said = ("error", "traceback", "text", "note", "who")
-    return [type_coerce(it, Masked).label(it.name) if it.name in said else it for it in table.columns]
-
-
+# Lists need no tracebacks. Who shows an error cuts it: cut here, a secret in it would be masked in part.
+LISTED = f"""
+run_id, job_id, kind, tick_us, last_tick_us, tick_count, start_number, {STATE_NOW} AS state, reason, attempt,
+crashes, rerun_until_us, due_us, process_id, claimed_us, {STARTED_NOW} AS started_us, finished_us, error,
+for_tick_us, cancel_us, told_attempt
+"""
 # All columns of a run.
-RUN = [
-    {"state": STATE, "started_us": STARTED}.get(column.name, column)
-    for column in without_secrets(schema.runs)
-]
+RUN = f"{LISTED}, traceback"
+# Those of an attempt before the latest of its run.
+ATTEMPT = "run_id, attempt, state, process_id, started_us, finished_us, error, traceback"
 
 
 def took(row: Any) -> int | None:

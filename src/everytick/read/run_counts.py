@@ -5,33 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from everytick.store import schema
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    case,
-    func,
-    null,
-    select,
-    true,
-    type_coerce,
-)
+from everytick.store.querying import ALWAYS, Condition, Reader
 
 from .retried import TriedAgain
-from .run_columns import STATE, Masked
+from .run_columns import STATE_NOW
 from .run_filter import ENDED_RUNS, FAILED, STATES, RunFilter
 from .run_pages import narrowed
-from .runs import conditions_beside_index, ended_walk, under_way_queries
-from .runs_of_job import with_tick, without_tick
+from .runs import condition_beside_index, ended_walk, under_way_walks
+from .runs_of_job import Walk, with_tick, without_tick
 
 # The most rows that are looked at for runs that have ended, and for those under way.
 COUNTED = 10_000
-
-_runs = schema.runs.c
 
 
 @dataclass(frozen=True)
@@ -49,7 +34,7 @@ class StateCounts:
     failed: int = 0
 
 
-def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
+def count_states(connection: Reader, wanted: RunFilter) -> StateCounts:
     """Return how many of the wanted runs are in each state, whatever states are wanted.
 
     Of what has ended it looks at the newest COUNTED runs: of one job by their ticks, of all by their ends.
@@ -57,8 +42,8 @@ def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
     wanted = replace(narrowed(connection, wanted), states=())
     present: Counter[str] = Counter()
     complete = True
-    for walk, conditions in [*_walks(wanted), *_under_way(wanted)]:
-        found, looked_at = _count(connection, walk, conditions, wanted)
+    for walk, condition in [*_walks(wanted), *((walk, ALWAYS) for walk in under_way_walks(wanted))]:
+        found, looked_at = _count(connection, walk, condition, wanted)
         present, complete = present + found, complete and looked_at < COUNTED
     again = TriedAgain(connection, wanted)
 
@@ -71,35 +56,30 @@ def count_states(connection: Connection, wanted: RunFilter) -> StateCounts:
     return StateCounts(by_state, complete, number(), number(*ENDED_RUNS), number(*FAILED))
 
 
-_Walk = tuple[Select[Any], list[ColumnElement[bool]]]
-
-
-def _walks(wanted: RunFilter) -> list[_Walk]:
+def _walks(wanted: RunFilter) -> list[tuple[Walk, Condition]]:
     """Return the walks along an index over what has ended, and which of it is wanted."""
     if wanted.job_id is None or wanted.is_by_time():
-        return [(ended_walk(wanted, STATE), conditions_beside_index(wanted))]
-    conditions = [*wanted.conditions(), _runs.finished_us.is_not(None)]
+        return [(ended_walk(wanted), condition_beside_index(wanted))]
+    condition = wanted.condition() & Condition("finished_us IS NOT NULL")
     if wanted.until is not None:
-        conditions.append(_runs.finished_us < wanted.until)
-    return [(with_tick(wanted.job_id), conditions), (without_tick(wanted.job_id), conditions)]
-
-
-def _under_way(wanted: RunFilter) -> list[_Walk]:
-    return [(query, []) for query in under_way_queries(wanted, STATE)]
+        condition &= Condition("finished_us < :until", {"until": wanted.until})
+    return [(walk(wanted.job_id), condition) for walk in (with_tick, without_tick)]
 
 
 def _count(
-    connection: Connection, walk: Select[Any], conditions: list[ColumnElement[bool]], wanted: RunFilter
+    connection: Reader, walk: Walk, condition: Condition, wanted: RunFilter
 ) -> tuple[Counter[str], int]:
     """Return how many of the first COUNTED rows of a walk are wanted, by state, and how many were there."""
-    is_wanted = and_(true(), *conditions)
-    error = type_coerce(case((is_wanted, _runs.error)), Masked) if wanted.error else null()
-    columns = (STATE, is_wanted.label("is_wanted"), error.label("error"))
-    rows = walk.with_only_columns(*columns).limit(COUNTED).subquery()
-    counted = select(rows.c.state, rows.c.is_wanted, rows.c.error, func.count().label("number"))
+    error = f"CASE WHEN {condition.text} THEN error END" if wanted.error else "NULL"
+    columns = f"{STATE_NOW} AS state, {condition.text} AS is_wanted, {error} AS error"
+    query = f"""
+        SELECT state, is_wanted, error, count(*) AS number
+        FROM ({walk.select(columns)} LIMIT :counted) AS looked_at
+        GROUP BY state, is_wanted, error
+    """
     found: Counter[str] = Counter()
     looked_at = 0
-    for row in connection.execute(counted.group_by(rows.c.state, rows.c.is_wanted, rows.c.error)):
+    for row in connection.rows(query, {**walk.where.values, **condition.values, "counted": COUNTED}):
         looked_at += row.number
         if row.is_wanted and wanted.has_error(row.error):
             found[row.state] += row.number

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
-from everytick.store import schema
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.text.instants import iso
-from sqlalchemy import Connection, select
 
-from . import schemas
 from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import died, read_processes
-from .run_columns import took_seconds, without_secrets
+from .run_columns import ATTEMPT, took_seconds
 from .run_filter import RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
 
+if TYPE_CHECKING:
+    from . import schemas
+
 T = TypeVar("T")
+
+# By the primary keys, which begin with the run.
+_LOGS = "SELECT attempt, text FROM scheduler_logs WHERE run_id = :run_id"
+_EARLIER = f"SELECT {ATTEMPT} FROM scheduler_attempts WHERE run_id = :run_id ORDER BY attempt"
 
 
 def run_details(ledger: Ledger, run_id: int) -> schemas.RunDetails:
@@ -55,7 +59,7 @@ def newest_details(ledger: Ledger, job_id: str, limit: int) -> list[schemas.RunD
     raise NotFoundError(f"the job {job_id!r} has no run yet")
 
 
-def details_of(connection: Connection, row: Any) -> schemas.RunDetails:
+def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
     """Return the same of a row of the runs."""
     job = find_job(connection, row.job_id)
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
@@ -99,13 +103,10 @@ def equal_in_a_row(attempts: Iterable[T], said: Callable[[T], Hashable]) -> list
     return [list(group) for _said, group in groupby(attempts, said)]
 
 
-def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
+def attempts_of(connection: Reader, row: Any) -> list[Attempt]:
     """Return the attempts of a run that began, oldest first."""
-    logs = schema.logs
-    # By the primary key, which begins with the run.
-    logged = select(*without_secrets(logs)).where(logs.c.run_id == row.run_id)
     found = earlier_attempts(connection, row.run_id)
-    texts = {one.attempt: one.text for one in connection.execute(logged)}
+    texts = {one.attempt: one.text for one in connection.rows(_LOGS, {"run_id": row.run_id})}
     # A run that waits, or was given up or cancelled before it began, has no attempt of this number.
     if row.started_us is not None and row.state not in ("queued", "claimed", "retrying", "skipped"):
         found.append(row)
@@ -125,15 +126,12 @@ def attempts_of(connection: Connection, row: Any) -> list[Attempt]:
     ]
 
 
-def earlier_attempts(connection: Connection, run_id: int) -> list[Any]:
+def earlier_attempts(connection: Reader, run_id: int) -> list[Any]:
     """Return the rows of a run's attempts before its latest, which stands in the run itself; oldest first."""
-    attempts = schema.attempts
-    # By the primary key, which begins with the run.
-    query = select(*without_secrets(attempts)).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
-    return list(connection.execute(query))
+    return connection.rows(_EARLIER, {"run_id": run_id})
 
 
-def _attempts(connection: Connection, row: Any) -> list[schemas.Attempt]:
+def _attempts(connection: Reader, row: Any) -> list[schemas.Attempt]:
     found = attempts_of(connection, row)
     processes = {process.process_id: process for process in read_processes(connection)}
     return [

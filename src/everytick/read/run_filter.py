@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from everytick.errors import ConfigurationError, nearest
 from everytick.model import ticks
-from everytick.store import schema
-from sqlalchemy import ColumnElement, or_
+from everytick.store.querying import Condition, among
 
-from .run_columns import STATE
+from .run_columns import STATE_NOW
 
 UNDER_WAY = ("queued", "claimed", "running", "retrying")
 STATES = (
@@ -34,8 +34,6 @@ REASONS = ("missed", "coalesced", "overlap", "paused", "disabled", "outage")
 # As the indexes for few rows have them, to the letter.
 HELD = "state IN ('claimed', 'running')"
 WAITING = "state IN ('queued', 'retrying')"
-
-_runs = schema.runs.c
 
 
 @dataclass(frozen=True)
@@ -69,21 +67,24 @@ class RunFilter:
                     hint = nearest(word, known)
                     raise ConfigurationError(f"{option} {word}: use one of {', '.join(known)}{hint}")
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions that all wanted runs meet, without those on their time."""
-        found: list[ColumnElement[bool]] = []
+    def condition(self, job: str = "job_id") -> Condition:
+        """Return the condition that all wanted runs meet, without that on their time.
+
+        `job`: the expression that a job is compared with.
+        """
+        found = Condition()
         if self.job_id is not None:
-            found.append(_runs.job_id == self.job_id)
+            found &= Condition(f"{job} = :job_id", {"job_id": self.job_id})
         if self.job_ids:
-            found.append(_runs.job_id.in_(self.job_ids))
+            found &= among(job, self.job_ids, "job")
         if self.states:
-            found.append(STATE.in_(self.states))
+            found &= among(STATE_NOW, self.states, "state")
         if self.reasons:
-            found.append(_runs.reason.in_(self.reasons))
+            found &= among("reason", self.reasons, "reason")
         if self.id_part:
-            found.append(_runs.job_id.icontains(self.id_part, autoescape=True))
+            found &= has_text("job_id", self.id_part, "id_part")
         if self.error:
-            found.append(_runs.error.icontains(self.error, autoescape=True))
+            found &= has_text("error", self.error, "error")
         return found
 
     def matches(self, row: Any) -> bool:
@@ -130,10 +131,13 @@ class RunFilter:
         """
         return not self.error or self.error.lower() in (error or "").lower()
 
-    def ended_before(self, until: int) -> ColumnElement[bool]:
-        """Return the condition that a run ended before an instant, or is under way if that is wanted."""
-        ended = _runs.finished_us < until
-        return or_(ended, _runs.finished_us.is_(None)) if self.wants_under_way() else ended
+    def ended_by_then(self) -> Condition:
+        """Return the condition that a run ended before `until`, or is under way if that is wanted."""
+        if self.until is None:
+            return Condition()
+        ended = "finished_us < :until"
+        text = f"({ended} OR finished_us IS NULL)" if self.wants_under_way() else ended
+        return Condition(text, {"until": self.until})
 
     def is_by_time(self) -> bool:
         """Return whether to look through runs by their time, rather than by their job."""
@@ -147,3 +151,9 @@ class RunFilter:
     def is_past(self) -> bool:
         """Return whether the wanted time is over."""
         return self.until is not None and self.until <= ticks.now()
+
+
+def has_text(column: str, wanted: str, name: str) -> Condition:
+    """Return the condition that a column has a text in it; capitals do not count. The value has that name."""
+    escaped = re.sub(r"([/%_])", r"/\1", wanted)
+    return Condition(f"lower({column}) LIKE '%' || lower(:{name}) || '%' ESCAPE '/'", {name: escaped})

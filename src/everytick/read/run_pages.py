@@ -11,26 +11,22 @@ from dataclasses import replace
 from typing import Any
 
 from everytick.model import ticks
-from everytick.store import schema
-from everytick.store.unreadable import unchecked
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from everytick.store.querying import ALWAYS, Condition, Reader, among
 
 from .paging import first_of
 from .retried import retried_rows
-from .run_filter import UNDER_WAY, RunFilter
-from .runs import conditions_beside_index, ended_walk, under_way_queries
-from .runs_of_job import with_tick, without_tick
-from .under_way import LISTED
+from .run_columns import LISTED
+from .run_filter import UNDER_WAY, RunFilter, has_text
+from .runs import condition_beside_index, ended_walk, under_way_walks
+from .runs_of_job import Walk, with_tick, without_tick
 
 SEARCHED = 50_000
 ANY = RunFilter()
 
-_runs = schema.runs.c
-
 Found = tuple[list[Any], int | None]
 
 
-def list_runs(connection: Connection, wanted: RunFilter, limit: int, before: int | None = None) -> Found:
+def list_runs(connection: Reader, wanted: RunFilter, limit: int, before: int | None = None) -> Found:
     """Return wanted runs that come after the run `before`, and from which run to go on (None: no more).
 
     Runs of one job are in the order of their ticks. In a span of time those under way, and those that are
@@ -47,41 +43,38 @@ def list_runs(connection: Connection, wanted: RunFilter, limit: int, before: int
     return _by_number(connection, wanted, limit, before)
 
 
-def narrowed(connection: Connection, wanted: RunFilter) -> RunFilter:
+def narrowed(connection: Reader, wanted: RunFilter) -> RunFilter:
     """Return the same filter, with the job where a part of its id means one alone: that has an index."""
     if not wanted.id_part or wanted.job_id is not None:
         return wanted
-    job_id = schema.jobs.c.job_id
-    query = select(job_id).where(job_id.icontains(wanted.id_part, autoescape=True)).limit(2)
-    meant = list(connection.scalars(query))
+    named = has_text("job_id", wanted.id_part, "id_part")
+    query = f"SELECT job_id FROM scheduler_jobs WHERE {named.text} LIMIT 2"
+    meant = connection.values(query, named.values)
     return replace(wanted, job_id=meant[0], id_part="") if len(meant) == 1 else wanted
 
 
 def runs_of_job(
-    connection: Connection, job_id: str, limit: int, before: int | None = None, wanted: RunFilter = ANY
+    connection: Reader, job_id: str, limit: int, before: int | None = None, wanted: RunFilter = ANY
 ) -> Found:
     """Return the wanted runs of a job that come after the run `before`, and from which run to go on.
 
     Newest first: those with a tick by that, those without by their numbers, and of the two that are next
     the later one, a run without a tick by when it is due.
     """
-    conditions = wanted.conditions()
-    if wanted.until is not None:
-        conditions.append(wanted.ended_before(wanted.until))
-    tick, number = (None, None) if before is None else _place(connection, job_id, before, conditions)
-    ticked, others = with_tick(job_id, *LISTED), without_tick(job_id, *LISTED)
+    condition = wanted.condition() & wanted.ended_by_then()
+    tick, number = (None, None) if before is None else _place(connection, job_id, before, condition)
+    ticked, others = with_tick(job_id), without_tick(job_id)
     if tick is not None:
-        ticked = ticked.where(_runs.tick_us < tick)
+        ticked = ticked.and_only(Condition("tick_us < :below", {"below": tick}))
     if number is not None:
-        others = others.where(_runs.run_id < number)
+        others = others.and_only(Condition("run_id < :below", {"below": number}))
     lowest: int | None = None
     instant = 0
-    if conditions and (cut := _cut_of_job(connection, ticked, others)) is not None:
+    if condition != ALWAYS and (cut := _cut_of_job(connection, ticked, others)) is not None:
         lowest, instant = cut
-        ticked, others = ticked.where(_runs.tick_us >= instant), others.where(_runs.due_us >= instant)
-    by_tick, by_number = [
-        list(connection.execute(query.where(*conditions).limit(limit + 1))) for query in (ticked, others)
-    ]
+        ticked = ticked.and_only(Condition("tick_us >= :instant", {"instant": instant}))
+        others = others.and_only(Condition("due_us >= :instant", {"instant": instant}))
+    by_tick, by_number = (_rows(connection, walk.and_only(condition), limit + 1) for walk in (ticked, others))
     for row in retried_rows(connection, wanted):
         if row.tick_us is None and row.run_id < (number or ticks.FOREVER) and row.due_us >= instant:
             by_number.append(row)
@@ -93,26 +86,24 @@ def runs_of_job(
     return _checked(wanted, found), lowest if more is None else more
 
 
-def _by_number(connection: Connection, wanted: RunFilter, limit: int, before: int | None) -> Found:
+def _by_number(connection: Reader, wanted: RunFilter, limit: int, before: int | None) -> Found:
     """By the primary key."""
-    newest_id = connection.scalar(select(func.max(_runs.run_id))) or 0
+    newest_id = connection.value("SELECT max(run_id) FROM scheduler_runs") or 0
     top = newest_id if before is None else min(before - 1, newest_id)
-    conditions = wanted.conditions()
-    query = select(*LISTED).where(_runs.run_id <= top).order_by(_runs.run_id.desc())
-    floor = max(top - SEARCHED, 0) if conditions else 0
-    query = query.where(_runs.run_id > floor, *conditions)
-    rows = list(connection.execute(query.limit(limit + 1)))
+    condition = wanted.condition()
+    floor = max(top - SEARCHED, 0) if condition != ALWAYS else 0
+    span = Condition("run_id <= :top AND run_id > :floor", {"top": top, "floor": floor})
+    rows = _rows(connection, Walk(span & condition, "ORDER BY run_id DESC"), limit + 1)
     rows += [row for row in retried_rows(connection, wanted) if floor < row.run_id <= top]
     found, more = first_of(sorted(rows, key=_number, reverse=True), limit, _number)
     return _checked(wanted, found), floor + 1 if more is None and floor else more
 
 
-def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int | None) -> Found:
+def _by_end(connection: Reader, wanted: RunFilter, limit: int, before: int | None) -> Found:
     """By the index scheduler_runs_ended; before that what has not ended, by its own indexes."""
     last = None
     if before is not None:
-        columns = (_runs.run_id, _runs.finished_us)
-        last = _place_of(connection, before, *columns)
+        last = _place_of(connection, before, "run_id, finished_us")
         if last is None or not _is_whole(last):
             return [], None
     retried = retried_rows(connection, wanted)
@@ -123,19 +114,18 @@ def _by_end(connection: Connection, wanted: RunFilter, limit: int, before: int |
         rows.sort(key=_number, reverse=True)
     lowest = None
     if len(rows) <= limit:
-        conditions, cut = conditions_beside_index(wanted), None
-        if conditions:
+        condition, cut = condition_beside_index(wanted), None
+        if condition != ALWAYS:
             # SQLite's index has the numbers too, so no row is read.
-            walk = _ended_between(wanted, last, None, _runs.run_id, _runs.finished_us)
-            cut = _row_at(connection, walk)
+            cut = _row_at(connection, _ended_between(wanted, last, None), "run_id, finished_us")
             lowest = None if cut is None else cut.run_id
-        walk = _ended_between(wanted, last, cut, *LISTED).where(*conditions)
-        rows += connection.execute(walk.limit(limit + 1 - len(rows))).all()
+        walk = _ended_between(wanted, last, cut).and_only(condition)
+        rows += _rows(connection, walk, limit + 1 - len(rows))
     found, more = first_of(rows, limit, _number)
     return _checked(wanted, found), lowest if more is None else more
 
 
-def _ended_between(wanted: RunFilter, last: Any, cut: Any, *columns: ColumnElement[Any]) -> Select[Any]:
+def _ended_between(wanted: RunFilter, last: Any, cut: Any) -> Walk:
     """Return the walk over runs that ended, from behind the run `last` to the run `cut`; None: to the end.
 
     Their ends take the place of the span's own: of two bounds SQLite may go by the one that is further away.
@@ -145,55 +135,63 @@ def _ended_between(wanted: RunFilter, last: Any, cut: Any, *columns: ColumnEleme
         span = replace(span, until=min(last.finished_us + 1, wanted.until or ticks.FOREVER))
     if cut is not None:
         span = replace(span, since=cut.finished_us)
-    walk = ended_walk(span, *columns)
+    walk = ended_walk(span)
     if last is not None:
-        walk = walk.where(or_(_runs.finished_us != last.finished_us, _runs.run_id < last.run_id))
+        behind = "(finished_us <> :last_end OR run_id < :last_run)"
+        walk = walk.and_only(Condition(behind, {"last_end": last.finished_us, "last_run": last.run_id}))
     if cut is not None:
-        walk = walk.where(or_(_runs.finished_us != cut.finished_us, _runs.run_id >= cut.run_id))
+        until = "(finished_us <> :cut_end OR run_id >= :cut_run)"
+        walk = walk.and_only(Condition(until, {"cut_end": cut.finished_us, "cut_run": cut.run_id}))
     return walk
 
 
-def _under_way(connection: Connection, wanted: RunFilter, limit: int, before: int | None) -> list[Any]:
+def _rows(connection: Reader, walk: Walk, limit: int) -> list[Any]:
+    return connection.rows(f"{walk.select(LISTED)} LIMIT :limit", {**walk.where.values, "limit": limit})
+
+
+def _under_way(connection: Reader, wanted: RunFilter, limit: int, before: int | None) -> list[Any]:
     """Return wanted runs that have not ended, the highest number first."""
     numbers = sorted(
         (
             number
-            for query in under_way_queries(wanted, _runs.run_id)
-            for number in connection.scalars(query.limit(SEARCHED))
+            for walk in under_way_walks(wanted)
+            for number in connection.values(
+                f"{walk.select('run_id')} LIMIT :most", {**walk.where.values, "most": SEARCHED}
+            )
             if before is None or number < before
         ),
         reverse=True,
     )
-    query = select(*LISTED).where(_runs.run_id.in_(numbers[:limit]))
-    return list(connection.execute(query.order_by(_runs.run_id.desc()))) if numbers else []
+    first = Walk(among("run_id", numbers[:limit], "run"), "ORDER BY run_id DESC")
+    return _rows(connection, first, limit) if numbers else []
 
 
 def _checked(wanted: RunFilter, found: Sequence[Any]) -> list[Any]:
     return [row for row in found if wanted.has_error(row.error)]
 
 
-def _cut_of_job(connection: Connection, ticked: Select[Any], others: Select[Any]) -> tuple[int, int] | None:
+def _cut_of_job(connection: Reader, ticked: Walk, others: Walk) -> tuple[int, int] | None:
     """Return at which run the list of a job is cut, and the instant from which on both walks are searched."""
-    by_tick = _row_at(connection, ticked.with_only_columns(_runs.run_id, _runs.tick_us))
-    by_number = _row_at(connection, others.with_only_columns(_runs.run_id, _runs.due_us))
+    by_tick = _row_at(connection, ticked, "run_id, tick_us")
+    by_number = _row_at(connection, others, "run_id, due_us")
     cuts = [(int(row[0]), int(row[1])) for row in (by_tick, by_number) if row is not None]
     return max(cuts, key=lambda cut: cut[1], default=None)
 
 
-def _row_at(connection: Connection, walk: Select[Any]) -> Any:
-    """Return the row at which a walk along an index is cut, or None if it is not."""
-    cut = walk.offset(SEARCHED - 1).limit(1)
-    found = connection.execute(cut, execution_options=unchecked(connection)).first()
+def _row_at(connection: Reader, walk: Walk, columns: str) -> Any:
+    """Return columns of the row at which a walk along an index is cut, or None if it is not."""
+    values = {**walk.where.values, "before": SEARCHED - 1}
+    found = connection.first(f"{walk.select(columns, 'main.scheduler_runs')} LIMIT 1 OFFSET :before", values)
     if found is None or _is_whole(found):
         return found
     # Very many rows have no number there: the walk has to leave them out, and takes longer.
-    return connection.execute(cut).first()
+    return connection.first(f"{walk.select(columns)} LIMIT 1 OFFSET :before", values)
 
 
-def _place_of(connection: Connection, run_id: int, *columns: ColumnElement[Any]) -> Any:
+def _place_of(connection: Reader, run_id: int, columns: str) -> Any:
     """Return columns of a run from which a list goes on, or None; that row may be one that no list has."""
-    query = select(*columns).where(_runs.run_id == run_id)
-    return connection.execute(query, execution_options=unchecked(connection)).first()
+    query = f"SELECT {columns} FROM main.scheduler_runs WHERE run_id = :run_id"
+    return connection.first(query, {"run_id": run_id})
 
 
 def _is_whole(values: Sequence[Any]) -> bool:
@@ -217,20 +215,18 @@ def _merged(ticked: list[Any], others: list[Any]) -> list[Any]:
     return found
 
 
-def _place(
-    connection: Connection, job_id: str, run_id: int, conditions: Sequence[ColumnElement[bool]]
-) -> tuple[int, int]:
+def _place(connection: Reader, job_id: str, run_id: int, condition: Condition) -> tuple[int, int]:
     """Return where `_merged` goes on after a run: below which tick, and below which run without a tick."""
-    columns = (_runs.run_id, _runs.tick_us, _runs.due_us)
-    row = _place_of(connection, run_id, *columns)
+    row = _place_of(connection, run_id, "run_id, tick_us, due_us")
     if row is None or not _is_whole([row.due_us if row.tick_us is None else row.tick_us]):
         return 0, 0
-    others = without_tick(job_id, _runs.run_id, _runs.due_us).where(*conditions)
+    others = without_tick(job_id).and_only(condition)
     if row.tick_us is not None:
-        following = connection.execute(others.where(_runs.due_us < row.tick_us).limit(1)).first()
-        return row.tick_us, 0 if following is None else following.run_id + 1
-    told = others.where(_runs.run_id >= run_id).order_by(None).subquery()
-    earliest = connection.scalar(select(func.min(told.c.due_us)))
+        walk = others.and_only(Condition("due_us < :tick", {"tick": row.tick_us}))
+        following = connection.value(f"{walk.select('run_id')} LIMIT 1", walk.where.values)
+        return row.tick_us, 0 if following is None else following + 1
+    told = others.where & Condition("run_id >= :run_id", {"run_id": run_id})
+    earliest = connection.value(f"SELECT min(due_us) FROM scheduler_runs WHERE {told.text}", told.values)
     return min(row.due_us, row.due_us if earliest is None else earliest) + 1, run_id
 
 

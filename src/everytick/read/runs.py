@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from everytick.errors import NotFoundError
 from everytick.model import ticks
-from everytick.store import schema, unreadable
+from everytick.store import unreadable
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import NO_LIMIT, Condition, Reader, connect_checked
 from everytick.text.instants import iso
 from everytick.text.wording import no_run
-from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from .job_ids import check_job
 from .processes import died
 from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
-from .runs_of_job import with_tick, without_tick
-from .schemas import RunOutline, RunRow
+from .runs_of_job import Walk, with_tick, without_tick
 
-_runs = schema.runs.c
+if TYPE_CHECKING:
+    from .schemas import RunOutline, RunRow
+
 # Up to this number of jobs each has its own walk; for more the newest runs of all are looked through.
 _MOST_WALKS = 100
+
+# The tables themselves: a view reads every column of each row to check it.
+_LOST = """
+SELECT job_id, count(*) AS number FROM main.scheduler_runs
+WHERE finished_us >= :since AND state = 'lost' GROUP BY job_id ORDER BY job_id
+"""
+_LOST_AND_BEGUN_AGAIN = """
+SELECT runs.job_id, count(DISTINCT attempts.run_id) AS number
+FROM main.scheduler_attempts AS attempts JOIN main.scheduler_runs AS runs ON attempts.run_id = runs.run_id
+WHERE attempts.state = 'lost' AND attempts.finished_us >= :since AND runs.state <> 'lost'
+GROUP BY runs.job_id ORDER BY runs.job_id
+"""
 
 
 def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
@@ -49,9 +61,13 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
         return [shown(row, before.get(row.run_id), dead) for row in rows]
 
 
-def newest_runs(connection: Connection, limit: int, wanted: RunFilter) -> list[Any]:
+def newest_runs(connection: Reader, limit: int, wanted: RunFilter) -> list[Any]:
     """Return the rows of the same, newest first; raise NotFoundError if there never was the job."""
-    rows = [row for query in queries(wanted, limit) for row in connection.execute(query)]
+    rows = []
+    for walk in walks(wanted):
+        # Those without an order have few rows, of which any may be the newest.
+        most = limit if walk.order else NO_LIMIT
+        rows += connection.rows(f"{walk.select(RUN)} LIMIT :most", {**walk.where.values, "most": most})
     found = [row for row in rows if wanted.has_error(row.error)]
     found += retried_rows(connection, wanted, RUN)
     if not found and wanted.job_id is not None:
@@ -74,96 +90,75 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
         return shown(row, dead=died(connection, [row]))
 
 
-def read_run(connection: Connection, run_id: int) -> Any:
+def read_run(connection: Reader, run_id: int) -> Any:
     """Return the row of a run; raise NotFoundError if there is none, or it cannot be read."""
     row = find_run(connection, run_id)
     if row is None:
-        unreadable.refuse(connection, "scheduler_runs", run_id=run_id)
+        unreadable.refuse(connection.plain, "scheduler_runs", run_id=run_id)
         raise NotFoundError(no_run(run_id))
     return row
 
 
-def find_run(connection: Connection, run_id: int) -> Any:
+def find_run(connection: Reader, run_id: int) -> Any:
     """Return the row of a run, or None."""
-    return connection.execute(select(*RUN).where(_runs.run_id == run_id)).first()
+    return connection.first(f"SELECT {RUN} FROM scheduler_runs WHERE run_id = :run_id", {"run_id": run_id})
 
 
-def count_lost(connection: Connection, since: int) -> tuple[dict[str, int], dict[str, int]]:
+def count_lost(connection: Reader, since: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each job were lost since an instant (microseconds UTC), if any were.
 
     Those first that are lost, then those that began again since. By indexes: scheduler_runs_ended, and
     scheduler_attempts_lost, of few rows.
     """
-    attempts = schema.attempts.c
-    lost = select(_runs.job_id, func.count()).where(_runs.finished_us >= since, _runs.state == "lost")
-    again = select(_runs.job_id, func.count(attempts.run_id.distinct())).join_from(
-        schema.attempts, schema.runs, attempts.run_id == _runs.run_id
-    )
-    again = again.where(attempts.state == "lost", attempts.finished_us >= since, _runs.state != "lost")
-    found = [
-        connection.execute(
-            query.group_by(_runs.job_id).order_by(_runs.job_id),
-            execution_options=unreadable.unchecked(connection),
-        )
-        for query in (lost, again)
-    ]
+    found = [connection.rows(query, {"since": since}) for query in (_LOST, _LOST_AND_BEGUN_AGAIN)]
     # An id may be bytes, in a row that cannot be read.
     first, second = ({job: number for job, number in rows if isinstance(job, str)} for rows in found)
     return first, second
 
 
-def queries(wanted: RunFilter, limit: int) -> list[Select[Any]]:
-    """Return the queries for the wanted runs; each walks one index and sorts nothing."""
+def walks(wanted: RunFilter) -> list[Walk]:
+    """Return the walks over the wanted runs; each goes along one index, and nothing is sorted."""
     if wanted.is_by_time():
-        ended = ended_walk(wanted, *RUN).where(*conditions_beside_index(wanted))
-        return [*under_way_queries(wanted, *RUN), ended.limit(limit)]
+        return [*under_way_walks(wanted), ended_walk(wanted).and_only(condition_beside_index(wanted))]
     job_ids = wanted.job_ids if wanted.job_id is None else (wanted.job_id,)
     if 0 < len(job_ids) <= _MOST_WALKS:
-        conditions = replace(wanted, job_id=None, job_ids=()).conditions()
-        if wanted.until is not None:
-            conditions.append(wanted.ended_before(wanted.until))
-        walks = (walk(job_id) for job_id in job_ids for walk in (with_tick, without_tick))
-        return [walk.where(*conditions).limit(limit) for walk in walks]
+        condition = replace(wanted, job_id=None, job_ids=()).condition() & wanted.ended_by_then()
+        return [walk(job_id).and_only(condition) for job_id in job_ids for walk in (with_tick, without_tick)]
     if wanted.states and all(state in UNDER_WAY for state in wanted.states):
-        return under_way_queries(wanted, *RUN)
+        return under_way_walks(wanted)
     # The primary key. A rare outcome is looked for through the whole history: a second for a million rows.
-    every = select(*RUN).where(*conditions_beside_index(wanted)).limit(limit)
-    return [every.order_by(_runs.run_id.desc())]
+    return [Walk(condition_beside_index(wanted), "ORDER BY run_id DESC")]
 
 
-def under_way_queries(wanted: RunFilter, *columns: ColumnElement[Any]) -> list[Select[Any]]:
-    """Return the queries for wanted runs that have not ended.
+def under_way_walks(wanted: RunFilter) -> list[Walk]:
+    """Return the walks over wanted runs that have not ended.
 
     By the partial indexes scheduler_runs_held and scheduler_runs_waiting: few rows, in no order. Asked for an
     order, the planner would walk the primary key instead.
     """
     if not wanted.wants_under_way():
         return []
-    query = select(*columns).where(*conditions_beside_index(wanted))
-    return [query.where(text(HELD)), query.where(text(WAITING))]
+    condition = condition_beside_index(wanted)
+    return [Walk(condition & Condition(few)) for few in (HELD, WAITING)]
 
 
-def ended_walk(wanted: RunFilter, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for all runs that ended in the wanted time, the last end first.
+def ended_walk(wanted: RunFilter) -> Walk:
+    """Return the walk over all runs that ended in the wanted time, the last end first.
 
-    By the index scheduler_runs_ended; which of them are wanted say `conditions_beside_index`.
+    By the index scheduler_runs_ended; which of them are wanted says `condition_beside_index`.
     """
-    query = select(*columns).where(_runs.finished_us.is_not(None))
+    ended = Condition("finished_us IS NOT NULL")
     if wanted.since is not None:
-        query = query.where(_runs.finished_us >= wanted.since)
+        ended &= Condition("finished_us >= :since", {"since": wanted.since})
     if wanted.until is not None:
-        query = query.where(_runs.finished_us < wanted.until)
-    return query.order_by(_runs.finished_us.desc(), _runs.run_id.desc())
+        ended &= Condition("finished_us < :until", {"until": wanted.until})
+    return Walk(ended, "ORDER BY finished_us DESC, run_id DESC")
 
 
-def conditions_beside_index(wanted: RunFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions on runs that are found by an index which does not begin with the job."""
+def condition_beside_index(wanted: RunFilter) -> Condition:
+    """Return the condition on runs that are found by an index which does not begin with the job."""
     # As an expression: the planner would take the one that does, and sort, or read all runs of the job.
-    job_id = _runs.job_id.concat("")
-    job = [] if wanted.job_id is None else [job_id == wanted.job_id]
-    if wanted.job_ids:
-        job.append(job_id.in_(wanted.job_ids))
-    return [*job, *replace(wanted, job_id=None, job_ids=()).conditions()]
+    return wanted.condition(job="job_id || ''")
 
 
 def _newest_end(row: Any) -> tuple[int, int]:

@@ -6,29 +6,43 @@ runs of a job are two walks: over those with a tick, and over those without. Ins
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
-from everytick.store import schema
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, select
+from everytick.store.querying import Condition, Reader
 
-from .run_columns import RUN, STATE
-
-_runs = schema.runs.c
+from .run_columns import RUN, STATE_NOW
 
 
-def with_tick(job_id: str | BindParameter[str], *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for the rows of a job that have a tick, the newest tick first."""
-    query = select(*(columns or RUN)).where(_runs.job_id == job_id)
-    return query.where(_runs.tick_us.is_not(None)).order_by(_runs.tick_us.desc())
+@dataclass(frozen=True)
+class Walk:
+    """A way through the runs along an index: which of them, and in which order."""
+
+    where: Condition
+    order: str = ""
+
+    def and_only(self, condition: Condition) -> Walk:
+        """Return the same way, past the runs that do not meet a condition."""
+        return replace(self, where=self.where & condition)
+
+    def select(self, columns: str, table: str = "scheduler_runs") -> str:
+        """Return the statement for these columns of them, without a limit."""
+        return f"SELECT {columns} FROM {table} WHERE {self.where.text} {self.order}"
 
 
-def without_tick(job_id: str | BindParameter[str], *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for the runs of a job that have no tick, the newest one first."""
-    query = select(*(columns or RUN)).where(_runs.job_id == job_id)
-    return query.where(_runs.tick_us.is_(None)).order_by(_runs.run_id.desc())
+def with_tick(job_id: str) -> Walk:
+    """Return the walk over the rows of a job that have a tick, the newest tick first."""
+    of_job = Condition("job_id = :job_id AND tick_us IS NOT NULL", {"job_id": job_id})
+    return Walk(of_job, "ORDER BY tick_us DESC")
 
 
-def run_at(connection: Connection, job_id: str, tick: int) -> Any:
+def without_tick(job_id: str) -> Walk:
+    """Return the walk over the runs of a job that have no tick, the newest one first."""
+    of_job = Condition("job_id = :job_id AND tick_us IS NULL", {"job_id": job_id})
+    return Walk(of_job, "ORDER BY run_id DESC")
+
+
+def run_at(connection: Reader, job_id: str, tick: int) -> Any:
     """Return the row that accounts for a tick: its own, or the range in which it lies; None without one."""
     found = newest_until(connection, job_id, tick)
     if found is None or max(found.tick_us, found.last_tick_us or 0) < tick:
@@ -36,34 +50,44 @@ def run_at(connection: Connection, job_id: str, tick: int) -> Any:
     return found
 
 
-def newest_until(connection: Connection, job_id: str, instant: int) -> Any:
+def newest_until(connection: Reader, job_id: str, instant: int) -> Any:
     """Return the row of the newest tick up to an instant, or None."""
-    return connection.execute(with_tick(job_id).where(_runs.tick_us <= instant).limit(1)).first()
+    walk = with_tick(job_id).and_only(Condition("tick_us <= :instant", {"instant": instant}))
+    return connection.first(f"{walk.select(RUN)} LIMIT 1", walk.where.values)
 
 
-def beside(connection: Connection, row: Any) -> tuple[Any, Any]:
+def beside(connection: Reader, row: Any) -> tuple[Any, Any]:
     """Return the runs before and after a run of a job, or None: by ticks, or among those without a tick."""
     if row.tick_us is None:
-        walk, key, here = without_tick(row.job_id), _runs.run_id, row.run_id
+        walk, key, here = without_tick(row.job_id), "run_id", row.run_id
     else:
-        walk, key, here = with_tick(row.job_id), _runs.tick_us, row.tick_us
-    walk = walk.with_only_columns(_runs.run_id, STATE).limit(1)
-    later = walk.where(key > here).order_by(None).order_by(key)
-    return connection.execute(walk.where(key < here)).first(), connection.execute(later).first()
+        walk, key, here = with_tick(row.job_id), "tick_us", row.tick_us
+    before = walk.and_only(Condition(f"{key} < :here", {"here": here}))
+    after = replace(walk.and_only(Condition(f"{key} > :here", {"here": here})), order=f"ORDER BY {key}")
+    first, second = (
+        connection.first(f"{way.select(f'run_id, {STATE_NOW} AS state')} LIMIT 1", way.where.values)
+        for way in (before, after)
+    )
+    return first, second
 
 
-def newest_without_tick(connection: Connection, job_id: str) -> Any:
+def newest_without_tick(connection: Reader, job_id: str) -> Any:
     """Return the newest run that has no tick, or None."""
-    return connection.execute(without_tick(job_id).limit(1)).first()
+    walk = without_tick(job_id)
+    return connection.first(f"{walk.select(RUN)} LIMIT 1", walk.where.values)
 
 
-def standing_in(connection: Connection, job_id: str, tick: int) -> list[Any]:
+def standing_in(connection: Reader, job_id: str, tick: int) -> list[Any]:
     """Return the runs by hand that stand in for a tick, the oldest first."""
-    found = connection.execute(without_tick(job_id).where(_runs.for_tick_us == tick)).all()
-    return list(reversed(found))
+    walk = without_tick(job_id).and_only(Condition("for_tick_us = :tick", {"tick": tick}))
+    return list(reversed(connection.rows(walk.select(RUN), walk.where.values)))
 
 
-def nearby(connection: Connection, job_id: str, tick: int, limit: int) -> list[Any]:
+def nearby(connection: Reader, job_id: str, tick: int, limit: int) -> list[Any]:
     """Return the rows up to a tick, and the newest runs without one: at most `limit` of each."""
-    queries = (with_tick(job_id).where(_runs.tick_us <= tick), without_tick(job_id))
-    return [row for query in queries for row in connection.execute(query.limit(limit))]
+    ticked = with_tick(job_id).and_only(Condition("tick_us <= :tick", {"tick": tick}))
+    return [
+        row
+        for walk in (ticked, without_tick(job_id))
+        for row in connection.rows(f"{walk.select(RUN)} LIMIT :limit", {**walk.where.values, "limit": limit})
+    ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from everytick.store import schema
-from sqlalchemy import Connection, select
-
-_session = schema.sign_outs.c.session
+from everytick.store.querying import Reader
 
 
-def is_signed_out(connection: Connection, session: str) -> bool:
+def is_signed_out(connection: Reader, session: str) -> bool:
     """Return whether a session was ended, by its digest."""
-    return connection.execute(select(_session).where(_session == session)).first() is not None
+    query = "SELECT session FROM scheduler_sign_outs WHERE session = :session"
+    return connection.first(query, {"session": session}) is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from everytick.model import ticks
-from sqlalchemy import Connection
+from everytick.store.querying import Reader
 
 from .endings import newest_endings
 from .job_ids import natural
@@ -37,7 +37,7 @@ class Place(NamedTuple):
     next_run: Any
 
 
-def read_standings(connection: Connection, due: Sequence[DueJob]) -> dict[str, set[str]]:
+def read_standings(connection: Reader, due: Sequence[DueJob]) -> dict[str, set[str]]:
     """Return, by each of STANDINGS, the ids of the jobs that stand so; `due`: all jobs in force."""
     endings, now = newest_endings(connection), ticks.now()
     held = count_held(connection).rows

@@ -12,31 +12,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from everytick.model import ticks
-from everytick.store import schema
-from sqlalchemy import Connection, func, select, text
+from everytick.store.querying import NO_LIMIT, Reader
 
-from .run_columns import RUN, STATE
+from .run_columns import LISTED, STATE_NOW
 from .run_filter import HELD, WAITING
 
-_runs = schema.runs.c
 # How long a coroutine may take to clean up when its timeout has passed, in microseconds.
 _MOMENT = 5 * ticks.SECOND
 
-# Lists need no tracebacks. Who shows an error cuts it: cut here, a secret in it would be masked in part.
-LISTED = [column for column in RUN if column.name != "traceback"]
+_HELD_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {HELD} LIMIT :limit"
+_HELD_ROWS_OF_JOB = f"SELECT {LISTED} FROM scheduler_runs WHERE {HELD} AND job_id = :job_id LIMIT :limit"
+_WAITING_ROWS = f"SELECT {LISTED} FROM scheduler_runs WHERE {WAITING} ORDER BY due_us LIMIT :limit"
+_HELD_COUNTS = f"""
+SELECT job_id, process_id, state, count(*) AS number
+FROM (SELECT job_id, process_id, {STATE_NOW} AS state FROM scheduler_runs WHERE {HELD}) AS held
+GROUP BY job_id, process_id, state
+"""
 
 
-def held_runs(connection: Connection, limit: int | None = None, job_id: str | None = None) -> list[Any]:
+def held_runs(connection: Reader, limit: int = NO_LIMIT, job_id: str | None = None) -> list[Any]:
     """Return the runs that are claimed or running, by number. Uses the index scheduler_runs_held."""
-    query = select(*LISTED).where(text(HELD)).limit(limit)
-    if job_id is not None:
-        query = query.where(_runs.job_id == job_id)
-    return sorted(connection.execute(query), key=lambda row: int(row.run_id))
+    query = _HELD_ROWS if job_id is None else _HELD_ROWS_OF_JOB
+    found = connection.rows(query, {"job_id": job_id, "limit": limit})
+    return sorted(found, key=lambda row: int(row.run_id))
 
 
-def waiting_runs(connection: Connection, limit: int | None = None) -> Sequence[Any]:
+def waiting_runs(connection: Reader, limit: int = NO_LIMIT) -> Sequence[Any]:
     """Return runs that wait for a start or a retry, soonest first. Uses the index scheduler_runs_waiting."""
-    return connection.execute(select(*LISTED).where(text(WAITING)).order_by(_runs.due_us).limit(limit)).all()
+    return connection.rows(_WAITING_ROWS, {"limit": limit})
 
 
 def past_timeout(row: Any, timeout: float | None, now: int) -> int:
@@ -80,7 +83,6 @@ class HeldCounts:
         }
 
 
-def count_held(connection: Connection) -> HeldCounts:
+def count_held(connection: Reader) -> HeldCounts:
     """Return how many runs are claimed or run. By the index scheduler_runs_held."""
-    held = select(_runs.job_id, _runs.process_id, STATE).where(text(HELD)).subquery()
-    return HeldCounts(connection.execute(select(held, func.count().label("number")).group_by(*held.c)).all())
+    return HeldCounts(connection.rows(_HELD_COUNTS))

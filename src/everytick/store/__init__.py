@@ -8,9 +8,10 @@ Where it is:
 - `postgres`, `postgres_connection`: the ledger on a server
 - `connections`: what the operations ask of a connection, and transactions
 - `locking`: which rows a transaction locks on a server, and in which order
-- `querying`: reading it by SQLAlchemy
+- `querying`: reading it, for commands and pages
 - `unreadable`: rows of a file that cannot be read, which are left out and reported
-- `schema`, `migrations`: its tables; loaded only to upgrade or show a ledger
+- `schema`, `migrations`: its tables, by SQLAlchemy and Alembic; loaded only to upgrade or move a ledger
+- `migration_process`: what runs in the process that an upgrade starts for these two
 - `index_building`: the indexes of a migration on a server, built ahead while others write
 - `new_ledger`: makes the tables of a new one, by a script that is made from the migrations
 

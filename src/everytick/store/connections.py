@@ -89,6 +89,13 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]:
         """Return all rows that are left."""
 
+    @property
+    def description(self) -> Any:
+        """The columns of its rows, each with its name first."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the rows that are left."""
+
 
 class Connection(Protocol):
     """Outside of a transaction unless `transaction` is around. Parameters are `:name`."""

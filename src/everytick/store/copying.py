@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from everytick.errors import LedgerError
+from everytick.errors import LedgerError, LedgerUnavailable
 from sqlalchemy import Column, Connection, Integer, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import schema
-from .connections import without_nul
+from .connections import one_line, without_nul
 from .database import Ledger
 from .migration_fence import ARRIVING, Mark
-from .querying import said
 
 # The processes of a ledger that is moved are gone.
 TABLES = [table for table in schema.metadata.sorted_tables if table is not schema.processes]
@@ -31,6 +30,8 @@ _FETCHED = {schema.runs: 200, schema.attempts: 100, schema.logs: 10}
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _PRIME = 999_983
+# PostgreSQL's code for a role that lacks the right.
+_FORBIDDEN = "42501"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,28 @@ class Measure:
     rows: int
     highest: int | None
     total: int
+
+
+@contextmanager
+def reading(ledger: Ledger) -> Iterator[Connection]:
+    """Give a connection that only reads; on a server all of it is of one instant.
+
+    Raises:
+        LedgerUnavailable: the ledger does not answer.
+        LedgerError: it is damaged, or may not be read.
+    """
+    engine = ledger.engine()
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sqlalchemy.exc.OperationalError as problem:
+        raise LedgerUnavailable(f"the ledger does not answer: {one_line(problem.orig)}") from None
+    except sqlalchemy.exc.DatabaseError as problem:
+        if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
+            raise LedgerError(ledger.unusable(one_line(problem.orig))) from None
+        raise LedgerError(ledger.damaged(one_line(problem.orig))) from None
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -54,7 +77,7 @@ def writing(ledger: Ledger) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.DBAPIError as problem:
-        raise LedgerError(ledger.unusable(said(problem))) from None
+        raise LedgerError(ledger.unusable(one_line(problem.orig))) from None
     finally:
         engine.dispose()
 

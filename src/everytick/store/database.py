@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -50,6 +50,8 @@ class Ledger(ABC):
     """
 
     def __init__(self, url: str, root: Path | None = None, application: str | None = None) -> None:
+        # With its password.
+        self.url = url
         self.root = Path.cwd() if root is None else root
         self.application = application
 
@@ -118,14 +120,14 @@ class Ledger(ABC):
         One that writes has the ledger for itself in each transaction.
         """
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give an engine that only reads, for a while."""
-        engine = self.engine()
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection that only reads, for a while, and sees no row that cannot be read.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+            LedgerError: it is damaged, or may not be read.
+        """
 
     def file_identity(self) -> tuple[int, int] | None:
         """Return an identity that differs for another file of the same name; None if the file is gone."""
@@ -203,8 +205,10 @@ class Ledger(ABC):
 
     def _prepare(self) -> None:
         revision = self._inspect() if self._is_there() else None
-        if revision is None and self._make_tables():
-            return
+        if revision is None:
+            if self._make_tables():
+                return
+            revision = self._inspect()
         if revision != REVISION:
             self._upgrade(revision)
         with closing(self.connect()) as connection, transaction(connection):
@@ -292,8 +296,21 @@ class Ledger(ABC):
 
 
 def upgrade(ledger: Ledger) -> None:
-    """Run the migrations that are missing, in one transaction, alone on the ledger."""
-    # Loaded here, since an up-to-date ledger needs neither.
+    """Run the migrations that are missing, in one transaction, alone on the ledger.
+
+    In a process of its own: what they load takes as much memory as all the rest of this one.
+    """
+    from everytick import own_process
+
+    try:
+        own_process.call("everytick.store.migration_process:run", ledger.url, str(ledger.root))
+    except own_process.NoOwnProcess as problem:
+        logger.debug("{}: upgrading in this process: {}", ledger, problem)
+        migrate(ledger)
+
+
+def migrate(ledger: Ledger) -> None:
+    """The same, in this process."""
     import sqlalchemy
     from alembic import command
     from alembic.config import Config

@@ -1,7 +1,7 @@
 """The runs that are due and have not begun: those that wait, and those that a process has claimed.
 
 One statement for alerts about late ticks, which ask by the storage's own connections, and for the read
-models, which ask by SQLAlchemy.
+models, which ask by `querying`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from everytick.errors import ConfigurationError, LedgerError, how_to_install
+from everytick.errors import ConfigurationError, LedgerError, LedgerUnavailable, how_to_install
 from everytick.model import ticks
 from everytick.system import system
 
@@ -32,7 +32,7 @@ except ImportError:
         f"{VARIABLE} names PostgreSQL, whose driver is not installed: {how_to_install('postgresql')}"
     ) from None
 
-from .postgres_connection import CLOCK, CONNECT_SECONDS, PostgresConnection, WiredConnection
+from .postgres_connection import CLOCK, CONNECT_SECONDS, READ_LIMITS, PostgresConnection, WiredConnection
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -40,15 +40,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DIALECT = "postgresql+psycopg://"
-# Connections of each kind that a process keeps, and how many more it may open for reading for a while.
-_KEPT, _MORE = 2, 6
+# Connections of each kind that a process keeps, and how many it has open for reading at most.
+_KEPT, _MOST_READERS = 2, 8
+# For how long a reader waits for one of these, in seconds.
+_READER_SECONDS = 30.0
 # By process, since one that was forked must not use what its parent has opened.
-_pools: dict[tuple[int, str], sqlalchemy.Engine] = {}
+_readers: dict[tuple[int, str], _Readers] = {}
 _writers: dict[tuple[int, str], list[PostgresConnection]] = {}
-_pools_lock = threading.Lock()
-
-# The server aborts idle readers: an open snapshot blocks VACUUM.
-_READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+_readers_lock = threading.Lock()
 
 _SCHEMA = "SELECT current_schema()::text"
 _LISTEN_SECONDS = 1.0
@@ -75,6 +74,8 @@ _WRONG = re.compile(
 )
 _NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
 _READ_ONLY = "25006"
+# Of a role that lacks the right.
+_FORBIDDEN = "42501"
 
 # Errors that foreign tables of the same names raise.
 _STRANGE = (
@@ -83,6 +84,43 @@ _STRANGE = (
     psycopg.errors.DuplicateTable,
     psycopg.errors.DatatypeMismatch,
 )
+
+
+class _Readers:
+    """The connections of a process for reading a ledger: to open one takes longer than to read."""
+
+    def __init__(self) -> None:
+        self._kept: list[PostgresConnection] = []
+        self._free = threading.BoundedSemaphore(_MOST_READERS)
+        self._process = system.pid()
+        atexit.register(self._close)
+
+    @contextmanager
+    def reader(self, opening: Callable[[], PostgresConnection]) -> Iterator[PostgresConnection]:
+        """Give a connection, kept afterwards unless the block fails."""
+        if not self._free.acquire(timeout=_READER_SECONDS):
+            raise Unavailable(f"all {_MOST_READERS} connections for reading are in use")
+        try:
+            try:
+                connection = self._kept.pop()
+            except IndexError:
+                connection = opening()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if len(self._kept) < _KEPT:
+                self._kept.append(connection)
+            else:
+                connection.close()
+        finally:
+            self._free.release()
+
+    def _close(self) -> None:
+        # In a process that was forked they are its parent's.
+        while self._kept and system.pid() == self._process:
+            self._kept.pop().close()
 
 
 class PostgresLedger(Ledger):
@@ -225,26 +263,29 @@ class PostgresLedger(Ledger):
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             return connection
 
-        if read_only:
-            # The network may have cut a connection that was idle for long: try it before it is used.
-            engine = sqlalchemy.create_engine(
-                _DIALECT, creator=creator, pool_size=_KEPT, max_overflow=_MORE, pool_pre_ping=True
-            )
-            sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(_READ_LIMITS))
-            return engine
         engine = sqlalchemy.create_engine(_DIALECT, creator=creator, poolclass=sqlalchemy.pool.NullPool)
-        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"SELECT {locking.WHOLE}"))
+        first = READ_LIMITS if read_only else f"SELECT {locking.WHOLE}"
+        sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql(first))
         return engine
 
     @contextmanager
-    def reading(self) -> Iterator[sqlalchemy.Engine]:
-        """Give the engine of this process that only reads: its connections are kept, up to `_KEPT`."""
-        with _pools_lock:
-            engine = _pools.get((system.pid(), self._url))
-            if engine is None:
-                engine = _pools[system.pid(), self._url] = self.engine()
-                atexit.register(engine.dispose)
-        yield engine
+    def reading(self) -> Iterator[PostgresConnection]:
+        with _readers_lock:
+            readers = _readers.setdefault((system.pid(), self._url), _Readers())
+        try:
+            with readers.reader(self.connect) as connection, connection.snapshot():
+                yield connection
+        except Unavailable as problem:
+            cause = problem.__context__
+            raise self._unreadable(cause if isinstance(cause, psycopg.Error) else problem) from None
+        except psycopg.Error as problem:
+            raise self._unreadable(problem) from None
+
+    def _unreadable(self, problem: Unavailable | psycopg.Error) -> LedgerError:
+        said = one_line(problem)
+        if isinstance(problem, Unavailable | psycopg.OperationalError):
+            return LedgerUnavailable(f"the ledger does not answer: {said}")
+        return LedgerError(self.unusable(said) if problem.sqlstate == _FORBIDDEN else self.damaged(said))
 
     def change_mark(self, connection: Connection) -> object:
         """Return a value that differs at the latest a second after another connection has written."""

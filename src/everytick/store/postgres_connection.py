@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -58,7 +58,18 @@ _BEGIN = {
     Scope.RARE: _beginning(f"{locking.SHARED}, {locking.RARE}", _LOCK_SECONDS, _IDLE_SECONDS),
     Scope.WHOLE: _beginning(locking.WHOLE, _LOCK_SECONDS, _IDLE_SECONDS),
 }
+# The server ends a reader that is slow or idle: an open snapshot blocks VACUUM.
+READ_LIMITS = "SET LOCAL statement_timeout = '120s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+# All that one page or command shows is of one instant. A standby can be read: no number of a transaction is
+# asked for.
+_BEGIN_READING = f"""
+BEGIN ISOLATION LEVEL repeatable read READ ONLY; {READ_LIMITS};
+SELECT '', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('scheduler_runs')::oid
+"""
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+# How many statements are kept in the form of the server. Those with lists have as many texts as lengths.
+_STATEMENTS = 1_000
 
 # Transactions that met: a deadlock, a row that another one was faster to change, a lock not had in time.
 _CONTENDED = ("40P01", "40001", "55P03")
@@ -187,6 +198,21 @@ class PostgresConnection:
         self._inside = False
         self._commit(number)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let the block see one instant of the ledger, and write nothing.
+
+        Raises:
+            Unavailable: the server does not answer.
+        """
+        self._begin(_BEGIN_READING)
+        self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
+            self._roll_back()
+
     def close(self) -> None:
         """Let go of the connection."""
         if self._raw is not None:
@@ -283,13 +309,17 @@ def _trouble(problem: psycopg.Error) -> Unavailable:
     )
 
 
-@cache
+@lru_cache(_STATEMENTS)
 def _translated(sql: str) -> str:
     """Return a statement with its parameters in the driver's form."""
-    return re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", _for_server(sql).replace("%", "%%"))
+    return re.sub(r"(?<!:):([a-z_][a-z_0-9]*)\b", r"%(\1)s", _for_server(sql).replace("%", "%%"))
 
 
-@cache
+@lru_cache(_STATEMENTS)
 def _for_server(sql: str) -> str:
-    """Return a statement with the parts that are a comment for SQLite, see `locking`."""
+    """Return a statement with the parts that are a comment for SQLite, see `locking`.
+
+    And without the name that SQLite has for the tables themselves, see `unreadable`.
+    """
+    sql = sql.replace("main.scheduler_", "scheduler_")
     return re.sub(r"/\* on a server: (.*?) \*/", r"\1", sql, flags=re.DOTALL)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 from weakref import WeakSet
 
-from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError
+from everytick.errors import FORKED, NO_FILE_HANDLES, ConfigurationError, LedgerError, LedgerUnavailable
 from everytick.system import system
 
 from . import unreadable
 from .checkpoints import LAST_RESORT, Checkpoints
-from .connections import Connection
+from .connections import Connection, one_line
 from .database import VARIABLE, Ledger
 
 if TYPE_CHECKING:
@@ -142,6 +142,16 @@ class SqliteLedger(Ledger):
         if not read_only:
             sqlalchemy.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(self._connect_to_show()) as connection:
+                yield connection
+        except sqlite3.OperationalError as problem:
+            raise LedgerUnavailable(f"the ledger does not answer: {one_line(problem)}") from None
+        except sqlite3.DatabaseError as problem:
+            raise LedgerError(self.damaged(one_line(problem))) from None
 
     def _connect_to_show(self) -> sqlite3.Connection:
         """Open a connection that only reads, and sees no row that cannot be read."""

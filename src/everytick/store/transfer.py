@@ -16,7 +16,6 @@ from everytick.errors import ConfigurationError, LedgerError
 from everytick.masking import masked
 from everytick.system import system
 from everytick.text.wording import counted
-from sqlalchemy import select
 
 from . import copying, migration_fence, owner, querying, requests, schema, unreadable, workers
 from . import process_statements as sql
@@ -34,6 +33,7 @@ _COPYING = 0.9
 # Identifies a server and a schema, by whichever names they are reached.
 _SAME = "SELECT pg_postmaster_start_time()::text, current_database()::text, current_schema()::text"
 
+_MARK = "SELECT at_us, who, action FROM scheduler_audit WHERE audit_id = :audit_id"
 _OPEN_TARGET = "UPDATE scheduler_audit SET action = :action WHERE audit_id = :audit_id AND action = :before"
 
 # New rows get numbers behind all that were ever mentioned.
@@ -110,7 +110,7 @@ def _check_source(source: Ledger) -> None:
     if mark is not None and mark.closed is not None and mark.action != LEAVING:
         raise LedgerError(mark.closed)
     with querying.connect(source) as reading:
-        for row in unreadable.find(reading, 1):
+        for row in unreadable.find(reading.plain, 1):
             raise LedgerError(f"nothing was moved: {row}; {unreadable.HOW_TO_MEND}")
 
 
@@ -144,7 +144,7 @@ def _are_same(source: Ledger, target: Ledger) -> bool:
 def _refuse_content(target: Ledger) -> None:
     with _reading(target) as connection:
         _refuse_part(target, migration_fence.newest(connection))
-    with querying.connect(target) as reading:
+    with copying.reading(target) as reading:
         held = {table.name: copying.count(reading, table) for table in schema.metadata.sorted_tables}
     if any(held.values()):
         raise LedgerError(
@@ -210,10 +210,8 @@ def _close_source(source: Ledger, target: Ledger, who: str, dead: dict[str, int]
 
 def _is_complete(target: Ledger, mark: Mark) -> bool:
     """Return whether this very move was ended, and only the old ledger does not know it yet."""
-    audit = schema.audit.c
-    query = select(audit.at_us, audit.who, audit.action).where(audit.audit_id == mark.audit_id)
-    with querying.connect(target) as connection:
-        row = connection.execute(query).one_or_none()
+    with _reading(target) as connection:
+        row = connection.execute(_MARK, {"audit_id": mark.audit_id}).fetchone()
     return row is not None and tuple(row) == (mark.at, mark.who, LEAVING)
 
 
@@ -236,7 +234,7 @@ def _close_target(source: Ledger, target: Ledger, mark: Mark) -> None:
 def _copy(
     source: Ledger, target: Ledger, mark: Mark, told: Callable[[float], None]
 ) -> dict[str, copying.Measure]:
-    with querying.connect(source) as reading, copying.writing(target) as writing:
+    with copying.reading(source) as reading, copying.writing(target) as writing:
         total = sum(copying.count(reading, table) for table in copying.TABLES) or 1
         with writing.begin():
             done = sum(copying.count(writing, table) for table in copying.TABLES)
@@ -253,7 +251,7 @@ def _copy(
 
 def _compared(source: Ledger, target: Ledger, told: Callable[[float], None]) -> dict[str, copying.Measure]:
     found = {}
-    with querying.connect(source) as one, querying.connect(target) as other:
+    with copying.reading(source) as one, copying.reading(target) as other:
         for number, table in enumerate(copying.TABLES, start=1):
             here, there = copying.measure(one, table), copying.measure(other, table)
             if here != there:
@@ -268,7 +266,7 @@ def _compared(source: Ledger, target: Ledger, told: Callable[[float], None]) -> 
 
 
 def _measured(source: Ledger) -> dict[str, copying.Measure]:
-    with querying.connect(source) as connection:
+    with copying.reading(source) as connection:
         return {table.name: copying.measure(connection, table) for table in copying.TABLES}
 
 

@@ -1,8 +1,12 @@
 """Rows that cannot be read: a number that is none, or bytes in the place of text.
 
 SQLite keeps any value in any column, so somebody who writes to the file by hand can leave text where a number
-belongs. Such a row is kept as it is. Who reads by SQLAlchemy (`querying`) sees each table through a view that
-leaves it out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
+belongs. Such a row is kept as it is. Who reads by `querying` sees each table through a view that leaves it
+out, so that it is in nobody's way; `find` returns the value at fault, for who reports it.
+
+What only counts, or looks for a bound, asks `main.scheduler_runs`, the table itself: a view reads every
+column of each row to check it, where an index may have all that is asked for. The caller checks the types of
+what it is given.
 
 Whole numbers are read whatever they are: an instant beyond the calendar is shown as its end (`ticks.moment`).
 A server has types for its columns, and refuses such a value.
@@ -13,14 +17,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from everytick.errors import NotFoundError
 from everytick.masking import masked
 from everytick.system import system
 
-if TYPE_CHECKING:
-    import sqlalchemy
+from .connections import Connection
 
 # A session that was signed out stays so, whatever else its row holds. The version has a sentence of its own.
 _SEEN_AS_THEY_ARE = ("scheduler_ledger_version", "scheduler_sign_outs")
@@ -85,28 +88,20 @@ def hide(connection: sqlite3.Connection) -> None:
     connection.executescript("".join(views))
 
 
-def unchecked(connection: sqlalchemy.Connection) -> dict[str, Any]:
-    """Return the options with which a statement also sees the rows that cannot be read.
-
-    For what only counts, or looks for a bound: a view reads every column of each row to check it, where an
-    index may have all that is asked for. The caller checks the types of what it is given.
-    """
-    return {"schema_translate_map": {None: "main"}} if connection.dialect.name == "sqlite" else {}
-
-
-def find(connection: sqlalchemy.Connection, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:
+def find(connection: Connection, limit: int, *tables: str, **where: object) -> list[UnreadableRow]:
     """Return rows that cannot be read, at most `limit` of each table.
 
     tables: those to look at; all by default. where: the values of columns, to look at some rows alone.
     """
-    plain: object = connection.connection.dbapi_connection
-    if not isinstance(plain, sqlite3.Connection):
+    if not isinstance(connection, sqlite3.Connection):
         return []
     found = []
-    for table, columns in _tables(plain).items():
+    for table, columns in _tables(connection).items():
         if not tables or table in tables:
             some = " AND ".join(f"{_quoted(column)} = :{column}" for column in where) or "1"
-            found += [UnreadableRow(table, *row) for row in _rows(plain, table, columns, some, where, limit)]
+            found += [
+                UnreadableRow(table, *row) for row in _rows(connection, table, columns, some, where, limit)
+            ]
     return found
 
 
@@ -120,18 +115,17 @@ class Search(NamedTuple):
     unfinished: dict[str, int]
 
 
-def search(connection: sqlalchemy.Connection, limit: int, seconds: float) -> Search:
+def search(connection: Connection, limit: int, seconds: float) -> Search:
     """Look through all tables for some seconds, small ones first, and the newest rows of each first.
 
     `limit`: how many rows of each table are returned at most.
     """
     found = Search([], {})
-    plain: object = connection.connection.dbapi_connection
-    if isinstance(plain, sqlite3.Connection):
+    if isinstance(connection, sqlite3.Connection):
         give_up = system.monotonic() + seconds
-        tables = _tables(plain)
-        for table in sorted(tables, key=partial(_newest, plain)):
-            _search_table(plain, table, tables[table], limit, give_up, found)
+        tables = _tables(connection)
+        for table in sorted(tables, key=partial(_newest, connection)):
+            _search_table(connection, table, tables[table], limit, give_up, found)
     return found
 
 
@@ -166,12 +160,12 @@ def _search_table(
         upper, looked, wrong = lower - 1, looked + number, wrong + len(rows)
 
 
-def of_run(connection: sqlalchemy.Connection, run_id: int) -> list[UnreadableRow]:
+def of_run(connection: Connection, run_id: int) -> list[UnreadableRow]:
     """Return the rows of a run's earlier attempts, and of what they logged, that cannot be read."""
     return find(connection, _FEW, "scheduler_attempts", "scheduler_logs", run_id=run_id)
 
 
-def refuse(connection: sqlalchemy.Connection, table: str, **where: object) -> None:
+def refuse(connection: Connection, table: str, **where: object) -> None:
     """Raise NotFoundError, which names the value, if there is such a row and it cannot be read."""
     for row in find(connection, 1, table, **where):
         raise NotFoundError(f"{row}; {HOW_TO_MEND}")

@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import sqlalchemy
 from everytick import app
 from everytick.errors import LedgerError
 from everytick.model import ticks
@@ -27,7 +26,7 @@ from everytick.read.known_job import DueJob, jobs_due
 from everytick.read.last_runs import last_success
 from everytick.read.processes import read_processes
 from everytick.store.database import Ledger
-from everytick.store.querying import connect_checked
+from everytick.store.querying import Reader, connect_checked
 from everytick.store.sqlite import SqliteLedger
 from everytick.system import system
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -88,9 +87,8 @@ class Metrics(Collector):
         with self._lock:
             begin = system.monotonic()
             try:
-                with connect_checked(self._ledger) as connection:
-                    # All queries of a scrape read one state of the ledger.
-                    connection.exec_driver_sql("BEGIN")
+                # All queries of a scrape read one state of the ledger.
+                with connect_checked(self._ledger) as connection, connection.at_one_instant():
                     found = self._read(connection)
                 found.append(_of_files(self._ledger))
             except LedgerError as problem:
@@ -102,7 +100,7 @@ class Metrics(Collector):
             reading = _one("scheduler_ledger_read_seconds", "Time that reading the ledger took now.", took)
             return [_build(), *found, reading, *self._counted()]
 
-    def _read(self, connection: sqlalchemy.Connection) -> list[Metric]:
+    def _read(self, connection: Reader) -> list[Metric]:
         jobs, processes = jobs_due(connection), read_processes(connection)
         shown = {job.id: job for job in jobs[:MOST_JOBS]}
         self._count(connection, shown)
@@ -111,7 +109,7 @@ class Metrics(Collector):
         found += self._of_jobs(connection, shown)
         return found
 
-    def _count(self, connection: sqlalchemy.Connection, shown: dict[str, DueJob]) -> None:
+    def _count(self, connection: Reader, shown: dict[str, DueJob]) -> None:
         aggregate = Aggregate()
         for completion in self._completions.look(connection, self._ledger.file_identity()):
             aggregate.add(completion, completion.job_id if completion.job_id in shown else OTHERS)
@@ -123,7 +121,7 @@ class Metrics(Collector):
             for outcome, reason in OUTCOMES:
                 self._aggregate.ended[label, outcome, reason] += 0
 
-    def _of_jobs(self, connection: sqlalchemy.Connection, shown: dict[str, DueJob]) -> list[Metric]:
+    def _of_jobs(self, connection: Reader, shown: dict[str, DueJob]) -> list[Metric]:
         self._looked_up &= shown.keys()
         for job_id in shown.keys() - self._looked_up:
             self._look_up(connection, job_id)
@@ -139,7 +137,7 @@ class Metrics(Collector):
                 due.add_metric([job_id], tick / ticks.SECOND)
         return [paused, due, known]
 
-    def _look_up(self, connection: sqlalchemy.Connection, job_id: str) -> None:
+    def _look_up(self, connection: Reader, job_id: str) -> None:
         """Find the last success of a job among its newest rows."""
         self._looked_up.add(job_id)
         if job_id in self._aggregate.last_success:

@@ -11,7 +11,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.api import loading
 from everytick.cli import bulk, program
@@ -22,6 +21,7 @@ from typer.testing import CliRunner, Result
 from histories import MINUTE, SECOND, ask_json, prepared, run, write
 from ledgers import change
 from standing import beats
+from statements import statements
 
 NOW = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()) * SECOND
 HOUR = 60 * MINUTE
@@ -281,19 +281,11 @@ def test_of_more_than_are_meant_the_newest_are_taken_whatever_their_job(
 
 def test_the_ledger_is_asked_for_no_more_runs_than_are_meant(jobs: AsyncIOScheduler) -> None:
     """A server sends all rows of an answer at once, and a ledger may hold millions of failed runs."""
-    asked: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if "scheduler_runs.error" in statement:
-            asked.append(statement)
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    try:
+    with statements() as noted:
         call(jobs, "retry", "--failed")
         call(jobs, "retry", "--failed", "--job", "sync_*")
         call(jobs, "cancel", "sync_*")
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    asked = [one.sql for one in noted if "error" in one.sql]
     assert len(asked) == 4
     assert all("LIMIT" in statement for statement in asked)
     assert all("job_id || " in statement for statement in asked[1:])

@@ -16,12 +16,13 @@ from everytick.model import ticks
 from everytick.read.audit import audit_rows
 from everytick.read.following import follow
 from everytick.read.run_filter import RunFilter
-from everytick.read.runs import queries, run_rows
+from everytick.read.runs import newest_runs, run_rows
 from everytick.read.schemas import RunRow
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 
 from histories import MINUTE, SECOND, ask, ask_json, prepared, run, write
+from statements import statements
 from waiting import wait_for
 
 BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -207,12 +208,11 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
 def test_each_question_has_an_index(history: AsyncIOScheduler, wanted: RunFilter, indexes: list[str]) -> None:
     plans = []
     with connect(history.ledger) as connection:
-        for query in queries(wanted, 20):
-            text = query.compile(connection, compile_kwargs={"render_postcompile": True})
-            explained = connection.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {text}", tuple(text.params[name] for name in text.positiontup or ())
-            )
-            plans += [row[-1] for row in explained]
+        with statements() as asked:
+            newest_runs(connection, 20, wanted)
+        for statement in asked:
+            if "traceback" in statement.sql:
+                plans += statement.plan(connection.plain)
     for index in indexes:
         assert any(index in plan for plan in plans), plans
     assert not [plan for plan in plans if "TEMP B-TREE" in plan]

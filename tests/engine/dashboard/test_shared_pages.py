@@ -6,13 +6,11 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy
 from everytick import AsyncIOScheduler, ConfigurationError, SchedulerClient
 from everytick.dashboard import answers as room
 from everytick.dashboard import pages, probes, run_pages
@@ -30,6 +28,7 @@ from starlette.responses import Response
 from inside import scheduler_settings, until
 from ledgers import change
 from standing import beats
+from statements import statements
 
 TOKEN, READ_TOKEN = "all-all-all-all-all-all", "read-read-read-read-read"
 
@@ -61,19 +60,6 @@ async def ledger(tmp_path: Path) -> Any:
         probes._metrics.cache_clear()
 
 
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """The statements with which SQLAlchemy asks a ledger."""
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        found.append(" ".join(statement.split()))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    yield found
-    sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
-
-
 def dashboard(ledger: Ledger) -> FastAPI:
     """Return a dashboard that has a page open, so that its answers are kept until a change."""
     app = create_app(ledger, Authenticator(TOKEN, READ_TOKEN), frozenset(), 0)
@@ -90,17 +76,16 @@ def browser(app: FastAPI, token: str = TOKEN, **headers: str) -> httpx.AsyncClie
 @pytest.mark.parametrize(
     "path", ["/health/ready", "/metrics", "/", "/jobs", "/coming", "/running", "/api/v1/plan"]
 )
-async def test_no_page_and_no_probe_reads_the_arguments_of_all_jobs(
-    ledger: Ledger, statements: list[str], path: str
-) -> None:
+async def test_no_page_and_no_probe_reads_the_arguments_of_all_jobs(ledger: Ledger, path: str) -> None:
     # While none is up, the probe for health has no need to look at the jobs.
     beats(ledger)
     async with browser(dashboard(ledger)) as client:
-        answer = await client.get(path)
+        with statements() as asked:
+            answer = await client.get(path)
     assert answer.status_code in (200, 503)
-    of_jobs = [one for one in statements if "FROM scheduler_jobs" in one]
+    of_jobs = [one.sql for one in asked if "FROM scheduler_jobs" in one.sql]
     assert of_jobs or path == "/running"
-    whole = [one for one in of_jobs if re.search(r"scheduler_jobs\.call_data(?! IS NOT NULL)", one)]
+    whole = [one for one in of_jobs if re.search(r"\bcall_data(?! IS NOT NULL)", one)]
     # Those that do are about the jobs that are shown.
     assert [one for one in whole if "LIMIT" not in one and "job_id IN" not in one] == []
     if path in ("/health/ready", "/metrics", "/api/v1/plan"):

@@ -6,9 +6,7 @@ import os
 import re
 import socket
 from contextlib import closing
-from typing import Any
 
-import sqlalchemy
 from everytick.doctor import liveness
 from everytick.dryrun.start import dry_run
 from everytick.model.allowed_functions import AllowedFunctions
@@ -16,6 +14,7 @@ from everytick.read.known_job import Declared
 
 from inside import Clock
 from sample_ledger import DAY, HOUR, SECOND, SampleLedger, up
+from statements import statements, walks_runs
 from test_doctor import change, history_of, looked_at, only
 from test_doctor import troubled as troubled
 
@@ -82,25 +81,16 @@ def test_runs_that_are_left_over_or_were_lost(troubled: SampleLedger) -> None:
 
 def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
     """Each query of the examination, and of a rehearsed start, finds its runs by an index."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT") and "scheduler_runs" in statement:
-            asked.append((statement, parameters))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    try:
+    with statements() as noted:
         with up(troubled.ledger, stuck=40 * SECOND):
             looked_at(troubled, liveness.examine_processes)
         looked_at(troubled, liveness.examine_clock)
         looked_at(troubled, liveness.examine_runs)
         history_of(troubled)
         dry_run(troubled.ledger, Declared([], {"misfire_grace_time": 600}, AllowedFunctions(("app",))))
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    asked = [one for one in noted if "scheduler_runs" in one.sql]
     assert len(asked) > 20
     with closing(troubled.ledger.connect(read_only=True)) as connection:
-        for statement, parameters in asked:
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-            steps = [step[-1] for step in plan]
-            assert all(" USING " in step for step in steps if "scheduler_runs" in step), (statement, steps)
+        for statement in asked:
+            steps = statement.plan(connection)
+            assert all(" USING " in step for step in steps if walks_runs(step)), (statement, steps)

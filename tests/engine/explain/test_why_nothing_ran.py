@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy
 from everytick import ConfigurationError
 from everytick import settings as settings_room
 from everytick.explain import why
@@ -20,6 +19,7 @@ from everytick.model.ticks.zones import wall_clock
 
 from ledgers import found_in
 from sample_ledger import DAY, HOUR, MINUTE, SECOND, SampleLedger, gap_end, up
+from statements import statements, walks_runs
 from test_why import ask, changed, said
 from test_why import troubled as troubled
 
@@ -211,28 +211,18 @@ def test_before_the_first_start_a_job_is_only_in_the_code(troubled: SampleLedger
 
 def test_no_question_reads_through_the_history(troubled: SampleLedger) -> None:
     """Each query that an explanation makes finds its rows by an index."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "scheduler_runs" in statement:
-            asked.append((statement, parameters))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    try:
+    with statements() as noted:
         for job_id in troubled.declared:
             ask(troubled, job_id)
             ask(troubled, job_id, troubled.tick - 2 * DAY - HOUR)
         with waiting(troubled, "queued"):
             ask(troubled, "fine")
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    asked = [one for one in noted if "scheduler_runs" in one.sql]
     assert len(asked) > 50
     with closing(troubled.ledger.connect(read_only=True)) as connection:
-        for statement, parameters in asked:
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-            steps = [step[-1] for step in plan]
-            by_index = all(" USING " in step for step in steps if "scheduler_runs" in step)
-            assert by_index, (statement, steps)
+        for statement in asked:
+            steps = statement.plan(connection)
+            assert all(" USING " in step for step in steps if walks_runs(step)), (statement, steps)
             # What fell into an outage is grouped: few rows, behind the times without an end of a run.
             is_sorted = any("TEMP B-TREE" in step for step in steps)
-            assert not is_sorted or "silence" in statement, (statement, steps)
+            assert not is_sorted or "silence" in statement.sql, (statement, steps)

@@ -35,8 +35,7 @@ def ledger(scheduler: AsyncIOScheduler) -> Ledger:
 
 def look(ledger: Ledger, feed: CompletionFeed) -> list[tuple[str, int, bool]]:
     """Return what a feed tells now: outcome, attempt, and whether a further one follows."""
-    with connect(ledger) as connection:
-        connection.exec_driver_sql("BEGIN")
+    with connect(ledger) as connection, connection.at_one_instant():
         told = list(feed.look(connection, ledger.file_identity()))
     return [(one.outcome, one.row.attempt if one.row else 0, one.followed) for one in told]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from html import unescape
 from typing import Any
 
 import pytest
-import sqlalchemy
 from everytick import AsyncIOScheduler, SchedulerClient, masking
 from everytick.dashboard import overview
 from everytick.model import ticks
@@ -22,6 +20,7 @@ from dashboards import api, look, page
 from inside import scheduler_settings
 from ledgers import change
 from standing import beats, run
+from statements import Statement, statements
 
 SECOND, MINUTE, HOUR = (ticks.SECOND * size for size in (1, 60, 3_600))
 
@@ -199,9 +198,7 @@ async def test_the_last_day_is_counted_by_hours_without_skipped_ticks(ledger: Le
     assert re.search(r'<td class="n"><a [^>]*>2</a></td><td class="n"><a [^>]*>1</a></td>', shown)
 
 
-async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
-    ledger: Ledger, statements: list[tuple[str, Any]]
-) -> None:
+async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(ledger: Ledger) -> None:
     now, hourly = ticks.now() // HOUR * HOUR + 10 * MINUTE, HourlyRuns()
     present = [0.0]
 
@@ -210,57 +207,42 @@ async def test_one_hour_that_takes_long_to_count_is_counted_bit_by_bit(
         return present[0]
 
     with connect(ledger) as connection, use(monotonic=later):
-        statements.clear()
         # The hour that goes on takes more statements than there is patience for.
-        assert hourly.read(connection, now, 4.0).hours[-1].runs is None
-        assert 0 < len([one for one in statements if "count(" in one[0]]) <= 4
+        with statements() as asked:
+            assert hourly.read(connection, now, 4.0).hours[-1].runs is None
+        assert 0 < len([one for one in asked if "count(" in one.sql]) <= 4
         # A server's connection looks at the clock itself.
         counted = [hourly.read(connection, now, 4.0) for _ in range(12)]
         assert counted[-1].hours[-1].runs is not None
 
 
-@pytest.fixture
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    """The statements with which SQLAlchemy asks a ledger, and their values."""
-    found: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_others: Any) -> None:
-        found.append((statement, values))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
-    yield found
-    sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
-
-
 # What SQLite and PostgreSQL call a walk through a whole table; partial indexes have few rows.
-WHOLE_WALK = "SCAN scheduler_runs|Seq Scan on scheduler_runs"
+WHOLE_WALK = r"SCAN (scheduler_)?runs\b|Seq Scan on scheduler_runs"
 FEW = "scheduler_runs_(held|waiting|uncounted|cut|cancel|untold)"
 
 
-def plan(ledger: Ledger, statement: str, values: Any) -> list[str]:
+def plan(ledger: Ledger, statement: Statement) -> list[str]:
     """Return the steps in which a database would carry out a statement."""
     with connect(ledger) as connection:
-        if connection.dialect.name == "sqlite":
-            return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+        if not connection.is_on_server:
+            return statement.plan(connection.plain)
         # With few rows it would rather read them all.
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+        connection.plain.execute("SET LOCAL enable_seqscan = off")
+        return connection.values(f"EXPLAIN {statement.sql}", statement.values)
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/jobs?state=failing", "/jobs?sort=state", "/jobs?state=late", "/job?id=report"]
 )
-async def test_no_page_walks_through_all_runs(
-    ledger: Ledger, statements: list[tuple[str, Any]], path: str
-) -> None:
+async def test_no_page_walks_through_all_runs(ledger: Ledger, path: str) -> None:
     run(ledger, "report", "failed", HOUR)
     run(ledger, "sync_1", "running", HOUR)
-    statements.clear()
-    assert look(ledger, path).status_code == 200
-    of_runs = [one for one in statements if "scheduler_runs" in one[0]]
+    with statements() as asked:
+        assert look(ledger, path).status_code == 200
+    of_runs = [one for one in asked if "scheduler_runs" in one.sql]
     assert of_runs
-    for statement, values in of_runs:
-        walks = [step for step in plan(ledger, statement, values) if re.search(WHOLE_WALK, step)]
+    for statement in of_runs:
+        walks = [step for step in plan(ledger, statement) if re.search(WHOLE_WALK, step)]
         assert [walk for walk in walks if not re.search(FEW, walk)] == [], statement
 
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-import sqlalchemy
 from everytick import AsyncIOScheduler
 from everytick.masking import hide
 from everytick.model import ticks
@@ -19,6 +18,7 @@ from everytick.store.connections import transaction
 from everytick.store.querying import connect
 
 from histories import MINUTE, SECOND, prepared, run, write
+from statements import statements
 from step_counting import steps
 
 STATES = ["succeeded", "failed", "skipped", "timed_out"]
@@ -142,15 +142,9 @@ def test_where_a_part_of_the_list_is_cut_is_found_by_the_index_alone(
 ) -> None:
     monkeypatch.setattr(run_pages, "SEARCHED", 9)
     with connect(history.ledger) as connection:
-        plans = []
-
-        def note(_connection: Any, cursor: Any, statement: str, values: Any, *_others: Any) -> None:
-            if "OFFSET" in statement and values[-1] == 8:
-                asked = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-                plans.append([row[3] for row in asked.fetchall()])
-
-        sqlalchemy.event.listen(connection, "before_cursor_execute", note)
-        list_runs(connection, RunFilter(since=begin, states=("failed",)), 7)
+        with statements() as asked:
+            list_runs(connection, RunFilter(since=begin, states=("failed",)), 7)
+        plans = [one.plan(connection.plain) for one in asked if "OFFSET" in one.sql]
     assert plans
     assert all("COVERING INDEX scheduler_runs_ended" in steps[0] for steps in plans)
 

@@ -48,7 +48,7 @@ def test_the_code_is_written_for_the_newest_migration() -> None:
 def migrated(folder: Path) -> Ledger:
     """Return a ledger that the migrations made, one after another, as those of older versions were."""
     ledger = ledger_at(f"sqlite:///{folder / 'migrated.db'}")
-    database.upgrade(ledger)
+    database.migrate(ledger)
     return ledger
 
 

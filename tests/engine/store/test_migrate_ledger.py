@@ -14,7 +14,6 @@ from everytick.store import claims, copying, migration_fence, requests, schema, 
 from everytick.store.connections import Unavailable, transaction
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
-from everytick.store.querying import connect
 from everytick.store.records import Identity, Room
 from everytick.system import use
 
@@ -70,7 +69,7 @@ def test_new_rows_get_numbers_that_nothing_has_had(tmp_path: Path, postgres_url:
     move(server, back)
     assert newest_number(back) == 902
     write(back, "scheduler_incidents", [dict.fromkeys(("job_id", "kind", "detail"), "x") | _INSTANTS])
-    with connect(back) as connection:
+    with copying.reading(back) as connection:
         incidents = schema.incidents.select()
         assert [row.incident_id for row in connection.execute(incidents)] == [1, 2]
 

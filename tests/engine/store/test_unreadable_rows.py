@@ -247,9 +247,9 @@ def test_doctor_looks_through_large_tables_from_the_newest_row_on_and_says_where
     # A clock that goes on by a second with each look, of which all takes as many as this.
     clock = itertools.count()
     with connect(scheduler.ledger) as connection, use(monotonic=clock.__next__):
-        unreadable.search(connection, 5, 1e9)
+        unreadable.search(connection.plain, 5, 1e9)
         looks = next(clock)
-        found = [unreadable.search(connection, 5, seconds) for seconds in range(looks)]
+        found = [unreadable.search(connection.plain, 5, seconds) for seconds in range(looks)]
     by_time = list(dict.fromkeys(tuple(row.key for row in one.rows) for one in found))
     assert by_time == [(), ("run_id=3",), ("run_id=3", "run_id=1")]
     assert all("scheduler_runs" in one.unfinished for one in found if len(one.rows) < 2)

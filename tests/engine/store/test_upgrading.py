@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,11 +16,15 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from everytick import former_names
+from everytick.errors import LedgerError
 from everytick.former_names import Renamed
 from everytick.store import database, records
 from everytick.store.database import Ledger
 from everytick.store.opening import ledger_at
 from everytick.store.upgrading import migrate
+from loguru import logger
+
+from waiting import wait_for
 
 HERE = records.Identity.new().host
 # No system gives out such a number.
@@ -28,6 +35,13 @@ GONE = 2**22 + 1
 def old(tmp_path: Path) -> Ledger:
     """A ledger as the first version of the template made it."""
     ledger = ledger_at(f"sqlite:///{tmp_path / 'ledger.db'}")
+    put_back(ledger)
+    return ledger
+
+
+def put_back(ledger: Ledger) -> None:
+    """Make a ledger anew, as the first version did."""
+    ledger.path.unlink(missing_ok=True)
     engine = sqlalchemy.create_engine("sqlite://", creator=ledger.connect)
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
@@ -35,7 +49,6 @@ def old(tmp_path: Path) -> Ledger:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     engine.dispose()
-    return ledger
 
 
 def use(ledger: Ledger, host: str, pid: int) -> None:
@@ -56,6 +69,64 @@ def test_an_older_ledger_that_only_the_dead_used_is_upgraded_with_what_is_in_it(
     assert old.revision() == database.REVISION
     with closing(sqlite3.connect(old.path)) as connection:
         assert connection.execute("SELECT pid FROM scheduler_processes").fetchall() == [(GONE,)]
+
+
+def test_an_upgrade_goes_on_in_this_process_where_there_is_no_python_for_another(
+    old: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("/usr/sbin/uwsgi", "/not/there/python3", ""):
+        monkeypatch.setattr(sys, "executable", program)
+        put_back(old)
+        old.prepare()
+        assert old.revision() == database.REVISION
+
+
+def test_an_upgrade_that_fails_in_its_own_process_is_the_same_sentence(old: Ledger) -> None:
+    with closing(sqlite3.connect(old.path)) as connection:
+        connection.execute("CREATE TABLE scheduler_sign_outs (anything)")
+    with pytest.raises(LedgerError, match="cannot be used: table scheduler_sign_outs already exists"):
+        old.prepare()
+    assert old.revision() == "0001"
+
+
+def test_an_upgrade_waits_for_a_program_that_holds_the_ledger(old: Ledger) -> None:
+    said: list[str] = []
+    number = logger.add(said.append, format="{message}", level="INFO")
+    holder = sqlite3.connect(old.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    with closing(holder), ThreadPoolExecutor(1) as pool:
+        upgrading = pool.submit(old.prepare, patience=60)
+        wait_for(lambda: any("is held by another program; waiting" in line for line in said), "the wait")
+        holder.execute("ROLLBACK")
+        upgrading.result()
+    logger.remove(number)
+    assert old.revision() == database.REVISION
+    assert "upgraded in" in "".join(said)
+
+
+START = """
+import sys
+from pathlib import Path
+from everytick.store.opening import ledger_at
+ledger_at(sys.argv[1]).prepare()
+memory = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+print(memory[0].split()[1], *sorted({"alembic", "mako", "sqlalchemy"} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.full
+def test_nothing_of_an_upgrade_stays_in_the_process_that_began_it(old: Ledger) -> None:
+    def start() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", START, f"sqlite:///{old.path}"], check=True, capture_output=True, text=True
+        )
+        return done.stdout.split()
+
+    assert old.revision() == "0001"
+    [first] = start()
+    assert old.revision() == database.REVISION
+    [second] = start()
+    assert int(first) <= 1.05 * int(second), (first, second)
 
 
 def test_a_ledger_in_use_is_left_to_the_next_start(old: Ledger) -> None:

@@ -269,8 +269,11 @@ async def test_a_problem_that_a_restart_does_not_mend_is_no_reason_for_one(
 async def test_a_clock_that_stands_still_shows_by_a_tick_that_nobody_claims(
     scheduler: AsyncIOScheduler, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for job_id, seconds in (("often", 20), ("resting", 20), ("resting for a time", 20), ("rare", 86400)):
-        scheduler.add_job(lambda: None, "interval", seconds=seconds, id=job_id)
+    for job_id in ("often", "resting", "resting for a time"):
+        scheduler.add_job(lambda: None, "interval", seconds=20, id=job_id)
+    # Not at midnight, which may be in a moment.
+    other_half_of_the_day = (ticks.moment(ticks.now(), scheduler.timezone).hour + 12) % 24
+    scheduler.add_job(lambda: None, "cron", hour=other_half_of_the_day, id="rare")
     async with scheduler:
         scheduler.pause_job("resting")
         end = ticks.now() + 50 * ticks.SECOND

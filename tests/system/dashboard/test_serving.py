@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -173,3 +174,29 @@ def test_the_command_serves_it_alone_and_ends_cleanly(own_site: Site) -> None:
     assert process.returncode == 0
     second = own_site.app.command("dashboard", "--no-such")
     assert second.returncode == 2
+
+
+def memory(pid: int) -> int:
+    """Return the resident memory of a process, in kilobytes."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1])
+
+
+def is_live(site: Site) -> bool:
+    """Return whether the server answers to a probe."""
+    try:
+        return httpx.get(f"{site.base}/health/live", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it is read from /proc")
+def test_the_pages_take_little_memory_until_somebody_looks_at_them(own_site: Site) -> None:
+    with own_site.app.running() as process:
+        wait_for(lambda: is_live(own_site), "the server")
+        with_pages = memory(process.popen.pid)
+    own_site.app.environment["SCHEDULER_DASHBOARD"] = "false"
+    with own_site.app.running() as process:
+        without = memory(process.popen.pid)
+    assert with_pages <= 1.4 * without, (with_pages, without)

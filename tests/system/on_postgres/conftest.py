@@ -24,11 +24,10 @@ def ledger_on_a_server(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     """Give each test an empty ledger on the server, and let go of the connections that it kept."""
     monkeypatch.setenv("LEDGER", postgres_url)
     yield
-    for kept in postgres._writers.values():
+    readers = [each._kept for each in postgres._readers.values()]
+    for kept in (*postgres._writers.values(), *readers):
         while kept:
             kept.pop().close()
-    for engine in postgres._pools.values():
-        engine.dispose()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

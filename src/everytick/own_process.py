@@ -1,0 +1,110 @@
+"""Calls a function in a process of its own, so that nothing of what it loads stays in this one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from everytick.system import STOP_SIGNALS, system
+
+# What the new process is told comes by its standard input: everybody on a machine may read a command line.
+_PROGRAM = """
+import json, sys
+told = json.loads(sys.stdin.readline())
+sys.path[:] = told["path"]
+from everytick import own_process
+own_process.answer(told["function"], told["values"])
+"""
+
+
+class NoOwnProcess(Exception):
+    """There can be no further process here, or it ended without an answer."""
+
+
+def call(function: str, *values: str) -> Any:
+    """Call a function in a new process of this Python; return what it returns, and raise what it raises.
+
+    Signals are left to this process: the new one goes on until it has an answer, or this process is gone.
+
+    Args:
+        function: `module:name`.
+        values: its arguments.
+
+    Raises:
+        NoOwnProcess: it must be called here instead.
+    """
+    # A program that was made from Python, or has it inside, would begin a second time.
+    if getattr(sys, "frozen", False) or not Path(sys.executable or "").name.lower().startswith("py"):
+        raise NoOwnProcess(f"{sys.executable or 'this program'} is not Python itself")
+    told = {"path": [str(place) for place in sys.path], "function": function, "values": values}
+    try:
+        child = subprocess.Popen(
+            # The folder in which it begins is no place for modules.
+            [sys.executable, "-P", "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as problem:
+        raise NoOwnProcess(f"{sys.executable} cannot be started: {problem.strerror}") from None
+    with child:
+        try:
+            said = _talk(child, f"{json.dumps(told)}\n".encode())
+        except BaseException:
+            child.kill()
+            raise
+    return _result(said.splitlines(), child.returncode)
+
+
+def _talk(child: subprocess.Popen[bytes], told: bytes) -> bytes:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    # One that ended already has said why.
+    with suppress(OSError):
+        child.stdin.write(told)
+        child.stdin.flush()
+    # Its standard input stays open meanwhile: by its end the child knows that this process is gone.
+    return child.stdout.read()
+
+
+def _result(lines: list[bytes], code: int) -> Any:
+    try:
+        returned, raised = pickle.loads(b64decode(lines[-1], validate=True))
+    except Exception:
+        last = lines[-1].decode(errors="replace") if lines else f"exit code {code}"
+        raise NoOwnProcess(f"its own process ended without an answer ({last})") from None
+    if raised is not None:
+        raise raised
+    return returned
+
+
+def answer(function: str, values: list[str]) -> NoReturn:
+    """Call the function, in the new process, and tell the other one what it returned or raised."""
+    for number in STOP_SIGNALS:
+        system.ignore_signal(number)
+    system.start_thread(_end_with_the_other, name="other-process")
+    module, _, name = function.partition(":")
+    found = getattr(import_module(module), name)
+    returned, raised = None, None
+    try:
+        returned = found(*values)
+    except Exception as problem:
+        raised = problem
+    line = b64encode(pickle.dumps((returned, raised)))
+    # Of anything else that was printed it is told apart by its line.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"\n" + line + b"\n")
+    sys.stdout.buffer.flush()
+    system.end_process(0)
+
+
+def _end_with_the_other() -> None:
+    sys.stdin.read()
+    system.end_process(1)
