@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.environments import ROOT
-from benchmarks.measures import installing, templates
+from benchmarks.measures import commands, installing, templates
 from benchmarks.measures.capacity import capacity
 from benchmarks.measures.history import fill
 from benchmarks.measures.starting import cold_start, idle
@@ -28,7 +28,7 @@ HISTORIES = (0, 100_000, 1_000_000, 10_000_000)
 KEPT = ROOT / "build/benchmarks/results.json"
 # The steps in their order, and how the names of what each measures begin.
 STEPS = {
-    "cold_starts": ("cold",), "idleness": ("idle-",),
+    "cold_starts": ("cold",), "commands": ("command-",), "idleness": ("idle-",),
     "aligned": ("cpu-", "p50-", "p99-", "memory-", "drain-"),
     "capacities": ("capacity",), "many_jobs": ("start-", "restart-"), "histories": ("history-",),
     "templates": ("template-",), "installation": ("install-",),
@@ -96,6 +96,20 @@ class Plan:
                 ("cold-dashboard", None),
             ):
                 self._take(OURS, lambda: cold_start(self._field, OURS, 1, url, settings=settings), name)  # noqa: B023
+
+    def commands(self) -> None:
+        """From the call of a command to its end."""
+        with _folder() as folder:
+            url = f"sqlite:///{folder}/ledger.db"
+            self._take(
+                OURS, lambda: cold_start(self._field, OURS, commands.JOBS, url, cron=True), "command-warm"
+            )
+            for turn in range(1 + 4 * self._rounds):
+                for name, arguments in commands.COMMANDS.items():
+                    # The first one reads and compiles the files of a new environment.
+                    subject = f"command-{name}" if turn else "command-warm"
+                    self._take(OURS, lambda: commands.seconds(arguments, url), subject)  # noqa: B023
+        del self._results.values["command-warm"]
 
     def idleness(self, seconds: float = 45.0) -> None:
         """The resource use of all peers while nothing is due."""

@@ -119,6 +119,14 @@ TARGETS = (
         reason="nearly all of it is imports, more than half of them of the command line and the settings"
         " (Typer, pydantic-settings)",
     ),
+    *(
+        Target(
+            f"`{command}` ÷ importing typer, pydantic-settings, loguru and apscheduler", 1.5, 1.2,
+            _of_ours(f"command-{command}", "command-floor"),
+            reason="half of the rest are the modules of the command itself, a quarter is Rich",
+        )
+        for command in ("jobs", "runs", "why", "plan")
+    ),
     Target(
         "idle wake-ups a minute", 65, 10, _plain("idle-wakes"),
         reason="requests are obeyed within a second by a look each second; the rest are heartbeats, and"

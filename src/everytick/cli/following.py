@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from .collecting import as_usual
+
 T = TypeVar("T")
 
 
@@ -18,6 +20,7 @@ def until_ctrl_c(follow: Callable[[Callable[[], bool]], Iterable[T]], show: Call
     """
     from everytick.system import INTERRUPT_SIGNAL, system
 
+    as_usual()
     ended = system.event()
 
     def end() -> None:

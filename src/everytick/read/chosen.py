@@ -130,9 +130,7 @@ def _of(ledger: Ledger, patterns: Sequence[str], walks: Sequence[Walk], limit: i
     with connect_checked(ledger) as connection:
         for condition in _conditions_on_job(connection, patterns):
             for walk in walks:
-                some = walk.and_only(condition)
-                values = {**some.where.values, "limit": limit}
-                found += connection.rows(f"{some.select(LISTED)} LIMIT :limit", values)
+                found += walk.and_only(condition).rows(connection, LISTED, limit)
     return found
 
 

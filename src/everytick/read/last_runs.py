@@ -94,9 +94,7 @@ def usual_durations(ledger: Ledger, job_ids: Iterable[str]) -> dict[str, int]:
     found = {}
     with connect_checked(ledger) as connection:
         for job_id in job_ids:
-            walk = with_tick(job_id)
-            newest = f"{walk.select('state, started_us, finished_us')} LIMIT :usual"
-            rows = connection.rows(newest, {**walk.where.values, "usual": _USUAL})
+            rows = with_tick(job_id).rows(connection, "state, started_us, finished_us", _USUAL)
             lengths = [
                 finished - started
                 for state, started, finished in rows

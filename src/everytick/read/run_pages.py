@@ -74,7 +74,9 @@ def runs_of_job(
         lowest, instant = cut
         ticked = ticked.and_only(Condition("tick_us >= :instant", {"instant": instant}))
         others = others.and_only(Condition("due_us >= :instant", {"instant": instant}))
-    by_tick, by_number = (_rows(connection, walk.and_only(condition), limit + 1) for walk in (ticked, others))
+    by_tick, by_number = (
+        walk.and_only(condition).rows(connection, LISTED, limit + 1) for walk in (ticked, others)
+    )
     for row in retried_rows(connection, wanted):
         if row.tick_us is None and row.run_id < (number or ticks.FOREVER) and row.due_us >= instant:
             by_number.append(row)
@@ -93,7 +95,7 @@ def _by_number(connection: Reader, wanted: RunFilter, limit: int, before: int | 
     condition = wanted.condition()
     floor = max(top - SEARCHED, 0) if condition != ALWAYS else 0
     span = Condition("run_id <= :top AND run_id > :floor", {"top": top, "floor": floor})
-    rows = _rows(connection, Walk(span & condition, "ORDER BY run_id DESC"), limit + 1)
+    rows = Walk(span & condition, "ORDER BY run_id DESC").rows(connection, LISTED, limit + 1)
     rows += [row for row in retried_rows(connection, wanted) if floor < row.run_id <= top]
     found, more = first_of(sorted(rows, key=_number, reverse=True), limit, _number)
     return _checked(wanted, found), floor + 1 if more is None and floor else more
@@ -120,7 +122,7 @@ def _by_end(connection: Reader, wanted: RunFilter, limit: int, before: int | Non
             cut = _row_at(connection, _ended_between(wanted, last, None), "run_id, finished_us")
             lowest = None if cut is None else cut.run_id
         walk = _ended_between(wanted, last, cut).and_only(condition)
-        rows += _rows(connection, walk, limit + 1 - len(rows))
+        rows += walk.rows(connection, LISTED, limit + 1 - len(rows))
     found, more = first_of(rows, limit, _number)
     return _checked(wanted, found), lowest if more is None else more
 
@@ -145,25 +147,19 @@ def _ended_between(wanted: RunFilter, last: Any, cut: Any) -> Walk:
     return walk
 
 
-def _rows(connection: Reader, walk: Walk, limit: int) -> list[Any]:
-    return connection.rows(f"{walk.select(LISTED)} LIMIT :limit", {**walk.where.values, "limit": limit})
-
-
 def _under_way(connection: Reader, wanted: RunFilter, limit: int, before: int | None) -> list[Any]:
     """Return wanted runs that have not ended, the highest number first."""
     numbers = sorted(
         (
-            number
+            row.run_id
             for walk in under_way_walks(wanted)
-            for number in connection.values(
-                f"{walk.select('run_id')} LIMIT :most", {**walk.where.values, "most": SEARCHED}
-            )
-            if before is None or number < before
+            for row in walk.rows(connection, "run_id", SEARCHED)
+            if before is None or row.run_id < before
         ),
         reverse=True,
     )
     first = Walk(among("run_id", numbers[:limit], "run"), "ORDER BY run_id DESC")
-    return _rows(connection, first, limit) if numbers else []
+    return first.rows(connection, LISTED)
 
 
 def _checked(wanted: RunFilter, found: Sequence[Any]) -> list[Any]:
@@ -223,8 +219,8 @@ def _place(connection: Reader, job_id: str, run_id: int, condition: Condition) -
     others = without_tick(job_id).and_only(condition)
     if row.tick_us is not None:
         walk = others.and_only(Condition("due_us < :tick", {"tick": row.tick_us}))
-        following = connection.value(f"{walk.select('run_id')} LIMIT 1", walk.where.values)
-        return row.tick_us, 0 if following is None else following + 1
+        following = walk.first(connection, "run_id")
+        return row.tick_us, 0 if following is None else following.run_id + 1
     told = others.where & Condition("run_id >= :run_id", {"run_id": run_id})
     earliest = connection.value(f"SELECT min(due_us) FROM scheduler_runs WHERE {told.text}", told.values)
     return min(row.due_us, row.due_us if earliest is None else earliest) + 1, run_id

@@ -66,8 +66,7 @@ def newest_runs(connection: Reader, limit: int, wanted: RunFilter) -> list[Any]:
     rows = []
     for walk in walks(wanted):
         # Those without an order have few rows, of which any may be the newest.
-        most = limit if walk.order else NO_LIMIT
-        rows += connection.rows(f"{walk.select(RUN)} LIMIT :most", {**walk.where.values, "most": most})
+        rows += walk.rows(connection, RUN, limit if walk.order else NO_LIMIT)
     found = [row for row in rows if wanted.has_error(row.error)]
     found += retried_rows(connection, wanted, RUN)
     if not found and wanted.job_id is not None:

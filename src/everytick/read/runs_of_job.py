@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from everytick.store.querying import Condition, Reader
+from everytick.store.querying import NO_LIMIT, Condition, Reader
 
 from .run_columns import RUN, STATE_NOW
 
@@ -28,6 +28,15 @@ class Walk:
     def select(self, columns: str, table: str = "scheduler_runs") -> str:
         """Return the statement for these columns of them, without a limit."""
         return f"SELECT {columns} FROM {table} WHERE {self.where.text} {self.order}"
+
+    def rows(self, connection: Reader, columns: str, limit: int = NO_LIMIT) -> list[Any]:
+        """Return these columns of the first of them."""
+        values = {**self.where.values, "limit": limit}
+        return connection.rows(f"{self.select(columns)} LIMIT :limit", values)
+
+    def first(self, connection: Reader, columns: str) -> Any:
+        """Return these columns of the very first one, or None."""
+        return next(iter(self.rows(connection, columns, 1)), None)
 
 
 def with_tick(job_id: str) -> Walk:
@@ -53,7 +62,7 @@ def run_at(connection: Reader, job_id: str, tick: int) -> Any:
 def newest_until(connection: Reader, job_id: str, instant: int) -> Any:
     """Return the row of the newest tick up to an instant, or None."""
     walk = with_tick(job_id).and_only(Condition("tick_us <= :instant", {"instant": instant}))
-    return connection.first(f"{walk.select(RUN)} LIMIT 1", walk.where.values)
+    return walk.first(connection, RUN)
 
 
 def beside(connection: Reader, row: Any) -> tuple[Any, Any]:
@@ -64,30 +73,22 @@ def beside(connection: Reader, row: Any) -> tuple[Any, Any]:
         walk, key, here = with_tick(row.job_id), "tick_us", row.tick_us
     before = walk.and_only(Condition(f"{key} < :here", {"here": here}))
     after = replace(walk.and_only(Condition(f"{key} > :here", {"here": here})), order=f"ORDER BY {key}")
-    first, second = (
-        connection.first(f"{way.select(f'run_id, {STATE_NOW} AS state')} LIMIT 1", way.where.values)
-        for way in (before, after)
-    )
-    return first, second
+    columns = f"run_id, {STATE_NOW} AS state"
+    return before.first(connection, columns), after.first(connection, columns)
 
 
 def newest_without_tick(connection: Reader, job_id: str) -> Any:
     """Return the newest run that has no tick, or None."""
-    walk = without_tick(job_id)
-    return connection.first(f"{walk.select(RUN)} LIMIT 1", walk.where.values)
+    return without_tick(job_id).first(connection, RUN)
 
 
 def standing_in(connection: Reader, job_id: str, tick: int) -> list[Any]:
     """Return the runs by hand that stand in for a tick, the oldest first."""
     walk = without_tick(job_id).and_only(Condition("for_tick_us = :tick", {"tick": tick}))
-    return list(reversed(connection.rows(walk.select(RUN), walk.where.values)))
+    return list(reversed(walk.rows(connection, RUN)))
 
 
 def nearby(connection: Reader, job_id: str, tick: int, limit: int) -> list[Any]:
     """Return the rows up to a tick, and the newest runs without one: at most `limit` of each."""
     ticked = with_tick(job_id).and_only(Condition("tick_us <= :tick", {"tick": tick}))
-    return [
-        row
-        for walk in (ticked, without_tick(job_id))
-        for row in connection.rows(f"{walk.select(RUN)} LIMIT :limit", {**walk.where.values, "limit": limit})
-    ]
+    return [row for walk in (ticked, without_tick(job_id)) for row in walk.rows(connection, RUN, limit)]

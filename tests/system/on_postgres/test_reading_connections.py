@@ -1,0 +1,69 @@
+"""Who reads the ledger on a server has few connections, each for long, and sees one instant of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from everytick.errors import LedgerError, LedgerUnavailable
+from everytick.store import postgres
+from everytick.store.database import Ledger
+from everytick.store.opening import ledger_at
+from everytick.store.querying import connect
+
+from servers import Server
+
+pytestmark = pytest.mark.full
+
+BACKEND, JOBS = "SELECT pg_backend_pid()", "SELECT count(*) FROM scheduler_jobs WHERE name LIKE '%a%'"
+ADD = """
+INSERT INTO scheduler_jobs (job_id, name, function, trigger, zone, definition, registered_us, changed_us,
+                            watermark_us, on_crash)
+VALUES ('a', 'a', 'f', 't', 'UTC', '', 0, 0, 0, 'rerun')
+"""
+
+
+@pytest.fixture
+def ledger(postgres_url: str) -> Ledger:
+    made = ledger_at(postgres_url)
+    made.prepare()
+    return made
+
+
+def backend(ledger: Ledger) -> int:
+    """Return which process of the server answers."""
+    with connect(ledger) as reader:
+        return int(reader.value(BACKEND))
+
+
+def test_a_reader_keeps_its_connection_and_finds_another_when_that_is_cut(
+    ledger: Ledger, server: Server
+) -> None:
+    first = backend(ledger)
+    assert backend(ledger) == first
+    server.execute(f"SELECT pg_terminate_backend({first})")
+    assert backend(ledger) != first
+
+
+def test_all_that_is_read_is_of_one_instant_and_nothing_is_written(ledger: Ledger) -> None:
+    with connect(ledger) as reader:
+        assert reader.value(JOBS) == 0
+        with ledger.writing() as writer:
+            writer.execute(ADD)
+        assert reader.value(JOBS) == 0
+    with connect(ledger) as reader:
+        assert reader.value(JOBS) == 1
+    with pytest.raises(LedgerError, match="read-only"), connect(ledger) as reader:
+        reader.value(ADD)
+
+
+def test_more_readers_than_the_server_is_asked_for_are_told_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_READER_SECONDS", 0.05)
+    with ExitStack() as readers:
+        for _ in range(8):
+            readers.enter_context(connect(ledger))
+        with pytest.raises(LedgerUnavailable, match="all 8 connections for reading are in use"):
+            readers.enter_context(connect(ledger))
+    backend(ledger)
