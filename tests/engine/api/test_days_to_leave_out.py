@@ -21,6 +21,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 
 import added_tasks
+from dashboards import page
 from histories import ask, ask_json
 from inside import rows_of, until
 from ledgers import found_in
@@ -301,6 +302,26 @@ async def test_why_tells_of_a_holiday_and_of_a_moved_tick(scheduler: AsyncIOSche
         assert "No tick: Friday 2026-12-25 (Christmas Day) is excluded." in said("left", 25)
         assert "is excluded: moved to Monday 2026-12-28 09:00." in said("moved", 25)
         assert "Moved from Friday 2026-12-25 (Christmas Day)" in said("moved", 28)
+
+
+async def test_a_changed_set_of_days_is_a_difference_and_the_page_says_what_is_left_out(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    def schedule(exclude: Any) -> AsyncIOScheduler:
+        made = AsyncIOScheduler()
+        made.add_job(task, "cron", day=25, hour=9, exclude=exclude, shift="next-workday", id="job")
+        return made
+
+    with time_machine.travel(CHRISTMAS_EVE, tick=True):
+        async with schedule(holidays("DE")) as made:
+            pass
+        assert not ask_json(schedule(holidays("DE")), "diff")["differs"]
+        [change] = ask_json(schedule("2026-12-25"), "diff")["jobs"]
+        assert change["what"] == "changed"
+        assert change["new"]["trigger"].endswith("except 2026-12-25, moved to the next workday")
+        shown = page(made.ledger, "/job?id=job")
+    assert "except holidays(&#39;DE&#39;) (moved to the next workday)" in shown
+    assert "moved from Friday 2026-12-25 (Christmas Day)" in shown
 
 
 def examined(job: Job) -> list[Finding]:

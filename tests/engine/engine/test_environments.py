@@ -21,6 +21,7 @@ from everytick.store.querying import connect
 from loguru import logger
 
 import added_tasks
+from dashboards import api, page
 from histories import ask, ask_json
 from inside import rows, rows_of, until
 from ledgers import found_in
@@ -34,11 +35,12 @@ def no_calls_yet() -> None:
 
 
 @contextmanager
-def environment(enabled: str = "", disabled: str = "") -> Iterator[None]:
+def environment(enabled: str = "", disabled: str = "", role: str = "all") -> Iterator[None]:
     """Let the schedule be that of an environment with these settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCHEDULER_ENABLED_JOBS", enabled)
         patch.setenv("SCHEDULER_DISABLED_JOBS", disabled)
+        patch.setenv("SCHEDULER_ROLE", role)
         settings_room.settings.cache_clear()
         settings_room.settings()
         yield
@@ -141,6 +143,16 @@ async def test_a_run_that_a_person_asks_for_is_refused_with_the_setting(schedule
             await until(lambda: "report" in called())
 
 
+async def test_commands_for_many_jobs_leave_disabled_ones_out(scheduler: AsyncIOScheduler) -> None:
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            pass
+        ask(made, "resume", "*", "--yes")
+        ask(made, "pause", "*", "--yes")
+        assert SchedulerClient().paused_jobs() == {"mail-daily", "report"}
+        assert disabled_in(made) == {"mail-daily": "SCHEDULER_DISABLED_JOBS=mail-*", "report": None}
+
+
 async def test_jobs_added_while_running_are_disabled_too(scheduler: AsyncIOScheduler) -> None:
     with environment(disabled="mail-*"):
         async with AsyncIOScheduler() as made:
@@ -183,6 +195,20 @@ async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> No
     assert agreed[1] == {"mail-daily": "SCHEDULER_DISABLED_JOBS=mail-*", "report": None}
 
 
+async def test_a_worker_leaves_runs_of_disabled_jobs_to_others(scheduler: AsyncIOScheduler) -> None:
+    every: dict[str, Any] = {"minutes": 0, "seconds": 0.2}
+    with environment(role="scheduler"):
+        claiming = schedule(**every)
+        await claiming.__aenter__()
+    with environment(role="worker", disabled="mail-*"):
+        async with schedule(**every) as worker:
+            await until(lambda: len(added_tasks.calls) >= 4)
+            states = {row["state"] for row in rows_of(worker, "mail-daily")}
+    await claiming.__aexit__()
+    assert called() == {"report"}
+    assert states <= {"queued", "skipped"}
+
+
 async def test_a_pause_of_a_person_outlasts_the_settings(scheduler: AsyncIOScheduler) -> None:
     async with schedule():
         SchedulerClient().pause_job("mail-daily", note="holidays")
@@ -214,6 +240,20 @@ async def test_it_is_said_at_the_start_and_of_each_job(scheduler: AsyncIOSchedul
     logger.remove(sink)
     assert "1 job disabled here by SCHEDULER_DISABLED_JOBS=mail-*: mail-daily" in lines
     assert "SCHEDULER_DISABLED_JOBS: no job has the id unknown-*" in lines
+
+
+async def test_the_pages_and_the_api_tell_it(scheduler: AsyncIOScheduler) -> None:
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            pass
+        setting = "SCHEDULER_DISABLED_JOBS=mail-*"
+        assert f"by {setting}" in page(made.ledger, "/jobs")
+        job = page(made.ledger, "/job?id=mail-daily")
+        assert f"by {setting}: no process that is up is set to run it" in job
+        assert "None while it is disabled." in job
+        assert "do-resume" not in job
+        [mail, report] = api(made.ledger, "jobs")["jobs"]
+        assert (mail["disabled_by"], report["disabled_by"]) == (setting, None)
 
 
 async def test_why_tells_of_a_tick_that_fell_into_it(scheduler: AsyncIOScheduler) -> None:
