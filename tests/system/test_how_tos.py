@@ -375,8 +375,8 @@ def test_disable_jobs_in_an_environment() -> None:
         assert page.take("text").strip() in said
         assert "2 disabled" in said
         jobs, why = commands_in(page.take("console", "$ .venv/bin/python -m app jobs"))
-        assert "disabled by SCHEDULER_DISABLED_JOBS=daily_report" in reader.call(jobs)
-        assert "is disabled since" in reader.call(f"{why} tomorrow")
+        assert "disabled by" in reader.call(jobs)
+        assert "is disabled since" in reader.call(why)
         refused = reader.call(".venv/bin/python -m app run-now daily_report", code=2)
         assert "is disabled by SCHEDULER_DISABLED_JOBS=daily_report" in refused
     page.ends()
