@@ -159,6 +159,12 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(arguments: dict[str, Any]
     assert __file__.rpartition("/")[2] in str(refused.value)
 
 
+@pytest.mark.parametrize("day", ["first workday,15", "1st workday", "first weekday", "last work day", "LW"])
+def test_a_workday_that_is_written_otherwise_is_refused_with_the_words_that_mean_it(day: str) -> None:
+    with pytest.raises(ScheduleError, match="write day='first workday' or day='last workday'"):
+        declared(day=day)
+
+
 def test_a_single_date_leaves_out_no_days() -> None:
     scheduler = AsyncIOScheduler()
     with pytest.raises(ScheduleError, match="a date is one instant"):
