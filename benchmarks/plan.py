@@ -127,11 +127,10 @@ class Plan:
         with ThreadPoolExecutor(len(self._peers)) as pool:
             list(pool.map(rest, self._peers))
         if OURS in self._peers:
-            # One after the other: what two of them share is counted half for each.
             for name, settings in (("with-dashboard", None), ("without-dashboard", _NO_DASHBOARD)):
                 self._take(
                     OURS,
-                    lambda: idle(self._field, OURS, 1.0, settle=10.0, settings=settings).memory,  # noqa: B023
+                    lambda: idle(self._field, OURS, 1.0, settle=10.0, settings=settings).resident,  # noqa: B023
                     f"idle-memory-{name}",
                 )
 

@@ -133,7 +133,7 @@ TARGETS = (
         " questions to the event loop whether it answers",
     ),
     Target(
-        "memory with the dashboard ÷ without it", 1.4, 1.25,
+        "resident memory with the dashboard, before the first page, ÷ without it", 1.4, 1.25,
         _of_ours("idle-memory-with-dashboard", "idle-memory-without-dashboard"),
         reason="nearly all of it is FastAPI, pydantic and uvicorn",
     ),

@@ -13,11 +13,15 @@ _SCHEDULED = 2
 
 @dataclass(frozen=True)
 class Use:
-    """Seconds of processor time, voluntary switches of all threads and resident megabytes, by now."""
+    """Seconds of processor time, voluntary switches of all threads and megabytes, by now.
+
+    memory: of pages that processes share, each has its part. resident: each has the whole.
+    """
 
     cpu: float
     switches: int
     memory: float
+    resident: float
 
 
 def family(process: int) -> list[int]:
@@ -34,16 +38,18 @@ def family(process: int) -> list[int]:
 
 def use(process: int) -> Use:
     """Return what a process and all that came from it have used."""
-    cpu, switches, memory = 0.0, 0, 0.0
+    cpu, switches, memory, resident = 0.0, 0, 0.0, 0.0
     for member in family(process):
         try:
             cpu += time.clock_gettime((~member << 3) | _SCHEDULED)
             switches += sum(_number(status, "voluntary_ctxt_switches") for status in _threads(member))
-            memory += _number(Path(f"/proc/{member}/smaps_rollup"), "Pss") / 1024
+            maps = Path(f"/proc/{member}/smaps_rollup")
+            memory += _number(maps, "Pss") / 1024
+            resident += _number(maps, "Rss") / 1024
         except OSError:
             # It ended between two looks.
             continue
-    return Use(cpu, switches, memory)
+    return Use(cpu, switches, memory, resident)
 
 
 def _threads(process: int) -> list[Path]:

@@ -12,6 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
+import temporary
+
 for _name in [
     name
     for name in os.environ
@@ -29,6 +31,8 @@ os.environ |= {
     "GIT_COMMITTER_EMAIL": "tester@example.org",
     # An application that is installed has the same packages as the one before, whose types are known by then.
     "MYPY_CACHE_DIR": str(Path(__file__).parents[1] / ".cache" / "mypy-of-applications"),
+    # What tests install comes from templates that no later run has; in the user's cache it would stay.
+    "UV_CACHE_DIR": str(temporary.of_this_run() / "uv-cache"),
     # pip would compile every module of every package, of which a test loads a few. (It reads 0 as "no".)
     "PIP_NO_COMPILE": "0",
 }
@@ -46,7 +50,7 @@ from inside import clock as clock  # noqa: E402
 from inside import nothing_left_behind as nothing_left_behind  # noqa: E402
 from inside import scheduler as scheduler  # noqa: E402
 from pythons import found_pythons  # noqa: E402
-from rendering import Project, TemplateHistory, choices, fresh_folder  # noqa: E402
+from rendering import Project, TemplateHistory, choices  # noqa: E402
 from servers import postgres_url as postgres_url  # noqa: E402
 from servers import server as server  # noqa: E402
 from shares import in_shares  # noqa: E402
@@ -65,7 +69,7 @@ ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
     functools.cache(ExceptionFormatter._get_lib_dirs)
 )
 
-_settings = fresh_folder("copier") / "settings.yml"
+_settings = temporary.fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
 os.environ["COPIER_SETTINGS_PATH"] = str(_settings)
 
@@ -125,6 +129,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _kind(test: pytest.Item) -> int:
     return 0 if test.get_closest_marker("long") else 1 if test.get_closest_marker("full") else 2
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Leave what failed tests wrote, to be looked at until the next run."""
+    if exitstatus:
+        temporary.keep("pytest-of-*")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,11 +14,12 @@ _FAR = 86_400.0
 
 @dataclass(frozen=True)
 class Idle:
-    """Of a minute in which nothing is due: seconds of processor time and wake-ups; and megabytes."""
+    """Of a minute in which nothing is due: seconds of processor time, wake-ups, and megabytes as in `Use`."""
 
     cpu: float
     wakes: float
     memory: float
+    resident: float
 
 
 def cold_start(
@@ -63,5 +64,8 @@ def idle(
         after = running.use()
     minutes = seconds / 60
     return Idle(
-        (after.cpu - before.cpu) / minutes, (after.switches - before.switches) / minutes, after.memory
+        (after.cpu - before.cpu) / minutes,
+        (after.switches - before.switches) / minutes,
+        after.memory,
+        after.resident,
     )

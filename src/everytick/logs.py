@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, TextIO
 
 from everytick.engine import capture
 from everytick.masking import masked
@@ -31,6 +32,9 @@ _OF_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 # is of uvicorn: its message once more, with the colours of a terminal.
 _OF_EACH_RECORD = frozenset([*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"])
 
+# What Python does with a warning while nobody records warnings.
+_SHOW_WARNING = getattr(warnings, "_showwarnmsg_impl", None)
+
 # Before each line that goes on with a message, and before those of a traceback.
 _INDENT = "    "
 
@@ -43,7 +47,8 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     `exception` where there is one, and what `logger.bind`, or `extra=` of standard logging, added.
     The secrets of the settings are shown as stars.
     Standard error that is not read holds up nothing: lines are left out, and their number is logged later.
-    While a schedule is kept, so it is with sinks that are added to loguru: each has a thread that calls it.
+    A sink that is added to loguru is called by the thread that logs, the scheduler's own too; a handler of
+    standard logging by the thread that logs there, which no thread of the scheduler does.
 
     Raises:
         ValueError: no such level; LOG_LEVEL, which is where it comes from, is checked before.
@@ -64,9 +69,9 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     if lines is not None and log_format == "json":
 
         def write(message: Message) -> None:
-            lines.write(f"{_as_json(message)}\n")
+            lines.write(str(message))
 
-        logger.add(write, level=level, format=_line, backtrace=False, diagnose=False)
+        logger.add(write, level=level, format=_json_line, backtrace=False, diagnose=False)
     elif lines is not None:
         # Loguru looks by itself whether this is a terminal, and not at NO_COLOR.
         in_colour = False if os.environ.get("NO_COLOR") else None
@@ -80,9 +85,7 @@ def log_to_stderr(level: str = "INFO", log_format: str = "text") -> None:
     # Python itself writes these, with the secrets that are in them.
     threading.excepthook = _log_end_of_thread
     sys.unraisablehook = _log_unraisable
-    if log_format == "json":
-        # These too, in lines of text.
-        logging.captureWarnings(True)
+    warnings.showwarning = _log_warning
     capture.attach(level)
     # Tells of each migration step; the scheduler says itself what it does to the ledger.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -123,8 +126,17 @@ def _shown(text: str) -> str:
     return re.sub(r"\n(?=[^\n])", f"\n{_INDENT}", without_control(text.replace("\r\n", "\n")))
 
 
-def _as_json(message: Message) -> str:
-    record = message.record
+def _json_line(record: Record) -> str:
+    """Return the template of a line of JSON. All in it is made here, where no lock of the log is held.
+
+    Its values are objects of jobs, whose text may take its time.
+    """
+    capture.prepare(record)
+    record["as_json"] = _as_json(record)  # type: ignore[typeddict-unknown-key]
+    return "{as_json}\n"
+
+
+def _as_json(record: Record) -> str:
     extra = {name: value for name, value in record["extra"].items() if name != "kind"}
     line: dict[str, Any] = {
         "time": record["time"].isoformat(),
@@ -166,6 +178,14 @@ class _Masked:
 class _ToLoguru(logging.Handler):
     """Hands a record of the standard library's logging to loguru, with its place in the code."""
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Hand a record over, without the lock of other handlers: its message is made by code of a job."""
+        # Since Python 3.12 a filter may return another record.
+        kept: Any = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
+
     def emit(self, record: logging.LogRecord) -> None:
         level: str | int = record.levelno
         if record.levelname in logger._core.levels:  # type: ignore[attr-defined]
@@ -191,8 +211,34 @@ def _message_of(record: logging.LogRecord) -> str:
         message = record.getMessage()
     except Exception as problem:
         # As with Python's own handlers, a wrong call is told and does not stop the program that made it.
-        message = f"a log message cannot be shown: {problem} ({record.pathname}:{record.lineno})"
+        said = capture.one_line(problem)
+        message = f"a log message cannot be shown: {said} ({record.pathname}:{record.lineno})"
     return f"{message}\n{record.stack_info}" if record.stack_info else message
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Log what `warnings.warn` says, which Python writes to standard error as it is."""
+    show: Any = getattr(warnings, "_showwarnmsg_impl", _SHOW_WARNING)
+    if show is not _SHOW_WARNING:
+        # Somebody records them, by `warnings.catch_warnings(record=True)`.
+        show(warnings.WarningMessage(message, category, filename, lineno, file, line))
+        return
+    said = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    if file is not None:
+        file.write(f"{said}\n")
+        return
+
+    def complete(made: Record) -> None:
+        made["name"] = "py.warnings"
+
+    logger.patch(complete).warning("{}", said)
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:

@@ -65,7 +65,7 @@ KEEPERS = {"engine", "model", "read", "store", "text"}
 # The modules of other rooms that ask the ledger's tables themselves, and why.
 ASK_THEMSELVES = {
     "dryrun/start.py": "copies whole rows into a ledger in memory, on which the functions of a start run",
-    "notify/lateness.py": "runs in each scheduler, which must not load SQLAlchemy",
+    "notify/lateness.py": "asks by the connection of its own process's writer, inside of a transaction",
 }
 QUERY = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE)\s+({'|'.join(schema.metadata.tables)})\b", re.IGNORECASE)
 SQL_MODULES = {f"everytick.store.{name}" for name in ("schema", "statements", "job_statements")}

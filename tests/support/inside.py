@@ -80,6 +80,10 @@ async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> 
     with changing(scheduler.ledger) as connection:
         connection.execute("DELETE FROM scheduler_runs")
         connection.execute(
+            "UPDATE scheduler_past_processes SET started_us = started_us - ?, ended_us = ended_us - ?",
+            (int(seconds * 1_000_000),) * 2,
+        )
+        connection.execute(
             "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
             (int(seconds * 1_000_000), job_id),
         )

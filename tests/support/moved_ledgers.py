@@ -61,6 +61,8 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
     write(ledger, "scheduler_application", [{"number": 1, "name": "story-app", "since_us": 1}])
     write(ledger, "scheduler_schedule", [{"number": 1, "digest": "digest"}])
     write(ledger, "scheduler_sign_outs", [{"session": "digest", "at_us": 1}])
+    past = {"process_id": "p", "role": None, "started_us": 1, "ended_us": 2, "has_died": 1}
+    write(ledger, "scheduler_past_processes", [past])
     write(ledger, "scheduler_alerting", [{"number": 1, "since_us": 1, "seen_us": 2}])
     return ledger
 

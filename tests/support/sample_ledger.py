@@ -307,3 +307,5 @@ def up(ledger: Ledger, *, silent: int = 0, stuck: int = 0) -> Iterator[str]:
         workers.ALIVE_HERE.discard(me.process_id)
         with closing(ledger.connect()) as connection:
             workers.leave(connection, me)
+            # Its end is no part of the story.
+            connection.execute("DELETE FROM scheduler_past_processes", {})

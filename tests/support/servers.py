@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 
 from database_server import programs
+from temporary import folder_for_a_server
 
 _numbers = itertools.count(1)
 
@@ -51,22 +51,25 @@ class Server:
     @contextmanager
     def standby(self) -> Iterator[Server]:
         """Give a copy that follows this server and can only be read."""
-        folder = Path(tempfile.mkdtemp(prefix="scheduler-standby-"))
-        folder.chmod(0o755)
         copy = Server.__new__(Server)
-        copy.folder, copy._programs, copy._user, copy.port = folder, self._programs, self._user, free_port()
-        if self._user:
-            shutil.chown(folder, self._user)
-        source = f"host=127.0.0.1 port={self.port} user=postgres"
-        copy._run("pg_basebackup", "-d", source, "-D", copy._data, "-R", "-c", "fast", "--no-sync")
-        with (folder / "data/postgresql.conf").open("a") as file:
-            file.write(f"port = {copy.port}\n")
-        copy.start()
-        try:
-            yield copy
-        finally:
-            copy.stop("immediate")
-            shutil.rmtree(folder, ignore_errors=True)
+        with folder_for_a_server("standby") as folder:
+            copy.folder, copy._programs, copy._user, copy.port = (
+                folder,
+                self._programs,
+                self._user,
+                free_port(),
+            )
+            if self._user:
+                shutil.chown(folder, self._user)
+            source = f"host=127.0.0.1 port={self.port} user=postgres"
+            copy._run("pg_basebackup", "-d", source, "-D", copy._data, "-R", "-c", "fast", "--no-sync")
+            with (folder / "data/postgresql.conf").open("a") as file:
+                file.write(f"port = {copy.port}\n")
+            copy.start()
+            try:
+                yield copy
+            finally:
+                copy.stop("immediate")
 
     def runs(self) -> bool:
         """Return whether it was started and not stopped."""
@@ -141,17 +144,15 @@ def running_server(*, start: bool = True) -> Iterator[Server]:
     found = programs()
     assert found is not None, "no PostgreSQL here: `make test` finds or installs it"
     # Not in a folder of pytest's, which it closes to all others: the server may have a user of its own.
-    folder = Path(tempfile.mkdtemp(prefix="scheduler-postgres-"))
-    folder.chmod(0o755)
-    made = Server(folder, found)
-    if start:
-        made.start()
-    try:
-        yield made
-    finally:
-        if made.runs():
-            made.stop("immediate")
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_for_a_server("postgres") as folder:
+        made = Server(folder, found)
+        if start:
+            made.start()
+        try:
+            yield made
+        finally:
+            if made.runs():
+                made.stop("immediate")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ def beats(ledger: Ledger, beat: int = 0) -> None:
     """Let a process of another machine have sent a heartbeat so many microseconds ago."""
     now = ticks.now()
     change(ledger, "DELETE FROM scheduler_processes")
+    change(ledger, "DELETE FROM scheduler_past_processes")
     change(
         ledger,
         "INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number,"

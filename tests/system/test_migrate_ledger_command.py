@@ -81,6 +81,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, postgres_url: str, server: Ser
     # Whoever holds the new ledger keeps the move waiting at its first row.
     ledger_at(postgres_url).prepare()
     with closing(ledger_at(postgres_url).connect()) as connection, transaction(connection):
+        # The server ends a connection that holds it for long without doing anything.
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", {})
         popen = subprocess.Popen(
             [sys.executable, "-m", "app", "migrate-ledger", "--to", postgres_url],
             cwd=app.folder,

@@ -223,7 +223,10 @@ def test_a_log_call_that_is_wrong_is_told_and_fails_no_run(app: Application, log
     assert [run["error"] for run in app.runs()] == [None]
     log = process.log()
     place = re.escape(str(app.tasks_file))
-    for number, why in ((6, "%d format: a real number is required, not str"), (7, "no text")):
+    for number, why in (
+        (6, "TypeError: %d format: a real number is required, not str"),
+        (7, "RuntimeError: no text"),
+    ):
         assert re.search(rf"a log message cannot be shown: {why} \({place}:{number}\)", log), log
     assert re.search(r"here(\n    |\\n)Stack \(most recent call last\):", log), log
 

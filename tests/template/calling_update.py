@@ -18,7 +18,7 @@ from everytick.update.project import Project as Updated
 from pythons import clean_environment
 from rendering import Project, TemplateHistory, git
 
-LOOK = "app/core/__init__.py"
+LOOK = "app/components/dashboard/__init__.py"
 
 
 OUTDATED = 3

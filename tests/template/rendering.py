@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import CodeType
 from typing import Any
 from unittest.mock import patch
@@ -26,9 +25,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 from plumbum import local
 
 from app_session import ROOT, copy_source
-
-_TEMPORARY = TemporaryDirectory(prefix="copier-scheduler-tests-")
-_numbers = itertools.count()
+from temporary import fresh_folder as fresh_folder
 
 _config: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS: dict[str, dict[str, Any]] = {k: v for k, v in _config.items() if k[0] != "_"}
@@ -54,13 +51,6 @@ def combinations() -> list[dict[str, Any]]:
         dict(zip(names, answers, strict=True))
         for answers in itertools.product(*(choices(name) for name in names))
     ]
-
-
-def fresh_folder(name: str = "") -> Path:
-    """Return a new folder that lasts as long as the tests run."""
-    folder = Path(_TEMPORARY.name).resolve() / f"{next(_numbers)}{'-' if name else ''}{name}"
-    folder.mkdir()
-    return folder
 
 
 @cache

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -55,14 +56,20 @@ FOLDERS = ["a b", "a@b", "größe", "100%", "a+b", "it's", 'say "so"', "a;b", "[
 
 
 def macros(typed: str, *, commit: str | None = COMMIT, chosen: str = "template", **conf: Any) -> Any:
-    """Return what `includes/engine.jinja` defines, for a template whose address was typed so."""
+    """Return what the includes define of the engine, for a template whose address was typed so."""
     there = environment().overlay(loader=jinja2.FileSystemLoader(source()))
     context = {
         "_copier_answers": {"_src_path": typed},
         "_copier_conf": {"vcs_ref_hash": commit, "answers_file": ".copier-answers.yml", **conf},
         "engine_source": chosen,
     }
-    return there.get_template("includes/engine.jinja").make_module(context)
+    names = {"engine.jinja": ("address", "engine"), "notes.jinja": ("notes", "web_page")}
+    found = {
+        name: getattr(there.get_template(f"includes/{file}").make_module(context), name)
+        for file, defined in names.items()
+        for name in defined
+    }
+    return SimpleNamespace(**found)
 
 
 def line(typed: str, *parts: str, **options: Any) -> Requirement:
@@ -342,7 +349,7 @@ def test_an_edit_of_a_folder_that_is_the_source_is_noticed_by_uv() -> None:
     with quickly():
         copier.run_copy(str(place), app, defaults=True, quiet=True)
     uv(app, "venv", "--quiet")
-    needed = "everytick @ " + str(macros(str(place), commit=None).engine_url())
+    needed = str(macros(str(place), commit=None).engine([]))
     python = app / ".venv/bin/python"
     for said in ("one", "two"):
         (place / "src/everytick/mark.py").write_text(f"SAID = {said!r}\n", encoding="utf-8")

@@ -10,7 +10,7 @@ import typer
 from . import completion
 from .arguments import AsJson, Follow, Limit, OfJob, OfJobs, Since, Until, Wide, span
 from .colours import ID, TIME
-from .outages import print_missed, print_nobody_up, print_outages
+from .outages import print_below_jobs, print_below_runs
 from .output import print_json, remark_on_ledger
 from .table import Column, print_table
 
@@ -64,8 +64,7 @@ def jobs(
         print_json(rows)
         return
     listed.print_jobs(rows, late_since(scheduler.ledger), scheduler.timezone, wide=wide)
-    print_missed(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
-    print_outages(scheduler.ledger, scheduler.timezone)
+    print_below_jobs(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
 
 
 @commands.command()
@@ -140,10 +139,8 @@ def runs(
     listed.print_runs(rows, number, zone, wide=wide)
     if begin is not None or end is not None:
         listed.print_retried(rows)
-    if reasons:
-        print_nobody_up(ledger, zone, end)
-    else:
-        print_outages(ledger, zone, begin, end)
+    # Who asks for reasons has the ticks themselves in the list.
+    print_below_runs(ledger, zone, begin, end, outages=not reasons)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
+import h11
 from everytick.log_rate import RateLimitedLog
 from everytick.system import system
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -24,9 +25,9 @@ _SHARE_OF_HANDLES = 4
 _MOST, _LEAST = 256, 16
 # How many more are let in while all others are being answered.
 _FOR_PROBES = 8
-# How many bytes the parser gets at once: it takes headers of 16 KiB, and looks after each piece whether they
-# are longer.
-_PIECE = 4_096
+# How many bytes the headers of a request may have, and how many the parser gets at once: it looks after each
+# piece whether they are longer.
+_LONGEST_HEADERS, _PIECE = 16_384, 4_096
 _LOOK_SECONDS = 1.0
 
 
@@ -101,11 +102,33 @@ class Connections:
             _release(each)
 
 
+class _Requests(h11.Connection):
+    """Reads requests. One that says in two ways how long its body is, is none (RFC 9112, section 6.1).
+
+    A proxy may go by the other one, and see the end of the request elsewhere.
+    """
+
+    def next_event(self) -> Any:
+        """Return what was sent next.
+
+        Raises:
+            h11.RemoteProtocolError: that is no request.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _value in event.headers}
+            # HTTP/1.0 has no Transfer-Encoding.
+            if b"transfer-encoding" in names and (b"content-length" in names or event.http_version < b"1.1"):
+                raise h11.RemoteProtocolError("the length of its body is not clear")
+        return event
+
+
 class Connection(H11Protocol):
     """One connection, which knows what it waits for, and since when."""
 
     def __init__(self, connections: Connections, **given: Any) -> None:
         super().__init__(**given)
+        self.conn = _Requests(h11.SERVER, _LONGEST_HEADERS)
         self._connections = connections
         self.logger = _ServerLog(connections.log)  # type: ignore[assignment]
         self.awaited, self.since = Awaited.REQUEST, system.monotonic()
@@ -147,6 +170,9 @@ class Connection(H11Protocol):
     def drop(self) -> None:
         """Close it at once, whatever is under way."""
         self.transport.abort()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing of a request for another protocol: it is answered as one for a page."""
 
     def _awaited(self) -> Awaited:
         cycle: RequestResponseCycle | None = self.cycle

@@ -30,6 +30,11 @@ class ScheduleState:
     held: Mapping[str, int]
     latency: float
 
+    @property
+    def dead(self) -> set[str]:
+        """The ids of the processes that are dead for certain, and still in the ledger."""
+        return {process.process_id for process in self.processes.found if process.is_gone}
+
 
 @contextmanager
 def reading(ledger: Ledger) -> Iterator[Reader]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from everytick.model import ticks
@@ -78,15 +78,15 @@ def asked_for(
     return RunFilter(job or None, wanted, why, begin, end, id_part.strip(), error.strip())
 
 
-def listed_fields(row: Any, before: Any = None) -> schemas.Run:
+def listed_fields(row: Any, before: Any = None, dead: Container[str] = ()) -> schemas.Run:
     """Return a run as the command `runs` does, without its traceback, and what else a list has.
 
-    `before`: the attempt for which it is listed, if that is not its latest.
+    `before`: the attempt for which it is listed, if that is not its latest. `dead`: see `processes.died`.
     """
     return {
         "last_tick": None,
         "count": None,
-        **outlined(row, before),
+        **outlined(row, before, dead),
         "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,

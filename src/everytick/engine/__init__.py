@@ -19,7 +19,7 @@
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
-- `pulse_parts`: the parts of what the ledger's thread does each second, of which none stops the others
+- `parts`: the parts of work that comes each second, as on the ledger's thread: none stops the others
 - `listening`: whether the process hears what others tell it, so that it need not look each second
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had
 - `watchdog`: names the coroutine that blocks the event loop

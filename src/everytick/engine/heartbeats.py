@@ -25,7 +25,7 @@ from loguru import logger
 from .admission import BUSY
 from .claimers import Claimers
 from .gap_counting import GapCounting
-from .pulse_parts import PulseParts
+from .parts import Parts
 from .registry import Registry
 
 BEAT_SECONDS = 5.0
@@ -54,7 +54,7 @@ class Heartbeats:
         room: Callable[[], Room],
         answers: Callable[[], bool],
         again: Callable[[float], None],
-        parts: PulseParts,
+        parts: Parts,
     ) -> None:
         self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None

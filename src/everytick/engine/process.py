@@ -28,8 +28,8 @@ from .heartbeats import JOIN_SECONDS, Heartbeats, join
 from .listeners import Listeners
 from .listening import Listening
 from .live_logs import LiveLogs
+from .parts import Parts
 from .ports import RunNotifier, SpanOpener
-from .pulse_parts import PulseParts
 from .registry import Change, Registry
 from .removals import Removals
 from .repair import aside, let_no_log_line_raise
@@ -68,7 +68,7 @@ class Process:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
-        self._parts = PulseParts()
+        self._parts = Parts()
         self._heartbeats = Heartbeats(
             self._me,
             self._registry,

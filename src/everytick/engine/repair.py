@@ -6,13 +6,16 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from functools import wraps
 from typing import Any, TypeVar
 
 from everytick import standard_streams
 from everytick.system import system
+from everytick.text.wording import without_control
 from loguru import logger
 from loguru._error_interceptor import ErrorInterceptor
+
+from . import capture
+from .safe_errors import within_reach
 
 T = TypeVar("T")
 
@@ -49,15 +52,18 @@ async def aside(function: Callable[[], T]) -> T:
 def let_no_log_line_raise() -> None:
     """Let a line of the log that cannot be written be no error of who logs it.
 
-    Loguru tells of it on standard error, and raises where a job has closed or replaced that.
+    Loguru tells of it on standard error with the `repr` of all that was logged, secrets and code of jobs
+    included, and raises where a job has closed or replaced that.
     """
-    usual: Callable[..., None] = ErrorInterceptor.print
-    if hasattr(usual, "__wrapped__"):
-        return
+    ErrorInterceptor.print = _tell_of_line  # type: ignore[method-assign]
 
-    @wraps(usual)
-    def tell(*about: Any, **more: Any) -> None:
-        with suppress(Exception):
-            usual(*about, **more)
 
-    ErrorInterceptor.print = tell  # type: ignore[method-assign]
+def _tell_of_line(
+    interceptor: Any, record: dict[str, Any] | None = None, *, exception: BaseException | None = None
+) -> None:
+    problem = exception or sys.exc_info()[1]
+    with suppress(Exception):
+        why = "" if problem is None else capture.trace(problem)
+        line = "" if record is None else f": {record['message']}"
+        said = f"a line of the log could not be written by sink {interceptor._handler_id}{line}\n{why}"
+        sys.stderr.write(without_control(within_reach(said)))

@@ -14,7 +14,7 @@ from everytick.read import runs_of_job
 from everytick.read.audit import newest_request
 from everytick.read.known_job import Declared, KnownJob, undeclared
 from everytick.read.outages import Outage, outage_of
-from everytick.read.processes import Process, Processes, last_outcome, read_processes
+from everytick.read.processes import Process, last_outcome, read_processes, with_traces
 from everytick.read.run_details import earlier_attempts
 from everytick.read.runs import find_run
 from everytick.read.under_way import HeldCounts, count_held, held_runs
@@ -213,7 +213,7 @@ class Facts:
     def nobody_up(self) -> str:
         """The clause that no scheduler is up, and since when."""
         found = tuple(self.processes.values())
-        return Processes(found, self.last_outcome(self.now)).nobody_up(self.zone)
+        return with_traces(self.connection, found, self.now).nobody_up(self.zone)
 
     @property
     def up(self) -> list[Process]:

@@ -38,6 +38,8 @@ _WORDS = {
     "overlap": _Words("was skipped", "was skipped {} times", "it had been skipped", "runs again"),
     "late": _Words("is late", "was late {} times", "it had been late", "is no longer late"),
 }
+# For a kind that only another version of the engine knows.
+_UNKNOWN = _Words("is in trouble", "was in trouble {} times", "it had been in trouble", "is well again")
 
 
 @dataclass(frozen=True)
@@ -108,19 +110,19 @@ def _printable(line: str) -> str:
 
 
 def _headline(item: Item) -> str:
-    words = _WORDS[item.kind]
+    words = _WORDS.get(item.kind, _UNKNOWN)
     if item.over_us is not None:
         return f"{item.job_id} {words.again}"
     return f"{item.job_id} {_times(item)}"
 
 
 def _times(item: Item) -> str:
-    words = _WORDS[item.kind]
+    words = _WORDS.get(item.kind, _UNKNOWN)
     return words.once if item.count == 1 else words.times.format(f"{item.count:,}")
 
 
 def _line(item: Item, zone: tzinfo) -> str:
-    words, first = _WORDS[item.kind], at(item.first_us, zone)
+    words, first = _WORDS.get(item.kind, _UNKNOWN), at(item.first_us, zone)
     if item.over_us is None:
         since = "" if item.count == 1 else f" since {first}; the last"
         text = f"{item.job_id} {_times(item)}{since}: {item.detail}"

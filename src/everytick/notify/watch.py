@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from typing import Any
 
+from everytick.engine.parts import Parts
 from everytick.errors import LedgerUnavailable
+from everytick.log_rate import RateLimitedLog
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.settings import SchedulerSettings
@@ -36,6 +38,8 @@ _LATE_SECONDS = 15.0
 _PATIENCE = 30.0
 # A message that is under way for longer is told about, once.
 _SLOW_SECONDS = 60.0
+# The ledger does not answer: its writer logs the problem, and here it is tried again.
+_NO_LEDGER = (*UNAVAILABLE, LedgerUnavailable, TimeoutError, CancelledError)
 
 
 class Watch:
@@ -59,6 +63,9 @@ class Watch:
         self._late_seconds = min(_LATE_SECONDS, late_after / 4)
         self._next_late = self._next_seen = 0.0
         self._since = 0
+        self._parts = Parts("the alerts", _NO_LEDGER)
+        # For the threads that send.
+        self._log = RateLimitedLog()
         self._under_way: dict[str, tuple[threading.Thread, float]] = {}
         self._slow: set[str] = set()
         self._connection: Connection | None = None
@@ -93,8 +100,7 @@ class Watch:
             try:
                 self._look()
                 troubled = False
-            except (*UNAVAILABLE, LedgerUnavailable, TimeoutError, CancelledError):
-                # The ledger's writer logs the problem with the ledger; here it is tried again.
+            except _NO_LEDGER:
                 self._disconnect()
             except Exception:
                 self._disconnect()
@@ -110,28 +116,40 @@ class Watch:
         connection = self._connection = self._connection or self._ledger.connect(read_only=True)
         if not self._since:
             self._since = self._do(self._begin)
-        if system.monotonic() >= self._next_seen:
-            self._do(lambda inside: incidents.seen(inside, ticks.now() - self._history))
-            self._next_seen = system.monotonic() + _SEEN_SECONDS
-        while incidents.untold(connection, self._since):
-            self._do(
-                lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted, self._zone)
-            )
-        if self._lateness is not None and system.monotonic() >= self._next_late:
-            self._look_for_late(connection, self._lateness)
-            self._next_late = system.monotonic() + self._late_seconds
-        ended = incidents.over(connection)
-        if ended:
-            self._do(lambda inside: incidents.close(inside, ended))
+        do = self._parts.do
+        do("the removal of old incidents", self._forget)
+        do("new incidents", self._note, connection)
+        do("late ticks", self._look_for_late, connection)
+        do("ended incidents", self._close, connection)
         for channel in self._channels:
-            self._tell(connection, channel)
+            do(f"what {channel.name} is told", self._tell, connection, channel)
 
     def _begin(self, connection: Connection) -> int:
         since = incidents.begin(connection, self._opened)
         notices.enter(connection, (channel.key for channel in self._channels), self._opened)
         return since
 
-    def _look_for_late(self, connection: Connection, lateness: Lateness) -> None:
+    def _forget(self) -> None:
+        if system.monotonic() >= self._next_seen:
+            self._next_seen = system.monotonic() + _SEEN_SECONDS
+            self._do(lambda inside: incidents.seen(inside, ticks.now() - self._history))
+
+    def _note(self, connection: Connection) -> None:
+        while incidents.untold(connection, self._since):
+            self._do(
+                lambda inside: incidents.note(inside, self._since, self._window, self._is_wanted, self._zone)
+            )
+
+    def _close(self, connection: Connection) -> None:
+        ended = incidents.over(connection)
+        if ended:
+            self._do(lambda inside: incidents.close(inside, ended))
+
+    def _look_for_late(self, connection: Connection) -> None:
+        lateness = self._lateness
+        if lateness is None or system.monotonic() < self._next_late:
+            return
+        self._next_late = system.monotonic() + self._late_seconds
         known = incidents.late(connection)
         told = {(job_id, due) for _id, job_id, due in known}
         waiting, late = lateness.look(connection, told)
@@ -174,7 +192,7 @@ class Watch:
             f"an alert by {channel.name} was not taken", f"alerts by {channel.name} are taken again"
         )
         try:
-            reason = channel.send(message(items, self._application, self._zone, self._page, log))
+            reason = self._sent(channel, items, log)
             if reason is None:
                 tries = self._do(lambda inside: notices.told(inside, self._process_id, channel.key, items))
                 report.taken(tries)
@@ -186,8 +204,14 @@ class Watch:
         except (LedgerUnavailable, TimeoutError, CancelledError):
             # Whether it arrived could not be written down: it may be told once more.
             return
-        except Exception:
-            logger.exception("an alert could not be made")
+
+    def _sent(self, channel: Channel, items: list[notices.Item], log: str | None) -> str | None:
+        """Send a message, and return why it was not taken; None if it was."""
+        try:
+            return channel.send(message(items, self._application, self._zone, self._page, log))
+        except Exception as problem:
+            self._log.error(channel.key, problem, "an alert by {} could not be made", channel.name)
+            return "it could not be made"
 
     def _do(self, operation: Callable[[Connection], Any]) -> Any:
         """Return what an operation of the ledger returns, after its commit."""

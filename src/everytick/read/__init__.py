@@ -23,7 +23,8 @@ and defaults are handed in.
 - `completions`, `following`: the runs that ended since the last look; runs as they end
 - `following_logs`: what the runs of a job log, while they go on
 - `processes`: who keeps the schedule: which processes are up, stuck or gone
-- `outages`: when no scheduler was running, and how many ticks were missed in that time
+- `outages`, `gaps`: when no scheduler was running, and how many ticks were missed in that time
+- `outage_rows`: the ticks that were missed in a time and written down after it
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended

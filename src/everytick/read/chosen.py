@@ -10,6 +10,7 @@ from everytick.store.querying import ALWAYS, Condition, Reader, among, connect_c
 
 from .job_ids import list_job_ids, matching, natural
 from .known_job import KnownJob, jobs_in_force
+from .processes import died
 from .run_columns import LISTED
 from .run_filter import FAILED, UNDER_WAY, RunFilter
 from .runs import condition_beside_index, ended_walk, outlined, under_way_walks
@@ -121,7 +122,9 @@ def runs_under_way(
     wanted = RunFilter(states=states or UNDER_WAY)
     found = _of(ledger, patterns, under_way_walks(wanted), limit)
     found.sort(key=lambda row: row.run_id)
-    return [outlined(row) for row in found[:limit]]
+    with connect_checked(ledger) as connection:
+        dead = died(connection, found[:limit])
+    return [outlined(row, dead=dead) for row in found[:limit]]
 
 
 def _of(ledger: Ledger, patterns: Sequence[str], walks: Sequence[Walk], limit: int) -> list[Any]:

@@ -1,8 +1,9 @@
 """When no scheduler was running, as far as that cost ticks; quick with ten million runs.
 
-The ledger keeps no record of it by itself. Two things show it: for a while nothing was written down that
-ended, and what was written next are ticks that fell into an outage, or were coalesced by a start. What a
-person's command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
+The ledger keeps when each process began and ended. Where it does not, as before version 0008 and where a
+whole machine was suspended, two things show an outage: for a while nothing was written down that ended, and
+what was written next are ticks that fell into an outage, or were coalesced by a start. What a person's
+command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from everytick.store.querying import Reader
 from everytick.text.instants import iso, short, typed
 from everytick.text.wording import counted
 
+from .gaps import caught_up, gaps
 from .processes import WROTE_BY_SCHEDULER
 
 if TYPE_CHECKING:
     from . import schemas
 
-# Shorter than this no outage is told, and in a long span none that is shorter than so small a part of it.
+# No silence shorter than this is told, and in a long span none that is shorter than so small a part of it.
 _SHORTEST, _PARTS = 60 * ticks.SECOND, 2_000
 # By then after its first outcome a scheduler that came back has written down all ticks that were missed.
 _SETTLED = 30 * ticks.SECOND
@@ -43,7 +45,7 @@ runs.reason || '' = 'coalesced' AND COALESCE(runs.last_tick_us, runs.tick_us) > 
 AND COALESCE(runs.last_tick_us, runs.tick_us) < silence.over
 """
 _NUMBER = "COALESCE(runs.tick_count, CASE WHEN runs.last_tick_us IS NOT NULL THEN 2 ELSE 1 END)"
-_MISSED = f"""
+_SILENCES = f"""
 WITH RECURSIVE walk (here, before) AS (
     SELECT first.here, first.here FROM (SELECT COALESCE((
         SELECT finished_us FROM main.scheduler_runs AS runs
@@ -63,6 +65,9 @@ WITH RECURSIVE walk (here, before) AS (
 ), silence (begun, over) AS (
     SELECT before, here FROM walk WHERE here - before > :least
 )
+"""
+_GAP = "WITH silence (begun, over) AS (SELECT CAST(:begin AS BIGINT), CAST(:end AS BIGINT))"
+_MISSED = f"""
 SELECT silence.begun, silence.over, min(runs.tick_us) AS first, sum({_NUMBER}) AS missed,
        sum(CASE WHEN {_COALESCED} THEN {_NUMBER} ELSE 0 END) AS coalesced,
        max(CASE WHEN runs.last_tick_us IS NOT NULL AND runs.tick_count IS NULL THEN 1 ELSE 0 END)
@@ -89,11 +94,12 @@ _BEGAN = "SELECT process_id FROM scheduler_processes WHERE started_us BETWEEN :b
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which no scheduler was running, and ticks were missed. Instants are microseconds UTC.
+    """A time in which no scheduler was running, and ticks were missed or late. Instants are microseconds UTC.
 
-    start: the first tick that nobody claimed; how long before it no scheduler was running does not show.
+    start: when the last one ended; where that is not known, the first tick that nobody claimed.
     end: when one came back. missed: how many ticks did not run; `at_least`: some are not counted yet.
     coalesced: how many of them were coalesced, since a newer one ran. jobs: how many jobs they are of.
+    late: how many others ran once one was back, where the ledger knows when it was down.
     """
 
     start: int
@@ -102,6 +108,7 @@ class Outage:
     jobs: int
     at_least: bool = False
     coalesced: int = 0
+    late: int = 0
 
     @property
     def recorded_until(self) -> int:
@@ -112,10 +119,12 @@ class Outage:
         """Return it as a sentence without its full stop; times are in a zone that the reader knows."""
         begin, end = short(self.start, zone, now), short(self.end, zone, now)
         least = "at least " if self.at_least else ""
-        missed = f"{least}{counted(self.missed, 'tick')} missed"
+        missed = f"{least}{counted(self.missed, 'tick')} missed" if self.missed else "no tick missed"
         if self.coalesced:
             some = "all" if self.coalesced == self.missed else f"{self.coalesced} of them"
             missed += f", {some} coalesced since a newer one ran"
+        if self.late and not self.missed:
+            missed += f", {self.late:,} ran late"
         return f"no scheduler was running from {begin} to {end}: {missed}"
 
     def as_json(self) -> schemas.Outage:
@@ -127,6 +136,7 @@ class Outage:
             "at_least": self.at_least,
             "coalesced": self.coalesced,
             "jobs": self.jobs,
+            "late": self.late,
         }
 
     def since_typed(self, zone: tzinfo) -> str:
@@ -137,12 +147,42 @@ class Outage:
 def outages(connection: Reader, since: int, until: int) -> list[Outage]:
     """Return the outages that are over and of which a part lies in [since, until), the earliest first.
 
-    Instants are microseconds UTC. None is told that was shorter than a minute, or than a two-thousandth of
-    the span that is asked for: so the cost does not grow with the span either.
+    Instants are microseconds UTC. Where the ledger does not know when processes began and ended, none is
+    told that was shorter than a minute, or than a two-thousandth of the span that is asked for: so the cost
+    does not grow with the span either.
     """
+    found = _between_processes(connection, since, until)
+    shown = [
+        one
+        for one in _by_silence(connection, since, until)
+        if not any(one.start <= other.recorded_until and other.start <= one.end for other in found)
+    ]
+    return sorted([*found, *shown], key=lambda outage: outage.end)
+
+
+def _between_processes(connection: Reader, since: int, until: int) -> list[Outage]:
+    """Return the outages that show in when processes began and ended."""
+    found = []
+    for gap, late in caught_up(connection, gaps(connection, since, until, _SETTLED)):
+        row = connection.first(_GAP + _MISSED, gap._asdict())
+        if row is not None:
+            found.append(_outage(row, gap.begin, late))
+        elif late:
+            found.append(Outage(gap.begin, gap.end, missed=0, jobs=0, late=late))
+    return [outage for outage in found if outage.start < until]
+
+
+def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
+    """Return the outages that show in the ends of runs."""
     silence = max(_SHORTEST, (until - since) // _PARTS)
-    rows = connection.rows(_MISSED, {"since": since, "until": until, "least": silence})
-    found = [_outage(row) for row in rows if row.missed > row.coalesced or _is_start(connection, row)]
+    rows = connection.rows(_SILENCES + _MISSED, {"since": since, "until": until, "least": silence})
+    found = [
+        # A job may have had no process that knew it for longer, while schedulers ran all others.
+        _outage(row, max(int(row.begun), int(row.first)))
+        for row in rows
+        # Ticks that are written down behind a silence may be those of a shorter outage that came then.
+        if row.first < row.over and (row.missed > row.coalesced or _is_start(connection, row))
+    ]
     return [outage for outage in found if outage.start < until]
 
 
@@ -165,9 +205,7 @@ def _is_start(connection: Reader, silence: Any) -> bool:
     return None not in (first, last) and first != last
 
 
-def _outage(row: Any) -> Outage:
-    # A job may have had no process that knew it for longer, while schedulers ran all others.
-    start = max(int(row.begun), int(row.first))
+def _outage(row: Any, start: int, late: int = 0) -> Outage:
     return Outage(
-        start, int(row.over), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced)
+        start, int(row.over), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced), late
     )

@@ -61,6 +61,9 @@ _LAST_ATTEMPT = f"""
 SELECT max(finished_us) FROM scheduler_attempts
 WHERE run_id IN (SELECT run_id FROM scheduler_runs WHERE {WAITING}) AND finished_us < :before
 """
+_LAST_END = (
+    "SELECT max(ended_us) FROM scheduler_past_processes WHERE ended_us < :now AND has_died = :has_died"
+)
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,15 @@ class Process:
 class Processes:
     """All processes in the ledger, the one with the newest heartbeat first.
 
-    last_outcome: when a scheduler last wrote down an outcome; only looked for if none is up.
+    last_outcome, last_stop: when a scheduler last wrote down an outcome, and when one last stopped in order;
+    only looked for if none is up.
+    last_death: the last heartbeat of the last one that is known to have died.
     """
 
     found: tuple[Process, ...]
     last_outcome: int | None = None
+    last_stop: int | None = None
+    last_death: int | None = None
 
     @property
     def up(self) -> tuple[Process, ...]:
@@ -152,21 +159,27 @@ class Processes:
 
     @property
     def last_trace(self) -> int | None:
-        """The newest heartbeat, or the last outcome that a scheduler wrote down."""
-        traces = [process.beat for process in self.found]
-        return max([*traces, *filter(None, [self.last_outcome])], default=None)
+        """When one last stopped, showed a heartbeat, or wrote down an outcome."""
+        return max(filter(None, [self.last_outcome, self.last_stop, *self._beats]), default=None)
 
     @property
-    def is_last_a_heartbeat(self) -> bool:
-        """Whether the last trace is a heartbeat: a process that stopped in order leaves none."""
-        return self.last_trace in {process.beat for process in self.found}
+    def is_last_an_end(self) -> bool:
+        """Whether none was up since the last trace: a stop or a heartbeat shows that, an outcome does not."""
+        return self.last_trace == self.last_stop or self.last_trace in self._beats
+
+    @property
+    def _beats(self) -> list[int]:
+        beats = [process.beat for process in self.found]
+        return beats if self.last_death is None else [*beats, self.last_death]
 
     def nobody_up(self, zone: tzinfo) -> str:
         """Return the clause that no scheduler is up, and since when, as far as the ledger shows it."""
         last = self.last_trace
         if last is None:
             return "no scheduler is up"
-        if self.is_last_a_heartbeat:
+        if last == self.last_stop:
+            return f"no scheduler is up since {at(last, zone)}, when it was stopped"
+        if last in self._beats:
             return f"no scheduler is up since {at(last, zone)}, its last heartbeat"
         return f"no scheduler is up: its last trace is of {at(last, zone)}"
 
@@ -237,9 +250,15 @@ def _reported(text: str) -> dict[str, str]:
 
 
 def find_processes(connection: Reader) -> Processes:
-    """Return the processes in the ledger and, if none is up, when one last wrote something down."""
-    found = Processes(read_processes(connection))
-    return found if found.up else Processes(found.found, last_outcome(connection, ticks.now()))
+    """Return the processes in the ledger and, if none is up, when one was last there."""
+    found = read_processes(connection)
+    return Processes(found) if Processes(found).up else with_traces(connection, found, ticks.now())
+
+
+def with_traces(connection: Reader, found: tuple[Process, ...], now: int) -> Processes:
+    """Return these processes, with when those that are gone were last there before an instant."""
+    stop, death = (connection.value(_LAST_END, {"now": now, "has_died": died}) for died in (0, 1))
+    return Processes(found, last_outcome(connection, now), stop, death)
 
 
 def processes_in(ledger: Ledger) -> Processes:

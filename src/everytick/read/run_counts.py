@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from everytick.store.querying import ALWAYS, Condition, Reader
 
+from .outage_rows import rows_of_outage
 from .retried import TriedAgain
 from .run_columns import STATE_NOW
 from .run_filter import ENDED_RUNS, FAILED, STATES, RunFilter
@@ -45,6 +46,8 @@ def count_states(connection: Reader, wanted: RunFilter) -> StateCounts:
     for walk, condition in [*_walks(wanted), *((walk, ALWAYS) for walk in under_way_walks(wanted))]:
         found, looked_at = _count(connection, walk, condition, wanted)
         present, complete = present + found, complete and looked_at < COUNTED
+    if missed := rows_of_outage(connection, wanted):
+        present["skipped"] += len(missed)
     again = TriedAgain(connection, wanted)
 
     def number(*states: str) -> int:

@@ -43,7 +43,8 @@ class RunFilter:
     job_id, job_ids: of this job, or of any of these.
     since, until: when they ended, in microseconds, `until` not included. A run under way has not ended
     yet: it is later than any `since`, and than an `until` that has passed. A run that was tried again by a
-    person, or waits for a retry, is also wanted by its outcome before that, see `retried`.
+    person, or waits for a retry, is also wanted by its outcome before that, see `retried`; ticks that were
+    missed in an outage are also wanted by when they were due, see `outage_rows`.
     id_part, error: text that the id of its job, and its error, has in it; capitals do not count.
     """
 

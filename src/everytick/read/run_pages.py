@@ -13,6 +13,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store.querying import ALWAYS, Condition, Reader, among
 
+from .outage_rows import rows_of_outage
 from .paging import first_of
 from .retried import retried_rows
 from .run_columns import LISTED
@@ -29,9 +30,9 @@ Found = tuple[list[Any], int | None]
 def list_runs(connection: Reader, wanted: RunFilter, limit: int, before: int | None = None) -> Found:
     """Return wanted runs that come after the run `before`, and from which run to go on (None: no more).
 
-    Runs of one job are in the order of their ticks. In a span of time those under way, and those that are
-    wanted for how they ended before a retry, come first, then the others by their ends. All other runs are in
-    the order of their numbers.
+    Runs of one job are in the order of their ticks. In a span of time those under way, those that are wanted
+    for how they ended before a retry, and ticks of an outage that went on after it come first, then the
+    others by their ends. All other runs are in the order of their numbers.
     """
     wanted = narrowed(connection, wanted)
     if wanted.is_by_time():
@@ -77,7 +78,7 @@ def runs_of_job(
     by_tick, by_number = (
         walk.and_only(condition).rows(connection, LISTED, limit + 1) for walk in (ticked, others)
     )
-    for row in retried_rows(connection, wanted):
+    for row in [*retried_rows(connection, wanted), *rows_of_outage(connection, wanted)]:
         if row.tick_us is None and row.run_id < (number or ticks.FOREVER) and row.due_us >= instant:
             by_number.append(row)
         elif row.tick_us is not None and instant <= row.tick_us < (tick or ticks.FOREVER):
@@ -108,7 +109,7 @@ def _by_end(connection: Reader, wanted: RunFilter, limit: int, before: int | Non
         last = _place_of(connection, before, "run_id, finished_us")
         if last is None or not _is_whole(last):
             return [], None
-    retried = retried_rows(connection, wanted)
+    retried = [*retried_rows(connection, wanted), *rows_of_outage(connection, wanted)]
     rows: list[Any] = []
     if last is None or last.finished_us is None or before in {row.run_id for row in retried}:
         rows, last = _under_way(connection, wanted, limit + 1, before), None

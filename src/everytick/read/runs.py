@@ -15,6 +15,7 @@ from everytick.text.instants import iso
 from everytick.text.wording import no_run
 
 from .job_ids import check_job
+from .outage_rows import rows_of_outage
 from .processes import died
 from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
@@ -69,6 +70,7 @@ def newest_runs(connection: Reader, limit: int, wanted: RunFilter) -> list[Any]:
         rows += walk.rows(connection, RUN, limit if walk.order else NO_LIMIT)
     found = [row for row in rows if wanted.has_error(row.error)]
     found += retried_rows(connection, wanted, RUN)
+    found += rows_of_outage(connection, wanted, RUN)
     if not found and wanted.job_id is not None:
         check_job(connection, wanted.job_id)
     # By time, the runs that have not ended come first, then those that ended last; otherwise the highest

@@ -269,7 +269,7 @@ class LastDay(TypedDict):
 
 
 class Outage(TypedDict):
-    """A time in which no scheduler was running, and ticks were missed."""
+    """A time in which no scheduler was running, and ticks were missed or late."""
 
     begin: Time
     end: Time
@@ -277,6 +277,7 @@ class Outage(TypedDict):
     at_least: Annotated[bool, Field(description="true while some are not counted yet")]
     coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
+    late: Annotated[int, Field(description="how many others ran once a scheduler was back")]
 
 
 class Overview(TypedDict):

@@ -116,7 +116,9 @@ def begin(connection: Connection, opened: int) -> int:
     """
     row = connection.execute(_READ_ALERTING).fetchone()
     now = ticks.now()
-    since: int = row[0] if row is not None and row[1] >= now - _FORGOTTEN else opened
+    # A file takes anything in any column: a value that is no instant counts as none.
+    is_kept = row is not None and all(type(one) is int for one in row) and row[1] >= now - _FORGOTTEN
+    since: int = row[0] if is_kept else opened
     connection.execute(_WRITE_ALERTING, {"since": since, "now": now})
     return since
 

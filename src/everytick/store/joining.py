@@ -84,8 +84,7 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
     rows = connection.execute(process_sql.LIST_PROCESSES).fetchall()
     for process_id, host, pid, _beat, beat_us, number, role in rows:
         if workers.is_provably_dead(me, process_id, host, pid):
-            connection.execute(process_sql.LEAVE, {"process_id": process_id})
-            found.lost += workers.lose_runs(connection, process_id, beat_us)
+            found.lost += workers.forget_dead(connection, process_id, beat_us)
         elif role != "worker":
             # Workers alone are no schedule that could be joined.
             found.peers.add(process_id)
@@ -95,4 +94,4 @@ def _clear_dead(connection: Connection, me: Identity) -> Registration:
 
 def _start_number(kept: object) -> int:
     """Return a number as the ledger keeps it; 0 for none, since a file takes anything in any column."""
-    return kept if isinstance(kept, int) and 0 <= kept < _MOST_STARTS else 0
+    return int(kept) if isinstance(kept, int | float) and 0 <= kept < _MOST_STARTS else 0

@@ -96,6 +96,18 @@ class Item:
     told_over_us: int | None
     run_id: int | None
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether all has its type: a file takes anything in any column. `doctor` reports other rows."""
+        words = (self.job_id, self.kind, self.detail)
+        numbers = (self.incident_id, self.first_us, self.last_us, self.count)
+        may_lack = (self.over_us, self.told_count, self.told_us, self.told_over_us, self.run_id)
+        return (
+            all(type(one) is str for one in words)
+            and all(type(one) is int for one in numbers)
+            and all(type(one) in (int, type(None)) for one in may_lack)
+        )
+
 
 def enter(connection: Connection, channels: Iterable[str], since: int) -> None:
     """Write down channels that are new, and since when they are to be told."""
@@ -112,14 +124,15 @@ def due(connection: Connection, process_id: str, channel: str, window: int, back
     row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
     if row is None:
         return []
-    since, holder, held_until, _tries, try_at = row
-    now = ticks.now()
+    since, held_until, try_at = (_number(row[place]) for place in (0, 2, 4))
+    holder, now = row[1], ticks.now()
     held = holder is not None and holder != process_id and now < held_until <= now + _HOLD
     # A clock that was set back must not silence a channel for longer.
     if held or now < try_at <= now + int(backoff.longest * ticks.SECOND):
         return []
     values = {"channel": channel, "since": max(since, now - _STALE)}
-    items = [Item(*found) for found in connection.execute(_LIST, values).fetchall()]
+    found = [Item(*row) for row in connection.execute(_LIST, values).fetchall()]
+    items = [item for item in found if item.is_readable]
     items = [item for item in items if _is_due(item, now, window)]
     return items if items and not _rests(connection, channel, now, window) else []
 
@@ -167,7 +180,12 @@ def refused(connection: Connection, process_id: str, channel: str, backoff: Back
 
 def _tries(connection: Connection, channel: str) -> int:
     row = connection.execute(_READ_CHANNEL, {"channel": channel}).fetchone()
-    return 0 if row is None else int(row[3])
+    return 0 if row is None else _number(row[3])
+
+
+def _number(kept: object) -> int:
+    """Return a number as the ledger keeps it; 0 for none, since a file takes anything in any column."""
+    return kept if type(kept) is int else 0
 
 
 def _is_due(item: Item, now: int, window: int) -> bool:

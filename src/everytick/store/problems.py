@@ -19,6 +19,12 @@ _WHY_SKIPPED = {
 }
 
 
+_NUMBERS = (
+    *("run_id", "tick_us", "last_tick_us", "tick_count"),
+    *("attempt", "crashes", "finished_us", "rerun_until_us"),
+)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One piece of bad news about a run, or about ticks that were skipped. Instants are microseconds UTC.
@@ -39,7 +45,14 @@ class Problem:
 
 
 def of_run(row: dict[str, Any], now: int, zone: tzinfo) -> Problem:
-    """Return the problem that a row of the ledger's runs is; its words have times in the zone."""
+    """Return the problem that a row of the ledger's runs is; its words have times in the zone.
+
+    A row that cannot be read, since a file takes anything in any column, is a problem too.
+    """
+    if any(type(row[name]) not in (int, type(None)) for name in _NUMBERS):
+        kind = _KIND_OF_STATE.get(row["state"], "missed")
+        at, detail = ticks.now(), f"run {row['run_id']}: its row in the ledger cannot be read"
+        return Problem(str(row["job_id"]), kind, 1, at, row["run_id"], row["attempt"], at, detail)
     kind = _KIND_OF_STATE.get(row["state"]) or ("overlap" if row["reason"] == "overlap" else "missed")
     last = row["tick_us"] if row["last_tick_us"] is None else row["last_tick_us"]
     return Problem(

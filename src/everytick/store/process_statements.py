@@ -58,9 +58,17 @@ FORGET_PROCESS = """
 DELETE FROM scheduler_processes WHERE process_id = :process_id AND beat = :beat
 /* on a server: AND process_id IN (
     SELECT process_id FROM scheduler_processes WHERE process_id = :process_id FOR UPDATE SKIP LOCKED) */
+RETURNING role, started_us
 """
 
-LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id"
+LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id RETURNING role, started_us"
+
+# One that was declared dead may have come back, and ended once more.
+KEEP_END = """
+INSERT INTO scheduler_past_processes (process_id, role, started_us, ended_us, has_died)
+VALUES (:process_id, :role, :started, :ended, :has_died)
+ON CONFLICT (process_id) DO UPDATE SET ended_us = excluded.ended_us, has_died = excluded.has_died
+"""
 
 # On a server, before the row of the process: that may be alive, and about to write down how they ended.
 LOCK_RUNS_OF = """

@@ -26,6 +26,7 @@ PRUNE_ATTEMPTS = _oldest("scheduler_attempts", "run_id", "finished_us", of="sche
 PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_runs")
 PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
 PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
+PRUNE_PROCESSES = _oldest("scheduler_past_processes", "process_id", "ended_us")
 
 # A job that was added while running and has ended is deleted when none of its runs is left.
 PRUNE_JOBS = """
@@ -44,6 +45,7 @@ PRUNE_INCIDENTS = _oldest("scheduler_incidents", "incident_id", "changed_us")
 IS_ANY = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM scheduler_runs WHERE finished_us < :before)
 OR EXISTS (SELECT 1 FROM scheduler_audit WHERE at_us < :before)
+OR EXISTS (SELECT 1 FROM scheduler_past_processes WHERE ended_us < :before)
 OR EXISTS (SELECT 1 FROM scheduler_jobs
            WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before)
 """
@@ -57,7 +59,7 @@ def is_any(connection: Connection, before: int) -> bool:
 def prune_runs(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}
-    for statement in (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_AUDIT, PRUNE_JOBS):
+    for statement in (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_AUDIT, PRUNE_PROCESSES, PRUNE_JOBS):
         connection.execute(statement, values)
     return connection.execute(PRUNE_RUNS, values).rowcount
 

@@ -172,6 +172,20 @@ processes = Table(
     info=_OFTEN_WRITTEN,
 )
 
+# The processes that are gone, for as long as runs are kept. Between them there was none.
+past_processes = Table(
+    "scheduler_past_processes",
+    metadata,
+    Column("process_id", Text, primary_key=True),
+    Column("role", Text),
+    Column("started_us", BigInteger, nullable=False),
+    # When it stopped. Of one that died its last heartbeat.
+    Column("ended_us", BigInteger, nullable=False),
+    # 1 if it died; 0 if it stopped in order.
+    Column("has_died", Integer, nullable=False),
+)
+Index("scheduler_past_processes_ended", past_processes.c.ended_us)
+
 # The newest log lines of the attempts of a run.
 logs = Table(
     "scheduler_logs",

@@ -2,13 +2,14 @@
 
 from .bulk import Bulk
 
-# Asked job by job, each time the end of an index: a job is kept as long as any of its runs.
+# Asked job by job, each time the end of an index: a job is kept as long as any of its runs. Without numbers
+# that no start can have had, and text, which is above all numbers.
 LAST_START_NUMBER = """
 SELECT max(number) FROM (
     SELECT max(start_number) AS number FROM scheduler_processes WHERE start_number < 2147483647
     UNION ALL SELECT (
         SELECT max(start_number) FROM scheduler_runs
-        WHERE scheduler_runs.job_id = scheduler_jobs.job_id AND start_number IS NOT NULL
+        WHERE scheduler_runs.job_id = scheduler_jobs.job_id AND start_number BETWEEN 0 AND 2147483646
     ) AS number FROM scheduler_jobs
 ) AS numbers
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from everytick.model import ticks
 from everytick.system import system
 
@@ -67,8 +70,32 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
 
 def leave(connection: Connection, me: Identity) -> None:
     """Record that this process is gone, and the runs that it may still hold as lost."""
-    lose_runs(connection, me.process_id, ticks.now())
-    connection.execute(process_sql.LEAVE, {"process_id": me.process_id})
+    now = ticks.now()
+    lose_runs(connection, me.process_id, now)
+    gone = connection.execute(process_sql.LEAVE, {"process_id": me.process_id}).fetchone()
+    if gone is not None:
+        _keep_end(connection, me.process_id, gone, now, has_died=False)
+
+
+def forget_dead(connection: Connection, process_id: str, beat_us: int) -> int:
+    """Record that a process is dead for certain; return how many runs it had started. See `lose_runs`."""
+    gone = connection.execute(process_sql.LEAVE, {"process_id": process_id}).fetchone()
+    if gone is not None:
+        _keep_end(connection, process_id, gone, _instant(beat_us), has_died=True)
+    return lose_runs(connection, process_id, beat_us)
+
+
+def _keep_end(
+    connection: Connection, process_id: str, gone: Sequence[Any], ended: int, *, has_died: bool
+) -> None:
+    role, started = gone
+    values = {"process_id": process_id, "role": role, "started": started, "ended": ended}
+    connection.execute(process_sql.KEEP_END, {**values, "has_died": int(has_died)})
+
+
+def _instant(kept: object) -> int:
+    """Return an instant as the ledger keeps it; the present for none, since a file takes anything."""
+    return kept if type(kept) is int and ticks.FIRST <= kept <= ticks.LAST else ticks.now()
 
 
 def beat(connection: Connection, me: Identity, start_number: int, *, answers: bool = True) -> bool:
@@ -141,8 +168,12 @@ def reap(connection: Connection, process_id: str, beat: int, beat_us: int) -> in
     A process that writes to the ledger at this very moment is not dead either.
     """
     locking.lock_runs_of(connection, process_id)
-    gone = connection.execute(process_sql.FORGET_PROCESS, {"process_id": process_id, "beat": beat})
-    return lose_runs(connection, process_id, beat_us) if gone.rowcount == 1 else None
+    values = {"process_id": process_id, "beat": beat}
+    gone = connection.execute(process_sql.FORGET_PROCESS, values).fetchone()
+    if gone is None:
+        return None
+    _keep_end(connection, process_id, gone, _instant(beat_us), has_died=True)
+    return lose_runs(connection, process_id, beat_us)
 
 
 def is_provably_dead(me: Identity, process_id: str, host: str, pid: int) -> bool:
@@ -160,11 +191,10 @@ def lose_runs(connection: Connection, process_id: str, beat_us: int) -> int:
     `beat_us` is its last heartbeat: a run may begin its next attempt within its grace from then. It counts
     from now where a file has no instant in that place.
     """
-    has_instant = type(beat_us) is int and ticks.FIRST <= beat_us <= ticks.LAST
     values = {
         "process_id": process_id,
         "now": ticks.now(),
-        "beat_us": beat_us if has_instant else ticks.now(),
+        "beat_us": _instant(beat_us),
         "error": "the process that ran it died",
         "asked": CANCELLED_WITH_ITS_PROCESS,
         "cancelled": CANCELLED,

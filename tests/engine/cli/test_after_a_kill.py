@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -10,6 +11,7 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.api import loading
 from everytick.cli import program
+from everytick.read.chosen import runs_under_way
 from everytick.store.records import Identity
 from everytick.system import use
 from typer.testing import CliRunner
@@ -70,4 +72,14 @@ def test_a_run_of_a_dead_process_is_not_told_as_running(killed: AsyncIOScheduler
 
 def test_the_pages_and_the_api_do_not_count_it_as_running(killed: AsyncIOScheduler) -> None:
     assert api(killed.ledger, "overview")["running"] == 0
-    assert "its process died" in page(killed.ledger, "/run/1")
+    for path in ("/run/1", "/runs", "/job?id=backup", "/running"):
+        shown = " ".join(re.sub(r"<[^>]+>", " ", page(killed.ledger, path)).split())
+        assert "running (its process died)" in shown, path
+    (listed,) = api(killed.ledger, "runs")["runs"]
+    assert listed["holder_died"] is True
+    assert api(killed.ledger, "runs/1")["holder_died"] is True
+
+
+def test_who_cancels_many_sees_that_the_process_of_a_run_died(killed: AsyncIOScheduler) -> None:
+    (row,) = runs_under_way(killed.ledger, 10, [], [])
+    assert row.get("holder_died") is True

@@ -1,7 +1,8 @@
 """The commands as they look at 80 columns, on a ledger with one example of each trouble.
 
-The pictures stand beside this file, so that a change of what people see is seen. Where a picture differs, the
-new one is written into `build/at_80_columns`, to be looked at and put into its place.
+The pictures stand in one file beside this one, each below its command, so that a change of what people see is
+seen. Each is written into `build/at_80_columns` as it is now: look at what differs, then put them together by
+`cat build/at_80_columns/* > tests/engine/cli/at_80_columns.txt`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from histories import SECOND, prepared, run, write
 from ledgers import changing
 from sample_ledger import DAY, fill, schedule_body, task
 
-PICTURES = Path(__file__).with_name("at_80_columns")
+PICTURES = Path(__file__).with_name("at_80_columns.txt")
+TITLE = "$ python -m app "
 NOW = int(datetime(2026, 11, 20, 12, 30, tzinfo=UTC).timestamp()) * SECOND
 ERROR = (
     "HTTPStatusError: Server error '503 Service Unavailable' for url"
@@ -158,16 +160,23 @@ def seen(scheduler: AsyncIOScheduler, command: str, width: int) -> str:
     return output + (f"exit code {done.exit_code}\n" if done.exit_code else "")
 
 
+def pictures() -> dict[str, str]:
+    """Return what each command is to look like."""
+    parts = PICTURES.read_text(encoding="utf-8").split(TITLE)[1:]
+    return {command: shown for command, _, shown in (part.partition("\n") for part in parts)}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_looks_as_its_picture(troubled: AsyncIOScheduler, command: str) -> None:
     shown = seen(troubled, command, 80)
-    name = f"{re.sub('[^a-z0-9]+', '_', command.lower().replace('*', 'all')).strip('_')}.txt"
-    picture = PICTURES / name
-    if not picture.exists() or picture.read_text(encoding="utf-8") != shown:
-        new = ROOT / "build" / PICTURES.name / name
-        new.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(shown, encoding="utf-8")
-    assert shown == picture.read_text(encoding="utf-8")
+    now = ROOT / "build" / PICTURES.stem / f"{COMMANDS.index(command):02}.txt"
+    now.parent.mkdir(parents=True, exist_ok=True)
+    now.write_text(f"{TITLE}{command}\n{shown}", encoding="utf-8")
+    assert shown == pictures()[command]
+
+
+def test_each_picture_is_of_a_command() -> None:
+    assert list(pictures()) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

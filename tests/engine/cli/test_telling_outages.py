@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
@@ -12,6 +14,11 @@ from everytick import AsyncIOScheduler
 from everytick import app as which
 from everytick.api import loading
 from everytick.cli import program
+from everytick.read.run_counts import count_states
+from everytick.read.run_filter import RunFilter
+from everytick.read.run_pages import list_runs
+from everytick.store import querying
+from everytick.store.querying import connect
 from everytick.system import use
 from typer.testing import CliRunner
 
@@ -71,6 +78,38 @@ def test_the_command_that_is_named_lists_the_ticks(night: AsyncIOScheduler) -> N
     assert [row.get("count", 1) for row in listed] == [13, 1]
 
 
+@pytest.mark.parametrize(
+    ("span", "jobs"),
+    [
+        (["--since", "02:00", "--until", "04:00"], ["pump", "report"]),
+        (["--since", "03:00", "--until", "03:20"], ["pump"]),
+        (["--until", "02:12"], ["report"]),
+        (["--since", "01:00", "--until", "02:10"], []),
+        (["--since", "02:00", "--until", "06:00"], ["pump", "report"]),
+    ],
+)
+def test_ticks_of_an_outage_are_listed_in_the_time_in_which_they_were_due(
+    night: AsyncIOScheduler, span: list[str], jobs: list[str]
+) -> None:
+    assert sorted(row["job_id"] for row in ask_json(night, "runs", "--missed", *span)) == jobs
+    instants = [int(local_instant(time)) for time in span[1::2]]
+    since, until = instants if len(instants) == 2 else (None, instants[0])
+    wanted = RunFilter(since=since, until=until, reasons=("outage", "coalesced", "missed"))
+    with connect(night.ledger) as connection:
+        listed, _more = list_runs(connection, wanted, 10)
+        of_pump, _more = list_runs(connection, replace(wanted, job_id="pump", since=None), 10)
+        number = count_states(connection, wanted).total
+    assert sorted(row.job_id for row in listed) == jobs
+    assert len(of_pump) == ("pump" in jobs)
+    assert number == len(jobs)
+
+
+def local_instant(time: str) -> int:
+    """Return the instant of a time of this morning, in microseconds."""
+    hour, minute = map(int, time.split(":"))
+    return MORNING - (540 - hour * 60 - minute) * MINUTE
+
+
 def test_the_doctor_warns_of_it(night: AsyncIOScheduler) -> None:
     with patch.object(loading, "load_schedule_for_command", lambda: night):
         shown = CliRunner().invoke(program.app, ["doctor"]).stdout
@@ -89,3 +128,19 @@ def test_of_many_the_newest_three_are_told_and_how_many_there_are(night: AsyncIO
     )
     assert first == TOLD
     assert rest == "and 3 outages before"
+
+
+@pytest.mark.parametrize("command", ["jobs", "runs", "runs --missed", "runs --until 08:00"])
+def test_what_stands_below_a_list_is_read_at_once(
+    night: AsyncIOScheduler, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, *options = command.split(" ")
+    usual, opened = querying.connect_checked, []
+
+    def counted(ledger: Any) -> Any:
+        opened.append(sys._getframe(1).f_code.co_filename)
+        return usual(ledger)
+
+    monkeypatch.setattr(querying, "connect_checked", counted)
+    ask(night, name, *options)
+    assert sum(file.endswith("cli/outages.py") for file in opened) <= 1

@@ -21,6 +21,7 @@ from everytick.log_rate import RateLimitedLog
 from everytick.store.opening import ledger_at
 from everytick.system import use
 from fastapi.responses import Response
+from loguru import logger
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 from inside import scheduler_settings
@@ -272,3 +273,46 @@ async def test_a_released_socket_keeps_its_number_and_nothing_else() -> None:
     assert listening.fileno() == number
     socket.create_server(("127.0.0.1", port)).close()
     listening.close()
+
+
+def answer_to(served: Served, sent: bytes) -> bytes:
+    """Return what is answered to a request, until the other side closes."""
+    with closing(served.connect(sent)) as connection:
+        said = b""
+        while piece := connection.recv(100_000):
+            said += piece
+    return said
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 0",
+        b"HTTP/1.0\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_request_that_says_in_two_ways_how_long_it_is_is_refused(served: Served, headers: bytes) -> None:
+    smuggled = b"0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    said = answer_to(served, b"POST /login " + headers + b"\r\nHost: localhost\r\n\r\n" + smuggled)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_body_in_pieces_is_taken(served: Served) -> None:
+    headers = (
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+    )
+    assert not answer_to(served, headers + b"\r\n3\r\na=b\r\n0\r\n\r\n").startswith(b"HTTP/1.1 400 Bad")
+
+
+def test_a_request_for_a_websocket_is_answered_as_one_for_a_page_and_logs_nothing(served: Served) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    try:
+        asked_for = b"Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
+        said = answer_to(served, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n" + asked_for + b"\r\n")
+    finally:
+        logger.remove(sink)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert lines == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -82,6 +83,27 @@ async def test_a_start_goes_by_odd_rows(scheduler: AsyncIOScheduler) -> None:
             enter(scheduler, name, **{"host": host_name(), "pid": "x", column: value})
     async with scheduler:
         assert scheduler.running
+
+
+async def test_a_start_counts_on_from_the_last_one_whatever_numbers_rows_of_runs_have(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    scheduler.add_job(task, "date", id="job")
+    scheduler.add_job(task, "interval", seconds=3600, id="other")
+    async with scheduler:
+        await until(lambda: [row for row in rows_of(scheduler, "job") if row["state"] == "succeeded"])
+    for job_id in ("job", "other"):
+        for value in ODD:
+            row = {"job_id": job_id, "kind": "startup", "state": "succeeded", "attempt": 1, "crashes": 0}
+            row |= {"due_us": 1, "finished_us": ticks.now(), "start_number": value}
+            statement = f"INSERT INTO scheduler_runs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+            change(scheduler.ledger, statement, *row.values())
+    for _start in range(2):
+        before = len(rows_of(scheduler, "job"))
+        async with scheduler:
+            await until(lambda before=before: len(rows_of(scheduler, "job")) > before)  # type: ignore[misc]
+        new = max(rows_of(scheduler, "job"), key=itemgetter("run_id"))
+        assert new["start_number"] < 2**31
 
 
 async def test_a_part_of_the_pulse_that_fails_stops_no_other_and_is_logged_once(

@@ -9,11 +9,14 @@ import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.read.outages import Outage, outages
+from everytick.read.processes import find_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
+from everytick.store.records import host_name
 
 from histories import ask, ask_json, prepared, run, write
-from ledgers import change, rows_in
+from inside import Clock, rows, until
+from ledgers import change, found_in, rows_in
 from step_counting import steps
 
 SECOND, MINUTE, HOUR, DAY = (ticks.SECOND * size for size in (1, 60, 3_600, 86_400))
@@ -213,6 +216,111 @@ async def test_a_start_after_an_outage_writes_what_is_told_of_it(scheduler: Asyn
     assert found.start <= now - HOUR + MINUTE
     assert found.end >= now
     assert 45 <= found.missed <= 60
+
+
+# --- what the ledger knows of when processes began and ended
+
+
+def lived(ledger: Ledger, begun: int, ended: int, **more: Any) -> None:
+    """Write down a process that is gone."""
+    row = {"process_id": f"{begun}", "role": None, "started_us": begun, "ended_us": ended, "has_died": 0}
+    write(ledger, "scheduler_past_processes", [row | more])
+
+
+def restart(ledger: Ledger, down: int, back: int, **more: Any) -> None:
+    """Write down two processes, and that none was there between two instants."""
+    lived(ledger, down - HOUR, down, **more)
+    lived(ledger, back, NOW, **more)
+
+
+def test_an_outage_begins_when_the_last_scheduler_was_stopped(ledger: Ledger) -> None:
+    night(ledger)
+    stopped = DOWN + 20 * SECOND
+    restart(ledger, stopped, BACK)
+    assert told(ledger) == [Outage(stopped, BACK, missed=193, jobs=2)]
+
+
+@pytest.mark.parametrize("seconds", [2, 20, 59])
+def test_a_short_outage_is_told_if_a_tick_was_missed_in_it(ledger: Ledger, seconds: int) -> None:
+    down, back = BACK - seconds * SECOND, BACK
+    restart(ledger, down, back)
+    write(ledger, "scheduler_runs", [run("pump", BACK - HOUR), run("pump", BACK - 2 * SECOND)])
+    assert told(ledger) == []
+    write(ledger, "scheduler_runs", [skipped("report", down + SECOND)])
+    assert told(ledger) == [Outage(down, back, missed=1, jobs=1)]
+    # Of a span of any length.
+    assert told(ledger, NOW - 100 * DAY) == told(ledger)
+
+
+def test_a_short_outage_is_told_if_a_tick_was_late_for_it_alone(ledger: Ledger) -> None:
+    down, back = BACK - 10 * SECOND, BACK
+    restart(ledger, down, back)
+    late = run("report", down + SECOND, started_us=back + SECOND, finished_us=back + 3 * HOUR)
+    write(ledger, "scheduler_runs", [late])
+    [found] = told(ledger)
+    assert (found.missed, found.late) == (0, 1)
+    assert found.sentence(ZoneInfo("UTC"), NOW) == (
+        "no scheduler was running from 05:29:50 to 05:30:00: no tick missed, 1 ran late"
+    )
+
+
+def test_while_another_scheduler_was_there_is_no_outage_but_a_worker_is_none(ledger: Ledger) -> None:
+    down, back = BACK - 10 * SECOND, BACK
+    restart(ledger, down, back)
+    write(ledger, "scheduler_runs", [run("pump", down - SECOND), skipped("report", down + SECOND)])
+    lived(ledger, down - 2 * HOUR, NOW, role="worker")
+    assert len(told(ledger)) == 1
+    lived(ledger, down - 3 * HOUR, back + HOUR, role="scheduler")
+    assert told(ledger) == []
+
+
+def test_processes_that_end_at_once_make_one_outage_of_several(ledger: Ledger) -> None:
+    down, back = BACK - MINUTE, BACK
+    restart(ledger, down, back)
+    for second in (10, 20, 30, 40):
+        lived(ledger, down + second * SECOND, down + (second + 1) * SECOND, has_died=1)
+    write(ledger, "scheduler_runs", [skipped("report", down + 5 * SECOND)])
+    assert told(ledger) == [Outage(down, back, missed=1, jobs=1)]
+
+
+def test_odd_rows_of_processes_that_are_gone_are_in_nobodys_way(ledger: Ledger) -> None:
+    night(ledger)
+    restart(ledger, DOWN, BACK)
+    for number, value in enumerate(("x", b"x", 1.5, 2**63 - 1, -(2**63), 9e999)):
+        lived(ledger, -number, 0, ended_us=value)
+        lived(ledger, -number - 10, 0, started_us=value)
+    assert told(ledger)[-1].missed == 193
+
+
+async def test_each_stop_and_each_death_is_written_down(scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    scheduler.add_job(quick, "interval", seconds=1, id="pump", misfire_grace_time=1)
+    async with scheduler:
+        pass
+    stopped = ticks.now()
+    [one] = found_in(scheduler.ledger, "SELECT * FROM scheduler_past_processes")
+    assert one["has_died"] == 0
+    assert stopped - 10 * SECOND < one["ended_us"] <= stopped
+    clock.step(30)
+    async with scheduler:
+        await until(lambda: rows(scheduler, "skipped"))
+    [found] = told(scheduler.ledger, stopped - DAY, ticks.now() + SECOND)
+    assert found.start == one["ended_us"]
+    assert 25 * SECOND < found.end - found.start < 60 * SECOND
+    with connect(scheduler.ledger) as connection:
+        nobody = find_processes(connection).nobody_up(ZoneInfo("UTC"))
+    assert nobody.endswith(", when it was stopped")
+
+
+async def test_the_last_heartbeat_of_a_process_that_died_is_written_down(scheduler: AsyncIOScheduler) -> None:
+    ledger, now = prepared(scheduler), ticks.now()
+    beat = now - HOUR
+    process = {"process_id": "dead", "host": host_name(), "pid": 2**31 - 2, "started_us": beat - HOUR}
+    write(ledger, "scheduler_processes", [process | {"beat": 1, "beat_us": beat, "start_number": 1}])
+    async with scheduler:
+        pass
+    dead, own = found_in(ledger, "SELECT * FROM scheduler_past_processes ORDER BY ended_us")
+    assert (dead["process_id"], dead["ended_us"], dead["has_died"]) == ("dead", beat, 1)
+    assert own["started_us"] >= now
 
 
 def test_very_many_runs_cost_no_more(ledger: Ledger) -> None:

@@ -122,7 +122,7 @@ def test_a_start_finds_its_number_without_going_through_the_runs(scheduler: Asyn
     plan = [row[-1] for row in explained]
     of_runs = [line for line in plan if "scheduler_runs" in line]
     assert len(of_runs) == 1, plan
-    assert "(job_id=? AND start_number>?)" in of_runs[0], plan
+    assert "(job_id=? AND start_number>? AND start_number<?)" in of_runs[0], plan
 
 
 # Of jobs that are over: they ran once, mostly.

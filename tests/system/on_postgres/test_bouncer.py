@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from application import Application
 from bodies import deploy, marks, more
 from database_server import bouncer
 from servers import Server, free_port
+from temporary import fresh_folder
 from waiting import wait_for
 
 
@@ -27,8 +26,7 @@ def bounced(server: Server) -> Iterator[str]:
     assert program is not None, "no PgBouncer here: `make test` finds or installs it"
     server.execute("DROP DATABASE IF EXISTS bounced")
     server.execute("CREATE DATABASE bounced")
-    folder, port = Path(tempfile.mkdtemp(prefix="scheduler-bouncer-")), free_port()
-    folder.chmod(0o755)
+    folder, port = fresh_folder("bouncer"), free_port()
     (folder / "users.txt").write_text('"postgres" ""\n')
     settings = folder / "pgbouncer.ini"
     settings.write_text(
@@ -49,7 +47,6 @@ def bounced(server: Server) -> Iterator[str]:
     finally:
         running.terminate()
         running.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listens(port: int) -> bool:

@@ -145,7 +145,7 @@ def test_an_upgrade_says_what_it_does_and_others_write_while_its_indexes_are_bui
         wrote.set()
         upgrading.join()
     said = "".join(lines)
-    assert "upgrading from 0006 to 0007, up to 20,050 runs" in said
+    assert f"upgrading from 0006 to {database.REVISION}, up to 20,050 runs" in said
     assert "built the index scheduler_runs_ended" in said
     assert "upgraded in" in said
 

@@ -47,19 +47,19 @@ async def test_a_silent_process_is_reaped_when_its_heartbeat_stands_still_and_no
     monkeypatch.setattr(heartbeats, "LEASE_SECONDS", 3.0)
     with scheduler_settings(tmp_path):
         scheduler = AsyncIOScheduler()
-    async with scheduler:
-        ledger = scheduler.ledger
-        # As after a step of the server's clock: its heartbeats go on, and are old at once.
-        change(ledger, ENTER, "other", "elsewhere", 1)
-        is_there = "SELECT beat FROM scheduler_processes WHERE process_id = 'other'"
+        async with scheduler:
+            ledger = scheduler.ledger
+            # As after a step of the server's clock: its heartbeats go on, and are old at once.
+            change(ledger, ENTER, "other", "elsewhere", 1)
+            is_there = "SELECT beat FROM scheduler_processes WHERE process_id = 'other'"
 
-        def moved() -> bool:
-            change(ledger, "UPDATE scheduler_processes SET beat = beat + 1 WHERE process_id = 'other'")
-            return time.monotonic() > begin + 8
+            def moved() -> bool:
+                change(ledger, "UPDATE scheduler_processes SET beat = beat + 1 WHERE process_id = 'other'")
+                return time.monotonic() > begin + 8
 
-        begin = time.monotonic()
-        await until(moved)
-        assert found_in(ledger, is_there)
-        begin = time.monotonic()
-        await until(lambda: not found_in(ledger, is_there))
-        assert time.monotonic() - begin > 2.5
+            begin = time.monotonic()
+            await until(moved)
+            assert found_in(ledger, is_there)
+            begin = time.monotonic()
+            await until(lambda: not found_in(ledger, is_there))
+            assert time.monotonic() - begin > 2.5

@@ -219,8 +219,19 @@ ALTER TABLE scheduler_jobs SET (fillfactor = 50);
 
 ALTER TABLE scheduler_processes SET (fillfactor = 50);
 
+CREATE TABLE scheduler_past_processes (
+    process_id TEXT NOT NULL,
+    role TEXT,
+    started_us BIGINT NOT NULL,
+    ended_us BIGINT NOT NULL,
+    has_died INTEGER NOT NULL,
+    PRIMARY KEY (process_id)
+);
+
+CREATE INDEX scheduler_past_processes_ended ON scheduler_past_processes (ended_us);
+
 ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
 
 ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0008');
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0009');
