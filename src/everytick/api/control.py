@@ -35,7 +35,7 @@ from .changes import CHANGEABLE, instead
 from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
 from .requests import RunRequests, check_note, refuse_if_disabled
-from .unsupported import NO_JOBSTORES, refuse
+from .unsupported import check_jobstore, refuse
 
 
 class JobExistsError(ScheduleError, ConflictingIdError):
@@ -140,11 +140,7 @@ class JobControl(RunRequests, JobDeclarations):
                 raise self._takes_no(where, "modify_job", job_id, name, changes)
 
         def change(job: Job) -> Job:
-            if "trigger" in changes:
-                chosen = exclusions.of(job.schedule, changes)
-                job = replace(job, schedule=self._schedule(changes["trigger"], chosen))
-            elif exclusions.NAMES & changes.keys():
-                job = replace(job, schedule=exclusions.changed(job.schedule, changes))
+            job = replace(job, schedule=self._other_schedule(job.schedule, changes))
             given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
             function = self._function(changes.get("func", job.func))
             args, kwargs = functions.call_arguments(
@@ -170,14 +166,12 @@ class JobControl(RunRequests, JobDeclarations):
         for name in trigger_args:
             if name not in exclusions.NAMES and (name in CHANGEABLE or name in KNOWN_NAMES):
                 raise self._takes_no(where, "reschedule_job", job_id, name, trigger_args)
-        return self._change(
-            where,
-            job_id,
-            lambda job: replace(
-                job,
-                schedule=self._schedule(trigger, trigger_args | exclusions.of(job.schedule, trigger_args)),
-            ),
-        )
+
+        def change(job: Job) -> Job:
+            kept = exclusions.of(job.schedule, trigger_args)
+            return replace(job, schedule=self._schedule(trigger, trigger_args | kept))
+
+        return self._change(where, job_id, change)
 
     def pause_job(
         self,
@@ -244,6 +238,11 @@ class JobControl(RunRequests, JobDeclarations):
             return changed
 
         return bool(self._execute(resume))
+
+    def _other_schedule(self, known: Schedule, changes: Mapping[str, Any]) -> Schedule:
+        if "trigger" in changes:
+            return self._schedule(changes["trigger"], exclusions.of(known, changes))
+        return exclusions.changed(known, changes) if exclusions.NAMES & changes.keys() else known
 
     def _takes_no(
         self, where: str, method: str, job_id: str, name: str, given: Mapping[str, Any]
@@ -349,12 +348,6 @@ class JobControl(RunRequests, JobDeclarations):
             return None
         self._changed(Change(job.id, job, row.watermark, row.serial))
         return job
-
-
-def check_jobstore(jobstore: Any) -> None:
-    """Refuse any job store but the default one: another is most likely an argument without its name."""
-    if jobstore not in (None, "default"):
-        refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
 
 def declared_job(declared: dict[str, Job], job_id: str) -> Job:

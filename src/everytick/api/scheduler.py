@@ -31,7 +31,6 @@ from everytick.notify.notifier import Notifier
 from everytick.system import at_end_of_program, system
 from everytick.telemetry import spans
 from everytick.text.instants import when
-from everytick.text.wording import counted, cut_list
 from loguru import logger
 
 from .control import declared_job
@@ -313,26 +312,12 @@ class AsyncIOScheduler(Standing, DurableOnly):
         self.registration = found = process.open(is_whole=not self._declares_late)
         if found.lost:
             logger.warning("{} run(s) of a process that died are recorded as lost", found.lost)
-        self._tell_of_disabled(process)
         added = set(found.added)
         for job in process.jobs.values():
             job.owner = self
             # From where its ticks are looked for next: so they are computed once.
             self._tell_of(job, found.watermarks.get(job.id) if job.id in added else None)
         return process
-
-    def _tell_of_disabled(self, process: Process) -> None:
-        """Say in one line which jobs this process is set not to run, and which pattern names none."""
-        chosen = self.settings.job_filter
-        if not chosen:
-            return
-        reasons = {job_id: why for job_id in process.jobs if (why := chosen.why_disabled(job_id))}
-        if reasons:
-            by = ", ".join(dict.fromkeys(reasons.values()))
-            logger.info("{} disabled here by {}: {}", counted(len(reasons), "job"), by, cut_list(reasons))
-        # Code that declares below may have such jobs.
-        for setting, pattern in () if self._declares_late else chosen.without_a_job(process.jobs):
-            logger.warning("{}: no job has the id {}", setting, pattern)
 
     @staticmethod
     def _tell_of(job: Job, new_since: int | None) -> None:

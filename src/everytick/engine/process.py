@@ -119,6 +119,7 @@ class Process:
         self._heartbeats.joined(self._registration)
         self._removals.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
+        self._registry.tell_of_disabled(is_whole=is_whole)
         self._keep_options(self._registration.jobs_added)
         return self._registration
 

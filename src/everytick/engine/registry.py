@@ -24,7 +24,7 @@ from everytick.store import definitions
 from everytick.store import job_statements as job_sql
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, Registration
-from everytick.text.wording import one_line
+from everytick.text.wording import counted, cut_list, one_line
 from loguru import logger
 
 # How many single runs that are over are looked at in one go.
@@ -59,6 +59,7 @@ class Registry:
         self.jobs = {job.id: job for job in declared}
         # Those that this process is set to run: it claims, and takes up, no others.
         self.enabled: Mapping[str, Job] = EnabledJobs(self.jobs, job_filter) if job_filter else self.jobs
+        self._filter = job_filter
         self._declared = set(self.jobs)
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
@@ -66,6 +67,18 @@ class Registry:
         # Why jobs cannot run that are in the ledger.
         self._problems: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def tell_of_disabled(self, *, is_whole: bool) -> None:
+        """Say in one line which jobs this process is set not to run, and which of the patterns names none.
+
+        `is_whole`: the code declares no further jobs, which could have such an id.
+        """
+        reasons = {job_id: why for job_id in self.jobs if (why := self._filter.why_disabled(job_id))}
+        if reasons:
+            by = ", ".join(dict.fromkeys(reasons.values()))
+            logger.info("{} disabled here by {}: {}", counted(len(reasons), "job"), by, cut_list(reasons))
+        for setting, pattern in self._filter.without_a_job(self.jobs) if is_whole else ():
+            logger.warning("{}: no job has the id {}", setting, pattern)
 
     def joined(self, registration: Registration) -> dict[str, int]:
         """Take in the jobs found at the start; return the watermarks of all jobs."""
