@@ -56,7 +56,7 @@ def schedule(**options: Any) -> AsyncIOScheduler:
 
 
 def called() -> set[Any]:
-    return {args[0] if isinstance(args, tuple) else args for args in added_tasks.calls}
+    return {args[0] for args in added_tasks.calls}
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ async def test_jobs_added_while_running_are_disabled_too(scheduler: AsyncIOSched
     assert "disabled" in {row["reason"] for row in rows_of(again, "mail-new")}
 
 
-def disabled_in(scheduler: AsyncIOScheduler) -> dict[str, str]:
+def disabled_in(scheduler: AsyncIOScheduler) -> dict[str, str | None]:
     found = found_in(scheduler.ledger, "SELECT job_id, disabled_by FROM scheduler_jobs")
     return {row["job_id"]: row["disabled_by"] for row in found}
 
 
 async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> None:
-    async def run_both(first: dict[str, str], second: dict[str, str]) -> tuple[set[Any], dict[str, str]]:
+    async def run_both(first: dict[str, str], second: dict[str, str]) -> tuple[set[Any], dict[str, str | None]]:
         with environment(**first):
             one = schedule(minutes=0, seconds=0.2)
             await one.__aenter__()
@@ -186,7 +186,7 @@ async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> No
         await one.__aexit__()
         return called(), marked
 
-    nothing = {"mail-daily": None, "report": None}
+    nothing: dict[str, str | None] = {"mail-daily": None, "report": None}
     mixed = await run_both({"disabled": "mail-*"}, {"enabled": "mail-*"})
     assert mixed == ({"mail-daily", "report"}, nothing)
     assert await run_both({}, {"disabled": "mail-*"}) == ({"mail-daily", "report"}, nothing)

@@ -269,7 +269,12 @@ def base() -> Schedule:
 
 
 def test_a_process_without_the_code_computes_the_same_ticks() -> None:
-    for shift, workday in (("next-workday", None), ("previous-workday", None), ("skip", "first")):
+    forms: list[tuple[Shift, Workday | None]] = [
+        ("next-workday", None),
+        ("previous-workday", None),
+        ("skip", "first"),
+    ]
+    for shift, workday in forms:
         made = schedules.excluding(base(), days(weekdays=(6,), calendars=(CHRISTMAS,)), shift, workday)
         kept = schedules.from_text(made.kept)
         assert kept.ticks.canonical == made.ticks.canonical
