@@ -172,7 +172,9 @@ def disabled_in(scheduler: AsyncIOScheduler) -> dict[str, str | None]:
 
 
 async def test_a_job_runs_where_it_is_enabled(scheduler: AsyncIOScheduler) -> None:
-    async def run_both(first: dict[str, str], second: dict[str, str]) -> tuple[set[Any], dict[str, str | None]]:
+    async def run_both(
+        first: dict[str, str], second: dict[str, str]
+    ) -> tuple[set[Any], dict[str, str | None]]:
         with environment(**first):
             one = schedule(minutes=0, seconds=0.2)
             await one.__aenter__()

@@ -263,6 +263,12 @@ def test_equal_sets_of_days_have_equal_canonical_texts() -> None:
     assert Days(days("2026-12-25", weekdays=(6,))).canonical != one.canonical
 
 
+def test_many_dates_are_not_all_named() -> None:
+    many = Days(days(*(f"2027-01-{day:02}" for day in range(1, 31))))
+    assert many.text == "2027-01-01, 2027-01-02, 2027-01-03, 27 more"
+    assert Days(days("2027-01-01", "2027-01-02", weekdays=(6,))).text == "sun, 2027-01-01, 2027-01-02"
+
+
 def base() -> Schedule:
     data = {"trigger": "cron", "fields": {"hour": "9"}, "start": None, "end": None}
     return schedules.make(data, BERLIN)

@@ -14,6 +14,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # More days than those of ten years are a mistake, and a search passes them one by one.
 MOST_DAYS = 3_660
+# How many dates and ranges people are shown.
+_MOST_NAMED = 3
 
 
 class Days:
@@ -39,8 +41,9 @@ class Days:
             for name, dates in calendar["days"].items():
                 for day in dates:
                     self._named.setdefault(date.fromisoformat(day).toordinal(), name)
+        ranges = [first if first == last else f"{first} to {last}" for first, last in data["ranges"]]
+        parts += ranges[:_MOST_NAMED] + [f"{len(ranges) - _MOST_NAMED} more"] * (len(ranges) > _MOST_NAMED)
         for first, last in data["ranges"]:
-            parts.append(first if first == last else f"{first} to {last}")
             begin, end = (date.fromisoformat(day).toordinal() for day in (first, last))
             if end - begin >= MOST_DAYS:
                 raise ValueError(f"{first} to {last} are more than {MOST_DAYS:,} days")
