@@ -72,7 +72,9 @@ def called() -> set[Any]:
         ("", "*", set()),
     ],
 )
-def test_patterns_name_the_jobs(enabled: str, disabled: str, left: set[str]) -> None:
+def test_patterns_name_the_jobs(
+    scheduler: AsyncIOScheduler, enabled: str, disabled: str, left: set[str]
+) -> None:
     with environment(enabled, disabled):
         chosen = settings_room.settings().job_filter
     jobs = ("mail-daily", "mail-weekly", "report")
