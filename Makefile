@@ -68,9 +68,9 @@ $(READY): pyproject.toml
 	@$(RUN) pip install --quiet --disable-pip-version-check --upgrade pip uv
 	@# A new $(VENV) gets the newest releases; one that exists keeps those that fit (`make clean setup`). With --upgrade
 	@# uv would fetch and unpack every package once more for each clone, which is 600 MB in its cache.
-	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --group dev --editable ".[alerts,dashboard,postgresql,tracing]" || { \
+	@$(RUN) uv pip install --quiet --python "$(PYTHON)" --group dev --editable ".[alerts,dashboard,holidays,postgresql,tracing]" || { \
 		echo 'uv could not install the tools; trying pip.' >&2; \
-		$(RUN) pip install --quiet --upgrade --group dev --editable ".[alerts,dashboard,postgresql,tracing]"; \
+		$(RUN) pip install --quiet --upgrade --group dev --editable ".[alerts,dashboard,holidays,postgresql,tracing]"; \
 	}
 	@touch "$@"
 else

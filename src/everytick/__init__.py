@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api.client import SchedulerClient
+    from .api.holidays import holidays
     from .api.own_loop import BackgroundScheduler, BlockingScheduler
     from .api.scheduler import AsyncIOScheduler
     from .app import Application, register
@@ -59,6 +60,7 @@ __all__ = [
     "SchedulerClient",
     "SchedulerSettings",
     "current_run",
+    "holidays",
     "log_to_stderr",
     "register",
 ]
@@ -77,6 +79,7 @@ _ROOM = {
     "SchedulerClient": "api.client",
     "SchedulerSettings": "settings",
     "current_run": "engine.context",
+    "holidays": "api.holidays",
     "log_to_stderr": "logs",
     "register": "app",
 }

@@ -23,6 +23,7 @@ from everytick.masking import (
     masked,
 )
 from everytick.model.allowed_functions import AllowedFunctions
+from everytick.model.job_filter import JobFilter
 from everytick.model.roles import Role, check_queue
 from everytick.references import referred
 from everytick.text.zone_hints import zone_by_name
@@ -91,6 +92,14 @@ class SchedulerSettings(BaseSettings):
     )
     scheduler_queues: str = Field(
         default="", description="the queues whose runs this process takes, with commas; empty for all"
+    )
+    scheduler_enabled_jobs: str = Field(
+        default="",
+        description="the jobs that this process runs, with commas: ids or patterns (report-*); empty for all",
+    )
+    scheduler_disabled_jobs: str = Field(
+        default="",
+        description="the jobs that this process does not run, with commas: ids, or patterns such as mail-*",
     )
     scheduler_allowed_packages: str = Field(
         default="",
@@ -226,6 +235,12 @@ class SchedulerSettings(BaseSettings):
     def role(self) -> Role:
         """The role of this process: it claims ticks, runs them, or both."""
         return Role(self.scheduler_role, tuple(_listed(self.scheduler_queues)))
+
+    @property
+    def job_filter(self) -> JobFilter:
+        """The jobs that this process is set to run."""
+        enabled, disabled = map(_listed, (self.scheduler_enabled_jobs, self.scheduler_disabled_jobs))
+        return JobFilter(tuple(enabled), tuple(disabled))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -25,7 +25,7 @@ def test_the_variables_of_the_dashboard_are_known_without_loading_it() -> None:
     assert {name.upper() for name in own} == DASHBOARD_VARIABLES
 
 
-@pytest.mark.parametrize("part", ["alerts", "postgresql", "tracing"])
+@pytest.mark.parametrize("part", ["alerts", "holidays", "postgresql", "tracing"])
 def test_a_part_that_is_named_to_be_installed_is_one(part: str) -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     choices = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["parts"]["choices"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reading import PAGES, Page, Reader, new_project, template
-from rendering import fresh_folder
+from reading import PAGES, Page, Reader, commands_in, new_project, template
+from rendering import fresh_folder, git
 from waiting import wait_for
 
 # Elsewhere: it is about the package without the template.
@@ -324,6 +324,61 @@ def test_handle_failures() -> None:
         f"import sqlite3\nprint(sqlite3.connect('data/ledger.db').execute({query!r}).fetchall())", "q.py"
     )
     assert "('daily_report', 1, 'failed', 'ZeroDivisionError: " in reader.call(".venv/bin/python q.py")
+    page.ends()
+
+
+@pytest.mark.full
+def test_leave_out_days() -> None:
+    page, reader = Page("leave-out-days"), new_project()
+    lines = page.take("python", "from everytick import holidays")
+    lines = lines.removeprefix("from everytick import holidays\n\n")
+    other_tasks = (
+        "from app.services.my_tasks import send_daily_report as close_the_books\n"
+        "from app.services.my_tasks import send_daily_report as pay_wages\n"
+    )
+    reader.schedule(lines, other_tasks)
+    main = "from everytick import AsyncIOScheduler\n"
+    reader.change(MAIN, main, "from everytick import AsyncIOScheduler, holidays\n")
+    assert "install everytick[holidays]" in reader.call(".venv/bin/python -m app plan", code=2)
+    git(reader.folder, "commit", "--quiet", "--all", "--message", "Leave out days")
+    reader.follow(page.take("console", "$ copier update"))
+    plan, why = commands_in(page.take("console", "$ .venv/bin/python -m app plan"))
+    said = reader.call(plan)
+    assert "3 ticks" in said
+    assert "(Christmas Day) is excluded" in said
+    with reader.running():
+        answer = reader.call(why)
+    assert page.take("text").strip() in answer
+    further = page.take("python", "scheduler.add_job(\n    pay_wages")
+    further += page.take("python", "scheduler.add_job(close_the_books")
+    inside = "".join(f"    {line}\n" for line in further.splitlines())
+    reader.change(MAIN, "    return scheduler\n", f"{inside}    return scheduler\n")
+    planned = reader.call(".venv/bin/python -m app plan --from 2027-04-20 --days 45")
+    assert "moved from Sunday 2027-04-25" in planned
+    assert "2027-04-30 18:00" in planned
+    reader.write(page.take("python", "# app/services/branches.py"))
+    with reader.running():
+        for call in ("open_branch('BY')", "move_branch('BY', 'BE')"):
+            reader.call(f'.venv/bin/python -c "from app.services.branches import *; {call}"')
+        assert "holidays('DE', 'BE')" in reader.call(".venv/bin/python -m app jobs --json")
+    page.ends()
+
+
+@pytest.mark.full
+def test_disable_jobs_in_an_environment() -> None:
+    page, reader = Page("disable-jobs-in-an-environment"), new_project()
+    reader.schedule('scheduler.add_job(send_daily_report, "cron", hour=3, id="mail-weekly")')
+    (reader.folder / ".env").touch()
+    reader.add(page.take("bash", "# .env of staging"), ".env")
+    with reader.running() as log:
+        said = log.read_text("utf-8")
+        assert page.take("text").strip() in said
+        assert "2 disabled" in said
+        jobs, why = commands_in(page.take("console", "$ .venv/bin/python -m app jobs"))
+        assert "disabled by" in reader.call(jobs)
+        assert "is disabled since" in reader.call(why)
+        refused = reader.call(".venv/bin/python -m app run-now daily_report", code=2)
+        assert "is disabled by SCHEDULER_DISABLED_JOBS=daily_report" in refused
     page.ends()
 
 

@@ -174,10 +174,11 @@ def test_the_schedule(scheduler: AsyncIOScheduler) -> None:
     task = page.take("python", "from everytick import current_run")
     exec(task, names)
     assert names["send_daily_report"]() is None
-    daily, weekdays, last, hours = times(page.take("python"), "2027-01-30", 3)
+    daily, weekdays, last, first_workday, hours = times(page.take("python"), "2027-01-30", 3)
     assert daily == ["30 06:30", "31 06:30", "01 06:30"]
     assert weekdays == ["01 09:00"]
     assert last == ["31 23:00"]
+    assert first_workday == ["01 09:00"]
     assert hours[:6] == ["30 08:00", "30 10:00", "30 12:00", "30 14:00", "30 16:00", "30 18:00"]
     [halves] = times(page.take("python"), "2027-01-01", 1)
     assert halves[:3] == ["01 00:00", "01 00:30", "01 01:00"]

@@ -7,6 +7,7 @@
 - `triggers`: APScheduler's triggers as declared, checked and brought into a canonical form
 - `trigger_arguments`, `trigger_source`, `default_zone`: the arguments of a trigger object
 - `cron_fields`, `crontab`: checks of cron fields and crontab lines, with corrections
+- `exclusions`, `holidays`: days on which a job is not due
 - `refusals`: the errors of APScheduler's own triggers, in sentences
 - `dates`, `zones`: arguments that are dates or time zones, checked and in one form
 - `relative_dates`: dates that are computed from the present moment

@@ -8,10 +8,10 @@ from typing import Any
 from everytick.errors import nearest
 from everytick.model.job import OPTION_NAMES
 
-from . import triggers
+from . import exclusions, triggers
 from .declare import KNOWN_NAMES
 
-CHANGEABLE = OPTION_NAMES | {"func", "args", "kwargs", "name", "trigger"}
+CHANGEABLE = OPTION_NAMES | exclusions.NAMES | {"func", "args", "kwargs", "name", "trigger"}
 
 
 def instead(job_id: str, name: str, given: Mapping[str, Any]) -> str:

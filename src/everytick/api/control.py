@@ -30,11 +30,12 @@ from everytick.text.instants import when
 from everytick.text.wording import is_storable, no_job, not_for_requests
 from loguru import logger
 
+from . import exclusions
 from .changes import CHANGEABLE, instead
 from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
-from .requests import RunRequests, check_note
-from .unsupported import NO_JOBSTORES, refuse
+from .requests import RunRequests, check_note, refuse_if_disabled
+from .unsupported import check_jobstore, refuse
 
 
 class JobExistsError(ScheduleError, ConflictingIdError):
@@ -125,7 +126,8 @@ class JobControl(RunRequests, JobDeclarations):
         """Change a job that was added while running; return it as it is then.
 
         Args:
-            changes: func, args, kwargs, name, trigger (an object), or any option of `add_job`.
+            changes: func, args, kwargs, name, trigger (an object), exclude, shift, or any option of
+                `add_job`.
 
         Raises:
             ScheduleError: there is no such job, it stands in the code, or it cannot be changed like this.
@@ -138,8 +140,7 @@ class JobControl(RunRequests, JobDeclarations):
                 raise self._takes_no(where, "modify_job", job_id, name, changes)
 
         def change(job: Job) -> Job:
-            if "trigger" in changes:
-                job = replace(job, schedule=self._schedule(changes["trigger"], {}))
+            job = replace(job, schedule=self._other_schedule(job.schedule, changes))
             given = {**job.given, **{name: changes[name] for name in OPTION_NAMES & changes.keys()}}
             function = self._function(changes.get("func", job.func))
             args, kwargs = functions.call_arguments(
@@ -156,19 +157,21 @@ class JobControl(RunRequests, JobDeclarations):
     ) -> Job:
         """Give a job that was added while running another trigger; return it as it is then.
 
-        Nothing is caught up for the time before. Raises as `modify_job` does.
+        Nothing is caught up for the time before. The days that it leaves out stay, unless `exclude` and
+        `shift` are among the arguments. Raises as `modify_job` does.
         """
         check_jobstore(jobstore)
         self._need_running("reschedule_job()", "change the job's add_job() call")
         where = call_site()
         for name in trigger_args:
-            if name in CHANGEABLE or name in KNOWN_NAMES:
+            if name not in exclusions.NAMES and (name in CHANGEABLE or name in KNOWN_NAMES):
                 raise self._takes_no(where, "reschedule_job", job_id, name, trigger_args)
-        return self._change(
-            where,
-            job_id,
-            lambda job: replace(job, schedule=self._schedule(trigger, trigger_args)),
-        )
+
+        def change(job: Job) -> Job:
+            kept = exclusions.of(job.schedule, trigger_args)
+            return replace(job, schedule=self._schedule(trigger, trigger_args | kept))
+
+        return self._change(where, job_id, change)
 
     def pause_job(
         self,
@@ -203,7 +206,7 @@ class JobControl(RunRequests, JobDeclarations):
         end = None if until is None else self._end_of_pause(until)
 
         def pause(connection: Connection) -> bool:
-            _existing(connection, job_id)
+            refuse_if_disabled(_existing(connection, job_id))
             changed = pauses.pause(connection, job_id, note, end)
             if changed:
                 requests.note_down(connection, self.who, "pause", job_id, note=self._with_end(note, end))
@@ -228,13 +231,18 @@ class JobControl(RunRequests, JobDeclarations):
         schedule = self._own_schedule(job_id)
 
         def resume(connection: Connection) -> bool:
-            _existing(connection, job_id)
+            refuse_if_disabled(_existing(connection, job_id))
             changed = pauses.resume(connection, job_id, schedule)
             if changed:
                 requests.note_down(connection, self.who, "resume", job_id, note=note)
             return changed
 
         return bool(self._execute(resume))
+
+    def _other_schedule(self, known: Schedule, changes: Mapping[str, Any]) -> Schedule:
+        if "trigger" in changes:
+            return self._schedule(changes["trigger"], exclusions.of(known, changes))
+        return exclusions.changed(known, changes) if exclusions.NAMES & changes.keys() else known
 
     def _takes_no(
         self, where: str, method: str, job_id: str, name: str, given: Mapping[str, Any]
@@ -340,12 +348,6 @@ class JobControl(RunRequests, JobDeclarations):
             return None
         self._changed(Change(job.id, job, row.watermark, row.serial))
         return job
-
-
-def check_jobstore(jobstore: Any) -> None:
-    """Refuse any job store but the default one: another is most likely an argument without its name."""
-    if jobstore not in (None, "default"):
-        refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)
 
 
 def declared_job(declared: dict[str, Job], job_id: str) -> Job:

@@ -260,11 +260,16 @@ def _write_day(name: str, days: str) -> str:
 def _said_of_day(name: str, part: str) -> str | None:
     if name not in ("day", "day_of_week"):
         return None
+    if part == "lw" or re.search("work ?day|weekday", part):
+        return (
+            "for a workday of the month write day='first workday' or day='last workday', with no other day"
+            " beside it"
+        )
     if part == "l" or part.startswith("last"):
         return "write day='last' or, for a weekday, day='last fri'"
     if re.fullmatch(r"l-\d+", part):
         return "days before the last one of a month have no sign here: write a date such as day=28"
-    if re.fullmatch(r"(\d+|l)?w", part):
+    if re.fullmatch(r"\d*w", part):
         return (
             "the weekday nearest to a date has no sign here: write the date, such as day=15, or a weekday,"
             " such as day='3rd fri'"

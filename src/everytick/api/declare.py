@@ -17,7 +17,7 @@ from everytick.model.job import OPTION_NAMES, Job, Options
 from everytick.model.schedule import Schedule
 from everytick.settings import SchedulerSettings, settings
 
-from . import triggers
+from . import exclusions, triggers
 from .crontab import is_crontab, not_a_place_for
 from .dates import Reading
 from .relative_dates import read_next_run_time
@@ -31,6 +31,7 @@ KNOWN_NAMES = OPTION_NAMES | {
     "next_run_time",
     "replace_existing",
     "renamed_from",
+    *exclusions.NAMES,
 }
 
 _LONGEST_ID = 500
@@ -91,6 +92,8 @@ class JobDeclarations:
         alert: Any = undefined,
         queue: Any = undefined,
         renamed_from: str | None = None,
+        exclude: Any = None,
+        shift: str | None = None,
         **trigger_args: Any,
     ) -> Job:
         """Declare a job, with APScheduler's own arguments and a few more.
@@ -118,7 +121,14 @@ class JobDeclarations:
             renamed_from: the id that this job had before. The first start with the new id brings along its
                 history, its pause, and the instant up to which its ticks are settled. For the code only; it
                 may stay there for as long as there are ledgers that know the former id.
-            trigger_args: what the trigger takes; `timezone` as an IANA name or tzinfo.
+            exclude: the days on which it is not due, in its zone: a date or text such as `2026-12-24`, a
+                tuple of the first and the last date of a range, weekdays such as `sat` or `sat-sun`,
+                `holidays("DE", "BY")`, or a list of these.
+            shift: what becomes of a tick on such a day: `skip` (the default: it is left out),
+                `next-workday` or `previous-workday` (it is moved to the nearest day from Monday to Friday
+                that is not excluded, with its time of day).
+            trigger_args: what the trigger takes, for `cron` also day="first workday" and day="last workday";
+                `timezone` as an IANA name or tzinfo.
 
         Raises:
             ScheduleError: with the line of this call.
@@ -138,6 +148,7 @@ class JobDeclarations:
             "alert": alert,
             "queue": queue,
         }
+        trigger_args |= {name: it for name, it in (("exclude", exclude), ("shift", shift)) if it is not None}
         if jobstore != "default":
             refuse(where, f"jobstore={jobstore!r}", NO_JOBSTORES)
         if executor != "default":

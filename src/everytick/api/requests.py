@@ -13,7 +13,7 @@ from everytick.call_site import call_site, failing
 from everytick.errors import ScheduleError
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.store import requests
+from everytick.store import pauses, requests
 from everytick.store.connections import Connection
 from everytick.store.records import JobState
 from everytick.store.writer import Operation
@@ -74,7 +74,8 @@ class RunRequests:
             note: why, for the audit trail.
 
         Raises:
-            ScheduleError: there is no such job, or no such tick, or the tick is still to come.
+            ScheduleError: there is no such job, or no such tick, or the tick is still to come; or the job is
+                disabled by a setting.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
         if tick is not None and not isinstance(tick, datetime):
@@ -85,6 +86,7 @@ class RunRequests:
 
         def ask(connection: Connection) -> int:
             state = self._existing(connection, job_id)
+            refuse_if_disabled(state)
             if instant is not None:
                 schedule = state.schedule() or self._own_schedule(job_id)
                 check_tick(schedule, job_id, instant, self.timezone)
@@ -100,7 +102,7 @@ class RunRequests:
         If its job is paused the attempt waits until that is resumed, unless the run was asked for by hand.
 
         Raises:
-            ScheduleError: there is no such run, or it is in no state for that.
+            ScheduleError: there is no such run, or it is in no state for that; or its job is disabled.
             LedgerError: the ledger cannot be used; nothing was asked.
         """
 
@@ -108,6 +110,8 @@ class RunRequests:
 
         def ask(connection: Connection) -> None:
             job_id, state = self._run(connection, run_id)
+            if (job := pauses.read(connection, job_id)) is not None:
+                refuse_if_disabled(job)
             if not requests.retry(connection, run_id):
                 raise ScheduleError(
                     f"run {run_id} {STANDS[state]}: only a run that failed, timed out,"
@@ -152,6 +156,15 @@ class RunRequests:
         if found is None:
             raise ScheduleError(no_run(run_id))
         return found
+
+
+def refuse_if_disabled(state: JobState) -> None:
+    """Refuse what would run, pause or resume a job that no process is set to run."""
+    if state.disabled_by is not None:
+        raise ScheduleError(
+            f"job {state.job_id!r} is disabled by {state.disabled_by}: change that setting, and start the"
+            " processes anew"
+        )
 
 
 def check_note(note: Any) -> None:

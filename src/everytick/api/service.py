@@ -186,11 +186,14 @@ def start_line(scheduler: AsyncIOScheduler) -> str:
 def _jobs(scheduler: AsyncIOScheduler) -> str:
     """Return `21 jobs: next report in 10 s, 2 paused`: however many there are, it is one line."""
     jobs, paused, now = scheduler.get_jobs(), scheduler.registration.paused, ticks.now()
-    coming = [(job.next_tick(now), job.id) for job in jobs if job.id not in paused]
+    reasons = map(scheduler.settings.job_filter.why_disabled, (job.id for job in jobs))
+    disabled = {job.id for job, why in zip(jobs, reasons, strict=True) if why is not None}
+    coming = [(job.next_tick(now), job.id) for job in jobs if job.id not in paused | disabled]
     tick, job_id = min(((tick, job_id) for tick, job_id in coming if tick is not None), default=(None, ""))
-    held = len(jobs) - len(coming)
+    held = len(jobs) - len(coming) - len(disabled)
     said = [] if tick is None else [f"next {job_id} {from_now(tick, now)}"]
     said += [f"{held} paused"] if held else []
+    said += [f"{len(disabled)} disabled"] if disabled else []
     return counted(len(jobs), "job") + (f": {', '.join(said)}" if said else "")
 
 

@@ -27,6 +27,7 @@ from everytick.model.schedule import Schedule
 from everytick.model.zone_names import kept_name
 from everytick.text import instants
 
+from . import exclusions
 from .cron_fields import check_fields, is_right
 from .crontab import is_crontab, not_a_place_for, problem_of
 from .dates import Reading, day_given, instant_given, parse_given
@@ -53,8 +54,16 @@ def read(
 ) -> Schedule:
     """Return what `add_job(trigger=..., **arguments)` means.
 
-    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one.
+    `known_options` are names that add_job itself takes: they only serve the hint for a misspelt one. Of them
+    `exclude` and `shift`, which say on which days the trigger's ticks count, may be among the arguments.
     """
+    arguments, chosen = exclusions.split(trigger, arguments)
+    return exclusions.apply(_read_trigger(trigger, arguments, known_options, reading), chosen)
+
+
+def _read_trigger(
+    trigger: Any, arguments: Mapping[str, Any], known_options: frozenset[str], reading: Reading
+) -> Schedule:
     # Zones of other libraries cannot be a key.
     is_key = isinstance(reading.zone, ZoneInfo)
     if is_key and trigger in _SHARED and all(type(value) in (str, int) for value in arguments.values()):

@@ -70,3 +70,9 @@ class DurableOnly(_Apscheduler):
         refuse(
             call_site(), "export_jobs()", "the schedule is its own file; the ledger holds what became of it"
         )
+
+
+def check_jobstore(jobstore: Any) -> None:
+    """Refuse any job store but the default one: another is most likely an argument without its name."""
+    if jobstore not in (None, "default"):
+        refuse(call_site(), f"jobstore={jobstore!r} (the second argument, without a name)", NO_JOBSTORES)

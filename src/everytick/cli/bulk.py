@@ -195,7 +195,9 @@ def _chosen_jobs(client: SchedulerClient, patterns: Sequence[str]) -> list[Known
     for job in jobs:
         if not is_storable(job.id):
             print_aside(f"left out: {not_for_requests(job.id)}")
-    return [job for job in jobs if is_storable(job.id)]
+        elif job.row.disabled_by is not None:
+            print_aside(f"left out: job {job.id} is disabled by {job.row.disabled_by}")
+    return [job for job in jobs if is_storable(job.id) and job.row.disabled_by is None]
 
 
 def _at_most(rows: Sequence[RunOutline]) -> Sequence[RunOutline]:

@@ -74,6 +74,8 @@ def coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None = None) -
     """Return how soon a job is due, by how much it is late, or why it is not due; in microseconds."""
     if row["problem"]:
         return f"cannot run: {row['problem']}"
+    if row["disabled_by"]:
+        return f"disabled by {row['disabled_by']}"
     if row["paused"]:
         until = f" until {local(row['paused_until'], zone)}" if row["paused_until"] else ""
         return f"paused{until}" + (f": {row['pause_note']}" if row["pause_note"] else "")

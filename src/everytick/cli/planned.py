@@ -80,13 +80,14 @@ def _print_loads(found: Coming, zone: tzinfo) -> None:
 def _print_findings(found: Coming, zone: tzinfo, listed: set[str]) -> None:
     """Print the remarks; the ticks of the `listed` jobs have their notes in the list already."""
     summary = found.summary()
-    job_ids = [row["job_id"] for row in (*summary["jobs"], *summary["gaps"])]
+    job_ids = [row["job_id"] for row in (*summary["jobs"], *summary["gaps"], *summary["left_out"])]
     notes = [row for row in summary["notes"] if row["job_id"] not in listed]
     kinds: list[tuple[str, str, list[str]]] = [
         ("no tick in this time", "job", [_gap(row, zone) for row in summary["gaps"]]),
         ("due while the run before goes on", "job", [_overlap(row, zone) for row in summary["overlaps"]]),
         ("due together", "group", [_collision(row, found, zone) for row in summary["collisions"]]),
-        ("odd times of day", "tick", [_note(row, zone) for row in notes]),
+        ("ticks with a note", "tick", [_note(row, zone) for row in notes]),
+        ("left out, by their date", "day", [_left_out(row, zone) for row in summary["left_out"]]),
     ]
     for title, unit, lines in kinds:
         if lines:
@@ -120,3 +121,7 @@ def _collision(row: dict[str, Any], found: Coming, zone: tzinfo) -> str:
 
 def _note(row: dict[str, Any], zone: tzinfo) -> str:
     return f"{in_zone(row['tick'], zone)} {row['job_id']}: {row['note']}"
+
+
+def _left_out(row: dict[str, Any], zone: tzinfo) -> str:
+    return f"{in_zone(row['tick'], zone)} {row['job_id']}: {row['why']}"

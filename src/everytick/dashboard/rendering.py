@@ -33,6 +33,7 @@ REASONS = {
     "coalesced": "a later tick ran in its place",
     "overlap": "the run before it was not over yet",
     "paused": "the job was paused",
+    "disabled": "a setting disabled the job",
     "outage": "no scheduler was up",
 }
 

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -16,7 +16,9 @@ from everytick import app, dotenv_file
 from everytick.errors import ConfigurationError
 from everytick.installed import left_behind
 from everytick.model import ticks
+from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.settings import SchedulerSettings, alerts_not_installed, missing_part, settings
+from everytick.text.wording import counted, cut_list
 
 from .finding import Finding, ok
 
@@ -44,6 +46,29 @@ def examine_settings() -> tuple[SchedulerSettings | None, list[Finding]]:
     if what := alerts_not_installed(chosen):
         found.append(Finding("error", "settings", what, "SCHEDULER_ALERT_URLS", None))
     return chosen, found or [ok("settings", "the settings are valid")]
+
+
+def examine_job_filter(chosen: SchedulerSettings, job_ids: Sequence[str]) -> list[Finding]:
+    """Return which jobs the settings disable, and which of their patterns name no job."""
+    found = [
+        Finding(
+            "warning", "environment", f"no job has the id {pattern}", setting, "the id of a job, or a pattern"
+        )
+        for setting, pattern in chosen.job_filter.without_a_job(job_ids)
+    ]
+    disabled = [job_id for job_id in job_ids if chosen.job_filter.why_disabled(job_id)]
+    if disabled:
+        number = f"{counted(len(disabled), 'job')} of {len(job_ids)}"
+        what = f"{number} disabled by the settings: {cut_list(disabled)}"
+        found.append(Finding("note", "environment", what, " ".join(_in_force(chosen)), None))
+    return found
+
+
+def _in_force(chosen: SchedulerSettings) -> Iterator[str]:
+    if chosen.job_filter.enabled:
+        yield ENABLED
+    if chosen.job_filter.disabled:
+        yield DISABLED
 
 
 def _instead_of(name: str) -> str:

@@ -13,7 +13,7 @@ from everytick.call_site import is_library_file, shown_path
 from everytick.errors import ConfigurationError, LedgerError
 from everytick.ledger import ledger_of
 from everytick.model import ticks
-from everytick.read.known_job import Declared, undeclared
+from everytick.read.known_job import Declared, jobs_in_force, undeclared
 from everytick.settings import SchedulerSettings
 from everytick.store.connections import UNAVAILABLE
 from everytick.store.database import Ledger
@@ -23,7 +23,13 @@ from everytick.store.querying import connect
 from everytick.store.sqlite import SqliteLedger
 from everytick.text.wording import counted
 
-from .environment import examine_packages, examine_settings, examine_template, examine_zone_data
+from .environment import (
+    examine_job_filter,
+    examine_packages,
+    examine_settings,
+    examine_template,
+    examine_zone_data,
+)
 from .finding import Finding, ok
 from .history import examine_history
 from .liveness import examine_clock, examine_outages, examine_processes, examine_runs
@@ -100,6 +106,8 @@ def _examine_ledger(settings: SchedulerSettings, declared: Declared) -> list[Fin
             found += examine_rows(connection, ledger.place)
             found += examine_clock(connection, now, zone)
             found += examine_processes(connection, now, zone, is_held=unwritable is not None)
+            known = [*declared.in_code, *(job.id for job in jobs_in_force(connection))]
+            found += examine_job_filter(settings, list(dict.fromkeys(known)))
             found += examine_outages(connection, now, zone)
             found += examine_runs(connection, now, zone)
             found += examine_history(connection, declared, now, zone)

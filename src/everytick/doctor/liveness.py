@@ -9,6 +9,7 @@ from typing import Any
 from everytick import liveness
 from everytick.app import typed
 from everytick.model import ticks
+from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.known_job import jobs_due, jobs_in_force, read_jobs
 from everytick.read.outages import outages
@@ -19,7 +20,7 @@ from everytick.store.querying import Reader
 from everytick.system import system
 from everytick.text.durations import duration
 from everytick.text.instants import at
-from everytick.text.wording import counted
+from everytick.text.wording import counted, listed
 
 from .finding import Finding, ok
 
@@ -86,11 +87,23 @@ def examine_processes(connection: Reader, now: int, zone: Any, *, is_held: bool 
     found += [finding for process in processes for finding in _process(connection, process, zone, is_held)]
     found += refused
     found += _unserved(connection, processes)
+    found += _set_otherwise(processes)
     machines = {process.machine for process in processes}
     if len(machines) > 1 and not connection.is_on_server:
         what = f"processes of {len(machines)} machines use one SQLite ledger: {', '.join(sorted(machines))}"
         found.append(Finding("error", "processes", what, None, "one machine for one ledger"))
     return found
+
+
+def _set_otherwise(processes: Sequence[Process]) -> Iterator[Finding]:
+    """Tell of processes that are set to run other jobs than others."""
+    claiming = [process for process in processes if process.is_up and process.role.claims]
+    filters = dict.fromkeys(process.job_filter for process in claiming)
+    if len(filters) > 1:
+        names = [next(it.name for it in claiming if it.job_filter == one) for one in filters]
+        what = f"{listed(names)} are set to run different jobs: each job runs where it is enabled"
+        settings = f"{ENABLED}, {DISABLED}"
+        yield Finding("note", "environment", what, settings, "the same settings, unless this is meant")
 
 
 def _unserved(connection: Reader, processes: Sequence[Process]) -> Iterator[Finding]:

@@ -107,6 +107,26 @@ def _daylight_saving(job: Job, now: int) -> Iterator[Finding]:
             tick = job.next_tick(tick)
 
 
+def _excluded(job: Job, now: int) -> Iterator[Finding]:
+    """Find days to leave out that leave out nothing, or will soon be used up."""
+    made = job.schedule.ticks
+    if not isinstance(made, ticks.ExcludingTicks) or not made.days:
+        return
+    today, last = ticks.moment(now, job.schedule.zone).date(), made.days.last
+    if last is not None and last < today and not made.days.has_weekdays:
+        what = f"job {job.id} leaves out days up to {last} only: they have passed"
+        yield Finding("warning", "excluded days", what, job.where, "days to come in exclude=")
+    elif made.workday is None and not made.excludes_any(now, now + 2 * _YEAR):
+        what = (
+            f"job {job.id} leaves out {made.days.text}, and none of its ticks of the next two years falls on"
+            " such a day"
+        )
+        yield Finding("note", "excluded days", what, job.where, "the days that are meant, or no exclude=")
+    elif made.days.ends is not None and (made.days.ends - today).days < 366:
+        what = f"job {job.id} leaves out holidays up to {made.days.ends}, and none after that day"
+        yield Finding("warning", "excluded days", what, job.where, "a newer release of everytick")
+
+
 def _startup(job: Job, now: int) -> Iterator[Finding]:
     if job.startup_delay is not None and job.options.max_instances > 1 and job.next_tick(now) is not None:
         most = f"max_instances={job.options.max_instances}"
@@ -134,7 +154,7 @@ def _zoneless(job: Job, now: int) -> Iterator[Finding]:
     yield Finding("note", "zone", what, job.where, f"timezone={str(zone)!r} in the trigger, to say so")
 
 
-_OF_ONE = (_never, _grace, _daylight_saving, _startup, _remark, _zoneless)
+_OF_ONE = (_never, _grace, _daylight_saving, _excluded, _startup, _remark, _zoneless)
 
 
 def _twins(jobs: Sequence[Job]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from everytick.engine.registry import load
+from everytick.engine.registry import EnabledJobs, load
 from everytick.errors import LedgerError
 from everytick.model import ticks
 from everytick.model.job import Job
@@ -21,6 +21,7 @@ from everytick.model.misfire import Decision, decide, look_ahead
 from everytick.read.known_job import Declared
 from everytick.read.processes import judged
 from everytick.read.run_filter import HELD, WAITING
+from everytick.settings import settings
 from everytick.store import claims, joining, new_ledger, queue, workers
 from everytick.store.connections import transaction
 from everytick.store.database import Ledger
@@ -101,7 +102,7 @@ def _insert(stage: sqlite3.Connection, table: str, rows: Iterable[Any]) -> None:
 def _act(stage: sqlite3.Connection, declared: Declared, application: str | None) -> DryRun:
     """Do in memory what `process`, `clock` and `heartbeats` of the engine do at a start."""
     stage.row_factory = None
-    me = Identity.new()
+    me = Identity.new(job_filter=settings().job_filter)
     before, known_runs = _jobs(stage), {row["run_id"]: row for row in _runs(stage)}
     with transaction(stage):
         alive, stale = _reap_the_silent(stage)
@@ -118,9 +119,10 @@ def _act(stage: sqlite3.Connection, declared: Declared, application: str | None)
             except ValueError as problem:
                 found.broken[row.job_id] = str(problem)
         now = ticks.now()
-        due = [decision for job in jobs.values() if (decision := _decide(job, watermarks[job.id], now))]
+        enabled = EnabledJobs(jobs, me.job_filter)
+        due = [decision for job in enabled.values() if (decision := _decide(job, watermarks[job.id], now))]
         claims.claim(stage, me, due, Room(0))
-        queue.take(stage, me, jobs, Room(_ALL))
+        queue.take(stage, me, enabled, Room(_ALL))
     found.after = _jobs(stage)
     for run in _runs(stage):
         _sort_in(found, run, known_runs.get(run["run_id"]), me, jobs.get(run["job_id"]))

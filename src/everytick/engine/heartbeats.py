@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from everytick.errors import LedgerError, LedgerUnavailable
 from everytick.model import ticks
 from everytick.model.job import Job
-from everytick.store import claims, joining, locking, pruning, queue, renaming, workers
+from everytick.store import claims, disabled, joining, locking, pruning, queue, renaming, workers
 from everytick.store.connections import Connection, Scope, in_transaction, is_on_server
 from everytick.store.database import Ledger
 from everytick.store.records import Claim, Identity, Registration, Room
@@ -31,6 +31,8 @@ from .registry import Registry
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = workers.LEASE_SECONDS
 _PRUNE_SECONDS = 60.0
+# How often a process that runs all jobs looks whether one of them is disabled by others.
+_SETTLE_SECONDS = 60.0
 _PRUNE_PIECE = 500
 # How long it may take to join those who use the ledger, in seconds.
 JOIN_SECONDS = 60.0
@@ -57,7 +59,7 @@ class Heartbeats:
         self.claimers = Claimers(me.process_id)
         self._claimers_mark: str | None = None
         self._me, self._take, self._room, self._answers, self._again = me, take, room, answers, again
-        self._registry, self._jobs, self._parts = registry, registry.jobs, parts
+        self._registry, self._jobs, self._parts = registry, registry.enabled, parts
         self._counting = GapCounting(registry.jobs)
         self._history = int(history_days * ticks.DAY)
         # Heartbeats of others as last seen, and since when they are the same.
@@ -71,7 +73,7 @@ class Heartbeats:
         # Jobs whose runs are left to others, and why.
         self._left: dict[str, str] = {}
         self._last_beat = self._last_prune = system.monotonic()
-        self._next_claimers = 0.0
+        self._next_claimers = self._next_settling = 0.0
         # When the first of those is dead that are silent, if they stay so.
         self._reap_at = math.inf
         # The former id of each job that was renamed, as long as a part of its history is to be moved.
@@ -115,6 +117,9 @@ class Heartbeats:
         if now >= self._next_claimers and self._me.role.claims and is_on_server(connection):
             self._next_claimers = now + BEAT_SECONDS
             do("the look for others that claim", self._look_who_claims, connection)
+        if now >= self._next_settling and self._me.role.claims and self.taking:
+            self._next_settling = now + (BEAT_SECONDS if self._me.job_filter else _SETTLE_SECONDS)
+            do("the look for disabled jobs", self._settle_disabled, connection)
         if now >= self._last_prune + _PRUNE_SECONDS:
             self._last_prune = now
             do("the look for single runs that are over", self._registry.forget_what_is_over, connection)
@@ -144,11 +149,17 @@ class Heartbeats:
         """Say once of each job that its runs wait for a process with other code, as in a rolling deploy."""
         for job_id, why in left.items():
             if self._left.get(job_id) != why:
-                logger.bind(job=job_id).warning(
-                    "job {}: its runs wait for a process of another version, since the code here {}",
-                    job_id,
-                    why,
-                )
+                log = logger.bind(job=job_id)
+                if setting := self._me.job_filter.why_disabled(job_id):
+                    log.warning(
+                        "job {}: its runs wait for a process that is set to run it ({})", job_id, setting
+                    )
+                else:
+                    log.warning(
+                        "job {}: its runs wait for a process of another version, since the code here {}",
+                        job_id,
+                        why,
+                    )
         self._left |= left
 
     def _look_who_claims(self, connection: Connection) -> None:
@@ -274,6 +285,17 @@ class Heartbeats:
             return []
         number = self._start_number + 1
         return claims.claim_startup(connection, self._me, list(self._jobs.values()), number)
+
+    def _settle_disabled(self, connection: Connection) -> None:
+        """Let the ledger say which jobs no process is set to run, as processes come and go."""
+        me, jobs = self._me, self._registry.jobs
+        if not disabled.is_settled(connection, me, jobs):
+
+            def settle(inside: Connection) -> list[Claim]:
+                disabled.settle(inside, me, jobs)
+                return []
+
+            self._in_transaction(connection, settle, scope=Scope.RARE)
 
     def _move(self, connection: Connection) -> None:
         job_id, former = next(iter(self.moving.items()))

@@ -61,10 +61,10 @@ class Process:
         open_span: SpanOpener,
     ) -> None:
         self.ledger, self._declared = ledger, declared
-        self._registry = Registry(declared, defaults, settings.allowed_functions)
+        self._registry = Registry(declared, defaults, settings.allowed_functions, settings.job_filter)
         self.jobs = self._registry.jobs
         self._notifier, self._settings, self._listeners = notifier, settings, listeners
-        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared))
+        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared), settings.job_filter)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
@@ -83,7 +83,9 @@ class Process:
         most, allowed = settings.scheduler_max_workers, settings.allowed_functions
         self._runner = Runner(self.jobs, self._me, self.writer, most, allowed, listeners, notifier, open_span)
         admission, claimers = self._runner.admission, self._heartbeats.claimers
-        self._clock = Clock(self.jobs, self._me, self.ledger, self.writer, admission, listeners, claimers)
+        self._clock = Clock(
+            self._registry.enabled, self._me, self.ledger, self.writer, admission, listeners, claimers
+        )
         self._listening, self._closing = Listening(ledger, self._me, self.writer), threading.Lock()
         self._removals = Removals(self._me, self._registry, self.writer, lambda: self._heartbeats.taking)
 
@@ -117,6 +119,7 @@ class Process:
         self._heartbeats.joined(self._registration)
         self._removals.joined(self._registration)
         self._watermarks = self._registry.joined(self._registration)
+        self._registry.tell_of_disabled(is_whole=is_whole)
         self._keep_options(self._registration.jobs_added)
         return self._registration
 
@@ -238,7 +241,7 @@ class Process:
         return found
 
     def _declared_now(self, job: Job, found: Registration) -> None:
-        if job.id in found.watermarks:
+        if job.id in found.watermarks and job.id in self._registry.enabled:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)

@@ -17,13 +17,14 @@ from everytick.masking import masked
 from everytick.model import functions, ticks
 from everytick.model.allowed_functions import AllowedFunctions, NotImported
 from everytick.model.job import Job, Options
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.kept_data import KeptCall, read_call
 from everytick.model.schedule import from_text
 from everytick.store import definitions
 from everytick.store import job_statements as job_sql
 from everytick.store.connections import Connection
 from everytick.store.records import AddedRow, Registration
-from everytick.text.wording import one_line
+from everytick.text.wording import counted, cut_list, one_line
 from loguru import logger
 
 # How many single runs that are over are looked at in one go.
@@ -49,9 +50,16 @@ class Registry:
     """The jobs by id. The other parts of a process look them up in this very dictionary, `jobs`."""
 
     def __init__(
-        self, declared: Sequence[Job], defaults: Mapping[str, Any], allowed: AllowedFunctions
+        self,
+        declared: Sequence[Job],
+        defaults: Mapping[str, Any],
+        allowed: AllowedFunctions,
+        job_filter: JobFilter = ALL_JOBS,
     ) -> None:
         self.jobs = {job.id: job for job in declared}
+        # Those that this process is set to run: it claims, and takes up, no others.
+        self.enabled: Mapping[str, Job] = EnabledJobs(self.jobs, job_filter) if job_filter else self.jobs
+        self._filter = job_filter
         self._declared = set(self.jobs)
         self._defaults, self._allowed = defaults, allowed
         self._serials: dict[str, int] = {}
@@ -59,6 +67,18 @@ class Registry:
         # Why jobs cannot run that are in the ledger.
         self._problems: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def tell_of_disabled(self, *, is_whole: bool) -> None:
+        """Say in one line which jobs this process is set not to run, and which of the patterns names none.
+
+        `is_whole`: the code declares no further jobs, which could have such an id.
+        """
+        reasons = {job_id: why for job_id in self.jobs if (why := self._filter.why_disabled(job_id))}
+        if reasons:
+            by = ", ".join(dict.fromkeys(reasons.values()))
+            logger.info("{} disabled here by {}: {}", counted(len(reasons), "job"), by, cut_list(reasons))
+        for setting, pattern in self._filter.without_a_job(self.jobs) if is_whole else ():
+            logger.warning("{}: no job has the id {}", setting, pattern)
 
     def joined(self, registration: Registration) -> dict[str, int]:
         """Take in the jobs found at the start; return the watermarks of all jobs."""
@@ -163,6 +183,24 @@ class Registry:
             if connection.execute(job_sql.IS_OVER, values).fetchone():
                 self.jobs.pop(job.id, None)
                 self._serials.pop(job.id, None)
+
+
+class EnabledJobs(Mapping[str, Job]):
+    """Those of a process's jobs that it is set to run, as they are at each moment."""
+
+    def __init__(self, jobs: Mapping[str, Job], job_filter: JobFilter) -> None:
+        self._jobs, self._filter = jobs, job_filter
+
+    def __getitem__(self, job_id: str) -> Job:
+        if self._filter.why_disabled(job_id) is not None:
+            raise KeyError(job_id)
+        return self._jobs[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return (job_id for job_id in list(self._jobs) if self._filter.why_disabled(job_id) is None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def loaded_or_told(

@@ -122,7 +122,12 @@ def _no_tick(account: Account, tick: int) -> bool:
         return False
     account.verdict = "no_tick"
     assert facts.schedule is not None
-    account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
+    made = facts.schedule.ticks
+    left_out = made.left_out(tick) if isinstance(made, ticks.ExcludingTicks) else ""
+    if left_out:
+        account.say(f"no tick: {left_out}")
+    else:
+        account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
     beside = (("before", facts.tick_before(tick)), ("after", facts.schedule.next_tick(tick)))
     near = [(abs(other - tick), side, other) for side, other in beside if other is not None]
     if not near:
@@ -143,10 +148,14 @@ def _to_come(account: Account, tick: int) -> bool:
     jitter = ticks.jitter(facts.job_id, tick, facts.schedule.jitter) if facts.schedule else 0
     if jitter:
         account.say(f"with its jitter of {duration(jitter)} it is due at {when(tick + jitter, facts.zone)}")
+    made = facts.schedule.ticks if facts.schedule else None
+    if isinstance(made, ticks.ExcludingTicks) and (note := made.note(tick)):
+        account.say(note)
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
     if facts.known.is_paused_at(max(tick, facts.now)):
-        account.say(f"but the job {pause(account)}: unless it is resumed before, it will not run")
+        until = "resumed" if facts.row.disabled_by is None else "enabled"
+        account.say(f"but the job {pause(account)}: unless it is {until} before, it will not run")
     if facts.cannot_run is not None:
         account.say(f"but the job cannot run here: {facts.cannot_run}")
     _if_nobody_is_up(account)
@@ -171,10 +180,12 @@ def _paused(account: Account, tick: int) -> bool:
     begin, end = facts.row.paused_us, facts.row.paused_until_us
     if begin is None or tick <= begin or (end is not None and tick >= end):
         return False
-    account.verdict = "paused"
+    disabled = facts.row.disabled_by is not None
+    account.verdict = "disabled" if disabled else "paused"
     until = "" if end is None else f", until {at(end, facts.zone)}"
     account.say(f"the job {pause(account)}{until}: the tick did not run")
-    account.say("the row that says so is written at the end of the pause; nothing is made up for")
+    end_of_it = "when the job is enabled again" if disabled else "at the end of the pause"
+    account.say(f"the row that says so is written {end_of_it}; nothing is made up for")
     return True
 
 

@@ -36,7 +36,7 @@ VERDICTS = (
     *("queued", "claimed", "running", "retrying"),
     *("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost"),
     # The tick was skipped: the reason.
-    *("missed", "coalesced", "overlap", "paused", "outage"),
+    *("missed", "coalesced", "overlap", "paused", "disabled", "outage"),
     # There is no row.
     *("future", "due", "nobody_up", "cannot_run", "no_tick", "before_registration", "before_change"),
     *("removed", "pruned", "no_record", "not_due_yet", "not_registered"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from everytick.model import ticks
+from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.outages import Outage
 from everytick.read.run_columns import took
@@ -212,6 +213,11 @@ def _paused(account: Account, row: Any) -> None:
     account.say("ticks during a pause are recorded at its end, and never run later")
 
 
+def _disabled(account: Account, _row: Any) -> None:
+    account.say(f"the job was disabled: no process that was up was set to run it ({DISABLED}, {ENABLED})")
+    account.say("such ticks are recorded when the job is enabled again, and never run later")
+
+
 def _skipped(account: Account, row: Any) -> None:
     """Say as much of a reason that this version does not know."""
     account.say(f"it was skipped: {row.reason}")
@@ -223,6 +229,7 @@ _SKIPPED = {
     "outage": _outage,
     "overlap": _overlap,
     "paused": _paused,
+    "disabled": _disabled,
 }
 
 

@@ -147,8 +147,10 @@ def _instances(account: Account, row: Any) -> None:
 
 
 def pause(account: Account) -> str:
-    """Return by whom and when the job was paused, as far as that is on record."""
+    """Return by whom and when the job was paused, as far as that is on record, or by which setting."""
     facts = account.facts
+    if facts.row.disabled_by is not None:
+        return f"is disabled since {at(facts.row.paused_us, facts.zone)} by {facts.row.disabled_by}"
     by = account.who("pause")
     if by is not None:
         return f"was paused{by}"

@@ -11,4 +11,5 @@
 - `misfire`: which of the due ticks run and which are skipped, and why
 - `backoff`: how long to wait before the next try of what did not work
 - `roles`: what a process does of the work, and queues
+- `job_filter`: which jobs a process is set to run
 """

@@ -71,6 +71,25 @@ class _Combined(_Kept):
     jitter: _Jitter
 
 
+class _Holidays(_Kept):
+    name: str
+    days: dict[str, list[str]]
+
+
+class _Days(_Kept):
+    weekdays: list[Annotated[int, Field(ge=0, le=6)]]
+    ranges: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+    calendars: list[_Holidays]
+
+
+class _Excluding(_Kept):
+    trigger: Literal["excluding"]
+    source: dict[str, Any]
+    days: _Days
+    shift: Literal["skip", "next-workday", "previous-workday"]
+    workday: Literal["first", "last"] | None
+
+
 class KeptCall(_Kept):
     """How a job that was added while running is called.
 
@@ -93,6 +112,7 @@ _TRIGGERS: dict[str, type[_Kept]] = {
     "calendarinterval": _Calendar,
     "or": _Combined,
     "and": _Combined,
+    "excluding": _Excluding,
 }
 
 
@@ -105,7 +125,7 @@ def read_json(text: str | None, what: str) -> Any:
 
 
 def check_schedule(data: Any) -> None:
-    """Refuse data from which no schedule can be made. The parts of a combined one are not looked at."""
+    """Refuse data from which no schedule can be made. Of one that is made of others, these are not."""
     kind = data.get("trigger") if isinstance(data, dict) else None
     if not isinstance(kind, str):
         raise ValueError(f"its schedule cannot be read by {_VERSION}: it names no trigger")

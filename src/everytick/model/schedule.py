@@ -97,6 +97,28 @@ def combine(word: str, parts: list[Schedule], jitter: int) -> Schedule:
     return Schedule(made, text, parts[0].zone, data, jitter, remark=remark)
 
 
+def excluding(
+    source: Schedule,
+    days: dict[str, Any],
+    shift: ticks.Shift = "skip",
+    workday: ticks.Workday | None = None,
+) -> Schedule:
+    """Return a schedule without the ticks of excluded days: see `ticks.ExcludingTicks` and `ticks.Days`."""
+    data = {"trigger": "excluding", "source": source.data, "days": days, "shift": shift, "workday": workday}
+    return _excluding(source, data)
+
+
+def _excluding(source: Schedule, data: dict[str, Any]) -> Schedule:
+    days = ticks.Days(data["days"])
+    made = ticks.ExcludingTicks(source.ticks, days, source.zone, data["shift"], data["workday"])
+    text = source.text
+    if data["workday"]:
+        text = text.replace("day='*'", f"day='{data['workday']} workday'", 1)
+    without = f" except {days.text}" if days else ""
+    moved = "" if data["shift"] == "skip" else f", moved to the {data['shift'].replace('-', ' ')}"
+    return Schedule(made, text + without + moved, source.zone, data, source.jitter, remark=source.remark)
+
+
 def at_each_start(zone: tzinfo, delay: int) -> Schedule:
     """Return the schedule of a job that has no ticks, but a run `delay` microseconds after each start."""
     made = make({"trigger": "date", "at": None}, zone, "date[at each start]")
@@ -111,6 +133,12 @@ def from_data(data: dict[str, Any]) -> Schedule:
     check_schedule(data)
     if data["trigger"] in ("or", "and"):
         return combine(data["trigger"], [from_data(part) for part in data["parts"]], data["jitter"])
+    if data["trigger"] == "excluding":
+        source = from_data(data["source"])
+        try:
+            return _excluding(source, data)
+        except ValueError as problem:
+            raise unreadable("its schedule", problem) from None
     zone = zone_of(data)
     try:
         made = _MAKERS[data["trigger"]](data, zone)

@@ -165,7 +165,8 @@ def doubtful_zones(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
     They are read as the zones of that name, which have daylight saving time.
     """
-    for part in data.get("parts", ()):
+    source = data.get("source")
+    for part in (*data.get("parts", ()), *([source] if source else ())):
         yield from doubtful_zones(part)
     if data["trigger"] not in ("cron", "calendarinterval") or data.get(_IS_NAME):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,9 @@ from .known_job import Declared, DueJob, KnownJob
 if TYPE_CHECKING:
     from .schemas import Fire
 
+# Of how many days that are left out is told.
+_MOST_LEFT_OUT = 1_000
+
 
 @dataclass(frozen=True)
 class Often:
@@ -32,6 +35,14 @@ class Often:
     paused: int
 
 
+class LeftOut(NamedTuple):
+    """A tick, in microseconds UTC, that a job lacks since its day is excluded; `why` names the day."""
+
+    tick: int
+    job_id: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Coming:
     """The ticks in [begin, end), in microseconds, and what they mean together.
@@ -41,6 +52,7 @@ class Coming:
     number: how many ticks were looked at.
     looked_until: the findings are about the ticks before this instant: `end`, unless there were too many.
     gaps: the jobs without a tick in [begin, end), each with its next one.
+    left_out: the first tick of each date that a job leaves out, by its own, and why: some, the soonest first.
     max_workers: how many runs a process may have under way at once.
     """
 
@@ -52,6 +64,7 @@ class Coming:
     often: list[Often]
     findings: plan.Findings
     gaps: dict[str, int | None]
+    left_out: list[LeftOut]
     max_workers: int
 
     @property
@@ -95,6 +108,9 @@ class Coming:
             ],
             "notes": [
                 {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
+            ],
+            "left_out": [
+                {"job_id": job_id, "tick": iso(tick), "why": why} for tick, job_id, why in self.left_out
             ],
         }
 
@@ -156,7 +172,18 @@ def coming(
     counted = {it.job_id for it in often}
     kept = [tick for tick in kept if tick["job_id"] not in counted]
     gaps = plan.gaps(known, begin, end)
-    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, max_workers)
+    left_out = _left_out(known, begin, looked_until)
+    return Coming(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers)
+
+
+def _left_out(schedules: Mapping[str, Schedule], begin: int, end: int) -> list[LeftOut]:
+    found = [
+        LeftOut(tick, job_id, why)
+        for job_id, schedule in schedules.items()
+        if isinstance(schedule.ticks, ticks.ExcludingTicks)
+        for tick, why in islice(schedule.ticks.left_out_between(begin, end), _MOST_LEFT_OUT)
+    ]
+    return sorted(found)[:_MOST_LEFT_OUT]
 
 
 @dataclass(frozen=True)
@@ -175,7 +202,7 @@ class ComingTick:
 
 
 def next_ticks(job: KnownJob, limit: int) -> list[ComingTick]:
-    """Return the coming ticks of a job that is not paused, with the notes on odd times of day."""
+    """Return the coming ticks of a job that is not paused, with their notes."""
     if job.gone or job.paused:
         return []
     begin = max(job.now, job.row.watermark_us) + 1

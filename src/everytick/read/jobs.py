@@ -235,4 +235,5 @@ def _pause(job: KnownJob | None, paused: bool) -> JobPause:
         "paused_since": iso(row.paused_us) if row else None,
         "paused_until": iso(row.paused_until_us) if row else None,
         "pause_note": row.pause_note if row else None,
+        "disabled_by": row.disabled_by if row else None,
     }

@@ -16,6 +16,7 @@ from typing import Any
 from everytick.engine.heartbeats import LEASE_SECONDS
 from everytick.masking import masked
 from everytick.model import ticks
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.roles import Role
 from everytick.store import workers
 from everytick.store.database import Ledger
@@ -33,7 +34,7 @@ _PIECE, _LONGEST_REPORT = 200, 200_000
 LEASE = int(LEASE_SECONDS * ticks.SECOND)
 
 _PROCESSES = """
-SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us FROM scheduler_processes
+SELECT process_id, host, pid, role, queues, started_us, beat_us, pass_us, job_filter FROM scheduler_processes
 """
 # Most processes have the same code, and say the same.
 _REPORTS = """
@@ -71,6 +72,7 @@ class Process:
 
     host: what tells apart its machine's boots and containers too; `machine` is for people.
     answered: when its event loop was last seen to answer; None if that was never looked at.
+    job_filter: the jobs that it is set to run.
     is_gone: it is dead for certain, which only a process of the same host can tell.
     """
 
@@ -83,6 +85,7 @@ class Process:
     answered: int | None
     is_gone: bool
     now: int
+    job_filter: JobFilter = ALL_JOBS
 
     @property
     def machine(self) -> str:
@@ -207,6 +210,7 @@ def judged(rows: Iterable[Mapping[Any, Any]], now: int) -> tuple[Process, ...]:
             row["pass_us"],
             workers.is_provably_dead(me, row["process_id"], row["host"], row["pid"]),
             now,
+            JobFilter.of(row["job_filter"]),
         )
         for row in rows
     ]

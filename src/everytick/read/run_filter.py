@@ -29,7 +29,7 @@ FAILED = ("failed", "timed_out", "lost", "interrupted")
 FAILING = tuple(state for state in FAILED if state != "interrupted")
 # Why ticks did not run that somebody may have to look at.
 MISSED = ("missed", "outage", "coalesced")
-REASONS = ("missed", "coalesced", "overlap", "paused", "outage")
+REASONS = ("missed", "coalesced", "overlap", "paused", "disabled", "outage")
 
 # As the indexes for few rows have them, to the letter.
 HELD = "state IN ('claimed', 'running')"

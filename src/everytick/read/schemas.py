@@ -33,6 +33,9 @@ class JobPause(TypedDict):
     paused_since: Time | None
     paused_until: Time | None
     pause_note: str | None
+    disabled_by: Annotated[
+        str | None, Field(description="the setting by which no process runs it, which counts as a pause")
+    ]
 
 
 class JobDefinition(JobPause):

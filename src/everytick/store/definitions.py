@@ -305,6 +305,7 @@ class _Row(NamedTuple):
     removed: int | None
     call_data: str | None
     exhausted: int | None
+    disabled_by: str | None
 
     def is_pause_over(self, now: int) -> bool:
         """As that of `JobState`."""
@@ -328,4 +329,5 @@ class _Row(NamedTuple):
             self.schedule_data,
             self.call_data,
             self.exhausted,
+            self.disabled_by,
         )

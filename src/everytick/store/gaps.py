@@ -28,15 +28,17 @@ def skip_all(connection: Connection, skipped: Sequence[tuple[str, Skip]], now: i
 def close(connection: Connection, state: JobState, upto: int, schedule: Schedule | None = None) -> None:
     """Record all ticks up to `upto` that are not accounted for (R1).
 
-    From when the job was paused they were paused. The others fell into an outage: nothing was up to claim
-    them before the job was paused, changed or removed. `schedule` is for jobs whose data the ledger lacks.
+    From when the job was paused, or disabled by a setting, they were that. The others fell into an outage:
+    nothing was up to claim them before the job was paused, changed or removed. `schedule` is for jobs whose
+    data the ledger lacks.
     """
     schedule = state.schedule() or schedule
     if schedule is None:
         return
     paused_from = upto if state.paused is None else min(upto, max(state.watermark, state.paused))
     _close(connection, state.job_id, schedule, state.watermark, paused_from, "outage")
-    _close(connection, state.job_id, schedule, paused_from, upto, "paused")
+    held = "paused" if state.disabled_by is None else "disabled"
+    _close(connection, state.job_id, schedule, paused_from, upto, held)
 
 
 def _close(

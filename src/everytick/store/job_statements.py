@@ -4,7 +4,7 @@ from .bulk import Bulk, Load
 
 _JOB_STATE = """
 SELECT job_id, definition, watermark_us, paused_us, paused_until_us, removed_us, schedule_data, call_data,
-       exhausted_us
+       exhausted_us, disabled_by
 FROM scheduler_jobs
 """
 
@@ -15,7 +15,7 @@ LIST_PAUSED_JOBS = "SELECT job_id, paused_us, paused_until_us FROM scheduler_job
 # All that a start compares: first the columns that UPDATE_JOBS writes, last those that it clears.
 LIST_DEFINED = """
 SELECT job_id, name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
-       watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us
+       watermark_us, paused_us, paused_until_us, removed_us, call_data, exhausted_us, disabled_by
 FROM scheduler_jobs
 """
 
@@ -114,7 +114,8 @@ WHERE job_id = :job_id AND removed_us IS NULL
 FORGET_JOB = "DELETE FROM scheduler_jobs WHERE job_id = :job_id"
 
 _COLUMNS = """name, function, trigger, zone, on_crash, grace_us, queue, schedule_data, definition,
-       watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us"""
+       watermark_us, paused_us, paused_until_us, pause_note, registered_us, changed_us, exhausted_us,
+       disabled_by"""
 COPY_JOB = f"""
 INSERT INTO scheduler_jobs (job_id, {_COLUMNS})
 SELECT :job_id, {_COLUMNS} FROM scheduler_jobs WHERE job_id = :former
@@ -145,6 +146,14 @@ UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us 
 WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
 """
 
+# A job that a person has paused stays so; it is looked at again when that is over.
+DISABLE_JOB = """
+UPDATE scheduler_jobs SET paused_us = :now, pause_note = :note, paused_until_us = NULL, disabled_by = :why
+WHERE job_id = :job_id AND paused_us IS NULL AND removed_us IS NULL
+"""
+
+LIST_DISABLED = "SELECT job_id, disabled_by FROM scheduler_jobs WHERE disabled_by IS NOT NULL"
+
 # A further pause changes the note and the end of the one that is there.
 CHANGE_PAUSE = """
 UPDATE scheduler_jobs
@@ -154,13 +163,14 @@ WHERE job_id = :job_id AND paused_us IS NOT NULL AND (:note IS NOT NULL OR :unti
 
 # A job that was removed and is added again is another job, with a pause of its own or none.
 RENEW_PAUSE = """
-UPDATE scheduler_jobs SET paused_us = :paused, pause_note = :note, paused_until_us = NULL
+UPDATE scheduler_jobs
+SET paused_us = :paused, pause_note = :note, paused_until_us = NULL, disabled_by = NULL
 WHERE job_id = :job_id
 """
 
 RESUME_JOB = """
 UPDATE scheduler_jobs
-SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL,
+SET paused_us = NULL, pause_note = NULL, paused_until_us = NULL, disabled_by = NULL,
     watermark_us = CASE WHEN watermark_us > :upto THEN watermark_us ELSE :upto END
 WHERE job_id = :job_id AND paused_us IS NOT NULL
 """

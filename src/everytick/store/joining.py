@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from everytick.model import ticks
 from everytick.model.job import Job
 
-from . import claims, definitions, migration_fence, owner, workers
+from . import claims, definitions, disabled, migration_fence, owner, workers
 from . import process_statements as process_sql
 from . import statements as sql
 from .connections import Connection
@@ -44,11 +44,18 @@ def register(
     found.joined = workers.enter(connection, me, found.start_number)
     if me.role.claims:
         definitions.define(connection, jobs, now, found, is_whole=is_whole, digest=me.schedule_digest)
+    if me.role.claims:
+        found.watermarks |= disabled.settle(connection, me, {job.id: job for job in jobs})
     definitions.find_added(connection, now, found)
     definitions.find_paused(connection, now, found)
     if me.role.claims and not found.peers:
-        found.claims = claims.claim_startup(connection, me, jobs, found.start_number)
+        found.claims = claims.claim_startup(connection, me, _enabled(me, jobs), found.start_number)
     return found
+
+
+def _enabled(me: Identity, jobs: Sequence[Job]) -> Sequence[Job]:
+    """Return those of these jobs that a process is set to run."""
+    return [job for job in jobs if me.job_filter.why_disabled(job.id) is None] if me.job_filter else jobs
 
 
 def declare(connection: Connection, me: Identity, job: Job, start: Registration) -> Registration:
@@ -56,7 +63,7 @@ def declare(connection: Connection, me: Identity, job: Job, start: Registration)
     found = Registration(start.start_number, start.peers, lost=0)
     definitions.define_late(connection, job, ticks.now(), found)
     if not start.peers:
-        found.claims = claims.claim_startup(connection, me, [job], start.start_number)
+        found.claims = claims.claim_startup(connection, me, _enabled(me, [job]), start.start_number)
     return found
 
 

@@ -2,8 +2,8 @@
 
 REGISTER_PROCESS = """
 INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues,
-                                 schedule_digest)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest)
+                                 schedule_digest, job_filter)
+VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest, :job_filter)
 """
 
 # `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do
@@ -32,6 +32,12 @@ ON COALESCE(other.schedule_digest, '') = COALESCE(one.schedule_digest, '')
 WHERE one.process_id = :process_id AND COALESCE(other.role, '') <> 'worker' AND other.beat_us >= :since
 """
 LIST_CLAIMERS = f"SELECT other.process_id, other.pass_us {_CLAIMERS}"
+
+# Of the other living processes that claim.
+LIST_FILTERS = """
+SELECT job_filter FROM scheduler_processes
+WHERE process_id <> :process_id AND COALESCE(role, '') <> 'worker' AND beat_us >= :since
+"""
 
 # Differs when they do. Only on a server.
 MARK_CLAIMERS = f"SELECT md5(string_agg(other.process_id, ',' ORDER BY other.process_id)) {_CLAIMERS}"

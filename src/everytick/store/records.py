@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from everytick.model.job import Job
+from everytick.model.job_filter import ALL_JOBS, JobFilter
 from everytick.model.misfire import Decision
 from everytick.model.roles import ALL, Role
 from everytick.model.schedule import Schedule, known_from_text
@@ -22,6 +23,7 @@ class Identity:
     """One start of one process. With attempt and time of a claim it is the token of every later write.
 
     schedule_digest: that of the jobs which its code declares; None for a process that declares none.
+    job_filter: the jobs that it is set to run.
     """
 
     process_id: str
@@ -29,10 +31,13 @@ class Identity:
     pid: int
     role: Role = ALL
     schedule_digest: str | None = None
+    job_filter: JobFilter = ALL_JOBS
 
     @staticmethod
-    def new(role: Role = ALL, schedule_digest: str | None = None) -> Identity:
-        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest)
+    def new(
+        role: Role = ALL, schedule_digest: str | None = None, job_filter: JobFilter = ALL_JOBS
+    ) -> Identity:
+        return Identity(system.new_id(), host_name(), system.pid(), role, schedule_digest, job_filter)
 
 
 @dataclass(slots=True)
@@ -132,6 +137,8 @@ class JobState:
     schedule_data: str | None
     call_data: str | None
     exhausted: int | None
+    # The setting that disables the job, which is paused then.
+    disabled_by: str | None = None
 
     def is_paused(self, now: int) -> bool:
         """Return whether the job is paused; a pause with an end is over then."""

@@ -61,6 +61,8 @@ jobs = Table(
     Column("exhausted_us", BigInteger),
     # The queue in which a process leaves its runs that claims them and does not serve it. Null: `default`.
     Column("queue", Text),
+    # The setting that disables it in all processes which claim: it counts as paused then.
+    Column("disabled_by", Text),
     info=_OFTEN_WRITTEN,
 )
 # None on the watermark: an indexed column costs each claim an entry in every index of the table.
@@ -165,6 +167,8 @@ processes = Table(
     Column("cannot_run", Text),
     # The digest of the schedule that its code declares. Null: its version of the engine knows none.
     Column("schedule_digest", Text),
+    # The jobs that it is set to run, as JSON: patterns of ids. Null: all.
+    Column("job_filter", Text),
     info=_OFTEN_WRITTEN,
 )
 

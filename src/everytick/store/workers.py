@@ -67,6 +67,7 @@ def enter(connection: Connection, me: Identity, start_number: int) -> int:
         "role": None if me.role.name == "all" else me.role.name,
         "queues": ",".join(me.role.queues) or None,
         "schedule_digest": me.schedule_digest,
+        "job_filter": me.job_filter.kept,
     }
     connection.execute(process_sql.REGISTER_PROCESS, values)
     return now

@@ -46,7 +46,7 @@ OTHERS = "(others)"
 OUTCOMES = (
     *(("succeeded", ""), ("failed", ""), ("timed_out", ""), ("cancelled", "")),
     *(("interrupted", ""), ("lost", "")),
-    *(("skipped", reason) for reason in ("missed", "coalesced", "overlap", "paused", "outage")),
+    *(("skipped", reason) for reason in ("missed", "coalesced", "overlap", "paused", "disabled", "outage")),
 )
 # How far back the first scrape looks for the newest successes and losses.
 _RECENT = 3_600 * ticks.SECOND

@@ -28,7 +28,7 @@ def in_words(schedule: Schedule) -> str:
     if schedule.startup_delay is not None:
         return _at_start(schedule.startup_delay)
     try:
-        return _sentence(schedule.data) + _jitter(schedule.data)
+        return _sentence(schedule.data) + _jitter(schedule.jitter)
     except NoWords:
         return schedule.text
 
@@ -43,8 +43,18 @@ def _sentence(data: Mapping[str, Any]) -> str:
     return _MAKERS[data["trigger"]](data)
 
 
-def _jitter(data: Mapping[str, Any]) -> str:
-    return f", delayed by up to {exact(data['jitter'])}" if data["jitter"] else ""
+def _jitter(jitter: int) -> str:
+    return f", delayed by up to {exact(jitter)}" if jitter else ""
+
+
+def _excluding(data: Mapping[str, Any]) -> str:
+    words = _sentence(data["source"])
+    if data["workday"]:
+        words = words.replace(" every day", "", 1) + f" on the {data['workday']} workday of the month"
+    days = ticks.Days(data["days"])
+    if days:
+        words += f", except {days.text}"
+    return words if data["shift"] == "skip" else f"{words} (moved to the {data['shift'].replace('-', ' ')})"
 
 
 def _cron(data: Mapping[str, Any]) -> str:
@@ -152,4 +162,5 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "interval": _interval,
     "date": _date,
     "calendarinterval": _calendar,
+    "excluding": _excluding,
 }

@@ -174,7 +174,10 @@ def test_what_cron_means_is_what_the_sentence_tells_to_write(
         ),
         ("0 9 * * 5L", "write its name, in day, such as day='last fri'"),
         ("0 9 15W * *", "day='15W' is not a cron field: the weekday nearest to a date has no sign here"),
-        ("0 9 LW * *", "day='LW' is not a cron field: the weekday nearest to a date has no sign here"),
+        (
+            "0 9 LW * *",
+            "day='LW' is not a cron field: for a workday of the month write day='first workday'",
+        ),
         ("0 9 L-3 * *", "days before the last one of a month have no sign here"),
         ("H 9 * * *", "minute='H' is not a cron field: write a number, and jitter="),
         (

@@ -166,7 +166,7 @@ def test_odd_times_of_day_are_in_the_summary(scheduler: AsyncIOScheduler) -> Non
     [note] = found["notes"]
     assert (note["job_id"], note["tick"]) == ("job", "2026-03-29T01:00:00+00:00")
     assert "the clock jumps over the planned time" in note["note"]
-    assert "odd times of day: 1 tick" in ask(
+    assert "ticks with a note: 1 tick" in ask(
         scheduler, "plan", "--summary", "--from", "2026-03-28", "--days", "3"
     )
 
@@ -216,7 +216,7 @@ def test_a_job_that_is_counted_still_tells_of_its_pause_and_of_the_clock(schedul
     assert "  b: every minute, 1,440 ticks, 60 of them paused\n" in printed
     printed = ask(scheduler, "plan", "--from", "2026-03-01", "--days", "50", "--job", "night")
     assert "  night: at 02:30 every day, 50 ticks\n" in printed
-    assert "odd times of day: 1 tick" in printed
+    assert "ticks with a note: 1 tick" in printed
 
 
 def test_more_ticks_than_are_looked_at_are_said_to_be(scheduler: AsyncIOScheduler) -> None:

@@ -19,7 +19,13 @@ from everytick.text.wording import counted
 ROOT = Path(everytick.__file__).parent
 # What is no text for people: the data of a schedule and the text of a declaration, with which another start
 # compares them, and the field `time` of log lines in JSON.
-MACHINE_FORMATS = {"api/triggers.py", "api/trigger_arguments.py", "logs.py"}
+MACHINE_FORMATS = {
+    "api/exclusions.py",
+    "api/holidays.py",
+    "api/triggers.py",
+    "api/trigger_arguments.py",
+    "logs.py",
+}
 BERLIN = ZoneInfo("Europe/Berlin")
 
 

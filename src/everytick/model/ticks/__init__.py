@@ -5,12 +5,14 @@ instant is an integer: microseconds since 1970-01-01T00:00 UTC. Every set of tic
 
 - `canonical`: text that is equal for equal sets of ticks, and is what "the same definition" means
 - `next(after)`: the first tick later than `after`, or None when there is none
-- `note(tick)`: a sentence if a clock change makes a tick's wall-clock time odd, else an empty text
+- `note(tick)`: a sentence if a clock change or an excluded day makes a tick's time odd, else an empty text
 """
 
 from .combined import IntersectionTicks, UnionTicks
 from .counting import count, jitter, newest
 from .cron import CronTicks
+from .days import Days
+from .excluding import ExcludingTicks, Shift, Workday
 from .present import forget, hear, now
 from .protocol import Ticks
 from .regular import CalendarTicks, DateTicks, IntervalTicks
@@ -26,10 +28,14 @@ __all__ = [
     "CalendarTicks",
     "CronTicks",
     "DateTicks",
+    "Days",
+    "ExcludingTicks",
     "IntersectionTicks",
     "IntervalTicks",
+    "Shift",
     "Ticks",
     "UnionTicks",
+    "Workday",
     "count",
     "forget",
     "hear",

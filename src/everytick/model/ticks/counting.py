@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from .cron import CronTicks
+from .excluding import ExcludingTicks
 from .protocol import Ticks
 from .regular import CalendarTicks, IntervalTicks
-from .zones import SECOND
+from .zones import DAY, SECOND
+
+# Days are counted one by one, where the schedule waits for the answer; moved ticks are slow to find.
+_MOST_DAYS, _MOST_MOVED = 60, 1_000
 
 
 def newest(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
@@ -29,12 +33,24 @@ def newest(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:
 def count(ticks: Ticks, after: int, until: int, limit: int) -> int | None:
     """Return the number of ticks in (after, until].
 
-    Combinations are walked: None when counting passes `limit`. All others know their number.
+    Combinations are walked: None when counting passes `limit`. All others know their number, with excluded
+    days for some weeks.
     """
+    if isinstance(ticks, ExcludingTicks):
+        return _count_excluding(ticks, after, until, limit)
     if isinstance(ticks, IntervalTicks | CronTicks | CalendarTicks):
         return ticks.count(after, until)
     number = len(_first(ticks, after, until, limit + 1))
     return None if number > limit else number
+
+
+def _count_excluding(ticks: ExcludingTicks, after: int, until: int, limit: int) -> int | None:
+    if ticks.shift != "skip" or until - after > _MOST_DAYS * DAY:
+        found = _first(ticks, after, until, min(limit, _MOST_MOVED) + 1)
+        return None if len(found) > min(limit, _MOST_MOVED) else len(found)
+    numbers = [count(ticks.source, begin, end, limit) for begin, end in ticks.kept_parts(after, until)]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
 
 
 def _first(ticks: Ticks, after: int, until: int, limit: int) -> list[int]:

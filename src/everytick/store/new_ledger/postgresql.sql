@@ -230,4 +230,8 @@ CREATE TABLE scheduler_past_processes (
 
 CREATE INDEX scheduler_past_processes_ended ON scheduler_past_processes (ended_us);
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0008');
+ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
+
+ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0009');
