@@ -6,7 +6,7 @@ from typing import Any
 
 from everytick.store.querying import Reader
 
-from .outages import outages
+from .outages import all_outages
 from .run_columns import LISTED
 from .run_filter import RunFilter
 
@@ -30,7 +30,7 @@ def rows_of_outage(connection: Reader, wanted: RunFilter, columns: str = LISTED)
     values = {"since": wanted.since or 0, "until": wanted.until}
     return [
         row
-        for outage in outages(connection, wanted.until - 1, wanted.until)
+        for outage in all_outages(connection, wanted.until - 1, wanted.until)
         for row in connection.rows(
             _ROWS.format(columns=columns), {**values, "recorded": outage.recorded_until}
         )

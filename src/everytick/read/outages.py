@@ -139,12 +139,25 @@ class Outage:
             "late": self.late,
         }
 
+    @property
+    def is_told(self) -> bool:
+        """Whether people are told of it unasked: it took long, or cost a tick for which no newer one ran.
+
+        A new version that takes the place of the old one within seconds makes some ticks late.
+        """
+        return self.end - self.start >= _SHORTEST or self.missed > self.coalesced
+
     def since_typed(self, zone: tzinfo) -> str:
-        """Return its beginning as an option takes it."""
-        return typed(self.start, zone)
+        """Return its beginning as an option takes it, to the second."""
+        return typed(self.start // ticks.SECOND * ticks.SECOND, zone)
 
 
 def outages(connection: Reader, since: int, until: int) -> list[Outage]:
+    """Return those of `all_outages` that people are told of unasked."""
+    return [outage for outage in all_outages(connection, since, until) if outage.is_told]
+
+
+def all_outages(connection: Reader, since: int, until: int) -> list[Outage]:
     """Return the outages that are over and of which a part lies in [since, until), the earliest first.
 
     Instants are microseconds UTC. Where the ledger does not know when processes began and ended, none is
@@ -182,6 +195,8 @@ def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
         for row in rows
         # Ticks that are written down behind a silence may be those of a shorter outage that came then.
         if row.first < row.over and (row.missed > row.coalesced or _is_start(connection, row))
+        # Before its first outcome a ledger knows of no scheduler: what the first start missed is no outage.
+        if row.begun or row.over - row.first >= _SHORTEST
     ]
     return [outage for outage in found if outage.start < until]
 
@@ -189,7 +204,7 @@ def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
 def outage_of(connection: Reader, row: Any) -> Outage | None:
     """Return the outage into which the skipped ticks of a row fell, if it is over and can be told."""
     last = row.tick_us if row.last_tick_us is None else row.last_tick_us
-    found = outages(connection, row.tick_us, last + 1)
+    found = all_outages(connection, row.tick_us, last + 1)
     return next((outage for outage in found if outage.start <= last and row.tick_us < outage.end), None)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.model import ticks
-from everytick.read.outages import Outage, outages
+from everytick.read.outages import Outage, all_outages, outages
 from everytick.read.processes import find_processes
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
@@ -252,16 +252,38 @@ def test_a_short_outage_is_told_if_a_tick_was_missed_in_it(ledger: Ledger, secon
     assert told(ledger, NOW - 100 * DAY) == told(ledger)
 
 
-def test_a_short_outage_is_told_if_a_tick_was_late_for_it_alone(ledger: Ledger) -> None:
-    down, back = BACK - 10 * SECOND, BACK
+@pytest.mark.parametrize(("seconds", "is_told"), [(10, False), (59, False), (60, True)])
+def test_an_outage_for_which_ticks_were_only_late_is_told_if_it_took_a_minute(
+    ledger: Ledger, seconds: int, is_told: bool
+) -> None:
+    """A new version that takes the place of the old one makes some ticks late: that needs no look."""
+    down, back = BACK - seconds * SECOND, BACK
+    restart(ledger, down, back)
+    late = run("report", down + SECOND, started_us=back + SECOND, finished_us=back + 3 * HOUR)
+    coalesced = skipped("pump", down + SECOND) | {"reason": "coalesced"}
+    write(ledger, "scheduler_runs", [late, coalesced])
+    assert bool(told(ledger)) == is_told
+    if is_told:
+        [found] = told(ledger)
+        assert (found.missed, found.coalesced, found.late) == (1, 1, 1)
+
+
+def test_an_outage_may_have_made_ticks_late_and_nothing_else(ledger: Ledger) -> None:
+    down, back = BACK - 2 * MINUTE, BACK
     restart(ledger, down, back)
     late = run("report", down + SECOND, started_us=back + SECOND, finished_us=back + 3 * HOUR)
     write(ledger, "scheduler_runs", [late])
     [found] = told(ledger)
-    assert (found.missed, found.late) == (0, 1)
     assert found.sentence(ZoneInfo("UTC"), NOW) == (
-        "no scheduler was running from 05:29:50 to 05:30:00: no tick missed, 1 ran late"
+        "no scheduler was running from 05:28:00 to 05:30:00: no tick missed, 1 ran late"
     )
+
+
+def test_what_the_first_start_of_all_missed_is_no_outage(ledger: Ledger) -> None:
+    write(ledger, "scheduler_runs", [skipped("report", BACK - SECOND)])
+    write(ledger, "scheduler_runs", [run("pump", BACK)])
+    with connect(ledger) as connection:
+        assert all_outages(connection, BACK - MINUTE, NOW) == []
 
 
 def test_while_another_scheduler_was_there_is_no_outage_but_a_worker_is_none(ledger: Ledger) -> None:
