@@ -18,7 +18,7 @@ from everytick.model import ticks
 # How old a tick is when the second process looks for it; the third looks as much later again, and so on.
 LOOK = 3 * ticks.SECOND // 10
 # Those behind the second look at ticks that follow each other fast only so often, and the second at each job.
-_SWEEP = 5 * ticks.SECOND
+SWEEP = 5 * ticks.SECOND
 _LONGEST = 3 * ticks.SECOND
 
 _BITS = (1 << 64) - 1
@@ -104,7 +104,7 @@ class Claimers:
         """Note that the tick which was looked at was claimed by the process before this one."""
         place = self._place(job_id)
         if place.number == 1:
-            place.trusted = now + _SWEEP
+            place.trusted = now + SWEEP
 
     def look_at(self, job_id: str, tick: int, now: int) -> int:
         """Return when to look whether another process claimed a tick; 0 if this one is to claim it ahead."""
@@ -112,7 +112,7 @@ class Claimers:
         if not place:
             return 0
         look = tick + min(place * LOOK, _LONGEST)
-        return look if place == 1 else max(look, now + _SWEEP)
+        return look if place == 1 else max(look, now + SWEEP)
 
     def missed(self, job_id: str) -> None:
         """Note that those before this process let a tick pass, so that it claims ahead from now on."""

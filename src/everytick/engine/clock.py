@@ -30,7 +30,7 @@ from everytick.text.wording import skipped
 from loguru import logger
 
 from .admission import BUSY, LONGEST_SLEEP, Admission
-from .claimers import LOOK, Claimers
+from .claimers import LOOK, SWEEP, Claimers
 from .listeners import Listeners
 
 # A wall clock that gains more than this on the monotonic one between two looks was set, not slewed.
@@ -195,12 +195,13 @@ class Clock:
         in_doubt: list[Job] = []
         now, watermarks = ticks.now(), done.result()
         claimed = {job_id for job_id, watermark in watermarks.items() if watermark > seen[job_id]}
+        after = looked - LOOK + _LOOKS
         for job in jobs:
             told = told_by.get(job.id, job.id)
-            if told != job.id and told not in claimed:
+            if told != job.id and (told not in claimed or not self._is_soon(job, after)):
                 in_doubt.append(job)
             elif told != job.id:
-                self._wait_for_next(job, looked - LOOK + _LOOKS)
+                self._wait_for_next(job, after)
             elif job.id in claimed:
                 self._claimers.saw_claimed(job.id, now)
                 self._seen[job.id] = max(watermarks[job.id], self._seen[job.id])
@@ -212,6 +213,14 @@ class Clock:
             if in_doubt:
                 self._look(in_doubt, reason, {})
         self._arm()
+
+    def _is_soon(self, job: Job, after: int) -> bool:
+        """Return whether another tick of a job follows soon, with which one that nobody claimed is found."""
+        try:
+            tick = job.next_tick(after)
+        except Exception:
+            return False
+        return tick is not None and tick <= after + SWEEP
 
     def _decide_for_others(self, job: Job, now: int, reason: str) -> list[Decision]:
         decided = self._decide(job, now, reason)

@@ -213,4 +213,6 @@ def _refused(connection: Connection, decision: Decision, state: JobState | None,
         return Answer(decision, "moved", settled_until(state.watermark, state.paused_until))
     if state.paused is not None:
         return Answer(decision, "early" if decision.ahead else "paused", state.watermark)
-    return Answer(decision, "moved", state.watermark)
+    # Where it has not moved, another process held the job, and let go of it without a claim.
+    is_where_it_was = is_on_server(connection) and state.watermark == decision.seen
+    return Answer(decision, "busy" if is_where_it_was else "moved", state.watermark)

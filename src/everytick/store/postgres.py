@@ -92,8 +92,6 @@ class _Readers:
     def __init__(self) -> None:
         self._kept: list[PostgresConnection] = []
         self._free = threading.BoundedSemaphore(_MOST_READERS)
-        self._process = system.pid()
-        atexit.register(self._close)
 
     @contextmanager
     def reader(self, opening: Callable[[], PostgresConnection]) -> Iterator[PostgresConnection]:
@@ -117,10 +115,21 @@ class _Readers:
         finally:
             self._free.release()
 
-    def _close(self) -> None:
-        # In a process that was forked they are its parent's.
-        while self._kept and system.pid() == self._process:
+    def close(self) -> None:
+        """Close those that are kept."""
+        while self._kept:
             self._kept.pop().close()
+
+
+@atexit.register
+def _close_kept() -> None:
+    """Close the connections that this process keeps; in one that was forked not those of its parent."""
+    for (process, _url), readers in list(_readers.items()):
+        if process == system.pid():
+            readers.close()
+    for (process, _url), writers in list(_writers.items()):
+        while writers and process == system.pid():
+            writers.pop().close()
 
 
 class PostgresLedger(Ledger):
@@ -270,8 +279,11 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def reading(self) -> Iterator[PostgresConnection]:
+        key = (system.pid(), self._url)
         with _readers_lock:
-            readers = _readers.setdefault((system.pid(), self._url), _Readers())
+            if key not in _readers:
+                _readers[key] = _Readers()
+            readers = _readers[key]
         try:
             with readers.reader(self.connect) as connection, connection.snapshot():
                 yield connection

@@ -65,11 +65,11 @@ RETURNING role, started_us
 
 LEAVE = "DELETE FROM scheduler_processes WHERE process_id = :process_id RETURNING role, started_us"
 
-# One that was declared dead may have come back, and ended once more.
+# Two may declare one dead at the same time.
 KEEP_END = """
 INSERT INTO scheduler_past_processes (process_id, role, started_us, ended_us, has_died)
 VALUES (:process_id, :role, :started, :ended, :has_died)
-ON CONFLICT (process_id) DO UPDATE SET ended_us = excluded.ended_us, has_died = excluded.has_died
+ON CONFLICT (process_id, started_us) DO UPDATE SET ended_us = excluded.ended_us, has_died = excluded.has_died
 """
 
 # On a server, before the row of the process: that may be alive, and about to write down how they ended.

@@ -26,7 +26,10 @@ PRUNE_ATTEMPTS = _oldest("scheduler_attempts", "run_id", "finished_us", of="sche
 PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_runs")
 PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
 PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
-PRUNE_PROCESSES = _oldest("scheduler_past_processes", "process_id", "ended_us")
+# One that was declared dead and came back has several rows.
+PRUNE_PROCESSES = f"""
+{_oldest("scheduler_past_processes", "process_id", "ended_us")} AND ended_us < :before
+"""
 
 # A job that was added while running and has ended is deleted when none of its runs is left.
 PRUNE_JOBS = """

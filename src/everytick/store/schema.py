@@ -178,7 +178,8 @@ past_processes = Table(
     metadata,
     Column("process_id", Text, primary_key=True),
     Column("role", Text),
-    Column("started_us", BigInteger, nullable=False),
+    # One that was declared dead and came back begins once more.
+    Column("started_us", BigInteger, primary_key=True, autoincrement=False),
     # When it stopped. Of one that died its last heartbeat.
     Column("ended_us", BigInteger, nullable=False),
     # 1 if it died; 0 if it stopped in order.

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
 
-from everytick.engine.claimers import Claimers
+import pytest
+from everytick.engine.claimers import LOOK, Claimers
+from everytick.engine.clock import Clock
+from everytick.model import ticks
 from everytick.model.ticks import SECOND
 
 JOBS = [f"job{number}" for number in range(600)]
@@ -109,3 +118,56 @@ def test_what_was_seen_of_a_job_does_not_count_after_the_processes_have_changed(
     behind = [job for job in JOBS if view.place(job) == 2]
     view.saw_claimed(behind[0], SECOND)
     assert view.told_by(behind, 2 * SECOND) == {}, "those behind the second look at each job"
+
+
+class Job:
+    """One that is due each second up to a last tick."""
+
+    added = False
+
+    def __init__(self, job_id: str, last: int) -> None:
+        self.id, self._last = job_id, last
+
+    def next_tick(self, after: int) -> int | None:
+        tick = (after // SECOND + 1) * SECOND
+        return tick if tick <= self._last else None
+
+
+@pytest.mark.parametrize("pause", [None, 3600 * SECOND])
+async def test_the_last_tick_of_a_job_is_looked_at_itself(pause: int | None) -> None:
+    """Another process had put it off, and was killed. No later tick would bring it to light."""
+    began = ticks.now() // SECOND * SECOND
+    last, often = Job("a", began), Job("b", began + 100 * SECOND)
+    if pause is not None:
+        last.next_tick = lambda after: began if after < began else began + pause  # type: ignore[method-assign]
+    name = next(name for name in (f"p{number}" for number in range(999)) if _comes_second(name))
+    claimers = Claimers(name)
+    claimers.learn([("first", 1)])
+    asked: list[dict[str, int]] = []
+
+    def submit(operation: Callable[..., Any], **_how: Any) -> Future[Any]:
+        asked.append(dict(inspect.getclosurevars(operation).nonlocals["seen"]))
+        return Future()
+
+    nothing: Any = SimpleNamespace(submit=submit)
+    jobs: Any = {"a": last, "b": often}
+    clock = Clock(jobs, nothing, nothing, nothing, nothing, nothing, claimers)
+    clock._loop = asyncio.get_running_loop()
+    clock._seen = {"a": began - SECOND, "b": began - SECOND}
+    now = ticks.now()
+    for job_id in "ab":
+        claimers.saw_claimed(job_id, now)
+    told_by = claimers.told_by(["a", "b"], now)
+    assert told_by == {"a": "b"}
+    clock._look(list(jobs.values()), "missed", told_by)
+    answer: Future[dict[str, int]] = Future()
+    answer.set_result({"b": began})
+    clock._found(list(jobs.values()), "missed", {"b": began - SECOND}, told_by, began + LOOK, answer)
+    assert asked == [{"b": began - SECOND}, {"a": began - SECOND}]
+    await asyncio.sleep(0)
+
+
+def _comes_second(name: str) -> bool:
+    claimers = Claimers(name)
+    claimers.learn([("first", 1)])
+    return claimers.place("a") == claimers.place("b") == 1

@@ -10,6 +10,8 @@ from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.read.outages import Outage, all_outages, outages
 from everytick.read.processes import find_processes
+from everytick.store import process_statements
+from everytick.store.connections import transaction
 from everytick.store.database import Ledger
 from everytick.store.querying import connect
 from everytick.store.records import host_name
@@ -359,3 +361,20 @@ def hundreds(ledger: Ledger) -> int:
     with connect(ledger) as connection, steps(connection, 100) as taken:
         assert len(outages(connection, NOW - DAY, NOW)) == 1
     return len(taken)
+
+
+def test_a_process_that_was_declared_dead_and_came_back_hides_no_outage(ledger: Ledger) -> None:
+    """It was frozen, and reaped; another one was started later; it went on then, and was stopped."""
+    for begun, ended, has_died in ((DOWN - HOUR, DOWN, 1), (BACK + 10 * MINUTE, BACK + HOUR, 0)):
+        values = {
+            "process_id": "frozen",
+            "role": None,
+            "started": begun,
+            "ended": ended,
+            "has_died": has_died,
+        }
+        with ledger.writing() as connection, transaction(connection):
+            connection.execute(process_statements.KEEP_END, values)
+    lived(ledger, BACK, NOW)
+    write(ledger, "scheduler_runs", [skipped("report", DOWN + SECOND)])
+    assert told(ledger) == [Outage(DOWN, BACK, missed=1, jobs=1)]

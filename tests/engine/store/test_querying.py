@@ -63,6 +63,8 @@ def test_secrets_are_masked_in_what_jobs_said(ledger: Ledger, monkeypatch: pytes
             None,
             "***** said no",
         ]
+        note = "SELECT 'by hunter22' AS pause_note"
+        assert reader.value(note) == "by *****"
 
 
 def test_conditions_are_put_together_with_their_values(ledger: Ledger) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -67,3 +69,41 @@ def test_more_readers_than_the_server_is_asked_for_are_told_so(
         with pytest.raises(LedgerUnavailable, match="all 8 connections for reading are in use"):
             readers.enter_context(connect(ledger))
     backend(ledger)
+
+
+def test_what_is_kept_for_a_ledger_does_not_grow_with_how_often_it_is_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    class Counted(postgres._Readers):
+        def __init__(self) -> None:
+            made.append(self)
+            super().__init__()
+
+    monkeypatch.setattr(postgres, "_readers", {})
+    monkeypatch.setattr(postgres, "_Readers", Counted)
+    for _time in range(5):
+        backend(ledger)
+    assert len(made) == 1
+    postgres._close_kept()
+
+
+def test_a_process_leaves_no_connection_open_at_its_end(postgres_url: str) -> None:
+    program = f"""
+from everytick.store.opening import ledger_at
+from everytick.store.querying import connect
+ledger = ledger_at({postgres_url!r})
+ledger.prepare()
+with ledger.writing() as writer:
+    writer.execute("SELECT 1")
+with connect(ledger) as reader:
+    reader.value("SELECT 1")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "ResourceWarning" not in done.stderr

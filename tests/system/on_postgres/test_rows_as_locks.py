@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from everytick.model import ticks
 from everytick.store import (
     claims,
     definitions,
+    locking,
     pauses,
     queue,
     requests,
@@ -43,6 +44,26 @@ def test_a_tick_that_another_process_is_claiming_is_asked_for_again(world: World
         first, second = world.other.claim(decision, free)
         assert (first.verdict, second.verdict) == ("busy", "claimed")
     assert world.other.claim(decision)[0].verdict == "moved"
+
+
+def test_a_job_that_another_process_lets_go_of_meanwhile_was_not_claimed_by_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held the row as the watermark was to be moved, and not any more a statement later."""
+    decision = world.one.decision("job0", world.watermark("job0"))
+    holding = transaction(world.one.connection)
+    holding.__enter__()
+    world.one.connection.execute("SELECT 1 FROM scheduler_jobs WHERE job_id = 'job0' FOR NO KEY UPDATE", {})
+    real = locking.locking_jobs
+
+    def let_go(connection: Connection, job_ids: Iterable[str]) -> Any:
+        holding.__exit__(None, None, None)
+        return real(connection, job_ids)
+
+    monkeypatch.setattr(locking, "locking_jobs", let_go)
+    assert [answer.verdict for answer in world.other.claim(decision)] == ["busy"]
+    monkeypatch.undo()
+    assert [answer.verdict for answer in world.other.claim(decision)] == ["claimed"]
 
 
 def test_a_tick_whose_claim_was_undone_is_claimed_by_another_process(world: World) -> None:

@@ -217,7 +217,7 @@ CREATE TABLE scheduler_past_processes (
     started_us BIGINT NOT NULL,
     ended_us BIGINT NOT NULL,
     has_died INTEGER NOT NULL,
-    PRIMARY KEY (process_id)
+    PRIMARY KEY (process_id, started_us)
 );
 
 CREATE INDEX scheduler_past_processes_ended ON scheduler_past_processes (ended_us);

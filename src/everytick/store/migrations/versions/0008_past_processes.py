@@ -17,7 +17,8 @@ def upgrade() -> None:
         "scheduler_past_processes",
         sa.Column("process_id", sa.Text, primary_key=True),
         sa.Column("role", sa.Text),
-        sa.Column("started_us", sa.BigInteger, nullable=False),
+        # A process that was declared dead and came back begins once more.
+        sa.Column("started_us", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("ended_us", sa.BigInteger, nullable=False),
         sa.Column("has_died", sa.Integer, nullable=False),
     )
