@@ -125,7 +125,7 @@ async def test_its_text_holds_up_no_other_job(
     monkeypatch.setattr(masking, "_known", {})
     masking.hide("hunter2")
     make, said = ERRORS[kind]
-    seen: list[float] = []
+    seen: list[tuple[float, float]] = []
 
     async def fails() -> None:
         raise make()
@@ -133,18 +133,21 @@ async def test_its_text_holds_up_no_other_job(
     def fails_on_a_thread() -> None:
         raise make()
 
-    async def beats() -> None:
-        seen.append(time.monotonic())
+    async def look_at_the_loop() -> None:
+        while True:
+            seen.append((time.monotonic(), time.thread_time()))
+            await asyncio.sleep(0.05)
 
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message}")
     scheduler.add_job(fails if where == "coroutine" else fails_on_a_thread, "date", id="fails")
-    scheduler.add_job(beats, "interval", seconds=0.1, id="beats")
+    looking = asyncio.create_task(look_at_the_loop())
     try:
         async with scheduler:
             await until(lambda: [row for row in rows_of(scheduler, "fails") if row["state"] == "failed"], 5)
             await asyncio.sleep(0.3)
     finally:
+        looking.cancel()
         logger.remove(sink)
     [row] = rows_of(scheduler, "fails")
     assert said in row["error"]
@@ -153,5 +156,8 @@ async def test_its_text_holds_up_no_other_job(
     assert "hunter" not in row["error"] + row["traceback"] + "".join(lines)
     if kind not in ("slow cause", "in a group", "many"):
         assert "raise make()\n" in row["traceback"]
-    longest = max(later - earlier for earlier, later in pairwise(seen))
-    assert longest < 0.6
+    waits, works = zip(*((b[0] - a[0], b[1] - a[1]) for a, b in pairwise(seen)), strict=True)
+    # Slow texts take 8 seconds; a busy machine may let all wait for a while.
+    assert max(waits) < 4
+    # What the loop's own thread does meanwhile depends on no other program.
+    assert max(works) < 0.6
