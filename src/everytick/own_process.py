@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from base64 import b64decode, b64encode
+from collections import deque
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,12 @@ sys.path[:] = told["path"]
 from everytick import own_process
 own_process.answer(told["function"], told["values"])
 """
+
+
+# Begins the line of the answer: anything else may be printed before, by what the function loads.
+_ANSWER = b"everytick answers: "
+# The most lines that are kept of that.
+_MOST_LINES = 20
 
 
 class NoOwnProcess(Exception):
@@ -60,23 +67,31 @@ def call(function: str, *values: str) -> Any:
         except BaseException:
             child.kill()
             raise
-    return _result(said.splitlines(), child.returncode)
+    return _result(said, child.returncode)
 
 
-def _talk(child: subprocess.Popen[bytes], told: bytes) -> bytes:
+def _talk(child: subprocess.Popen[bytes], told: bytes) -> list[bytes]:
+    """Return the last lines that it printed; the answer is the last one, if there is any."""
     assert child.stdin is not None
     assert child.stdout is not None
     # One that ended already has said why.
     with suppress(OSError):
         child.stdin.write(told)
         child.stdin.flush()
-    # Its standard input stays open meanwhile: by its end the child knows that this process is gone.
-    return child.stdout.read()
+    lines: deque[bytes] = deque(maxlen=_MOST_LINES)
+    # Its standard input stays open meanwhile: by its end the child knows that this process is gone. Its
+    # output may stay open for longer than it lives, in what it has started.
+    for line in child.stdout:
+        if line.strip():
+            lines.append(line.strip())
+        if line.startswith(_ANSWER):
+            break
+    return list(lines)
 
 
 def _result(lines: list[bytes], code: int) -> Any:
     try:
-        returned, raised = pickle.loads(b64decode(lines[-1], validate=True))
+        returned, raised = pickle.loads(b64decode(lines[-1].removeprefix(_ANSWER), validate=True))
     except Exception:
         last = lines[-1].decode(errors="replace") if lines else f"exit code {code}"
         raise NoOwnProcess(f"its own process ended without an answer ({last})") from None
@@ -98,9 +113,8 @@ def answer(function: str, values: list[str]) -> NoReturn:
     except Exception as problem:
         raised = problem
     line = b64encode(pickle.dumps((returned, raised)))
-    # Of anything else that was printed it is told apart by its line.
     sys.stdout.flush()
-    sys.stdout.buffer.write(b"\n" + line + b"\n")
+    sys.stdout.buffer.write(b"\n" + _ANSWER + line + b"\n")
     sys.stdout.buffer.flush()
     system.end_process(0)
 

@@ -35,6 +35,11 @@ def end_at_once() -> None:
     os._exit(7)
 
 
+def leave_one_behind() -> str:
+    # It has the same standard output.
+    return str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
+
+
 def import_what_is_not_there() -> None:
     raise AssertionError("its module cannot be imported")
 
@@ -64,6 +69,12 @@ def test_a_process_that_ends_without_an_answer_is_told() -> None:
         own_process.call(f"{HERE}:end_at_once")
     with pytest.raises(NoOwnProcess, match="No module named 'not_there'"):
         own_process.call("not_there:anything")
+
+
+def test_what_it_has_started_and_left_behind_holds_up_nobody() -> None:
+    left = int(own_process.call(f"{HERE}:leave_one_behind"))
+    assert not system.is_gone(left)
+    os.kill(left, signal.SIGKILL)
 
 
 def test_no_program_is_started_that_is_not_python(monkeypatch: pytest.MonkeyPatch) -> None:

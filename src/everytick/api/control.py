@@ -206,7 +206,7 @@ class JobControl(RunRequests, JobDeclarations):
         end = None if until is None else self._end_of_pause(until)
 
         def pause(connection: Connection) -> bool:
-            refuse_if_disabled(_existing(connection, job_id))
+            refuse_if_disabled(connection, _existing(connection, job_id))
             changed = pauses.pause(connection, job_id, note, end)
             if changed:
                 requests.note_down(connection, self.who, "pause", job_id, note=self._with_end(note, end))
@@ -231,7 +231,7 @@ class JobControl(RunRequests, JobDeclarations):
         schedule = self._own_schedule(job_id)
 
         def resume(connection: Connection) -> bool:
-            refuse_if_disabled(_existing(connection, job_id))
+            refuse_if_disabled(connection, _existing(connection, job_id))
             changed = pauses.resume(connection, job_id, schedule)
             if changed:
                 requests.note_down(connection, self.who, "resume", job_id, note=note)

@@ -160,7 +160,8 @@ def _date(value: Any) -> date:
         raise ValueError(f"exclude={value!r}: whole days are left out: write a date, '2026-12-24'")
     if isinstance(value, str):
         try:
-            return _within(date.fromisoformat(value.strip()), value)
+            # A week is no day, though Python takes it for its Monday.
+            return _within(date.fromisoformat(value.strip().replace("W", "?")), value)
         except ValueError as problem:
             if "exclude=" in str(problem):
                 raise

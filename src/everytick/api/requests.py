@@ -13,7 +13,7 @@ from everytick.call_site import call_site, failing
 from everytick.errors import ScheduleError
 from everytick.model import ticks
 from everytick.model.schedule import Schedule
-from everytick.store import pauses, requests
+from everytick.store import disabled, pauses, requests
 from everytick.store.connections import Connection
 from everytick.store.records import JobState
 from everytick.store.writer import Operation
@@ -86,7 +86,7 @@ class RunRequests:
 
         def ask(connection: Connection) -> int:
             state = self._existing(connection, job_id)
-            refuse_if_disabled(state)
+            refuse_if_disabled(connection, state)
             if instant is not None:
                 schedule = state.schedule() or self._own_schedule(job_id)
                 check_tick(schedule, job_id, instant, self.timezone)
@@ -111,7 +111,7 @@ class RunRequests:
         def ask(connection: Connection) -> None:
             job_id, state = self._run(connection, run_id)
             if (job := pauses.read(connection, job_id)) is not None:
-                refuse_if_disabled(job)
+                refuse_if_disabled(connection, job)
             if not requests.retry(connection, run_id):
                 raise ScheduleError(
                     f"run {run_id} {STANDS[state]}: only a run that failed, timed out,"
@@ -158,11 +158,12 @@ class RunRequests:
         return found
 
 
-def refuse_if_disabled(state: JobState) -> None:
+def refuse_if_disabled(connection: Connection, state: JobState) -> None:
     """Refuse what would run, pause or resume a job that no process is set to run."""
-    if state.disabled_by is not None:
+    setting = disabled.why(connection, state)
+    if setting is not None:
         raise ScheduleError(
-            f"job {state.job_id!r} is disabled by {state.disabled_by}: change that setting, and start the"
+            f"job {state.job_id!r} is disabled by {setting}: change that setting, and start the"
             " processes anew"
         )
 

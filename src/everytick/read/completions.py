@@ -18,7 +18,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.store.querying import Reader, among, pieces
 
-from .run_columns import ATTEMPT, STATE_NOW
+from .run_columns import STATE_NOW
 from .run_filter import HELD, WAITING
 
 _PAGE = 5_000
@@ -28,6 +28,7 @@ _LOOK_BACK = 5 * ticks.SECOND
 COUNTED = f"""
 run_id, job_id, {STATE_NOW} AS state, reason, attempt, due_us, started_us, finished_us, tick_count
 """
+_ATTEMPTS = "SELECT run_id, attempt, state, started_us, finished_us FROM scheduler_attempts"
 # Both are read from the end of an index. The condition is that of the index.
 _NEWEST_NUMBER = "SELECT max(run_id) FROM scheduler_runs"
 _NEWEST_END = "SELECT max(finished_us) FROM scheduler_runs WHERE finished_us IS NOT NULL"
@@ -166,7 +167,7 @@ class CompletionFeed:
         behind = [run_id for run_id, row in page.items() if row.attempt - 1 > seen[run_id].archived]
         for some in pieces(behind):
             those = among("run_id", some, "run")
-            query = f"SELECT {ATTEMPT} FROM scheduler_attempts WHERE {those.text} ORDER BY finished_us"
+            query = f"{_ATTEMPTS} WHERE {those.text} ORDER BY finished_us"
             for old in connection.rows(query, those.values):
                 if old.attempt > seen[old.run_id].archived and old.finished_us is not None:
                     job_id = page[old.run_id].job_id

@@ -17,7 +17,7 @@ from . import gaps, locking, pauses
 from . import job_statements as job_sql
 from . import process_statements as process_sql
 from .connections import Connection
-from .records import Identity
+from .records import Identity, JobState
 from .workers import LEASE_SECONDS
 
 
@@ -34,6 +34,19 @@ def find(connection: Connection, me: Identity, jobs: Mapping[str, Job]) -> dict[
         for job_id, why in mine
         if why is not None and all(other.why_disabled(job_id) for other in others)
     }
+
+
+def why(connection: Connection, state: JobState) -> str | None:
+    """Return the setting by which no process runs a job that people ask something of; None if one does.
+
+    A job that somebody has paused, or has just added, may not be marked by that.
+    """
+    if state.disabled_by is not None:
+        return state.disabled_by
+    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
+    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": "", "since": since}).fetchall()
+    said = [JobFilter.of(kept).why_disabled(state.job_id) for (kept,) in rows]
+    return said[0] if said and all(said) else None
 
 
 def is_settled(connection: Connection, me: Identity, jobs: Mapping[str, Job]) -> bool:

@@ -136,6 +136,8 @@ def test_the_days_are_a_part_of_the_schedule_as_it_is_shown(scheduler: AsyncIOSc
     [
         ({"exclude": "saturday"}, "exclude='saturday' is no day: write a date"),
         ({"exclude": "2026-02-30"}, "exclude='2026-02-30' is no day"),
+        ({"exclude": "2026-W52"}, "exclude='2026-W52' is no day: write a date"),
+        ({"exclude": "2026-W52-3"}, "exclude='2026-W52-3' is no day"),
         ({"exclude": 5}, "exclude=5 is no day"),
         ({"exclude": datetime(2026, 12, 24, 9)}, "whole days are left out"),
         ({"exclude": ("sat", "sun")}, "a tuple is a range of dates, the first and the last one"),

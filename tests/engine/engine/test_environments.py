@@ -145,6 +145,28 @@ async def test_a_run_that_a_person_asks_for_is_refused_with_the_setting(schedule
             await until(lambda: "report" in called())
 
 
+async def test_a_paused_job_that_is_disabled_is_neither_resumed_nor_run_by_a_person(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    by = "disabled by SCHEDULER_DISABLED_JOBS=mail-"
+    async with schedule():
+        SchedulerClient().pause_job("mail-daily", note="holidays")
+    with environment(disabled="mail-*"):
+        async with schedule() as made:
+            client = SchedulerClient()
+            for ask_for in (client.run_job_now, client.pause_job, client.resume_job):
+                with pytest.raises(ScheduleError, match=by):
+                    ask_for("mail-daily")
+            # Before any look of the process has marked it.
+            client.add_job(added_tasks.note, "interval", hours=1, args=["new"], id="mail-new")
+            with pytest.raises(ScheduleError, match=by):
+                client.run_job_now("mail-new")
+            assert rows_of(made, "mail-new") == []
+    # Where another process runs it, it is asked there.
+    async with schedule():
+        assert SchedulerClient().resume_job("mail-daily")
+
+
 async def test_commands_for_many_jobs_leave_disabled_ones_out(scheduler: AsyncIOScheduler) -> None:
     with environment(disabled="mail-*"):
         async with schedule() as made:
