@@ -128,6 +128,10 @@ def _no_tick(account: Account, tick: int) -> bool:
         account.say(f"no tick: {left_out}")
     else:
         account.say(f"{when(tick, facts.zone)} is no tick of {facts.row.trigger} in {facts.row.zone}")
+        # People ask by the day.
+        excluded = made.excluded_day(tick) if isinstance(made, ticks.ExcludingTicks) else ""
+        if excluded:
+            account.say(excluded)
     beside = (("before", facts.tick_before(tick)), ("after", facts.schedule.next_tick(tick)))
     near = [(abs(other - tick), side, other) for side, other in beside if other is not None]
     if not near:

@@ -296,8 +296,8 @@ def test_the_plan_tells_which_tick_was_moved(scheduler: AsyncIOScheduler) -> Non
 
 
 async def test_why_tells_of_a_holiday_and_of_a_moved_tick(scheduler: AsyncIOScheduler) -> None:
-    def said(job_id: str, day: int) -> str:
-        at = datetime(2026, 12, day, 9, tzinfo=UTC)
+    def said(job_id: str, day: int, hour: int = 9) -> str:
+        at = datetime(2026, 12, day, hour, tzinfo=UTC)
         found = why(scheduler.ledger, job_id, at, None, None, None, settings_room.settings())
         return " ".join(found.sentences)
 
@@ -308,6 +308,8 @@ async def test_why_tells_of_a_holiday_and_of_a_moved_tick(scheduler: AsyncIOSche
         async with scheduler:
             pass
         assert "No tick: Friday 2026-12-25 (Christmas Day) is excluded." in said("left", 25)
+        # Who asks about the day does not have to know the time.
+        assert "Friday 2026-12-25 (Christmas Day) is excluded." in said("left", 25, hour=0)
         assert "is excluded: moved to Monday 2026-12-28 09:00." in said("moved", 25)
         assert "Moved from Friday 2026-12-25 (Christmas Day)" in said("moved", 28)
 

@@ -84,14 +84,18 @@ class ExcludingTicks:
         target = self._target(day)
         if target == day or self.source.next(instant - 1) != instant:
             return ""
-        if day in self.days:
-            said = f"{self._named(day)} is excluded"
-        else:
+        said = self.excluded_day(instant)
+        if not said:
             said = f"{with_weekday(day)} is not the {self.workday} workday of its month"
         if target is None:
             return said
         moved = self._moved(wall_clock(instant, self._zone), target)
         return f"{said}: moved to {with_weekday(self._day(moved))} {wall_clock(moved, self._zone):%H:%M}"
+
+    def excluded_day(self, instant: int) -> str:
+        """Return that the day of an instant is excluded, in words; empty if it is not."""
+        day = self._day(instant)
+        return f"{self._named(day)} is excluded" if day in self.days else ""
 
     def left_out_between(self, begin: int, end: int) -> Iterator[tuple[int, str]]:
         """Yield the first tick that is left out of each date in [begin, end), and why.
