@@ -60,7 +60,10 @@ def examine_job_filter(chosen: SchedulerSettings, job_ids: Sequence[str]) -> lis
     if disabled:
         number = f"{counted(len(disabled), 'job')} of {len(job_ids)}"
         what = f"{number} disabled by the settings: {cut_list(disabled)}"
-        found.append(Finding("note", "environment", what, " ".join(_in_force(chosen)), None))
+        # That nothing at all runs is seldom meant.
+        is_all = len(disabled) == len(job_ids)
+        level, right = ("warning", "a pattern that leaves some jobs") if is_all else ("note", None)
+        found.append(Finding(level, "environment", what, " ".join(_in_force(chosen)), right))
     return found
 
 

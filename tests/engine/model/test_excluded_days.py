@@ -132,7 +132,7 @@ shifts = st.sampled_from(["skip", "next-workday", "previous-workday"])
 
 
 @pytest.mark.full
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(SHIFTS), hours, few_minutes, around, some_weekdays, shifts)
 def test_cron_without_excluded_days_agrees_with_looking_at_every_tick(
     near_shift: tuple[str, date],
@@ -147,7 +147,7 @@ def test_cron_without_excluded_days_agrees_with_looking_at_every_tick(
 
 
 @pytest.mark.full
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SHIFTS), st.integers(600, 40 * 3600), around, some_weekdays, shifts)
 def test_intervals_without_excluded_days_agree_with_looking_at_every_tick(
     near_shift: tuple[str, date], seconds: int, offsets: set[int], weekdays: tuple[int, ...], shift: Shift
@@ -179,7 +179,7 @@ def check(
 
 
 @pytest.mark.full
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(SHIFTS), hours, few_minutes, around, st.sampled_from(["first", "last"]))
 def test_the_workday_of_a_month_agrees_with_looking_at_every_tick(
     near_shift: tuple[str, date], hour: str, minute: str, offsets: set[int], which: Workday
