@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -282,7 +283,13 @@ def test_a_kill_before_the_outcome_is_written_counts_as_one_inside_of_the_run(
 @pytest.mark.full
 def test_a_coroutine_that_blocks_the_loop_for_longer_than_a_lease_does_not_lose_it(app: Application) -> None:
     # Two, since the blocked process may have claimed one for the next moment, which waits with it.
-    deploy(app, 'greedy, "date", id="greedy"', 'quick, "interval", seconds=1, id="tick", max_instances=2')
+    # The greedy one comes when the process has said that it is up: it keeps the loop from saying anything.
+    soon = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    deploy(
+        app,
+        f'greedy, "date", run_date="{soon}", id="greedy"',
+        'quick, "interval", seconds=1, id="tick", max_instances=2',
+    )
     app.main_file.write_text(app.main_file.read_text().replace("import deadly", "import greedy, deadly"))
     # Longer than a lease, and until the other process has run a tick.
     body = f"    note('start')\n    time.sleep({LEASE + 2 * BEAT})\n    seen('release')\n"
