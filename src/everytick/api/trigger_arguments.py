@@ -108,7 +108,8 @@ def _calendar(
     given |= _jitter(trigger)
     if _is_local(trigger.timezone) and _zone_is_open(trigger, origin, zone):
         del given["timezone"]
-    if _BEGAN.date() <= _day(trigger.start_date) <= system.local_now().date():
+    # In the machine's zone of now, as APScheduler takes its day.
+    if _BEGAN.astimezone().date() <= _day(trigger.start_date) <= system.local_now().date():
         named = origin.ask(lambda call: call.gives("start_date"))
         if named is None:
             raise _unknown(trigger, f"its start_date, {trigger.start_date},", "start_date")
