@@ -19,6 +19,7 @@ from everytick import log_to_stderr as configure_logging
 from everytick import settings as settings_room
 from everytick.model import ticks
 from everytick.system import use
+from loguru import logger
 
 from ledgers import changing, rows_in
 
@@ -87,6 +88,16 @@ async def was_down(scheduler: AsyncIOScheduler, job_id: str, seconds: float) -> 
             "UPDATE scheduler_jobs SET watermark_us = watermark_us - ? WHERE job_id = ?",
             (int(seconds * 1_000_000), job_id),
         )
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What is logged."""
+    lines: list[str] = []
+    # `diagnose` shows what is in variables by their `repr`, which may be that of a hostile exception.
+    sink = logger.add(lines.append, format="{message}", backtrace=False, diagnose=False)
+    yield lines
+    logger.remove(sink)
 
 
 class Gauge:

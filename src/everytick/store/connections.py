@@ -64,6 +64,9 @@ class CommitUnknown(Unavailable):
     """The database did not say whether a transaction was committed, and cannot be asked."""
 
 
+# PostgreSQL's code for a role that lacks the right.
+FORBIDDEN = "42501"
+
 # Errors of a ledger that does not answer (locked, full, away): trying again may help.
 UNAVAILABLE = (sqlite3.OperationalError, Unavailable)
 

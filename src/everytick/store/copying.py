@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Integer, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import schema
-from .connections import one_line, without_nul
+from .connections import FORBIDDEN, one_line, without_nul
 from .database import Ledger
 from .migration_fence import ARRIVING, Mark
 
@@ -30,8 +30,6 @@ _FETCHED = {schema.runs: 200, schema.attempts: 100, schema.logs: 10}
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _PRIME = 999_983
-# PostgreSQL's code for a role that lacks the right.
-_FORBIDDEN = "42501"
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
     except sqlalchemy.exc.OperationalError as problem:
         raise LedgerUnavailable(f"the ledger does not answer: {one_line(problem.orig)}") from None
     except sqlalchemy.exc.DatabaseError as problem:
-        if getattr(problem.orig, "sqlstate", None) == _FORBIDDEN:
+        if getattr(problem.orig, "sqlstate", None) == FORBIDDEN:
             raise LedgerError(ledger.unusable(one_line(problem.orig))) from None
         raise LedgerError(ledger.damaged(one_line(problem.orig))) from None
     finally:

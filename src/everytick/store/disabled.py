@@ -25,9 +25,7 @@ def find(connection: Connection, me: Identity, jobs: Mapping[str, Job]) -> dict[
     """Return the jobs that no living process claims, by their settings: for each the setting of this one."""
     if not me.job_filter:
         return {}
-    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
-    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": me.process_id, "since": since})
-    others = [JobFilter.of(kept) for (kept,) in rows.fetchall()]
+    others = _filters(connection, me.process_id)
     mine = ((job_id, me.job_filter.why_disabled(job_id)) for job_id in list(jobs))
     return {
         job_id: why
@@ -43,10 +41,15 @@ def why(connection: Connection, state: JobState) -> str | None:
     """
     if state.disabled_by is not None:
         return state.disabled_by
-    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
-    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": "", "since": since}).fetchall()
-    said = [JobFilter.of(kept).why_disabled(state.job_id) for (kept,) in rows]
+    said = [living.why_disabled(state.job_id) for living in _filters(connection)]
     return said[0] if said and all(said) else None
+
+
+def _filters(connection: Connection, but: str = "") -> list[JobFilter]:
+    """Return the settings of all living processes that claim, but one."""
+    since = ticks.now() - int(LEASE_SECONDS * ticks.SECOND)
+    rows = connection.execute(process_sql.LIST_FILTERS, {"process_id": but, "since": since})
+    return [JobFilter.of(kept) for (kept,) in rows.fetchall()]
 
 
 def is_settled(connection: Connection, me: Identity, jobs: Mapping[str, Job]) -> bool:

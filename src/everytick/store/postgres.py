@@ -20,7 +20,7 @@ from everytick.model import ticks
 from everytick.system import system
 
 from . import locking
-from .connections import Connection, Unavailable, one_line
+from .connections import FORBIDDEN, Connection, Unavailable, one_line
 from .database import VARIABLE, Ledger, upgrade
 from .index_building import built_ahead
 from .notifications import CHANNEL, own_channel
@@ -74,8 +74,6 @@ _WRONG = re.compile(
 )
 _NO_TLS = re.compile("SSL was required|certificate verify failed|server certificate for")
 _READ_ONLY = "25006"
-# Of a role that lacks the right.
-_FORBIDDEN = "42501"
 
 # Errors that foreign tables of the same names raise.
 _STRANGE = (
@@ -297,7 +295,7 @@ class PostgresLedger(Ledger):
         said = one_line(problem)
         if isinstance(problem, Unavailable | psycopg.OperationalError):
             return LedgerUnavailable(f"the ledger does not answer: {said}")
-        return LedgerError(self.unusable(said) if problem.sqlstate == _FORBIDDEN else self.damaged(said))
+        return LedgerError(self.unusable(said) if problem.sqlstate == FORBIDDEN else self.damaged(said))
 
     def change_mark(self, connection: Connection) -> object:
         """Return a value that differs at the latest a second after another connection has written."""

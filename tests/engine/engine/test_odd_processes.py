@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -13,8 +12,8 @@ from everytick.engine import heartbeats
 from everytick.model import ticks
 from everytick.store import queue
 from everytick.store.records import host_name
-from loguru import logger
 
+from inside import log as log
 from inside import rows_of, until
 from ledgers import change, found_in
 
@@ -24,15 +23,6 @@ COLUMNS = (
     *("queues", "cannot_run", "schedule_digest"),
 )
 ENTER = f"INSERT INTO scheduler_processes ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """What is logged."""
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}", backtrace=False, diagnose=False)
-    yield lines
-    logger.remove(sink)
 
 
 @pytest.fixture(autouse=True)

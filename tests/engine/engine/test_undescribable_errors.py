@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from everytick import AsyncIOScheduler
 from everytick.engine import capture, safe_errors
 from loguru import logger
 
+from inside import log as log
 from inside import rows, rows_of, until
 
 
@@ -139,16 +140,6 @@ KINDS: dict[str, Callable[[], BaseException]] = {
     "its line is odd": lambda: from_code(co_firstlineno=2**31 - 1),
     "its source raises": from_globals,
 }  # fmt: skip
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """What is logged."""
-    lines: list[str] = []
-    # `diagnose` shows what is in variables by their `repr`, which may be that of an exception.
-    sink = logger.add(lines.append, format="{message}", backtrace=False, diagnose=False)
-    yield lines
-    logger.remove(sink)
 
 
 @pytest.mark.parametrize("where", ["coroutine", "function"])

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from everytick import AsyncIOScheduler
 from everytick.engine.watchdog import Watchdog
-from loguru import logger
 
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """What is logged."""
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}", backtrace=False, diagnose=False)
-    yield lines
-    logger.remove(sink)
+from inside import log as log
 
 
 def test_a_loop_that_was_closed_is_not_asked(log: list[str]) -> None:

@@ -37,10 +37,15 @@ HOUR = 3600 * ticks.SECOND
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> dict[str, Job]:
-    with scheduler_settings(tmp_path):
+    return due_each_second(tmp_path, 6)
+
+
+def due_each_second(folder: Path, number: int) -> dict[str, Job]:
+    """Return that many jobs, by their ids."""
+    with scheduler_settings(folder):
         scheduler = AsyncIOScheduler(job_defaults={"misfire_grace_time": None})
-        for number in range(6):
-            scheduler.add_job(print, "interval", seconds=1, id=f"job{number}")
+        for each in range(number):
+            scheduler.add_job(print, "interval", seconds=1, id=f"job{each}")
         return {job.id: job for job in scheduler.get_jobs()}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everytick import AsyncIOScheduler
 from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import Decision
@@ -18,8 +17,8 @@ from everytick.store.opening import ledger_at
 from everytick.store.postgres_connection import WiredConnection
 from everytick.store.records import Answer, Claim, Identity, Outcome, Room
 
-from inside import scheduler_settings
 from ledgers import change
+from on_postgres.processes_at_once import due_each_second
 
 pytestmark = pytest.mark.full
 
@@ -28,11 +27,7 @@ ME, CLAIMER = Identity.new(), Identity.new(Role("scheduler"))
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> dict[str, Job]:
-    with scheduler_settings(tmp_path):
-        scheduler = AsyncIOScheduler(job_defaults={"misfire_grace_time": None})
-        for number in range(3):
-            scheduler.add_job(print, "interval", seconds=1, id=f"job{number}")
-        return {job.id: job for job in scheduler.get_jobs()}
+    return due_each_second(tmp_path, 3)
 
 
 @pytest.fixture
