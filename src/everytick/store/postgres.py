@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 T = TypeVar("T")
+K = TypeVar("K", bound="_Kept")
 
 _DIALECT = "postgresql+psycopg://"
 # Connections of each kind that a process keeps, and how many it has open for reading at most.
@@ -46,8 +47,8 @@ _KEPT, _MOST_READERS = 2, 8
 _READER_SECONDS = 30.0
 # By process, since one that was forked must not use what its parent has opened.
 _readers: dict[tuple[int, str], _Readers] = {}
-_writers: dict[tuple[int, str], list[PostgresConnection]] = {}
-_readers_lock = threading.Lock()
+_writers: dict[tuple[int, str], _Kept] = {}
+_kept_lock = threading.Lock()
 
 _SCHEMA = "SELECT current_schema()::text"
 _LISTEN_SECONDS = 1.0
@@ -84,34 +85,28 @@ _STRANGE = (
 )
 
 
-class _Readers:
-    """The connections of a process for reading a ledger: to open one takes longer than to read."""
+class _Kept:
+    """Connections of a process that are kept: to open one takes longer than what it is opened for."""
 
     def __init__(self) -> None:
         self._kept: list[PostgresConnection] = []
-        self._free = threading.BoundedSemaphore(_MOST_READERS)
 
     @contextmanager
-    def reader(self, opening: Callable[[], PostgresConnection]) -> Iterator[PostgresConnection]:
+    def connection(self, opening: Callable[[], PostgresConnection]) -> Iterator[PostgresConnection]:
         """Give a connection, kept afterwards unless the block fails."""
-        if not self._free.acquire(timeout=_READER_SECONDS):
-            raise Unavailable(f"all {_MOST_READERS} connections for reading are in use")
         try:
-            try:
-                connection = self._kept.pop()
-            except IndexError:
-                connection = opening()
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            if len(self._kept) < _KEPT:
-                self._kept.append(connection)
-            else:
-                connection.close()
-        finally:
-            self._free.release()
+            connection = self._kept.pop()
+        except IndexError:
+            connection = opening()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if len(self._kept) < _KEPT:
+            self._kept.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         """Close those that are kept."""
@@ -119,15 +114,31 @@ class _Readers:
             self._kept.pop().close()
 
 
+class _Readers(_Kept):
+    """Those for reading a ledger: pages may want many at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._free = threading.BoundedSemaphore(_MOST_READERS)
+
+    @contextmanager
+    def connection(self, opening: Callable[[], PostgresConnection]) -> Iterator[PostgresConnection]:
+        """As that of `_Kept`. Raises Unavailable if for a while all that there may be are in use."""
+        if not self._free.acquire(timeout=_READER_SECONDS):
+            raise Unavailable(f"all {_MOST_READERS} connections for reading are in use")
+        try:
+            with super().connection(opening) as connection:
+                yield connection
+        finally:
+            self._free.release()
+
+
 @atexit.register
 def _close_kept() -> None:
     """Close the connections that this process keeps; in one that was forked not those of its parent."""
-    for (process, _url), readers in list(_readers.items()):
+    for (process, _url), kept in [*_readers.items(), *_writers.items()]:
         if process == system.pid():
-            readers.close()
-    for (process, _url), writers in list(_writers.items()):
-        while writers and process == system.pid():
-            writers.pop().close()
+            kept.close()
 
 
 class PostgresLedger(Ledger):
@@ -201,21 +212,17 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresConnection]:
-        """Give a connection, kept afterwards: to open one takes longer than a transaction."""
-        kept = _writers.setdefault((system.pid(), self._url), [])
-        try:
-            connection = kept.pop()
-        except IndexError:
-            connection = self.connect()
-        try:
+        """Give a connection, kept afterwards."""
+        with self._kept(_writers, _Kept).connection(self.connect) as connection:
             yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if len(kept) < _KEPT:
-            kept.append(connection)
-        else:
-            connection.close()
+
+    def _kept(self, of: dict[tuple[int, str], K], made: Callable[[], K]) -> K:
+        """Return the connections that this process keeps to the server, of one kind."""
+        key = (system.pid(), self._url)
+        with _kept_lock:
+            if key not in of:
+                of[key] = made()
+            return of[key]
 
     def open(self) -> WiredConnection:
         """Open one of the driver's own connections, and look at the server's clock.
@@ -277,13 +284,9 @@ class PostgresLedger(Ledger):
 
     @contextmanager
     def reading(self) -> Iterator[PostgresConnection]:
-        key = (system.pid(), self._url)
-        with _readers_lock:
-            if key not in _readers:
-                _readers[key] = _Readers()
-            readers = _readers[key]
+        readers = self._kept(_readers, _Readers)
         try:
-            with readers.reader(self.connect) as connection, connection.snapshot():
+            with readers.connection(self.connect) as connection, connection.snapshot():
                 yield connection
         except Unavailable as problem:
             cause = problem.__context__

@@ -24,10 +24,7 @@ def ledger_on_a_server(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     """Give each test an empty ledger on the server, and let go of the connections that it kept."""
     monkeypatch.setenv("LEDGER", postgres_url)
     yield
-    readers = [each._kept for each in postgres._readers.values()]
-    for kept in (*postgres._writers.values(), *readers):
-        while kept:
-            kept.pop().close()
+    postgres._close_kept()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
