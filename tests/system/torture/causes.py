@@ -235,6 +235,8 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         spells = [(a, z) for a, z in _spells(history.commands) if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
+        # When it could be claimed: the clock may be set back between that and the tick.
+        first = min(harm.instants(tick - _AHEAD), default=0)
         if row["reason"] == "paused":
             if row["last_tick_us"] is None:
                 # One that was late, and could have begun when its job was paused.
@@ -246,7 +248,7 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
         elif row["attempt"] > 1:
             # It had begun before the pause, and was looked at then: a further attempt waits for the resume.
             continue
-        elif instants and any(all(a.end + _AHEAD < at < z.begin for at in instants) for a, z in spells):
+        elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
 
 
