@@ -191,7 +191,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
-        if row["reason"] == "coalesced" and spec.max_instances == 1:
+        if spec.max_instances == 1:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
