@@ -26,6 +26,7 @@ from . import (
     requests,
     show,
     simulate,
+    troubles,
     update,
 )
 from .collecting import as_usual
@@ -140,7 +141,7 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
 
 
 _MODULES = (
-    *(show, plan, logs, control, requests, explain, simulate),
+    *(show, plan, logs, control, requests, troubles, explain, simulate),
     *(probes, notifications, migrate, dashboard, update),
 )
 app.registered_commands = grouped(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from everytick.model import ticks
+from everytick.read import trouble_words
 from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
+from everytick.read.run_filter import FAILING
+from everytick.read.troubles import Trouble
 from everytick.settings import settings
 from everytick.store.querying import Reader
 from everytick.text.instants import iso
@@ -35,6 +39,7 @@ def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool 
     return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
 
 
+_WENT_WRONG = (*FAILING, "skipped")
 # Why ticks are skipped that fell into an outage.
 _IN_OUTAGES = ("outage", "coalesced")
 
@@ -44,6 +49,34 @@ def told(outage: Outage, zone: tzinfo) -> tuple[str, str]:
     sentence = outage.sentence(zone, ticks.now())
     span = {"since": _at(outage.end), "until": _at(outage.recorded_until)}
     return f"{sentence[0].upper()}{sentence[1:]}", url("/runs", reason=[*_IN_OUTAGES], **span)
+
+
+@dataclass(frozen=True)
+class GoneWrong:
+    """A job with which something went wrong in the last day, in words. runs: where its runs are listed."""
+
+    job_id: str
+    label: str
+    since: str
+    what: str
+    details: str
+    error: str
+    run_id: int | None
+    runs: str
+
+
+def gone_wrong(trouble: Trouble, zone: tzinfo, now: int) -> GoneWrong:
+    """Return a trouble as the page tells it."""
+    return GoneWrong(
+        trouble.job_id,
+        trouble_words.label(trouble),
+        trouble_words.since(trouble, zone, now),
+        trouble_words.happened(trouble, zone, now),
+        "; ".join(trouble_words.details(trouble, now)),
+        trouble_words.error(trouble),
+        trouble.run_id,
+        url("/runs", job=trouble.job_id, state=_WENT_WRONG, since="24h"),
+    )
 
 
 def _at(instant: int) -> str:

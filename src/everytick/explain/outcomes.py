@@ -7,6 +7,7 @@ from typing import Any
 from everytick.model import ticks
 from everytick.model.job_filter import DISABLED, ENABLED
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.in_the_way import Hold
 from everytick.read.outages import Outage
 from everytick.read.run_columns import took
 from everytick.store.workers import MOST_CRASHES
@@ -14,7 +15,6 @@ from everytick.text.durations import duration
 from everytick.text.instants import at, when
 
 from .account import Account
-from .facts import Hold
 from .waiting import describe_waiting
 
 # A run that starts this much after its due instant is called late, and asked why.

@@ -8,6 +8,7 @@ command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
@@ -67,17 +68,21 @@ WITH RECURSIVE walk (here, before) AS (
 )
 """
 _GAP = "WITH silence (begun, over) AS (SELECT CAST(:begin AS BIGINT), CAST(:end AS BIGINT))"
+_ROWS = f"""
+FROM silence JOIN main.scheduler_runs AS runs
+  ON runs.finished_us > silence.begun AND runs.finished_us <= silence.over + {_SETTLED}
+WHERE (runs.reason || '' = 'outage' OR {_COALESCED}) AND runs.attempt < 1
+"""
 _MISSED = f"""
 SELECT silence.begun, silence.over, min(runs.tick_us) AS first, sum({_NUMBER}) AS missed,
        sum(CASE WHEN {_COALESCED} THEN {_NUMBER} ELSE 0 END) AS coalesced,
        max(CASE WHEN runs.last_tick_us IS NOT NULL AND runs.tick_count IS NULL THEN 1 ELSE 0 END)
            AS uncounted,
        count(DISTINCT runs.job_id) AS jobs
-FROM silence JOIN main.scheduler_runs AS runs
-  ON runs.finished_us > silence.begun AND runs.finished_us <= silence.over + {_SETTLED}
-WHERE (runs.reason || '' = 'outage' OR {_COALESCED}) AND runs.attempt < 1
+{_ROWS}
 GROUP BY silence.begun, silence.over ORDER BY silence.over
 """
+_JOBS = f"SELECT DISTINCT runs.job_id {_ROWS}"
 
 # Of a process that was at work. The end of a run that was lost is written by another one.
 _RAN = f"process_id IS NOT NULL AND state <> 'lost' AND {WROTE_BY_SCHEDULER}"
@@ -199,6 +204,16 @@ def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
         if row.begun or row.over - row.first >= _SHORTEST
     ]
     return [outage for outage in found if outage.start < until]
+
+
+def affecting(connection: Reader, found: Iterable[Outage], job_ids: Collection[str]) -> list[Outage]:
+    """Return those of some outages in which any of these jobs missed a tick."""
+    return [outage for outage in found if not _jobs_of(connection, outage).isdisjoint(job_ids)]
+
+
+def _jobs_of(connection: Reader, outage: Outage) -> set[str]:
+    """Return the jobs that missed ticks in an outage; few rows, since they were written down behind it."""
+    return set(connection.values(_GAP + _JOBS, {"begin": outage.start - 1, "end": outage.end}))
 
 
 def outage_of(connection: Reader, row: Any) -> Outage | None:

@@ -280,6 +280,71 @@ class Outage(TypedDict):
     late: Annotated[int, Field(description="how many others ran once a scheduler was back")]
 
 
+class TroubleCount(TypedDict):
+    """How many runs of a job ended in one way, or how many of its ticks were skipped for one reason."""
+
+    kind: Annotated[str, Field(description="failed, timed_out, lost, or missed, outage, overlap")]
+    number: int
+    at_least: Annotated[bool, Field(description="true while some ticks are not counted yet")]
+    first: Annotated[Time, Field(description="of runs when they ended, of ticks when they were due")]
+    last: Time
+
+
+class LastFailure(TypedDict):
+    """The last run of a job that failed."""
+
+    run_id: int
+    state: str
+    error: str | None
+
+
+class InTheWay(TypedDict):
+    """The run behind which the last ticks were skipped as overlap."""
+
+    run_id: int
+    took: Annotated[Seconds, Field(description="so far, if it goes on; seconds")]
+    goes_on: bool
+    usual: Annotated[Seconds | None, Field(description="half of the runs of its job took no longer; seconds")]
+
+
+class Trouble(TypedDict):
+    """What went wrong with a job, and whether it still does."""
+
+    job_id: str
+    still: Annotated[
+        str | None,
+        Field(description="cannot run, failing, late, missed or long (a run goes on); null: not now"),
+    ]
+    still_since: Time | None
+    why: str | None
+    counts: Annotated[list[TroubleCount], Field(description="empty of what began before the time")]
+    last_failure: LastFailure | None
+    in_the_way: InTheWay | None
+    long_run: Annotated[int | None, Field(description="the run that goes on for long")]
+    well_since: Annotated[
+        Time | None, Field(description="when a run first succeeded behind the last trouble")
+    ]
+    succeeded_since: Annotated[int, Field(description="how many did, counted up to a thousand")]
+    next_tick: Time | None
+
+
+class Troubles(TypedDict):
+    """What went wrong since an instant: `troubles --json`."""
+
+    since: Time
+    until: Time
+    complete: Annotated[
+        bool, Field(description="false: only the newest outcomes were looked at, back to `since`")
+    ]
+    scheduler: Annotated[str, Field(description="up, stalled or down")]
+    jobs: Annotated[list[Trouble], Field(description="those still in trouble first, then the newest")]
+    total: Annotated[int, Field(description="how many there are, also those left out of `jobs`")]
+    in_outages_only: Annotated[
+        int, Field(description="how many other jobs missed ticks in an outage, and are well since")
+    ]
+    outages: list[Outage]
+
+
 class Overview(TypedDict):
     """Whether all is well. Of each list at most twenty; `counts` has how many there are."""
 
@@ -307,6 +372,7 @@ class Overview(TypedDict):
         Field(description="those of the clock, the oldest first; of the first and the last a part"),
     ]
     outages: Annotated[list[Outage], Field(description="those of the last day that are over, oldest first")]
+    troubles: Annotated[list[Trouble], Field(description="what went wrong in the last day, still so or over")]
 
 
 class Fire(TypedDict):
