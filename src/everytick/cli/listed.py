@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from everytick.model import ticks
@@ -114,6 +114,16 @@ def newest(rows: Sequence[object], limit: int, unit: str) -> str:
     return f"the newest {counted(limit, unit)}{more}"
 
 
+def _title(rows: Sequence[RunOutline], limit: int) -> str:
+    """Return how many runs are listed or, of skipped ticks alone, how many ticks: a row may be of many."""
+    counts = [row.get("count", 1) for row in rows if row["state"] == "skipped"]
+    ticks_in = sum(number for number in counts if number is not None)
+    if len(rows) > limit or len(counts) < len(rows) or ticks_in == len(rows):
+        return newest(rows, limit, "run")
+    least = "at least " if None in counts else ""
+    return f"{least}{counted(ticks_in, 'tick')} in {counted(len(rows), 'row')}, newest first"
+
+
 def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bool) -> None:
     """Print runs, and ticks that were skipped, as `run_rows` returns them; see `newest`."""
     columns = [
@@ -129,7 +139,7 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
     now = ticks.now()
     today = None if wide or room_of(console()) is None else now
     print_table(
-        f"{newest(rows, limit, 'run')}, times in {zone}",
+        f"{_title(rows, limit)}, times in {zone}",
         columns,
         [
             [
@@ -146,6 +156,19 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
         ],
         wide=wide,
     )
+
+
+def oldest(rows: Sequence[RunOutline], until: int | None) -> int | None:
+    """Return when a list begins, in microseconds UTC, but no more than a day before its end; None if empty.
+
+    `until`: that end; None for now. Ticks that were skipped count from when they were due.
+    """
+    instants = [
+        row["tick"] if row["state"] == "skipped" else row["finished_at"] or row["started_at"] for row in rows
+    ]
+    known = [ticks.instant(datetime.fromisoformat(it)) for it in instants if it is not None]
+    end = ticks.now() if until is None else until
+    return max(min(known), end - ticks.DAY) if known else None
 
 
 def print_retried(rows: Sequence[RunOutline]) -> None:

@@ -98,7 +98,7 @@ def runs(
 ) -> None:
     """Show what ran and what was skipped, newest first.
 
-    Below it stands when no scheduler was running within that time, or within a day.
+    Below it stands when no scheduler was running within that time.
 
     --state and --reason can be given several times. Times without an offset are in the scheduler's zone.
     """
@@ -140,7 +140,9 @@ def runs(
     if begin is not None or end is not None:
         listed.print_retried(rows)
     # Who asks for reasons has the ticks themselves in the list.
-    print_below_runs(ledger, zone, begin, end, outages=not reasons)
+    shown_since = begin if begin is not None else listed.oldest(rows[:number], end)
+    of = wanted.job_ids if wanted.job_id is None else (wanted.job_id,)
+    print_below_runs(ledger, zone, shown_since, end, of, outages=not reasons)
 
 
 def _follow(wanted: RunFilter, limit: int | None, as_json: bool) -> None:

@@ -136,7 +136,7 @@ def _print_further(found: Troubles, zone: tzinfo) -> None:
     """Print which commands tell all about the first of the troubles."""
     if not found.jobs.rows:
         for one in found.outages[-1:]:
-            print_sentence(f"more: {typed(f'runs --missed --since {one.since_typed(zone)}')}")
+            print_sentence(f"more: {typed(one.listing(zone))}")
         return
     first = found.jobs.rows[0]
     job_id = shlex.quote(first.job_id)

@@ -145,8 +145,10 @@ def _outage(account: Account, row: Any) -> None:
 
 
 def _down(account: Account, outage: Outage) -> str:
-    zone = account.facts.zone
-    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}"
+    zone, early = account.facts.zone, ""
+    if outage.first is not None and outage.begins_earlier:
+        early = f" (of ticks that nobody claimed the first was due at {at(outage.first, zone)})"
+    return f"no scheduler was up from {at(outage.start, zone)} to {at(outage.end, zone)}{early}"
 
 
 def _silence(account: Account, row: Any) -> None:

@@ -9,7 +9,7 @@ command wrote meanwhile, such as the ticks before a pause, shows no scheduler.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,8 @@ class Outage:
     start: when the last one ended; where that is not known, the first tick that nobody claimed.
     end: when one came back. missed: how many ticks did not run; `at_least`: some are not counted yet.
     coalesced: how many of them were coalesced, since a newer one ran. jobs: how many jobs they are of.
-    late: how many others ran once one was back, where the ledger knows when it was down.
+    late: how many others ran once one was back, where the ledger knows when it was down. first: the first
+    tick that was missed; it may have been due before, where nobody claimed it.
     """
 
     start: int
@@ -114,6 +115,7 @@ class Outage:
     at_least: bool = False
     coalesced: int = 0
     late: int = 0
+    first: int | None = field(default=None, compare=False)
 
     @property
     def recorded_until(self) -> int:
@@ -128,6 +130,8 @@ class Outage:
         if self.coalesced:
             some = "all" if self.coalesced == self.missed else f"{self.coalesced} of them"
             missed += f", {some} coalesced since a newer one ran"
+        if self.first is not None and self.begins_earlier:
+            missed += f", the first of {short(self.first, zone, now)}"
         if self.late and not self.missed:
             missed += f", {self.late:,} ran late"
         return f"no scheduler was running from {begin} to {end}: {missed}"
@@ -142,6 +146,7 @@ class Outage:
             "coalesced": self.coalesced,
             "jobs": self.jobs,
             "late": self.late,
+            "first_tick": iso(self.first),
         }
 
     @property
@@ -152,9 +157,16 @@ class Outage:
         """
         return self.end - self.start >= _SHORTEST or self.missed > self.coalesced
 
-    def since_typed(self, zone: tzinfo) -> str:
-        """Return its beginning as an option takes it, to the second."""
-        return typed(self.start // ticks.SECOND * ticks.SECOND, zone)
+    @property
+    def begins_earlier(self) -> bool:
+        """Whether a tick was missed that was due before it."""
+        return self.first is not None and self.first < self.start
+
+    def listing(self, zone: tzinfo) -> str:
+        """Return the command that lists the ticks which were missed, without the name of the application."""
+        since = self.start if self.first is None else min(self.start, self.first)
+        begin, end = (typed(it // ticks.SECOND * ticks.SECOND, zone) for it in (since, self.end))
+        return f"runs --missed --since {begin} --until {end}"
 
 
 def outages(connection: Reader, since: int, until: int) -> list[Outage]:
@@ -203,7 +215,7 @@ def _by_silence(connection: Reader, since: int, until: int) -> list[Outage]:
         # Before its first outcome a ledger knows of no scheduler: what the first start missed is no outage.
         if row.begun or row.over - row.first >= _SHORTEST
     ]
-    return [outage for outage in found if outage.start < until]
+    return [outage for outage in found if outage.start < until and outage.end > since]
 
 
 def affecting(connection: Reader, found: Iterable[Outage], job_ids: Collection[str]) -> list[Outage]:
@@ -237,5 +249,12 @@ def _is_start(connection: Reader, silence: Any) -> bool:
 
 def _outage(row: Any, start: int, late: int = 0) -> Outage:
     return Outage(
-        start, int(row.over), int(row.missed), int(row.jobs), bool(row.uncounted), int(row.coalesced), late
+        start,
+        int(row.over),
+        int(row.missed),
+        int(row.jobs),
+        bool(row.uncounted),
+        int(row.coalesced),
+        late,
+        int(row.first),
     )

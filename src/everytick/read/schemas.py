@@ -278,6 +278,9 @@ class Outage(TypedDict):
     coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
     late: Annotated[int, Field(description="how many others ran once a scheduler was back")]
+    first_tick: Annotated[
+        Time | None, Field(description="the first that was missed; it may have been due before `begin`")
+    ]
 
 
 class TroubleCount(TypedDict):

@@ -184,7 +184,8 @@ def test_an_outage_that_cost_no_job_more_than_ticks_is_no_trouble_of_a_job(shop:
     sentence = api(shop.ledger, "overview")["sentence"]
     assert sentence == "All is well now; no scheduler was running for a while in the last day."
     assert api(shop.ledger, "jobs", state="troubled")["jobs"] == []
-    assert shown(shop)[-1] == "more: python -m app runs --missed --since 2026-11-30T02:05"
+    more = "more: python -m app runs --missed --since 2026-11-30T02:05 --until 2026-11-30T05:00"
+    assert " ".join(shown(shop)[-2:]) == more
 
 
 def _outage(ledger: Ledger, *, backup: bool = True) -> None:
@@ -236,3 +237,11 @@ def test_of_very_many_outcomes_the_newest_are_looked_at_and_that_is_said(
     assert 0 < count["number"] < 17
     # A person at the terminal waits for all of them.
     assert ask_json(shop, "troubles")["complete"] is True
+
+
+def test_an_outage_stands_behind_what_fails_on_the_overview(shop: AsyncIOScheduler) -> None:
+    _outage(shop.ledger)
+    write(shop.ledger, "scheduler_runs", [run("rates", NOW - 10 * MINUTE, "failed", error=FULL)])
+    shown_page = page(shop.ledger, "/")
+    assert shown_page.count("No scheduler was running") == 1
+    assert shown_page.index("No space left on device") < shown_page.index("No scheduler was running")
