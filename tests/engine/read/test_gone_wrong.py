@@ -245,3 +245,26 @@ def test_an_outage_stands_behind_what_fails_on_the_overview(shop: AsyncIOSchedul
     shown_page = page(shop.ledger, "/")
     assert shown_page.count("No scheduler was running") == 1
     assert shown_page.index("No space left on device") < shown_page.index("No scheduler was running")
+
+
+def test_the_doctor_finds_a_run_that_hung_last_night_and_says_where_its_traceback_is(
+    shop: AsyncIOScheduler,
+) -> None:
+    hung(shop.ledger)
+    night = MIDNIGHT + 150 * MINUTE
+    failed = run("backup", night, "failed", error=FULL)
+    write(shop.ledger, "scheduler_runs", [failed])
+    (hung_run,) = ask_json(shop, "runs", "--state", "timed_out")
+    (failed_run,) = ask_json(shop, "runs", "--state", "failed")
+    found = {one["check"]: one for one in ask_json(shop, "doctor")["findings"]}
+    assert found["hung"]["what"] == (
+        "job sync_stock within a day: 1 timed out 02:00, 17 skipped 00:35 to 01:55"
+        f" (behind run {hung_run['run_id']}: 1 h 30 min, usually 4 s; 84 succeeded since); over since 02:00"
+    )
+    assert found["hung"]["right"] == f"python -m app show {hung_run['run_id']}"
+    assert found["failures"]["right"] == f"python -m app show {failed_run['run_id']}"
+    assert f"the disk of the ledger, {shop.ledger.folder}, has " in found["disk"]["what"]
+    levels = [line.split()[0] for line in ask(shop, "doctor").splitlines() if not line.startswith(" ")]
+    order = ["ok", "error", "warning", "note"]
+    ranks = [order.index(level) for level in levels if level in order]
+    assert ranks == sorted(ranks)
