@@ -18,7 +18,7 @@ _MOST_SHOWN = 12
 
 
 def print_findings(findings: Sequence[Finding], *, wide: bool) -> None:
-    """Print findings and their number, what is in order first; with `wide` each by itself."""
+    """Print findings and their number, those first that are in order; with `wide` each by itself."""
     kinds = [[finding] for finding in findings] if wide else of_one_kind(findings)
     # Lines that need no look first, then what weighs most: its details are not among them.
     kinds.sort(key=lambda kind: _ORDER.index(kind[0].level))

@@ -27,10 +27,22 @@ _NARROW = (6, 19, 20, 11, 0)
 _READABLE = 24
 
 
-def print_jobs(rows: Sequence[JobRow], late: Mapping[str, int], zone: tzinfo, *, wide: bool) -> None:
-    """Print jobs as `job_rows` returns them, those in `late` as late since then.
+def print_jobs(
+    rows: Sequence[JobRow],
+    late: Mapping[str, int],
+    gravest: Mapping[str, str],
+    zone: tzinfo,
+    *,
+    wide: bool,
+) -> None:
+    """Print jobs as `job_rows` returns them.
 
-    A zone that is not named is `zone`.
+    Args:
+        rows: the jobs.
+        late: since when those are late that are, in microseconds UTC.
+        gravest: what went wrong with some within a day, in words; without any the column is left out.
+        zone: that of all times where none is named.
+        wide: all columns, and nothing shortened.
     """
     now = ticks.now()
     columns = [
@@ -39,6 +51,7 @@ def print_jobs(rows: Sequence[JobRow], late: Mapping[str, int], zone: tzinfo, *,
         Column("due", is_whole=True, left_out=1, style=TIME),
         Column("due in UTC", is_whole=True, left_out=4, style=TIME),
         Column("outcomes", is_whole=True),
+        *([Column("last day", is_whole=True, style="yellow")] if gravest else []),
         Column("p50 (s)", is_whole=True, left_out=2),
         Column("p95 (s)", is_whole=True, left_out=2),
         Column("schedule", least=18),
@@ -55,6 +68,7 @@ def print_jobs(rows: Sequence[JobRow], late: Mapping[str, int], zone: tzinfo, *,
                 cells.due(row, zone),
                 cells.due(row, UTC, own_zone=False),
                 cells.outcomes(row["last_outcomes"]),
+                *([gravest.get(row["id"], "")] if gravest else []),
                 plain_seconds(row["p50"]),
                 plain_seconds(row["p95"]),
                 row["schedule_in_words"],

@@ -48,6 +48,7 @@ def jobs(
     from everytick.read.job_ids import matching
     from everytick.read.jobs import job_rows, late_since, sorted_rows
     from everytick.read.standings import ORDERS
+    from everytick.read.trouble_words import worst_of_a_day
 
     from . import listed
 
@@ -63,7 +64,9 @@ def jobs(
     if as_json:
         print_json(rows)
         return
-    listed.print_jobs(rows, late_since(scheduler.ledger), scheduler.timezone, wide=wide)
+    late = late_since(scheduler.ledger)
+    gravest = worst_of_a_day(scheduler.ledger, {row["id"]: row["last_outcomes"] for row in rows})
+    listed.print_jobs(rows, late, gravest, scheduler.timezone, wide=wide)
     print_below_jobs(scheduler.ledger, scheduler.timezone, {row["id"] for row in rows})
 
 

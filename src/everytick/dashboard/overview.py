@@ -75,8 +75,13 @@ def gone_wrong(trouble: Trouble, zone: tzinfo, now: int) -> GoneWrong:
         "; ".join(trouble_words.details(trouble, now)),
         trouble_words.error(trouble),
         trouble.run_id,
-        url("/runs", job=trouble.job_id, state=_WENT_WRONG, since="24h"),
+        runs_that_went_wrong(trouble.job_id),
     )
+
+
+def runs_that_went_wrong(job_id: str) -> str:
+    """Return the address of the list of a job's failed runs and skipped ticks of a day."""
+    return url("/runs", job=job_id, state=_WENT_WRONG, since="24h")
 
 
 def _at(instant: int) -> str:

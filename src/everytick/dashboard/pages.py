@@ -18,6 +18,8 @@ from everytick.read.resuming import preview_of
 from everytick.read.run_columns import took
 from everytick.read.run_pages import runs_of_job
 from everytick.read.standings import ORDERS, STANDINGS
+from everytick.read.trouble_counts import gravest_of_a_day
+from everytick.read.trouble_words import in_short
 from everytick.read.under_way import count_held
 from everytick.settings import settings
 from fastapi import APIRouter, Query, Request
@@ -77,12 +79,13 @@ def show_jobs(
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
         behind = find_late(connection, due, ticks.now())
-        late = {one.job_id: one for one in behind}
+        late, gravest = {one.job_id: one for one in behind}, gravest_of_a_day(connection)
         rows = []
         for job in found.rows:
             kept = jobs.record(connection, job.id)
             picture = drawing.strip(kept.newest[:_STRIP])
-            rows.append((job, kept, picture, busy.get(job.id, {}), job.problem(declared), late.get(job.id)))
+            ways = busy.get(job.id, {}), job.problem(declared), late.get(job.id), gravest.get(job.id)
+            rows.append((job, kept, picture, *ways))
         head = schedule_state(connection)
     return page(
         request,
@@ -91,6 +94,8 @@ def show_jobs(
         behind=behind,
         found=found,
         wanted=wanted,
+        in_short=in_short,
+        went_wrong=overview.runs_that_went_wrong,
         standings=STANDINGS,
         usual_order=ORDERS[0],
         doable=_doable(found.rows),

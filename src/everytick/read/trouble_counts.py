@@ -62,6 +62,11 @@ class Count:
     at_least: bool = False
 
     @property
+    def state(self) -> str:
+        """The state of the rows that it counts."""
+        return self.kind if self.is_of_runs else "skipped"
+
+    @property
     def is_of_runs(self) -> bool:
         """Whether it counts runs, and not ticks."""
         return self.kind in FAILING
@@ -79,6 +84,19 @@ class Counted:
     def troubled(self) -> set[str]:
         """The jobs that had more trouble than an outage, in which all jobs miss their ticks."""
         return {job_id for job_id, counts in self.by_job.items() if not is_outage_alone(counts)}
+
+
+def gravest_of_a_day(connection: Reader) -> dict[str, Count]:
+    """Return, by job, what was worst within a day: runs before ticks, and the most of a kind.
+
+    Jobs to which nothing happened are left out, and those that only missed ticks in an outage.
+    """
+    counted = count_troubles(connection, ticks.now() - ticks.DAY, most=LOOKED_AT)
+
+    def weight(one: Count) -> tuple[bool, bool, int]:
+        return one.is_of_runs, one.kind != "outage", one.number
+
+    return {job_id: max(counted.by_job[job_id], key=weight) for job_id in counted.troubled}
 
 
 def is_outage_alone(counts: Sequence[Count]) -> bool:

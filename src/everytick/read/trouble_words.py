@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import tzinfo
 
+from everytick.store.database import Ledger
+from everytick.store.querying import connect_checked
 from everytick.text.durations import duration
 from everytick.text.instants import brief, from_now
 from everytick.text.wording import one_line
 
-from .trouble_counts import Count
+from .trouble_counts import Count, gravest_of_a_day
 from .troubles import InTheWay, Trouble
 
 _KINDS = {
@@ -49,11 +51,34 @@ def error(trouble: Trouble) -> str:
     return one_line(trouble.failure.error or "") or trouble.failure.state.replace("_", " ")
 
 
+def in_short(count: Count) -> str:
+    """Return how many of which kind: `17 skipped`."""
+    return f"{count.number:,} {_KINDS.get(count.kind, count.kind)}"
+
+
+def worst_of_a_day(ledger: Ledger, seen: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Return by job what was worst within a day, as `in_short` has it, of jobs of which it is not seen.
+
+    `seen`: the states of their last runs, which are shown anyway.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    if not ledger.exists():
+        return {}
+    with connect_checked(ledger) as connection:
+        found = gravest_of_a_day(connection)
+    return {
+        job_id: in_short(one)
+        for job_id, one in found.items()
+        if job_id in seen and one.state not in seen[job_id]
+    }
+
+
 def _count(count: Count, zone: tzinfo, now: int) -> str:
     first, last = brief(count.first, zone, now), brief(count.last, zone, now)
     span = first if first == last else f"{first} to {last}"
-    least = "at least " if count.at_least else ""
-    return f"{least}{count.number:,} {_KINDS.get(count.kind, count.kind)} {span}"
+    return f"{'at least ' if count.at_least else ''}{in_short(count)} {span}"
 
 
 def _details(trouble: Trouble, now: int) -> Iterator[str]:

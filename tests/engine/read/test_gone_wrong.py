@@ -268,3 +268,19 @@ def test_the_doctor_finds_a_run_that_hung_last_night_and_says_where_its_tracebac
     order = ["ok", "error", "warning", "note"]
     ranks = [order.index(level) for level in levels if level in order]
     assert ranks == sorted(ranks)
+
+
+def test_the_list_of_jobs_marks_what_its_last_outcomes_do_not_show_any_more(shop: AsyncIOScheduler) -> None:
+    hung(shop.ledger)
+    night = MIDNIGHT + 150 * MINUTE
+    write(shop.ledger, "scheduler_runs", [run("backup", night, "failed", error=FULL)])
+    width = {"COLUMNS": "80", "FORCE_COLOR": "1", "NO_COLOR": "1"}
+    lines = ask(shop, "jobs", **width).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert re.search(r"sync_stock .* ✓{10}  1 timed out  every 5 minutes", "\n".join(lines))
+    # Of that job the failure is the last outcome.
+    assert re.search(r"backup .* ✗ {10,}at 02:30 every day", "\n".join(lines))
+    assert "last day" not in ask(shop, "jobs", "backup", **width)
+    shown_page = page(shop.ledger, "/jobs")
+    (address,) = re.findall(r'<a class="tag odd" href="([^"]+)">1 timed out in the last day</a>', shown_page)
+    assert len(re.findall(r'<td class="n run">', page(shop.ledger, unescape(address)))) == 18
