@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from everytick.explain import why_run
 from everytick.model import ticks
 from everytick.read.audit import requests_about
+from everytick.read.in_the_way import runs_in_the_way, ticks_behind
 from everytick.read.known_job import jobs_due
+from everytick.read.last_runs import succeeded_before
 from everytick.read.late import list_not_begun
 from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
@@ -16,7 +18,7 @@ from everytick.read.retried import outcomes_before
 from everytick.read.run_columns import took
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
 from everytick.read.run_details import Attempt, attempts_of, equal_in_a_row
-from everytick.read.run_filter import STATES
+from everytick.read.run_filter import FAILING, STATES
 from everytick.read.run_pages import SEARCHED, list_runs
 from everytick.read.runs import read_run
 from everytick.read.runs_of_job import beside
@@ -128,7 +130,10 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         row = read_run(connection, run_id)
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
-        sentences = why_run(connection, row, settings())
+        in_code = request.app.state.declared().in_code.get(row.job_id)
+        sentences = why_run(connection, row, settings(), in_code)
+        good = succeeded_before(connection, row) if row.state in FAILING else None
+        behind, held_up = runs_in_the_way(connection, row), ticks_behind(connection, row)
         older, newer = beside(connection, row)
         head = schedule_state(connection)
     return page(
@@ -142,6 +147,9 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         older=older,
         newer=newer,
         owner=_owners(head).get(row.process_id),
+        good=good,
+        behind=[hold.row.run_id for hold in behind],
+        held_up=held_up,
         lateness=runs.lateness,
         sentences=sentences,
         tail=_TEXT // max(1, len(attempts)),

@@ -8,7 +8,7 @@ from typing import Any
 from everytick.store.querying import Condition, Reader
 
 from . import runs_of_job
-from .run_details import earlier_attempts
+from .retried import attempts_before
 
 # How many runs before a skipped tick are looked at for the one that was in its way.
 _NEARBY = 100
@@ -39,9 +39,17 @@ def in_the_way(connection: Reader, job_id: str, instant: int, tick: int, but: in
     return held or [hold for row in others if (hold := _waiting(row, instant)) is not None]
 
 
+def runs_in_the_way(connection: Reader, row: Any) -> list[Hold]:
+    """Return the runs because of which a tick was skipped as overlap; of any other row none."""
+    if row.state != "skipped" or row.reason != "overlap" or row.tick_us is None:
+        return []
+    return in_the_way(connection, row.job_id, row.finished_us, row.tick_us, row.run_id)
+
+
 def ticks_behind(connection: Reader, row: Any) -> int:
     """Return how many ticks of its job were skipped as overlap while a run went on."""
-    begun = [one.started_us for one in earlier_attempts(connection, row.run_id)] + [row.started_us]
+    attempts = attempts_before(connection, [row]).get(row.run_id, [])
+    begun = [one.started_us for one in attempts] + [row.started_us]
     known = [instant for instant in begun if instant is not None]
     if not known or row.state == "skipped":
         return 0
@@ -57,7 +65,8 @@ def ticks_behind(connection: Reader, row: Any) -> int:
 
 def _hold(connection: Reader, row: Any, instant: int) -> Hold | None:
     """Return how a run held a place at an instant: by an earlier attempt, or by its latest."""
-    for attempt in earlier_attempts(connection, row.run_id) if row.attempt > 1 else ():
+    earlier = attempts_before(connection, [row]).get(row.run_id, []) if row.attempt > 1 else []
+    for attempt in earlier:
         began, ended = attempt.started_us, attempt.finished_us
         if began is not None and began <= instant and (ended is None or instant <= ended):
             return Hold(row, began, ended)

@@ -167,6 +167,13 @@ class Attempt(TypedDict):
     log: str | None
 
 
+class SuccessBefore(TypedDict):
+    """The last run of a job that succeeded before one that failed."""
+
+    run_id: int
+    finished_at: Time
+
+
 class RunDetails(RunRow):
     """A run with its job, who asked for what about it, and all attempts that began: `show --json`."""
 
@@ -180,6 +187,13 @@ class RunDetails(RunRow):
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
+    ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
+    behind: Annotated[
+        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
+    ]
+    last_success: Annotated[
+        SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
+    ]
     attempts: list[Attempt]
 
 

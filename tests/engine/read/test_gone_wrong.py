@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from everytick import AsyncIOScheduler, SchedulerClient
 from everytick import app as which
+from everytick.api.loading import declared
 from everytick.dashboard import api as api_module
 from everytick.errors import NotFoundError
 from everytick.store.database import Ledger
 from everytick.system import use
 
+import dashboards
 from dashboards import api, page
 from histories import HOUR, MINUTE, SECOND, ask, ask_json, prepared, run, write
 from ledgers import change
@@ -284,3 +286,54 @@ def test_the_list_of_jobs_marks_what_its_last_outcomes_do_not_show_any_more(shop
     shown_page = page(shop.ledger, "/jobs")
     (address,) = re.findall(r'<a class="tag odd" href="([^"]+)">1 timed out in the last day</a>', shown_page)
     assert len(re.findall(r'<td class="n run">', page(shop.ledger, unescape(address)))) == 18
+
+
+def read(path: str, shop: AsyncIOScheduler) -> str:
+    """Return what somebody reads on a page, where the code is loaded that declares the jobs."""
+    ledger = shop.ledger
+    dashboards._app(ledger).state.declared = lambda: declared(shop)
+    main = page(ledger, path).partition("<main")[2].partition("</main>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
+
+
+def test_a_run_that_was_in_the_way_says_what_it_cost_and_the_skipped_ticks_name_it(
+    shop: AsyncIOScheduler,
+) -> None:
+    hung(shop.ledger)
+    (hung_run,) = ask_json(shop, "runs", "--state", "timed_out")
+    skipped = ask_json(shop, "runs", "--reason", "overlap")[0]
+    number = hung_run["run_id"]
+    assert "overlap   17 ticks skipped because of it" in ask(shop, "show", str(number))
+    assert ask_json(shop, "show", str(number))["ticks_behind"] == 17
+    assert "17 ticks of the job were skipped because of it." in ask(
+        shop, "why", "sync_stock", "--run", str(number)
+    )
+    assert "Skipped because of it 17 ticks" in read(f"/run/{number}", shop)
+    assert f"behind    run {number}, which was under way" in ask(shop, "show", str(skipped["run_id"]))
+    assert ask_json(shop, "show", str(skipped["run_id"]))["behind"] == [number]
+    assert f'<b>Behind</b> <a href="/run/{number}">run {number}</a>' in page(
+        shop.ledger, f"/run/{skipped['run_id']}"
+    )
+
+
+def test_a_failing_run_names_the_last_good_one_its_retries_and_the_next_tick(shop: AsyncIOScheduler) -> None:
+    night = MIDNIGHT + 150 * MINUTE
+    before = run("backup", night - 24 * HOUR)
+    write(shop.ledger, "scheduler_runs", [before, run("backup", night, "failed", error=FULL)])
+    bad, good = ask_json(shop, "runs", "--job", "backup")
+    sentences = [
+        f"The last run before it that succeeded is run {good['run_id']}, which ended at"
+        " 2026-11-29 02:30:01 UTC.",
+        "The next tick is at 2026-12-01 02:30:00 UTC.",
+        "The job has retries=0: it is not tried again.",
+    ]
+    told = read(f"/run/{bad['run_id']}", shop)
+    explained = " ".join(ask(shop, "why", "backup", "--run", str(bad["run_id"])).split())
+    for sentence in sentences:
+        assert sentence in told
+        assert sentence in explained
+    assert f"Last good run {good['run_id']} 2026-11-29 02:30:01" in told
+    assert f"good run  {good['run_id']}, the last one, ended 2026-11-29 02:30:01 UTC" in ask(
+        shop, "show", "backup"
+    )
+    assert ask_json(shop, "show", "backup")["last_success"]["run_id"] == good["run_id"]
