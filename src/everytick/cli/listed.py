@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from everytick.model import ticks
 from everytick.text.durations import plain_seconds
-from everytick.text.instants import local
+from everytick.text.instants import dated, local
 from everytick.text.wording import counted
 
 from . import cells
@@ -138,6 +138,16 @@ def _title(rows: Sequence[RunOutline], limit: int) -> str:
     return f"{least}{counted(ticks_in, 'tick')} in {counted(len(rows), 'row')}, newest first"
 
 
+def _other_day(rows: Sequence[RunOutline], zone: tzinfo, now: int) -> int | None:
+    """Return an instant of the day of all ticks in a list, in microseconds UTC; None if that is today."""
+    texts = [row["tick"] for row in rows] + [row.get("last_tick") for row in rows if "last_tick" in row]
+    found = [ticks.instant(datetime.fromisoformat(text)) for text in texts if text is not None]
+    days = {dated(tick, zone)[:10] for tick in found}
+    if len(found) < len(texts) or len(rows) < 2 or len(days) != 1 or days == {dated(now, zone)[:10]}:
+        return None
+    return found[0]
+
+
 def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bool) -> None:
     """Print runs, and ticks that were skipped, as `run_rows` returns them; see `newest`."""
     columns = [
@@ -150,16 +160,22 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
     ]
+    if not rows:
+        print_text("none")
+        return
     now = ticks.now()
-    today = None if wide or room_of(console()) is None else now
+    shown, day = None if wide or room_of(console()) is None else now, ""
+    if shown is not None and (other := _other_day(rows[:limit], zone, now)) is not None:
+        # A date that is the same in all rows stands above them: so the error has more room.
+        shown, day = other, f", of {dated(other, zone)[:10]}"
     print_table(
-        f"{_title(rows, limit)}, times in {zone}",
+        f"{_title(rows, limit)}{day}, times in {zone}",
         columns,
         [
             [
                 str(row["run_id"]),
                 row["job_id"],
-                cells.tick(row, zone, today),
+                cells.tick(row, zone, shown),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
                 local(row["for_tick"], zone) if row["for_tick"] else "",
                 cells.coloured_outcome(row),

@@ -112,6 +112,13 @@ def _doable(found: Iterable[KnownJob]) -> set[str]:
     return {"resume" if job.paused else "pause" for job in asked} | ({"run-now"} if asked else set())
 
 
+@router.get("/jobs/{job_id:path}")
+def go_to_job(request: Request, job_id: str) -> RedirectResponse:
+    """Where people look for a job, since the list is at /jobs."""
+    with below_root(request):
+        return RedirectResponse(url("/job", id=job_id), 307)
+
+
 @router.get("/job")
 def show_job(
     request: Request,

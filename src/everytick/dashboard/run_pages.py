@@ -27,9 +27,10 @@ from everytick.settings import settings
 from everytick.store.querying import Reader
 from everytick.text.wording import of_attempts
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from . import jobs, runs
+from .addresses import below_root, url
 from .answers import ReadingRoute
 from .problems import Problem
 from .processes import ScheduleState, reading, schedule_state
@@ -158,6 +159,13 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         state_of_schedule=head,
         title=f"Run {run_id}",
     )
+
+
+@router.get("/runs/{run_id:int}")
+def go_to_run(request: Request, run_id: int) -> RedirectResponse:
+    """Where people look for a run, since the list is at /runs."""
+    with below_root(request):
+        return RedirectResponse(url(f"/run/{run_id}"), 307)
 
 
 @router.get("/run/{run_id}/text")

@@ -337,3 +337,45 @@ def test_a_failing_run_names_the_last_good_one_its_retries_and_the_next_tick(sho
         shop, "show", "backup"
     )
     assert ask_json(shop, "show", "backup")["last_success"]["run_id"] == good["run_id"]
+
+
+def test_a_date_that_is_the_same_in_all_rows_stands_once_above_them(shop: AsyncIOScheduler) -> None:
+    night = NOW - 18 * HOUR
+    rows = [run("rates", night + n * HOUR, "failed", error=FULL) for n in range(3)]
+    write(shop.ledger, "scheduler_runs", rows)
+    lines = ask(shop, "runs", "--failed", COLUMNS="80", FORCE_COLOR="1", NO_COLOR="1").splitlines()
+    assert lines[0] == "3 runs, newest first, of 2026-11-29, times in UTC"
+    assert lines[3].split()[2:4] == ["17:00:00", "failed"]
+
+
+def test_an_empty_list_of_runs_is_none(shop: AsyncIOScheduler) -> None:
+    assert ask(shop, "runs", "--missed").splitlines() == ["none"]
+
+
+def test_a_length_of_time_is_not_bent_within_it(shop: AsyncIOScheduler) -> None:
+    hung(shop.ledger)
+    for width in range(40, 100):
+        told = ask(shop, "doctor", COLUMNS=str(width), FORCE_COLOR="1", NO_COLOR="1")
+        if "hung:" in told:
+            assert re.search(r"1 h 30 min", told), width
+
+
+def test_the_addresses_that_people_guess_lead_to_the_run_and_the_job(shop: AsyncIOScheduler) -> None:
+    hung(shop.ledger)
+    for guessed, real in (("/runs/3", "/run/3"), ("/jobs/sync_stock", "/job?id=sync_stock")):
+        answer = dashboards.look(shop.ledger, guessed)
+        assert (answer.status_code, answer.headers["location"]) == (307, real)
+    assert dashboards.look(shop.ledger, "/runs/none").status_code == 404
+
+
+def test_the_fields_of_a_filter_by_time_show_the_whole_time(shop: AsyncIOScheduler) -> None:
+    shown_page = page(shop.ledger, "/runs", since="2026-11-29T18:00:00+00:00")
+    assert re.search(r'name="since" value="2026-11-29T18:00:00\+00:00"[^>]* size="25"', shown_page)
+    assert re.search(r'name="until" value=""[^>]* size="13"', shown_page)
+
+
+def test_a_schedule_that_changed_is_told_in_words(shop: AsyncIOScheduler) -> None:
+    moments = (NOW - 48 * HOUR, NOW - HOUR)
+    change(shop.ledger, "UPDATE scheduler_jobs SET registered_us = ?, changed_us = ?", *moments)
+    told = " ".join(ask(shop, "why", "sync_stock", "2026-11-29T18:00").split())
+    assert "became what it is (every 5 minutes), at 2026-11-30 08:00:00 UTC" in told
