@@ -196,7 +196,11 @@ def list_runs(
     return {
         "runs": [runs.listed_fields(row, retried.get(row.run_id), dead) for row in found],
         "next_before": more,
-        "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
+        "counts": {
+            "by_state": dict(counts.by_state),
+            "skipped_ticks": counts.skipped_ticks,
+            "complete": counts.complete,
+        },
     }
 
 

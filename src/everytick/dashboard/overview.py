@@ -11,6 +11,7 @@ from everytick.read import trouble_words
 from everytick.read.outages import Outage
 from everytick.read.overview import Overview, read_overview
 from everytick.read.run_filter import FAILING
+from everytick.read.trouble_counts import SKIPPED_BADLY
 from everytick.read.troubles import Trouble
 from everytick.settings import settings
 from everytick.store.querying import Reader
@@ -37,6 +38,16 @@ def runs_that_ended(since: str | int, until: int | None = None, *, failed: bool 
     begin = since if isinstance(since, str) else _at(since)
     end = None if until is None else _at(until)
     return url("/runs", **{"failed" if failed else "ended": "true"}, since=begin, until=end)
+
+
+def all_that_ended(since: int, until: int) -> str:
+    """Return the address of the list with the runs that ended in a time, and what was skipped in it."""
+    return url("/runs", since=_at(since), until=_at(until))
+
+
+def skipped_ticks(since: int, until: int) -> str:
+    """Return the address of the list with the ticks that were missed, or skipped as overlap."""
+    return url("/runs", reason=[*SKIPPED_BADLY], since=_at(since), until=_at(until))
 
 
 _WENT_WRONG = (*FAILING, "skipped")

@@ -65,6 +65,8 @@ def show_overview(request: Request, q: Text = "", number: Number = 1) -> Respons
         gone_wrong=[overview.gone_wrong(one, zone, found.now) for one in found.gone_wrong.jobs.rows],
         address_of=overview.address_of,
         runs_that_ended=overview.runs_that_ended,
+        all_that_ended=overview.all_that_ended,
+        skipped_ticks=overview.skipped_ticks,
         title="Overview",
     )
 

@@ -190,9 +190,20 @@ class Overview:
                 {"name": one.name, "waiting": one.waiting, "oldest_due_at": iso(one.oldest)}
                 for one in self.queues
             ],
-            "last_day": {"begin": iso(self.day.begin), "runs": self.day.runs, "failed": self.day.failed},
+            "last_day": {
+                "begin": iso(self.day.begin),
+                "runs": self.day.runs,
+                "failed": self.day.failed,
+                "skipped": self.day.skipped,
+            },
             "hours": [
-                {"begin": iso(one.begin), "end": iso(one.end), "runs": one.runs, "failed": one.failed}
+                {
+                    "begin": iso(one.begin),
+                    "end": iso(one.end),
+                    "runs": one.runs,
+                    "failed": one.failed,
+                    "skipped": one.skipped,
+                }
                 for one in self.day.hours
             ],
             "outages": [one.as_json() for one in self.gone_wrong.outages],

@@ -270,8 +270,11 @@ class Hour(TypedDict):
 
     begin: Time
     end: Time
-    runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
+    runs: Annotated[int | None, Field(description="null: not counted yet, like the others; ask again")]
     failed: int | None
+    skipped: Annotated[
+        int | None, Field(description="ticks that were missed, or skipped as overlap; not among the runs")
+    ]
 
 
 class LastDay(TypedDict):
@@ -280,6 +283,7 @@ class LastDay(TypedDict):
     begin: Time
     runs: int
     failed: int
+    skipped: Annotated[int, Field(description="ticks that were missed, or skipped as overlap")]
 
 
 class Outage(TypedDict):

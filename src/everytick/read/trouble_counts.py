@@ -18,11 +18,11 @@ from .run_filter import FAILING, RunFilter
 # How many of the newest outcomes are looked at where an answer may not take long: as on pages.
 LOOKED_AT = 100_000
 # Why a tick was skipped that somebody may ask about. What was coalesced ran as a newer tick.
-_SKIPPED = ("missed", "outage", "overlap")
+SKIPPED_BADLY = ("missed", "outage", "overlap")
 
-_NUMBER = "COALESCE(tick_count, CASE WHEN last_tick_us IS NOT NULL THEN 2 ELSE 1 END)"
+TICKS_IN_ROW = "COALESCE(tick_count, CASE WHEN last_tick_us IS NOT NULL THEN 2 ELSE 1 END)"
 FAILED_STATES = ", ".join(f"'{state}'" for state in FAILING)
-_REASONS = ", ".join(f"'{reason}'" for reason in _SKIPPED)
+BAD_REASONS = ", ".join(f"'{reason}'" for reason in SKIPPED_BADLY)
 # The table itself, by the index scheduler_runs_ended, newest first: a view reads every column of each row. In
 # a row that cannot be read the end may be text, which is above all numbers.
 _NEWEST = f"""
@@ -32,13 +32,13 @@ ORDER BY finished_us DESC LIMIT :most
 """
 _COUNTED = f"""
 SELECT job_id, CASE WHEN state = 'skipped' THEN reason ELSE state END AS kind,
-       sum(CASE WHEN state = 'skipped' THEN {_NUMBER} ELSE 1 END) AS number,
+       sum(CASE WHEN state = 'skipped' THEN {TICKS_IN_ROW} ELSE 1 END) AS number,
        max(CASE WHEN last_tick_us IS NOT NULL AND tick_count IS NULL THEN 1 ELSE 0 END) AS uncounted,
        min(CASE WHEN state = 'skipped' THEN tick_us ELSE finished_us END) AS first,
        max(CASE WHEN state = 'skipped' THEN COALESCE(last_tick_us, tick_us) ELSE finished_us END) AS last,
        max(finished_us) AS recorded
 FROM ({_NEWEST}) AS newest
-WHERE (state IN ({FAILED_STATES}) OR (state = 'skipped' AND reason IN ({_REASONS}))) AND {{jobs}}
+WHERE (state IN ({FAILED_STATES}) OR (state = 'skipped' AND reason IN ({BAD_REASONS}))) AND {{jobs}}
 GROUP BY job_id, CASE WHEN state = 'skipped' THEN reason ELSE state END
 """
 # From which end on all were looked at, where there are more than `most`.

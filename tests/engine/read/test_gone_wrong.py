@@ -379,3 +379,13 @@ def test_a_schedule_that_changed_is_told_in_words(shop: AsyncIOScheduler) -> Non
     change(shop.ledger, "UPDATE scheduler_jobs SET registered_us = ?, changed_us = ?", *moments)
     told = " ".join(ask(shop, "why", "sync_stock", "2026-11-29T18:00").split())
     assert "became what it is (every 5 minutes), at 2026-11-30 08:00:00 UTC" in told
+
+
+def test_ticks_are_counted_and_not_the_rows_that_stand_for_them(shop: AsyncIOScheduler) -> None:
+    _outage(shop.ledger)
+    shown_page = page(shop.ledger, "/runs", since="24h")
+    assert re.search(r"skipped</span> <b>36</b> ticks", shown_page)
+    counts = api(shop.ledger, "runs", since="24h")["counts"]
+    assert (counts["by_state"]["skipped"], counts["skipped_ticks"]) == (2, 36)
+    assert api(shop.ledger, "overview")["last_day"]["skipped"] == 36
+    assert "252 runs in the last day, 0 failed, 36 ticks skipped" in page(shop.ledger, "/")
