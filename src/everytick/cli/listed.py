@@ -25,6 +25,8 @@ _WIDE = (8, 19, 24, 23, 9)
 _NARROW = (6, 19, 20, 11, 0)
 # The error gets this in a terminal that is wide enough for all of them.
 _READABLE = 24
+# A terminal of so many columns has room for what is the same in all rows.
+_ROOMY = 100
 
 
 def print_jobs(
@@ -138,6 +140,15 @@ def _title(rows: Sequence[RunOutline], limit: int) -> str:
     return f"{least}{counted(ticks_in, 'tick')} in {counted(len(rows), 'row')}, newest first"
 
 
+def _same_outcome(rows: Sequence[RunOutline]) -> str:
+    """Return the outcome of all rows if it is one, and their errors need its room; otherwise nothing."""
+    outcomes, room = {cells.outcome(row) for row in rows}, room_of(console())
+    if len(rows) < 2 or len(outcomes) > 1 or room is None or room >= _ROOMY:
+        return ""
+    longest = max(len(" ".join((row["error"] or "").split())) for row in rows)
+    return outcomes.pop() if longest > _READABLE else ""
+
+
 def _other_day(rows: Sequence[RunOutline], zone: tzinfo, now: int) -> int | None:
     """Return an instant of the day of all ticks in a list, in microseconds UTC; None if that is today."""
     texts = [row["tick"] for row in rows] + [row.get("last_tick") for row in rows if "last_tick" in row]
@@ -150,13 +161,14 @@ def _other_day(rows: Sequence[RunOutline], zone: tzinfo, now: int) -> int | None
 
 def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bool) -> None:
     """Print runs, and ticks that were skipped, as `run_rows` returns them; see `newest`."""
+    same = "" if wide else _same_outcome(rows[:limit])
     columns = [
         Column("run", is_whole=True, style=ID),
         Column("job", is_id=True),
         Column("tick", is_whole=True, style=TIME),
         Column("last tick", is_whole=True, left_out=2, style=TIME),
         Column("stands in for", is_whole=True, left_out=3, style=TIME),
-        Column("outcome", is_whole=True),
+        *([] if same else [Column("outcome", is_whole=True)]),
         Column("seconds", is_whole=True, left_out=1),
         Column("error", least=10),
     ]
@@ -169,7 +181,7 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
         # A date that is the same in all rows stands above them: so the error has more room.
         shown, day = other, f", of {dated(other, zone)[:10]}"
     print_table(
-        f"{_title(rows, limit)}{day}, times in {zone}",
+        f"{_title(rows, limit)}{same and f', all {same}'}{day}, times in {zone}",
         columns,
         [
             [
@@ -178,7 +190,7 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
                 cells.tick(row, zone, shown),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
                 local(row["for_tick"], zone) if row["for_tick"] else "",
-                cells.coloured_outcome(row),
+                *([] if same else [cells.coloured_outcome(row)]),
                 plain_seconds(row["duration"]),
                 cells.error(row, zone, now),
             ]

@@ -339,13 +339,15 @@ def test_a_failing_run_names_the_last_good_one_its_retries_and_the_next_tick(sho
     assert ask_json(shop, "show", "backup")["last_success"]["run_id"] == good["run_id"]
 
 
-def test_a_date_that_is_the_same_in_all_rows_stands_once_above_them(shop: AsyncIOScheduler) -> None:
+def test_a_date_and_an_outcome_that_all_rows_have_stand_once_above_them(shop: AsyncIOScheduler) -> None:
     night = NOW - 18 * HOUR
     rows = [run("rates", night + n * HOUR, "failed", error=FULL) for n in range(3)]
     write(shop.ledger, "scheduler_runs", rows)
     lines = ask(shop, "runs", "--failed", COLUMNS="80", FORCE_COLOR="1", NO_COLOR="1").splitlines()
-    assert lines[0] == "3 runs, newest first, of 2026-11-29, times in UTC"
-    assert lines[3].split()[2:4] == ["17:00:00", "failed"]
+    assert lines[0] == "3 runs, newest first, all failed, of 2026-11-29, times in UTC"
+    assert lines[1].split() == ["run", "job", "tick", "seconds", "error"]
+    assert lines[3].split()[2:4] == ["17:00:00", "1.000"]
+    assert FULL[:40] in lines[3]
 
 
 def test_an_empty_list_of_runs_is_none(shop: AsyncIOScheduler) -> None:
