@@ -98,8 +98,11 @@ def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None)
 def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
     """Return the tick of a run, the first one of a range; the kind of a run that has none.
 
-    With `now`, in microseconds, without the date if that is today's.
+    With `now`, in microseconds, without the date if that is today's; of a run of a backfill the tick that it
+    stands in for.
     """
+    if row["tick"] is None and row["kind"] == "backfill" and row["for_tick"] and now is not None:
+        return f"for {local_short(row['for_tick'], zone, now)}"
     if row["tick"] is None:
         return str(row["kind"])
     return local(row["tick"], zone) if now is None else local_short(row["tick"], zone, now)

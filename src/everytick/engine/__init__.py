@@ -19,6 +19,7 @@
 - `outcomes`: how runs ended, on the way to the ledger
 - `listeners`: APScheduler's events, for those who listen to them
 - `heartbeats`: heartbeats, the runs that a dead process left behind, and the removal of old rows
+- `backfilling`: makes the runs of backfills
 - `parts`: the parts of work that comes each second, as on the ledger's thread: none stops the others
 - `listening`: whether the process hears what others tell it, so that it need not look each second
 - `gap_counting`: fills in later how many ticks a long gap of a combined trigger had

@@ -47,7 +47,9 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, i
     """
     given = [held.job_id for held, _most in waiting]
     by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
-    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
+    # Runs of a backfill have a limit of their own.
+    counted = [held for held, _most in waiting if held.kind != "backfill"]
+    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held in counted]
     shown, locked, paused, others = together(
         connection,
         workers.showing_life(me),
