@@ -20,7 +20,7 @@ class Backfilling:
         self._parts = Parts("the making of runs for backfills")
 
     def go_on(self, connection: Connection) -> bool:
-        """Make the runs that may begin now, end backfills that are over; return whether to look again at once."""
+        """Make the runs that may begin now; return whether to look again at once."""
         running = backfills.running(connection)
         self.jobs = frozenset(one.job_id for one in running)
         # One with a row that cannot be read does not stop the others.

@@ -65,7 +65,7 @@ RETURNING run_id
     tick="bigint",
 )
 
-# What is on record of ticks, by the unique index of job and tick: the row up to an instant, which may be a
+# Ticks on record, by the unique index of job and tick: the row up to an instant, which may be a
 # range that goes on behind it, and those after it that did not succeed. Piece by piece: most succeeded.
 ROW_UP_TO = """
 SELECT tick_us, last_tick_us FROM scheduler_runs
