@@ -108,6 +108,12 @@ def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
     return local(row["tick"], zone) if now is None else local_short(row["tick"], zone, now)
 
 
+def stands_in_for(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
+    """Return the tick that a run stands in for; empty where `tick`, with the same `now`, says it already."""
+    is_said = now is not None and row["kind"] == "backfill"
+    return "" if is_said or row["for_tick"] is None else local(row["for_tick"], zone)
+
+
 def coloured_outcome(row: RunOutline) -> Text:
     """Return the same as `outcome`, in the colour of the state."""
     from rich.text import Text
