@@ -11,7 +11,8 @@
 - `executor`: its function, on the event loop or on a thread
 - `context`: the run that a task belongs to
 - `capture`: the error and the log lines of a run
-- `live_logs`: writes down what runs log while they go on
+- `live_logs`, `live_progress`: write down what runs log, and how far they are, while they go on
+- `reports`: how far a run is, and what its function returned, made fit for the ledger
 - `safe_errors`: errors of jobs, whose text is code of the job, made safe to be shown
 - `repair`: puts back what a job has made unusable for all code of the process
 - `children`: names processes that jobs have started and that go on after the end

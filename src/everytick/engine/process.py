@@ -29,6 +29,7 @@ from .heartbeats import JOIN_SECONDS, Heartbeats, join
 from .listeners import Listeners
 from .listening import Listening
 from .live_logs import LiveLogs
+from .live_progress import LiveProgress
 from .parts import Parts
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
@@ -80,7 +81,8 @@ class Process:
             self.writer.look_again,
             self._parts,
         )
-        self._live_logs, self._backfilling, self._loading = LiveLogs(), Backfilling(), False
+        self._live_logs, self._live_progress = LiveLogs(), LiveProgress()
+        self._backfilling, self._loading = Backfilling(), False
         most, allowed = settings.scheduler_max_workers, settings.allowed_functions
         self._runner = Runner(self.jobs, self._me, self.writer, most, allowed, listeners, notifier, open_span)
         admission, claimers = self._runner.admission, self._heartbeats.claimers
@@ -312,6 +314,7 @@ class Process:
             do("the backfills", self._make_runs, connection)
         self._heartbeats.pulse(connection, looks=looks is not False)
         do("the logs of runs", self._live_logs.write, connection, self._runner.logging())
+        do("the progress of runs", self._live_progress.write, connection, self._runner.reporting())
         # Where that failed it looks.
         if looks is not False:
             do("the cancellation of runs", self._cancel_unwanted, connection)

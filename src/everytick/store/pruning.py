@@ -24,6 +24,8 @@ DELETE FROM {table} WHERE {key} IN (
 
 PRUNE_ATTEMPTS = _oldest("scheduler_attempts", "run_id", "finished_us", of="scheduler_runs")
 PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_runs")
+PRUNE_REPORTS = _oldest("scheduler_reports", "run_id", "finished_us", of="scheduler_runs")
+_OF_RUNS = (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_REPORTS)
 PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
 PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
 # One that was declared dead and came back has several rows.
@@ -68,7 +70,7 @@ def is_any(connection: Connection, before: int) -> bool:
 def prune_runs(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}
-    for statement in (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_AUDIT, PRUNE_PROCESSES, PRUNE_JOBS, PRUNE_BACKFILLS):
+    for statement in (*_OF_RUNS, PRUNE_AUDIT, PRUNE_PROCESSES, PRUNE_JOBS, PRUNE_BACKFILLS):
         connection.execute(statement, values)
     return connection.execute(PRUNE_RUNS, values).rowcount
 

@@ -9,7 +9,7 @@ from typing import Any
 from everytick.model import ticks
 
 from . import job_statements as job_sql
-from . import locking, workers
+from . import locking, reports, workers
 from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
@@ -109,6 +109,8 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
         return False
     if outcome.log is not None:
         connection.execute(sql.INSERT_LOG, {**values, "text": outcome.log})
+    if outcome.report is not None:
+        reports.keep(connection, outcome.claim, outcome.report)
     if outcome.retry_at is not None:
         connection.execute(sql.ARCHIVE_ATTEMPT, values)
         connection.execute(sql.RETRY_RUN, values)

@@ -238,6 +238,21 @@ logs = Table(
     Column("text", Text, nullable=False),
 )
 
+# What an attempt of a run said of itself.
+reports = Table(
+    "scheduler_reports",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    # How far it is, in ten-thousandths and in words, and when it said so.
+    Column("share", Integer),
+    Column("note", Text),
+    Column("at_us", BigInteger),
+    # The value that its function returned: as JSON if `is_json` is 1, else described in words.
+    Column("result", Text),
+    Column("is_json", Integer, nullable=False),
+)
+
 # One row, or none: the digest of the schedule whose jobs are all in the ledger, each as the code declares it.
 schedule = Table(
     "scheduler_schedule",

@@ -252,4 +252,15 @@ CREATE TABLE scheduler_backfills (
     PRIMARY KEY (backfill_id)
 );
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0011');
+CREATE TABLE scheduler_reports (
+    run_id BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    share INTEGER,
+    note TEXT,
+    at_us BIGINT,
+    result TEXT,
+    is_json INTEGER NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0012');
