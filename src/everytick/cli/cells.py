@@ -98,11 +98,20 @@ def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None)
 def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
     """Return the tick of a run, the first one of a range; the kind of a run that has none.
 
-    With `now`, in microseconds, without the date if that is today's.
+    With `now`, in microseconds, without the date if that is today's; of a run of a backfill the tick that it
+    stands in for.
     """
+    if row["tick"] is None and row["kind"] == "backfill" and row["for_tick"] and now is not None:
+        return f"for {local_short(row['for_tick'], zone, now)}"
     if row["tick"] is None:
         return str(row["kind"])
     return local(row["tick"], zone) if now is None else local_short(row["tick"], zone, now)
+
+
+def stands_in_for(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
+    """Return the tick that a run stands in for; empty where `tick`, with the same `now`, says it already."""
+    is_said = now is not None and row["kind"] == "backfill"
+    return "" if is_said or row["for_tick"] is None else local(row["for_tick"], zone)
 
 
 def coloured_outcome(row: RunOutline) -> Text:

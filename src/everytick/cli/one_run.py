@@ -136,7 +136,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("job", run["job_id"] + (f" ({name})" if name and name != run["job_id"] else "")),
         ("function", function),
         ("zone of the job", run["timezone"] != str(zone) and run["timezone"]),
-        ("kind", run["kind"]),
+        ("kind", run["kind"] + (f" {run['backfill_id']}" if "backfill_id" in run else "")),
         ("tick", run["tick"] and _when(run["tick"], zone)),
         ("last tick", "last_tick" in run and _when(run["last_tick"], zone)),
         ("ticks", "last_tick" in run and ("not counted yet" if run["count"] is None else str(run["count"]))),

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, live, pages, probes, run_pages
+from . import actions, answers, api, backfills, live, pages, probes, run_pages
 from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
@@ -93,6 +93,8 @@ def create_app(
         actions.router,
         live.router,
         api.router,
+        backfills.api_router,
+        backfills.router,
         *watched,
         *own_routers(),
     ):

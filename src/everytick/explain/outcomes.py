@@ -239,7 +239,7 @@ _SKIPPED = {
 def _kind(account: Account, row: Any) -> str:
     if row.kind == "scheduled":
         return f"for {when(row.tick_us, account.facts.zone)}"
-    return "by hand" if row.kind == "manual" else "of a start"
+    return {"manual": "by hand", "backfill": f"of backfill {row.backfill_id}"}.get(row.kind, "of a start")
 
 
 def _origin(account: Account, row: Any) -> None:
@@ -248,6 +248,11 @@ def _origin(account: Account, row: Any) -> None:
         account.say(f"run {row.run_id} is for the tick {when(row.tick_us, facts.zone)}")
     elif row.kind == "startup":
         account.say(f"run {row.run_id} belongs to start {row.start_number} of the schedule, and to no tick")
+    elif row.kind == "backfill":
+        tick = when(row.for_tick_us, facts.zone)
+        account.say(
+            f"run {row.run_id} was made by backfill {row.backfill_id}, to stand in for the tick {tick}"
+        )
     else:
         stands = (
             ""

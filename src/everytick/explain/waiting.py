@@ -133,7 +133,8 @@ def _obstacles(account: Account, row: Any) -> None:
 def _instances(account: Account, row: Any) -> None:
     """Say if as many runs of the job are under way as may be, as far as that number is known."""
     facts = account.facts
-    held = facts.held_of_job(row.run_id)
+    # Of a backfill no more runs are made than may be under way at once.
+    held = [] if row.kind == "backfill" else facts.held_of_job(row.run_id)
     numbers = ", ".join(str(other.run_id) for other in held)
     if facts.options is None and held:
         limit = "it waits if max_instances, which only the code says, allows no more"

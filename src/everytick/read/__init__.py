@@ -26,6 +26,7 @@ and defaults are handed in.
 - `outages`, `gaps`: when no scheduler was running, and how many ticks were missed in that time
 - `outage_rows`: the ticks that were missed in a time and written down after it
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
+- `backfills`: the backfills, and how far each is
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part

@@ -44,9 +44,9 @@ GROUP BY runs.job_id ORDER BY runs.job_id
 def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     """Return wanted runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
-    `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
-    has also `last_tick` and `count` (null while it is not known). A run that is wanted for how it ended
-    before a retry has that outcome as `before_retry`.
+    `tick` is null for kinds `manual`, `backfill` and `startup`. A range row, which stands for many skipped
+    ticks, has also `last_tick` and `count` (null while it is not known). A run that is wanted for how it
+    ended before a retry has that outcome as `before_retry`.
 
     Raises:
         ConfigurationError: there is no such state or reason.
@@ -196,6 +196,8 @@ def outlined(row: Any, before: Any = None, dead: Container[str] = ()) -> RunOutl
     }
     if row.last_tick_us is not None:
         outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    if row.backfill_id is not None:
+        outline["backfill_id"] = row.backfill_id
     if row.finished_us is None and row.process_id in dead:
         outline["holder_died"] = True
     if before is not None:

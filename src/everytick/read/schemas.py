@@ -96,7 +96,7 @@ class RunOutline(TypedDict):
 
     run_id: int
     job_id: str
-    kind: Annotated[str, Field(description="scheduled, manual or startup")]
+    kind: Annotated[str, Field(description="scheduled, manual, startup or backfill")]
     tick: Time | None
     last_tick: NotRequired[
         Annotated[Time | None, Field(description="only of a range of ticks: the last one")]
@@ -104,7 +104,12 @@ class RunOutline(TypedDict):
     count: NotRequired[
         Annotated[int | None, Field(description="only of a range of ticks: how many, if that is known yet")]
     ]
-    for_tick: Annotated[Time | None, Field(description="the tick that a run by hand stands in for")]
+    for_tick: Annotated[
+        Time | None, Field(description="the tick that a run by hand, or of a backfill, stands in for")
+    ]
+    backfill_id: NotRequired[
+        Annotated[int, Field(description="only of a run of a backfill: the number of that")]
+    ]
     state: str
     reason: str | None
     attempt: int
@@ -137,6 +142,39 @@ class Request(TypedDict):
     who: str
     action: str
     note: str | None
+
+
+Backfill = TypedDict(
+    "Backfill",
+    {
+        "backfill_id": int,
+        "job_id": str,
+        "state": Annotated[str, Field(description="running, stopped or finished")],
+        "why": Annotated[str | None, Field(description="why it was stopped, if nobody asked for that")],
+        "waits_for_resume": Annotated[
+            bool, Field(description="true while it goes on, and its job is paused or disabled")
+        ],
+        "from": Annotated[Time, Field(description="the first time, included")],
+        "to": Annotated[Time, Field(description="the last time, included")],
+        "only_missed": Annotated[
+            bool, Field(description="true: only ticks that are on record and did not succeed")
+        ],
+        "rate": Annotated[
+            int | None, Field(description="how many runs begin in a minute at most; null: as many as can")
+        ],
+        "max_instances": Annotated[int, Field(description="how many of its runs may be under way at once")],
+        "ticks": Annotated[int, Field(description="how many there were when it was asked for")],
+        "made": Annotated[int, Field(description="how many runs it has made so far")],
+        "runs": Annotated[dict[str, int], Field(description="its runs that are kept, by state")],
+        "asked_at": Time,
+        "asked_by": str,
+        "note": str | None,
+        "ended_at": Annotated[
+            Time | None, Field(description="when it was stopped or finished; null while it goes on")
+        ],
+    },
+)
+"""A backfill, and how far it is: `backfill --json`."""
 
 
 class Entry(TypedDict):
