@@ -104,6 +104,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
+        if harm.long_without_heartbeats(row["finished_us"]):
+            continue
         cut = max(harm.instants(row["finished_us"]), default=0)
         # The grace counts from the owner's last heartbeat, a lease ago at most.
         last = min(row["finished_us"] - 20 * SECOND + spec.grace, history.until)
@@ -146,7 +148,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return "was skipped (coalesced) though nothing newer took its place"
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
-    return "" if harm.anything(begin, end) else f"was skipped ({reason}) though nothing had happened"
+    if harm.anything(begin, end) or harm.to_all(begin, end):
+        return ""
+    return f"was skipped ({reason}) though nothing had happened"
 
 
 def _paused_before_anyone_could(spec: JobSpec, tick: int, history: History, harm: Harm) -> bool:
@@ -188,7 +192,8 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
         if row["reason"] == "coalesced" and spec.max_instances == 1:
-            # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits.
+            # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
+            # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
             due = max(due, due, *earlier)
         for shown in harm.instants(due):
@@ -198,6 +203,9 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
+            # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
+            if spec.steps and harm.near(at, first, PARTED):
+                continue
             if well := harm.well_between(at, first, bound, due):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
@@ -205,10 +213,10 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
 
 
 def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
-    """Return by job the ticks that ran, and when each run ended."""
+    """Return by job the ticks that a process held, and when each of these runs ended, or was given up."""
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in history.runs:
-        if row["tick_us"] is not None and row["started_us"] is not None and row["finished_us"] is not None:
+        if row["tick_us"] is not None and row["claimed_us"] is not None and row["finished_us"] is not None:
             found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
     return found
 
