@@ -9,7 +9,7 @@ from everytick.model import ticks
 from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
-from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.coming import left_out_between, next_ticks, ticks_between
 from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
@@ -210,7 +210,13 @@ def read_plan(
         asked = None if job is None else known_job.read_job(connection, job)
         there = [one for one in jobs_due(connection) if asked is None or one.id == asked.id]
     found = list(islice(ticks_between(there, first, last), limit + 1))
-    return {"ticks": [tick.as_json() for tick in found[:limit]], "complete": len(found) <= limit}
+    is_complete = len(found) <= limit
+    left_out = left_out_between(there, first, last if is_complete else found[limit].tick)
+    return {
+        "ticks": [tick.as_json() for tick in found[:limit]],
+        "complete": is_complete,
+        "left_out": [tick.as_json() for tick in left_out],
+    }
 
 
 @router.get("/processes")

@@ -13,6 +13,7 @@ from everytick.read.schemas import (
     Fire,
     JobOptions,
     JobRow,
+    LeftOutTick,
     RunDetails,
     RunOutline,
     Seconds,
@@ -127,6 +128,10 @@ class Plan(TypedDict):
 
     ticks: list[Fire]
     complete: Annotated[bool, Field(description="false when there are more than `limit`")]
+    left_out: Annotated[
+        list[LeftOutTick],
+        Field(description="of each date that a job leaves out the first tick, at most 1,000"),
+    ]
 
 
 class Process(TypedDict):

@@ -371,6 +371,14 @@ class Fire(TypedDict):
     note: str
 
 
+class LeftOutTick(TypedDict):
+    """A tick that a job lacks since its day is excluded; `why` names the day."""
+
+    job_id: str
+    tick: Time
+    why: str
+
+
 class WhyEntry(TypedDict):
     """An entry of the audit trail on which an explanation rests."""
 

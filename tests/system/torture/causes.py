@@ -174,6 +174,7 @@ def caught_up(history: History, harm: Harm) -> Iterator[Violation]:
 def late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R12: while a process is well, ticks are decided about when they are due."""
     asked = {job: at for job, _tick, at in history.requested}
+    ran = _ran(history)
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
@@ -186,6 +187,10 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
+        if row["reason"] == "coalesced" and spec.max_instances == 1:
+            # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits.
+            earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
+            due = max(due, due, *earlier)
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
@@ -197,6 +202,15 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
+def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
+    """Return by job the ticks that ran, and when each run ended."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in history.runs:
+        if row["tick_us"] is not None and row["started_us"] is not None and row["finished_us"] is not None:
+            found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
+    return found
 
 
 def beyond_grace(history: History, harm: Harm) -> Iterator[Violation]:
@@ -221,6 +235,8 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         spells = [(a, z) for a, z in _spells(history.commands) if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
+        # When it could be claimed: the clock may be set back between that and the tick.
+        first = min(harm.instants(tick - _AHEAD), default=0)
         if row["reason"] == "paused":
             if row["last_tick_us"] is None:
                 # One that was late, and could have begun when its job was paused.
@@ -232,7 +248,7 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
         elif row["attempt"] > 1:
             # It had begun before the pause, and was looked at then: a further attempt waits for the resume.
             continue
-        elif instants and any(all(a.end + _AHEAD < at < z.begin for at in instants) for a, z in spells):
+        elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
 
 
