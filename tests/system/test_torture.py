@@ -327,6 +327,16 @@ def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_pause
     assert len(found) == number, found
 
 
+@pytest.mark.parametrize(("killed", "decided", "number"), [(159.5, 166, 0), (140, 166, 1), (159.5, 172, 1)])
+def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_those_behind_them(
+    killed: float, decided: float, number: int
+) -> None:
+    history = skipped(good(), 160, "coalesced", decided)
+    history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
+    history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:
     clock = WorldClock(us(1000), [(0, 0), (us(10), us(5)), (us(20), us(-5))])
     assert [clock.shows(us(t)) for t in (9, 10, 19, 20)] == [us(t) for t in (1009, 1015, 1024, 1015)]

@@ -85,7 +85,8 @@ def create_app(
     app.state.declared = declared or (lambda: undeclared(settings()))
     app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]
-    # The guard decides who may ask them.
+    # The guard decides who may ask them. Its own routes are taken as they are: `include_router` would build
+    # each of them a second time, and the first request would wait for that.
     watched = (probes.health, probes.metrics)
     for router in (
         pages.router,
@@ -96,8 +97,9 @@ def create_app(
         backfills.api_router,
         backfills.router,
         *watched,
-        *own_routers(),
     ):
+        app.router.routes.extend(router.routes)
+    for router in own_routers():
         app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     if sign_in is None:
