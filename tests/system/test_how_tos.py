@@ -284,6 +284,25 @@ def test_backfill_past_ticks() -> None:
     page.ends()
 
 
+@pytest.mark.full
+def test_say_how_far_a_run_is() -> None:
+    page, reader = Page("say-how-far-a-run-is"), new_project()
+    reader.write(page.take("python", "# app/services/export.py"))
+    reader.schedule(page.take("python"), "from app.services.export import export_orders\n")
+    with reader.running():
+        ask, runs = commands_in(page.take("console"))
+        reader.call(ask)
+        said = re.escape(page.take("text").strip()).replace("40", r"\d+")
+        wait_for(lambda: re.search(said, reader.call(runs)), "how far it is")
+        assert re.search(r"page \d+ of 30", reader.call(runs))
+        [show] = commands_in(page.take("console"))
+        result = page.take("text").strip()
+        wait_for(
+            lambda: re.search(r"result +" + re.escape(result.split(maxsplit=1)[1]), reader.call(show)), "it"
+        )
+    page.ends()
+
+
 # --- looking at it, and doing without make
 
 

@@ -11,6 +11,7 @@ from . import completion
 from .arguments import AsJson, Limit, Note, Yes, moment, number_from
 from .colours import ID, TIME
 from .output import print_aside, print_json, print_text
+from .table import Column, print_sentence, print_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -133,10 +134,10 @@ def _is_wanted(found: BackfillPreview, rate: int | None, max_instances: int, yes
     between = first if found.count == 1 else f"from {first} to {last}"
     print_aside(f"{found.job_id}: {counted(found.count, 'tick')}, {between}")
     how = "one run after another" if max_instances == 1 else f"up to {max_instances} runs at once"
+    print_aside(f"each gets a run, beside the schedule; {how}")
     if rate is not None:
         least = duration_of_seconds((found.count - 1) * 60 / rate)
-        how += f", at most {rate:,} in a minute: it takes {least} at least"
-    print_aside(f"each gets a run, beside the schedule; {how}")
+        print_aside(f"at most {rate:,} of them begin in a minute, so it takes {least} at least")
     return bulk.is_wanted(f"Backfill {found.job_id} with {counted(found.count, 'run')}?", yes)
 
 
@@ -166,8 +167,8 @@ def _begun(ledger: Ledger, number: int, as_json: bool) -> None:
         sentence = f"backfill {number} waits until the job {row['job_id']} is resumed"
     elif not someone_is_up(ledger):
         sentence += f" when a scheduler is started; {nobody_up(ledger)}"
-    print_text(sentence)
-    print_aside(f"how far it is: {typed('backfill')} --list; to stop it: {typed('backfill')} --stop {number}")
+    print_sentence(sentence)
+    print_aside(f"to stop it: {typed('backfill')} --stop {number}")
 
 
 def _change(
@@ -185,14 +186,14 @@ def _change(
         print_json(row)
     elif not changed:
         was = "goes on already" if row["state"] == "running" else f"was {row['state']} already"
-        print_text(f"backfill {number} {was}")
+        print_sentence(f"backfill {number} {was}")
     elif stop is not None:
-        print_text(
+        print_sentence(
             f"backfill {number} of {row['job_id']} is stopped, with {_progress(row)} runs made; what is under"
             " way goes on"
         )
     else:
-        print_text(f"backfill {number} of {row['job_id']} goes on, with {_progress(row)} runs made")
+        print_sentence(f"backfill {number} of {row['job_id']} goes on, with {_progress(row)} runs made")
 
 
 def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: bool) -> None:
@@ -201,7 +202,6 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
 
     from . import listed
     from .output import remark_on_ledger
-    from .table import Column, print_table
 
     # One more than is shown: it tells whether there are more.
     rows = backfill_rows(client.ledger, number + 1, job_id)
@@ -242,7 +242,7 @@ def _show(client: SchedulerClient, number: int, job_id: str | None, as_json: boo
     )
     for row in rows[:number]:
         if row["why"]:
-            print_text(f"backfill {row['backfill_id']} was stopped: {row['why']}")
+            print_sentence(f"backfill {row['backfill_id']} was stopped: {row['why']}")
 
 
 def _state(row: Backfill) -> str:

@@ -131,12 +131,25 @@ def outcome(row: RunOutline) -> str:
         return row["before_retry"]["state"]
     if row.get("holder_died"):
         return f"{row['state']} (its process died)"
+    if row["state"] == "running" and (done := percent(row)):
+        return f"running ({done})"
     number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
     return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))
 
 
+def percent(row: RunOutline) -> str:
+    """Return how far a run says that it is, such as `40 %`; empty if it did not say."""
+    share = row["progress"]["share"] if "progress" in row else None
+    return "" if share is None else f"{int(share * 100 + 1e-9)} %"
+
+
 def error(row: RunOutline, zone: tzinfo, now: int) -> str:
-    """Return the error of a run; if it is listed for how it ended before a retry, what came of that first."""
+    """Return the error of a run; if it is listed for how it ended before a retry, what came of that first.
+
+    Of one that runs it is what it says it is at.
+    """
+    if row["state"] == "running" and "progress" in row and row["progress"]["note"]:
+        return row["progress"]["note"]
     if "before_retry" not in row:
         return row["error"] or ""
     before = row["before_retry"]

@@ -14,6 +14,7 @@ from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.processes import died
+from everytick.read.reports import reports_of
 from everytick.read.resuming import preview_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
@@ -174,8 +175,11 @@ def list_runs(
         found, more = run_pages.list_runs(connection, wanted, limit, before)
         counts = count_states(connection, wanted)
         retried, dead = outcomes_before(connection, wanted, found), died(connection, found)
+        said = reports_of(connection, found)
     return {
-        "runs": [runs.listed_fields(row, retried.get(row.run_id), dead) for row in found],
+        "runs": [
+            runs.listed_fields(row, retried.get(row.run_id), dead, said.get(row.run_id)) for row in found
+        ],
         "next_before": more,
         "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
     }

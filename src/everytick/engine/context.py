@@ -74,7 +74,7 @@ class Run:
 
         Args:
             share: the part that is done, 0 to 1; None where that is not known.
-            note: what is being done, in a few words, such as "page 12 of 30"; more than 200 characters are
+            note: its present step, in a few words, such as "page 12 of 30"; more than 200 characters are
                 cut.
 
         Raises:

@@ -27,7 +27,7 @@ class LiveProgress:
         self._written: dict[int, tuple[Progress, float]] = {}
 
     def write(self, connection: Connection, under_way: Iterable[tuple[Claim, Progress]]) -> None:
-        """Write what is new; called about once a second with the runs under way that have said something."""
+        """Write the news; called about once a second with the runs under way that have said something."""
         now = system.monotonic()
         before, self._written = self._written, {}
         found: list[tuple[Claim, Report]] = []

@@ -53,7 +53,7 @@ class _NoJson(Exception):
 
 
 def report_of(progress: Progress | None, result: Result | None = None) -> Report:
-    """Return what is written down of a run."""
+    """Return the report of a run for the ledger."""
     text, is_json = (None, False) if result is None else result
     if progress is None:
         return Report(result=text, is_json=is_json)

@@ -15,7 +15,7 @@ from everytick.text.instants import at, when
 
 from .account import Account
 from .facts import Hold
-from .waiting import describe_waiting
+from .waiting import describe_waiting, progress
 
 # A run that starts this much after its due instant is called late, and asked why.
 _LATE = ticks.SECOND
@@ -341,6 +341,8 @@ def _end(account: Account, row: Any) -> None:
     if row.state not in ("lost", "interrupted"):
         error = _error(row.error, earlier[-1].error if earlier else None)
     account.say(f"{_ENDED[row.state]}{ended}{after}{error}")
+    if row.state != "succeeded":
+        progress(account, row)
     if row.state in ("lost", "interrupted"):
         _further(account, row)
     elif row.state in ("failed", "timed_out"):

@@ -18,6 +18,7 @@ and defaults are handed in.
 - `run_filter`: which runs are wanted: the states that there are, and a filter
 - `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
+- `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end

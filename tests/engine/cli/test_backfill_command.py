@@ -41,8 +41,8 @@ def test_a_preview_comes_before_the_question(nightly: AsyncIOScheduler) -> None:
         done = CliRunner().invoke(program.app, ["backfill", "report", *SPAN, "--rate", "2"])
     assert done.stderr.splitlines() == [
         "report: 4 ticks, from 2026-03-01 03:00:00 UTC to 2026-03-04 03:00:00 UTC",
-        "each gets a run, beside the schedule; one run after another, at most 2 in a minute: it takes"
-        " 1 min 30 s at least",
+        "each gets a run, beside the schedule; one run after another",
+        "at most 2 of them begin in a minute, so it takes 1 min 30 s at least",
     ]
     assert str(done.exception) == "Backfill report with 4 runs? There is no terminal to answer at: add --yes"
     assert ask_json(nightly, "backfill") == []
