@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from torture import causes
 from torture.__main__ import torture
 from torture.checker import violations
+from torture.faults import Harm
 from torture.history import Command, Fault, History, Life, Start, WorldClock, load
 from torture.report import explained, summary
 from torture.world import SCHEDULE, SECOND, JobSpec
@@ -309,6 +311,30 @@ def test_the_checker_notices_a_tick_that_waits_on_when_the_run_before_it_has_end
     history = behind_an_earlier_run(good())
     early = began(changed(history, 159, finished_us=160.1), 159, end=us(160.1))
     assert any("was decided about 5.9 s late" in str(found) for found in violations(early))
+
+
+@pytest.mark.parametrize(("paused", "number"), [(114.8, 0), (113.8, 1)])
+def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_paused_may_run(
+    paused: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(114.85), us(-20)), (us(116), 0)])
+    commands = [
+        Command("pause", "job", us(paused), us(paused + 0.1), True),
+        Command("resume", "job", us(118.2), us(118.3), True),
+    ]
+    history = replace(good(), clock=clock, runs=[row(115)], commands=commands)
+    found = list(causes.pauses(history, Harm(history)))
+    assert len(found) == number, found
+
+
+@pytest.mark.parametrize(("killed", "decided", "number"), [(159.5, 166, 0), (140, 166, 1), (159.5, 172, 1)])
+def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_those_behind_them(
+    killed: float, decided: float, number: int
+) -> None:
+    history = skipped(good(), 160, "coalesced", decided)
+    history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
+    history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
+    assert len(list(causes.late(history, Harm(history)))) == number
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:

@@ -14,6 +14,7 @@ from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
 from everytick.read.late import find_late
 from everytick.read.paging import offset_of
+from everytick.read.reports import reports_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_columns import took
 from everytick.read.run_pages import runs_of_job
@@ -174,7 +175,7 @@ def _job_page(
         late = find_late(connection, [job], ticks.now())
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
-        notes = jobs.odd_times(connection, history)
+        notes, said = jobs.odd_times(connection, history), reports_of(connection, history)
         head = schedule_state(connection)
     found = declared_job(job, request.app.state.declared())
     return page(
@@ -186,6 +187,7 @@ def _job_page(
         tick=tick,
         sentences=sentences,
         notes=notes,
+        said=said,
         job=job,
         problem=job.problem(undeclared(settings())),
         late=late[0] if late else None,

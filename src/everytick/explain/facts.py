@@ -134,7 +134,7 @@ class Facts:
         return runs_of_job.newest_without_tick(self.connection, self.job_id)
 
     def standing_in(self, tick: int) -> list[Any]:
-        """Return the runs by hand that stand in for a tick."""
+        """Return the runs by hand, and of backfills, that stand in for a tick."""
         return runs_of_job.standing_in(self.connection, self.job_id, tick)
 
     def earlier_attempts(self, run_id: int) -> list[Any]:
@@ -154,8 +154,9 @@ class Facts:
         return count_held(self.connection)
 
     def held_of_job(self, but: int) -> list[Any]:
-        """Return the runs of this job that are claimed or run, without run `but`."""
-        return [row for row in held_runs(self.connection, job_id=self.job_id) if row.run_id != but]
+        """Return the runs of this job that are claimed or run, without run `but` and those of backfills."""
+        held = held_runs(self.connection, job_id=self.job_id)
+        return [row for row in held if row.run_id != but and row.kind != "backfill"]
 
     def last_outcome(self, before: int) -> int | None:
         """Return when a scheduler last wrote down an outcome, of any job, before an instant."""

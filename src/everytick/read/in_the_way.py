@@ -35,6 +35,8 @@ def in_the_way(connection: Reader, job_id: str, instant: int, tick: int, but: in
     near = runs_of_job.nearby(connection, job_id, tick, _NEARBY)
     # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
     others = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
+    # Those of a backfill have places of their own.
+    others = [row for row in others if row.kind != "backfill"]
     held = [hold for row in others if (hold := _hold(connection, row, instant)) is not None]
     return held or [hold for row in others if (hold := _waiting(row, instant)) is not None]
 
@@ -51,7 +53,7 @@ def ticks_behind(connection: Reader, row: Any) -> int:
     attempts = attempts_before(connection, [row]).get(row.run_id, [])
     begun = [one.started_us for one in attempts] + [row.started_us]
     known = [instant for instant in begun if instant is not None]
-    if not known or row.state == "skipped":
+    if not known or row.state == "skipped" or row.kind == "backfill":
         return 0
     those = Condition("reason = 'overlap' AND tick_us >= :begun", {"begun": min(known)})
     if row.tick_us is not None:

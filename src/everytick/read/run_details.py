@@ -18,6 +18,7 @@ from .in_the_way import runs_in_the_way, ticks_behind
 from .known_job import find_job
 from .last_runs import succeeded_before
 from .processes import died, read_processes
+from .reports import report_of
 from .run_columns import ATTEMPT, took_seconds
 from .run_filter import FAILING, RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
@@ -67,7 +68,7 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
     good = succeeded_before(connection, row) if row.state in FAILING else None
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
-        **shown(row, dead=died(connection, [row])),
+        **shown(row, dead=died(connection, [row]), said=report_of(connection, row)),
         "job_name": job.row.name if job else None,
         "function": job.row.function if job else None,
         "timezone": job.zone_name if job else None,

@@ -299,7 +299,7 @@ def _in_the_way_now(connection: Reader, counted: Counted, long: Sequence[LongRun
     }
     known = {run.run_id for run in long}
     for row in held_runs(connection, _MOST_HELD) if skipped else ():
-        is_new = row.state == "running" and row.run_id not in known
+        is_new = row.state == "running" and row.run_id not in known and row.kind != "backfill"
         if is_new and row.started_us <= skipped.get(row.job_id, 0):
             yield LongRun(row.run_id, row.job_id, row.started_us, None, None)
 
