@@ -25,7 +25,7 @@ _WIDE = (8, 19, 24, 23, 9)
 _NARROW = (6, 19, 20, 11, 0)
 # The error gets this in a terminal that is wide enough for all of them.
 _READABLE = 24
-# A terminal of so many columns has room for what is the same in all rows.
+# A terminal of this many columns has room for an outcome that all rows have.
 _ROOMY = 100
 
 

@@ -178,7 +178,8 @@ TestOutages = told_again(
     ],
 )
 TestHourly = told_again("test_hourly")
-TestGoneWrong = told_again("test_gone_wrong")
+# A ledger on a server lies on no disk that could be measured here.
+TestGoneWrong = told_again("test_gone_wrong", but=["test_the_doctor_names_the_disk_that_it_measured"])
 TestOverview = told_again("test_overview")
 TestOverviewPage = told_again("test_overview_page")
 TestPauses = told_again("test_pauses")
