@@ -21,7 +21,7 @@ from everytick.read.run_counts import count_states
 from everytick.read.run_details import details_of
 from everytick.read.schemas import Overview, Troubles, Why
 from everytick.read.trouble_counts import LOOKED_AT
-from everytick.read.troubles import troubles_in
+from everytick.read.troubles import troubles_of
 from everytick.settings import settings
 from everytick.text.instants import iso
 from fastapi import APIRouter, Path, Query, Request
@@ -101,7 +101,10 @@ def read_troubles(
     The newest 100,000 outcomes are looked at; where there were more, `since` is when the oldest of them was.
     """
     begin = ticks.now() - ticks.DAY if not since else instant("since", since)
-    return troubles_in(request.app.state.ledger, settings(), begin, limit, job or (), LOOKED_AT).as_json()
+    if begin > ticks.now():
+        raise Problem(422, "since: lies ahead: nothing has happened since then")
+    with reading(request.app.state.ledger) as connection:
+        return troubles_of(connection, settings(), begin, limit, job or (), LOOKED_AT).as_json()
 
 
 @router.get("/jobs")

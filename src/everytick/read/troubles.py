@@ -186,16 +186,9 @@ class Troubles:
 
 
 def troubles_in(
-    ledger: Ledger,
-    chosen: SchedulerSettings,
-    since: int,
-    most: int,
-    patterns: Sequence[str] = (),
-    looked_at: int = NO_LIMIT,
+    ledger: Ledger, chosen: SchedulerSettings, since: int, most: int, patterns: Sequence[str] = ()
 ) -> Troubles:
-    """Return what went wrong in a ledger since an instant; see `read_troubles`.
-
-    `patterns`: of the jobs that are named so, or meant by it, such as `sync_*`; without any, of all.
+    """Return what went wrong in a ledger since an instant; see `troubles_of`.
 
     Raises:
         NotFoundError: one of the patterns means no job that the ledger ever heard of.
@@ -204,12 +197,30 @@ def troubles_in(
     if not ledger.exists():
         return Troubles(since, ticks.now(), beginning_of([], most), 0, [], 0, True, 0, "down")
     with connect_checked(ledger) as connection:
-        job_ids = sorted(matching(patterns, list_job_ids(connection))) if patterns else []
-        present = read_present(connection)
-        long = long_runs(connection, undeclared(chosen), present.now)
-        found = read_troubles(connection, present, long, since, most, job_ids, looked_at)
-        is_new = present.processes.state != "down" or present.processes.last_trace is None
-        return found if is_new else replace(found, nobody_up=present.processes.nobody_up(chosen.zone))
+        return troubles_of(connection, chosen, since, most, patterns)
+
+
+def troubles_of(
+    connection: Reader,
+    chosen: SchedulerSettings,
+    since: int,
+    most: int,
+    patterns: Sequence[str] = (),
+    looked_at: int = NO_LIMIT,
+) -> Troubles:
+    """Return what went wrong since an instant; see `read_troubles`.
+
+    `patterns`: of the jobs that are named so, or meant by it, such as `sync_*`; without any, of all.
+
+    Raises:
+        NotFoundError: one of the patterns means no job that the ledger ever heard of.
+    """
+    job_ids = sorted(matching(patterns, list_job_ids(connection))) if patterns else []
+    present = read_present(connection)
+    long = long_runs(connection, undeclared(chosen), present.now)
+    found = read_troubles(connection, present, long, since, most, job_ids, looked_at)
+    is_new = present.processes.state != "down" or present.processes.last_trace is None
+    return found if is_new else replace(found, nobody_up=present.processes.nobody_up(chosen.zone))
 
 
 def read_troubles(

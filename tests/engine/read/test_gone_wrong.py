@@ -226,6 +226,8 @@ def test_the_api_says_the_same_and_refuses_what_there_is_not(shop: AsyncIOSchedu
     assert api(shop.ledger, "troubles", **asked) == ask_json(shop, "troubles", "--since", "18:00", "sync_*")
     with pytest.raises(NotFoundError, match="there is no job 'sync'"):
         ask(shop, "troubles", "sync")
+    assert "there is no job 'sync'" in dashboards.refused(shop.ledger, "troubles", job="sync")
+    assert dashboards.look(shop.ledger, "/api/v1/troubles", since="2030-01-01").status_code == 422
 
 
 def test_of_very_many_outcomes_the_newest_are_looked_at_and_that_is_said(
