@@ -73,7 +73,7 @@ ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
     functools.cache(ExceptionFormatter._get_lib_dirs)
 )
 _packages = functools.cache(lambda path: packages_distributions())
-environment.packages_distributions = lambda: _packages(tuple(sys.path))
+environment.packages_distributions = lambda: _packages(tuple(sys.path))  # type: ignore[attr-defined]
 
 _settings = temporary.fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")

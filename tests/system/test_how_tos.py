@@ -259,6 +259,50 @@ def test_disable_jobs_in_an_environment() -> None:
     page.ends()
 
 
+@pytest.mark.full
+def test_backfill_past_ticks() -> None:
+    page, reader = Page("backfill-past-ticks"), new_project()
+    reader.write(page.take("python", "# app/services/prices.py"))
+    reader.schedule(page.take("python"), "from app.services.prices import load_prices\n")
+    with reader.running() as log:
+        begun = reader.follow(page.take("console", "$ .venv/bin/python -m app backfill prices"))
+        assert page.take("text") in begun
+        wait_for(lambda: "the prices of 2026-03-07 (backfill)" in log.read_text("utf-8"), "the last tick")
+        assert len(re.findall(r"the prices of 2026-03-0\d \(backfill\)", log.read_text("utf-8"))) == 7
+        listed, runs, why = commands_in(page.take("console"))
+        wait_for(lambda: "finished" in reader.call(listed), "the end of the backfill")
+        assert "7 of 7" in reader.call(listed)
+        assert "for 2026-03-07 02:00:00" in reader.call(runs)
+        assert "made by backfill 1, stands in for this tick (succeeded)" in reader.call(why)
+        assert "backfill 1 was finished already" in reader.follow(page.take("console"))
+        nothing = reader.follow(page.take("console"), code=2)
+        assert "nothing to do: no tick" in nothing
+        assert "is on record that did not succeed" in nothing
+        reader.write(page.take("python", "# app/services/backfills.py"))
+        redo = "from app.services.backfills import redo_yesterday; print(redo_yesterday())"
+        assert reader.call(f'.venv/bin/python -c "{redo}"').strip() == "0"
+    page.ends()
+
+
+@pytest.mark.full
+def test_say_how_far_a_run_is() -> None:
+    page, reader = Page("say-how-far-a-run-is"), new_project()
+    reader.write(page.take("python", "# app/services/export.py"))
+    reader.schedule(page.take("python"), "from app.services.export import export_orders\n")
+    with reader.running():
+        ask, runs = commands_in(page.take("console"))
+        reader.call(ask)
+        said = re.escape(page.take("text").strip()).replace("40", r"\d+")
+        wait_for(lambda: re.search(said, reader.call(runs)), "how far it is")
+        assert re.search(r"page \d+ of 30", reader.call(runs))
+        [show] = commands_in(page.take("console"))
+        result = page.take("text").strip()
+        wait_for(
+            lambda: re.search(r"result +" + re.escape(result.split(maxsplit=1)[1]), reader.call(show)), "it"
+        )
+    page.ends()
+
+
 # --- looking at it, and doing without make
 
 

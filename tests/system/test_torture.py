@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from torture import causes
 from torture.__main__ import torture
 from torture.checker import violations
+from torture.faults import Harm
 from torture.history import Command, Fault, History, Life, Start, WorldClock, load
 from torture.report import explained, summary
 from torture.world import SCHEDULE, SECOND, JobSpec
@@ -162,6 +164,27 @@ def requested(history: History, *rows: dict[str, Any]) -> History:
     return replace(also(history, *rows), requested=[("one", us(150), us(149))])
 
 
+def filling(history: History, *made: tuple[float, float]) -> History:
+    """Add a backfill of two ticks, and its runs: each the tick in hours, and when its body began."""
+    of_it: dict[str, Any] = {
+        "kind": "backfill",
+        "tick_us": None,
+        "job_id": "past",
+        "backfill_id": 1,
+        "for_tick_us": 0,
+    }
+    rows, starts = [], []
+    for run, (hour, at) in enumerate(made, 900):
+        ends = {"due_us": at, "claimed_us": at, "started_us": at, "finished_us": at + 2}
+        rows.append(row(0, run_id=run, **of_it | ends) | {"for_tick_us": us(hour * 3_600)})
+        begun: dict[str, Any] = {"run": run, "kind": "backfill", "job": "past", "tick": us(hour * 3_600)}
+        starts.append(start(0, at=us(at), end=us(at + 2), **begun))
+    past = [*history.schedule, JobSpec("past", 3_600 * SECOND)]
+    known = {**history.jobs, "past": {"changed_us": us(100), "definition": ""}}
+    found = replace(history, schedule=past, jobs=known, fills=[(1, us(3_600), us(7_200), us(110))])
+    return replace(also(found, *rows), starts=[*found.starts, *starts])
+
+
 ONE = row(150, run_id=900, job_id="one")
 ONE_STARTED = start(150, run=900, job="one")
 HOG = start(160, run=901, job="hog", end=us(163))
@@ -189,6 +212,12 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: also(e, startup(2, 900), startup(3, 901)), "though the schedule was started at most 2 times"),
     (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "was not asked for"),
     (lambda e: replace(e, runs=[r for r in e.runs if r["tick_us"]]), "it never ran at a start"),
+    # backfills
+    (lambda e: filling(e, (1, 120)), "tick 7200000000 has 0 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (1, 123), (2, 126)), "tick 3600000000 has 2 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 123), (3, 126)), "tick 10800000000 has 1 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 121)), "7200000000 of backfill 1 began while 3600000000 was under"),
+    (lambda e: filling(e, (1, 120), (2, 123), (1.5, 126)), "is for no tick of the past"),
     # the ledger against the bodies' file
     (lambda e: ended(e, 160, "skipped", reason="missed"), "recorded as skipped, but it ran"),
     (lambda e: began(e, 160, end=None), "recorded as succeeded, but attempt 1 did not end"),
@@ -239,7 +268,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: replace(e, faults=e.faults[:2]), "process 2 ended by itself with exit code 0"),
     (lambda e: lived(e, 1, ready=None, code=1, log=AWAY), "process 1 did not start"),
     (lambda e: lived(e, 1, ready=None, code=1, begin=us(141), end=us(142), log="x"), "did not start"),
-    (lambda e: ended(e, 175, "interrupted"), "process 2 interrupted run 175 and ended with exit code 0"),
+    (lambda e: ended(e, 175, "interrupted"), "process 2 cut off run 175 (interrupted) and ended with exit code 0"),
     (lambda e: lived(e, 2, log="Traceback (most recent call last):"), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log=PLANNED.replace("Runtime", "Value")), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log="run 3 had lost its lease"), "process 2 was given up without need: run 3"),
@@ -249,6 +278,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
 
 def test_the_checker_accepts_what_is_right() -> None:
     assert [str(found) for found in violations(good())] == []
+    assert [str(found) for found in violations(filling(good(), (1, 120), (2, 123)))] == []
 
 
 @pytest.mark.parametrize(("breach", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
@@ -266,8 +296,18 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         lambda e: replace(began(e, 160, at=us(159.9)), faults=[*e.faults, fault("clock back", 159.8, 159.8)]),
         lambda e: also(e, startup(2, 900)),
         lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
+        lambda e: behind_an_earlier_run(e),
     ],
-    ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start", "frozen"],
+    ids=[
+        "requested",
+        "ledger away",
+        "disk full",
+        "busy",
+        "clock set back",
+        "second start",
+        "frozen",
+        "behind",
+    ],
 )
 def test_the_checker_accepts_what_is_excused(excused: Callable[[History], History]) -> None:
     assert [str(found) for found in violations(excused(good()))] == []
@@ -281,6 +321,48 @@ def frozen_with_the_ledger(history: History) -> History:
     log = f"2026-01-01 00:00:00.000 INFO     up\n{at:%F %T.%f} ERROR    {said}\n"
     stopped = Fault("stop", 3, us(158), us(163.5))
     return replace(lived(history, 2, log=log), faults=[*history.faults, stopped])
+
+
+def behind_an_earlier_run(history: History, tick: int = 160) -> History:
+    """Let a tick wait behind the run of the one before it, which takes long, and give way to a newer one."""
+    for later in range(tick + 1, tick + 6):
+        history = also(
+            without(unseen(history, later), later),
+            row(later, "skipped", reason="overlap", finished_us=later + 0.01),
+        )
+    history = began(changed(history, tick - 1, finished_us=tick + 5.5), tick - 1, end=us(tick + 5.5))
+    history = replace(history, faults=[*history.faults, fault("busy", tick - 1, tick - 0.9)])
+    return skipped(history, tick, "coalesced", tick + 6)
+
+
+def test_the_checker_notices_a_tick_that_waits_on_when_the_run_before_it_has_ended() -> None:
+    history = behind_an_earlier_run(good())
+    early = began(changed(history, 159, finished_us=160.1), 159, end=us(160.1))
+    assert any("was decided about 5.9 s late" in str(found) for found in violations(early))
+
+
+@pytest.mark.parametrize(("paused", "number"), [(114.8, 0), (113.8, 1)])
+def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_paused_may_run(
+    paused: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(114.85), us(-20)), (us(116), 0)])
+    commands = [
+        Command("pause", "job", us(paused), us(paused + 0.1), True),
+        Command("resume", "job", us(118.2), us(118.3), True),
+    ]
+    history = replace(good(), clock=clock, runs=[row(115)], commands=commands)
+    found = list(causes.pauses(history, Harm(history)))
+    assert len(found) == number, found
+
+
+@pytest.mark.parametrize(("killed", "decided", "number"), [(159.5, 166, 0), (140, 166, 1), (159.5, 172, 1)])
+def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_those_behind_them(
+    killed: float, decided: float, number: int
+) -> None:
+    history = skipped(good(), 160, "coalesced", decided)
+    history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
+    history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
+    assert len(list(causes.late(history, Harm(history)))) == number
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:
@@ -312,5 +394,6 @@ def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     assert len(set(kinds) - {"busy"}) >= 4
     assert {"lock", "full", "moved"} & set(kinds)
     assert history.requested
+    assert [fill for fill in history.fills if fill[0] in {row["backfill_id"] for row in history.runs}]
     again = load(tmp_path, SCHEDULE)
     assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, live, pages, probes, run_pages
+from . import actions, answers, api, backfills, live, pages, probes, run_pages
 from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
@@ -88,7 +88,16 @@ def create_app(
     # The guard decides who may ask them. Its own routes are taken as they are: `include_router` would build
     # each of them a second time, and the first request would wait for that.
     watched = (probes.health, probes.metrics)
-    for router in (pages.router, run_pages.router, actions.router, live.router, api.router, *watched):
+    for router in (
+        pages.router,
+        run_pages.router,
+        actions.router,
+        live.router,
+        api.router,
+        backfills.api_router,
+        backfills.router,
+        *watched,
+    ):
         app.router.routes.extend(router.routes)
     for router in own_routers():
         app.include_router(router)

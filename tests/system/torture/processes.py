@@ -11,8 +11,9 @@ from torture.world import SECOND
 
 _BLOCKED = "job hog blocks the event loop"
 _GIVEN_UP = ("had lost its lease", "had been declared dead")
-# No process is declared dead before a whole lease; one that was cut off for less is not excused.
-_LEASE = 15 * SECOND
+# No process is declared dead before a whole lease without a heartbeat, of which the last may have been six
+# seconds before it was cut off; one that was cut off for less is not excused.
+_LEAST_PARTED = 9 * SECOND
 
 
 def oddities(history: History, harm: Harm) -> Iterator[Violation]:
@@ -47,13 +48,20 @@ def _wrong_exit(life: Life, harm: Harm) -> str:
 
 
 def cuts(history: History, harm: Harm) -> Iterator[Violation]:
-    """R11: a process that had to interrupt a run says so with its exit code."""
+    """R11: a process that had to interrupt a run, or could not record one, says so with its exit code."""
     clean = {life.pid: life for life in history.lives if life.code == 0}
-    cut = {(a["run_id"], a["attempt"]) for a in [*history.runs, *history.attempts]
-           if a["state"] == "interrupted"}  # fmt: skip
+    cut = {(a["run_id"], a["attempt"]): a["state"] for a in [*history.runs, *history.attempts]}
     for start in history.starts:
-        if start.pid in clean and (start.run, start.attempt) in cut:
-            sentence = f"process {start.pid} interrupted run {start.run} and ended with exit code 0"
+        state = cut.get((start.run, start.attempt))
+        if start.pid not in clean or state not in ("interrupted", "lost"):
+            continue
+        # One that was frozen, or whose ledger was away, may have lost a run to others long before.
+        end, parted = clean[start.pid].end, (*PARTED, *LEDGER, "busy")
+        if state == "interrupted" or not (
+            harm.near(start.at - 30 * SECOND, end, parted, start.pid)
+            or harm.near(start.at - 30 * SECOND, end, parted, 0)
+        ):
+            sentence = f"process {start.pid} cut off run {start.run} ({state}) and ended with exit code 0"
             yield Violation(sentence, start.job, start.tick, start.pid)
 
 
@@ -82,13 +90,13 @@ def _planned(lines: list[str], number: int) -> bool:
 
 
 def given_up_too_soon(history: History, harm: Harm) -> Iterator[Violation]:
-    """R10, R12: only who was parted for about a lease is declared dead, and loses what it ran."""
+    """R10, R12: only who was parted for most of a lease is declared dead, and loses what it ran."""
     for life in history.lives:
         parted = max(
             (f.end - f.begin for f in history.faults if f.kind in PARTED and f.pid == life.pid), default=0
         )
         for line in life.log.splitlines():
-            if parted < _LEASE and any(words in line for words in _GIVEN_UP):
+            if parted < _LEAST_PARTED and any(words in line for words in _GIVEN_UP):
                 yield Violation(f"process {life.pid} was given up without need: {line}", pid=life.pid)
 
 
