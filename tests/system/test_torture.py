@@ -268,7 +268,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: replace(e, faults=e.faults[:2]), "process 2 ended by itself with exit code 0"),
     (lambda e: lived(e, 1, ready=None, code=1, log=AWAY), "process 1 did not start"),
     (lambda e: lived(e, 1, ready=None, code=1, begin=us(141), end=us(142), log="x"), "did not start"),
-    (lambda e: ended(e, 175, "interrupted"), "process 2 interrupted run 175 and ended with exit code 0"),
+    (lambda e: ended(e, 175, "interrupted"), "process 2 cut off run 175 (interrupted) and ended with exit code 0"),
     (lambda e: lived(e, 2, log="Traceback (most recent call last):"), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log=PLANNED.replace("Runtime", "Value")), "logs an error that nobody planned"),
     (lambda e: lived(e, 2, log="run 3 had lost its lease"), "process 2 was given up without need: run 3"),

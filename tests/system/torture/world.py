@@ -108,6 +108,9 @@ SCHEDULE = [
 # The jobs that are paused and resumed.
 PAUSABLE = ("quick", "slow", "all", "cron", "late")
 
+# The bodies that run on threads.
+ON_THREADS = ("thread", "numb")
+
 IMPORTS = """import time
 from datetime import datetime
 
