@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from everytick.app import typed
-from everytick.text.instants import dated
 from everytick.text.wording import counted
 
 from . import completion
@@ -76,6 +75,8 @@ def troubles(
 
 
 def _print(found: Troubles, zone: tzinfo, *, wide: bool) -> None:
+    from everytick.text.instants import dated
+
     if found.nobody_up:
         print_sentence(found.nobody_up)
     since = dated(found.since, zone).removesuffix(":00")
