@@ -32,7 +32,7 @@ help:
 	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
 	@echo 'make test-quick  the tests that install nothing, $(QUICK_JOBS) at a time'
-	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
+	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=, POSTGRES=1, BOUNCER=1)'
 	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
@@ -131,7 +131,7 @@ test-quick: $(READY)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
-	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
+	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)$(if $(BOUNCER), --bouncer)
 
 # Says which seeds these are; those of SEED=N begin with N.
 simulate-faults: $(READY)

@@ -164,6 +164,27 @@ def requested(history: History, *rows: dict[str, Any]) -> History:
     return replace(also(history, *rows), requested=[("one", us(150), us(149))])
 
 
+def filling(history: History, *made: tuple[float, float]) -> History:
+    """Add a backfill of two ticks, and its runs: each the tick in hours, and when its body began."""
+    of_it: dict[str, Any] = {
+        "kind": "backfill",
+        "tick_us": None,
+        "job_id": "past",
+        "backfill_id": 1,
+        "for_tick_us": 0,
+    }
+    rows, starts = [], []
+    for run, (hour, at) in enumerate(made, 900):
+        ends = {"due_us": at, "claimed_us": at, "started_us": at, "finished_us": at + 2}
+        rows.append(row(0, run_id=run, **of_it | ends) | {"for_tick_us": us(hour * 3_600)})
+        begun: dict[str, Any] = {"run": run, "kind": "backfill", "job": "past", "tick": us(hour * 3_600)}
+        starts.append(start(0, at=us(at), end=us(at + 2), **begun))
+    past = [*history.schedule, JobSpec("past", 3_600 * SECOND)]
+    known = {**history.jobs, "past": {"changed_us": us(100), "definition": ""}}
+    found = replace(history, schedule=past, jobs=known, fills=[(1, us(3_600), us(7_200), us(110))])
+    return replace(also(found, *rows), starts=[*found.starts, *starts])
+
+
 ONE = row(150, run_id=900, job_id="one")
 ONE_STARTED = start(150, run=900, job="one")
 HOG = start(160, run=901, job="hog", end=us(163))
@@ -191,6 +212,12 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
     (lambda e: also(e, startup(2, 900), startup(3, 901)), "though the schedule was started at most 2 times"),
     (lambda e: also(e, row(150, run_id=900, kind="manual", tick_us=None)), "was not asked for"),
     (lambda e: replace(e, runs=[r for r in e.runs if r["tick_us"]]), "it never ran at a start"),
+    # backfills
+    (lambda e: filling(e, (1, 120)), "tick 7200000000 has 0 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (1, 123), (2, 126)), "tick 3600000000 has 2 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 123), (3, 126)), "tick 10800000000 has 1 runs of backfill 1"),
+    (lambda e: filling(e, (1, 120), (2, 121)), "7200000000 of backfill 1 began while 3600000000 was under"),
+    (lambda e: filling(e, (1, 120), (2, 123), (1.5, 126)), "is for no tick of the past"),
     # the ledger against the bodies' file
     (lambda e: ended(e, 160, "skipped", reason="missed"), "recorded as skipped, but it ran"),
     (lambda e: began(e, 160, end=None), "recorded as succeeded, but attempt 1 did not end"),
@@ -254,6 +281,7 @@ BREACHES: list[tuple[Callable[[History], History], str]] = [
 
 def test_the_checker_accepts_what_is_right() -> None:
     assert [str(found) for found in violations(good())] == []
+    assert [str(found) for found in violations(filling(good(), (1, 120), (2, 123)))] == []
 
 
 @pytest.mark.parametrize(("breach", "sentence"), BREACHES, ids=[sentence for _, sentence in BREACHES])
@@ -330,6 +358,16 @@ def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_pause
     assert len(found) == number, found
 
 
+@pytest.mark.parametrize(("killed", "decided", "number"), [(159.5, 166, 0), (140, 166, 1), (159.5, 172, 1)])
+def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_those_behind_them(
+    killed: float, decided: float, number: int
+) -> None:
+    history = skipped(good(), 160, "coalesced", decided)
+    history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
+    history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
+    assert len(list(causes.late(history, Harm(history)))) == number
+
+
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:
     clock = WorldClock(us(1000), [(0, 0), (us(10), us(5)), (us(20), us(-5))])
     assert [clock.shows(us(t)) for t in (9, 10, 19, 20)] == [us(t) for t in (1009, 1015, 1024, 1015)]
@@ -359,5 +397,6 @@ def test_half_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     assert len(set(kinds) - {"busy"}) >= 4
     assert {"lock", "full", "moved"} & set(kinds)
     assert history.requested
+    assert [fill for fill in history.fills if fill[0] in {row["backfill_id"] for row in history.runs}]
     again = load(tmp_path, SCHEDULE)
     assert (again.faults, again.starts, again.clock) == (history.faults, history.starts, history.clock)

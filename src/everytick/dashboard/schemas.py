@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from everytick.read.schemas import (
+    Backfill,
     Entry,
     Fire,
     JobOptions,
@@ -109,6 +110,9 @@ class StateCounts(TypedDict):
     """How many runs are in each state, whatever `state` asks for."""
 
     by_state: dict[str, int]
+    skipped_ticks: Annotated[
+        int, Field(description="how many ticks the skipped ones are: one may stand for many")
+    ]
     complete: Annotated[
         bool, Field(description="false when only the newest 10,000 of those that ended were looked at")
     ]
@@ -193,6 +197,48 @@ class Noted(_Body):
     """Why."""
 
     note: _Note = None
+
+
+_From = Annotated[
+    str, Field(alias="from", max_length=60, description="the first time, such as `yesterday 02:30` or `2h`")
+]
+_To = Annotated[str | None, Field(max_length=60, description="the last time, included; null: now")]
+
+
+class BackfillWanted(_Body):
+    """Which past ticks of a job to run, and how."""
+
+    job: Annotated[str, Field(max_length=1_000, description="the job's id")]
+    start: _From
+    to: _To = None
+    only_missed: Annotated[bool, Field(description="only ticks that are on record and did not succeed")] = (
+        False
+    )
+    rate: Annotated[int | None, Field(description="at most so many runs begin in a minute")] = None
+    max_instances: Annotated[int, Field(description="so many of its runs may be under way at once")] = 1
+    note: _Note = None
+
+
+class BackfillPreview(TypedDict):
+    """What a backfill would do."""
+
+    job_id: str
+    count: Annotated[int, Field(description="how many ticks, each of which gets a run")]
+    first: Time | None
+    last: Time | None
+
+
+class Backfills(TypedDict):
+    """The newest backfills, newest first."""
+
+    backfills: list[Backfill]
+
+
+class BackfillBegun(TypedDict):
+    """A backfill that begins."""
+
+    backfill_id: int
+    said: str
 
 
 class Begun(TypedDict):

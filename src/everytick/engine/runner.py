@@ -25,11 +25,12 @@ from loguru import logger
 
 from . import capture
 from .admission import BUSY, Admission
-from .context import Cancellation, describe, set_current_run
+from .context import Progress, Signals, describe, set_current_run
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
+from .reports import Result, report_of, result_now, result_of
 from .retry import with_next_attempt
 from .safe_errors import safe, safe_now
 
@@ -63,7 +64,7 @@ class Runner:
         # Called when `left` comes to nothing, on the thread of the function that was the last.
         self.when_none_is_left: Callable[[], object] = lambda: None
         self._calls = Calls(max_workers, allowed)
-        self._cancellations: dict[int, Cancellation] = {}
+        self._signals: dict[int, Signals] = {}
         self._cutting = False
         self._open_span = open_span
         self._last_tick: tuple[int | None, tzinfo] | None = None
@@ -108,12 +109,12 @@ class Runner:
     def cancel(self, run_ids: Iterable[int]) -> None:
         """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
         for run_id in run_ids:
-            cancellation = self._cancellations.get(run_id)
-            if cancellation is None:
+            signals = self._signals.get(run_id)
+            if signals is None:
                 if claim := self.admission.take_back(run_id):
                     self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
-            elif not cancellation.requested:
-                cancellation.requested = True
+            elif not signals.cancel_requested:
+                signals.cancel_requested = True
                 claim = self._under_way[run_id][0]
                 if not self._calls.cancel(run_id):
                     log = logger.bind(job=claim.job_id)
@@ -133,6 +134,13 @@ class Runner:
             (claim, self._calls.lines(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
         ]
         return [(claim, lines) for claim, lines in held if lines is not None]
+
+    def reporting(self) -> list[tuple[Claim, Progress]]:
+        """Return the runs under way that say how far they are. Called on the ledger's thread."""
+        held = [
+            (claim, self._signals.get(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
+        ]
+        return [(claim, signals.progress) for claim, signals in held if signals and signals.progress]
 
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
@@ -163,10 +171,9 @@ class Runner:
             is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
-        self._cancellations[claim.run_id] = Cancellation()
+        signals = self._signals[claim.run_id] = Signals()
         try:
-            cancellation = self._cancellations[claim.run_id]
-            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, cancellation)
+            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, signals)
             set_current_run(run)
         except Exception as problem:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
@@ -201,7 +208,8 @@ class Runner:
                 else:
                     with suppress(BaseException):
                         logger.trace("{} succeeded", job.name)
-                    self._end(claim, started, "succeeded", value=value)
+                    result = None if value is None else await result_of(value)
+                    self._end(claim, started, "succeeded", value=value, result=result)
             finally:
                 if alarm is not None:
                     alarm.cancel()
@@ -301,8 +309,8 @@ class Runner:
             self._end(claim, started, "cancelled", problem=problem)
 
     def _was_asked(self, claim: Claim) -> bool:
-        cancellation = self._cancellations.get(claim.run_id)
-        return cancellation is not None and cancellation.requested
+        signals = self._signals.get(claim.run_id)
+        return signals is not None and signals.cancel_requested
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
         if done.cancelled():
@@ -311,7 +319,9 @@ class Runner:
             return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
-        self._end(claim, started, state, problem=problem)
+        value = done.result() if problem is None else None
+        result = None if value is None else result_now(value)
+        self._end(claim, started, state, problem=problem, result=result)
 
     def _give_up_on_deaf(self) -> None:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
@@ -327,6 +337,7 @@ class Runner:
         state: str,
         *,
         value: Any = None,
+        result: Result | None = None,
         problem: BaseException | None = None,
         shown: BaseException | None = None,
         error: str | None = None,
@@ -339,7 +350,7 @@ class Runner:
             if job is None:
                 return
             log = self._calls.forget(claim.run_id)
-            cancellation = self._cancellations.pop(claim.run_id, None)
+            signals = self._signals.pop(claim.run_id, None)
             trace = None
             if problem is not None:
                 shown = safe_now(problem) if shown is None else shown
@@ -347,7 +358,9 @@ class Runner:
             now = ticks.now()
             self.admission.ended((now - started) / ticks.SECOND)
             outcome = Outcome(claim, state, None, started, now, error, trace, log)
-            if state != "succeeded" and (cancellation is None or not cancellation.requested):
+            if result is not None or (signals is not None and signals.progress is not None):
+                outcome.report = report_of(None if signals is None else signals.progress, result)
+            if state != "succeeded" and (signals is None or not signals.cancel_requested):
                 outcome = with_next_attempt(outcome, job, now)
             self._outcomes.write(outcome)
             self._tell(job, lambda: self._notifier.ended(job, outcome))

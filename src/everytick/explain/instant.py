@@ -115,15 +115,15 @@ def why(
     )
 
 
-def why_run(connection: Reader, row: Any, settings: SchedulerSettings) -> list[str]:
-    """Explain a row of the runs in sentences, from the ledger alone: without what only the code says.
+def why_run(connection: Reader, row: Any, settings: SchedulerSettings, in_code: Job | None) -> list[str]:
+    """Explain a row of the runs in sentences, from the ledger and, as far as it is loaded, the code.
 
-    Times are in the scheduler's zone, as in all else that is shown of a run.
+    Times are in the scheduler's zone, as in all else that is shown of a run. `in_code`: its job there.
     """
     job = find_job(connection, row.job_id)
     if job is None:
         return []
-    facts = Facts(connection, job, None, None, settings, code_is_known=False, shown_in=settings.zone)
+    facts = Facts(connection, job, in_code, None, settings, code_is_known=False, shown_in=settings.zone)
     account = Account(facts)
     _of_row(account, row)
     return account.sentences + [str(lost) for lost in unreadable.of_run(connection.plain, row.run_id)]
@@ -197,7 +197,8 @@ def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
 def _standing_in(account: Account, tick: int) -> None:
     for other in account.facts.standing_in(tick):
         account.rest_on(other)
-        account.say(f"run {other.run_id}, asked for by hand, stands in for this tick ({other.state})")
+        made = "asked for by hand" if other.kind == "manual" else f"made by backfill {other.backfill_id}"
+        account.say(f"run {other.run_id}, {made}, stands in for this tick ({other.state})")
 
 
 def _latest(account: Account) -> int | None:
@@ -237,7 +238,8 @@ def _since(account: Account, tick: int) -> None:
     newest = account.facts.newest_without_tick()
     if newest is not None and newest.due_us > tick and newest.run_id not in account.run_ids:
         account.rest_on(newest)
-        how = "by hand" if newest.kind == "manual" else "at a start"
+        made = {"manual": "by hand", "backfill": f"by backfill {newest.backfill_id}"}
+        how = made.get(newest.kind, "at a start")
         account.say(f"since then run {newest.run_id} came {how} ({newest.state})")
 
 

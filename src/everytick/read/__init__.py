@@ -9,6 +9,8 @@ and defaults are handed in.
 - `standings`: how jobs stand (failing, late, paused), and the orders of lists of jobs
 - `overview`, `late`, `hourly`: whether all is well; the last day by hours
 - `failing`, `endings`, `long_runs`: the jobs that fail, the newest ends of all jobs, runs that go on for long
+- `troubles`, `trouble_counts`, `trouble_words`: what went wrong in a time, by job, and whether it is over
+- `in_the_way`: the runs behind which ticks were skipped
 - `jobs`: the jobs as they are shown, with what the code declares
 - `last_runs`: how the last runs of jobs ended, and how long they took
 - `overdue`: the ticks of a job that are due and not claimed
@@ -18,6 +20,7 @@ and defaults are handed in.
 - `run_filter`: which runs are wanted: the states that there are, and a filter
 - `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
+- `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `completions`, `following`: the runs that ended since the last look; runs as they end
@@ -26,6 +29,7 @@ and defaults are handed in.
 - `outages`, `gaps`: when no scheduler was running, and how many ticks were missed in that time
 - `outage_rows`: the ticks that were missed in a time and written down after it
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
+- `backfills`: the backfills, and how far each is
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part

@@ -5,7 +5,7 @@ Times are ISO 8601 in UTC, lengths seconds.
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 
@@ -91,12 +91,36 @@ class BeforeRetry(TypedDict):
     retried_at: Annotated[Time, Field(description="when the latest attempt was due, or is")]
 
 
-class RunOutline(TypedDict):
+class RunProgress(TypedDict):
+    """How far a run said that it is."""
+
+    share: Annotated[float | None, Field(description="the part that is done, 0 to 1")]
+    note: str | None
+    at: Annotated[Time, Field(description="when it said so")]
+
+
+class RunReport(TypedDict):
+    """What the latest attempt of a run said of itself."""
+
+    progress: NotRequired[
+        Annotated[RunProgress, Field(description="only of a run that said how far it is, the last of it")]
+    ]
+    result: NotRequired[
+        Annotated[
+            Any, Field(description="only of a run whose function returned a small value: that, as JSON")
+        ]
+    ]
+    result_described: NotRequired[
+        Annotated[str, Field(description="only where it returned another value: its type and its size")]
+    ]
+
+
+class RunOutline(RunReport):
     """A run, or a tick or a range of ticks that was skipped."""
 
     run_id: int
     job_id: str
-    kind: Annotated[str, Field(description="scheduled, manual or startup")]
+    kind: Annotated[str, Field(description="scheduled, manual, startup or backfill")]
     tick: Time | None
     last_tick: NotRequired[
         Annotated[Time | None, Field(description="only of a range of ticks: the last one")]
@@ -104,7 +128,12 @@ class RunOutline(TypedDict):
     count: NotRequired[
         Annotated[int | None, Field(description="only of a range of ticks: how many, if that is known yet")]
     ]
-    for_tick: Annotated[Time | None, Field(description="the tick that a run by hand stands in for")]
+    for_tick: Annotated[
+        Time | None, Field(description="the tick that a run by hand, or of a backfill, stands in for")
+    ]
+    backfill_id: NotRequired[
+        Annotated[int, Field(description="only of a run of a backfill: the number of that")]
+    ]
     state: str
     reason: str | None
     attempt: int
@@ -139,6 +168,31 @@ class Request(TypedDict):
     note: str | None
 
 
+Backfill = TypedDict(
+    "Backfill",
+    {
+        "backfill_id": int,
+        "job_id": str,
+        "state": Annotated[str, Field(description="running, stopped or finished")],
+        "why": Annotated[str | None, Field(description="why it was stopped, if nobody asked for that")],
+        "waits_for_resume": Annotated[bool, Field(description="it goes on, and its job is paused")],
+        "from": Annotated[Time, Field(description="the first time, included")],
+        "to": Annotated[Time, Field(description="the last time, included")],
+        "only_missed": Annotated[bool, Field(description="only ticks that did not succeed")],
+        "rate": Annotated[int | None, Field(description="the most runs in a minute; null: as many as can")],
+        "max_instances": Annotated[int, Field(description="the most of its runs under way at once")],
+        "ticks": Annotated[int, Field(description="how many there were when it was asked for")],
+        "made": Annotated[int, Field(description="how many runs it has made so far")],
+        "runs": Annotated[dict[str, int], Field(description="its runs that are kept, by state")],
+        "asked_at": Time,
+        "asked_by": str,
+        "note": str | None,
+        "ended_at": Annotated[Time | None, Field(description="when it was stopped or finished")],
+    },
+)
+"""A backfill, and how far it is: `backfill --json`."""
+
+
 class Entry(TypedDict):
     """One line of the audit trail: `audit --json`."""
 
@@ -167,6 +221,13 @@ class Attempt(TypedDict):
     log: str | None
 
 
+class SuccessBefore(TypedDict):
+    """The last run of a job that succeeded before one that failed."""
+
+    run_id: int
+    finished_at: Time
+
+
 class RunDetails(RunRow):
     """A run with its job, who asked for what about it, and all attempts that began: `show --json`."""
 
@@ -180,6 +241,13 @@ class RunDetails(RunRow):
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]
     asked: Annotated[list[Request], Field(description="oldest first")]
+    ticks_behind: Annotated[int, Field(description="how many ticks were skipped as overlap because of it")]
+    behind: Annotated[
+        list[int], Field(description="of a tick that was skipped as overlap: the runs that were in its way")
+    ]
+    last_success: Annotated[
+        SuccessBefore | None, Field(description="the one before it, of a run that failed; else null")
+    ]
     attempts: list[Attempt]
 
 
@@ -256,8 +324,11 @@ class Hour(TypedDict):
 
     begin: Time
     end: Time
-    runs: Annotated[int | None, Field(description="null: not counted yet, like `failed`; ask again")]
+    runs: Annotated[int | None, Field(description="null: not counted yet, like the others; ask again")]
     failed: int | None
+    skipped: Annotated[
+        int | None, Field(description="ticks that were missed, or skipped as overlap; not among the runs")
+    ]
 
 
 class LastDay(TypedDict):
@@ -266,6 +337,7 @@ class LastDay(TypedDict):
     begin: Time
     runs: int
     failed: int
+    skipped: Annotated[int, Field(description="ticks that were missed, or skipped as overlap")]
 
 
 class Outage(TypedDict):
@@ -278,6 +350,74 @@ class Outage(TypedDict):
     coalesced: Annotated[int, Field(description="how many of them were coalesced, since a newer one ran")]
     jobs: Annotated[int, Field(description="how many jobs they are of")]
     late: Annotated[int, Field(description="how many others ran once a scheduler was back")]
+    first_tick: Annotated[
+        Time | None, Field(description="the first that was missed; it may have been due before `begin`")
+    ]
+
+
+class TroubleCount(TypedDict):
+    """How many runs of a job ended in one way, or how many of its ticks were skipped for one reason."""
+
+    kind: Annotated[str, Field(description="failed, timed_out, lost, or missed, outage, overlap")]
+    number: int
+    at_least: Annotated[bool, Field(description="true while some ticks are not counted yet")]
+    first: Annotated[Time, Field(description="of runs when they ended, of ticks when they were due")]
+    last: Time
+
+
+class LastFailure(TypedDict):
+    """The last run of a job that failed."""
+
+    run_id: int
+    state: str
+    error: str | None
+
+
+class InTheWay(TypedDict):
+    """The run behind which the last ticks were skipped as overlap."""
+
+    run_id: int
+    took: Annotated[Seconds, Field(description="so far, if it goes on; seconds")]
+    goes_on: bool
+    usual: Annotated[Seconds | None, Field(description="half of the runs of its job took no longer; seconds")]
+
+
+class Trouble(TypedDict):
+    """What went wrong with a job, and whether it still does."""
+
+    job_id: str
+    still: Annotated[
+        str | None,
+        Field(description="cannot run, failing, late, missed or long (a run goes on); null: not now"),
+    ]
+    still_since: Time | None
+    why: str | None
+    counts: Annotated[list[TroubleCount], Field(description="empty of what began before the time")]
+    last_failure: LastFailure | None
+    in_the_way: InTheWay | None
+    long_run: Annotated[int | None, Field(description="the run that goes on for long")]
+    well_since: Annotated[
+        Time | None, Field(description="when a run first succeeded behind the last trouble")
+    ]
+    succeeded_since: Annotated[int, Field(description="how many did, counted up to a thousand")]
+    next_tick: Time | None
+
+
+class Troubles(TypedDict):
+    """What went wrong since an instant: `troubles --json`."""
+
+    since: Time
+    until: Time
+    complete: Annotated[
+        bool, Field(description="false: only the newest outcomes were looked at, back to `since`")
+    ]
+    scheduler: Annotated[str, Field(description="up, stalled or down")]
+    jobs: Annotated[list[Trouble], Field(description="those still in trouble first, then the newest")]
+    total: Annotated[int, Field(description="how many there are, also those left out of `jobs`")]
+    in_outages_only: Annotated[
+        int, Field(description="how many other jobs missed ticks in an outage, and are well since")
+    ]
+    outages: list[Outage]
 
 
 class Overview(TypedDict):
@@ -307,6 +447,7 @@ class Overview(TypedDict):
         Field(description="those of the clock, the oldest first; of the first and the last a part"),
     ]
     outages: Annotated[list[Outage], Field(description="those of the last day that are over, oldest first")]
+    troubles: Annotated[list[Trouble], Field(description="what went wrong in the last day, still so or over")]
 
 
 class Fire(TypedDict):

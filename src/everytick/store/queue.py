@@ -57,13 +57,15 @@ class News(NamedTuple):
     """What there may be for one process.
 
     waiting: a run that it might take. next_due: when the next is due that waits for its instant. to_cancel: a
-    run of its own. serial: the last of the jobs that were added.
+    run of its own. serial: the last of the jobs that were added. next_backfill: when a backfill may make its
+    next run.
     """
 
     waiting: bool
     next_due: int | None
     to_cancel: bool
     serial: int
+    next_backfill: int | None
 
 
 def news(connection: Connection, me: Identity) -> News:
@@ -146,7 +148,8 @@ class _Taker:
             begun = max(self._now, run.due) if begins else None
             state = "running" if begins else "claimed"
             rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
-            self._held[run.job_id] += 1
+            if run.kind != "backfill":
+                self._held[run.job_id] += 1
         self._take_these(connection, claimed, rows)
 
     def take_followers(self, connection: Connection) -> None:
@@ -205,7 +208,8 @@ class _Taker:
             why = "does not have it" if job is None else "has another schedule for it"
             self._found.left[run.job_id] = why
             return False
-        if self._held[run.job_id] < job.options.max_instances:
+        # How many runs of a backfill there are at once was decided when they were made.
+        if run.kind == "backfill" or self._held[run.job_id] < job.options.max_instances:
             return True
         self._found.at_limit.add(run.job_id)
         return False
@@ -224,7 +228,8 @@ class _Taker:
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
             self.taken.append(held)
-            self._held[run.job_id] += 1
+            if run.kind != "backfill":
+                self._held[run.job_id] += 1
             self.room.reserve()
 
 

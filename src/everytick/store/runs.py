@@ -9,7 +9,7 @@ from typing import Any
 from everytick.model import ticks
 
 from . import job_statements as job_sql
-from . import locking, workers
+from . import locking, reports, workers
 from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
@@ -47,7 +47,9 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, i
     """
     given = [held.job_id for held, _most in waiting]
     by_clock = [(held.job_id,) for held, _most in waiting if held.kind != "manual"]
-    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held, _most in waiting]
+    # Runs of a backfill have a limit of their own.
+    counted = [held for held, _most in waiting if held.kind != "backfill"]
+    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held in counted]
     shown, locked, paused, others = together(
         connection,
         workers.showing_life(me),
@@ -107,6 +109,8 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
         return False
     if outcome.log is not None:
         connection.execute(sql.INSERT_LOG, {**values, "text": outcome.log})
+    if outcome.report is not None:
+        reports.keep(connection, outcome.claim, outcome.report)
     if outcome.retry_at is not None:
         connection.execute(sql.ARCHIVE_ATTEMPT, values)
         connection.execute(sql.RETRY_RUN, values)

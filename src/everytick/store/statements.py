@@ -55,7 +55,7 @@ RETURNING run_id
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 #
-# And the ticks that wait for a process with room.
+# And the ticks that wait for a process with room. Runs of a backfill have a limit of their own.
 COUNT_UNDER_WAY = Bulk(
     """
 WITH given AS (SELECT job, by_us FROM GIVEN AS given)
@@ -65,7 +65,8 @@ SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
                            THEN process_id || ' ' || claimed_us END), 0
 FROM given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
+  AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
 UNION ALL
 SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
@@ -82,7 +83,7 @@ SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' OR due_us < given.due - 1000000
                            THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running')
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
   AND NOT (process_id = :process_id AND claimed_us = given.claimed)
   AND (state = 'running' OR (due_us, run_id) < (given.due, given.run))
 GROUP BY given.run
@@ -379,7 +380,8 @@ LOOK = f"""
 SELECT EXISTS ({FIND_WAITING}),
        (SELECT min(due_us) FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND due_us > :by),
        EXISTS ({LIST_TO_CANCEL}),
-       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs)
+       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs),
+       (SELECT min(next_us) FROM scheduler_backfills WHERE state = 'running')
 """
 
 INSERT_LOG = """

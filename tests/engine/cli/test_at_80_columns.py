@@ -55,8 +55,10 @@ COMMANDS = [
     *("runs --since 2026-11-17 -n 3", "runs --missed"),
     *("runs --follow --since 2026-11-17 -n 14", "runs --follow --failed --since today -n 5"),
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
+    *("troubles --since 2026-11-17", "troubles sync_* invoices --since 3h"),
     *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
     *("simulate --days 30", "simulate --days 2 --outage 20h/25h"),
+    *("backfill", "backfill sync_1 --from 2026-11-10 --rate 30 --yes", "backfill --stop 2"),
     *("pause sync_*", "pause sync_* --yes --until 2h", "resume * --yes", "retry --failed --since 3h"),
     *("cancel sync_*", "cancel sync_* --yes", "cancel --state queued"),
 ]
@@ -91,6 +93,7 @@ def troubled(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> It
             scheduler.ledger, "scheduler_runs", [run("water_the_plants", found.tick, "failed", error=ERROR)]
         )
         _fails_three_times(scheduler.ledger, found.tick)
+        _backfills(scheduler.ledger, found.tick)
         _troubles_of_many(scheduler.ledger, found.tick)
         yield scheduler
 
@@ -113,6 +116,16 @@ def _troubles_of_many(ledger: Ledger, tick: int) -> None:
     ended = {"started_us": tick - 2 * SECOND, "finished_us": tick - SECOND, "error": REFUSED}
     attempt = {"run_id": run_id, "attempt": 1, "state": "failed", "process_id": "somebody", **ended}
     write(ledger, "scheduler_attempts", [attempt])
+
+
+def _backfills(ledger: Ledger, tick: int) -> None:
+    """Write a backfill that is over, and one that goes on, without their runs."""
+    span = {"from_us": tick - 40 * DAY, "until_us": tick - 30 * DAY, "tick_count": 11, "made": 11}
+    asked = {"job_id": "invoices", "asked_us": tick - 3 * DAY, "who": "you@here", "note": "a wrong feed"}
+    how = {"schedule_data": "{}", "only_missed": 0, "rate": None, "max_instances": 1, "next_us": tick}
+    over = {**asked, **how, **span, "state": "finished", "ended_us": tick - 2 * DAY, "upto_us": tick}
+    goes_on = {**over, "job_id": LONG_ID, "state": "running", "ended_us": None, "made": 4, "note": None}
+    write(ledger, "scheduler_backfills", [over, goes_on])
 
 
 def _fails_three_times(ledger: Ledger, tick: int) -> None:
@@ -191,6 +204,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(
 
 # The commands that show something, and one of the states, times and ids that are in it.
 READING = {
+    "troubles": ("failed", None, "sync_3"),
     "jobs": ("✗", "in 22 h 30 min", "sync_3"),
     "plan": (None, "2026-11-21 04:00:00", "sync_3"),
     "runs": ("failed", "2026-11-19 11:00:00", "sync_3"),

@@ -54,10 +54,15 @@ def attempts_against_file(history: History, harm: Harm) -> Iterator[Violation]:
     for start in history.starts:
         found = rows.get(start.run)
         what = f"{start.job}: tick {start.tick} ran attempt {start.attempt}"
-        if found is None or (found["job_id"], found["tick_us"] or 0) != (start.job, start.tick):
+        if found is None or (found["job_id"], _tick(found)) != (start.job, start.tick):
             yield Violation(f"{what} of a run that the ledger does not know", start.job, start.tick)
         elif found["attempt"] != start.attempt and (start.run, start.attempt) not in attempts:
             yield Violation(f"{what} that the ledger does not know", start.job, start.tick)
+
+
+def _tick(row: Row) -> int:
+    """Return the tick that a body finds: its own, or that of a backfill; 0 without one."""
+    return row["tick_us"] or row.get("for_tick_us") or 0
 
 
 def owners(history: History, harm: Harm) -> Iterator[Violation]:
@@ -92,7 +97,8 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
     """R7: never more bodies of a job at once than `max_instances`, unless a frozen one was replaced."""
     by_job: dict[str, list[Start]] = defaultdict(list)
     for start in history.starts:
-        if start.end is not None and start.job in history.specs:
+        # Runs of a backfill have a limit of their own.
+        if start.end is not None and start.job in history.specs and start.kind != "backfill":
             by_job[start.job].append(start)
     for job, starts in by_job.items():
         under_way: list[Start] = []
