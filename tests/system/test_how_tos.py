@@ -382,6 +382,20 @@ def test_disable_jobs_in_an_environment() -> None:
     page.ends()
 
 
+@pytest.mark.full
+def test_limit_what_runs_at_once() -> None:
+    page, reader = Page("limit-what-runs-at-once"), new_project()
+    reader.write(page.take("python", "# app/services/orders.py"))
+    orders = page.take("python", "scheduler.add_job(import_orders")
+    reader.schedule(orders, "from app.services.orders import import_orders\n")
+    runs, why = commands_in(page.take("console", "$ .venv/bin/python -m app runs --job orders"))
+    said = page.take("text").strip()
+    with reader.running():
+        wait_for(lambda: "queued" in reader.call(runs), "a tick that waits")
+        assert said in " ".join(reader.call(why).split()).replace("Its", "its")
+    page.ends()
+
+
 # --- looking at it, and doing without make
 
 

@@ -106,9 +106,17 @@ def _gap(row: dict[str, Any], zone: tzinfo) -> str:
     return f"{row['job_id']}: {following}"
 
 
+_THEN = {
+    "skip": "would be skipped",
+    "wait": "would wait",
+    "wait-one": "would wait, the newest one only",
+    "replace": "would replace a run",
+}
+
+
 def _overlap(row: dict[str, Any], zone: tzinfo) -> str:
     return (
-        f"{row['job_id']}: {counted(row['ticks'], 'tick')} would be skipped, the first at"
+        f"{row['job_id']}: {counted(row['ticks'], 'tick')} {_THEN[row['overlap']]}, the first at"
         f" {in_zone(row['first'], zone)}: 95 of 100 runs take up to {duration_of_seconds(row['p95'])}"
     )
 

@@ -36,6 +36,8 @@ _MOMENT, _MOST_AHEAD = 0.05, 1_000
 _REQUEUE_SECONDS, _NEAR = 0.2, 0.5
 # When a job is asked about again that another process changed, in microseconds.
 BUSY = ticks.SECOND // 50
+# Of a tick that waited for too long.
+MISSED = "skipped (missed): it could not start within its grace time"
 # How much the newest run counts in what a run takes.
 _WEIGHT = 0.1
 
@@ -110,7 +112,7 @@ class Admission:
         """Return whether a tick is too late to run; then it is recorded as missed."""
         if claim.kind != "scheduled" or claim.attempt > 1 or not job.too_late(claim.due, now := ticks.now()):
             return False
-        logger.bind(job=job.id).warning("skipped (missed): it could not start within its grace time")
+        logger.bind(job=job.id).warning(MISSED)
         self._outcomes.write(Outcome(claim, "skipped", "missed", finished=now))
         self._listeners.missed(claim.job_id, claim.due if claim.tick is None else claim.tick)
         return True
@@ -124,6 +126,9 @@ class Admission:
             log.warning("run {} was taken over by another process", claim.run_id)
         elif verdict == "waits":
             self.has_requeued = True
+            if job.options.overlap == "replace":
+                # The look at what waits asks the run before it to end.
+                self._writer.hurry()
         elif verdict == "overlap" and claim.tick is not None and claim.attempt == 1:
             most = job.options.max_instances
             log.warning("skipped: an earlier run was not over yet, and max_instances={}", most)
@@ -287,7 +292,7 @@ class Admission:
                     self._waiting.appendleft(others)
             else:
                 jobs.add(claim.job_id)
-                heads.append((claim, job.options.max_instances))
+                heads.append((claim, job))
                 self._starting[claim.run_id] = [claim, *others]
         if heads:
             loop, me = asyncio.get_running_loop(), self._me

@@ -13,9 +13,13 @@ from everytick.model.job import Job
 
 @dataclass(slots=True)
 class Cancellation:
-    """Whether the cancellation of a run was requested: set once, and read from any thread."""
+    """Whether the cancellation of a run was requested: set once, and read from any thread.
+
+    why: as the outcome says it.
+    """
 
     requested: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class Process:
             self._answers,
             self.writer.look_again,
             self._parts,
+            listeners.missed,
         )
         self._live_logs, self._loading = LiveLogs(), False
         most, allowed = settings.scheduler_max_workers, settings.allowed_functions

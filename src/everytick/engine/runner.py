@@ -16,11 +16,11 @@ from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import Job
 from everytick.settings import zone_of_logs
 from everytick.store import runs
-from everytick.store.records import CANCELLED, Claim, Identity, Outcome
+from everytick.store.records import CANCELLED, Claim, Identity, Outcome, replaced
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
-from everytick.text.instants import iso
+from everytick.text.instants import iso, when
 from loguru import logger
 
 from . import capture
@@ -105,22 +105,34 @@ class Runner:
                 thread.add_done_callback(partial(self._thread_ended, claim, started))
         self._calls.close()
 
-    def cancel(self, run_ids: Iterable[int]) -> None:
-        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`."""
-        for run_id in run_ids:
+    def cancel(self, unwanted: Mapping[int, int | None]) -> None:
+        """End runs on request. A function on a thread can only be told: see `Run.cancel_requested`.
+
+        With each, the tick that is to replace it; None where a person asked.
+        """
+        for run_id, replaced_by in unwanted.items():
             cancellation = self._cancellations.get(run_id)
             if cancellation is None:
                 if claim := self.admission.take_back(run_id):
-                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=CANCELLED))
+                    why = self._why_cancelled(claim.job_id, replaced_by)
+                    self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=why))
             elif not cancellation.requested:
-                cancellation.requested = True
                 claim = self._under_way[run_id][0]
+                cancellation.why = self._why_cancelled(claim.job_id, replaced_by)
+                cancellation.requested = True
+                log = logger.bind(job=claim.job_id)
                 if not self._calls.cancel(run_id):
-                    log = logger.bind(job=claim.job_id)
-                    log.warning("run {} is to be cancelled, but it is a plain function: it goes on", run_id)
+                    wanted = "be cancelled" if replaced_by is None else f"end ({cancellation.why})"
+                    log.warning("run {} is to {}, but it is a plain function: it goes on", run_id, wanted)
                     continue
                 loop = asyncio.get_running_loop()
                 loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
+
+    def _why_cancelled(self, job_id: str, replaced_by: int | None) -> str:
+        job = self._jobs.get(job_id)
+        if replaced_by is None or job is None:
+            return CANCELLED
+        return replaced(when(replaced_by, job.schedule.zone))
 
     @property
     def left(self) -> int:
@@ -246,7 +258,7 @@ class Runner:
 
     async def _start(self, claim: Claim, job: Job) -> bool:
         """Record that a run which had to wait is about to be entered; False if it may not be."""
-        me, head = self._me, [(claim, job.options.max_instances)]
+        me, head = self._me, [(claim, job)]
         while True:
             starting = self._writer.submit(lambda connection: runs.start(connection, me, head), keep=True)
             verdict = (await asyncio.wrap_future(starting))[claim.run_id]
@@ -295,8 +307,9 @@ class Runner:
             if task is not None:
                 # The slot goes on with the next run.
                 task.uncancel()
-            _log("WARNING", "cancelled on request")
-            self._end(claim, started, "cancelled", error=CANCELLED)
+            why = self._cancellations[claim.run_id].why
+            _log("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
+            self._end(claim, started, "cancelled", error=why)
         else:
             self._end(claim, started, "cancelled", problem=problem)
 

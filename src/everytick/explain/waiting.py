@@ -38,6 +38,9 @@ def _running(account: Account, row: Any) -> None:
             " max_instances until it ends by itself or its process is stopped"
         )
     if row.cancel_us is not None and not is_dead:
+        if row.replaced_by_us is not None:
+            asked, tick = at(row.cancel_us, facts.zone), at(row.replaced_by_us, facts.zone)
+            account.say(f"it was asked to end at {asked}, since the tick of {tick} is to replace it")
         _asked_to_end(account)
     _holder(account, row)
 
@@ -69,7 +72,10 @@ def _claimed(account: Account, row: Any) -> None:
 
 def _queued(account: Account, row: Any) -> None:
     facts = account.facts
-    account.say(f"it waits for a process that takes it, since {at(row.due_us, facts.zone)}")
+    most = facts.options.max_instances if facts.options else None
+    is_full = most is not None and len(facts.held_of_job(row.run_id)) >= most
+    for_what = "a run of its job to end" if is_full else "a process that takes it"
+    account.say(f"it waits for {for_what}, since {at(row.due_us, facts.zone)}")
     _obstacles(account, row)
 
 
@@ -140,10 +146,23 @@ def _instances(account: Account, row: Any) -> None:
         account.say(f"{counted(len(held), 'run')} of the job under way (run {numbers}): {limit}")
     elif facts.options is not None and len(held) >= facts.options.max_instances:
         account.say(f"its max_instances={facts.options.max_instances} is reached by run {numbers}")
+        if row.state == "queued" and row.kind == "scheduled" and row.attempt == 1:
+            _until_when(account, row)
     else:
         return
     for other in held:
         account.rest_on(other)
+
+
+def _until_when(account: Account, row: Any) -> None:
+    """Say how long a tick waits for the runs before it."""
+    facts = account.facts
+    if facts.options is None or facts.options.overlap == "skip":
+        return
+    grace = facts.options.grace
+    by = "" if grace is None else f", if that is by {at(row.due_us + grace, facts.zone)}: else it is missed"
+    newest = ", unless a newer tick takes its place" if facts.options.overlap != "wait" else ""
+    account.say(f"its overlap={facts.options.overlap!r}: it begins when one of these has ended{by}{newest}")
 
 
 def pause(account: Account) -> str:

@@ -15,7 +15,7 @@ from everytick.text.schedules import in_words
 
 from . import plan
 from .job_ids import no_such_job
-from .jobs import shown_jobs
+from .jobs import ShownJob, shown_jobs
 from .known_job import Declared, DueJob, KnownJob
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Coming:
                     "ticks": overlap.count,
                     "first": iso(overlap.first),
                     "p95": overlap.seconds,
+                    "overlap": overlap.then,
                 }
                 for _job_id, overlap in sorted(self.findings.overlaps.items())
             ],
@@ -113,6 +114,13 @@ class Coming:
                 {"job_id": job_id, "tick": iso(tick), "why": why} for tick, job_id, why in self.left_out
             ],
         }
+
+
+def _run_statistics(job: ShownJob, declared: Declared) -> plan.RunStatistics:
+    options = job.options(declared)
+    if options is None:
+        return plan.RunStatistics(job.last.p95, is_paused=job.is_paused_at)
+    return plan.RunStatistics(job.last.p95, options.max_instances, job.is_paused_at, options.overlap)
 
 
 def coming(
@@ -144,10 +152,7 @@ def coming(
         LedgerError: the ledger cannot be read.
     """
     jobs = shown_jobs(ledger, declared)
-    run_statistics = {
-        job.id: plan.RunStatistics(job.last.p95, job.max_instances(declared) or 1, job.is_paused_at)
-        for job in jobs
-    }
+    run_statistics = {job.id: _run_statistics(job, declared) for job in jobs}
     known = {job.id: job.schedule for job in jobs if job.schedule is not None}
     if job_id is not None:
         if job_id not in known:

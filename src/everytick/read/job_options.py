@@ -40,6 +40,7 @@ def job_options(job: Job) -> JobOptions:
         "misfire_grace_time": options.misfire_grace_time,
         "coalesce": options.coalesce,
         "max_instances": options.max_instances,
+        "overlap": options.overlap,
         "max_catch_up": options.max_catch_up,
         "timeout": options.timeout,
         "retries": options.retries,

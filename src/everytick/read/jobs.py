@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everytick.model import ticks
-from everytick.model.job import Job
+from everytick.model.job import Job, Options
 from everytick.model.schedule import Schedule
 from everytick.store.database import Ledger
 from everytick.store.querying import Reader, connect, connect_checked
@@ -45,10 +45,9 @@ class ShownJob:
         """Its schedule, that of the code first; None if it is not known here."""
         return self.declared.schedule if self.declared else self._in_ledger.schedule
 
-    def max_instances(self, declared: Declared) -> int | None:
-        """Return how many of its runs may be under way at once."""
-        options = self.declared.options if self.declared else self._in_ledger.options(declared)
-        return None if options is None else options.max_instances
+    def options(self, declared: Declared) -> Options | None:
+        """Return the options that it runs with; None if they are not known here."""
+        return self.declared.options if self.declared else self._in_ledger.options(declared)
 
     def is_paused_at(self, instant: int) -> bool:
         """Return whether an instant (microseconds UTC) lies in the pause that there is now."""

@@ -66,6 +66,7 @@ class JobOptions(TypedDict):
     misfire_grace_time: Annotated[float | None, Field(description="null: without limit")]
     coalesce: bool
     max_instances: int
+    overlap: Annotated[str, Field(description="skip, wait, wait-one or replace")]
     max_catch_up: int
     timeout: float | None
     retries: int
@@ -176,6 +177,9 @@ class RunDetails(RunRow):
     due_at: Time | None
     claimed_at: Time | None
     cancel_asked_at: Time | None
+    replaced_by: Annotated[
+        Time | None, Field(description="the tick for which it was asked to end, with overlap='replace'")
+    ]
     rerun_until: Annotated[
         Time | None, Field(description="until when a run that was cut off may begin its next attempt")
     ]

@@ -14,7 +14,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 from everytick.model.misfire import AHEAD
 
-from . import claims, locking, pauses, requests, workers
+from . import claims, limits, locking, pauses, requests, workers
 from . import statements as sql
 from .connections import Connection, Statement, is_on_server, together
 from .records import Claim, Identity, JobState, Room
@@ -41,11 +41,13 @@ class Found:
     """Jobs whose runs wait, and were not taken.
 
     left: to others, and why. at_limit: for one of their own to end. busy: another process changes them.
+    missed: ticks that waited for that beyond their grace time, which was recorded; each with its job.
     """
 
     left: dict[str, str] = field(default_factory=dict)
     at_limit: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
+    missed: list[tuple[str, int]] = field(default_factory=list)
 
 
 def is_any(connection: Connection, me: Identity) -> bool:
@@ -108,6 +110,10 @@ class _Taker:
         self._states: dict[str, JobState] = {}
         self._held: Counter[str] = Counter()
         self._looked: set[str] = set()
+        # Runs that waited for too long, each with when it was due.
+        self._late: list[tuple[int, int]] = []
+        # By job the newest tick that is to replace a run.
+        self._replacing: dict[str, int] = {}
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -130,7 +136,7 @@ class _Taker:
             job = self._jobs.get(run.job_id)
             if (run.job_id, run.together) in self._first:
                 continue
-            if not self._may_be_taken(connection, run) or job is None:
+            if not self._may_be_taken(connection, run, cut=cut) or job is None:
                 continue
             # Each at an instant of its own: runs that are claimed at the same instant run one after another.
             instant = self._now + len(self.taken) + len(rows)
@@ -148,6 +154,10 @@ class _Taker:
             rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
             self._held[run.job_id] += 1
         self._take_these(connection, claimed, rows)
+        self._found.missed += limits.skip_late(connection, self._late, self._now)
+        limits.make_way(connection, self._me, self._replacing, self._now)
+        self._late.clear()
+        self._replacing.clear()
 
     def take_followers(self, connection: Connection) -> None:
         """Take those that run in the slot of one that was taken: they need no other place."""
@@ -180,7 +190,7 @@ class _Taker:
             connection,
             locking.locking_jobs(connection, unknown),
             pauses.reading(connection, unknown),
-            claims.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
+            limits.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
         )
         states = pauses.states(rows)
         if is_on_server(connection):
@@ -188,9 +198,9 @@ class _Taker:
             self._found.busy |= busy
             states = {job_id: state for job_id, state in states.items() if job_id not in busy}
         self._states |= states
-        self._held += Counter({job_id: held for job_id, (held, _, _) in claims.added_up(counted).items()})
+        self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted).items()})
 
-    def _may_be_taken(self, connection: Connection, run: _Run) -> bool:
+    def _may_be_taken(self, connection: Connection, run: _Run, *, cut: bool) -> bool:
         job, state = self._jobs.get(run.job_id), self._states.get(run.job_id)
         if state is None:
             return False
@@ -208,6 +218,11 @@ class _Taker:
         if self._held[run.job_id] < job.options.max_instances:
             return True
         self._found.at_limit.add(run.job_id)
+        if run.kind == "scheduled" and run.attempt == 1 and run.tick is not None and not cut:
+            if job.too_late(run.due, self._now):
+                self._late.append((run.run_id, run.due))
+            elif job.options.overlap == "replace":
+                self._replacing[run.job_id] = run.tick
         return False
 
     def _take_cut(self, connection: Connection, run: _Run, instant: int) -> None:

@@ -14,6 +14,7 @@ from everytick.system import system
 
 # The error of a run that was cancelled before it began, or by request.
 CANCELLED = "its cancellation was requested"
+
 # Of one that was asked to end, and whose process died before it did.
 CANCELLED_WITH_ITS_PROCESS = f"{CANCELLED}, and its process died"
 
@@ -227,6 +228,11 @@ def settled_until(watermark: int, paused_until: int | None) -> int:
     The ticks of a pause with an end are written down together with the next tick after it.
     """
     return watermark if paused_until is None else max(watermark, paused_until - 1)
+
+
+def replaced(tick: str) -> str:
+    """Return the error of a run that was asked to end for a tick, given as text, that came due meanwhile."""
+    return f"replaced by the tick of {tick}"
 
 
 def host_name() -> str:

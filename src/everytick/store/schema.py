@@ -101,6 +101,8 @@ runs = Table(
     Column("for_tick_us", BigInteger),
     # When its cancellation was requested.
     Column("cancel_us", BigInteger),
+    # The tick for which it was asked to end; null where a person asked.
+    Column("replaced_by_us", BigInteger),
     # The last attempt of which the alerts have taken note.
     Column("told_attempt", Integer),
     UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),

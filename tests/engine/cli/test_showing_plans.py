@@ -104,7 +104,7 @@ def test_ticks_that_come_while_the_run_before_goes_on_are_counted(scheduler: Asy
     takes(scheduler, "job", 75)
     # A run of 75 s skips the next tick, and the one after that begins anew.
     assert summary(scheduler)["overlaps"] == [
-        {"job_id": "job", "ticks": 720, "first": "2026-03-01T00:01:00+00:00", "p95": 75.0}
+        {"job_id": "job", "ticks": 720, "first": "2026-03-01T00:01:00+00:00", "p95": 75.0, "overlap": "skip"}
     ]
     printed = ask(scheduler, "plan", "--summary", "--from", "2026-03-01")
     assert "job: 720 ticks would be skipped, the first at 2026-03-01 00:01:00 UTC" in printed

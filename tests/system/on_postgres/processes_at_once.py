@@ -109,8 +109,8 @@ class Worker:
     def take(self, found: queue.Found | None = None) -> list[Claim]:
         return self.do(lambda inside: queue.take(inside, self.me, self.jobs, Room(10), found))
 
-    def start(self, held: Claim, most: int = 1) -> str:
-        verdicts = self.do(lambda inside: runs.start(inside, self.me, [(held, most)]))
+    def start(self, held: Claim) -> str:
+        verdicts = self.do(lambda inside: runs.start(inside, self.me, [(held, self.jobs[held.job_id])]))
         return str(verdicts[held.run_id])
 
     def finish(self, held: Claim) -> None:

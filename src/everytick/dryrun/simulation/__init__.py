@@ -6,7 +6,7 @@ Each job is simulated for itself, with the real schedule's ticks and its decisio
 - an outage is sudden, and found out as soon as the schedule is up again
 - each run takes as long as it is said to, and succeeds; there are as many workers as are needed
 
-Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `results`.
+Rooms: `timeline` (the ticks of a span), `one_job` (what becomes of them), `slots` (their runs), `results`.
 """
 
 from __future__ import annotations

@@ -234,4 +234,6 @@ ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
 
 ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0009');
+ALTER TABLE scheduler_runs ADD COLUMN replaced_by_us BIGINT;
+
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0010');

@@ -1,0 +1,100 @@
+"""The SQL statements about how many runs may be under way, for SQLite (3.35) and PostgreSQL (13)."""
+
+from .bulk import Bulk
+
+# A run that is only reserved, until its jitter is over, is not under way (R7). Runs claimed together run one
+# after another, in one slot (R5). And how many of them do more than wait for a moment: those that are
+# started, and those that should have been a second ago, since the process that has their lease may be frozen.
+# A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
+#
+# And the ticks that wait for a process with room.
+COUNT_UNDER_WAY = Bulk(
+    """
+WITH given AS (SELECT job, by_us FROM GIVEN AS given)
+SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
+       count(DISTINCT CASE WHEN state = 'running' AND NOT (due_us < started_us - 1000000
+                                                           AND started_us > given.by_us - 500000)
+                             OR state = 'claimed' AND due_us < given.by_us - 1000000
+                           THEN process_id || ' ' || claimed_us END), 0
+FROM given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
+GROUP BY given.job
+UNION ALL
+SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
+WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND due_us <= given.by_us
+GROUP BY given.job
+""",
+    job="text", by_us="bigint",
+)  # fmt: skip
+
+# Several runs are due and wait for a slot: the earlier ones go first.
+COUNT_HELD_BY_OTHERS = Bulk(
+    """
+SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
+       count(DISTINCT CASE WHEN state = 'running' OR due_us < given.due - 1000000
+                           THEN process_id || ' ' || claimed_us END)
+FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND state IN ('claimed', 'running')
+  AND NOT (process_id = :process_id AND claimed_us = given.claimed)
+  AND (state = 'running' OR (due_us, run_id) < (given.due, given.run))
+GROUP BY given.run
+""",
+    run="bigint", job="text", claimed="bigint", due="bigint",
+)  # fmt: skip
+
+# Of the ticks of a job that wait the newest stay, and those that were due later than an instant.
+SKIP_OLDER_QUEUED = Bulk(
+    """
+UPDATE scheduler_runs SET state = 'skipped', reason = 'coalesced', finished_us = :now
+WHERE state = 'queued' AND run_id IN (
+    /* on a server: SELECT run_id FROM scheduler_runs WHERE run_id IN ( */
+    SELECT run_id FROM (
+        SELECT run_id, due_us, given.stay AS stay, given.before AS before,
+               row_number() OVER (PARTITION BY job_id ORDER BY tick_us DESC) AS place
+        FROM scheduler_runs JOIN GIVEN AS given ON job_id || '' = given.job
+        WHERE state IN ('queued', 'retrying') AND state = 'queued' AND kind = 'scheduled' AND attempt = 1
+    ) AS waiting
+    WHERE place > stay AND due_us < before
+    /* on a server: ) FOR UPDATE SKIP LOCKED */)
+RETURNING run_id
+""",
+    job="text", stay="bigint", before="bigint",
+)  # fmt: skip
+
+# Only as it was found: meanwhile another process may have taken it.
+SKIP_LATE = Bulk(
+    """
+UPDATE scheduler_runs SET state = 'skipped', reason = 'missed', finished_us = :now
+FROM GIVEN AS given
+WHERE run_id = given.run AND state = 'queued' AND attempt = 1 AND due_us = given.due
+/* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
+RETURNING job_id, tick_us
+""",
+    key="run_id", run="bigint", due="bigint",
+)  # fmt: skip
+
+# The runs in the slot that was taken first. None while a run of the job is asked to end.
+LIST_IN_THE_WAY = Bulk(
+    """
+SELECT run_id, given.tick, process_id FROM GIVEN AS given CROSS JOIN scheduler_runs
+WHERE job_id = given.job AND state IN ('claimed', 'running')
+  AND (process_id, claimed_us) = (
+    SELECT process_id, claimed_us FROM scheduler_runs AS first
+    WHERE first.job_id = given.job AND first.state IN ('claimed', 'running') AND first.state = 'running'
+    ORDER BY first.due_us, first.run_id LIMIT 1)
+  AND NOT EXISTS (
+    SELECT 1 FROM scheduler_runs AS asked
+    WHERE asked.job_id = given.job AND asked.state IN ('claimed', 'running') AND asked.cancel_us IS NOT NULL)
+ORDER BY run_id
+""",
+    job="text", tick="bigint",
+)  # fmt: skip
+
+ASK_TO_MAKE_WAY = Bulk(
+    """
+UPDATE scheduler_runs SET cancel_us = :now, replaced_by_us = given.tick FROM GIVEN AS given
+WHERE BY_KEY AND run_id = given.run AND state IN ('claimed', 'running') AND cancel_us IS NULL
+RETURNING run_id
+""",
+    key="run_id", run="bigint", tick="bigint",
+)  # fmt: skip
