@@ -9,6 +9,7 @@ from everytick.model import ticks
 from everytick.read.audit import audit_entries
 from everytick.read.coming import due_between, next_ticks, soonest
 from everytick.read.failing import failing_job
+from everytick.read.groups import waiting_for_groups
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due, read_job, undeclared
@@ -75,6 +76,7 @@ def show_jobs(
     with reading(request.app.state.ledger) as connection:
         found, due = list_jobs(connection, wanted, _JOBS, offset_of(number, _JOBS))
         busy, declared = count_held(connection).by_job(), undeclared(settings())
+        waits = waiting_for_groups(connection, ticks.now())
         behind = find_late(connection, due, ticks.now())
         late = {one.job_id: one for one in behind}
         rows = []
@@ -87,6 +89,7 @@ def show_jobs(
         request,
         "jobs.html",
         rows=rows,
+        waits=waits,
         behind=behind,
         found=found,
         wanted=wanted,

@@ -75,8 +75,8 @@ class Admission:
         # Seconds that a run takes, lately; 0 before the first has ended.
         self._takes = 0.0
         self._ended_at = -math.inf
-        # Called when a run has ended, with its job, and nothing waits here for its slot.
-        self.when_free: Callable[[str], None] | None = None
+        # Called when a run has ended, with its job, and whether nothing waits here for its slot.
+        self.when_free: Callable[[str, bool], None] | None = None
         # Whether runs were put back into the queue, and may wait for a slot that gets free here.
         self.has_requeued = False
         self.closed = False
@@ -252,8 +252,8 @@ class Admission:
         if not task.cancelled() and task.exception():
             logger.opt(exception=task.exception()).error("a slot of the runner failed")
         self._go_on()
-        if self.when_free is not None and not self._waiting:
-            self.when_free(job_id)
+        if self.when_free is not None:
+            self.when_free(job_id, not self._waiting)
 
     async def _slot(self, claims: list[Claim]) -> None:
         """Call runs one after another; each leaves the list when its turn comes."""

@@ -64,7 +64,8 @@ class Process:
         self._registry = Registry(declared, defaults, settings.allowed_functions, settings.job_filter)
         self.jobs = self._registry.jobs
         self._notifier, self._settings, self._listeners = notifier, settings, listeners
-        self._me = Identity.new(settings.role, schedule_digest.digest_of(declared), settings.job_filter)
+        digest = schedule_digest.digest_of(declared)
+        self._me = Identity.new(settings.role, digest, settings.job_filter, settings.group_limits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: Watchdog | None = None
         self._beacon, self.writer = Beacon(ledger.full_place), Writer(ledger, self._pulse)
@@ -141,6 +142,7 @@ class Process:
         if self._me.role.runs:
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
+        self._look_for_startup_runs()
         self._removals.wait_for(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         self._listeners.added(job.id for job in self._declared)
@@ -246,6 +248,7 @@ class Process:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
+        self._look_for_startup_runs()
         self._listeners.added([job.id])
 
     def take_back(self, job_id: str) -> None:
@@ -282,12 +285,26 @@ class Process:
         """Return how many runs could be taken over; none while the event loop is blocked."""
         return self._runner.admission.room() if self._me.role.runs and self._answers() else Room(0)
 
-    def _take_more(self, job_id: str) -> None:
+    def _take_more(self, job_id: str, has_slot: bool) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""
         admission, heartbeats = self._runner.admission, self._heartbeats
-        if heartbeats.may_have_left or admission.has_requeued or job_id in heartbeats.at_limit:
+        frees = job_id in heartbeats.at_limit or self._has_limited_group(job_id)
+        if frees:
+            # Another process may have the slot, or serve the queue, of what waits for this.
+            self.writer.wake_others()
+        if frees or (has_slot and (heartbeats.may_have_left or admission.has_requeued)):
             heartbeats.may_have_left = admission.has_requeued = False
             self.writer.hurry()
+
+    def _look_for_startup_runs(self) -> None:
+        """Look at once for those that wait for a place in their group (R14)."""
+        if self._me.group_limits:
+            self.writer.hurry()
+
+    def _has_limited_group(self, job_id: str) -> bool:
+        limits = self._me.group_limits
+        job = self.jobs.get(job_id) if limits else None
+        return job is not None and job.options.group in limits
 
     def _answers(self) -> bool:
         watchdog = self._watchdog

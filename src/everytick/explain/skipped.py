@@ -33,10 +33,8 @@ def _missed(account: Account, row: Any) -> None:
     late = duration(row.finished_us - row.due_us)
     if row.attempt:
         # A row of a tick that was never to run has no attempt.
-        account.say(
-            f"it was missed: it waited for the runs before it, and its grace time of {grace} was over at"
-            f" {decided}"
-        )
+        waited = row.error or "it waited for the runs before it"
+        account.say(f"it was missed: {waited}, and its grace time of {grace} was over at {decided}")
         _in_the_way(account, row)
         return
     account.say(
@@ -68,6 +66,8 @@ def _coalesced(account: Account, row: Any) -> None:
         # A row of a tick that was never to run has no attempt.
         mode = facts.options.overlap if facts.options is not None else "skip"
         why = "since no process had a free slot for it" if mode == "skip" else f"with overlap={mode!r}"
+        if facts.row.group_name is not None:
+            why += f", or its group {facts.row.group_name} no place"
         account.say(
             f"it was coalesced: it waited, {why}, until a newer tick took its place at"
             f" {at(row.finished_us, facts.zone)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from everytick.model.group_limits import SETTING
 from everytick.model.roles import DEFAULT_QUEUE
 from everytick.read.resuming import keeps_waiting
 from everytick.read.under_way import past_timeout
@@ -74,8 +75,13 @@ def _queued(account: Account, row: Any) -> None:
     facts = account.facts
     most = facts.options.max_instances if facts.options else None
     is_full = most is not None and len(facts.held_of_job(row.run_id)) >= most
-    for_what = "a run of its job to end" if is_full else "a process that takes it"
-    account.say(f"it waits for {for_what}, since {at(row.due_us, facts.zone)}")
+    since = at(row.due_us, facts.zone)
+    if facts.full_group is not None and row.due_us <= facts.now and not is_full:
+        account.say(f"it is waiting for {facts.full_group}, since {since}: as many of its runs are under way")
+        account.say(f"the limit is that of {SETTING}, for all jobs of the group and all processes")
+    else:
+        for_what = "a run of its job to end" if is_full else "a process that takes it"
+        account.say(f"it waits for {for_what}, since {since}")
     _obstacles(account, row)
 
 
@@ -123,7 +129,7 @@ def _obstacles(account: Account, row: Any) -> None:
     if facts.row.removed_us is not None:
         account.say("its job was removed: it will be cancelled")
     _instances(account, row)
-    if len(account.sentences) == found and row.due_us <= facts.now:
+    if len(account.sentences) == found and row.due_us <= facts.now and facts.full_group is None:
         queue = facts.row.queue or DEFAULT_QUEUE
         serving = [process for process in facts.up if process.role.serves(queue)]
         if not serving:

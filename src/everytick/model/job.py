@@ -13,7 +13,7 @@ from typing import Any
 
 from . import functions, heartbeat_url, ticks
 from .backoff import Backoff
-from .roles import DEFAULT_QUEUE, check_queue
+from .roles import DEFAULT_QUEUE, check_name, check_queue
 from .schedule import Schedule
 
 _LONGEST_RETRY_DELAY = 3_600.0
@@ -47,6 +47,8 @@ class Options:
     overlap: what becomes of a tick at which `max_instances` runs are under way. `skip`: it is skipped.
         `wait`: it waits within its grace time, the oldest first. `wait-one`: only the newest one waits.
         `replace`: the oldest run is asked to end, and the tick runs when it has ended.
+    group: the jobs whose runs share a limit, over all processes: the one that SCHEDULER_GROUP_LIMITS has for
+        this name.
     """
 
     misfire_grace_time: float | None
@@ -62,6 +64,7 @@ class Options:
     alert: bool = True
     queue: str = DEFAULT_QUEUE
     overlap: str = "skip"
+    group: str | None = None
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Options:
@@ -98,6 +101,8 @@ class Options:
         if self.overlap not in OVERLAPS:
             raise ValueError(f"overlap={self.overlap!r:.40} must be 'skip', 'wait', 'wait-one' or 'replace'")
         check_queue(self.queue)
+        if self.group is not None:
+            check_name("group", self.group)
         if self.ping is not None:
             heartbeat_url.check(self.ping)
 

@@ -47,6 +47,7 @@ def job_options(job: Job) -> JobOptions:
         "retry_delay": options.retry_delay,
         "on_crash": options.on_crash,
         "queue": options.queue,
+        "group": options.group,
         "alert": options.alert,
         "ping": options.ping is not None,
         "jitter": job.schedule.jitter / ticks.SECOND,

@@ -57,6 +57,7 @@ class JobDefinition(JobPause):
         Field(description="file and line; null where the code is not loaded, or it was added later"),
     ]
     problem: Annotated[str | None, Field(description="why a job that was added while running cannot run")]
+    group: Annotated[str | None, Field(description="whose limit its runs share, over all processes")]
 
 
 class JobOptions(TypedDict):
@@ -73,6 +74,7 @@ class JobOptions(TypedDict):
     retry_delay: float
     on_crash: Annotated[str, Field(description="rerun or skip")]
     queue: str
+    group: Annotated[str | None, Field(description="whose limit its runs share")]
     alert: bool
     ping: Annotated[bool, Field(description="whether an address is called; which one is a secret")]
     jitter: float
@@ -80,6 +82,10 @@ class JobOptions(TypedDict):
 
 class JobRow(JobDefinition, JobOutcomes):
     """A job, when it is due, and what became of it lately: `jobs --json`."""
+
+    waits_for: Annotated[
+        str | None, Field(description="for which place a run of it waits: `group database (2 of 2)`")
+    ]
 
 
 class BeforeRetry(TypedDict):

@@ -72,7 +72,7 @@ class _Batch:
             self._skipped += [(job.id, Skip(tick, tick, 1, "overlap")) for tick in decision.run]
             return Answer(decision, "claimed", decision.upto, overlapped=decision.run)
         # Behind those that wait: the oldest run first (R14).
-        if not self._me.role.serves(job.options.queue) or job.id in under_way.waiting:
+        if not self._me.begins_alone(job) or job.id in under_way.waiting:
             self._let_wait(job, len(decision.run), under_way)
             # By the instant of the claim those are known that run one after another, in one slot (R5).
             together = self._now if len(decision.run) > 1 else None
@@ -89,7 +89,8 @@ class _Batch:
 
     def _let_wait(self, job: Job, number: int, under_way: _UnderWay) -> None:
         """Note how many ticks of a job may wait, where more may do so than should."""
-        has_no_room = not self._room.is_any and self._me.role.serves(job.options.queue)
+        is_served = self._me.role.serves(job.options.queue)
+        has_no_room = is_served and not (self._room.is_any and self._me.begins_alone(job))
         if job.id in under_way.behind:
             if under_way.behind[job.id] + number > job.most_waiting:
                 self._stay_at_once[job.id] = job.most_waiting
@@ -128,7 +129,7 @@ def claim_startup(
         due = now + job.startup_delay
         values = {"job_id": job.id, "kind": "startup", "tick": None, "start_number": start_number, "due": due}
         connection.execute(sql.SUPERSEDE_STARTUP, {**values, "now": now})
-        if not me.role.serves(job.options.queue):
+        if not me.begins_alone(job):
             waiting = {"state": "queued", "process_id": None, "claimed": None, "started": None}
             connection.execute(sql.INSERT_RUN, values | waiting)
             continue

@@ -64,14 +64,34 @@ RETURNING run_id
 # Only as it was found: meanwhile another process may have taken it.
 SKIP_LATE = Bulk(
     """
-UPDATE scheduler_runs SET state = 'skipped', reason = 'missed', finished_us = :now
+UPDATE scheduler_runs SET state = 'skipped', reason = 'missed', error = given.why, finished_us = :now
 FROM GIVEN AS given
 WHERE run_id = given.run AND state = 'queued' AND attempt = 1 AND due_us = given.due
 /* on a server: AND run_id IN (SELECT run_id FROM scheduler_runs WHERE BY_KEY FOR UPDATE SKIP LOCKED) */
 RETURNING job_id, tick_us
 """,
-    key="run_id", run="bigint", due="bigint",
+    key="run_id", run="bigint", due="bigint", why="text",
 )  # fmt: skip
+
+# Of groups of jobs. A slot holds one run at a time, and counts from its claim to its outcome.
+COUNT_IN_GROUPS = Bulk(
+    """
+SELECT given.name, count(DISTINCT runs.job_id || ' ' || runs.process_id || ' ' || runs.claimed_us)
+FROM GIVEN AS given CROSS JOIN scheduler_jobs AS jobs CROSS JOIN scheduler_runs AS runs
+WHERE jobs.group_name = given.name AND runs.job_id = jobs.job_id AND runs.state IN ('claimed', 'running')
+GROUP BY given.name
+""",
+    name="text",
+)
+
+# On a server. The names of those that were locked, which others hold not.
+LOCK_GROUPS = Bulk(
+    """
+SELECT given.name FROM GIVEN AS given
+WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema() || ' ' || given.name))
+""",
+    name="text",
+)
 
 # The runs in the slot that was taken first. None while a run of the job is asked to end.
 LIST_IN_THE_WAY = Bulk(

@@ -14,7 +14,7 @@ from everytick.model import ticks
 
 from . import limit_statements as sql
 from . import locking, notifications
-from .connections import Connection, Statement
+from .connections import Connection, Statement, is_on_server, together
 from .records import Identity
 
 # Each process looks for runs that wait about once a second: after so long no one had room for them.
@@ -39,6 +39,18 @@ def added_up(rows: Iterable[Sequence[Any]]) -> dict[str, tuple[int, int, int]]:
     return found
 
 
+def look_at_groups(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Lock groups of jobs, and return how many slots their runs hold; without those that others hold."""
+    given = sorted(names)
+    locked, counted = together(
+        connection,
+        locking.locking_groups(connection, given),
+        sql.COUNT_IN_GROUPS.given(connection, [(name,) for name in given]),
+    )
+    free = {name for (name,) in locked} if is_on_server(connection) else set(given)
+    return dict.fromkeys(free, 0) | {name: number for name, number in counted if name in free}
+
+
 def skip_older_queued(
     connection: Connection, stay: Mapping[str, int], now: int, *, at_once: bool = False
 ) -> None:
@@ -52,8 +64,10 @@ def skip_older_queued(
     )
 
 
-def skip_late(connection: Connection, waiting: Sequence[tuple[int, int]], now: int) -> list[tuple[str, int]]:
-    """Record ticks that waited beyond their grace time as missed: runs, each with when it was due.
+def skip_late(
+    connection: Connection, waiting: Sequence[tuple[int, int, str]], now: int
+) -> list[tuple[str, int]]:
+    """Record ticks that waited beyond their grace time as missed: runs, each with when it was due, and why.
 
     Returns the jobs and ticks.
     """

@@ -2,8 +2,9 @@
 
 REGISTER_PROCESS = """
 INSERT INTO scheduler_processes (process_id, host, pid, started_us, beat, beat_us, start_number, role, queues,
-                                 schedule_digest, job_filter)
-VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest, :job_filter)
+                                 schedule_digest, job_filter, group_limits)
+VALUES (:process_id, :host, :pid, :now, 0, :now, :start_number, :role, :queues, :schedule_digest, :job_filter,
+        :group_limits)
 """
 
 # `joined`: when the process joined. Its row may say later, if it was declared dead and came back. Workers do

@@ -121,6 +121,8 @@ def _prepare(job: Job, begin: int, end: int, known: tuple[int, str]) -> tuple[On
         notes.append(f"a run takes {duration(length)}: its timeout of {exact_seconds(timeout)} would end it")
         if job.is_coroutine_function:
             length = int(timeout * ticks.SECOND)
+    if job.options.group is not None:
+        notes.append(f"its group {job.options.group} is not simulated: a run may wait for a place there")
     if job.paused_at_first:
         notes.append("it is declared paused: simulated as if it were not")
     try:

@@ -228,4 +228,10 @@ ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
 
 ALTER TABLE scheduler_runs ADD COLUMN replaced_by_us BIGINT;
 
+ALTER TABLE scheduler_jobs ADD COLUMN group_name TEXT;
+
+ALTER TABLE scheduler_processes ADD COLUMN group_limits TEXT;
+
+CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_name IS NOT NULL;
+
 INSERT INTO scheduler_ledger_version (version_num) VALUES ('0010');

@@ -1,0 +1,96 @@
+"""What several processes that begin runs at once let be under way: of a group no more than its limit."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from everytick.model.job import Job
+from everytick.store import queue, requests
+from everytick.store.connections import transaction
+from everytick.store.records import Claim, Room
+
+from ledgers import change, found_in
+from on_postgres.processes_at_once import LIMITS, Worker, World, accounted_once, due_each_second
+from on_postgres.processes_at_once import contended as contended
+from on_postgres.processes_at_once import world as world
+
+pytestmark = pytest.mark.full
+
+HELD = "SELECT run_id FROM scheduler_runs WHERE state IN ('claimed', 'running')"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> dict[str, Job]:
+    """Jobs of one group, of which two runs may be under way."""
+    return due_each_second(tmp_path, 6, group="database", overlap="wait")
+
+
+def test_of_two_processes_that_look_at_a_group_one_waits_for_the_other(world: World) -> None:
+    for name in ("job0", "job1", "job2"):
+        world.one.rare(lambda inside, name=name: requests.run_now(inside, name, None))
+    found = queue.Found()
+    with transaction(world.one.connection):
+        assert len(queue.take(world.one.connection, world.one.me, {"job0": world.jobs["job0"]}, Room(9))) == 1
+        assert world.other.take(found) == []
+    # One of them is the row of a job that the other holds; of the others the group.
+    assert found.busy == {"job0", "job1", "job2"}
+    assert len(world.other.take()) == 1
+    assert world.other.take() == []
+    assert len(found_in(world.ledger, HELD)) == LIMITS["database"]
+
+
+def test_the_limit_of_a_group_is_exact_with_processes_that_claim_and_take_at_once(
+    world: World, contended: list[str]
+) -> None:
+    over = time.monotonic() + 6
+    processes = [world.one, world.other, *(world.process() for _ in range(4))]
+    done = [world.pool.submit(live, world, process, seed, over) for seed, process in enumerate(processes)]
+    most = taken = 0
+    while not all(doing.done() for doing in done):
+        most = max(most, len(found_in(world.ledger, HELD)))
+    taken = sum(doing.result(60) for doing in done)
+    assert most == LIMITS["database"]
+    assert taken > 30
+    assert contended == []
+    accounted_once(world)
+
+
+def live(world: World, process: Worker, seed: int, over: float) -> int:
+    """Claim, take and end runs until the time is over; return how many were taken."""
+    choice, held, taken = random.Random(seed), list[Claim](), 0
+    names = sorted(world.jobs)
+    while time.monotonic() < over:
+        some = choice.sample(names, 3)
+        rows = process.connection.execute("SELECT job_id, watermark_us FROM scheduler_jobs", {}).fetchall()
+        seen = dict(rows)
+        for answer in process.claim(*(process.decision(name, seen[name]) for name in some)):
+            assert not answer.claims
+        found = process.take()
+        taken += len(found)
+        held += found
+        if choice.random() < 0.7:
+            for one in held:
+                if one.started or process.start(one) == "started":
+                    process.finish(one)
+            held.clear()
+    return taken
+
+
+def test_a_replaced_run_of_another_process_is_asked_to_end(world: World, tmp_path: Path) -> None:
+    world.jobs |= due_each_second(tmp_path, 1, overlap="replace")
+    [answer] = world.one.claim(world.one.decision("job0", world.watermark("job0")))
+    assert answer.claims
+    [answer] = world.other.claim(world.other.decision("job0", world.watermark("job0")))
+    assert answer.queued == 1
+    assert world.other.take() == []
+    [asked] = world.rows("WHERE cancel_us IS NOT NULL")
+    assert requests.to_cancel(world.one.connection, world.one.me) == {
+        asked["run_id"]: asked["replaced_by_us"]
+    }
+    # A person's request comes before: that run is waited for.
+    change(world.ledger, "UPDATE scheduler_runs SET replaced_by_us = NULL WHERE cancel_us IS NOT NULL")
+    assert world.other.take() == []
+    assert [row["replaced_by_us"] for row in world.rows("WHERE cancel_us IS NOT NULL")] == [None]
