@@ -93,11 +93,14 @@ WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema() || ' ' || 
     name="text",
 )
 
-# The runs in the slot that was taken first. None while a run of the job is asked to end.
+# The runs in the slot that was taken first, if the given run still waits. None while a run of the job is asked
+# to end.
 LIST_IN_THE_WAY = Bulk(
     """
 SELECT run_id, given.tick, process_id FROM GIVEN AS given CROSS JOIN scheduler_runs
 WHERE job_id = given.job AND state IN ('claimed', 'running')
+  AND EXISTS (
+    SELECT 1 FROM scheduler_runs AS waiting WHERE waiting.run_id = given.run AND waiting.state = 'queued')
   AND (process_id, claimed_us) = (
     SELECT process_id, claimed_us FROM scheduler_runs AS first
     WHERE first.job_id = given.job AND first.state IN ('claimed', 'running') AND first.state = 'running'
@@ -107,7 +110,7 @@ WHERE job_id = given.job AND state IN ('claimed', 'running')
     WHERE asked.job_id = given.job AND asked.state IN ('claimed', 'running') AND asked.cancel_us IS NOT NULL)
 ORDER BY run_id
 """,
-    job="text", tick="bigint",
+    job="text", tick="bigint", run="bigint",
 )  # fmt: skip
 
 ASK_TO_MAKE_WAY = Bulk(

@@ -74,12 +74,13 @@ def skip_late(
     return [tuple(row) for row in sql.SKIP_LATE.execute(connection, sorted(waiting), now=now)]
 
 
-def make_way(connection: Connection, me: Identity, newest: Mapping[str, int], now: int) -> None:
-    """Ask the oldest run of each job to end, for a tick that waits and is to replace it.
+def make_way(connection: Connection, me: Identity, newest: Mapping[str, tuple[int, int]], now: int) -> None:
+    """Ask the oldest run of each job to end, for a tick that waits and is to replace it: with its run.
 
     A run that was asked before is waited for.
     """
-    found = sql.LIST_IN_THE_WAY.execute(connection, list(newest.items()))
+    given = [(job_id, tick, run_id) for job_id, (tick, run_id) in newest.items()]
+    found = sql.LIST_IN_THE_WAY.execute(connection, given)
     free = locking.lock_runs(connection, [run_id for run_id, _tick, _process in found])
     asked = [(run_id, tick) for run_id, tick, _process in found if run_id in free]
     sql.ASK_TO_MAKE_WAY.execute(connection, asked, now=now)

@@ -116,8 +116,8 @@ class _Taker:
         self._groups_looked: set[str] = set()
         # Runs that waited for too long, each with when it was due, and what for.
         self._late: list[tuple[int, int, str]] = []
-        # By job the newest tick that is to replace a run.
-        self._replacing: dict[str, int] = {}
+        # By job the newest tick that is to replace a run, and its own run.
+        self._replacing: dict[str, tuple[int, int]] = {}
         # Of runs that were claimed together the instant at which the first of them was taken, and its tick.
         self._first: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -235,7 +235,7 @@ class _Taker:
                 what = "an earlier run" if is_at_limit else f"a place in the group {job.options.group}"
                 self._late.append((run.run_id, run.due, f"it waited for {what}"))
             elif is_at_limit and job.options.overlap == "replace":
-                self._replacing[run.job_id] = run.tick
+                self._replacing[run.job_id] = run.tick, run.run_id
         return False
 
     def _has_place_in_group(self, job: Job) -> bool:

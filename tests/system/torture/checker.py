@@ -29,6 +29,8 @@ RULES: tuple[Callable[[History, Harm], Iterator[Violation]], ...] = (
     consistency.ends_against_file,
     consistency.overlapping,
     consistency.overlap_skips,
+    consistency.groups,
+    consistency.replaced,
     causes.repeated,
     causes.ends,
     causes.given_up,
