@@ -50,6 +50,11 @@ class ShownJob:
         """Return the options that it runs with; None if they are not known here."""
         return self.declared.options if self.declared else self._in_ledger.options(declared)
 
+    @property
+    def group(self) -> str | None:
+        """The group whose limit its runs share."""
+        return self.declared.options.group if self.declared else self._in_ledger.row.group_name
+
     def is_paused_at(self, instant: int) -> bool:
         """Return whether an instant (microseconds UTC) lies in the pause that there is now."""
         if self.known is not None:

@@ -35,7 +35,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
     locked, rows = together(
         connection, locking.locking_jobs(connection, lost), pauses.reading(connection, lost)
     )
-    free, states = {job_id for (job_id,) in locked}, pauses.states(rows)
+    busy, states = locking.held_by_others(connection, lost, locked), pauses.states(rows)
     batch = _Batch(me, now, room)
     answers = []
     for decision in decisions:
@@ -43,8 +43,7 @@ def claim(connection: Connection, me: Identity, decisions: Sequence[Decision], r
         if job.id in postponed:
             answers.append(Answer(decision, "early", decision.seen))
         elif job.id not in won:
-            is_busy = is_on_server(connection) and job.id not in free
-            answers.append(_refused(connection, decision, states.get(job.id), is_busy=is_busy))
+            answers.append(_refused(connection, decision, states.get(job.id), is_busy=job.id in busy))
         else:
             if job.added and job.next_tick(decision.upto) is None:
                 connection.execute(job_sql.EXHAUST_JOB, {"job_id": job.id, "now": now})

@@ -93,8 +93,8 @@ WHERE pg_try_advisory_xact_lock(1935892328, hashtext(current_schema() || ' ' || 
     name="text",
 )
 
-# The runs in the slot that was taken first, if the given run still waits. None while a run of the job is asked
-# to end.
+# The runs in the slot that was taken first, if the given run still waits. None while a run of the job is
+# asked to end.
 LIST_IN_THE_WAY = Bulk(
     """
 SELECT run_id, given.tick, process_id FROM GIVEN AS given CROSS JOIN scheduler_runs

@@ -14,7 +14,7 @@ from everytick.model import ticks
 
 from . import limit_statements as sql
 from . import locking, notifications
-from .connections import Connection, Statement, is_on_server, together
+from .connections import Connection, Statement, together
 from .records import Identity
 
 # Each process looks for runs that wait about once a second: after so long no one had room for them.
@@ -47,7 +47,7 @@ def look_at_groups(connection: Connection, names: Iterable[str]) -> dict[str, in
         locking.locking_groups(connection, given),
         sql.COUNT_IN_GROUPS.given(connection, [(name,) for name in given]),
     )
-    free = {name for (name,) in locked} if is_on_server(connection) else set(given)
+    free = set(given) - locking.held_by_others(connection, given, locked)
     return dict.fromkeys(free, 0) | {name: number for name, number in counted if name in free}
 
 

@@ -74,13 +74,14 @@ def locking_groups(connection: Connection, names: Iterable[str]) -> Statement | 
     return limit_sql.LOCK_GROUPS.given(connection, [(name,) for name in names])
 
 
-def busy_jobs(connection: Connection, job_ids: Iterable[str], locked: Iterable[Sequence[str]]) -> set[str]:
-    """Return which of these jobs others hold; `locked`: the answer to `locking_jobs`."""
-    if not is_on_server(connection):
-        return set()
-    ours = {row[0] for row in locked}
-    others = [(job_id,) for job_id in job_ids if job_id not in ours]
-    return {row[0] for row in job_sql.READ_JOBS.execute(connection, others)}
+def held_by_others(
+    connection: Connection, job_ids: Iterable[str], locked: Iterable[Sequence[str]]
+) -> set[str]:
+    """Return which of these jobs others hold; `locked`: the answer to `locking_jobs`. The same of groups.
+
+    A job that is not there counts too. Nobody holds anything in a file.
+    """
+    return set(job_ids) - {row[0] for row in locked} if is_on_server(connection) else set()
 
 
 def lock_runs(connection: Connection, run_ids: Sequence[int]) -> set[int]:

@@ -16,7 +16,7 @@ from everytick.model.misfire import AHEAD
 
 from . import claims, limits, locking, pauses, requests, workers
 from . import statements as sql
-from .connections import Connection, Statement, is_on_server, together
+from .connections import Connection, Statement, together
 from .records import Claim, Identity, JobState, Room
 
 _PAGE = 500
@@ -197,11 +197,9 @@ class _Taker:
             limits.count_under_way(connection, ((job_id, self._now) for job_id in unknown)),
         )
         states = pauses.states(rows)
-        if is_on_server(connection):
-            busy = states.keys() - {job_id for (job_id,) in locked}
-            self._found.busy |= busy
-            states = {job_id: state for job_id, state in states.items() if job_id not in busy}
-        self._states |= states
+        busy = locking.held_by_others(connection, states, locked)
+        self._found.busy |= busy
+        self._states |= {job_id: state for job_id, state in states.items() if job_id not in busy}
         self._held += Counter({job_id: held for job_id, (held, _, _) in limits.added_up(counted).items()})
         options = (job.options for job in map(self._jobs.get, unknown) if job is not None)
         groups = {it.group for it in options if it.group is not None} & self._me.group_limits.keys()

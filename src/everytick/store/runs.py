@@ -10,7 +10,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 
 from . import job_statements as job_sql
-from . import limit_statements, limits, locking, workers
+from . import limit_statements, limits, locking, pauses, workers
 from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
@@ -48,7 +48,7 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, J
         limit_statements.COUNT_HELD_BY_OTHERS.given(connection, with_due, process_id=me.process_id),
     )
     workers.ensure(connection, me, shown)
-    busy = locking.busy_jobs(connection, given, locked)
+    busy = pauses.read_all(connection, locking.held_by_others(connection, given, locked))
     verdicts = {held.run_id: "busy" for held, _job in waiting if held.job_id in busy}
     waiting = [(held, job) for held, job in waiting if held.job_id not in busy]
     stay: dict[str, int] = {}
