@@ -288,7 +288,9 @@ class Process:
     def _take_more(self, job_id: str, has_slot: bool) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""
         admission, heartbeats = self._runner.admission, self._heartbeats
-        frees = job_id in heartbeats.at_limit or self._has_limited_group(job_id)
+        frees = job_id in heartbeats.at_limit
+        if self._me.group_limits and (job := self.jobs.get(job_id)) is not None:
+            frees = frees or job.options.group in self._me.group_limits
         if frees:
             # Another process may have the slot, or serve the queue, of what waits for this.
             self.writer.wake_others()
@@ -300,11 +302,6 @@ class Process:
         """Look at once for those that wait for a place in their group (R14)."""
         if self._me.group_limits:
             self.writer.hurry()
-
-    def _has_limited_group(self, job_id: str) -> bool:
-        limits = self._me.group_limits
-        job = self.jobs.get(job_id) if limits else None
-        return job is not None and job.options.group in limits
 
     def _answers(self) -> bool:
         watchdog = self._watchdog

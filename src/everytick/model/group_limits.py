@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 
 from .roles import check_name
 
@@ -12,22 +11,10 @@ SETTING = "SCHEDULER_GROUP_LIMITS"
 _MOST = 2**31 - 1
 
 
-class GroupLimits(Mapping[str, int]):
-    """By the name of a group its limit; a group that is not in it has none."""
+class GroupLimits(dict[str, int]):
+    """By the name of a group its limit; a group that is not in it has none. Nobody changes it."""
 
-    def __init__(self, limits: Mapping[str, int] | None = None) -> None:
-        self._limits = dict(limits or {})
-
-    def __getitem__(self, group: object) -> int:
-        return self._limits[group]  # type: ignore[index]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._limits)
-
-    def __len__(self) -> int:
-        return len(self._limits)
-
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.kept)
 
     @staticmethod
@@ -51,7 +38,7 @@ class GroupLimits(Mapping[str, int]):
     @property
     def kept(self) -> str | None:
         """It as the ledger keeps it of a process; None without any."""
-        return json.dumps(self._limits, sort_keys=True) if self._limits else None
+        return json.dumps(self, sort_keys=True) if self else None
 
     @staticmethod
     def of(kept: object) -> GroupLimits:

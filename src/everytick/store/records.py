@@ -52,7 +52,9 @@ class Identity:
 
         There they wait for a process that serves them, and for a place in their group.
         """
-        return self.role.serves(job.options.queue) and job.options.group not in self.group_limits
+        group = job.options.group
+        is_limited = group is not None and group in self.group_limits
+        return not is_limited and self.role.serves(job.options.queue)
 
 
 @dataclass(slots=True)
