@@ -18,20 +18,22 @@ JOBS ?=
 QUICK_JOBS = $(or $(JOBS),4)
 WHOLE_JOBS = $(or $(JOBS),6)
 MINUTES ?= 1
+SEEDS ?= 100
 SEED ?=
 
 # What the machine itself calls python3 comes first.
 CANDIDATES := python3 python python3.15 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup check lint types layers workflows docs package test test-quick torture coverage bench bench-quick bench-check bench-cluster bench-tabs demo picture screenshots audit release hooks clean
+.PHONY: help setup check lint types layers workflows docs package test test-quick torture simulate-faults coverage bench bench-quick bench-check bench-cluster bench-tabs demo picture screenshots audit release hooks clean
 
 help:
 	@echo 'make setup       make .venv with everything below (each target does it when needed)'
 	@echo 'make check       lint, types, layers, workflows, documentation and the package; no tests'
 	@echo 'make test        every test'
 	@echo 'make test-quick  the tests that install nothing, $(QUICK_JOBS) at a time'
-	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=)'
+	@echo 'make torture     $(MINUTES) minute(s) of kills, stops, locks and clock steps, then a check (MINUTES=, SEED=, POSTGRES=1, BOUNCER=1)'
+	@echo 'make simulate-faults  kills, stops, locks and clock steps in simulated time, of many seeds (SEEDS=, SEED=)'
 	@echo 'make coverage    the quick tests with coverage by branch'
 	@echo 'make bench-cluster  measure many processes on one database, beside others (QUICK=1: small, writes no page)'
 	@echo 'make bench-tabs  measure how late a job is while 100 pages of the dashboard are open, and print it'
@@ -129,7 +131,11 @@ test-quick: $(READY)
 
 # By PYTHONPATH and not by `cd tests`, where a relative PYTHON would not be found.
 torture: $(READY)
-	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)
+	PYTHONPATH=tests/support:tests/system $(RUN) torture --minutes $(MINUTES)$(if $(SEED), --seed $(SEED))$(if $(POSTGRES), --postgres)$(if $(BOUNCER), --bouncer)
+
+# Says which seeds these are; those of SEED=N begin with N.
+simulate-faults: $(READY)
+	PYTHONPATH=tests/support:tests/system $(RUN) simulation --seeds $(SEEDS)$(if $(SEED), --seed $(SEED))
 
 coverage: $(READY)
 	$(RUN) pytest -m "not full" -n $(QUICK_JOBS) --cov --cov-report term

@@ -10,6 +10,7 @@ import functools
 import gc
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import temporary
@@ -38,10 +39,13 @@ os.environ |= {
 }
 
 from collections.abc import Generator, Iterator  # noqa: E402
+from importlib.metadata import packages_distributions  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import typer.testing  # noqa: E402
+from everytick import masking  # noqa: E402
+from everytick.doctor import environment  # noqa: E402
 from everytick.model import ticks  # noqa: E402
 from everytick.testing import use_ledger  # noqa: E402
 from loguru._better_exceptions import ExceptionFormatter  # noqa: E402
@@ -63,11 +67,13 @@ hypothesis.settings.load_profile("everywhere")
 
 # What is the same for all tests of a worker is found out once. The commands are built from the signatures of
 # their functions, which takes as long as most of them run; loguru looks where the standard library lies for
-# each place that log lines go to.
+# each place that log lines go to; doctor reads which files each installed distribution has.
 typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]
 ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
     functools.cache(ExceptionFormatter._get_lib_dirs)
 )
+_packages = functools.cache(lambda path: packages_distributions())
+environment.packages_distributions = lambda: _packages(tuple(sys.path))  # type: ignore[attr-defined]
 
 _settings = temporary.fresh_folder("copier") / "settings.yml"
 _settings.write_text("defaults: {}\n", encoding="utf-8")
@@ -86,6 +92,12 @@ def _own_clock() -> Iterator[None]:
     """Let the machine's clock count again after a test that heard a server's."""
     yield
     ticks.forget()
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test's secrets be masked in that test only: each text is searched for all that are known."""
+    monkeypatch.setattr(masking, "_known", masking._known)
 
 
 @pytest.fixture
@@ -116,6 +128,8 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        # Beside the memory of what was collected, that of some thousand objects more does not matter.
+        gc.set_threshold(20_000, 10, 10)
         gc.enable()
 
 

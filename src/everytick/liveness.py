@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +101,7 @@ def _remove(path: Path) -> None:
 def _place() -> Path:
     """Return the folder of this user, which need not be there."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    return Path(tempfile.gettempdir()) / f"everytick-{user}"
+    return Path(system.temporary_folder()) / f"everytick-{user}"
 
 
 def why_refused() -> str | None:

@@ -323,7 +323,8 @@ def _in_text(text: str) -> list[str]:
         # It has signs that had to be percent-encoded: programs take parts of it for a port, or a host.
         if ("@" in begin) is not bool(end):
             found += re.split("[/?#@:]", password)
-    for name, value in _PAIR.findall(text):
+    # The pattern tries each end of each word: a long list of names would take long.
+    for name, value in _PAIR.findall(text) if "=" in text else ():
         if is_secret_name(name):
             found.append(re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "'\"" else value)
     return found

@@ -18,6 +18,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -357,6 +358,8 @@ class System:
     has_file_handles: Callable[[int], bool] = _has_file_handles
     # How many files this process may have open at once.
     most_file_handles: Callable[[], int] = _most_file_handles
+    # The folder for files that need not last.
+    temporary_folder: Callable[[], str] = tempfile.gettempdir
     # The name of this machine for people; and one that differs between machines, boots and containers.
     host_name: Callable[[], str] = socket.gethostname
     host: Callable[[], str] = _host
@@ -366,7 +369,8 @@ class System:
     thread_pool: Callable[[int, str], Executor] = _thread_pool
     # Runs a function that blocks beside the event loop; with `daemon=True` the end does not wait for it.
     in_thread: Callable[..., Awaitable[Any]] = _in_thread
-    # The objects with which threads wait.
+    # The objects with which threads wait, also for what another one returns.
+    future: Callable[[], Future[Any]] = Future
     event: Callable[[], threading.Event] = threading.Event
     condition: Callable[[], threading.Condition] = threading.Condition
     queue: Callable[[], queue.SimpleQueue[Any]] = queue.SimpleQueue

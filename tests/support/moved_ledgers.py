@@ -64,6 +64,12 @@ def fill(ledger: Ledger, number: int = 20) -> Ledger:
     past = {"process_id": "p", "role": None, "started_us": 1, "ended_us": 2, "has_died": 1}
     write(ledger, "scheduler_past_processes", [past])
     write(ledger, "scheduler_alerting", [{"number": 1, "since_us": 1, "seen_us": 2}])
+    report = {"run_id": 3, "attempt": 1, "share": 4_000, "note": HOSTILE, "at_us": 1, "result": LONG}
+    write(ledger, "scheduler_reports", [{**report, "is_json": 0}])
+    rare = {"rate": 5, "note": HOSTILE, "why": None, "ended_us": 9}
+    asked = {"job_id": "a", "asked_us": 1, "who": HOSTILE, "schedule_data": "{}", "from_us": 1, "until_us": 2}
+    how_far = {"only_missed": 1, "tick_count": 2, "max_instances": 1, "upto_us": 1, "made": 1, "next_us": 3}
+    write(ledger, "scheduler_backfills", [{**rare, **asked, **how_far, "state": "stopped"}])
     return ledger
 
 

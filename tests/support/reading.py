@@ -165,6 +165,21 @@ class Reader:
             process.wait()
 
 
+def in_a_program(reader: Reader, block: str, imports: str, before: str = "") -> str:
+    """Run a block that stands in a coroutine of some program."""
+    lines = "".join(f"    {line}\n" for line in f"{before}{block}".splitlines())
+    reader.write(
+        f"import asyncio\n{imports}\n\n\nasync def main():\n{lines}\n\nasyncio.run(main())\n", "try_it.py"
+    )
+    return reader.call(".venv/bin/python try_it.py")
+
+
+def ledger(reader: Reader) -> dict[str, bytes]:
+    """Return what is in the data of the application."""
+    folder = reader.folder / "data"
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
 @cache
 def _tools() -> Path:
     folder = fresh_folder("tools")

@@ -17,8 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from database_server import programs
-from temporary import folder_for_a_server
+from database_server import bouncer, programs
+from temporary import folder_for_a_server, fresh_folder
+from waiting import wait_for
 
 _numbers = itertools.count(1)
 
@@ -131,6 +132,13 @@ def at_port(url: str, port: int) -> str:
     return re.sub(r"@127\.0\.0\.1:\d+/", f"@127.0.0.1:{port}/", url)
 
 
+def port_of(url: str) -> int:
+    """Return the port of an address on this machine."""
+    found = re.search(r"@127\.0\.0\.1:(\d+)/", url)
+    assert found is not None, url
+    return int(found[1])
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as listening:
@@ -153,6 +161,45 @@ def running_server(*, start: bool = True) -> Iterator[Server]:
         finally:
             if made.runs():
                 made.stop("immediate")
+
+
+@contextmanager
+def running_bouncer(server: Server, database: str, connections: int = 3) -> Iterator[str]:
+    """A PgBouncer in its transaction mode before an empty database of its own; gives the database's address.
+
+    connections: how many it has to the server at most.
+    """
+    program = bouncer()
+    assert program is not None, "no PgBouncer here: `make test` finds or installs it"
+    server.execute(f"DROP DATABASE IF EXISTS {database}")
+    server.execute(f"CREATE DATABASE {database}")
+    folder, port = fresh_folder("bouncer"), free_port()
+    (folder / "users.txt").write_text('"postgres" ""\n')
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n{database} = host=127.0.0.1 port={server.port} dbname={database}\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\n"
+        f"auth_file = {folder / 'users.txt'}\npool_mode = transaction\n"
+        f"default_pool_size = {connections}\nunix_socket_dir =\nserver_round_robin = 1\n"
+        "server_login_retry = 1\n"
+    )
+    command = [str(program), str(settings)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # It refuses to run as root.
+        command += ["-u", "postgres"]
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: _listens(port), f"PgBouncer\n{(folder / 'log').read_text()}")
+        yield f"postgresql://postgres@127.0.0.1:{port}/{database}"
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as trying:
+        return trying.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="session")

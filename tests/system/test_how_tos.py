@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
-from reading import PAGES, Page, Reader, commands_in, new_project, template
+from reading import PAGES, Page, Reader, commands_in, in_a_program, ledger, new_project, template
 from rendering import fresh_folder, git
 from waiting import wait_for
 
@@ -27,126 +24,6 @@ def test_each_page_is_followed() -> None:
     stories = "".join(path.read_text(encoding="utf-8") for path in here.glob("test_how_tos*.py"))
     followed = re.findall(r'Page\("([\w-]+)"\)', stories)
     assert sorted(followed) == sorted({path.stem for path in PAGES.glob("*.md")} - ELSEWHERE)
-
-
-@pytest.mark.full
-def test_embed_in_a_web_application() -> None:
-    page, reader = Page("embed-in-a-web-application"), new_project()
-    # FastAPI, with the dashboard in it.
-    reader.write(page.take("python", "# app/web.py"))
-    install, serve = page.take("console").strip().splitlines()
-    assert (install, serve) == ("$ make install", "$ .venv/bin/uvicorn app.web:web")
-    reader.call(install.removeprefix("$ "))
-    reader.call("uv pip install --quiet --python .venv httpx litestar django flask gunicorn")
-    with served(reader, serve, UVICORN) as asked:
-        assert [asked("post", "/reports/7") for _ in range(2)] == ['200 {"job":"report-7"}'] * 2
-    assert "report-7" in reader.call(".venv/bin/python -m app jobs")
-    reader.add(page.take("python", "# at the end of app/web.py"), "app/web.py")
-    with served(reader, serve, UVICORN) as asked:
-        assert asked("get", "/scheduler/").startswith("303")
-        assert "token" in asked("get", "/scheduler/login")
-    own = page.take("python", "# instead of the last line of app/web.py")
-    reader.change("app/web.py", 'web.mount("/scheduler", dashboard.asgi(SchedulerClient()))\n', own)
-    with served(reader, serve, UVICORN) as asked:
-        assert asked("get", "/scheduler/").startswith("403")
-        assert asked("get", "/scheduler/", cookie="user=ann").startswith("200")
-        assert "read only" in asked("get", "/scheduler/", cookie="user=bob")
-        assert asked("get", "/scheduler/health/live").startswith("200")
-    # Others with an event loop.
-    for framework in ("starlette", "litestar"):
-        reader.write(page.take("python", f"# app/{framework}_web.py"))
-        with served(reader, page.take("console"), UVICORN) as asked:
-            check_mounted(asked)
-    for name in ("apps", "settings", "urls", "asgi"):
-        reader.write(page.take("python", f"# app/django_{name}.py"))
-    with served(reader, page.take("console"), UVICORN) as asked:
-        assert asked("get", "/reports/8") == '200 {"job": "report-8"}'
-        check_mounted(asked)
-    # Those without.
-    reader.follow(page.take("console", "$ sed -i"))
-    with reader.running():
-        pass
-    reader.write(page.take("python", "# app/flask_web.py"))
-    serve = page.take("console", "$ .venv/bin/gunicorn --workers 4")
-    with served(reader, serve, GUNICORN) as asked:
-        assert asked("post", "/reports/9") == '200 {"job":"report-9"}\n'
-    reader.write(page.take("python", "# gunicorn.conf.py"))
-    reader.change("app/flask_web.py", "scheduler.start()\n", "")
-    with served(reader, serve.replace("gunicorn ", "gunicorn --preload "), GUNICORN) as asked:
-        assert asked("post", "/reports/9") == '200 {"job":"report-9"}\n'
-    (reader.folder / "gunicorn.conf.py").unlink()
-    reader.write(page.take("python", "# app/services/cleaning.py"))
-    jobs = "print([(job.id, job.added) for job in scheduler.get_jobs()])"
-    print_jobs = f"from app.services.cleaning import scheduler; {jobs}"
-    assert "('sweep', False), ('clean', False)" in reader.call(f'.venv/bin/python -c "{print_jobs}"')
-    # Other programs.
-    reader.call("git checkout --quiet app/components")
-    reader.write(page.take("python", "# app/bot.py"))
-    with reader.running(page.take("console").strip().removeprefix("$ "), "time to drink some water") as log:
-        pass
-    assert "the bot has stopped" in log.read_text()
-    reader.write(page.take("python", "# keep_time.py"))
-    with reader.running(page.take("console").strip().removeprefix("$ "), "another second"):
-        pass
-    # Around all of them.
-    workers = page.take("console", "$ .venv/bin/uvicorn app.web:web --workers 4")
-    with served(reader, workers, UVICORN) as asked:
-        assert asked("post", "/reports/7") == '200 {"job":"report-7"}'
-    pause = page.take("python", "async with create_scheduler() as scheduler:")
-    in_a_program(reader, pause, "from app.components.scheduler.main import create_scheduler")
-    before = ledger(reader)
-    reader.write(page.take("python", "# tests/test_web.py"))
-    reader.call("make test")
-    assert ledger(reader) == before
-    page.ends()
-
-
-UVICORN = (" --port 8791", "Uvicorn running on http")
-GUNICORN = (" --bind 127.0.0.1:8791", "Booting worker")
-
-
-@contextmanager
-def served(reader: Reader, block: str, server: tuple[str, str]) -> Iterator[Callable[..., str]]:
-    """Run the command of a block, a server on a port of its own; give a function that asks it."""
-    port, until = server
-
-    def ask(method: str, path: str, cookie: str = "") -> str:
-        answer = httpx.request(method, f"http://127.0.0.1:8791{path}", headers={"Cookie": cookie}, timeout=20)
-        return f"{answer.status_code} {answer.text}"
-
-    with reader.running(f"{block.strip().removeprefix('$ ')}{port}", until):
-        wait_for(lambda: reaches(ask), "the server")
-        yield ask
-
-
-def reaches(ask: Callable[..., str]) -> bool:
-    try:
-        return bool(ask("get", "/"))
-    except httpx.TransportError:
-        return False
-
-
-def check_mounted(asked: Callable[..., str]) -> None:
-    page = asked("get", "/scheduler/login")
-    assert page.startswith("200")
-    [style] = re.findall(r'href="(/scheduler/static/style[^"]+)"', page)
-    assert asked("get", style).startswith("200")
-    assert asked("get", "/scheduler/").startswith("303")
-
-
-def in_a_program(reader: Reader, block: str, imports: str, before: str = "") -> str:
-    """Run a block that stands in a coroutine of some program."""
-    lines = "".join(f"    {line}\n" for line in f"{before}{block}".splitlines())
-    reader.write(
-        f"import asyncio\n{imports}\n\n\nasync def main():\n{lines}\n\nasyncio.run(main())\n", "try_it.py"
-    )
-    return reader.call(".venv/bin/python try_it.py")
-
-
-def ledger(reader: Reader) -> dict[str, bytes]:
-    """Return what is in the data of the application."""
-    folder = reader.folder / "data"
-    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
 @pytest.mark.full
@@ -406,6 +283,50 @@ def test_limit_what_runs_at_once() -> None:
     with reader.running():
         wait_for(lambda: said in " ".join(reader.call(jobs).split()), "a run that waits for its group")
         assert "no job has the group api" in reader.call(doctor)
+    page.ends()
+
+
+@pytest.mark.full
+def test_backfill_past_ticks() -> None:
+    page, reader = Page("backfill-past-ticks"), new_project()
+    reader.write(page.take("python", "# app/services/prices.py"))
+    reader.schedule(page.take("python"), "from app.services.prices import load_prices\n")
+    with reader.running() as log:
+        begun = reader.follow(page.take("console", "$ .venv/bin/python -m app backfill prices"))
+        assert page.take("text") in begun
+        wait_for(lambda: "the prices of 2026-03-07 (backfill)" in log.read_text("utf-8"), "the last tick")
+        assert len(re.findall(r"the prices of 2026-03-0\d \(backfill\)", log.read_text("utf-8"))) == 7
+        listed, runs, why = commands_in(page.take("console"))
+        wait_for(lambda: "finished" in reader.call(listed), "the end of the backfill")
+        assert "7 of 7" in reader.call(listed)
+        assert "for 2026-03-07 02:00:00" in reader.call(runs)
+        assert "made by backfill 1, stands in for this tick (succeeded)" in reader.call(why)
+        assert "backfill 1 was finished already" in reader.follow(page.take("console"))
+        nothing = reader.follow(page.take("console"), code=2)
+        assert "nothing to do: no tick" in nothing
+        assert "is on record that did not succeed" in nothing
+        reader.write(page.take("python", "# app/services/backfills.py"))
+        redo = "from app.services.backfills import redo_yesterday; print(redo_yesterday())"
+        assert reader.call(f'.venv/bin/python -c "{redo}"').strip() == "0"
+    page.ends()
+
+
+@pytest.mark.full
+def test_say_how_far_a_run_is() -> None:
+    page, reader = Page("say-how-far-a-run-is"), new_project()
+    reader.write(page.take("python", "# app/services/export.py"))
+    reader.schedule(page.take("python"), "from app.services.export import export_orders\n")
+    with reader.running():
+        ask, runs = commands_in(page.take("console"))
+        reader.call(ask)
+        said = re.escape(page.take("text").strip()).replace("40", r"\d+")
+        wait_for(lambda: re.search(said, reader.call(runs)), "how far it is")
+        assert re.search(r"page \d+ of 30", reader.call(runs))
+        [show] = commands_in(page.take("console"))
+        result = page.take("text").strip()
+        wait_for(
+            lambda: re.search(r"result +" + re.escape(result.split(maxsplit=1)[1]), reader.call(show)), "it"
+        )
     page.ends()
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from torture import causes
 from torture.__main__ import torture
 from torture.checker import violations
+from torture.faults import Harm
 from torture.history import Command, Fault, History, Life, Start, WorldClock, load
 from torture.report import explained, summary
 from torture.world import SCHEDULE, SECOND, JobSpec
@@ -283,8 +285,18 @@ def test_the_checker_notices(breach: Callable[[History], History], sentence: str
         lambda e: replace(began(e, 160, at=us(159.9)), faults=[*e.faults, fault("clock back", 159.8, 159.8)]),
         lambda e: also(e, startup(2, 900)),
         lambda e: frozen_with_the_ledger(skipped(e, 160, "coalesced", 164)),
+        lambda e: behind_an_earlier_run(e),
     ],
-    ids=["requested", "ledger away", "disk full", "busy", "clock set back", "second start", "frozen"],
+    ids=[
+        "requested",
+        "ledger away",
+        "disk full",
+        "busy",
+        "clock set back",
+        "second start",
+        "frozen",
+        "behind",
+    ],
 )
 def test_the_checker_accepts_what_is_excused(excused: Callable[[History], History]) -> None:
     assert [str(found) for found in violations(excused(good()))] == []
@@ -298,6 +310,48 @@ def frozen_with_the_ledger(history: History) -> History:
     log = f"2026-01-01 00:00:00.000 INFO     up\n{at:%F %T.%f} ERROR    {said}\n"
     stopped = Fault("stop", 3, us(158), us(163.5))
     return replace(lived(history, 2, log=log), faults=[*history.faults, stopped])
+
+
+def behind_an_earlier_run(history: History, tick: int = 160) -> History:
+    """Let a tick wait behind the run of the one before it, which takes long, and give way to a newer one."""
+    for later in range(tick + 1, tick + 6):
+        history = also(
+            without(unseen(history, later), later),
+            row(later, "skipped", reason="overlap", finished_us=later + 0.01),
+        )
+    history = began(changed(history, tick - 1, finished_us=tick + 5.5), tick - 1, end=us(tick + 5.5))
+    history = replace(history, faults=[*history.faults, fault("busy", tick - 1, tick - 0.9)])
+    return skipped(history, tick, "coalesced", tick + 6)
+
+
+def test_the_checker_notices_a_tick_that_waits_on_when_the_run_before_it_has_ended() -> None:
+    history = behind_an_earlier_run(good())
+    early = began(changed(history, 159, finished_us=160.1), 159, end=us(160.1))
+    assert any("was decided about 5.9 s late" in str(found) for found in violations(early))
+
+
+@pytest.mark.parametrize(("paused", "number"), [(114.8, 0), (113.8, 1)])
+def test_a_tick_that_was_claimed_before_the_clock_was_set_back_and_the_job_paused_may_run(
+    paused: float, number: int
+) -> None:
+    clock = WorldClock(0, [(0, 0), (us(114.85), us(-20)), (us(116), 0)])
+    commands = [
+        Command("pause", "job", us(paused), us(paused + 0.1), True),
+        Command("resume", "job", us(118.2), us(118.3), True),
+    ]
+    history = replace(good(), clock=clock, runs=[row(115)], commands=commands)
+    found = list(causes.pauses(history, Harm(history)))
+    assert len(found) == number, found
+
+
+@pytest.mark.parametrize(("killed", "decided", "number"), [(159.5, 166, 0), (140, 166, 1), (159.5, 172, 1)])
+def test_on_a_server_ticks_of_several_dead_claimers_may_wait_for_the_sweep_of_those_behind_them(
+    killed: float, decided: float, number: int
+) -> None:
+    history = skipped(good(), 160, "coalesced", decided)
+    history = lived(lived(history, 2, role="scheduler"), 3, role="worker")
+    history = replace(history, faults=[fault("kill", killed, killed, 1)], runs=history.runs[-1:])
+    assert len(list(causes.late(history, Harm(history)))) == number
 
 
 def test_the_worlds_clock_leads_back_to_the_instants_at_which_it_showed_a_time() -> None:

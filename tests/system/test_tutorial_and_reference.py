@@ -95,6 +95,7 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     scheduler.add_job(_report, "cron", hour=2, id="nightly_export")
     ledger = prepared(scheduler)
     steer = page.take("console", "$ python -m app run-now daily_report")
+    filling = page.take("console", "$ python -m app backfill prices")
     many = page.take("console", "$ python -m app pause 'sync_*'")
     reason = page.take("text", "$ python -m app why nightly_export")
     simulate = page.take("console", "$ python -m app simulate")
@@ -126,6 +127,15 @@ async def test_the_commands(scheduler: AsyncIOScheduler) -> None:
     assert "run 4698" in _called(scheduler, retry)
     assert "run 4699" in _called(scheduler, cancel.replace("4712", "4699"))
     assert [row["state"] for row in rows_in(ledger) if row["run_id"] == 4698] == ["queued"]
+
+    begin, look, stop = commands_in(filling)
+    # It asks only at a terminal.
+    said = _called(scheduler, f"{begin.replace('prices', 'nightly_export')} --yes")
+    assert said.startswith("backfill 1 of nightly_export begins: 7 runs")
+    assert "0 of 7" in _called(scheduler, look)
+    assert "is stopped" in _called(scheduler, stop)
+    for line in ("backfill 1 of prices begins: 7 runs", "Backfill prices with 7 runs? [y/N]: y"):
+        assert line in filling
 
     typed = [one.partition("#")[0].replace("sync_", "*ly_") for one in commands_in(many)]
     paused, *done = [_called(scheduler, f"{one} --yes") for one in typed]

@@ -64,11 +64,12 @@ def macros(typed: str, *, commit: str | None = COMMIT, chosen: str = "template",
         "engine_source": chosen,
     }
     names = {"engine.jinja": ("address", "engine"), "notes.jinja": ("notes", "web_page")}
-    found = {
-        name: getattr(there.get_template(f"includes/{file}").make_module(context), name)
-        for file, defined in names.items()
-        for name in defined
-    }
+    with quickly():
+        found = {
+            name: getattr(there.get_template(f"includes/{file}").make_module(context), name)
+            for file, defined in names.items()
+            for name in defined
+        }
     return SimpleNamespace(**found)
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,10 +68,15 @@ def test_the_sample_runs_at_no_hour_that_a_change_of_the_clock_leaves_out_or_rep
     schedule = (rendered() / "app/components/scheduler/main.py").read_text(encoding="utf-8")
     hours = {int(found) for found in re.findall(r"\bhour=(\d+)", schedule)}
     assert len(hours) == 2
-    noon = datetime(2027, 1, 1, 12)
+    noons = [datetime(2026, 12, 31, 12) + timedelta(days=day) for day in range(368)]
     for zone in map(ZoneInfo, included("time-zones.txt")):
-        for day, hour in itertools.product(range(366), hours):
-            tick = (noon + timedelta(days=day)).replace(hour=hour, tzinfo=zone)
+        offsets = [zone.utcoffset(noon) for noon in noons]
+        # The clock changes between two noons whose offsets differ.
+        changes = [
+            pair for pair, (old, new) in zip(pairwise(noons), pairwise(offsets), strict=True) if old != new
+        ]
+        for day, hour in itertools.product(itertools.chain.from_iterable(changes), hours):
+            tick = day.replace(hour=hour, tzinfo=zone)
             assert tick.utcoffset() == tick.replace(fold=1).utcoffset(), (zone, tick)
 
 

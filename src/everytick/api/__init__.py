@@ -12,6 +12,7 @@
 - `dates`, `zones`: arguments that are dates or time zones, checked and in one form
 - `relative_dates`: dates that are computed from the present moment
 - `control`, `changes`, `requests`: what changes jobs, and asks of runs, while the schedule runs
+- `backfills`: requests for runs of past ticks
 - `client`: the same from another process
 - `unsupported`: methods of APScheduler's class that a durable schedule cannot offer
 - `loading`: the user's schedule, and where log lines go

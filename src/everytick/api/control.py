@@ -24,17 +24,17 @@ from everytick.model.kept_data import read_call
 from everytick.model.schedule import Schedule
 from everytick.store import definitions, pauses, requests
 from everytick.store.connections import UNAVAILABLE, Connection
-from everytick.store.database import Ledger
 from everytick.store.records import AddedRow, JobState
 from everytick.text.instants import when
 from everytick.text.wording import is_storable, no_job, not_for_requests
 from loguru import logger
 
 from . import exclusions
+from .backfills import BackfillRequests
 from .changes import CHANGEABLE, instead
 from .dates import check_zone_is_clear, instant_of
 from .declare import KNOWN_NAMES, JobDeclarations, shown_name
-from .requests import RunRequests, check_note, refuse_if_disabled
+from .requests import check_note, refuse_if_disabled
 from .unsupported import check_jobstore, refuse
 
 
@@ -56,13 +56,8 @@ class NoSuchJobError(ScheduleError, JobLookupError):
     __str__ = Exception.__str__
 
 
-class JobControl(RunRequests, JobDeclarations):
+class JobControl(BackfillRequests, JobDeclarations):
     """APScheduler's methods for a schedule that runs, in this process or in another."""
-
-    @property
-    @abstractmethod
-    def ledger(self) -> Ledger:
-        """Where the ledger of the schedule is."""
 
     def _changed(self, change: Change) -> None:
         """Take note of a change that is committed."""

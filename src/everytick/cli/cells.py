@@ -100,11 +100,20 @@ def coloured_coming(row: JobRow, zone: tzinfo, now: int, late_since: int | None)
 def tick(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
     """Return the tick of a run, the first one of a range; the kind of a run that has none.
 
-    With `now`, in microseconds, without the date if that is today's.
+    With `now`, in microseconds, without the date if that is today's; of a run of a backfill the tick that it
+    stands in for.
     """
+    if row["tick"] is None and row["kind"] == "backfill" and row["for_tick"] and now is not None:
+        return f"for {local_short(row['for_tick'], zone, now)}"
     if row["tick"] is None:
         return str(row["kind"])
     return local(row["tick"], zone) if now is None else local_short(row["tick"], zone, now)
+
+
+def stands_in_for(row: RunOutline, zone: tzinfo, now: int | None = None) -> str:
+    """Return the tick that a run stands in for; empty where `tick`, with the same `now`, says it already."""
+    is_said = now is not None and row["kind"] == "backfill"
+    return "" if is_said or row["for_tick"] is None else local(row["for_tick"], zone)
 
 
 def coloured_outcome(row: RunOutline) -> Text:
@@ -124,12 +133,25 @@ def outcome(row: RunOutline) -> str:
         return row["before_retry"]["state"]
     if row.get("holder_died"):
         return f"{row['state']} (its process died)"
+    if row["state"] == "running" and (done := percent(row)):
+        return f"running ({done})"
     number = "" if "last_tick" not in row else "? " if row["count"] is None else f"{row['count']:,} "
     return number + (f"{row['state']} ({row['reason']})" if row["reason"] else str(row["state"]))
 
 
+def percent(row: RunOutline) -> str:
+    """Return how far a run says that it is, such as `40 %`; empty if it did not say."""
+    share = row["progress"]["share"] if "progress" in row else None
+    return "" if share is None else f"{int(share * 100 + 1e-9)} %"
+
+
 def error(row: RunOutline, zone: tzinfo, now: int) -> str:
-    """Return the error of a run; if it is listed for how it ended before a retry, what came of that first."""
+    """Return the error of a run; if it is listed for how it ended before a retry, what came of that first.
+
+    Of one that runs it is what it says it is at.
+    """
+    if row["state"] == "running" and "progress" in row and row["progress"]["note"]:
+        return row["progress"]["note"]
     if "before_retry" not in row:
         return row["error"] or ""
     before = row["before_retry"]

@@ -59,6 +59,25 @@ def _runs(incomplete: str, states: Sequence[str] = ()) -> Answers:
     return [answer for answer in found if answer[0].startswith(incomplete)]
 
 
+def backfills_that_go_on(incomplete: str) -> Answers:
+    """Return the backfills that can be stopped."""
+    return _backfills(incomplete, "running")
+
+
+def stopped_backfills(incomplete: str) -> Answers:
+    """Return the backfills that can be continued."""
+    return _backfills(incomplete, "stopped")
+
+
+def _backfills(incomplete: str, state: str) -> Answers:
+    from everytick.ledger import open_ledger
+    from everytick.read.backfills import backfill_rows
+
+    rows = _or_nothing(lambda: backfill_rows(open_ledger(), _MOST_RUNS))
+    found = [(str(row["backfill_id"]), row["job_id"]) for row in rows if row["state"] == state]
+    return [answer for answer in found if answer[0].startswith(incomplete)]
+
+
 def states(incomplete: str) -> list[str]:
     """Return the states of runs that begin so."""
     from everytick.read.run_filter import STATES

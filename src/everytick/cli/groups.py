@@ -16,7 +16,7 @@ GROUPS = {
     "Run": ("run", "dashboard"),
     "Look": ("jobs", "runs", "show", "logs", "plan", "audit"),
     "Ask": ("why", "doctor", "diff", "simulate"),
-    "Act": ("run-now", "retry", "cancel", "pause", "resume", "remove"),
+    "Act": ("run-now", "backfill", "retry", "cancel", "pause", "resume", "remove"),
     "Operate": ("health", "metrics", "alert-test", "migrate", "migrate-ledger", "outdated", "update"),
 }
 

@@ -137,7 +137,7 @@ def print_runs(rows: Sequence[RunOutline], limit: int, zone: tzinfo, *, wide: bo
                 row["job_id"],
                 cells.tick(row, zone, today),
                 local(row["last_tick"], zone) if "last_tick" in row else "",
-                local(row["for_tick"], zone) if row["for_tick"] else "",
+                cells.stands_in_for(row, zone, today),
                 cells.coloured_outcome(row),
                 plain_seconds(row["duration"]),
                 cells.error(row, zone, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("job", run["job_id"] + (f" ({name})" if name and name != run["job_id"] else "")),
         ("function", function),
         ("zone of the job", run["timezone"] != str(zone) and run["timezone"]),
-        ("kind", run["kind"]),
+        ("kind", run["kind"] + (f" {run['backfill_id']}" if "backfill_id" in run else "")),
         ("tick", run["tick"] and _when(run["tick"], zone)),
         ("last tick", "last_tick" in run and _when(run["last_tick"], zone)),
         ("ticks", "last_tick" in run and ("not counted yet" if run["count"] is None else str(run["count"]))),
@@ -146,12 +147,23 @@ def _facts(run: RunDetails, zone: Any) -> list[tuple[str, str]]:
         ("started", _when(run["started_at"], zone)),
         ("ended", _when(run["finished_at"], zone)),
         ("seconds", run["duration"] is not None and plain_seconds(run["duration"])),
+        ("progress", _progress(run, zone)),
+        ("result", json.dumps(run["result"], ensure_ascii=False) if "result" in run else ""),
+        ("result", run.get("result_described")),
         ("asked to cancel", _when(run["cancel_asked_at"], zone)),
         ("may begin anew until", _when(run["rerun_until"], zone)),
         ("error", run["error"]),
         ("asked for", "\n".join(_request(request, zone) for request in run["asked"])),
     ]
     return [(fact, str(value)) for fact, value in facts if value]
+
+
+def _progress(run: RunDetails, zone: Any) -> str:
+    """Return how far a run said that it is; nothing of one that is done."""
+    if "progress" not in run or run["state"] == "succeeded":
+        return ""
+    said = run["progress"]
+    return f"{': '.join(filter(None, (cells.percent(run), said['note'])))} ({_when(said['at'], zone)})"
 
 
 def _when(instant: str | None, zone: Any) -> str | None:

@@ -57,9 +57,9 @@ def _print_ticks(found: Coming, zone: tzinfo, most: int | None) -> None:
 
 
 def _often(job: Often) -> str:
-    some = f", {job.paused:,} of them paused"
-    paused = "" if not job.paused else ", paused" if job.paused == job.count else some
-    return f"{job.job_id}: {job.words}, {counted(job.count, 'tick')}{paused}"
+    some = f", {job.paused:,} of them {job.held}"
+    held = "" if not job.paused else f", {job.held}" if job.paused == job.count else some
+    return f"{job.job_id}: {job.words}, {counted(job.count, 'tick')}{held}"
 
 
 def _print_loads(found: Coming, zone: tzinfo) -> None:

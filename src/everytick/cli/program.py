@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import (
+    backfill,
     control,
     dashboard,
     explain,
@@ -140,7 +141,7 @@ def _dashboard(scheduler: AsyncIOScheduler) -> Callable[[], AbstractContextManag
 
 
 _MODULES = (
-    *(show, plan, logs, control, requests, explain, simulate),
+    *(show, plan, logs, control, requests, backfill, explain, simulate),
     *(probes, notifications, migrate, dashboard, update),
 )
 app.registered_commands = grouped(

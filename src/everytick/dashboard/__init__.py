@@ -19,6 +19,7 @@ The rooms, in the order in which a request passes through them:
 - `pages`, `run_pages`: the pages for a browser
 - `actions`, `forms`, `rendering`, `static`: their buttons, how they are made, and their styles and scripts
 - `api`, `schemas`: the same for programs
+- `backfills`: the page and the API of backfills
 - `control`, `explain`: actions and explanations, used by both
 - `overview`, `jobs`, `runs`, `processes`, `coming`: the contents of both, from the ledger
 - `drawing`: pictures of it, as lines and boxes

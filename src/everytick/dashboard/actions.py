@@ -93,7 +93,31 @@ def _do(actions: Actions, action: str, form: Form) -> _Said:
         return _for_each(_runs(form), lambda run_id: actions.cancel(run_id, note))
     if action == "retry":
         return _for_each(_runs(form), lambda run_id: actions.retry(run_id, note))
+    if action == "backfill":
+        return _Said(escape(_backfill(actions, form)), ())
+    if action == "stop-backfill":
+        return _for_each(_backfills(form), lambda number: actions.stop_backfill(number, note))
+    if action == "continue-backfill":
+        return _for_each(_backfills(form), lambda number: actions.continue_backfill(number, note))
     raise Problem(404, f"there is no action {action!r}")
+
+
+def _backfill(actions: Actions, form: Form) -> str:
+    numbers = {}
+    for name, label in (("rate", "runs in a minute"), ("max_instances", "runs at once")):
+        given = form.get(name).strip()
+        if given and not (given.isascii() and given.isdigit() and len(given) < 10):
+            raise Problem(422, f"{label}: {given!r:.40} is no whole number")
+        numbers[name] = int(given) if given else None
+    return actions.backfill(
+        form.get("job"),
+        form.get("from"),
+        form.get("to"),
+        only_missed=bool(form.get("only_missed")),
+        rate=numbers["rate"],
+        max_instances=numbers["max_instances"] or 1,
+        note=form.get("note"),
+    )[1]
 
 
 def _for_each(chosen: Sequence[_Chosen], act: Callable[[_Chosen], Done]) -> _Said:
@@ -179,6 +203,13 @@ def _runs(form: Form) -> list[int]:
     if not chosen:
         raise Problem(422, "run_id: which run is meant? Select at least one")
     return [_run(given) for given in chosen]
+
+
+def _backfills(form: Form) -> list[int]:
+    chosen = form.all("backfill_id")
+    if not chosen or not all(one.isascii() and one.isdigit() and int(one[:20]) > 0 for one in chosen):
+        raise Problem(422, "backfill_id: which backfill is meant?")
+    return [min(int(one[:20]), LARGEST) for one in chosen]
 
 
 def _run(given: str) -> int:

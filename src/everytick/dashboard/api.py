@@ -9,11 +9,12 @@ from everytick.model import ticks
 from everytick.read import job_list, known_job, run_pages
 from everytick.read import runs as kept_runs
 from everytick.read.audit import audit_entries, audit_row
-from everytick.read.coming import next_ticks, ticks_between
+from everytick.read.coming import left_out_between, next_ticks, ticks_between
 from everytick.read.job_ids import check_job
 from everytick.read.job_options import declared_job, job_options
 from everytick.read.known_job import jobs_due
 from everytick.read.processes import died
+from everytick.read.reports import reports_of
 from everytick.read.resuming import preview_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_counts import count_states
@@ -43,16 +44,16 @@ class _JobIdConvertor(Convertor[str]):
         return value
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Error, "description": "The request cannot be read"},
     401: {"model": schemas.Error, "description": "No token, or a wrong one"},
     422: {"model": schemas.Error, "description": "A value is wrong"},
     429: {"model": schemas.Error, "description": "Too many wrong tokens"},
     503: {"model": schemas.Error, "description": "The ledger does not answer"},
 }
-_NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Error, "description": "There is none"}}
-_ACTS: dict[int | str, dict[str, Any]] = {
-    **_NO_SUCH,
+NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Error, "description": "There is none"}}
+ACTS: dict[int | str, dict[str, Any]] = {
+    **NO_SUCH,
     403: {"model": schemas.Error, "description": "This token may only read"},
     409: {"model": schemas.Error, "description": "The run is in no state for that"},
     413: {"model": schemas.Error, "description": "The request is too large"},
@@ -60,7 +61,7 @@ _ACTS: dict[int | str, dict[str, Any]] = {
 
 # Of one name for the whole process, also for an application around.
 register_url_convertor("everytick_job_id", _JobIdConvertor())
-router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=_ERRORS)
+router = APIRouter(route_class=ReadingRoute, prefix="/api/v1", responses=ERRORS)
 
 JobId = Annotated[str, Path(max_length=1_000, description="the job's id")]
 RunId = Annotated[int, Path(ge=1, le=schemas.LARGEST, description="the run's number")]
@@ -107,7 +108,7 @@ def list_jobs(
 
 
 # Before the job itself, whose id may have any characters.
-@router.get("/jobs/{job_id:everytick_job_id}/why", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}/why", responses=NO_SUCH)
 def read_why(
     request: Request,
     job_id: JobId,
@@ -121,7 +122,7 @@ def read_why(
     return explain.why(request.app.state.ledger, job_id, tick).as_json()
 
 
-@router.get("/jobs/{job_id:everytick_job_id}", responses=_NO_SUCH)
+@router.get("/jobs/{job_id:everytick_job_id}", responses=NO_SUCH)
 def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     """Return one job with its next ten ticks and, if it is paused, what resuming it would do."""
     declared = request.app.state.declared()
@@ -139,7 +140,7 @@ def read_job(request: Request, job_id: JobId) -> schemas.JobDetail:
     }
 
 
-@router.get("/runs", responses=_NO_SUCH)
+@router.get("/runs", responses=NO_SUCH)
 def list_runs(
     request: Request,
     job: Annotated[str | None, Query(max_length=1_000, description="only those of this job")] = None,
@@ -174,14 +175,17 @@ def list_runs(
         found, more = run_pages.list_runs(connection, wanted, limit, before)
         counts = count_states(connection, wanted)
         retried, dead = outcomes_before(connection, wanted, found), died(connection, found)
+        said = reports_of(connection, found)
     return {
-        "runs": [runs.listed_fields(row, retried.get(row.run_id), dead) for row in found],
+        "runs": [
+            runs.listed_fields(row, retried.get(row.run_id), dead, said.get(row.run_id)) for row in found
+        ],
         "next_before": more,
         "counts": {"by_state": dict(counts.by_state), "complete": counts.complete},
     }
 
 
-@router.get("/runs/{run_id}", responses=_NO_SUCH)
+@router.get("/runs/{run_id}", responses=NO_SUCH)
 def read_run(request: Request, run_id: RunId) -> schemas.RunDetail:
     """Return one run with who asked for what about it, and its attempts: errors, tracebacks and logs."""
     with reading(request.app.state.ledger) as connection:
@@ -189,7 +193,7 @@ def read_run(request: Request, run_id: RunId) -> schemas.RunDetail:
         return {**runs.listed_fields(row), **details_of(connection, row)}
 
 
-@router.get("/plan", responses=_NO_SUCH)
+@router.get("/plan", responses=NO_SUCH)
 def read_plan(
     request: Request,
     begin: Annotated[Moment, Query(alias="from")] = None,
@@ -206,7 +210,13 @@ def read_plan(
         asked = None if job is None else known_job.read_job(connection, job)
         there = [one for one in jobs_due(connection) if asked is None or one.id == asked.id]
     found = list(islice(ticks_between(there, first, last), limit + 1))
-    return {"ticks": [tick.as_json() for tick in found[:limit]], "complete": len(found) <= limit}
+    is_complete = len(found) <= limit
+    left_out = left_out_between(there, first, last if is_complete else found[limit].tick)
+    return {
+        "ticks": [tick.as_json() for tick in found[:limit]],
+        "complete": is_complete,
+        "left_out": [tick.as_json() for tick in left_out],
+    }
 
 
 @router.get("/processes")
@@ -224,43 +234,44 @@ def read_audit(request: Request, before: Before = None, limit: Limit = 100) -> s
     return {"entries": [audit_row(row) for row in found], "next_before": more}
 
 
-@router.post("/jobs/{job_id:everytick_job_id}/run-now", responses=_ACTS, status_code=202)
+@router.post("/jobs/{job_id:everytick_job_id}/run-now", responses=ACTS, status_code=202)
 def run_now(request: Request, job_id: JobId, body: schemas.RunNow | None = None) -> schemas.Begun:
     """Run a job now, beside its schedule, also while it is paused; with `tick` in the place of that tick."""
     given = body or schemas.RunNow()
-    done = _actions(request).run_now(job_id, given.tick, given.note)
+    done = actions_of(request).run_now(job_id, given.tick, given.note)
     assert done.run_id is not None
     return {"run_id": done.run_id, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:everytick_job_id}/pause", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/pause", responses=ACTS)
 def pause(request: Request, job_id: JobId, body: schemas.Pause | None = None) -> schemas.Done:
     """Pause a job until it is resumed or, with `until`, until then; over restarts too."""
     given = body or schemas.Pause()
-    done = _actions(request).pause(job_id, given.note, given.until)
+    done = actions_of(request).pause(job_id, given.note, given.until)
     return {"changed": done.changed, "said": done.sentence}
 
 
-@router.post("/jobs/{job_id:everytick_job_id}/resume", responses=_ACTS)
+@router.post("/jobs/{job_id:everytick_job_id}/resume", responses=ACTS)
 def resume(request: Request, job_id: JobId) -> schemas.Done:
     """Resume a paused job. Its ticks during the pause are recorded as skipped, and do not run later."""
-    done = _actions(request).resume(job_id)
+    done = actions_of(request).resume(job_id)
     return {"changed": done.changed, "said": done.sentence}
 
 
-@router.post("/runs/{run_id}/cancel", responses=_ACTS)
+@router.post("/runs/{run_id}/cancel", responses=ACTS)
 def cancel(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Cancelled:
     """Cancel a run: one that waits at once, a coroutine within about a second; a plain function is told."""
-    done = _actions(request).cancel(run_id, body.note if body else None)
+    done = actions_of(request).cancel(run_id, body.note if body else None)
     return {"over": done.changed, "said": done.sentence}
 
 
-@router.post("/runs/{run_id}/retry", responses=_ACTS, status_code=202)
+@router.post("/runs/{run_id}/retry", responses=ACTS, status_code=202)
 def retry(request: Request, run_id: RunId, body: schemas.Noted | None = None) -> schemas.Begun:
     """Give a run that failed, or was cut off, one more attempt."""
-    done = _actions(request).retry(run_id, body.note if body else None)
+    done = actions_of(request).retry(run_id, body.note if body else None)
     return {"run_id": run_id, "said": done.sentence}
 
 
-def _actions(request: Request) -> Actions:
+def actions_of(request: Request) -> Actions:
+    """Return the actions of whom this request comes from."""
     return Actions(request.state.visitor, request.app.state.ledger)

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import actions, answers, api, live, pages, probes, run_pages
+from . import actions, answers, api, backfills, live, pages, probes, run_pages
 from .addresses import STATIC
 from .authentication import Authenticator
 from .connections import Connections, most_connections
@@ -85,7 +85,8 @@ def create_app(
     app.state.declared = declared or (lambda: undeclared(settings()))
     app.state.hourly = HourlyRuns()
     app.state.guard = lambda: guards[-1]
-    # The guard decides who may ask them.
+    # The guard decides who may ask them. Its own routes are taken as they are: `include_router` would build
+    # each of them a second time, and the first request would wait for that.
     watched = (probes.health, probes.metrics)
     for router in (
         pages.router,
@@ -93,9 +94,12 @@ def create_app(
         actions.router,
         live.router,
         api.router,
+        backfills.api_router,
+        backfills.router,
         *watched,
-        *own_routers(),
     ):
+        app.router.routes.extend(router.routes)
+    for router in own_routers():
         app.include_router(router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     if sign_in is None:

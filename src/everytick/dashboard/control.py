@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from everytick.api.backfills import BackfillPreview, NoSuchBackfillError
 from everytick.api.client import SchedulerClient
 from everytick.api.control import NoSuchJobError
 from everytick.errors import LedgerError, ScheduleError
@@ -60,6 +61,11 @@ _CANCELLED, _ASKED = (
     Did("is cancelled", "are cancelled"),
     Did(f"was asked to end; {PLAIN_GOES_ON}", f"were asked to end; {PLAIN_GOES_ON}"),
 )
+_STOPPED, _STOPPED_ALREADY = (
+    Did("is stopped; runs that are under way go on", "are stopped"),
+    Did("did not go on anyway", "did not go on anyway"),
+)
+_GOES_ON, _NOT_STOPPED = Did("goes on", "go on"), Did("was not stopped", "were not stopped")
 _RETRIED = Did("begins one more attempt", "begin one more attempt each")
 
 
@@ -127,6 +133,50 @@ class Actions:
             did = Did(f"waits {until}", f"wait {until}")
         return Done(True, f"Run {run_id}", did, run_id)
 
+    def preview_backfill(
+        self, job_id: str, start: str, end: str | None, *, only_missed: bool
+    ) -> BackfillPreview:
+        """Return what a backfill would do; nothing is changed."""
+        span = _span(start, end)
+        with _sentences(422):
+            return self._client.preview_backfill(job_id, *span, only_missed=only_missed)
+
+    def backfill(
+        self,
+        job_id: str,
+        start: str,
+        end: str | None,
+        *,
+        only_missed: bool,
+        rate: int | None,
+        max_instances: int,
+        note: str | None,
+    ) -> tuple[int, str]:
+        """Ask for a backfill; return its number, and the sentence about it."""
+        span = _span(start, end)
+        with _sentences(422):
+            number = self._client.backfill_job(
+                job_id,
+                *span,
+                only_missed=only_missed,
+                rate=rate,
+                max_instances=max_instances,
+                note=_note(note),
+            )
+        return number, f"Backfill {number} of {job_id} begins."
+
+    def stop_backfill(self, number: int, note: str | None) -> Done:
+        """Let a backfill make no more runs."""
+        with _sentences(422):
+            changed = self._client.stop_backfill(number, note=_note(note))
+        return Done(changed, f"Backfill {number}", _STOPPED if changed else _STOPPED_ALREADY)
+
+    def continue_backfill(self, number: int, note: str | None) -> Done:
+        """Let a backfill go on that was stopped."""
+        with _sentences(422):
+            changed = self._client.continue_backfill(number, note=_note(note))
+        return Done(changed, f"Backfill {number}", _GOES_ON if changed else _NOT_STOPPED)
+
     def _check_run(self, run_id: int) -> Any:
         with reading(self._ledger) as connection:
             return read_run(connection, run_id)
@@ -136,12 +186,16 @@ class Actions:
 def _sentences(status: int) -> Iterator[None]:
     try:
         yield
-    except NoSuchJobError as problem:
+    except (NoSuchJobError, NoSuchBackfillError) as problem:
         raise Problem(404, str(problem)) from None
     except ScheduleError as problem:
         raise Problem(status, str(problem)) from None
     except LedgerError as problem:
         raise Problem(UNAVAILABLE, str(problem)) from None
+
+
+def _span(start: str, end: str | None) -> tuple[datetime, datetime | None]:
+    return moment("from", start), None if not end else moment("to", end)
 
 
 def moment(name: str, text: str, *, ahead: bool = False) -> datetime:

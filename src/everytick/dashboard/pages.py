@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from everytick.model import ticks
 from everytick.read.audit import audit_entries
-from everytick.read.coming import due_between, next_ticks, soonest
+from everytick.read.coming import due_between, left_out_between, next_ticks, soonest
 from everytick.read.failing import failing_job
 from everytick.read.groups import waiting_for_groups
 from everytick.read.job_list import list_jobs
 from everytick.read.job_options import declared_job, job_options
-from everytick.read.known_job import jobs_due, read_job, undeclared
+from everytick.read.known_job import KnownJob, jobs_due, read_job, undeclared
 from everytick.read.late import find_late
 from everytick.read.paging import offset_of
+from everytick.read.reports import reports_of
 from everytick.read.resuming import preview_of
 from everytick.read.run_columns import took
 from everytick.read.run_pages import runs_of_job
@@ -95,12 +96,18 @@ def show_jobs(
         wanted=wanted,
         standings=STANDINGS,
         usual_order=ORDERS[0],
-        doable={"run-now"} | {"resume" if job.paused else "pause" for job in found.rows},
+        doable=_doable(found.rows),
         strip=_STRIP * drawing.CELL,
         number=number,
         state_of_schedule=head,
         title="Jobs",
     )
+
+
+def _doable(found: Iterable[KnownJob]) -> set[str]:
+    """Return what can be asked of at least one of these jobs: of one that a setting disables nothing."""
+    asked = [job for job in found if job.row.disabled_by is None]
+    return {"resume" if job.paused else "pause" for job in asked} | ({"run-now"} if asked else set())
 
 
 @router.get("/job")
@@ -156,7 +163,7 @@ def _job_page(
         late = find_late(connection, [job], ticks.now())
         charted, _more = runs_of_job(connection, id, _CHART)
         history, more = runs_of_job(connection, id, _RUNS, before)
-        notes = jobs.odd_times(connection, history)
+        notes, said = jobs.odd_times(connection, history), reports_of(connection, history)
         head = schedule_state(connection)
     found = declared_job(job, request.app.state.declared())
     return page(
@@ -168,6 +175,7 @@ def _job_page(
         tick=tick,
         sentences=sentences,
         notes=notes,
+        said=said,
         job=job,
         problem=job.problem(undeclared(settings())),
         late=late[0] if late else None,
@@ -195,7 +203,8 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
     end = begin + ticks.DAY
     zone = settings().zone
     with reading(request.app.state.ledger) as connection:
-        due = due_between(jobs_due(connection), begin, end)
+        known = jobs_due(connection)
+        due = due_between(known, begin, end)
         found = coming.lanes(connection, due, begin, end, _LANES, offset_of(number, _LANES))
         head = schedule_state(connection)
     upcoming = soonest(due, end, _FEW, _UPCOMING)
@@ -206,6 +215,7 @@ def show_coming(request: Request, number: Number = 1) -> HTMLResponse:
         lanes=[(lane, *drawing.marks(lane, begin, end)) for lane in found.rows],
         hours=hours,
         upcoming=upcoming,
+        left_out=left_out_between(known, begin, end)[:_UPCOMING],
         few=_FEW,
         found=found,
         width=drawing.DAY_WIDTH,

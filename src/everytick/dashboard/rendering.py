@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,6 +186,7 @@ def _environment() -> jinja2.Environment:
         "breakable": breakable,
         "state": state_mark,
         "iso": iso,
+        "read": lambda text: ticks.instant(datetime.fromisoformat(text)),
         "time_of_day": lambda instant: time_of_day(instant, settings().zone),
     }
     return made

@@ -13,6 +13,7 @@ from everytick.read.known_job import jobs_due
 from everytick.read.late import list_not_begun
 from everytick.read.long_runs import long_runs
 from everytick.read.processes import Process
+from everytick.read.reports import report_of, reports_of
 from everytick.read.retried import outcomes_before
 from everytick.read.run_columns import took
 from everytick.read.run_counts import COUNTED, StateCounts, count_states
@@ -40,6 +41,8 @@ router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 _RUNS = 25
 # The most runs that are read for the page of what runs.
 _HELD, _WAITING = 1_000, 100
+# How many of those that are held it shows.
+_SHOWN = 60
 # The most that a page shows of tracebacks and logs; the rest is in the text file.
 _TEXT = 12_000
 
@@ -81,7 +84,7 @@ def show_runs(
                 found.sort(key=lambda row: row.run_id, reverse=True)
             counts = count_states(connection, wanted)
             retried = outcomes_before(connection, wanted, found)
-        notes = jobs.odd_times(connection, found)
+        notes, said = jobs.odd_times(connection, found), reports_of(connection, found)
         head = schedule_state(connection)
     asked = {"q": q, "job": job, "reason": reason or [], "since": since, "until": until, "error": error}
     return page(
@@ -100,6 +103,7 @@ def show_runs(
         notes=notes,
         history=found,
         retried=retried,
+        said=said,
         more=more,
         before=before,
         states=STATES,
@@ -129,13 +133,14 @@ def show_run(request: Request, run_id: RunId) -> HTMLResponse:
         row = read_run(connection, run_id)
         attempts = attempts_of(connection, row)
         asked = requests_about(connection, run_id)
-        sentences = why_run(connection, row, settings())
+        sentences, said = why_run(connection, row, settings()), report_of(connection, row)
         older, newer = beside(connection, row)
         head = schedule_state(connection)
     return page(
         request,
         "run.html",
         run=row,
+        said=said,
         attempts=attempts,
         groups=_equal(attempts),
         of_attempts=of_attempts,
@@ -193,6 +198,7 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
             held, waiting = _long(request, connection), []
         else:
             held, waiting = held_runs(connection, _HELD), list(waiting_runs(connection, _WAITING))
+        said = reports_of(connection, held[:_SHOWN])
         head = schedule_state(connection)
         waits = waiting_for_groups(connection, ticks.now())
     return page(
@@ -203,6 +209,8 @@ def show_running(request: Request, only: Literal["", "long", "due"] = "", queue:
         present=ticks.now(),
         queue=queue,
         held=held,
+        said=said,
+        shown=_SHOWN,
         waiting=waiting,
         due=sum(row.due_us <= ticks.now() for row in waiting),
         number=number,

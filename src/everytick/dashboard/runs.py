@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from everytick.model import ticks
+from everytick.read.reports import Report
 from everytick.read.run_filter import ENDED_RUNS, FAILED, REASONS, STATES, RunFilter
 from everytick.read.runs import outlined
 from everytick.store.requests import ENDED
@@ -78,15 +79,18 @@ def asked_for(
     return RunFilter(job or None, wanted, why, begin, end, id_part.strip(), error.strip())
 
 
-def listed_fields(row: Any, before: Any = None, dead: Container[str] = ()) -> schemas.Run:
+def listed_fields(
+    row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None
+) -> schemas.Run:
     """Return a run as the command `runs` does, without its traceback, and what else a list has.
 
     `before`: the attempt for which it is listed, if that is not its latest. `dead`: see `processes.died`.
+    `said`: what it said of itself.
     """
     return {
         "last_tick": None,
         "count": None,
-        **outlined(row, before, dead),
+        **outlined(row, before, dead, said),
         "error": None if row.error is None else row.error[:_ERROR_LENGTH],
         "due_at": iso(row.due_us),
         "late": late / ticks.SECOND if (late := lateness(row)) is not None else None,

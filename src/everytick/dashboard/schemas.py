@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from everytick.read.schemas import (
+    Backfill,
     Entry,
     Fire,
     JobOptions,
     JobRow,
+    LeftOutTick,
     RunDetails,
     RunOutline,
     Seconds,
@@ -126,6 +128,10 @@ class Plan(TypedDict):
 
     ticks: list[Fire]
     complete: Annotated[bool, Field(description="false when there are more than `limit`")]
+    left_out: Annotated[
+        list[LeftOutTick],
+        Field(description="of each date that a job leaves out the first tick, at most 1,000"),
+    ]
 
 
 class Process(TypedDict):
@@ -188,6 +194,48 @@ class Noted(_Body):
     """Why."""
 
     note: _Note = None
+
+
+_From = Annotated[
+    str, Field(alias="from", max_length=60, description="the first time, such as `yesterday 02:30` or `2h`")
+]
+_To = Annotated[str | None, Field(max_length=60, description="the last time, included; null: now")]
+
+
+class BackfillWanted(_Body):
+    """Which past ticks of a job to run, and how."""
+
+    job: Annotated[str, Field(max_length=1_000, description="the job's id")]
+    start: _From
+    to: _To = None
+    only_missed: Annotated[bool, Field(description="only ticks that are on record and did not succeed")] = (
+        False
+    )
+    rate: Annotated[int | None, Field(description="at most so many runs begin in a minute")] = None
+    max_instances: Annotated[int, Field(description="so many of its runs may be under way at once")] = 1
+    note: _Note = None
+
+
+class BackfillPreview(TypedDict):
+    """What a backfill would do."""
+
+    job_id: str
+    count: Annotated[int, Field(description="how many ticks, each of which gets a run")]
+    first: Time | None
+    last: Time | None
+
+
+class Backfills(TypedDict):
+    """The newest backfills, newest first."""
+
+    backfills: list[Backfill]
+
+
+class BackfillBegun(TypedDict):
+    """A backfill that begins."""
+
+    backfill_id: int
+    said: str
 
 
 class Begun(TypedDict):

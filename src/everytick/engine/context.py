@@ -6,20 +6,36 @@ import asyncio
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from everytick.model import ticks
 from everytick.model.job import Job
+from everytick.store.records import CANCELLED, replaced
+from everytick.text.instants import when
+
+# A share that is computed may be beside 0 or 1 by so little.
+_ROUNDING = 1e-6
+
+
+class Progress(NamedTuple):
+    """How far a run says that it is, and when it said so, in microseconds UTC. share: 0 to 1."""
+
+    share: float | None
+    note: str | None
+    at: int
 
 
 @dataclass(slots=True)
-class Cancellation:
-    """Whether the cancellation of a run was requested: set once, and read from any thread.
+class Signals:
+    """What a run and its process tell each other: each part is set by one, and read from any thread.
 
-    why: as the outcome says it.
+    cancel_requested: whether the run is to be cancelled. why_cancelled: as its outcome says it. progress:
+    None before the run says anything.
     """
 
-    requested: bool = False
-    why: str = ""
+    cancel_requested: bool = False
+    why_cancelled: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class Run:
     tick: datetime | None
     attempt: int
     deadline: datetime | None
-    _cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+    _signals: Signals = field(default_factory=Signals, repr=False, compare=False)
 
     @property
     def cancel_requested(self) -> bool:
@@ -51,7 +67,30 @@ class Run:
 
         A coroutine need not: it is cancelled.
         """
-        return self._cancellation.requested
+        return self._signals.cancel_requested
+
+    def progress(self, share: float | None, note: str | None = None) -> None:
+        """Say how far this run is; commands, pages and the API show the latest of it, within about a second.
+
+        It may be called as often as you like, from coroutines, from functions, and from threads that have the
+        run: nothing is written before the ledger's next turn. In another process it says nothing to anybody,
+        as in a test that calls the task itself.
+
+        Args:
+            share: the part that is done, 0 to 1; None where that is not known.
+            note: its present step, in a few words, such as "page 12 of 30"; more than 200 characters are
+                cut.
+
+        Raises:
+            ValueError: `share` is no number from 0 to 1, or `note` is no text.
+        """
+        is_number = isinstance(share, int | float) and not isinstance(share, bool)
+        if share is not None and not (is_number and -_ROUNDING <= share <= 1 + _ROUNDING):
+            raise ValueError(f"progress() takes a share from 0 to 1, and not {share!r:.80}")
+        if note is not None and not isinstance(note, str):
+            raise ValueError(f"progress() takes a note that is text, and not {note!r:.80}")
+        done = None if share is None else min(max(float(share), 0.0), 1.0)
+        self._signals.progress = Progress(done, note, ticks.now())
 
 
 def describe(
@@ -61,7 +100,7 @@ def describe(
     tick: int | None,
     attempt: int,
     started: int,
-    cancellation: Cancellation | None = None,
+    signals: Signals | None = None,
 ) -> Run:
     """Return an attempt of a job as its function finds it. `tick` and `started`: microseconds UTC."""
     zone, timeout = job.schedule.zone, job.options.timeout
@@ -73,8 +112,15 @@ def describe(
         None if tick is None else ticks.moment(tick, zone),
         attempt,
         None if ends is None else ticks.moment(ends, zone),
-        cancellation or Cancellation(),
+        signals or Signals(),
     )
+
+
+def why_to_end(job: Job | None, replaced_by: int | None) -> str:
+    """Return why a run is asked to end: for a tick of its job, or, without one, since a person asked."""
+    if replaced_by is None or job is None:
+        return CANCELLED
+    return replaced(when(replaced_by, job.schedule.zone))
 
 
 _run: ContextVar[Run] = ContextVar("scheduler_run")
@@ -97,8 +143,11 @@ def current_run() -> Run | None:
 
         def export() -> None:
             run = current_run()
-            if run is not None and run.cancel_requested:
-                return
+            for page in range(30):
+                if run is not None and run.cancel_requested:
+                    return
+                if run is not None:
+                    run.progress(page / 30, f"page {page} of 30")
             print("for", run and run.tick)
     """
     return _run.get(None)

@@ -101,6 +101,13 @@ class Heartbeats:
         """Whether there are other processes, as of the last heartbeat."""
         return bool(self._watched) or self.claimers.knows_others
 
+    def may_free(self, job_id: str) -> bool:
+        """Return whether others may wait for the end of a run of this job: of its own, or of its group."""
+        if job_id in self.at_limit:
+            return True
+        job = self._jobs.get(job_id) if self._me.group_limits else None
+        return job is not None and job.options.group in self._me.group_limits
+
     def pulse(self, connection: Connection, *, looks: bool = True) -> None:
         """Beat, look after the others, prune, and count, when it is time.
 

@@ -67,7 +67,7 @@ class Listening:
         """Return whether to look what others want. Called about once a second on the ledger's thread.
 
         serial: the last of the added jobs that this process knows. runs_wait: whether runs were found to wait
-        that it may take as soon as something ends.
+        that it may take as soon as something ends, or are still to be made.
         """
         self._probe(connection)
         now = system.monotonic()
@@ -80,7 +80,8 @@ class Listening:
         news = queue.news(connection, self._me)
         if news.next_due is not None and self._me.role.runs:
             self._writer.look_again((news.next_due - AHEAD - ticks.now()) / ticks.SECOND)
-        return news.to_cancel or news.serial != serial or (news.waiting and self._me.role.runs)
+        is_due = news.next_backfill is not None and news.next_backfill <= ticks.now()
+        return news.to_cancel or news.serial != serial or is_due or (news.waiting and self._me.role.runs)
 
     def _listen(self) -> None:
         self._ledger.listen(self._me.process_id, self._hear, self._stop)

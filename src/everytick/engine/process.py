@@ -22,12 +22,14 @@ from everytick.system import free_children_of_jobs, system
 from loguru import logger
 
 from . import capture, children
+from .backfilling import Backfilling
 from .clock import Clock
 from .context import current_run, running_loop
 from .heartbeats import JOIN_SECONDS, Heartbeats, join
 from .listeners import Listeners
 from .listening import Listening
 from .live_logs import LiveLogs
+from .live_progress import LiveProgress
 from .parts import Parts
 from .ports import RunNotifier, SpanOpener
 from .registry import Change, Registry
@@ -81,7 +83,8 @@ class Process:
             self._parts,
             listeners.missed,
         )
-        self._live_logs, self._loading = LiveLogs(), False
+        self._live_logs, self._live_progress = LiveLogs(), LiveProgress()
+        self._backfilling, self._loading = Backfilling(), False
         most, allowed = settings.scheduler_max_workers, settings.allowed_functions
         self._runner = Runner(self.jobs, self._me, self.writer, most, allowed, listeners, notifier, open_span)
         admission, claimers = self._runner.admission, self._heartbeats.claimers
@@ -142,7 +145,8 @@ class Process:
         if self._me.role.runs:
             self._runner.admission.when_free = self._take_more
         self._heartbeats.taking = True
-        self._look_for_startup_runs()
+        if self._me.group_limits:
+            self.writer.hurry()
         self._removals.wait_for(self._registration.awaited)
         self._notifier.start(self.ledger, self.writer, self._me, self.jobs, self._opened)
         self._listeners.added(job.id for job in self._declared)
@@ -248,7 +252,8 @@ class Process:
             self._clock.declare(job, found.watermarks[job.id])
         self._heartbeats.moving |= found.moving
         self._take_over_now(found.claims)
-        self._look_for_startup_runs()
+        # A run of a start may wait for a place in its group (R14).
+        self.writer.hurry()
         self._listeners.added([job.id])
 
     def take_back(self, job_id: str) -> None:
@@ -288,19 +293,12 @@ class Process:
     def _take_more(self, job_id: str, has_slot: bool) -> None:
         """Look at once for runs that wait, now that one of this job has ended (R14)."""
         admission, heartbeats = self._runner.admission, self._heartbeats
-        frees = job_id in heartbeats.at_limit
-        if self._me.group_limits and (job := self.jobs.get(job_id)) is not None:
-            frees = frees or job.options.group in self._me.group_limits
+        frees = heartbeats.may_free(job_id) or job_id in self._backfilling.jobs
         if frees:
             # Another process may have the slot, or serve the queue, of what waits for this.
             self.writer.wake_others()
         if frees or (has_slot and (heartbeats.may_have_left or admission.has_requeued)):
             heartbeats.may_have_left = admission.has_requeued = False
-            self.writer.hurry()
-
-    def _look_for_startup_runs(self) -> None:
-        """Look at once for those that wait for a place in their group (R14)."""
-        if self._me.group_limits:
             self.writer.hurry()
 
     def _answers(self) -> bool:
@@ -318,14 +316,22 @@ class Process:
             watchdog.look(busy=bool(self._runner.admission.slots))
             if watchdog.stalled:
                 self._runner.admission.requeue_overdue()
-        do, serial, runs_wait = self._parts.do, self._registry.serial, self._heartbeats.runs_wait
+        do, serial = self._parts.do, self._registry.serial
+        runs_wait = self._heartbeats.runs_wait or bool(self._backfilling.jobs)
         looks = do("the look for news", self._listening.may_be_news, connection, serial, runs_wait)
+        if looks is not False:
+            do("the backfills", self._make_runs, connection)
         self._heartbeats.pulse(connection, looks=looks is not False)
         do("the logs of runs", self._live_logs.write, connection, self._runner.logging())
+        do("the progress of runs", self._live_progress.write, connection, self._runner.reporting())
         # Where that failed it looks.
         if looks is not False:
             do("the cancellation of runs", self._cancel_unwanted, connection)
             do("the look for added jobs", self._look_for_added, connection)
+
+    def _make_runs(self, connection: Connection) -> None:
+        if self._heartbeats.taking and self._backfilling.go_on(connection):
+            self.writer.look_again(0.0)
 
     def _cancel_unwanted(self, connection: Connection) -> None:
         unwanted = requests.to_cancel(connection, self._me)

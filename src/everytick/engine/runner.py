@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import tzinfo
@@ -16,22 +16,24 @@ from everytick.model.allowed_functions import AllowedFunctions
 from everytick.model.job import Job
 from everytick.settings import zone_of_logs
 from everytick.store import runs
-from everytick.store.records import CANCELLED, Claim, Identity, Outcome, replaced
+from everytick.store.records import CANCELLED, Claim, Identity, Outcome
 from everytick.store.writer import Writer
 from everytick.system import system
 from everytick.text.durations import exact_seconds
-from everytick.text.instants import iso, when
+from everytick.text.instants import iso
 from loguru import logger
 
 from . import capture
 from .admission import BUSY, Admission
-from .context import Cancellation, describe, set_current_run
+from .context import Progress, Signals, describe, set_current_run, why_to_end
 from .executor import Calls
 from .listeners import Listeners
 from .outcomes import Outcomes
 from .ports import RunNotifier, SpanOpener
+from .reports import Result, report_of, result_now, result_of
 from .retry import with_next_attempt
 from .safe_errors import safe, safe_now
+from .tasks import until_done
 
 # How long a run is certainly ours after its claim, and after a look into the ledger: less than a lease.
 _FRESH_SECONDS, _LOOKED_SECONDS = 5.0, 5.0
@@ -63,7 +65,7 @@ class Runner:
         # Called when `left` comes to nothing, on the thread of the function that was the last.
         self.when_none_is_left: Callable[[], object] = lambda: None
         self._calls = Calls(max_workers, allowed)
-        self._cancellations: dict[int, Cancellation] = {}
+        self._signals: dict[int, Signals] = {}
         self._cutting = False
         self._open_span = open_span
         self._last_tick: tuple[int | None, tzinfo] | None = None
@@ -79,7 +81,7 @@ class Runner:
         slots = self.admission.slots.keys()
         if slots:
             logger.info("waiting up to {} for {} running job(s)", exact_seconds(grace), len(slots))
-            await _until_done(slots, grace, hurry)
+            await until_done(slots, grace, hurry)
         cut = len(self._under_way)
         self._cutting = True
         for task in slots:
@@ -111,28 +113,22 @@ class Runner:
         With each, the tick that is to replace it; None where a person asked.
         """
         for run_id, replaced_by in unwanted.items():
-            cancellation = self._cancellations.get(run_id)
-            if cancellation is None:
+            signals = self._signals.get(run_id)
+            if signals is None:
                 if claim := self.admission.take_back(run_id):
-                    why = self._why_cancelled(claim.job_id, replaced_by)
+                    why = why_to_end(self._jobs.get(claim.job_id), replaced_by)
                     self._outcomes.write(Outcome(claim, "cancelled", finished=ticks.now(), error=why))
-            elif not cancellation.requested:
+            elif not signals.cancel_requested:
                 claim = self._under_way[run_id][0]
-                cancellation.why = self._why_cancelled(claim.job_id, replaced_by)
-                cancellation.requested = True
+                signals.why_cancelled = why_to_end(self._jobs.get(claim.job_id), replaced_by)
+                signals.cancel_requested = True
                 log = logger.bind(job=claim.job_id)
                 if not self._calls.cancel(run_id):
-                    wanted = "be cancelled" if replaced_by is None else f"end ({cancellation.why})"
+                    wanted = "be cancelled" if replaced_by is None else f"end ({signals.why_cancelled})"
                     log.warning("run {} is to {}, but it is a plain function: it goes on", run_id, wanted)
                     continue
                 loop = asyncio.get_running_loop()
                 loop.call_later(_CANCEL_SECONDS, self._tell_of_deaf, claim, "it was cancelled")
-
-    def _why_cancelled(self, job_id: str, replaced_by: int | None) -> str:
-        job = self._jobs.get(job_id)
-        if replaced_by is None or job is None:
-            return CANCELLED
-        return replaced(when(replaced_by, job.schedule.zone))
 
     @property
     def left(self) -> int:
@@ -145,6 +141,13 @@ class Runner:
             (claim, self._calls.lines(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
         ]
         return [(claim, lines) for claim, lines in held if lines is not None]
+
+    def reporting(self) -> list[tuple[Claim, Progress]]:
+        """Return the runs under way that say how far they are. Called on the ledger's thread."""
+        held = [
+            (claim, self._signals.get(claim.run_id)) for claim, _job, _at in list(self._under_way.values())
+        ]
+        return [(claim, signals.progress) for claim, signals in held if signals and signals.progress]
 
     def interrupt_threads_left(self) -> None:
         """Record functions that are still running as interrupted: the process is about to end."""
@@ -175,10 +178,9 @@ class Runner:
             is_fresh = system.monotonic() - asked <= _LOOKED_SECONDS
         started = ticks.now()
         self._under_way[claim.run_id] = (claim, job, started)
-        self._cancellations[claim.run_id] = Cancellation()
+        signals = self._signals[claim.run_id] = Signals()
         try:
-            cancellation = self._cancellations[claim.run_id]
-            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, cancellation)
+            run = describe(job, claim.run_id, claim.kind, claim.tick, claim.attempt, started, signals)
             set_current_run(run)
         except Exception as problem:
             # Whatever is wrong with it: from here on the run has an end, or its job would never run again.
@@ -213,7 +215,8 @@ class Runner:
                 else:
                     with suppress(BaseException):
                         logger.trace("{} succeeded", job.name)
-                    self._end(claim, started, "succeeded", value=value)
+                    result = None if value is None else await result_of(value)
+                    self._end(claim, started, "succeeded", value=value, result=result)
             finally:
                 if alarm is not None:
                     alarm.cancel()
@@ -307,15 +310,15 @@ class Runner:
             if task is not None:
                 # The slot goes on with the next run.
                 task.uncancel()
-            why = self._cancellations[claim.run_id].why
+            why = self._signals[claim.run_id].why_cancelled
             _log("WARNING", "cancelled on request" if why == CANCELLED else f"cancelled: {why}")
             self._end(claim, started, "cancelled", error=why)
         else:
             self._end(claim, started, "cancelled", problem=problem)
 
     def _was_asked(self, claim: Claim) -> bool:
-        cancellation = self._cancellations.get(claim.run_id)
-        return cancellation is not None and cancellation.requested
+        signals = self._signals.get(claim.run_id)
+        return signals is not None and signals.cancel_requested
 
     def _thread_ended(self, claim: Claim, started: int, done: Future[Any]) -> None:
         if done.cancelled():
@@ -324,7 +327,9 @@ class Runner:
             return
         problem = done.exception()
         state = "succeeded" if problem is None else "failed"
-        self._end(claim, started, state, problem=problem)
+        value = done.result() if problem is None else None
+        result = None if value is None else result_now(value)
+        self._end(claim, started, state, problem=problem, result=result)
 
     def _give_up_on_deaf(self) -> None:
         """Record coroutines that did not let themselves be cancelled as interrupted."""
@@ -340,6 +345,7 @@ class Runner:
         state: str,
         *,
         value: Any = None,
+        result: Result | None = None,
         problem: BaseException | None = None,
         shown: BaseException | None = None,
         error: str | None = None,
@@ -352,7 +358,7 @@ class Runner:
             if job is None:
                 return
             log = self._calls.forget(claim.run_id)
-            cancellation = self._cancellations.pop(claim.run_id, None)
+            signals = self._signals.pop(claim.run_id, None)
             trace = None
             if problem is not None:
                 shown = safe_now(problem) if shown is None else shown
@@ -360,7 +366,9 @@ class Runner:
             now = ticks.now()
             self.admission.ended((now - started) / ticks.SECOND)
             outcome = Outcome(claim, state, None, started, now, error, trace, log)
-            if state != "succeeded" and (cancellation is None or not cancellation.requested):
+            if result is not None or (signals is not None and signals.progress is not None):
+                outcome.report = report_of(None if signals is None else signals.progress, result)
+            if state != "succeeded" and (signals is None or not signals.cancel_requested):
                 outcome = with_next_attempt(outcome, job, now)
             self._outcomes.write(outcome)
             self._tell(job, lambda: self._notifier.ended(job, outcome))
@@ -385,14 +393,6 @@ def _log(
     with suppress(BaseException):
         log = logger if job is None else logger.bind(job=job)
         log.opt(exception=problem, depth=1).log(level, said, *values)
-
-
-async def _until_done(tasks: Iterable[asyncio.Task[None]], grace: float, hurry: asyncio.Event) -> None:
-    hurried = asyncio.ensure_future(hurry.wait())
-    ended = asyncio.ensure_future(asyncio.wait(set(tasks)))
-    await asyncio.wait({hurried, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-    for waiter in (hurried, ended):
-        waiter.cancel()
 
 
 _INTERRUPTED = "the process was stopped before the run had ended"

@@ -112,7 +112,7 @@ def within_reach(text: str) -> str:
 
 def type_name(problem: BaseException) -> str:
     """Return the name of an exception's type, as Python shows it. Runs no code of the exception."""
-    module, name = _name_of(type(problem), "__module__"), _name_of(type(problem), "__qualname__")
+    module, name = name_of(type(problem), "__module__"), name_of(type(problem), "__qualname__")
     return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
@@ -191,7 +191,7 @@ def _copy(problem: BaseException) -> BaseException:
     try:
         return _copied(problem, {}, [_MOST_PARTS])
     except BaseException as of_its_own:
-        return _named(problem, f"(it cannot be shown: {_name_of(type(of_its_own), '__name__')})")
+        return _named(problem, f"(it cannot be shown: {name_of(type(of_its_own), '__name__')})")
 
 
 def _copied(problem: BaseException, made: dict[int, BaseException], left: list[int]) -> BaseException:
@@ -232,8 +232,8 @@ def _notes(problem: BaseException) -> list[object]:
 
 def _named(problem: BaseException, said: str) -> BaseException:
     kind = type(problem)
-    names = {name: _name_of(kind, name) for name in ("__module__", "__qualname__")}
-    copy: BaseException = type(_name_of(kind, "__name__"), (_Copy,), {**names, "said": said})()
+    names = {name: name_of(kind, name) for name in ("__module__", "__qualname__")}
+    copy: BaseException = type(name_of(kind, "__name__"), (_Copy,), {**names, "said": said})()
     _give_trace(copy, problem)
     return copy
 
@@ -244,7 +244,7 @@ def _give_trace(copy: BaseException, problem: BaseException) -> None:
         copy.__traceback__ = None
 
 
-def _name_of(kind: type, name: str) -> str:
+def name_of(kind: type, name: str) -> str:
     """Return one of the names of a class, as Python keeps it: its metaclass may say anything."""
     found = vars(type)[name].__get__(kind)
     return str.__str__(found) if issubclass(type(found), str) else "?"
@@ -257,4 +257,4 @@ def _text(make: Callable[[], Any]) -> str:
         return within_reach(str.__str__(made) if issubclass(type(made), str) else str(made))
     except BaseException as problem:
         # As Python says it.
-        return f"<exception str() failed: {_name_of(type(problem), '__name__')}>"
+        return f"<exception str() failed: {name_of(type(problem), '__name__')}>"

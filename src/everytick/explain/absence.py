@@ -157,7 +157,7 @@ def _to_come(account: Account, tick: int) -> bool:
         account.say(note)
     if tick <= facts.row.watermark_us:
         account.say("but it is used up already: the clock was set back since")
-    if facts.known.is_paused_at(max(tick, facts.now)):
+    if facts.known.held_at(max(tick, facts.now)):
         until = "resumed" if facts.row.disabled_by is None else "enabled"
         account.say(f"but the job {pause(account)}: unless it is {until} before, it will not run")
     if facts.cannot_run is not None:

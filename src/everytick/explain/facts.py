@@ -151,7 +151,7 @@ class Facts:
         return runs_of_job.newest_without_tick(self.connection, self.job_id)
 
     def standing_in(self, tick: int) -> list[Any]:
-        """Return the runs by hand that stand in for a tick."""
+        """Return the runs by hand, and of backfills, that stand in for a tick."""
         return runs_of_job.standing_in(self.connection, self.job_id, tick)
 
     def earlier_attempts(self, run_id: int) -> list[Any]:
@@ -163,6 +163,8 @@ class Facts:
         near = runs_of_job.nearby(self.connection, self.job_id, tick, _NEARBY)
         # A tick that was skipped before it was claimed or queued has no attempt, and held no slot.
         others = [row for row in near if row.run_id != but and (row.state != "skipped" or row.attempt)]
+        # Those of a backfill have places of their own.
+        others = [row for row in others if row.kind != "backfill"]
         held = [hold for row in others if (hold := self._hold(row, instant)) is not None]
         return held or [hold for row in others if (hold := _waiting(row, instant)) is not None]
 
@@ -183,8 +185,9 @@ class Facts:
         return count_held(self.connection)
 
     def held_of_job(self, but: int) -> list[Any]:
-        """Return the runs of this job that are claimed or run, without run `but`."""
-        return [row for row in held_runs(self.connection, job_id=self.job_id) if row.run_id != but]
+        """Return the runs of this job that are claimed or run, without run `but` and those of backfills."""
+        held = held_runs(self.connection, job_id=self.job_id)
+        return [row for row in held if row.run_id != but and row.kind != "backfill"]
 
     @cached_property
     def full_group(self) -> Group | None:

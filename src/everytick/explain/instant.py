@@ -197,7 +197,8 @@ def _of_row(account: Account, row: Any, tick: int | None = None) -> None:
 def _standing_in(account: Account, tick: int) -> None:
     for other in account.facts.standing_in(tick):
         account.rest_on(other)
-        account.say(f"run {other.run_id}, asked for by hand, stands in for this tick ({other.state})")
+        made = "asked for by hand" if other.kind == "manual" else f"made by backfill {other.backfill_id}"
+        account.say(f"run {other.run_id}, {made}, stands in for this tick ({other.state})")
 
 
 def _latest(account: Account) -> int | None:
@@ -237,7 +238,8 @@ def _since(account: Account, tick: int) -> None:
     newest = account.facts.newest_without_tick()
     if newest is not None and newest.due_us > tick and newest.run_id not in account.run_ids:
         account.rest_on(newest)
-        how = "by hand" if newest.kind == "manual" else "at a start"
+        made = {"manual": "by hand", "backfill": f"by backfill {newest.backfill_id}"}
+        how = made.get(newest.kind, "at a start")
         account.say(f"since then run {newest.run_id} came {how} ({newest.state})")
 
 

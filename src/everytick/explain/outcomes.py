@@ -12,7 +12,7 @@ from everytick.text.instants import at, when
 
 from .account import Account
 from .skipped import describe_skipped, grace_time
-from .waiting import describe_waiting
+from .waiting import describe_waiting, progress
 
 # A run that starts this much after its due instant is called late, and asked why.
 _LATE = ticks.SECOND
@@ -61,6 +61,11 @@ def _origin(account: Account, row: Any) -> None:
         account.say(f"run {row.run_id} is for the tick {when(row.tick_us, facts.zone)}")
     elif row.kind == "startup":
         account.say(f"run {row.run_id} belongs to start {row.start_number} of the schedule, and to no tick")
+    elif row.kind == "backfill":
+        tick = when(row.for_tick_us, facts.zone)
+        account.say(
+            f"run {row.run_id} was made by backfill {row.backfill_id}, to stand in for the tick {tick}"
+        )
     else:
         stands = (
             ""
@@ -155,6 +160,8 @@ def _end(account: Account, row: Any) -> None:
     if row.state not in ("lost", "interrupted"):
         error = _error(row.error, earlier[-1].error if earlier else None)
     account.say(f"{_ENDED[row.state]}{ended}{after}{error}")
+    if row.state != "succeeded":
+        progress(account, row)
     if row.state in ("lost", "interrupted"):
         _further(account, row)
     elif row.state in ("failed", "timed_out"):

@@ -212,7 +212,7 @@ def kind_of(account: Account, row: Any) -> str:
     """Return which kind of run a row is, for a place in parentheses."""
     if row.kind == "scheduled":
         return f"for {when(row.tick_us, account.facts.zone)}"
-    return "by hand" if row.kind == "manual" else "of a start"
+    return {"manual": "by hand", "backfill": f"of backfill {row.backfill_id}"}.get(row.kind, "of a start")
 
 
 def grace_time(account: Account) -> str:

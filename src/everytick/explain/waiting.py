@@ -6,6 +6,7 @@ from typing import Any
 
 from everytick.model.group_limits import SETTING
 from everytick.model.roles import DEFAULT_QUEUE
+from everytick.read.reports import report_of
 from everytick.read.resuming import keeps_waiting
 from everytick.read.under_way import past_timeout
 from everytick.text.durations import duration, exact_seconds
@@ -38,12 +39,22 @@ def _running(account: Account, row: Any) -> None:
             f" {duration(overdue)} ago: its function goes on, {how}, keeps its slot and counts for"
             " max_instances until it ends by itself or its process is stopped"
         )
+    progress(account, row)
     if row.cancel_us is not None and not is_dead:
         if row.replaced_by_us is not None:
             asked, tick = at(row.cancel_us, facts.zone), at(row.replaced_by_us, facts.zone)
             account.say(f"it was asked to end at {asked}, since the tick of {tick} is to replace it")
         _asked_to_end(account)
     _holder(account, row)
+
+
+def progress(account: Account, row: Any) -> None:
+    """Say how far a run said that it is, if it did."""
+    facts = account.facts
+    said = report_of(facts.connection, row)
+    if said is not None and said.at_us is not None:
+        how_far = ": ".join(filter(None, (said.percent, said.note)))
+        account.say(f"it said how far it was at {at(said.at_us, facts.zone)}: {how_far}")
 
 
 def _asked_to_end(account: Account) -> None:
@@ -145,7 +156,8 @@ def _obstacles(account: Account, row: Any) -> None:
 def _instances(account: Account, row: Any) -> None:
     """Say if as many runs of the job are under way as may be, as far as that number is known."""
     facts = account.facts
-    held = facts.held_of_job(row.run_id)
+    # Of a backfill no more runs are made than may be under way at once.
+    held = [] if row.kind == "backfill" else facts.held_of_job(row.run_id)
     numbers = ", ".join(str(other.run_id) for other in held)
     if facts.options is None and held:
         limit = "it waits if max_instances, which only the code says, allows no more"

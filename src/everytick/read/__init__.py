@@ -18,6 +18,7 @@ and defaults are handed in.
 - `run_filter`: which runs are wanted: the states that there are, and a filter
 - `retried`: the runs that are wanted for how they ended before a retry
 - `run_columns`: the columns of a run as they are shown
+- `reports`: how far runs are, and what their functions returned
 - `runs_of_job`, `run_details`: the runs of one job; everything about one run
 - `under_way`: the runs that a process holds, and those that wait
 - `groups`: the groups of jobs whose runs share a limit, and which jobs wait for a place there
@@ -27,6 +28,7 @@ and defaults are handed in.
 - `outages`, `gaps`: when no scheduler was running, and how many ticks were missed in that time
 - `outage_rows`: the ticks that were missed in a time and written down after it
 - `plan`, `coming`: the ticks between two times, and which of them overlap or collide
+- `backfills`: the backfills, and how far each is
 - `audit`: who did what
 - `sign_outs`: which sessions of the dashboard were ended
 - `paging`: long lists part by part

@@ -20,7 +20,7 @@ from .jobs import ShownJob, shown_jobs
 from .known_job import Declared, DueJob, KnownJob
 
 if TYPE_CHECKING:
-    from .schemas import Fire
+    from .schemas import Fire, LeftOutTick
 
 # Of how many days that are left out is told.
 _MOST_LEFT_OUT = 1_000
@@ -28,12 +28,13 @@ _MOST_LEFT_OUT = 1_000
 
 @dataclass(frozen=True)
 class Often:
-    """A job that is due so often that its ticks are only counted; at `paused` of them it is paused."""
+    """A job that is due so often that its ticks are only counted; at `paused` of them it is `held`."""
 
     job_id: str
     words: str
     count: int
     paused: int
+    held: str
 
 
 class LeftOut(NamedTuple):
@@ -42,6 +43,10 @@ class LeftOut(NamedTuple):
     tick: int
     job_id: str
     why: str
+
+    def as_json(self) -> LeftOutTick:
+        """Return it as commands and the API give it."""
+        return {"job_id": self.job_id, "tick": iso(self.tick), "why": self.why}
 
 
 @dataclass(frozen=True)
@@ -120,17 +125,15 @@ class Coming:
             "notes": [
                 {"job_id": odd.job_id, "tick": iso(odd.tick), "note": odd.note} for odd in self.findings.notes
             ],
-            "left_out": [
-                {"job_id": job_id, "tick": iso(tick), "why": why} for tick, job_id, why in self.left_out
-            ],
+            "left_out": [tick.as_json() for tick in self.left_out],
         }
 
 
 def _run_statistics(job: ShownJob, declared: Declared) -> plan.RunStatistics:
     options = job.options(declared)
     if options is None:
-        return plan.RunStatistics(job.last.p95, is_paused=job.is_paused_at)
-    return plan.RunStatistics(job.last.p95, options.max_instances, job.is_paused_at, options.overlap)
+        return plan.RunStatistics(job.last.p95, held_at=job.held_at)
+    return plan.RunStatistics(job.last.p95, options.max_instances, job.held_at, options.overlap)
 
 
 def coming(
@@ -178,17 +181,17 @@ def coming(
         number += 1
         findings.add(planned)
         if keep and (most_listed is None or findings.loads[planned.job_id].count <= most_listed):
-            paused = run_statistics[planned.job_id].is_paused(planned.tick)
-            kept.append(ComingTick(planned.job_id, planned.tick, planned.note, paused).as_json())
+            held = run_statistics[planned.job_id].held_at(planned.tick)
+            kept.append(ComingTick(planned.job_id, planned.tick, planned.note, held).as_json())
         if progress is not None and number % 500 == 0:
             progress((planned.tick - begin) / (end - begin))
     findings.close()
     loads = [] if most_listed is None else plan.often(findings.loads.values(), most_listed)
-    often = [Often(it.job_id, in_words(known[it.job_id]), it.count, it.paused) for it in loads]
+    often = [Often(it.job_id, in_words(known[it.job_id]), it.count, it.paused, it.held) for it in loads]
     counted = {it.job_id for it in often}
     kept = [tick for tick in kept if tick["job_id"] not in counted]
     gaps = plan.gaps(known, begin, end)
-    left_out = _left_out(known, begin, looked_until)
+    left_out = left_out_between((job for job in jobs if job.id in known), begin, looked_until)
     groups = {job.id: job.group for job in jobs}
     return Coming(
         *(begin, end, looked_until, number, kept, often, findings, gaps, left_out, max_workers),
@@ -196,28 +199,21 @@ def coming(
     )
 
 
-def _left_out(schedules: Mapping[str, Schedule], begin: int, end: int) -> list[LeftOut]:
-    found = [
-        LeftOut(tick, job_id, why)
-        for job_id, schedule in schedules.items()
-        if isinstance(schedule.ticks, ticks.ExcludingTicks)
-        for tick, why in islice(schedule.ticks.left_out_between(begin, end), _MOST_LEFT_OUT)
-    ]
-    return sorted(found)[:_MOST_LEFT_OUT]
-
-
 @dataclass(frozen=True)
 class ComingTick:
-    """A coming tick, in microseconds UTC; `note`: see `Ticks.note`; `paused`: it will not run."""
+    """A coming tick, in microseconds UTC.
+
+    note: see `Ticks.note`. held: why it will not run: paused or disabled; empty if it will.
+    """
 
     job_id: str
     tick: int
     note: str
-    paused: bool
+    held: str
 
     def as_json(self) -> Fire:
         """Return it as commands and the API give it."""
-        marks = "; ".join(filter(None, ["paused" if self.paused else "", self.note]))
+        marks = "; ".join(filter(None, [self.held, self.note]))
         return {"job_id": self.job_id, "tick": iso(self.tick), "note": marks}
 
 
@@ -262,5 +258,16 @@ def ticks_between(jobs: Iterable[DueJob], begin: int, end: int) -> Iterator[Comi
     known = {job.id: job for job in jobs}
     schedules = {job.id: job.schedule for job in known.values() if job.schedule is not None}
     for planned in plan.plan(schedules, begin, end):
-        paused = known[planned.job_id].is_paused_at(planned.tick)
-        yield ComingTick(planned.job_id, planned.tick, planned.note, paused)
+        held = known[planned.job_id].held_at(planned.tick)
+        yield ComingTick(planned.job_id, planned.tick, planned.note, held)
+
+
+def left_out_between(jobs: Iterable[DueJob | ShownJob], begin: int, end: int) -> list[LeftOut]:
+    """Return some of the ticks in [begin, end) that jobs lack by their dates, the soonest first."""
+    found = [
+        LeftOut(tick, job.id, why)
+        for job in jobs
+        if (schedule := job.schedule) is not None and isinstance(schedule.ticks, ticks.ExcludingTicks)
+        for tick, why in islice(schedule.ticks.left_out_between(begin, end), _MOST_LEFT_OUT)
+    ]
+    return sorted(found)[:_MOST_LEFT_OUT]

@@ -55,11 +55,11 @@ class ShownJob:
         """The group whose limit its runs share."""
         return self.declared.options.group if self.declared else self._in_ledger.row.group_name
 
-    def is_paused_at(self, instant: int) -> bool:
-        """Return whether an instant (microseconds UTC) lies in the pause that there is now."""
+    def held_at(self, instant: int) -> str:
+        """Return why it would not run at an instant (microseconds UTC): `paused`, `disabled`, or ""."""
         if self.known is not None:
-            return self.known.is_paused_at(instant)
-        return self.declared is not None and self.declared.paused_at_first
+            return self.known.held_at(instant)
+        return "paused" if self.declared is not None and self.declared.paused_at_first else ""
 
     def definition(self, declared: Declared) -> JobDefinition:
         """Return its definition as it is shown."""

@@ -39,7 +39,7 @@ queue, disabled_by, group_name
 # set.
 _DUE = f"""
 SELECT job_id, watermark_us, registered_us, paused_us, paused_until_us, removed_us, exhausted_us,
-       schedule_data, queue, call_data IS NOT NULL AS was_added
+       schedule_data, queue, call_data IS NOT NULL AS was_added, disabled_by
 FROM scheduler_jobs WHERE {IN_FORCE} {_ORDER}
 """
 
@@ -104,10 +104,12 @@ class DueJob:
         """Whether it is paused now; a pause with an end is over then."""
         return is_paused(self.row.paused_us, self.row.paused_until_us, self.now)
 
-    def is_paused_at(self, instant: int) -> bool:
-        """Return whether an instant lies in the pause that there is now; its very end does not."""
+    def held_at(self, instant: int) -> str:
+        """Return `paused` or `disabled` if an instant lies in the pause of now, its end left out; else ""."""
         begin, end = self.row.paused_us, self.row.paused_until_us
-        return self.paused and instant > begin and is_paused(begin, end, instant)
+        if not (self.paused and instant > begin and is_paused(begin, end, instant)):
+            return ""
+        return "paused" if self.row.disabled_by is None else "disabled"
 
     @property
     def next_tick(self) -> int | None:

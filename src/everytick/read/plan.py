@@ -26,13 +26,13 @@ class RunStatistics:
 
     p95: seconds that 95 of 100 of its runs took at most; None while it is not known.
     max_instances: how many of its runs may be under way at once.
-    is_paused: says whether a tick falls into its pause, and so does not run.
+    held_at: says why a tick does not run, as it falls into a pause: `paused`, `disabled`; empty if it runs.
     overlap: what becomes of a tick beyond that.
     """
 
     p95: float | None = None
     max_instances: int = 1
-    is_paused: Callable[[int], bool] = lambda _tick: False
+    held_at: Callable[[int], str] = lambda _tick: ""
     overlap: str = "skip"
 
 
@@ -61,13 +61,14 @@ class Collision:
 
 @dataclass
 class Load:
-    """How often a job is due, first and last when, and at how many of its ticks it is paused."""
+    """How often a job is due, first and last when, and at how many of its ticks it is held, and why."""
 
     job_id: str
     first: int
     last: int
     count: int = 0
     paused: int = 0
+    held: str = ""
 
 
 def plan(schedules: Mapping[str, Schedule], begin: int, end: int) -> Iterator[Planned]:
@@ -144,8 +145,8 @@ class Findings:
             self.close()
             self._instant = tick
         run_statistics = self.run_statistics.get(job_id, RunStatistics())
-        if run_statistics.is_paused(tick):
-            load.paused += 1
+        if held := run_statistics.held_at(tick):
+            load.paused, load.held = load.paused + 1, held
             return
         self._together.append(job_id)
         self._run(planned, run_statistics)

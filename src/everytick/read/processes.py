@@ -156,11 +156,6 @@ class Processes:
         return "stalled" if all(process.is_stuck for process in self.up) else "up"
 
     @property
-    def last_answer(self) -> int | None:
-        """When an event loop was last seen to answer."""
-        return max((process.answered for process in self.found if process.answered), default=None)
-
-    @property
     def last_trace(self) -> int | None:
         """When one last stopped, showed a heartbeat, or wrote down an outcome."""
         return max(filter(None, [self.last_outcome, self.last_stop, *self._beats]), default=None)

@@ -16,6 +16,7 @@ from everytick.text.instants import iso
 from .audit import audit_row, requests_about
 from .known_job import find_job
 from .processes import died, read_processes
+from .reports import report_of
 from .run_columns import ATTEMPT, took_seconds
 from .run_filter import RUN_STATES, RunFilter
 from .runs import newest_runs, read_run, shown
@@ -64,7 +65,7 @@ def details_of(connection: Reader, row: Any) -> schemas.RunDetails:
     job = find_job(connection, row.job_id)
     asked = [audit_row(one) for one in requests_about(connection, row.run_id)]
     return {
-        **shown(row, dead=died(connection, [row])),
+        **shown(row, dead=died(connection, [row]), said=report_of(connection, row)),
         "job_name": job.row.name if job else None,
         "function": job.row.function if job else None,
         "timezone": job.zone_name if job else None,

@@ -17,6 +17,7 @@ from everytick.text.wording import no_run
 from .job_ids import check_job
 from .outage_rows import rows_of_outage
 from .processes import died
+from .reports import Report, report_of, reports_of
 from .retried import outcomes_before, retried_rows
 from .run_columns import RUN, took_seconds
 from .run_filter import HELD, UNDER_WAY, WAITING, RunFilter
@@ -44,9 +45,9 @@ GROUP BY runs.job_id ORDER BY runs.job_id
 def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     """Return wanted runs and skipped ticks, newest first; times are ISO 8601 in UTC, durations seconds.
 
-    `tick` is null for kinds `manual` and `startup`. A range row, which stands for many skipped ticks,
-    has also `last_tick` and `count` (null while it is not known). A run that is wanted for how it ended
-    before a retry has that outcome as `before_retry`.
+    `tick` is null for kinds `manual`, `backfill` and `startup`. A range row, which stands for many skipped
+    ticks, has also `last_tick` and `count` (null while it is not known). A run that is wanted for how it
+    ended before a retry has that outcome as `before_retry`.
 
     Raises:
         ConfigurationError: there is no such state or reason.
@@ -59,7 +60,8 @@ def run_rows(ledger: Ledger, limit: int, wanted: RunFilter) -> list[RunRow]:
     with connect_checked(ledger) as connection:
         rows = newest_runs(connection, limit, wanted)
         before, dead = outcomes_before(connection, wanted, rows), died(connection, rows)
-        return [shown(row, before.get(row.run_id), dead) for row in rows]
+        said = reports_of(connection, rows)
+        return [shown(row, before.get(row.run_id), dead, said.get(row.run_id)) for row in rows]
 
 
 def newest_runs(connection: Reader, limit: int, wanted: RunFilter) -> list[Any]:
@@ -88,7 +90,7 @@ def run_row(ledger: Ledger, run_id: int) -> RunRow:
     """
     with connect_checked(ledger) as connection:
         row = read_run(connection, run_id)
-        return shown(row, dead=died(connection, [row]))
+        return shown(row, dead=died(connection, [row]), said=report_of(connection, row))
 
 
 def read_run(connection: Reader, run_id: int) -> Any:
@@ -170,15 +172,18 @@ def _number(row: Any) -> int:
     return int(row.run_id)
 
 
-def shown(row: Any, before: Any = None, dead: Container[str] = ()) -> RunRow:
+def shown(row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None) -> RunRow:
     """Return a run as it is shown; see `run_rows`."""
-    return {**outlined(row, before, dead), "traceback": row.traceback}
+    return {**outlined(row, before, dead, said), "traceback": row.traceback}
 
 
-def outlined(row: Any, before: Any = None, dead: Container[str] = ()) -> RunOutline:
+def outlined(
+    row: Any, before: Any = None, dead: Container[str] = (), said: Report | None = None
+) -> RunOutline:
     """Return the same without the traceback, of a row that may lack it.
 
-    `before`: the attempt for which the run is wanted, if that is not its latest. `dead`: see `died`.
+    `before`: the attempt for which the run is wanted, if that is not its latest. `dead`: see `died`. `said`:
+    what the run said of itself.
     """
     outline: RunOutline = {
         "run_id": row.run_id,
@@ -196,8 +201,12 @@ def outlined(row: Any, before: Any = None, dead: Container[str] = ()) -> RunOutl
     }
     if row.last_tick_us is not None:
         outline["last_tick"], outline["count"] = iso(row.last_tick_us), row.tick_count
+    if row.backfill_id is not None:
+        outline["backfill_id"] = row.backfill_id
     if row.finished_us is None and row.process_id in dead:
         outline["holder_died"] = True
+    if said is not None:
+        said.put_into(outline)
     if before is not None:
         outline["before_retry"] = {
             "attempt": before.attempt,

@@ -83,7 +83,7 @@ def newest_without_tick(connection: Reader, job_id: str) -> Any:
 
 
 def standing_in(connection: Reader, job_id: str, tick: int) -> list[Any]:
-    """Return the runs by hand that stand in for a tick, the oldest first."""
+    """Return the runs by hand, and of backfills, that stand in for a tick, the oldest first."""
     walk = without_tick(job_id).and_only(Condition("for_tick_us = :tick", {"tick": tick}))
     return list(reversed(walk.rows(connection, RUN)))
 

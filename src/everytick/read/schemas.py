@@ -5,7 +5,7 @@ Times are ISO 8601 in UTC, lengths seconds.
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 
@@ -98,12 +98,36 @@ class BeforeRetry(TypedDict):
     retried_at: Annotated[Time, Field(description="when the latest attempt was due, or is")]
 
 
-class RunOutline(TypedDict):
+class RunProgress(TypedDict):
+    """How far a run said that it is."""
+
+    share: Annotated[float | None, Field(description="the part that is done, 0 to 1")]
+    note: str | None
+    at: Annotated[Time, Field(description="when it said so")]
+
+
+class RunReport(TypedDict):
+    """What the latest attempt of a run said of itself."""
+
+    progress: NotRequired[
+        Annotated[RunProgress, Field(description="only of a run that said how far it is, the last of it")]
+    ]
+    result: NotRequired[
+        Annotated[
+            Any, Field(description="only of a run whose function returned a small value: that, as JSON")
+        ]
+    ]
+    result_described: NotRequired[
+        Annotated[str, Field(description="only where it returned another value: its type and its size")]
+    ]
+
+
+class RunOutline(RunReport):
     """A run, or a tick or a range of ticks that was skipped."""
 
     run_id: int
     job_id: str
-    kind: Annotated[str, Field(description="scheduled, manual or startup")]
+    kind: Annotated[str, Field(description="scheduled, manual, startup or backfill")]
     tick: Time | None
     last_tick: NotRequired[
         Annotated[Time | None, Field(description="only of a range of ticks: the last one")]
@@ -111,7 +135,12 @@ class RunOutline(TypedDict):
     count: NotRequired[
         Annotated[int | None, Field(description="only of a range of ticks: how many, if that is known yet")]
     ]
-    for_tick: Annotated[Time | None, Field(description="the tick that a run by hand stands in for")]
+    for_tick: Annotated[
+        Time | None, Field(description="the tick that a run by hand, or of a backfill, stands in for")
+    ]
+    backfill_id: NotRequired[
+        Annotated[int, Field(description="only of a run of a backfill: the number of that")]
+    ]
     state: str
     reason: str | None
     attempt: int
@@ -144,6 +173,31 @@ class Request(TypedDict):
     who: str
     action: str
     note: str | None
+
+
+Backfill = TypedDict(
+    "Backfill",
+    {
+        "backfill_id": int,
+        "job_id": str,
+        "state": Annotated[str, Field(description="running, stopped or finished")],
+        "why": Annotated[str | None, Field(description="why it was stopped, if nobody asked for that")],
+        "waits_for_resume": Annotated[bool, Field(description="it goes on, and its job is paused")],
+        "from": Annotated[Time, Field(description="the first time, included")],
+        "to": Annotated[Time, Field(description="the last time, included")],
+        "only_missed": Annotated[bool, Field(description="only ticks that did not succeed")],
+        "rate": Annotated[int | None, Field(description="the most runs in a minute; null: as many as can")],
+        "max_instances": Annotated[int, Field(description="the most of its runs under way at once")],
+        "ticks": Annotated[int, Field(description="how many there were when it was asked for")],
+        "made": Annotated[int, Field(description="how many runs it has made so far")],
+        "runs": Annotated[dict[str, int], Field(description="its runs that are kept, by state")],
+        "asked_at": Time,
+        "asked_by": str,
+        "note": str | None,
+        "ended_at": Annotated[Time | None, Field(description="when it was stopped or finished")],
+    },
+)
+"""A backfill, and how far it is: `backfill --json`."""
 
 
 class Entry(TypedDict):
@@ -325,6 +379,14 @@ class Fire(TypedDict):
     job_id: str
     tick: Time
     note: str
+
+
+class LeftOutTick(TypedDict):
+    """A tick that a job lacks since its day is excluded; `why` names the day."""
+
+    job_id: str
+    tick: Time
+    why: str
 
 
 class WhyEntry(TypedDict):

@@ -47,7 +47,14 @@ AHEAD_OF_0007 = (
     ),
     NewIndex("scheduler_runs_ended", "INDEX", "scheduler_runs (finished_us) WHERE finished_us IS NOT NULL"),
 )
-_AHEAD = {"0007": AHEAD_OF_0007}
+AHEAD_OF_0011 = (
+    NewIndex(
+        "scheduler_runs_for_tick",
+        "INDEX",
+        "scheduler_runs (job_id, for_tick_us) WHERE for_tick_us IS NOT NULL",
+    ),
+)
+_AHEAD = {"0007": AHEAD_OF_0007, "0011": AHEAD_OF_0011}
 
 
 @contextmanager

@@ -132,6 +132,7 @@ UPDATE scheduler_runs SET job_id = :job_id WHERE run_id IN (
     SELECT run_id FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND job_id || '' = :former
     UNION ALL SELECT run_id FROM scheduler_runs WHERE rerun_until_us IS NOT NULL AND job_id || '' = :former)
 """
+MOVE_BACKFILLS = "UPDATE scheduler_backfills SET job_id = :job_id WHERE job_id = :former"
 MOVE_INCIDENTS = "UPDATE scheduler_incidents SET job_id = :job_id WHERE job_id = :former"
 
 # The rest follows piece by piece, the newest ticks first. A tick, and the run of a start, has one outcome:

@@ -7,7 +7,7 @@ from .bulk import Bulk
 # started, and those that should have been a second ago, since the process that has their lease may be frozen.
 # A run that waited in the queue, and is recorded as started since a moment, may not have been entered yet.
 #
-# And the ticks that wait for a process with room.
+# And the ticks that wait for a process with room. Runs of a backfill have a limit of their own.
 COUNT_UNDER_WAY = Bulk(
     """
 WITH given AS (SELECT job, by_us FROM GIVEN AS given)
@@ -17,7 +17,8 @@ SELECT given.job, count(DISTINCT process_id || ' ' || claimed_us),
                              OR state = 'claimed' AND due_us < given.by_us - 1000000
                            THEN process_id || ' ' || claimed_us END), 0
 FROM given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running') AND (state = 'running' OR due_us <= given.by_us)
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
+  AND (state = 'running' OR due_us <= given.by_us)
 GROUP BY given.job
 UNION ALL
 SELECT given.job, 0, 0, count(*) FROM scheduler_runs JOIN given ON job_id || '' = given.job
@@ -34,7 +35,7 @@ SELECT given.run, count(DISTINCT process_id || ' ' || claimed_us),
        count(DISTINCT CASE WHEN state = 'running' OR due_us < given.due - 1000000
                            THEN process_id || ' ' || claimed_us END)
 FROM GIVEN AS given CROSS JOIN scheduler_runs
-WHERE job_id = given.job AND state IN ('claimed', 'running')
+WHERE job_id = given.job AND state IN ('claimed', 'running') AND kind <> 'backfill'
   AND NOT (process_id = :process_id AND claimed_us = given.claimed)
   AND (state = 'running' OR (due_us, run_id) < (given.due, given.run))
 GROUP BY given.run
@@ -73,7 +74,8 @@ RETURNING job_id, tick_us
     key="run_id", run="bigint", due="bigint", why="text",
 )  # fmt: skip
 
-# Of groups of jobs. A slot holds one run at a time, and counts from its claim to its outcome.
+# Of groups of jobs, runs of backfills too. A slot holds one run at a time, and counts from its claim to its
+# outcome.
 COUNT_IN_GROUPS = Bulk(
     """
 SELECT given.name, count(DISTINCT runs.job_id || ' ' || runs.process_id || ' ' || runs.claimed_us)
@@ -104,10 +106,12 @@ WHERE job_id = given.job AND state IN ('claimed', 'running')
   AND (process_id, claimed_us) = (
     SELECT process_id, claimed_us FROM scheduler_runs AS first
     WHERE first.job_id = given.job AND first.state IN ('claimed', 'running') AND first.state = 'running'
+      AND first.kind <> 'backfill'
     ORDER BY first.due_us, first.run_id LIMIT 1)
   AND NOT EXISTS (
     SELECT 1 FROM scheduler_runs AS asked
-    WHERE asked.job_id = given.job AND asked.state IN ('claimed', 'running') AND asked.cancel_us IS NOT NULL)
+    WHERE asked.job_id = given.job AND asked.state IN ('claimed', 'running') AND asked.cancel_us IS NOT NULL
+      AND asked.kind <> 'backfill')
 ORDER BY run_id
 """,
     job="text", tick="bigint", run="bigint",

@@ -375,11 +375,11 @@ class PostgresLedger(Ledger):
         """A database is made by who runs the server."""
 
     def _is_there(self) -> bool:
-        with self.writing() as connection:
+        with self.writing() as connection, connection.snapshot():
             return self._has_tables(connection)
 
     def _inspect(self) -> str | None:
-        with self.writing() as connection:
+        with self.writing() as connection, connection.snapshot():
             return self._revision(connection)
 
     def _migrate(self) -> None:

@@ -24,11 +24,18 @@ DELETE FROM {table} WHERE {key} IN (
 
 PRUNE_ATTEMPTS = _oldest("scheduler_attempts", "run_id", "finished_us", of="scheduler_runs")
 PRUNE_LOGS = _oldest("scheduler_logs", "run_id", "finished_us", of="scheduler_runs")
+PRUNE_REPORTS = _oldest("scheduler_reports", "run_id", "finished_us", of="scheduler_runs")
+_OF_RUNS = (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_REPORTS)
 PRUNE_AUDIT = _oldest("scheduler_audit", "audit_id", "at_us")
 PRUNE_RUNS = _oldest("scheduler_runs", "run_id", "finished_us")
 # One that was declared dead and came back has several rows.
 PRUNE_PROCESSES = f"""
 {_oldest("scheduler_past_processes", "process_id", "ended_us")} AND ended_us < :before
+"""
+
+PRUNE_BACKFILLS = """
+DELETE FROM scheduler_backfills WHERE backfill_id IN (
+    SELECT backfill_id FROM scheduler_backfills WHERE ended_us < :before LIMIT :piece)
 """
 
 # A job that was added while running and has ended is deleted when none of its runs is left.
@@ -49,6 +56,7 @@ IS_ANY = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM scheduler_runs WHERE finished_us < :before)
 OR EXISTS (SELECT 1 FROM scheduler_audit WHERE at_us < :before)
 OR EXISTS (SELECT 1 FROM scheduler_past_processes WHERE ended_us < :before)
+OR EXISTS (SELECT 1 FROM scheduler_backfills WHERE ended_us < :before)
 OR EXISTS (SELECT 1 FROM scheduler_jobs
            WHERE call_data IS NOT NULL AND COALESCE(removed_us, exhausted_us) < :before)
 """
@@ -62,7 +70,7 @@ def is_any(connection: Connection, before: int) -> bool:
 def prune_runs(connection: Connection, before: int, piece: int) -> int:
     """Remove the oldest runs that ended before an instant, at most `piece`; return how many."""
     values = {"before": before, "piece": piece}
-    for statement in (PRUNE_ATTEMPTS, PRUNE_LOGS, PRUNE_AUDIT, PRUNE_PROCESSES, PRUNE_JOBS):
+    for statement in (*_OF_RUNS, PRUNE_AUDIT, PRUNE_PROCESSES, PRUNE_JOBS, PRUNE_BACKFILLS):
         connection.execute(statement, values)
     return connection.execute(PRUNE_RUNS, values).rowcount
 

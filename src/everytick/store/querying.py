@@ -26,7 +26,7 @@ from .records import AddedRow
 # SQLite limits the number of parameters in a statement.
 _MOST_IDS = 500
 # What jobs and people said: it may have been written before the settings named the secrets in it.
-_SAID = ("error", "traceback", "text", "note", "pause_note", "who")
+_SAID = ("error", "traceback", "text", "note", "pause_note", "who", "result")
 # The value of a LIMIT that is none: each database writes that in a way of its own.
 NO_LIMIT = 2**63 - 1
 

@@ -60,13 +60,15 @@ class News(NamedTuple):
     """What there may be for one process.
 
     waiting: a run that it might take. next_due: when the next is due that waits for its instant. to_cancel: a
-    run of its own. serial: the last of the jobs that were added.
+    run of its own. serial: the last of the jobs that were added. next_backfill: when a backfill may make its
+    next run.
     """
 
     waiting: bool
     next_due: int | None
     to_cancel: bool
     serial: int
+    next_backfill: int | None
 
 
 def news(connection: Connection, me: Identity) -> News:
@@ -156,7 +158,7 @@ class _Taker:
             begun = max(self._now, run.due) if begins else None
             state = "running" if begins else "claimed"
             rows.append((run.run_id, run.attempt, run.due, state, instant, begun))
-            self._count(job)
+            self._count(run, job)
         self._take_these(connection, claimed, rows)
         self._found.missed += limits.skip_late(connection, self._late, self._now)
         limits.make_way(connection, self._me, self._replacing, self._now)
@@ -223,7 +225,8 @@ class _Taker:
             why = "does not have it" if job is None else "has another schedule for it"
             self._found.left[run.job_id] = why
             return False
-        is_at_limit = self._held[run.job_id] >= job.options.max_instances
+        # How many runs of a backfill there are at once was decided when they were made.
+        is_at_limit = run.kind != "backfill" and self._held[run.job_id] >= job.options.max_instances
         if not is_at_limit and self._has_place_in_group(job):
             return True
         if is_at_limit:
@@ -245,8 +248,9 @@ class _Taker:
             return False
         return self._in_groups[group] < self._me.group_limits[group]
 
-    def _count(self, job: Job) -> None:
-        self._held[job.id] += 1
+    def _count(self, run: _Run, job: Job) -> None:
+        if run.kind != "backfill":
+            self._held[job.id] += 1
         if job.options.group is not None and job.options.group in self._in_groups:
             self._in_groups[job.options.group] += 1
 
@@ -264,7 +268,7 @@ class _Taker:
         if connection.execute(sql.TAKE_CUT, values).rowcount == 1:
             held = Claim(*run[:4], run.due, instant, run.attempt + 1, run.crashes + 1)
             self.taken.append(held)
-            self._count(job)
+            self._count(run, job)
             self.room.reserve()
 
 

@@ -115,6 +115,20 @@ class Room:
         return True
 
 
+class Report(NamedTuple):
+    """What an attempt of a run said of itself, for the ledger: masked, and cut.
+
+    share: how far it is, in ten-thousandths; note: in words; at: when it said so. result: what its function
+    returned, as JSON if `is_json`, else described in words.
+    """
+
+    share: int | None = None
+    note: str | None = None
+    at: int | None = None
+    result: str | None = None
+    is_json: bool = False
+
+
 @dataclass(slots=True)
 class Outcome:
     """How the attempt of a claimed run ended.
@@ -133,12 +147,14 @@ class Outcome:
     log: str | None = None
     retry_at: int | None = None
     rerun_until: int | None = None
+    report: Report | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to write down but its state, its reason and its times."""
         has_words = self.error is not None or self.traceback is not None or self.log is not None
-        return not has_words and self.retry_at is None and self.rerun_until is None
+        has_more = has_words or self.report is not None
+        return not has_more and self.retry_at is None and self.rerun_until is None
 
 
 @dataclass(frozen=True)

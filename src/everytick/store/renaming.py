@@ -70,4 +70,5 @@ def _carry_over(connection: Connection, former: str, job_id: str, now: int) -> b
         connection.execute(job_sql.REMOVE_JOB, {"job_id": former, "now": now})
     connection.execute(job_sql.MOVE_OPEN, ids)
     connection.execute(job_sql.MOVE_INCIDENTS, ids)
+    connection.execute(job_sql.MOVE_BACKFILLS, ids)
     return is_successor

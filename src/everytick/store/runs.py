@@ -10,7 +10,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 
 from . import job_statements as job_sql
-from . import limit_statements, limits, locking, pauses, workers
+from . import limit_statements, limits, locking, pauses, reports, workers
 from . import statements as sql
 from .connections import Connection, together
 from .records import CANCELLED, Claim, Identity, Outcome
@@ -39,7 +39,9 @@ def start(connection: Connection, me: Identity, waiting: Sequence[tuple[Claim, J
     """
     given = [held.job_id for held, _job in waiting]
     by_clock = [(held.job_id,) for held, _job in waiting if held.kind != "manual"]
-    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held, _job in waiting]
+    # Runs of a backfill have a limit of their own.
+    counted = [held for held, _job in waiting if held.kind != "backfill"]
+    with_due = [(held.run_id, held.job_id, held.claimed, held.due) for held in counted]
     shown, locked, paused, others = together(
         connection,
         workers.showing_life(me),
@@ -104,6 +106,8 @@ def finish(connection: Connection, me: Identity, outcome: Outcome) -> bool:
         return False
     if outcome.log is not None:
         connection.execute(sql.INSERT_LOG, {**values, "text": outcome.log})
+    if outcome.report is not None:
+        reports.keep(connection, outcome.claim, outcome.report)
     if outcome.retry_at is not None:
         connection.execute(sql.ARCHIVE_ATTEMPT, values)
         connection.execute(sql.RETRY_RUN, values)

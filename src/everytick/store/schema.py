@@ -77,7 +77,7 @@ runs = Table(
     metadata,
     Column("run_id", RunId, Identity(), primary_key=True),
     Column("job_id", Text, nullable=False),
-    # scheduled, manual or startup
+    # scheduled, manual, startup or backfill
     Column("kind", Text, nullable=False),
     Column("tick_us", BigInteger),
     # A range row stands for all ticks from tick_us to last_tick_us; tick_count may be unknown.
@@ -101,7 +101,7 @@ runs = Table(
     Column("finished_us", BigInteger),
     Column("error", Text),
     Column("traceback", Text),
-    # The tick that a run by hand stands in for: it has none of its own.
+    # The tick that a run by hand, or of a backfill, stands in for: it has none of its own.
     Column("for_tick_us", BigInteger),
     # When its cancellation was requested.
     Column("cancel_us", BigInteger),
@@ -109,6 +109,8 @@ runs = Table(
     Column("replaced_by_us", BigInteger),
     # The last attempt of which the alerts have taken note.
     Column("told_attempt", Integer),
+    # The backfill that it was made for, whose runs have the kind `backfill`.
+    Column("backfill_id", BigInteger),
     UniqueConstraint("job_id", "tick_us", name="scheduler_runs_tick"),
     # On SQLite it is a part of the table, which would have to be written anew to narrow it down.
     UniqueConstraint("job_id", "start_number", name="scheduler_runs_start").ddl_if(dialect="sqlite"),
@@ -136,6 +138,46 @@ _UNTOLD = text(
     " AND attempt > COALESCE(told_attempt, -1)"
 )
 Index("scheduler_runs_untold", runs.c.finished_us, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
+
+_STANDS_IN = text("for_tick_us IS NOT NULL")
+Index(
+    "scheduler_runs_for_tick",
+    runs.c.job_id,
+    runs.c.for_tick_us,
+    sqlite_where=_STANDS_IN,
+    postgresql_where=_STANDS_IN,
+)
+
+# Requests for runs of past ticks, which are made little by little.
+backfills = Table(
+    "scheduler_backfills",
+    metadata,
+    Column("backfill_id", RunId, Identity(), primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text),
+    # The ticks from one instant to another, both included, of the schedule that the job had then.
+    Column("schedule_data", Text, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    # 1 for those that are on record and did not succeed; 0 for all.
+    Column("only_missed", Integer, nullable=False),
+    # How many that were when it was asked for.
+    Column("tick_count", BigInteger, nullable=False),
+    # The most runs that begin in a minute. Null: as many as can.
+    Column("rate", Integer),
+    Column("max_instances", Integer, nullable=False),
+    # running, stopped or finished, and since when it does not go on
+    Column("state", Text, nullable=False),
+    Column("ended_us", BigInteger),
+    # Why it was stopped, if nobody asked for that.
+    Column("why", Text),
+    # Up to where its runs are made, how many that are, and when the next may be.
+    Column("upto_us", BigInteger, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+)
 
 # The attempts of a run before its latest, which stands in the run itself.
 attempts = Table(
@@ -202,6 +244,21 @@ logs = Table(
     Column("run_id", BigInteger, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True),
     Column("text", Text, nullable=False),
+)
+
+# What an attempt of a run said of itself.
+reports = Table(
+    "scheduler_reports",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    # How far it is, in ten-thousandths and in words, and when it said so.
+    Column("share", Integer),
+    Column("note", Text),
+    Column("at_us", BigInteger),
+    # The value that its function returned: as JSON if `is_json` is 1, else described in words.
+    Column("result", Text),
+    Column("is_json", Integer, nullable=False),
 )
 
 # One row, or none: the digest of the schedule whose jobs are all in the ledger, each as the code declares it.

@@ -319,7 +319,8 @@ LOOK = f"""
 SELECT EXISTS ({FIND_WAITING}),
        (SELECT min(due_us) FROM scheduler_runs WHERE state IN ('queued', 'retrying') AND due_us > :by),
        EXISTS ({LIST_TO_CANCEL}),
-       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs)
+       (SELECT COALESCE(max(serial), 0) FROM scheduler_jobs),
+       (SELECT min(next_us) FROM scheduler_backfills WHERE state = 'running')
 """
 
 INSERT_LOG = """

@@ -41,6 +41,7 @@ _NUMBERED = {
     "scheduler_runs": ("run_id", ("runs", "attempts", "logs", "audit", "incidents")),
     "scheduler_audit": ("audit_id", ("audit",)),
     "scheduler_incidents": ("incident_id", ("incidents", "notices")),
+    "scheduler_backfills": ("backfill_id", ("backfills", "runs")),
 }
 
 

@@ -46,7 +46,7 @@ class _Task:
     weight: int = 0
     patient: bool = False
     scope: Scope = Scope.ROWS
-    future: Future[Any] = field(default_factory=Future)
+    future: Future[Any] = field(default_factory=lambda: system.future())
 
     def begin(self) -> bool:
         """Return whether the result is still wanted; from now on it cannot be refused."""

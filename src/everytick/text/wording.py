@@ -127,6 +127,11 @@ def no_run(run_id: int) -> str:
     return f"there is no run {run_id}, or it is not kept any more"
 
 
+def no_backfill(backfill_id: object) -> str:
+    """Return the sentence for the number of a backfill that there is not."""
+    return f"there is no backfill {backfill_id!r:.40}, or it is not kept any more"
+
+
 def not_for_requests(job_id: str) -> str:
     """Return the sentence for an id that is not storable: a row may have it that was written by hand."""
     return f"nothing can be asked of a job with the id {job_id!r}: it has NUL or half a character in it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from everytick.model import ticks
 from everytick.model.job import Job
 
 import added_tasks
-from dashboards import page
+from dashboards import api, page
 from histories import ask, ask_json
 from inside import rows_of, until
 from ledgers import found_in
@@ -355,3 +356,19 @@ def test_doctor_tells_that_a_calendar_ends() -> None:
     short = holidays_room.Calendar("holidays('DE')", {"Christmas Day": ["2026-12-25"]})
     [finding] = examined(declared(exclude=["sat-sun", short]))
     assert "leaves out holidays up to 2026-12-25, and none after that day" in finding.what
+
+
+async def test_the_page_of_what_is_coming_and_the_api_name_the_days_that_are_left_out() -> None:
+    made = AsyncIOScheduler()
+    made.add_job(task, "cron", hour=9, exclude="2026-12-25", id="job")
+    with time_machine.travel(CHRISTMAS_EVE + timedelta(hours=2), tick=True):
+        async with made:
+            pass
+        [left_out] = api(made.ledger, "plan")["left_out"]
+        assert left_out["job_id"] == "job"
+        assert left_out["tick"] == "2026-12-25T09:00:00+00:00"
+        assert "2026-12-25" in left_out["why"]
+        shown = page(made.ledger, "/coming")
+        assert "Left out, by their date" in shown
+        assert left_out["why"] in unescape(shown)
+        assert api(made.ledger, "plan", **{"from": "2026-12-26"})["left_out"] == []

@@ -57,6 +57,7 @@ COMMANDS = [
     *("show invoices", "show overlap", "logs invoices", "audit", "audit -n 2"),
     *("why lost", "why outage 2026-11-18T08:30", "why night yesterday 02:30", "doctor", "diff", "health"),
     *("simulate --days 30", "simulate --days 2 --outage 20h/25h"),
+    *("backfill", "backfill sync_1 --from 2026-11-10 --rate 30 --yes", "backfill --stop 2"),
     *("pause sync_*", "pause sync_* --yes --until 2h", "resume * --yes", "retry --failed --since 3h"),
     *("cancel sync_*", "cancel sync_* --yes", "cancel --state queued"),
 ]
@@ -91,6 +92,7 @@ def troubled(scheduler: AsyncIOScheduler, monkeypatch: pytest.MonkeyPatch) -> It
             scheduler.ledger, "scheduler_runs", [run("water_the_plants", found.tick, "failed", error=ERROR)]
         )
         _fails_three_times(scheduler.ledger, found.tick)
+        _backfills(scheduler.ledger, found.tick)
         _troubles_of_many(scheduler.ledger, found.tick)
         yield scheduler
 
@@ -113,6 +115,16 @@ def _troubles_of_many(ledger: Ledger, tick: int) -> None:
     ended = {"started_us": tick - 2 * SECOND, "finished_us": tick - SECOND, "error": REFUSED}
     attempt = {"run_id": run_id, "attempt": 1, "state": "failed", "process_id": "somebody", **ended}
     write(ledger, "scheduler_attempts", [attempt])
+
+
+def _backfills(ledger: Ledger, tick: int) -> None:
+    """Write a backfill that is over, and one that goes on, without their runs."""
+    span = {"from_us": tick - 40 * DAY, "until_us": tick - 30 * DAY, "tick_count": 11, "made": 11}
+    asked = {"job_id": "invoices", "asked_us": tick - 3 * DAY, "who": "you@here", "note": "a wrong feed"}
+    how = {"schedule_data": "{}", "only_missed": 0, "rate": None, "max_instances": 1, "next_us": tick}
+    over = {**asked, **how, **span, "state": "finished", "ended_us": tick - 2 * DAY, "upto_us": tick}
+    goes_on = {**over, "job_id": LONG_ID, "state": "running", "ended_us": None, "made": 4, "note": None}
+    write(ledger, "scheduler_backfills", [over, goes_on])
 
 
 def _fails_three_times(ledger: Ledger, tick: int) -> None:

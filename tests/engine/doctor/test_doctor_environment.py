@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,8 @@ def test_variables_of_a_part_that_the_application_lacks(
 def test_two_applications_with_one_package_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(which, "_current", which.Application(schedule="stall.jobs:create_scheduler"))
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
+    # They change here; the other tests have them from a cache.
+    monkeypatch.setattr(environment, "packages_distributions", packages_distributions)
     for name in ("apples", "pears"):
         assert environment.examine_packages() == []
         described = tmp_path / "site" / f"{name}-1.0.dist-info"

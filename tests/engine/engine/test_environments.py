@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -278,6 +279,15 @@ async def test_the_pages_and_the_api_tell_it(scheduler: AsyncIOScheduler) -> Non
         assert f"by {setting}: no process that is up is set to run it" in job
         assert "None while it is disabled." in job
         assert "do-resume" not in job
+        assert 'id="run-now"' not in job, "nobody may run it"
+        assert 'id="run-now"' in page(made.ledger, "/job?id=report")
+        listed = page(made.ledger, "/jobs?q=mail-daily")
+        for action in ("run-now", "pause", "resume"):
+            assert re.search(rf'<button id="{action}-selected"[^>]* disabled>', listed)
+        assert "‖ disabled" in page(made.ledger, "/coming")
+        notes = {tick["job_id"]: tick["note"] for tick in api(made.ledger, "plan")["ticks"]}
+        assert notes == {"mail-daily": "disabled", "report": ""}
+        assert ", disabled" in ask(made, "plan")
         [mail, report] = api(made.ledger, "jobs")["jobs"]
         assert (mail["disabled_by"], report["disabled_by"]) == (setting, None)
 

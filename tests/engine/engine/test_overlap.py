@@ -268,7 +268,7 @@ async def test_what_waits_and_what_waited_for_too_long_is_told(scheduler: AsyncI
         await until(lambda: waiting(scheduler) and "missed" in reasons(scheduler))
         missed = next(row["run_id"] for row in rows_of(scheduler, "job") if row["reason"] == "missed")
         told = said(scheduler, missed)
-        assert "it waited for the runs before it, and its grace time of 0.5 s was over" in told
+        assert "it waited for an earlier run, and its grace time of 0.5 s was over" in told
         assert "which began at" in told
         await until(lambda: waiting(scheduler))
         told = said(scheduler, rows(scheduler, "queued")[-1]["run_id"])

@@ -12,7 +12,17 @@ from dashboard.world import READ_TOKEN, TOKEN, Site, csrf_token, described
 
 pytestmark = pytest.mark.full
 
-PAGES = ["/", "/job?id=sweep", "/runs", "/run/1", "/run/1/text", "/running", "/coming", "/audit"]
+PAGES = [
+    "/",
+    "/job?id=sweep",
+    "/runs",
+    "/run/1",
+    "/run/1/text",
+    "/running",
+    "/coming",
+    "/backfills",
+    "/audit",
+]
 READS = ["jobs", "jobs/sweep", "runs", "runs/1", "plan", "processes", "audit"]
 ACTS = ["jobs/sweep/run-now", "jobs/sweep/pause", "jobs/sweep/resume", "runs/1/cancel", "runs/1/retry"]
 

@@ -304,6 +304,8 @@ def test_the_description_names_every_endpoint_and_its_errors(site: Site) -> None
         ),
         *(("post", f"jobs/{{job_id}}/{action}") for action in ("run-now", "pause", "resume")),
         *(("post", f"runs/{{run_id}}/{action}") for action in ("cancel", "retry")),
+        *(("get", p) for p in ("backfills", "backfills/preview", "backfills/{number}")),
+        *(("post", f"backfills{p}") for p in ("", "/{number}/stop", "/{number}/continue")),
     }
     assert described_api["security"] == [{"token": []}]
     assert all(not path.startswith(("/do", "/login")) for path in described_api["paths"])

@@ -102,6 +102,8 @@ def pages(site: Site) -> list[str]:
             "/runs",
             "/running",
             "/coming",
+            "/backfills",
+            f"/backfills?job={job}&from=2h&only_missed=true",
             "/audit",
         ),
         *(f"/runs?job={job}&state=failed", f"/run/{run}", "/coming?number=2", f"/run/{run - 1}"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from browser import of_the_system
 from dashboard.world import TOKEN, Site
 
-ADDRESSES = ["/", "/jobs", "/job?id=import", "/running", "/coming", "/runs", "/audit"]
+ADDRESSES = ["/", "/jobs", "/job?id=import", "/running", "/coming", "/runs", "/backfills", "/audit"]
 
 
 def launch(chromium: Any) -> Browser:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,45 +10,14 @@ import pytest
 
 from application import Application
 from bodies import deploy, marks, more
-from database_server import bouncer
-from servers import Server, free_port
-from temporary import fresh_folder
-from waiting import wait_for
+from servers import Server, running_bouncer
 
 
 @pytest.fixture
 def bounced(server: Server) -> Iterator[str]:
     """The address of an empty ledger behind PgBouncer, in a database of its own."""
-    program = bouncer()
-    assert program is not None, "no PgBouncer here: `make test` finds or installs it"
-    server.execute("DROP DATABASE IF EXISTS bounced")
-    server.execute("CREATE DATABASE bounced")
-    folder, port = fresh_folder("bouncer"), free_port()
-    (folder / "users.txt").write_text('"postgres" ""\n')
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(
-        f"[databases]\nbounced = host=127.0.0.1 port={server.port} dbname=bounced\n[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\n"
-        f"auth_file = {folder / 'users.txt'}\npool_mode = transaction\ndefault_pool_size = 3\n"
-        "unix_socket_dir =\nserver_round_robin = 1\n"
-    )
-    command = [str(program), str(settings)]
-    if os.geteuid() == 0:
-        # It refuses to run as root.
-        command += ["-u", "postgres"]
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        wait_for(lambda: _listens(port), f"PgBouncer\n{(folder / 'log').read_text()}")
-        yield f"postgresql://postgres@127.0.0.1:{port}/bounced"
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as trying:
-        return trying.connect_ex(("127.0.0.1", port)) == 0
+    with running_bouncer(server, "bounced") as url:
+        yield url
 
 
 @pytest.mark.full

@@ -47,6 +47,18 @@ def test_a_reader_keeps_its_connection_and_finds_another_when_that_is_cut(
     assert backend(ledger) != first
 
 
+def test_the_version_of_the_ledger_is_found_though_the_server_has_cut_what_was_kept(
+    ledger: Ledger, server: Server
+) -> None:
+    with ledger.writing() as writer:
+        [kept] = writer.execute(BACKEND).fetchone()
+    version = ledger.revision()
+    assert version is not None
+    server.execute(f"SELECT pg_terminate_backend({kept})")
+    assert ledger.revision() == version
+    ledger.check_readable()
+
+
 def test_all_that_is_read_is_of_one_instant_and_nothing_is_written(ledger: Ledger) -> None:
     with connect(ledger) as reader:
         assert reader.value(JOBS) == 0

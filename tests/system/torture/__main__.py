@@ -7,10 +7,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
-from servers import Server, running_server
+from servers import Server, running_bouncer, running_server
 from torture.checker import violations
 from torture.history import History, load, read_ledger, read_starts, save
 from torture.nemesis import ALL, Nemesis
@@ -27,9 +27,10 @@ def torture(
     quiet: float = 30,
     aloud: bool = False,
     server: Server | None = None,
+    ledger_url: str | None = None,
 ) -> History:
     """Torment an application in `folder`, leave it alone for `quiet` seconds; return the history."""
-    world = World(folder, server)
+    world = World(folder, server, ledger_url)
     nemesis = Nemesis(world, seed, company)
     try:
         nemesis.torment(seconds, (lambda what: print(what, end=" ", flush=True)) if aloud else lambda _: None)
@@ -65,6 +66,9 @@ def main() -> None:
     parser.add_argument(
         "--postgres", action="store_true", help="three schedulers and three workers on a server"
     )
+    parser.add_argument(
+        "--bouncer", action="store_true", help="with --postgres: by way of PgBouncer in its transaction mode"
+    )
     parser.add_argument("--judge", type=Path, help="judge again what an earlier torture left in its folder")
     chosen = parser.parse_args()
     if chosen.judge:
@@ -73,8 +77,20 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="torture-"))
         print(f"seed {chosen.seed}, {chosen.minutes:g} minutes, in {folder}", flush=True)
         seconds = chosen.minutes * 60
-        with running_server() if chosen.postgres else nullcontext() as server:
-            history = torture(folder, seconds, chosen.seed, company=chosen.company, aloud=True, server=server)
+        with ExitStack() as stack:
+            server = stack.enter_context(running_server()) if chosen.postgres else None
+            url = None
+            if server is not None and chosen.bouncer:
+                url = stack.enter_context(running_bouncer(server, "bounced", connections=12))
+            history = torture(
+                folder,
+                seconds,
+                chosen.seed,
+                company=chosen.company,
+                aloud=True,
+                server=server,
+                ledger_url=url,
+            )
         print()
     found = list(violations(history))
     for line in [*summary(history), *explained(history, found), f"{len(found)} violations"]:

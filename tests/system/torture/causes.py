@@ -19,6 +19,9 @@ _AHEAD = SECOND // 2
 # How late a decision about a tick may be while some process is well: about one that is given up, and about
 # one that runs, whose first owner may have died (then a heartbeat and a sweep lie between).
 _GIVEN_UP, _TAKEN = 3 * SECOND, 10 * SECOND
+# On a server the second process looks for ticks that the first one let pass, those behind it only so often.
+# While several are dead whose leases have not ended, that adds to the time.
+_SWEEP, _LEASE = 5 * SECOND, 15 * SECOND
 # The time that may pass between a task's look at its clock and its first line.
 _ENTERING = 1.5 * SECOND
 
@@ -104,6 +107,8 @@ def given_up(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         if not spec.reruns or row["attempt"] > _MOST_CRASHES:
             continue
+        if harm.long_without_heartbeats(row["finished_us"]):
+            continue
         cut = max(harm.instants(row["finished_us"]), default=0)
         # The grace counts from the owner's last heartbeat, a lease ago at most.
         last = min(row["finished_us"] - 20 * SECOND + spec.grace, history.until)
@@ -154,7 +159,9 @@ def _wrong_skip(spec: JobSpec, row: Row, history: History, harm: Harm) -> str:
         return "was skipped (coalesced) though nothing newer took its place"
     instants = [*harm.instants(last), *harm.instants(decided)]
     begin, end = min(instants) - _BEFORE * SECOND, max(instants) + _AFTER * SECOND
-    return "" if harm.anything(begin, end) else f"was skipped ({reason}) though nothing had happened"
+    if harm.anything(begin, end) or harm.to_all(begin, end):
+        return ""
+    return f"was skipped ({reason}) though nothing had happened"
 
 
 def _paused_before_anyone_could(spec: JobSpec, tick: int, history: History, harm: Harm) -> bool:
@@ -182,6 +189,8 @@ def caught_up(history: History, harm: Harm) -> Iterator[Violation]:
 def late(history: History, harm: Harm) -> Iterator[Violation]:
     """R4, R12: while a process is well, ticks are decided about when they are due."""
     asked = {job: at for job, _tick, at in history.requested}
+    ran = _ran(history)
+    on_server = any(life.role == "scheduler" for life in history.lives)
     for row in history.runs:
         spec = history.specs.get(row["job_id"])
         gone = row["claimed_us"] is None and row["reason"] in _LATE
@@ -197,6 +206,11 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
+        if row["reason"] == "coalesced" and spec.max_instances == 1:
+            # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
+            # behind one that a frozen process holds.
+            earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
+            due = max(due, due, *earlier)
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
@@ -204,10 +218,23 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
             taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
-            if well := harm.well_between(at, first, bound, due):
+            # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
+            if spec.steps and harm.near(at, first, PARTED):
+                continue
+            swept = gone and on_server and harm.near(at - _LEASE, first, (*DEADLY, *PARTED))
+            if well := harm.well_between(at, first, bound + _SWEEP * swept, due):
                 seconds = (decided - due) / SECOND
                 sentence = f"was decided about {seconds:.1f} s late, though {well.pid} was well"
                 yield Violation(f"{name(row)} {sentence}", row["job_id"], row["tick_us"], well.pid)
+
+
+def _ran(history: History) -> dict[str, list[tuple[int, int]]]:
+    """Return by job the ticks that a process held, and when each of these runs ended, or was given up."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in history.runs:
+        if row["tick_us"] is not None and row["claimed_us"] is not None and row["finished_us"] is not None:
+            found[row["job_id"]].append((row["tick_us"], row["finished_us"]))
+    return found
 
 
 def beyond_grace(history: History, harm: Harm) -> Iterator[Violation]:
@@ -232,6 +259,8 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         spells = [(a, z) for a, z in _spells(history.commands) if a.job == job]
         instants, last = harm.instants(tick), harm.instants(row["last_tick_us"] or tick)
+        # When it could be claimed: the clock may be set back between that and the tick.
+        first = min(harm.instants(tick - _AHEAD), default=0)
         if row["reason"] == "paused":
             if row["last_tick_us"] is None:
                 # One that was late, and could have begun when its job was paused.
@@ -243,7 +272,7 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
         elif row["attempt"] > 1:
             # It had begun before the pause, and was looked at then: a further attempt waits for the resume.
             continue
-        elif instants and any(all(a.end + _AHEAD < at < z.begin for at in instants) for a, z in spells):
+        elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
 
 

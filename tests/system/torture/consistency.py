@@ -14,6 +14,8 @@ _KNOWS = ("succeeded", "failed")
 _COMMITTING = SECOND
 # How long after the end of a body its process notices.
 _NOTICING = SECOND // 2
+# How long it takes at most, when a process goes on that was frozen, until a body is entered.
+_ENTERING = SECOND // 10
 
 
 def ledger_against_file(history: History, harm: Harm) -> Iterator[Violation]:
@@ -97,7 +99,9 @@ def overlapping(history: History, harm: Harm) -> Iterator[Violation]:
         for start in sorted(starts, key=lambda start: start.at):
             under_way = [s for s in under_way if s.end is not None and s.end > start.at]
             counted = [s for s in under_way if not harm.harmed(s, s.end or start.at)]
-            if len(counted) >= history.specs[job].max_instances:
+            # Nor one whose process was frozen between its last look at the lease and its first line.
+            entered_late = harm.near(start.at - _ENTERING, start.at, PARTED, start.pid)
+            if len(counted) >= history.specs[job].max_instances and not entered_late:
                 sentence = f"tick {start.tick} began while {len(under_way)} others were under way"
                 yield Violation(f"{job}: {sentence}", job, start.tick, start.pid)
             under_way.append(start)
@@ -133,7 +137,8 @@ def overlap_skips(history: History, harm: Harm) -> Iterator[Violation]:
     """R7: a tick is skipped for overlap only while enough earlier runs of its job hold their leases."""
     for spec in history.specs.values():
         rows = history.rows_of(spec.id)
-        runs = [row for row in rows if row["state"] != "skipped"]
+        # One that was given up after its claim held a lease until then.
+        runs = [row for row in rows if row["state"] != "skipped" or row["claimed_us"] is not None]
         for row in rows:
             if row["reason"] != "overlap":
                 continue

@@ -20,6 +20,7 @@ CLOCK = ("clock back", "clock ahead")
 _AFTERMATH, _ASLEEP = 3 * SECOND, 33 * SECOND
 # A process is not asked to be quick in its first second, when others start as well.
 _WARMING = SECOND
+_MINUTE = 60 * SECOND
 _TIMED = re.compile(r"^(?:\x1b\[\d+m)*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)", re.MULTILINE)
 _LOCKED = re.compile(_TIMED.pattern + r".*the ledger does not answer \(.*lock", re.MULTILINE)
 
@@ -81,9 +82,13 @@ class Harm:
             or any(first <= end and last >= begin for _, first, last in self._blocked)
         )
 
+    def to_all(self, begin: int, end: int) -> bool:
+        """Return whether harm that was done to all, or an effect of it, lasted between two instants."""
+        return any(first <= end and last >= begin for first, last in self._to_all)
+
     def someone_fit(self, begin: int, end: int) -> Life | None:
         """Return a process that was well all the time, if all was well around it too."""
-        if any(first <= end and last >= begin for first, last in self._to_all):
+        if self.to_all(begin, end):
             return None
         fit = [life for life in self._lives if self.fit(life, begin, end)]
         roles = {life.role for life in fit}
@@ -113,6 +118,22 @@ class Harm:
             self.near(begin, end, pid=pid)
             or self.near(begin, end, (*CLOCK, "busy"))
             or any(who == pid and first <= end and last >= begin for who, first, last in self._blocked)
+        )
+
+    def long_without_heartbeats(self, shown: int) -> bool:
+        """Return whether heartbeats may have been far from each other before an instant from the ledger.
+
+        So it is where the ledger took none, or the clock was set ahead between two.
+        """
+        since = [(at - _MINUTE, at) for at in self.instants(shown)]
+        return any(
+            fault.begin <= end
+            and fault.end >= begin
+            and (
+                fault.kind == "clock ahead" or (fault.kind in LEDGER and fault.end - fault.begin > 5 * SECOND)
+            )
+            for fault in self._faults
+            for begin, end in since
         )
 
     def instants(self, shown: int) -> list[int]:

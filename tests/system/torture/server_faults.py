@@ -10,6 +10,7 @@ from functools import partial
 import psycopg
 from everytick.store import locking
 
+from servers import at_port
 from torture.history import now
 from torture.supervisor import StartGate
 from torture.world import World
@@ -24,7 +25,8 @@ class ServerHarm:
         self, world: World, over: threading.Event, note: Callable[[str, int, int], None], gate: StartGate
     ) -> None:
         assert world.server is not None
-        self._server, self._url = world.server, world.ledger_url
+        # The same ledger, and not by way of a proxy.
+        self._server, self._url = world.server, at_port(world.ledger_url, world.server.port)
         self._over, self._note, self._door = over, note, gate
 
     def deck(self) -> Sequence[Harm]:

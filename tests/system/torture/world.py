@@ -9,7 +9,7 @@ from pathlib import Path
 
 from application import Application
 from proxy import Proxy
-from servers import Server
+from servers import Server, port_of
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -230,9 +230,10 @@ class World(Application):
     """An application with the schedule above, a clock of its own, and a disk that can be full.
 
     With a server its ledger is there, three processes only claim and three only run, each through a wire.
+    `ledger_url`: where it is there, and by which way it is reached; a schema of its own for None.
     """
 
-    def __init__(self, folder: Path, server: Server | None = None) -> None:
+    def __init__(self, folder: Path, server: Server | None = None, ledger_url: str | None = None) -> None:
         super().__init__(folder, "torture")
         self.server = server
         # For each slot: the role, by how many seconds its clock is wrong, and the proxy to the server.
@@ -256,9 +257,10 @@ class World(Application):
             "SCHEDULER_SHUTDOWN_GRACE_TIME": "2",
         }
         if server is not None:
-            self.environment["SCHEDULER_DATABASE_URL"] = server.new_ledger()
+            url = ledger_url or server.new_ledger()
+            self.environment["SCHEDULER_DATABASE_URL"] = url
             self.slots = [
-                (role, skew, Proxy(server.port)) for role in ("scheduler", "worker") for skew in (0, 60, -60)
+                (role, skew, Proxy(port_of(url))) for role in ("scheduler", "worker") for skew in (0, 60, -60)
             ]
         self.deploy(0)
 

@@ -226,6 +226,43 @@ ALTER TABLE scheduler_jobs ADD COLUMN disabled_by TEXT;
 
 ALTER TABLE scheduler_processes ADD COLUMN job_filter TEXT;
 
+ALTER TABLE scheduler_runs ADD COLUMN backfill_id BIGINT;
+
+CREATE INDEX  IF NOT EXISTS scheduler_runs_for_tick ON scheduler_runs (job_id, for_tick_us) WHERE for_tick_us IS NOT NULL;
+
+CREATE TABLE scheduler_backfills (
+    backfill_id INTEGER NOT NULL,
+    job_id TEXT NOT NULL,
+    asked_us BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    note TEXT,
+    schedule_data TEXT NOT NULL,
+    from_us BIGINT NOT NULL,
+    until_us BIGINT NOT NULL,
+    only_missed INTEGER NOT NULL,
+    tick_count BIGINT NOT NULL,
+    rate INTEGER,
+    max_instances INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    ended_us BIGINT,
+    why TEXT,
+    upto_us BIGINT NOT NULL,
+    made BIGINT NOT NULL,
+    next_us BIGINT NOT NULL,
+    PRIMARY KEY (backfill_id)
+);
+
+CREATE TABLE scheduler_reports (
+    run_id BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    share INTEGER,
+    note TEXT,
+    at_us BIGINT,
+    result TEXT,
+    is_json INTEGER NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
 ALTER TABLE scheduler_runs ADD COLUMN replaced_by_us BIGINT;
 
 ALTER TABLE scheduler_jobs ADD COLUMN group_name TEXT;
@@ -234,4 +271,4 @@ ALTER TABLE scheduler_processes ADD COLUMN group_limits TEXT;
 
 CREATE INDEX scheduler_jobs_group ON scheduler_jobs (group_name) WHERE group_name IS NOT NULL;
 
-INSERT INTO scheduler_ledger_version (version_num) VALUES ('0010');
+INSERT INTO scheduler_ledger_version (version_num) VALUES ('0013');

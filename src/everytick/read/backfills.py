@@ -1,0 +1,101 @@
+"""The backfills, and how far each is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from everytick.errors import NotFoundError
+from everytick.model import ticks
+from everytick.store.database import Ledger
+from everytick.store.querying import Condition, Reader, connect_checked
+from everytick.store.records import is_paused
+from everytick.text.instants import iso
+from everytick.text.wording import no_backfill
+
+from .job_ids import check_job
+from .run_columns import STATE_NOW
+
+if TYPE_CHECKING:
+    from .schemas import Backfill
+
+# Few rows, which are removed with the runs.
+_NEWEST_FIRST = """
+SELECT backfill_id, backfills.job_id AS job_id, state, why, from_us, until_us, only_missed, rate,
+       max_instances, tick_count, made, asked_us, ended_us, who, note, paused_us, paused_until_us
+FROM scheduler_backfills AS backfills LEFT JOIN scheduler_jobs AS jobs ON jobs.job_id = backfills.job_id
+WHERE {} ORDER BY backfill_id DESC LIMIT :limit
+"""
+# By scheduler_runs_for_tick.
+_BY_STATE = f"""
+SELECT {STATE_NOW} AS state_now, count(*) AS number FROM scheduler_runs
+WHERE job_id = :job_id AND for_tick_us >= :begin AND for_tick_us <= :until AND backfill_id = :backfill_id
+GROUP BY state_now
+"""
+
+
+def backfill_rows(ledger: Ledger, limit: int, job_id: str | None = None) -> list[Backfill]:
+    """Return the backfills, newest first; times are ISO 8601 in UTC.
+
+    Raises:
+        NotFoundError: the ledger never heard of the job.
+        LedgerError: the ledger cannot be read.
+    """
+    if not ledger.exists():
+        return []
+    with connect_checked(ledger) as connection:
+        return list_backfills(connection, limit, job_id)
+
+
+def backfill_row(ledger: Ledger, backfill_id: int) -> Backfill:
+    """Return one; raise NotFoundError if there is none, or LedgerError as `backfill_rows` does."""
+    with connect_checked(ledger) as connection:
+        return read_backfill(connection, backfill_id)
+
+
+def list_backfills(connection: Reader, limit: int, job_id: str | None = None) -> list[Backfill]:
+    """Return the same as `backfill_rows`."""
+    wanted = Condition()
+    if job_id is not None:
+        wanted &= Condition("backfills.job_id = :job_id", {"job_id": job_id})
+    rows = connection.rows(_NEWEST_FIRST.format(wanted.text), {**wanted.values, "limit": limit})
+    if not rows and job_id is not None:
+        check_job(connection, job_id)
+    return [_shown(connection, row) for row in rows]
+
+
+def read_backfill(connection: Reader, backfill_id: int) -> Backfill:
+    """Return the same as `backfill_row`."""
+    only = {"backfill_id": backfill_id, "limit": 1}
+    row = connection.first(_NEWEST_FIRST.format("backfill_id = :backfill_id"), only)
+    if row is None:
+        raise NotFoundError(no_backfill(backfill_id))
+    return _shown(connection, row)
+
+
+def _shown(connection: Reader, row: Any) -> Backfill:
+    values = {
+        "job_id": row.job_id,
+        "begin": row.from_us,
+        "until": row.until_us,
+        "backfill_id": row.backfill_id,
+    }
+    return {
+        "backfill_id": row.backfill_id,
+        "job_id": row.job_id,
+        "state": row.state,
+        "why": row.why,
+        "waits_for_resume": row.state == "running"
+        and is_paused(row.paused_us, row.paused_until_us, ticks.now()),
+        "from": iso(row.from_us),
+        "to": iso(row.until_us),
+        "only_missed": bool(row.only_missed),
+        "rate": row.rate,
+        "max_instances": row.max_instances,
+        "ticks": row.tick_count,
+        "made": row.made,
+        "runs": {one.state_now: one.number for one in connection.rows(_BY_STATE, values)},
+        "asked_at": iso(row.asked_us),
+        "asked_by": row.who,
+        "note": row.note,
+        "ended_at": iso(row.ended_us),
+    }

@@ -1,0 +1,10 @@
+"""Faults in simulated time: whole processes of the engine in one interpreter, from one seed.
+
+- `world`: simulated time; processes, and their threads as steps of one loop
+- `threads`, `loop`: what threads and coroutines wait with, in simulated time
+- `seam`: puts all that in the place of the machine, in `everytick.system`
+- `disk`: the ledger, a real SQLite in memory, behind a disk with faults
+- `bodies`: the functions of the jobs, which write down what they do
+- `engine`: one process of the engine, from its start to its end
+- `python -m simulation` runs it for any number of seeds
+"""

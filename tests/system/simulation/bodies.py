@@ -1,0 +1,91 @@
+"""The functions of the jobs. Each writes down when it begins and when it ends, as those of the torture do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from everytick import current_run
+from everytick.system import system
+
+from simulation.world import World
+from torture.history import Start
+
+
+class Marks:
+    """What the bodies wrote down."""
+
+    def __init__(self) -> None:
+        self.world: World | None = None
+        self.starts: list[Start] = []
+        self._begun: dict[tuple[int, int, int], int] = {}
+
+    def begin_anew(self, world: World) -> None:
+        self.world, self.starts, self._begun = world, [], {}
+
+    def mark(self, word: str) -> None:
+        """Write a line of the run in which this is called."""
+        run, world = current_run(), self.world
+        assert run is not None
+        assert world is not None
+        if not world.program.alive:
+            return
+        pid, at = world.program.pid, world.now // 1000
+        key = (run.run_id, run.attempt, pid)
+        if word == "start":
+            tick = 0 if run.tick is None else round(run.tick.timestamp() * 1e6)
+            self._begun[key] = len(self.starts)
+            self.starts.append(Start(run.run_id, run.kind, run.job_id, tick, run.attempt, pid, at, None))
+        else:
+            number = self._begun[key]
+            self.starts[number] = replace(self.starts[number], end=at)
+
+
+marks = Marks()
+mark = marks.mark
+
+
+async def quick() -> None:
+    mark("start")
+    mark("end")
+
+
+async def slow() -> None:
+    mark("start")
+    await asyncio.sleep(1.2)
+    mark("end")
+
+
+def thread() -> None:
+    mark("start")
+    system.sleep(0.7)
+    mark("end")
+
+
+async def flaky() -> None:
+    mark("start")
+    await asyncio.sleep(0.05)
+    mark("end")
+    run = current_run()
+    if run is not None and run.attempt % 3:
+        raise RuntimeError("as planned")
+
+
+async def dozer() -> None:
+    mark("start")
+    await asyncio.sleep(3)
+    mark("end")
+
+
+def numb() -> None:
+    mark("start")
+    system.sleep(1.5)
+    mark("end")
+
+
+async def hog() -> None:
+    mark("start")
+    run = current_run()
+    if run is not None and run.tick is not None and run.tick.timestamp() % 20 == 0:
+        system.sleep(3)
+    mark("end")

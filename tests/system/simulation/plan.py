@@ -1,0 +1,138 @@
+"""What happens in the world of one seed: which jobs, how many processes, and which faults at which times.
+
+All of it is drawn before the world begins, so that `shrinking` can leave out any part of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from torture.world import PAUSABLE, SCHEDULE
+
+# The first instant at which anything is done to the processes, in seconds: they have begun by then.
+FIRST = 3.0
+# Each schedule has these: one by which a late decision is seen, and one that a redeploy changes.
+_ALWAYS = ("quick", "morph")
+# All but the one that torture's requester adds.
+JOBS = tuple(spec.id for spec in SCHEDULE if not spec.added)
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing that is done. `at`: seconds from the beginning of the world.
+
+    slot: to which of the processes. job: to which job. number, seconds: as `kind` needs them.
+    """
+
+    at: float
+    kind: str
+    slot: int = 0
+    job: str = ""
+    number: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        values = (("slot", self.slot), ("job", self.job), ("number", self.number), ("seconds", self.seconds))
+        return f"{self.at:8.3f} s  {self.kind} " + " ".join(
+            f"{name}={value}" for name, value in values if value
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A world. `seconds`: how long things are done to it. apart: whether each process is on its own host."""
+
+    seed: int
+    jobs: tuple[str, ...]
+    slots: int
+    apart: bool
+    workers: int
+    seconds: float
+    acts: tuple[Act, ...]
+
+    def without(self, acts: Sequence[Act]) -> Plan:
+        """Return the same without some acts."""
+        left_out = set(map(id, acts))
+        return replace(self, acts=tuple(act for act in self.acts if id(act) not in left_out))
+
+    def __str__(self) -> str:
+        where = "each on a host of its own" if self.apart else "on one host"
+        first = (
+            f"seed {self.seed}: {self.slots} process(es) {where}, {self.workers} workers each,"
+            f" {self.seconds:g} s, jobs {' '.join(self.jobs)}"
+        )
+        return "\n".join([first, *(f"  {act}" for act in self.acts)])
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the plan of a seed."""
+    choice = random.Random(f"{seed} plan")
+    some = choice.sample(JOBS, choice.randint(2, len(JOBS)))
+    jobs = tuple(job for job in JOBS if job in some or job in _ALWAYS)
+    seconds = choice.choice([15.0, 30.0, 45.0])
+    # Many worlds have few faults, so that nothing but them can be to blame.
+    number = choice.choice([0, 1, 1, 2, 2, 3, 4, 6, 10, 20])
+    slots = choice.choice([1, 2, 2, 3, 3, 4])
+    streams = choice.sample(list(_STREAMS), choice.randint(1, len(_STREAMS)))
+    acts: list[Act] = []
+    for _ in range(number):
+        at = round(choice.uniform(FIRST, FIRST + seconds), 3)
+        made = _STREAMS[choice.choice(streams)](choice, at)
+        acts += [replace(act, slot=choice.randrange(slots)) for act in made]
+    acts.sort(key=lambda act: act.at)
+    # Enough for all that runs at once, also where one of the processes is down.
+    workers = choice.choice([6, 6, 20] if slots > 1 else [12, 20])
+    return Plan(seed, jobs, slots, choice.random() < 0.5, workers, FIRST + seconds, tuple(acts))
+
+
+def _killing(choice: random.Random, at: float) -> list[Act]:
+    kind = choice.choice(["kill"] * 6 + ["kill all"])
+    kills = [Act(at, kind)]
+    if choice.random() < 0.3:
+        # The one that comes after it is killed while it begins.
+        kills.append(Act(round(at + choice.uniform(0, 0.1), 3), "kill"))
+    return kills
+
+
+def _freezing(choice: random.Random, at: float) -> list[Act]:
+    return [Act(at, "stop", seconds=choice.choice([0.5, 2.0, 6.0, 14.5, 18.0, 25.0]))]
+
+
+def _ending(choice: random.Random, at: float) -> list[Act]:
+    if choice.random() < 0.3:
+        return [Act(at, "terminate twice", seconds=round(choice.uniform(0.01, 2), 3))]
+    return [Act(at, choice.choice(["terminate", "redeploy"]))]
+
+
+def _storing(choice: random.Random, at: float) -> list[Act]:
+    kind = choice.choice(["lock", "lock", "full write", "full commit", "moved", "slow", "slow"])
+    seconds = choice.choice([0.3, 1.0, 3.0, 7.0, 15.0])
+    return [Act(at, kind, seconds=seconds, number=choice.choice([5, 50, 300, 1500]) if kind == "slow" else 1)]
+
+
+def _setting_clocks(choice: random.Random, at: float) -> list[Act]:
+    back = choice.random() < 0.5
+    by = choice.choice([3, 20, 3_600]) if back else choice.choice([3, 40, 3_600])
+    # For how long; an hour back must not last, since nothing is due then.
+    lasts = choice.uniform(1, 6) if back and (by > 20 or choice.random() < 0.5) else 0.0
+    return [Act(at, "set clock", number=-by if back else by, seconds=round(lasts, 3))]
+
+
+def _asking(choice: random.Random, at: float) -> list[Act]:
+    if choice.random() < 0.5:
+        return [Act(at, "ask", number=choice.choice([0, 300, 2_000, 10_000]))]
+    job = choice.choice(PAUSABLE)
+    resumed = round(at + choice.choice([0.1, 1.0, 4.0, 12.0]) * choice.uniform(0.5, 1.5), 3)
+    return [Act(at, "pause", job=job), Act(resumed, "resume", job=job)]
+
+
+_STREAMS: dict[str, Callable[[random.Random, float], list[Act]]] = {
+    "killing": _killing,
+    "freezing": _freezing,
+    "ending": _ending,
+    "storing": _storing,
+    "clocks": _setting_clocks,
+    "people": _asking,
+}

@@ -1,0 +1,202 @@
+"""Runs the world of one plan from its beginning to its end, and returns its history."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from everytick import AsyncIOScheduler
+from everytick.api import scheduler as scheduler_module
+from everytick.settings import SchedulerSettings
+from everytick.system import system, use
+from loguru import _logger as loguru_module
+from loguru import logger
+from loguru._datetime import datetime as loguru_datetime
+
+from simulation import bodies, seam
+from simulation.disk import Disk
+from simulation.nature import Nature
+from simulation.plan import Plan
+from simulation.world import SECOND, World
+from torture.checker import violations
+from torture.history import History, Row, Violation
+from torture.world import SCHEDULE, JobSpec
+
+_NAMES: dict[str, Any] = {name: getattr(bodies, name) for name in
+    ("quick", "slow", "thread", "flaky", "dozer", "numb", "hog")}  # fmt: skip
+_SPECS = {spec.id: spec for spec in SCHEDULE}
+_PLANNED = "Traceback (most recent call last):\nRuntimeError: as planned"
+
+
+@dataclass
+class Story:
+    """What came of a plan. steps: of the world. seconds: how long it was, in simulated time."""
+
+    plan: Plan
+    history: History
+    violations: list[Violation]
+    steps: int
+    seconds: float
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks have a row; those of a gap have one together."""
+        return sum(row["tick_us"] is not None for row in self.history.runs)
+
+    @property
+    def digest(self) -> str:
+        """A text that is the same for the same history, and another one for any other."""
+        known = json.dumps(asdict(self.history), sort_keys=True, default=str)
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+
+def tell(plan: Plan) -> Story:
+    """Run the world of a plan."""
+    world = World(plan.seed)
+    wall = seam.WallClock(world)
+    bodies.marks.begin_anew(world)
+    settings = SchedulerSettings(
+        scheduler_max_workers=plan.workers,
+        scheduler_misfire_grace_time=60,
+        scheduler_shutdown_grace_time=2,
+        scheduler_allowed_packages="simulation",
+    )
+    with _undisturbed(), use(**seam.parts(world, wall)):
+        disk = Disk(world)
+        nature = Nature(world, plan, wall, disk, settings, _declaring(plan))
+        with _logged(world, nature):
+            nature.begin()
+            world.run()
+        runs, attempts, jobs = _rows(disk)
+        history = History(
+            schedule=[spec for spec in SCHEDULE if spec.id in plan.jobs],
+            clock=nature.clock,
+            until=nature.until,
+            faults=nature.faults,
+            lives=nature.lives(),
+            starts=bodies.marks.starts,
+            runs=runs,
+            attempts=attempts,
+            jobs=jobs,
+            commands=nature.commands,
+            requested=nature.requested,
+            refused=nature.refused,
+            oddities=nature.oddities + [f"a thread ended with {each!r}" for each in world.problems],
+        )
+        for program in world.programs:
+            program.end()
+        disk.keeper.close()
+    return Story(plan, history, list(violations(history)), world.steps, world.now / SECOND - 100_000)
+
+
+def _declaring(plan: Plan) -> Callable[[AsyncIOScheduler, int], None]:
+    """Return the function that declares the jobs of a plan, in one deployment or another."""
+
+    # The moment must be the one that the simulated clock shows.
+    class _Now:
+        @staticmethod
+        def fromtimestamp(_seconds: float) -> datetime:
+            return system.local_now()
+
+    class _Time:
+        @staticmethod
+        def time_ns() -> int:
+            return 0
+
+    names = {"OrTrigger": OrTrigger, "IntervalTrigger": IntervalTrigger, "datetime": _Now, "time": _Time}
+    names |= _NAMES
+    codes = {}
+
+    def declare(scheduler: AsyncIOScheduler, deployed: int) -> None:
+        if deployed not in codes:
+            specs = [_as_deployed(_SPECS[job], deployed) for job in plan.jobs]
+            codes[deployed] = compile("\n".join(spec.declaration() for spec in specs), "schedule", "exec")
+        exec(codes[deployed], {**names, "scheduler": scheduler})
+
+    return declare
+
+
+def _as_deployed(spec: JobSpec, number: int) -> JobSpec:
+    return JobSpec(spec.id, spec.steps[number % len(spec.steps)]) if spec.steps else spec
+
+
+def _rows(disk: Disk) -> tuple[list[Row], list[Row], dict[str, Row]]:
+    """Return runs, earlier attempts, and jobs by id."""
+
+    def rows(table: str, order: str) -> list[Row]:
+        cursor = disk.keeper.execute(f"SELECT * FROM {table} ORDER BY {order}")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    jobs = {row["job_id"]: row for row in rows("scheduler_jobs", "job_id")}
+    return rows("scheduler_runs", "run_id"), rows("scheduler_attempts", "run_id, attempt"), jobs
+
+
+@contextmanager
+def _logged(world: World, nature: Nature) -> Iterator[None]:
+    """Keep the lines of each process, with the time of its world."""
+
+    def now() -> loguru_datetime:
+        return loguru_datetime.fromtimestamp((world.now + seam.BASE) / SECOND, UTC)
+
+    def keep(record: Any) -> bool:
+        # A filter, since loguru makes the text of an exception for whatever comes behind it.
+        thread = world._thread
+        process = None if thread is None else nature.process_of(thread.program.pid)
+        if process is not None and process.alive:
+            stamp = now().replace(tzinfo=None).isoformat(" ", "microseconds")
+            process.lines.append(f"{stamp} | {record['level'].name} | {record['message']}")
+            if record["exception"] is not None and record["exception"].value is not None:
+                process.lines.append(_trace(record["exception"].value))
+        return False
+
+    module: Any = loguru_module
+    before, module.aware_now = module.aware_now, now
+    sink = logger.add(lambda _message: None, level="INFO", filter=keep)
+    try:
+        yield
+    finally:
+        logger.remove(sink)
+        module.aware_now = before
+
+
+def _trace(problem: BaseException) -> str:
+    if str(problem) == "as planned":
+        return _PLANNED
+    return "".join(traceback.format_exception(problem))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nothing that is left of a world be freed while it runs, and nothing be said of it at the end."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _about: None
+    gc.disable()
+    # What is there already need not be looked at when the world is freed.
+    gc.freeze()
+    try:
+        with warnings.catch_warnings():
+            # Of coroutines that had not begun when their process was killed.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+            gc.collect()
+    finally:
+        # Its schedulers are not there any more when the interpreter ends.
+        with suppress(AttributeError):
+            for scheduler in list(scheduler_module._begun):
+                if type(scheduler).__module__ == "simulation.engine":
+                    scheduler_module._begun.discard(scheduler)
+        gc.unfreeze()
+        gc.enable()
+        sys.unraisablehook = hook
