@@ -53,7 +53,7 @@ def add(scheduler: AsyncIOScheduler, func: Any, overlap: str, **options: Any) ->
 def reasons(scheduler: AsyncIOScheduler) -> list[str]:
     """Return why ticks were skipped, but for those that had passed when the schedule had started."""
     skipped = [row for row in rows_of(scheduler, "job") if row["state"] == "skipped"]
-    return [row["reason"] for row in skipped if row["attempt"] or row["reason"] != "coalesced"]
+    return [row["reason"] for row in skipped if row["attempt"] or row["reason"] == "overlap"]
 
 
 def waiting(scheduler: AsyncIOScheduler) -> list[int]:
