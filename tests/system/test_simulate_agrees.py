@@ -45,7 +45,9 @@ class EverySecond:
 
     def go(self, seconds: int, outages: list[tuple[int, int]]) -> None:
         seen = -1
-        for now in range(seconds + 100 * (self.takes + 1)):
+        for now in range(seconds + 400 * (self.takes + 1)):
+            if now >= seconds and not (self.cut or self.held()):
+                break
             outage = next((one for one in outages if one[0] <= now < one[1]), None)
             self.end(now)
             if outage:
