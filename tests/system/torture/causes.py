@@ -206,7 +206,7 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         decided = row["finished_us"] if gone else row["claimed_us"]
         # Where the clock was set, an instant that the ledger names may stand for several.
         first = min(harm.instants(decided), default=0)
-        if row["reason"] == "coalesced" and spec.max_instances == 1:
+        if spec.max_instances == 1:
             # The runs of earlier ticks begin before it (R14): until the last of them has ended it waits, also
             # behind one that a frozen process holds.
             earlier = (ended for tick, ended in ran[spec.id] if tick < row["tick_us"] and ended <= decided)
@@ -214,8 +214,10 @@ def late(history: History, harm: Harm) -> Iterator[Violation]:
         for shown in harm.instants(due):
             # One that was asked for while the clock was back was not there when it showed this time before.
             at = max(shown, asked.get(spec.id, shown))
-            # The process that claimed it may not be the first one, if a fault hit the first in between.
-            taken_over = not gone and harm.near(at, first, (*DEADLY, *ENDING, *PARTED))
+            # The process that claimed it may not be the first one, if a fault hit the first in between: also
+            # before it was due, if it has a jitter.
+            reserved = min([at, *harm.instants(row["tick_us"])]) - _AHEAD
+            taken_over = not gone and harm.near(reserved, first, (*DEADLY, *ENDING, *PARTED))
             if taken_over or _paused_between(history, spec, at, first):
                 continue
             # Of a job that a redeploy changed, only the processes with the newer code decide (R8).
@@ -274,6 +276,17 @@ def pauses(history: History, harm: Harm) -> Iterator[Violation]:
             continue
         elif instants and any(all(at < z.begin for at in instants) and a.end < first for a, z in spells):
             yield Violation(f"{name(row)} is {row['state']}, though its job was paused", job, tick)
+
+
+def entered_in_pauses(history: History, harm: Harm) -> Iterator[Violation]:
+    """R8: no run of the schedule is entered in a pause, also none that was due before, or was cut off."""
+    spells = _spells(history.commands)
+    for start in history.starts:
+        if start.kind != "scheduled" or harm.disturbed(start.pid, start.at - 2 * SECOND, start.at):
+            continue
+        if any(a.job == start.job and a.end + _ENTERING < start.at < z.begin for a, z in spells):
+            sentence = f"attempt {start.attempt} of tick {start.tick} began in a pause"
+            yield Violation(f"{start.job}: {sentence}", start.job, start.tick, start.pid)
 
 
 def _within(instants: list[int], begin: int, resume: Command) -> bool:

@@ -103,6 +103,8 @@ SCHEDULE = [
     JobSpec("numb", 4 * SECOND, "numb", "timeout=0.5", ends="timed_out"),
     JobSpec("hog", 10 * SECOND, "hog"),
     JobSpec("added", 2 * SECOND, added=True),
+    # Its past ticks are filled while the world runs.
+    JobSpec("past", HOUR, "thread"),
     JobSpec("boot", trigger="", startup=True),
     JobSpec("warm", 4 * SECOND, "slow", _AT_EACH_START, startup=True),
     # Of four ticks one takes longer than the time to the next two.
@@ -119,6 +121,9 @@ SCHEDULE = [
 LIMITS = {"shared": 2}
 # The jobs that are paused and resumed.
 PAUSABLE = ("quick", "slow", "all", "cron", "late")
+
+# The bodies that run on threads.
+ON_THREADS = ("thread", "numb")
 
 IMPORTS = """import time
 from datetime import datetime
